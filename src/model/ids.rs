@@ -1,0 +1,439 @@
+//! The names of things: players, matches, servers. Every value of these types is valid, so nothing
+//! further down checks again, and nothing unchecked becomes part of a URL or a file name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not the name it was taken for. The message names the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    #[error("'{0}' is not a Riot ID: it has no '#'. Write it as \"Name#TAG\", in quotes")]
+    RiotIdWithoutHash(String),
+    #[error("'{0}' is not a Riot ID: {1}. Write it as \"Name#TAG\", in quotes")]
+    RiotId(String, &'static str),
+    #[error("'{0}' is not a platform. Known: {known}", known = Platform::known())]
+    Platform(String),
+    #[error("'{0}' is not a puuid: it must be {len} letters, digits, '-' or '_'", len = Puuid::LEN)]
+    Puuid(String),
+    #[error("'{0}' is not a match id: it looks like EUW1_6834713231")]
+    MatchId(String),
+}
+
+/// A player's public name: `Name#TAG`. Compared without case by Riot, kept as written here.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RiotId {
+    game_name: String,
+    tag_line: String,
+}
+
+impl RiotId {
+    /// Longest part in characters. Riot allows 16 and 5; old accounts have more, and a limit there must be.
+    const PART_CHARS_MAX: usize = 32;
+
+    pub fn new(game_name: &str, tag_line: &str) -> Result<Self, IdError> {
+        let whole = || format!("{game_name}#{tag_line}");
+        for (part, empty, long) in [
+            (game_name, "the name before '#' is empty", "the name is too long"),
+            (tag_line, "the tag after '#' is empty", "the tag is too long"),
+        ] {
+            if part.trim().is_empty() {
+                return Err(IdError::RiotId(whole(), empty));
+            }
+            if part.chars().count() > Self::PART_CHARS_MAX {
+                return Err(IdError::RiotId(whole(), long));
+            }
+            if part.chars().any(|c| c == '#' || c.is_control()) {
+                return Err(IdError::RiotId(whole(), "it has a second '#' or a control character"));
+            }
+        }
+        Ok(Self {
+            game_name: game_name.trim().to_owned(),
+            tag_line: tag_line.trim().to_owned(),
+        })
+    }
+
+    pub fn game_name(&self) -> &str {
+        &self.game_name
+    }
+
+    pub fn tag_line(&self) -> &str {
+        &self.tag_line
+    }
+
+    /// One spelling for all that Riot treats as the same name; used in unique keys and look-ups.
+    pub fn folded(&self) -> String {
+        fold_name(&self.game_name) + "#" + &fold_name(&self.tag_line)
+    }
+}
+
+/// Riot compares names without case and without blanks.
+fn fold_name(name: &str) -> String {
+    name.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
+}
+
+impl FromStr for RiotId {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let (name, tag) = text
+            .split_once('#')
+            .ok_or_else(|| IdError::RiotIdWithoutHash(text.to_owned()))?;
+        Self::new(name, tag)
+    }
+}
+
+impl TryFrom<String> for RiotId {
+    type Error = IdError;
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<RiotId> for String {
+    fn from(id: RiotId) -> Self {
+        id.to_string()
+    }
+}
+
+impl fmt::Display for RiotId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.game_name, self.tag_line)
+    }
+}
+
+/// A player's id in the API: 78 characters, encrypted for one key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Puuid(Box<str>);
+
+impl Puuid {
+    pub const LEN: usize = 78;
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Puuid {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let valid = text.len() == Self::LEN
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        if valid {
+            Ok(Self(text.into()))
+        } else {
+            // A payload can hold anything here; the error must stay one line long.
+            Err(IdError::Puuid(text.chars().take(100).collect()))
+        }
+    }
+}
+
+impl TryFrom<String> for Puuid {
+    type Error = IdError;
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<Puuid> for String {
+    fn from(id: Puuid) -> Self {
+        id.0.into()
+    }
+}
+
+impl fmt::Display for Puuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+macro_rules! platforms {
+    ($($variant:ident $code:literal $region:ident),* $(,)?) => {
+        /// One game server. `ph2` and `th2` were merged into `sg2` in 2025; their matches keep their ids.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub enum Platform { $($variant),* }
+
+        impl Platform {
+            pub const ALL: &'static [Platform] = &[$(Platform::$variant),*];
+
+            /// The code in lower case, as host names have it.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Platform::$variant => $code),* }
+            }
+
+            /// The regional route that serves this platform's matches.
+            pub fn region(self) -> Region {
+                match self { $(Platform::$variant => Region::$region),* }
+            }
+        }
+    };
+}
+
+platforms! {
+    Br1 "br1" Americas, La1 "la1" Americas, La2 "la2" Americas, Na1 "na1" Americas,
+    Jp1 "jp1" Asia, Kr "kr" Asia,
+    Eun1 "eun1" Europe, Euw1 "euw1" Europe, Me1 "me1" Europe, Ru "ru" Europe, Tr1 "tr1" Europe,
+    Oc1 "oc1" Sea, Sg2 "sg2" Sea, Tw2 "tw2" Sea, Vn2 "vn2" Sea, Ph2 "ph2" Sea, Th2 "th2" Sea,
+}
+
+impl Platform {
+    /// The codes for a message or a help text.
+    pub fn known() -> String {
+        Self::ALL.iter().map(|p| p.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The code as match ids have it: `EUW1`.
+    pub fn upper(self) -> String {
+        self.as_str().to_ascii_uppercase()
+    }
+}
+
+impl FromStr for Platform {
+    type Err = IdError;
+    /// Takes the code in any case, and the names players use (`euw`, `na`, `eune`, ...).
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let lower = text.trim().to_ascii_lowercase();
+        let code = match lower.as_str() {
+            "br" => "br1",
+            "eune" | "eun" => "eun1",
+            "euw" => "euw1",
+            "jp" => "jp1",
+            "lan" => "la1",
+            "las" => "la2",
+            "me" => "me1",
+            "na" => "na1",
+            "oce" | "oc" => "oc1",
+            "ph" => "ph2",
+            "sg" => "sg2",
+            "th" => "th2",
+            "tr" => "tr1",
+            "tw" => "tw2",
+            "vn" => "vn2",
+            other => other,
+        };
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|p| p.as_str() == code)
+            .ok_or_else(|| IdError::Platform(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Platform {
+    type Error = IdError;
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<Platform> for String {
+    fn from(platform: Platform) -> Self {
+        platform.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A regional route: a cluster that serves several platforms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Region {
+    Americas,
+    Asia,
+    Europe,
+    Sea,
+}
+
+impl Region {
+    pub const ALL: &'static [Region] = &[Region::Americas, Region::Asia, Region::Europe, Region::Sea];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Americas => "americas",
+            Self::Asia => "asia",
+            Self::Europe => "europe",
+            Self::Sea => "sea",
+        }
+    }
+
+    /// account-v1 is not served by `sea`; `asia` answers for it.
+    pub fn for_accounts(self) -> Region {
+        match self {
+            Self::Sea => Self::Asia,
+            other => other,
+        }
+    }
+}
+
+/// A host of the API. Rate limits are counted for each one apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Route {
+    Platform(Platform),
+    Region(Region),
+}
+
+impl Route {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Platform(platform) => platform.as_str(),
+            Self::Region(region) => region.as_str(),
+        }
+    }
+}
+
+impl FromStr for Route {
+    type Err = IdError;
+    /// Only exact codes: a route comes from a URL, not from a person.
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if let Some(region) = Region::ALL.iter().find(|r| r.as_str() == text) {
+            return Ok(Self::Region(*region));
+        }
+        Platform::ALL
+            .iter()
+            .find(|p| p.as_str() == text)
+            .map(|p| Self::Platform(*p))
+            .ok_or_else(|| IdError::Platform(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `EUW1_6834713231`: where the match was played, and its number there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MatchId {
+    platform: Platform,
+    game_id: u64,
+}
+
+impl MatchId {
+    pub fn new(platform: Platform, game_id: u64) -> Self {
+        Self { platform, game_id }
+    }
+
+    pub fn platform(self) -> Platform {
+        self.platform
+    }
+
+    pub fn game_id(self) -> u64 {
+        self.game_id
+    }
+
+    /// The route that serves it: by the id's own prefix, for players move between platforms.
+    pub fn route(self) -> Route {
+        Route::Region(self.platform.region())
+    }
+}
+
+impl FromStr for MatchId {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let error = || IdError::MatchId(text.chars().take(100).collect());
+        let (prefix, number) = text.split_once('_').ok_or_else(error)?;
+        let platform = Platform::ALL
+            .iter()
+            .copied()
+            .find(|p| p.as_str().eq_ignore_ascii_case(prefix))
+            .ok_or_else(error)?;
+        // `parse` would take a sign and leading zeros, which would give one match two names.
+        if number.is_empty() || number.starts_with('0') || !number.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(error());
+        }
+        let game_id = number.parse().map_err(|_| error())?;
+        Ok(Self { platform, game_id })
+    }
+}
+
+impl TryFrom<String> for MatchId {
+    type Error = IdError;
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<MatchId> for String {
+    fn from(id: MatchId) -> Self {
+        id.to_string()
+    }
+}
+
+impl fmt::Display for MatchId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", self.platform.upper(), self.game_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_riot_id_keeps_unicode_and_blanks_and_folds_what_riot_folds() {
+        let id: RiotId = "Hide on bush#KR1".parse().unwrap();
+        assert_eq!((id.game_name(), id.tag_line()), ("Hide on bush", "KR1"));
+        assert_eq!(id.folded(), "hideonbush#kr1");
+        assert_eq!("페이커#한국".parse::<RiotId>().unwrap().to_string(), "페이커#한국");
+    }
+
+    #[test]
+    fn a_riot_id_that_cannot_be_one_says_how_to_write_it() {
+        for bad in ["Faker", "#KR1", "Faker#", "a#b#c", "x\u{7}#KR1", " #KR1"] {
+            let message = bad.parse::<RiotId>().unwrap_err().to_string();
+            assert!(message.contains("Name#TAG"), "{message}");
+        }
+        assert!("a".repeat(40).add_tag().parse::<RiotId>().is_err());
+    }
+
+    trait AddTag {
+        fn add_tag(&self) -> String;
+    }
+    impl AddTag for String {
+        fn add_tag(&self) -> String {
+            format!("{self}#KR1")
+        }
+    }
+
+    #[test]
+    fn platforms_are_taken_by_code_in_any_case_and_by_the_names_players_use() {
+        for platform in Platform::ALL {
+            assert_eq!(platform.upper().parse(), Ok(*platform));
+        }
+        assert_eq!("euw".parse(), Ok(Platform::Euw1));
+        assert!("xx9".parse::<Platform>().unwrap_err().to_string().contains("euw1"));
+    }
+
+    #[test]
+    fn a_match_id_has_one_spelling_and_routes_by_its_prefix() {
+        let id: MatchId = "TH2_24825892".parse().unwrap();
+        assert_eq!(id.route(), Route::Region(Region::Sea));
+        assert_eq!(id.to_string(), "TH2_24825892");
+        for bad in ["EUW1", "EUW1_", "EUW1_-5", "EUW1_+5", "EUW1_05", "XX_5", "EUW1_5/..", "EUW1_99999999999999999999"] {
+            assert!(bad.parse::<MatchId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_puuid_is_78_url_safe_characters() {
+        assert!("a".repeat(78).parse::<Puuid>().is_ok());
+        for bad in ["BOT".to_owned(), "a".repeat(77), "a".repeat(79), "/".repeat(78)] {
+            assert!(bad.parse::<Puuid>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn accounts_of_sea_are_asked_for_in_asia() {
+        assert_eq!(Platform::Sg2.region().for_accounts(), Region::Asia);
+        assert_eq!(Platform::Kr.region().for_accounts(), Region::Asia);
+        assert_eq!(Platform::Na1.region().for_accounts(), Region::Americas);
+    }
+}

@@ -1,0 +1,8 @@
+//! The facts and decisions of riftsync, without any I/O: nothing here knows of tokio, actix,
+//! diesel or reqwest. Time and randomness come in as arguments.
+
+pub mod ids;
+pub mod time;
+
+pub use ids::{IdError, MatchId, Platform, Puuid, Region, RiotId, Route};
+pub use time::{Timestamp, Year, YearError};
