@@ -36,8 +36,16 @@ impl RiotId {
     pub fn new(game_name: &str, tag_line: &str) -> Result<Self, IdError> {
         let whole = || format!("{game_name}#{tag_line}");
         for (part, empty, long) in [
-            (game_name, "the name before '#' is empty", "the name is too long"),
-            (tag_line, "the tag after '#' is empty", "the tag is too long"),
+            (
+                game_name,
+                "the name before '#' is empty",
+                "the name is too long",
+            ),
+            (
+                tag_line,
+                "the tag after '#' is empty",
+                "the tag is too long",
+            ),
         ] {
             if part.trim().is_empty() {
                 return Err(IdError::RiotId(whole(), empty));
@@ -46,7 +54,10 @@ impl RiotId {
                 return Err(IdError::RiotId(whole(), long));
             }
             if part.chars().any(|c| c == '#' || c.is_control()) {
-                return Err(IdError::RiotId(whole(), "it has a second '#' or a control character"));
+                return Err(IdError::RiotId(
+                    whole(),
+                    "it has a second '#' or a control character",
+                ));
             }
         }
         Ok(Self {
@@ -71,7 +82,10 @@ impl RiotId {
 
 /// Riot compares names without case and without blanks.
 fn fold_name(name: &str) -> String {
-    name.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
+    name.chars()
+        .filter(|c| !c.is_whitespace())
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 impl FromStr for RiotId {
@@ -120,7 +134,9 @@ impl FromStr for Puuid {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
         let valid = text.len() == Self::LEN
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if valid {
             Ok(Self(text.into()))
         } else {
@@ -182,7 +198,11 @@ platforms! {
 impl Platform {
     /// The codes for a message or a help text.
     pub fn known() -> String {
-        Self::ALL.iter().map(|p| p.as_str()).collect::<Vec<_>>().join(", ")
+        Self::ALL
+            .iter()
+            .map(|p| p.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// The code as match ids have it: `EUW1`.
@@ -251,7 +271,8 @@ pub enum Region {
 }
 
 impl Region {
-    pub const ALL: &'static [Region] = &[Region::Americas, Region::Asia, Region::Europe, Region::Sea];
+    pub const ALL: &'static [Region] =
+        &[Region::Americas, Region::Asia, Region::Europe, Region::Sea];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -346,7 +367,10 @@ impl FromStr for MatchId {
             .find(|p| p.as_str().eq_ignore_ascii_case(prefix))
             .ok_or_else(error)?;
         // `parse` would take a sign and leading zeros, which would give one match two names.
-        if number.is_empty() || number.starts_with('0') || !number.bytes().all(|b| b.is_ascii_digit()) {
+        if number.is_empty()
+            || number.starts_with('0')
+            || !number.bytes().all(|b| b.is_ascii_digit())
+        {
             return Err(error());
         }
         let game_id = number.parse().map_err(|_| error())?;
@@ -382,7 +406,10 @@ mod tests {
         let id: RiotId = "Hide on bush#KR1".parse().unwrap();
         assert_eq!((id.game_name(), id.tag_line()), ("Hide on bush", "KR1"));
         assert_eq!(id.folded(), "hideonbush#kr1");
-        assert_eq!("페이커#한국".parse::<RiotId>().unwrap().to_string(), "페이커#한국");
+        assert_eq!(
+            "페이커#한국".parse::<RiotId>().unwrap().to_string(),
+            "페이커#한국"
+        );
     }
 
     #[test]
@@ -409,7 +436,13 @@ mod tests {
             assert_eq!(platform.upper().parse(), Ok(*platform));
         }
         assert_eq!("euw".parse(), Ok(Platform::Euw1));
-        assert!("xx9".parse::<Platform>().unwrap_err().to_string().contains("euw1"));
+        assert!(
+            "xx9"
+                .parse::<Platform>()
+                .unwrap_err()
+                .to_string()
+                .contains("euw1")
+        );
     }
 
     #[test]
@@ -417,7 +450,16 @@ mod tests {
         let id: MatchId = "TH2_24825892".parse().unwrap();
         assert_eq!(id.route(), Route::Region(Region::Sea));
         assert_eq!(id.to_string(), "TH2_24825892");
-        for bad in ["EUW1", "EUW1_", "EUW1_-5", "EUW1_+5", "EUW1_05", "XX_5", "EUW1_5/..", "EUW1_99999999999999999999"] {
+        for bad in [
+            "EUW1",
+            "EUW1_",
+            "EUW1_-5",
+            "EUW1_+5",
+            "EUW1_05",
+            "XX_5",
+            "EUW1_5/..",
+            "EUW1_99999999999999999999",
+        ] {
             assert!(bad.parse::<MatchId>().is_err(), "{bad}");
         }
     }
@@ -425,7 +467,12 @@ mod tests {
     #[test]
     fn a_puuid_is_78_url_safe_characters() {
         assert!("a".repeat(78).parse::<Puuid>().is_ok());
-        for bad in ["BOT".to_owned(), "a".repeat(77), "a".repeat(79), "/".repeat(78)] {
+        for bad in [
+            "BOT".to_owned(),
+            "a".repeat(77),
+            "a".repeat(79),
+            "/".repeat(78),
+        ] {
             assert!(bad.parse::<Puuid>().is_err(), "{bad}");
         }
     }

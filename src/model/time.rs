@@ -22,7 +22,9 @@ impl Timestamp {
 
     /// The wall clock. Decisions take a `Timestamp`; only shells call this.
     pub fn now() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
@@ -49,14 +51,20 @@ impl Timestamp {
 impl Add<Duration> for Timestamp {
     type Output = Self;
     fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 }
 
 impl Sub<Duration> for Timestamp {
     type Output = Self;
     fn sub(self, duration: Duration) -> Self {
-        Self(self.0.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 }
 
@@ -102,7 +110,10 @@ impl Year {
     }
 
     pub fn parse(text: &str, now: Timestamp) -> Result<Self, YearError> {
-        let number = text.trim().parse().map_err(|_| YearError::NotANumber(text.to_owned()))?;
+        let number = text
+            .trim()
+            .parse()
+            .map_err(|_| YearError::NotANumber(text.to_owned()))?;
         Self::new(number, now)
     }
 
@@ -154,7 +165,10 @@ mod tests {
     fn years_before_the_api_and_after_today_are_refused_with_the_reason() {
         assert_eq!(Year::new(1999, NOW), Err(YearError::TooEarly(1999)));
         assert_eq!(Year::new(2027, NOW), Err(YearError::Future(2027, 2026)));
-        assert_eq!(Year::parse("20x5", NOW), Err(YearError::NotANumber("20x5".to_owned())));
+        assert_eq!(
+            Year::parse("20x5", NOW),
+            Err(YearError::NotANumber("20x5".to_owned()))
+        );
         assert_eq!(Year::new(2026, NOW).map(Year::get), Ok(2026));
     }
 }

@@ -1,0 +1,133 @@
+//! Rows of the data tables, free of where they come from and where they go.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::ids::{MatchId, Platform, Puuid, RiotId};
+use super::time::Timestamp;
+
+/// How a stored body is packed. The numbers are a contract of the `payloads` table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    /// gzip, byte for byte as it was received.
+    Gzip = 1,
+}
+
+/// A document as it was received.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Payload {
+    pub codec: Codec,
+    pub body: Bytes,
+}
+
+/// The two documents of a match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PayloadKind {
+    Match,
+    Timeline,
+}
+
+impl PayloadKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Match => "match",
+            Self::Timeline => "timeline",
+        }
+    }
+}
+
+/// Does a match count in statistics, and as what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MatchClass {
+    /// A game like any other.
+    Played,
+    /// Ended by an early surrender: counts as a remake and as nothing else.
+    Remake,
+    /// Never took place (duration 0, or the empty document): counts nowhere.
+    Void,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct MatchRecord {
+    pub id: MatchId,
+    pub data_version: String,
+    pub game_creation: Timestamp,
+    pub game_start: Timestamp,
+    pub game_end: Timestamp,
+    pub game_duration_s: i64,
+    pub queue_id: i32,
+    pub map_id: i32,
+    pub game_mode: String,
+    pub game_type: String,
+    pub game_version: String,
+    pub end_of_game_result: Option<String>,
+    /// Calendar year (UTC) of the match's own start.
+    pub year: i16,
+    pub class: MatchClass,
+    pub participants: Vec<ParticipantRecord>,
+}
+
+/// Who sat in a seat: a player, or a bot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeenPlayer {
+    pub puuid: Puuid,
+    /// The name the document has for the player; older documents have none.
+    pub riot_id: Option<RiotId>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParticipantRecord {
+    pub participant_id: i32,
+    /// None: a bot.
+    pub player: Option<SeenPlayer>,
+    pub team_id: i32,
+    pub champion_id: i32,
+    pub champion_name: Arc<str>,
+    pub team_position: String,
+    pub role: String,
+    pub lane: String,
+    pub kills: i32,
+    pub deaths: i32,
+    pub assists: i32,
+    pub win: bool,
+    pub gold_earned: i32,
+    pub total_minions_killed: i32,
+    pub neutral_minions_killed: i32,
+    pub damage_to_champions: i32,
+    pub vision_score: i32,
+    pub champ_level: i32,
+    pub placement: Option<i32>,
+    pub subteam_id: Option<i32>,
+    pub items: [i32; 7],
+    pub spells: [i32; 2],
+    pub perk_primary_style: i32,
+    pub perk_sub_style: i32,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimelineRecord {
+    pub id: MatchId,
+    pub data_version: String,
+    pub frame_interval_ms: i64,
+    pub frame_count: i32,
+    pub event_count: i32,
+}
+
+/// A player as account-v1 and summoner-v4 tell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlayerRecord {
+    pub puuid: Puuid,
+    pub riot_id: RiotId,
+    pub platform: Platform,
+    pub profile_icon_id: Option<i32>,
+    pub summoner_level: Option<i64>,
+}
+
+/// A document that the API does not have, with the reason, so that it is not asked for again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MissingPayload {
+    pub kind: PayloadKind,
+    pub id: MatchId,
+    pub reason: String,
+}

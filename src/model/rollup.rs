@@ -1,0 +1,131 @@
+//! What the children of a job came to: kept in the parent's row, changed by the commits that change
+//! the children, so progress and completion of a parent never need a look at its children.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Failed descendants are listed up to this many; beyond, they are counted only.
+const FAILURES_LISTED_MAX: usize = 1_000;
+
+/// Counts of the descendants of one kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindCount {
+    pub total: u32,
+    /// Did their own work. They may still wait for children of their own.
+    pub completed: u32,
+    /// Discarded or cancelled.
+    pub failed: u32,
+}
+
+/// One descendant that failed for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedChild {
+    pub kind: String,
+    pub key: String,
+    pub reason: String,
+}
+
+/// The descendants of a job, by kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollup {
+    #[serde(flatten)]
+    pub kinds: BTreeMap<String, KindCount>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<FailedChild>,
+}
+
+impl Rollup {
+    pub fn is_empty(&self) -> bool {
+        self.kinds.is_empty() && self.failures.is_empty()
+    }
+
+    pub fn of(&self, kind: &str) -> KindCount {
+        self.kinds.get(kind).copied().unwrap_or_default()
+    }
+
+    fn entry(&mut self, kind: &str) -> &mut KindCount {
+        if !self.kinds.contains_key(kind) {
+            self.kinds.insert(kind.to_owned(), KindCount::default());
+        }
+        self.kinds.get_mut(kind).expect("inserted above")
+    }
+
+    pub fn child_linked(&mut self, kind: &str) {
+        self.entry(kind).total += 1;
+    }
+
+    pub fn child_completed(&mut self, kind: &str) {
+        self.entry(kind).completed += 1;
+    }
+
+    pub fn child_failed(&mut self, failed: FailedChild) {
+        self.entry(&failed.kind).failed += 1;
+        self.failures.push(failed);
+        self.failures.truncate(FAILURES_LISTED_MAX);
+    }
+
+    /// Adds what a child's own children came to.
+    pub fn merge(&mut self, other: &Rollup) {
+        for (kind, count) in &other.kinds {
+            let mine = self.entry(kind);
+            mine.total += count.total;
+            mine.completed += count.completed;
+            mine.failed += count.failed;
+        }
+        self.failures.extend(other.failures.iter().cloned());
+        self.failures.truncate(FAILURES_LISTED_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rollup_survives_its_json_and_adds_up() {
+        let mut child = Rollup::default();
+        child.child_linked("timeline");
+        child.child_failed(FailedChild {
+            kind: "timeline".into(),
+            key: "KR_1".into(),
+            reason: "gone".into(),
+        });
+        let mut parent = Rollup::default();
+        parent.child_linked("match");
+        parent.child_completed("match");
+        parent.merge(&child);
+        let read: Rollup = serde_json::from_str(&serde_json::to_string(&parent).unwrap()).unwrap();
+        assert_eq!(read, parent);
+        assert_eq!(
+            read.of("timeline"),
+            KindCount {
+                total: 1,
+                completed: 0,
+                failed: 1
+            }
+        );
+        assert_eq!(read.failures.len(), 1);
+    }
+
+    #[test]
+    fn an_empty_object_is_an_empty_rollup() {
+        assert!(serde_json::from_str::<Rollup>("{}").unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_list_of_failures_is_bounded_but_their_count_is_not() {
+        let mut parent = Rollup::default();
+        for n in 0..1_500 {
+            parent.child_failed(FailedChild {
+                kind: "m".into(),
+                key: n.to_string(),
+                reason: String::new(),
+            });
+        }
+        assert_eq!(
+            (parent.failures.len(), parent.of("m").failed),
+            (1_000, 1_500)
+        );
+    }
+}
