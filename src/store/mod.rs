@@ -1,0 +1,243 @@
+//! Durable state: the `Store` trait and the databases behind it. The only SQL of the project.
+//!
+//! A store decides nothing: it writes what it is told, if the lease of the attempt still matches.
+//! Every method that writes is one transaction: all of it is there after any crash, or none.
+//!
+//! Deliberately absent: retry policy, queues' slots, League rules beyond "a match is counted once".
+
+mod error;
+pub mod sqlite;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use dashmap::DashMap;
+use tokio::sync::Notify;
+
+pub use error::StoreError;
+
+use crate::model::records::{
+    MatchRecord, MissingPayload, Payload, PayloadKind, PlayerRecord, TimelineRecord,
+};
+use crate::model::statistics::YearlyTally;
+use crate::model::{
+    ClaimedJob, JobId, JobRecord, Lease, MatchId, NewJob, Platform, Puuid, RiotId, Settlement,
+    Timestamp,
+};
+
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// A change of data that belongs to the completion of a job.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// A match with its participants, players and statistics. Stored before: nothing changes.
+    Match {
+        record: Arc<MatchRecord>,
+        payload: Payload,
+        key_fingerprint: Arc<str>,
+    },
+    Timeline {
+        record: TimelineRecord,
+        payload: Payload,
+    },
+    Player {
+        record: PlayerRecord,
+        key_fingerprint: Arc<str>,
+    },
+    Missing(MissingPayload),
+}
+
+/// The end of an attempt: what it came to, what it wrote, which jobs it spawned. One transaction.
+#[derive(Debug, Clone)]
+pub struct Completion {
+    pub settlement: Settlement,
+    pub effects: Vec<Effect>,
+    pub children: Vec<NewJob>,
+}
+
+impl Completion {
+    pub fn of(settlement: Settlement) -> Self {
+        Self {
+            settlement,
+            effects: Vec::new(),
+            children: Vec::new(),
+        }
+    }
+}
+
+/// What a write guarded by a lease did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Fenced {
+    Applied,
+    /// The attempt no longer holds the job: nothing was changed.
+    Stale,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Enqueued {
+    pub id: JobId,
+    /// An open job with this key was there already.
+    pub joined: bool,
+}
+
+/// What staging did: jobs whose time has come are available now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Staged {
+    pub moved: usize,
+    /// When the next waiting job is due.
+    pub next_due: Option<Timestamp>,
+}
+
+/// What happened to the jobs of a dead engine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rescued {
+    pub returned: usize,
+    /// Taken for the cause of the deaths, and discarded.
+    pub poisoned: usize,
+}
+
+/// Which documents of a list of matches need no call.
+#[derive(Debug, Clone, Default)]
+pub struct StoredMatches {
+    pub matches: Vec<MatchId>,
+    pub timelines: Vec<MatchId>,
+    pub missing: Vec<(PayloadKind, MatchId)>,
+}
+
+/// A player and where to find the rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredPlayer {
+    pub id: i64,
+    pub puuid: Puuid,
+    pub key_fingerprint: String,
+    pub riot_id: Option<RiotId>,
+    pub platform: Platform,
+    pub profile_icon_id: Option<i32>,
+    pub summoner_level: Option<i64>,
+}
+
+/// One row of `player_yearly_stats`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct YearlyStats {
+    pub player_id: i64,
+    pub year: i16,
+    pub platform: String,
+    pub tally: YearlyTally,
+}
+
+/// This process, as other engines know it.
+#[derive(Debug, Clone)]
+pub struct EngineInfo {
+    /// New at every process start.
+    pub id: String,
+    pub pid: u32,
+    pub host: String,
+    pub version: &'static str,
+}
+
+/// Commits of the writer, for people and the metrics log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WriterStats {
+    pub commits: u64,
+    pub commands: u64,
+    /// Writes refused because their lease was no longer theirs.
+    pub stale: u64,
+}
+
+/// Hints that a queue may have work: set by commits, coalesced, never the truth (the claim is).
+#[derive(Debug, Default)]
+pub struct Hints {
+    queues: DashMap<String, Arc<Notify>>,
+    schedule: Notify,
+}
+
+impl Hints {
+    pub fn queue(&self, queue: &str) -> Arc<Notify> {
+        self.queues.entry(queue.to_owned()).or_default().clone()
+    }
+
+    /// Wakes one waiter of the queue, now or at its next wait.
+    pub fn notify(&self, queue: &str) {
+        match self.queues.get(queue) {
+            Some(notify) => notify.notify_one(),
+            None => self.queue(queue).notify_one(),
+        }
+    }
+
+    /// Something was put on the schedule earlier than the stager may know.
+    pub fn schedule(&self) -> &Notify {
+        &self.schedule
+    }
+}
+
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug {
+    // Jobs. Each verb is one transition.
+
+    /// Enqueues in one transaction; a job whose key is open joins it, at the higher priority of both.
+    async fn enqueue(&self, jobs: Vec<NewJob>, now: Timestamp) -> StoreResult<Vec<Enqueued>>;
+    /// Makes up to `limit` available jobs of the queue running, first by priority, then by age.
+    async fn claim(
+        &self,
+        queue: &str,
+        limit: usize,
+        engine: &str,
+        now: Timestamp,
+    ) -> StoreResult<Vec<ClaimedJob>>;
+    async fn progress(
+        &self,
+        lease: Lease,
+        step: &'static str,
+        percent: u8,
+        counters: serde_json::Value,
+    ) -> StoreResult<Fenced>;
+    /// Ends an attempt: effects, children, links, the job's own state and what follows for its parents.
+    async fn settle(
+        &self,
+        lease: Lease,
+        completion: Arc<Completion>,
+        now: Timestamp,
+    ) -> StoreResult<Fenced>;
+    /// Makes scheduled and retryable jobs available whose time has come.
+    async fn stage(&self, now: Timestamp) -> StoreResult<Staged>;
+    /// Returns the running jobs of every engine but `alive`: on SQLite there can be only one.
+    async fn rescue(&self, alive: &str, now: Timestamp) -> StoreResult<Rescued>;
+    /// Hands back running jobs of this engine (of one queue, or all) without spending their attempt.
+    async fn release(
+        &self,
+        engine: &str,
+        queue: Option<&str>,
+        now: Timestamp,
+    ) -> StoreResult<usize>;
+    async fn engine_started(&self, engine: EngineInfo, now: Timestamp) -> StoreResult<()>;
+    async fn engine_stopped(&self, engine: &str, now: Timestamp) -> StoreResult<()>;
+    async fn job(&self, id: JobId) -> StoreResult<Option<JobRecord>>;
+    /// Jobs not in a final state.
+    async fn open_jobs(&self) -> StoreResult<u64>;
+
+    // Data.
+
+    /// The gap analysis: what of these matches is stored, or known to be missing for good.
+    async fn stored_matches(&self, ids: &[MatchId]) -> StoreResult<StoredMatches>;
+    async fn player(&self, riot_id: &RiotId) -> StoreResult<Option<StoredPlayer>>;
+    async fn yearly_stats(
+        &self,
+        player_id: i64,
+        year: Option<i16>,
+    ) -> StoreResult<Vec<YearlyStats>>;
+    /// The same rows, recomputed from `match_participants`.
+    async fn recomputed_stats(&self, player_id: i64) -> StoreResult<Vec<YearlyStats>>;
+    async fn payload(&self, kind: PayloadKind, id: MatchId) -> StoreResult<Option<Payload>>;
+
+    // The store itself.
+
+    fn hints(&self) -> &Hints;
+    fn writer_stats(&self) -> WriterStats;
+    /// Resolves when the writer has died and must be started again.
+    async fn writer_died(&self) -> String;
+    fn restart_writer(&self) -> StoreResult<()>;
+    /// Commits what is queued and closes the files.
+    async fn close(&self) -> StoreResult<()>;
+}

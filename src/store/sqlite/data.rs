@@ -1,0 +1,385 @@
+//! The data a job writes with its completion: a match is stored and counted once, whoever brings it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use diesel::prelude::*;
+
+use super::data_statements::{self as sql, TallyRow};
+use super::transaction::{Transaction, from_json, to_json};
+use crate::model::records::{
+    MatchClass, MatchRecord, MissingPayload, ParticipantRecord, Payload, PayloadKind, PlayerRecord,
+    SeenPlayer,
+};
+use crate::model::statistics::{GameFacts, YearlyTally};
+use crate::model::{Platform, Timestamp};
+use crate::store::{Effect, StoreResult};
+
+impl Transaction<'_> {
+    pub(super) fn apply(&mut self, effect: &Effect, now: Timestamp) -> StoreResult<()> {
+        match effect {
+            Effect::Match {
+                record,
+                payload,
+                key_fingerprint,
+            } => self.store_match(record, payload, key_fingerprint, now),
+            Effect::Timeline { record, payload } => {
+                let id = record.id.to_string();
+                let stored = sql::InsertTimeline {
+                    id: &id,
+                    data_version: &record.data_version,
+                    interval: record.frame_interval_ms,
+                    frames: record.frame_count,
+                    events: record.event_count,
+                    stored_at: now.as_millis(),
+                }
+                .execute(self.conn)?;
+                if stored > 0 {
+                    self.store_payload(PayloadKind::Timeline, &id, payload)?;
+                }
+                Ok(())
+            }
+            Effect::Player {
+                record,
+                key_fingerprint,
+            } => self.store_player(record, key_fingerprint, now),
+            Effect::Missing(missing) => self.store_missing(missing, now),
+        }
+    }
+
+    fn store_payload(&mut self, kind: PayloadKind, id: &str, payload: &Payload) -> StoreResult<()> {
+        sql::InsertPayload {
+            kind: kind.as_str(),
+            id,
+            codec: payload.codec as i32,
+            body: &payload.body,
+        }
+        .execute(self.conn)?;
+        sql::ForgetMissing {
+            kind: kind.as_str(),
+            id,
+        }
+        .execute(self.conn)?;
+        Ok(())
+    }
+
+    fn store_missing(&mut self, missing: &MissingPayload, now: Timestamp) -> StoreResult<()> {
+        sql::InsertMissing {
+            kind: missing.kind.as_str(),
+            id: &missing.id.to_string(),
+            reason: &missing.reason,
+            first: now.as_millis(),
+            last: now.as_millis(),
+        }
+        .execute(self.conn)?;
+        Ok(())
+    }
+
+    /// Puts a match, its seats, its players and its statistics in place, unless it is there already:
+    /// then everything it says has been counted.
+    fn store_match(
+        &mut self,
+        record: &MatchRecord,
+        payload: &Payload,
+        fingerprint: &str,
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        let id = record.id.to_string();
+        let platform = record.id.platform();
+        let inserted = sql::InsertMatch {
+            id: &id,
+            platform: platform.as_str(),
+            data_version: &record.data_version,
+            creation: record.game_creation.as_millis(),
+            start: record.game_start.as_millis(),
+            end: record.game_end.as_millis(),
+            duration: record.game_duration_s,
+            queue_id: record.queue_id,
+            map_id: record.map_id,
+            mode: &record.game_mode,
+            game_type: &record.game_type,
+            version: &record.game_version,
+            result: record.end_of_game_result.as_deref(),
+            year: i32::from(record.year),
+            is_remake: record.class == MatchClass::Remake,
+            stored_at: now.as_millis(),
+        }
+        .execute(self.conn)?;
+        if inserted == 0 {
+            return Ok(());
+        }
+        self.store_payload(PayloadKind::Match, &id, payload)?;
+        for seat in &record.participants {
+            let player = match &seat.player {
+                None => None,
+                Some(seen) => {
+                    Some(self.seen_player(seen, platform, fingerprint, record.game_end, now)?)
+                }
+            };
+            self.store_participant(&id, seat, player)?;
+            if let (Some(player), true) = (player, record.class != MatchClass::Void) {
+                self.count_game(player, record.year, platform, &facts(record.class, seat))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn store_participant(
+        &mut self,
+        match_id: &str,
+        seat: &ParticipantRecord,
+        player_id: Option<i64>,
+    ) -> StoreResult<()> {
+        let [item0, item1, item2, item3, item4, item5, item6] = seat.items;
+        let [spell1, spell2] = seat.spells;
+        sql::InsertParticipant {
+            match_id,
+            participant_id: seat.participant_id,
+            player_id,
+            team_id: seat.team_id,
+            champion_id: seat.champion_id,
+            champion_name: &seat.champion_name,
+            team_position: &seat.team_position,
+            role: &seat.role,
+            lane: &seat.lane,
+            kills: seat.kills,
+            deaths: seat.deaths,
+            assists: seat.assists,
+            win: seat.win,
+            gold: seat.gold_earned,
+            minions: seat.total_minions_killed,
+            neutral: seat.neutral_minions_killed,
+            damage: seat.damage_to_champions,
+            vision: seat.vision_score,
+            level: seat.champ_level,
+            placement: seat.placement,
+            subteam: seat.subteam_id,
+            item0,
+            item1,
+            item2,
+            item3,
+            item4,
+            item5,
+            item6,
+            spell1,
+            spell2,
+            primary: seat.perk_primary_style,
+            sub: seat.perk_sub_style,
+        }
+        .execute(self.conn)?;
+        Ok(())
+    }
+
+    /// The row of a player who was seen in a match; made if new, renamed if the match is newer than
+    /// what is known.
+    fn seen_player(
+        &mut self,
+        seen: &SeenPlayer,
+        platform: Platform,
+        fingerprint: &str,
+        seen_at: Timestamp,
+        now: Timestamp,
+    ) -> StoreResult<i64> {
+        let known: Option<(i64, i64)> = sql::PlayerByPuuid {
+            puuid: seen.puuid.as_str(),
+        }
+        .get_result(self.conn)
+        .optional()?;
+        let folded = seen.riot_id.as_ref().map(crate::model::RiotId::folded);
+        match (known, &seen.riot_id) {
+            (None, name) => Ok(sql::InsertPlayer {
+                puuid: seen.puuid.as_str(),
+                fingerprint,
+                game_name: name.as_ref().map(crate::model::RiotId::game_name),
+                tag_line: name.as_ref().map(crate::model::RiotId::tag_line),
+                folded: folded.as_deref(),
+                seen_at: if name.is_some() {
+                    seen_at.as_millis()
+                } else {
+                    0
+                },
+                platform: platform.as_str(),
+                created_at: now.as_millis(),
+                updated_at: now.as_millis(),
+            }
+            .get_result(self.conn)?),
+            (Some((id, known_at)), Some(name)) if known_at < seen_at.as_millis() => {
+                sql::RenamePlayer {
+                    game_name: name.game_name(),
+                    tag_line: name.tag_line(),
+                    folded: folded.as_deref().unwrap_or_default(),
+                    seen_at: seen_at.as_millis(),
+                    platform: platform.as_str(),
+                    fingerprint,
+                    now: now.as_millis(),
+                    id,
+                }
+                .execute(self.conn)?;
+                Ok(id)
+            }
+            (Some((id, _)), _) => Ok(id),
+        }
+    }
+
+    /// What account-v1 and summoner-v4 tell is newer than any match.
+    fn store_player(
+        &mut self,
+        record: &PlayerRecord,
+        fingerprint: &str,
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        let seen = SeenPlayer {
+            puuid: record.puuid.clone(),
+            riot_id: Some(record.riot_id.clone()),
+        };
+        let id = self.seen_player(&seen, record.platform, fingerprint, now, now)?;
+        sql::UpdateSummoner {
+            icon: record.profile_icon_id,
+            level: record.summoner_level,
+            now: now.as_millis(),
+            id,
+        }
+        .execute(self.conn)?;
+        Ok(())
+    }
+
+    fn count_game(
+        &mut self,
+        player: i64,
+        year: i16,
+        platform: Platform,
+        game: &GameFacts,
+    ) -> StoreResult<()> {
+        let (year, platform) = (i32::from(year), platform.as_str());
+        let row: Option<TallyTuple> = sql::Tally {
+            player,
+            year,
+            platform,
+        }
+        .get_result(self.conn)
+        .optional()?;
+        let mut tally = row.map_or_else(|| Ok(YearlyTally::default()), tally_from)?;
+        tally.add(game);
+        let (most_played, most_played_count) = match tally.most_played_champion() {
+            Some((name, games)) => (Some(name), i64::from(games)),
+            None => (None, 0),
+        };
+        sql::PutStats {
+            player,
+            year,
+            platform,
+            matches: tally.total_matches(),
+            wins: tally.wins,
+            losses: tally.losses,
+            remakes: tally.remakes,
+            kills: tally.kills,
+            deaths: tally.deaths,
+            assists: tally.assists,
+            gold: tally.gold_earned,
+            minions: tally.total_minions_killed,
+            neutral: tally.neutral_minions_killed,
+            damage: tally.damage_to_champions,
+            champions: tally.counts.champions.len() as i64,
+            most_played,
+            most_played_count,
+            roles: tally.counts.roles.len() as i64,
+            lanes: tally.counts.lanes.len() as i64,
+            win_rate: tally.win_rate(),
+            kda: tally.kda_ratio(),
+            avg_kills: tally.per_match(tally.kills),
+            avg_deaths: tally.per_match(tally.deaths),
+            avg_assists: tally.per_match(tally.assists),
+            avg_gold: tally.per_match(tally.gold_earned),
+            avg_cs: tally.average_cs(),
+            counts: &to_json(&tally.counts)?,
+        }
+        .execute(self.conn)?;
+        Ok(())
+    }
+}
+
+/// A row of sums as diesel loads it.
+pub(super) type TallyTuple = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, String);
+
+// The tuple of SQL types and the tuple of Rust types must stay in step.
+const _: fn(TallyRow) = |_| ();
+
+pub(super) fn tally_from(row: TallyTuple) -> StoreResult<YearlyTally> {
+    let (wins, losses, remakes, kills, deaths, assists, gold, minions, neutral, damage, counts) =
+        row;
+    Ok(YearlyTally {
+        wins,
+        losses,
+        remakes,
+        kills,
+        deaths,
+        assists,
+        gold_earned: gold,
+        total_minions_killed: minions,
+        neutral_minions_killed: neutral,
+        damage_to_champions: damage,
+        counts: from_json(&counts)?,
+    })
+}
+
+fn facts(class: MatchClass, seat: &ParticipantRecord) -> GameFacts {
+    GameFacts {
+        class,
+        win: seat.win,
+        kills: seat.kills,
+        deaths: seat.deaths,
+        assists: seat.assists,
+        gold_earned: seat.gold_earned,
+        total_minions_killed: seat.total_minions_killed,
+        neutral_minions_killed: seat.neutral_minions_killed,
+        damage_to_champions: seat.damage_to_champions,
+        champion_id: seat.champion_id,
+        champion_name: seat.champion_name.clone(),
+        role: seat.role.as_str().into(),
+        lane: seat.lane.as_str().into(),
+    }
+}
+
+/// A game of a player as `GamesOfPlayer` gives it.
+pub(super) type GameTuple = (
+    (i32, String, bool, i64, bool, i32, i32, i32),
+    (i32, i32, i32, i32, i32, String, String, String),
+);
+
+/// The tallies that the games of a player add up to, by year and platform.
+pub(super) fn recompute(games: Vec<GameTuple>) -> BTreeMap<(i32, String), YearlyTally> {
+    let mut tallies: BTreeMap<(i32, String), YearlyTally> = BTreeMap::new();
+    for (
+        (year, platform, is_remake, duration, win, kills, deaths, assists),
+        (gold, minions, neutral, damage, champion_id, champion_name, role, lane),
+    ) in games
+    {
+        let class = match (duration, is_remake) {
+            (0, _) => MatchClass::Void,
+            (_, true) => MatchClass::Remake,
+            (_, false) => MatchClass::Played,
+        };
+        if class == MatchClass::Void {
+            continue;
+        }
+        tallies
+            .entry((year, platform))
+            .or_default()
+            .add(&GameFacts {
+                class,
+                win,
+                kills,
+                deaths,
+                assists,
+                gold_earned: gold,
+                total_minions_killed: minions,
+                neutral_minions_killed: neutral,
+                damage_to_champions: damage,
+                champion_id,
+                champion_name: Arc::from(champion_name),
+                role: Arc::from(role),
+                lane: Arc::from(lane),
+            });
+    }
+    tallies
+}

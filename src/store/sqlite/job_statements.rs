@@ -1,0 +1,183 @@
+//! The SQL of jobs.
+
+use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
+
+use super::statement::statement;
+
+type Opt<T> = Nullable<T>;
+
+// Transactions and savepoints as statements of their own, so that they too are prepared once.
+statement! { Begin {} -> () = "BEGIN IMMEDIATE"; }
+statement! { Commit {} -> () = "COMMIT"; }
+statement! { Savepoint {} -> () = "SAVEPOINT command"; }
+statement! { Release {} -> () = "RELEASE command"; }
+statement! { RollbackTo {} -> () = "ROLLBACK TO command"; }
+
+statement! {
+    InsertJob<'a> {
+        kind: &'a str => Text, queue: &'a str => Text, key: Option<&'a str> => Opt<Text>, args: &'a str => Text,
+        state: &'a str => Text, priority: i32 => Integer, max_attempts: i32 => Integer, run_at: i64 => BigInt,
+        enqueued_at: i64 => BigInt,
+    } -> BigInt =
+    "INSERT INTO jobs (kind, queue, key, args, state, priority, max_attempts, run_at, enqueued_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (kind, key) WHERE key IS NOT NULL AND finished_at IS NULL DO NOTHING
+     RETURNING id";
+}
+
+statement! {
+    /// The open job that a new one joins; it takes the more urgent priority of both.
+    JoinJob<'a> { priority: i32 => Integer, kind: &'a str => Text, key: Option<&'a str> => Opt<Text> } -> (BigInt, Opt<BigInt>) =
+    "UPDATE jobs SET priority = min(priority, ?) WHERE kind = ? AND key = ? AND finished_at IS NULL
+     RETURNING id, worked_at";
+}
+
+statement! {
+    /// Links a child once; a link that is there already changes nothing.
+    LinkChild { child: i64 => BigInt, parent: i64 => BigInt } -> () =
+    "INSERT INTO job_links (child_id, parent_id) VALUES (?, ?) ON CONFLICT DO NOTHING";
+}
+
+statement! {
+    Claim<'a> {
+        engine: &'a str => Text, now: i64 => BigInt, queue: &'a str => Text, limit: i64 => BigInt,
+    } -> (BigInt, BigInt, Text, Opt<Text>, Text, Integer, Integer, Integer) =
+    "UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = random() & 9223372036854775807,
+            engine_id = ?, started_at = coalesce(started_at, ?)
+     WHERE id IN (SELECT id FROM jobs WHERE queue = ? AND state = 'available' ORDER BY priority, id LIMIT ?)
+     RETURNING id, lease_token, kind, key, args, priority, attempt, max_attempts";
+}
+
+statement! {
+    Progress<'a> {
+        step: &'a str => Text, percent: i32 => Integer, progress: &'a str => Text, id: i64 => BigInt, token: i64 => BigInt,
+    } -> () =
+    "UPDATE jobs SET step = ?, percent = ?, progress = ? WHERE id = ? AND lease_token = ? AND state = 'running'";
+}
+
+statement! {
+    /// The fence: a row only if the attempt still holds the job.
+    Fence { id: i64 => BigInt, token: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer, Integer) =
+    "SELECT kind, key, queue, errors, attempt, priority FROM jobs WHERE id = ? AND lease_token = ? AND state = 'running'";
+}
+
+statement! {
+    Settle<'a> {
+        state: &'a str => Text, attempt: i32 => Integer, run_at: i64 => BigInt, errors: &'a str => Text,
+        result: Option<&'a str> => Opt<Text>, worked_at: Option<i64> => Opt<BigInt>, finished_at: Option<i64> => Opt<BigInt>,
+        id: i64 => BigInt,
+    } -> () =
+    "UPDATE jobs SET state = ?, attempt = ?, run_at = ?, errors = ?, result = ?, worked_at = ?, finished_at = ?,
+            lease_token = NULL, engine_id = NULL
+     WHERE id = ?";
+}
+
+statement! {
+    Parents { child: i64 => BigInt } -> BigInt = "SELECT parent_id FROM job_links WHERE child_id = ?";
+}
+
+statement! {
+    /// A final child is counted and its links are done with.
+    TakeParents { child: i64 => BigInt } -> BigInt = "DELETE FROM job_links WHERE child_id = ? RETURNING parent_id";
+}
+
+statement! {
+    OpenParent { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer, Opt<BigInt>) =
+    "SELECT kind, key, state, rollup, children_pending, worked_at FROM jobs WHERE id = ? AND finished_at IS NULL";
+}
+
+statement! {
+    UpdateParent<'a> {
+        state: &'a str => Text, rollup: &'a str => Text, pending: i32 => Integer, finished_at: Option<i64> => Opt<BigInt>,
+        id: i64 => BigInt,
+    } -> () =
+    "UPDATE jobs SET state = ?, rollup = ?, children_pending = ?, finished_at = ? WHERE id = ?";
+}
+
+statement! {
+    Stage { now: i64 => BigInt } -> Text =
+    "UPDATE jobs SET state = 'available' WHERE state IN ('scheduled', 'retryable') AND run_at <= ? RETURNING queue";
+}
+
+statement! {
+    NextDue {} -> Opt<BigInt> = "SELECT min(run_at) FROM jobs WHERE state IN ('scheduled', 'retryable')";
+}
+
+statement! {
+    RunningOfOthers<'a> { engine: &'a str => Text } -> (BigInt, BigInt, Integer, Integer) =
+    "SELECT id, coalesce(lease_token, 0), attempt, crash_count FROM jobs
+     WHERE state = 'running' AND (engine_id IS NULL OR engine_id <> ?)";
+}
+
+statement! {
+    CountCrash { crashes: i32 => Integer, id: i64 => BigInt } -> () = "UPDATE jobs SET crash_count = ? WHERE id = ?";
+}
+
+statement! {
+    HandBack<'a> { now: i64 => BigInt, engine: &'a str => Text, queue: Option<&'a str> => Opt<Text> } -> Text =
+    "UPDATE jobs SET state = 'available', attempt = max(attempt - 1, 0), run_at = ?, lease_token = NULL, engine_id = NULL
+     WHERE state = 'running' AND engine_id = ? AND queue = coalesce(?, queue)
+     RETURNING queue";
+}
+
+statement! {
+    QueuesWithWork {} -> Text = "SELECT DISTINCT queue FROM jobs WHERE state = 'available'";
+}
+
+statement! {
+    EngineStarted<'a> {
+        id: &'a str => Text, pid: i64 => BigInt, host: &'a str => Text, version: &'a str => Text, started: i64 => BigInt, beat: i64 => BigInt,
+    } -> () =
+    "INSERT INTO engines (id, pid, host, version, started_at, heartbeat_at) VALUES (?, ?, ?, ?, ?, ?)";
+}
+
+statement! {
+    EngineStopped<'a> { at: i64 => BigInt, id: &'a str => Text } -> () = "UPDATE engines SET stopped_at = ? WHERE id = ?";
+}
+
+pub(super) type JobRow = (
+    (
+        BigInt,
+        Text,
+        Text,
+        Opt<Text>,
+        Text,
+        Text,
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+    ),
+    (
+        BigInt,
+        Opt<Text>,
+        Integer,
+        Text,
+        Text,
+        Integer,
+        Opt<Text>,
+        Text,
+        BigInt,
+        Opt<BigInt>,
+        Opt<BigInt>,
+    ),
+);
+
+statement! {
+    JobById { id: i64 => BigInt } -> JobRow =
+    "SELECT id, kind, queue, key, args, state, priority, attempt, max_attempts, crash_count,
+            run_at, step, percent, progress, rollup, children_pending, result, errors, enqueued_at, started_at, finished_at
+     FROM jobs WHERE id = ?";
+}
+
+statement! { OpenJobs {} -> BigInt = "SELECT count(*) FROM jobs WHERE finished_at IS NULL"; }
+
+statement! {
+    /// Ids of a JSON list that are in one of the tables of documents.
+    Stored<'a> { matches: &'a str => Text, timelines: &'a str => Text, missing: &'a str => Text } -> (SmallInt, Text, Text) =
+    "SELECT 0, '', match_id FROM matches WHERE match_id IN (SELECT value FROM json_each(?))
+     UNION ALL
+     SELECT 1, '', match_id FROM match_timelines WHERE match_id IN (SELECT value FROM json_each(?))
+     UNION ALL
+     SELECT 2, kind, id FROM missing_payloads WHERE id IN (SELECT value FROM json_each(?))";
+}

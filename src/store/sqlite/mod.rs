@@ -1,0 +1,393 @@
+//! The embedded database: SQLite, one writer thread with group commit, readers beside it.
+//!
+//! Invariants: one engine per file (a lock file with its pid); every write goes through the one
+//! writer; nothing is reported as written before its commit is on the disk.
+
+mod data;
+mod data_statements;
+mod job_statements;
+mod open;
+mod reader;
+mod statement;
+mod transaction;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use diesel::result::OptionalExtension;
+use diesel_async::RunQueryDsl;
+use tokio::sync::{mpsc, watch};
+
+use self::data::{GameTuple, TallyTuple, recompute, tally_from};
+use self::reader::{JobTuple, Readers, job_from};
+use self::transaction::Transaction;
+use self::writer::{Command, Counters};
+use super::{
+    Completion, EngineInfo, Enqueued, Fenced, Hints, Rescued, Staged, Store, StoreError,
+    StoreResult, StoredMatches, StoredPlayer, WriterStats, YearlyStats,
+};
+use crate::model::records::{Codec, Payload, PayloadKind};
+use crate::model::{ClaimedJob, JobId, JobRecord, Lease, MatchId, NewJob, RiotId, Timestamp};
+
+/// A riftsync database in one file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    writer: Mutex<Option<Writer>>,
+    readers: Readers,
+    hints: Arc<Hints>,
+    counters: Arc<Counters>,
+    /// The reason why the writer died; `None` while it lives.
+    death: watch::Sender<Option<String>>,
+    _lock: Option<open::EngineLock>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    commands: mpsc::Sender<Command>,
+    thread: JoinHandle<()>,
+}
+
+impl SqliteStore {
+    /// Opens the file for an engine: locks it, makes or migrates it, starts the writer.
+    pub fn open(path: &Path) -> StoreResult<Self> {
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            std::fs::create_dir_all(folder).map_err(|cause| StoreError::Unopenable {
+                path: path.to_owned(),
+                cause: format!("its folder: {cause}"),
+            })?;
+        }
+        let lock = open::lock(path)?;
+        let store = Self::without_writer(path, Some(lock))?;
+        store.restart_writer()?;
+        Ok(store)
+    }
+
+    /// Opens the file to read only, beside an engine that may be running.
+    pub fn open_read_only(path: &Path) -> StoreResult<Self> {
+        if !path.exists() {
+            return Err(StoreError::Unopenable {
+                path: path.to_owned(),
+                cause: "it does not exist yet; `riftsync sync` makes it".to_owned(),
+            });
+        }
+        open::check(path)?;
+        Self::without_writer(path, None)
+    }
+
+    fn without_writer(path: &Path, lock: Option<open::EngineLock>) -> StoreResult<Self> {
+        let text = path.to_str().ok_or_else(|| StoreError::Unopenable {
+            path: path.to_owned(),
+            cause: "its path is not UTF-8".to_owned(),
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            writer: Mutex::new(None),
+            readers: Readers::new(text),
+            hints: Arc::default(),
+            counters: Arc::default(),
+            death: watch::Sender::new(None),
+            _lock: lock,
+        })
+    }
+
+    /// Runs work in a group of the writer; the answer comes after its commit.
+    async fn write<T, F>(&self, work: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Transaction<'_>) -> StoreResult<T> + Send + 'static,
+    {
+        let commands = self
+            .lock_writer()
+            .as_ref()
+            .map(|writer| writer.commands.clone())
+            .ok_or(StoreError::Closed)?;
+        let (command, answered) = writer::command(work);
+        commands.send(command).await.map_err(|_| writer_gone())?;
+        answered.await.map_err(|_| writer_gone())?
+    }
+
+    fn lock_writer(&self) -> std::sync::MutexGuard<'_, Option<Writer>> {
+        // The lock guards two plain values; a panic elsewhere cannot leave them half written.
+        self.writer
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// The writer died before the commit: nothing was written, the supervisor starts a new one.
+fn writer_gone() -> StoreError {
+    StoreError::Unavailable("the writer was interrupted before the commit".to_owned())
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn enqueue(&self, jobs: Vec<NewJob>, now: Timestamp) -> StoreResult<Vec<Enqueued>> {
+        self.write(move |tx| tx.enqueue(&jobs, now)).await
+    }
+
+    async fn claim(
+        &self,
+        queue: &str,
+        limit: usize,
+        engine: &str,
+        now: Timestamp,
+    ) -> StoreResult<Vec<ClaimedJob>> {
+        let (queue, engine) = (queue.to_owned(), engine.to_owned());
+        self.write(move |tx| tx.claim(&queue, limit, &engine, now))
+            .await
+    }
+
+    async fn progress(
+        &self,
+        lease: Lease,
+        step: &'static str,
+        percent: u8,
+        counters: serde_json::Value,
+    ) -> StoreResult<Fenced> {
+        self.write(move |tx| tx.progress(lease, step, percent, &counters.to_string()))
+            .await
+    }
+
+    async fn settle(
+        &self,
+        lease: Lease,
+        completion: Arc<Completion>,
+        now: Timestamp,
+    ) -> StoreResult<Fenced> {
+        self.write(move |tx| tx.settle(lease, &completion, now))
+            .await
+    }
+
+    async fn stage(&self, now: Timestamp) -> StoreResult<Staged> {
+        self.write(move |tx| tx.stage(now)).await
+    }
+
+    async fn rescue(&self, alive: &str, now: Timestamp) -> StoreResult<Rescued> {
+        let alive = alive.to_owned();
+        self.write(move |tx| tx.rescue(&alive, now)).await
+    }
+
+    async fn release(
+        &self,
+        engine: &str,
+        queue: Option<&str>,
+        now: Timestamp,
+    ) -> StoreResult<usize> {
+        let (engine, queue) = (engine.to_owned(), queue.map(str::to_owned));
+        self.write(move |tx| tx.release(&engine, queue.as_deref(), now))
+            .await
+    }
+
+    async fn engine_started(&self, engine: EngineInfo, now: Timestamp) -> StoreResult<()> {
+        self.write(move |tx| tx.engine_started(&engine, now)).await
+    }
+
+    async fn engine_stopped(&self, engine: &str, now: Timestamp) -> StoreResult<()> {
+        let engine = engine.to_owned();
+        self.write(move |tx| tx.engine_stopped(&engine, now)).await
+    }
+
+    async fn job(&self, id: JobId) -> StoreResult<Option<JobRecord>> {
+        let mut reader = self.readers.borrow().await?;
+        let row: Option<JobTuple> = job_statements::JobById { id: id.0 }
+            .get_result(reader.conn())
+            .await
+            .optional()?;
+        row.map(job_from).transpose()
+    }
+
+    async fn open_jobs(&self) -> StoreResult<u64> {
+        let mut reader = self.readers.borrow().await?;
+        let count: i64 = job_statements::OpenJobs {}
+            .get_result(reader.conn())
+            .await?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    async fn stored_matches(&self, ids: &[MatchId]) -> StoreResult<StoredMatches> {
+        let list = transaction::to_json(&ids)?;
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<(i16, String, String)> = job_statements::Stored {
+            matches: &list,
+            timelines: &list,
+            missing: &list,
+        }
+        .load(reader.conn())
+        .await?;
+        let mut stored = StoredMatches::default();
+        for (table, kind, id) in rows {
+            let id: MatchId = id.parse().map_err(|error: crate::model::IdError| {
+                StoreError::Unexpected(error.to_string())
+            })?;
+            match (table, kind.as_str()) {
+                (0, _) => stored.matches.push(id),
+                (1, _) => stored.timelines.push(id),
+                (_, "timeline") => stored.missing.push((PayloadKind::Timeline, id)),
+                _ => stored.missing.push((PayloadKind::Match, id)),
+            }
+        }
+        Ok(stored)
+    }
+
+    async fn player(&self, riot_id: &RiotId) -> StoreResult<Option<StoredPlayer>> {
+        type Row = (
+            i64,
+            String,
+            String,
+            Option<String>,
+            Option<String>,
+            String,
+            Option<i32>,
+            Option<i64>,
+        );
+        let name = riot_id.folded();
+        let mut reader = self.readers.borrow().await?;
+        let row: Option<Row> = data_statements::PlayerByName { name: &name }
+            .get_result(reader.conn())
+            .await
+            .optional()?;
+        let Some((
+            id,
+            puuid,
+            key_fingerprint,
+            game_name,
+            tag_line,
+            platform,
+            profile_icon_id,
+            summoner_level,
+        )) = row
+        else {
+            return Ok(None);
+        };
+        let unexpected = |error: crate::model::IdError| StoreError::Unexpected(error.to_string());
+        Ok(Some(StoredPlayer {
+            id,
+            puuid: puuid.parse().map_err(unexpected)?,
+            key_fingerprint,
+            riot_id: match (game_name, tag_line) {
+                (Some(name), Some(tag)) => RiotId::new(&name, &tag).ok(),
+                _ => None,
+            },
+            platform: platform.parse().map_err(unexpected)?,
+            profile_icon_id,
+            summoner_level,
+        }))
+    }
+
+    async fn yearly_stats(
+        &self,
+        player_id: i64,
+        year: Option<i16>,
+    ) -> StoreResult<Vec<YearlyStats>> {
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<(i32, String, TallyTuple)> =
+            data_statements::TalliesOfPlayer { player: player_id }
+                .load(reader.conn())
+                .await?;
+        rows.into_iter()
+            .map(|(row_year, platform, tally)| {
+                let year = i16::try_from(row_year).unwrap_or(0);
+                Ok(YearlyStats {
+                    player_id,
+                    year,
+                    platform,
+                    tally: tally_from(tally)?,
+                })
+            })
+            .filter(|row: &StoreResult<YearlyStats>| {
+                row.as_ref()
+                    .map_or(true, |row| year.is_none_or(|y| y == row.year))
+            })
+            .collect()
+    }
+
+    async fn recomputed_stats(&self, player_id: i64) -> StoreResult<Vec<YearlyStats>> {
+        let mut reader = self.readers.borrow().await?;
+        let games: Vec<GameTuple> = data_statements::GamesOfPlayer { player: player_id }
+            .load(reader.conn())
+            .await?;
+        Ok(recompute(games)
+            .into_iter()
+            .map(|((year, platform), tally)| YearlyStats {
+                player_id,
+                year: i16::try_from(year).unwrap_or(0),
+                platform,
+                tally,
+            })
+            .collect())
+    }
+
+    async fn payload(&self, kind: PayloadKind, id: MatchId) -> StoreResult<Option<Payload>> {
+        let id = id.to_string();
+        let mut reader = self.readers.borrow().await?;
+        let row: Option<(i32, Vec<u8>)> = data_statements::PayloadOf {
+            kind: kind.as_str(),
+            id: &id,
+        }
+        .get_result(reader.conn())
+        .await
+        .optional()?;
+        row.map(|(codec, body)| match codec {
+            1 => Ok(Payload {
+                codec: Codec::Gzip,
+                body: body.into(),
+            }),
+            other => Err(StoreError::Unexpected(format!(
+                "payload {id} has the unknown codec {other}"
+            ))),
+        })
+        .transpose()
+    }
+
+    fn hints(&self) -> &Hints {
+        &self.hints
+    }
+
+    fn writer_stats(&self) -> WriterStats {
+        self.counters.read()
+    }
+
+    async fn writer_died(&self) -> String {
+        let mut death = self.death.subscribe();
+        let reason = death.wait_for(Option::is_some).await;
+        reason
+            .ok()
+            .and_then(|reason| reason.clone())
+            .unwrap_or_default()
+    }
+
+    fn restart_writer(&self) -> StoreResult<()> {
+        let conn = open::open_writer(&self.path)?;
+        let (commands, waiting) = mpsc::channel(writer::QUEUE_MAX);
+        self.death.send_replace(None);
+        let thread = writer::start(
+            conn,
+            waiting,
+            self.hints.clone(),
+            self.counters.clone(),
+            self.death.clone(),
+        )
+        .map_err(|error| StoreError::Unavailable(format!("no thread for the writer: {error}")))?;
+        *self.lock_writer() = Some(Writer { commands, thread });
+        Ok(())
+    }
+
+    async fn close(&self) -> StoreResult<()> {
+        self.readers.close().await;
+        let Some(Writer { commands, thread }) = self.lock_writer().take() else {
+            return Ok(());
+        };
+        drop(commands);
+        tokio::task::spawn_blocking(move || thread.join())
+            .await
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?
+            .map_err(|_| writer_gone())
+    }
+}

@@ -1,0 +1,175 @@
+//! The one thread that writes: it groups the commands that are waiting into one commit.
+//!
+//! Every command runs in a savepoint, so one that fails takes nothing with it; callers hear of
+//! success only after the commit is on the disk (`synchronous=FULL`). A panic in a command rolls the
+//! group back and ends the thread: the connection's state is no longer known, the supervisor starts
+//! a new one.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::job_statements as sql;
+use super::transaction::Transaction;
+use crate::store::{Hints, StoreError, StoreResult, WriterStats};
+
+/// Commands that may wait; callers beyond wait for room.
+pub(super) const QUEUE_MAX: usize = 4_096;
+/// Commands in one commit.
+const GROUP_MAX: usize = 1_024;
+
+/// Delivers a command's answer once the fate of its group is known.
+type Deliver = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// Runs in the transaction; tells how it went, and how to deliver its answer.
+pub(super) type Command =
+    Box<dyn FnOnce(&mut Transaction<'_>) -> (StoreResult<()>, Deliver) + Send>;
+
+/// Counters the thread shares.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    commits: AtomicU64,
+    commands: AtomicU64,
+    stale: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn read(&self) -> WriterStats {
+        WriterStats {
+            commits: self.commits.load(Ordering::Relaxed),
+            commands: self.commands.load(Ordering::Relaxed),
+            stale: self.stale.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Packs work and its answer into a command.
+pub(super) fn command<T, F>(work: F) -> (Command, oneshot::Receiver<StoreResult<T>>)
+where
+    T: Send + 'static,
+    F: FnOnce(&mut Transaction<'_>) -> StoreResult<T> + Send + 'static,
+{
+    let (answer, answered) = oneshot::channel();
+    let command: Command = Box::new(move |tx| {
+        let result = work(tx);
+        let outcome = result.as_ref().map(|_| ()).map_err(Clone::clone);
+        let deliver: Deliver = Box::new(move |committed| {
+            // Whoever asked may be gone; the commit stands all the same.
+            let _ = answer.send(committed.and(result));
+        });
+        (outcome, deliver)
+    });
+    (command, answered)
+}
+
+/// Starts the thread. It ends when every sender is gone (with what is queued committed), or by a
+/// panic, which `death` then tells.
+pub(super) fn start(
+    mut conn: SqliteConnection,
+    mut commands: mpsc::Receiver<Command>,
+    hints: Arc<Hints>,
+    counters: Arc<Counters>,
+    death: watch::Sender<Option<String>>,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name("store-writer".to_owned())
+        .spawn(move || {
+            let mut waiting = Vec::with_capacity(GROUP_MAX);
+            while commands.blocking_recv_many(&mut waiting, GROUP_MAX) > 0 {
+                let group =
+                    AssertUnwindSafe(|| commit_group(&mut conn, &mut waiting, &hints, &counters));
+                if let Err(panic) = catch_unwind(group) {
+                    // Nothing of the group is committed: dropping the connection rolls it back, dropping
+                    // the commands tells their callers that the store was closed under them.
+                    death.send_replace(Some(panic_text(&*panic)));
+                    return;
+                }
+            }
+        })
+}
+
+fn commit_group(
+    conn: &mut SqliteConnection,
+    waiting: &mut Vec<Command>,
+    hints: &Hints,
+    counters: &Counters,
+) {
+    let mut deliveries = Vec::with_capacity(waiting.len());
+    let outcome = run_group(conn, waiting, &mut deliveries);
+    match outcome {
+        Ok(effects) => {
+            counters.commits.fetch_add(1, Ordering::Relaxed);
+            counters
+                .commands
+                .fetch_add(deliveries.len() as u64, Ordering::Relaxed);
+            counters.stale.fetch_add(effects.stale, Ordering::Relaxed);
+            for deliver in deliveries {
+                deliver(Ok(()));
+            }
+            for queue in &effects.ready {
+                hints.notify(queue);
+            }
+            if effects.scheduled {
+                hints.schedule().notify_one();
+            }
+        }
+        Err(error) => {
+            let _ = diesel::sql_query("ROLLBACK").execute(conn);
+            for deliver in deliveries {
+                deliver(Err(error.clone()));
+            }
+            // Commands that never ran are gone with `waiting`: their callers hear that too.
+        }
+    }
+}
+
+struct Effects {
+    ready: std::collections::BTreeSet<String>,
+    scheduled: bool,
+    stale: u64,
+}
+
+fn run_group(
+    conn: &mut SqliteConnection,
+    waiting: &mut Vec<Command>,
+    deliveries: &mut Vec<Deliver>,
+) -> StoreResult<Effects> {
+    sql::Begin {}.execute(conn)?;
+    let mut tx = Transaction::new(conn);
+    for command in waiting.drain(..) {
+        let undo = tx.begin_command();
+        sql::Savepoint {}.execute(tx.conn)?;
+        let (outcome, deliver) = command(&mut tx);
+        deliveries.push(deliver);
+        match outcome {
+            Ok(()) => tx.command_succeeded(undo),
+            // A full disk may have rolled everything back already; nothing of the group can stand.
+            Err(error) if error.is_weather() => return Err(error),
+            Err(_) => {
+                sql::RollbackTo {}.execute(tx.conn)?;
+                tx.command_failed(undo);
+            }
+        }
+        sql::Release {}.execute(tx.conn)?;
+    }
+    tx.flush_parents()?;
+    let effects = Effects {
+        ready: std::mem::take(&mut tx.ready),
+        scheduled: tx.scheduled,
+        stale: tx.stale,
+    };
+    sql::Commit {}.execute(conn)?;
+    Ok(effects)
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}
