@@ -284,6 +284,7 @@ impl Region {
     }
 
     /// account-v1 is not served by `sea`; `asia` answers for it.
+    #[must_use]
     pub fn for_accounts(self) -> Region {
         match self {
             Self::Sea => Self::Asia,

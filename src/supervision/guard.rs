@@ -1,0 +1,105 @@
+//! Seeing a child die: a value inside the actor that reports when it is dropped.
+//!
+//! actix ends an actor whose handler panics by dropping it, and tells nobody. The guard's drop is the
+//! one thing that happens on every way out.
+
+use std::cell::RefCell;
+use std::panic::PanicHookInfo;
+use std::sync::Once;
+
+use actix::prelude::*;
+
+thread_local! {
+    static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// How a child came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndReason {
+    /// It finished what it was for.
+    Normal,
+    /// It was told to stop, and did.
+    Shutdown,
+    /// It panicked, or its arbiter dropped it.
+    Died(String),
+}
+
+/// A child has ended. Sent once for every guard.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ChildEnded {
+    pub name: String,
+    /// Which start of the child it was: a late message of an earlier one is told apart.
+    pub incarnation: u64,
+    pub reason: EndReason,
+}
+
+/// Held by a child actor; its drop tells the supervisor.
+#[derive(Debug)]
+pub struct ChildGuard {
+    name: String,
+    incarnation: u64,
+    supervisor: Recipient<ChildEnded>,
+    reason: Option<EndReason>,
+}
+
+impl ChildGuard {
+    pub fn new(name: &str, incarnation: u64, supervisor: Recipient<ChildEnded>) -> Self {
+        Self {
+            name: name.to_owned(),
+            incarnation,
+            supervisor,
+            reason: None,
+        }
+    }
+
+    /// Says how the end that now comes is meant; without it a drop is a death.
+    pub fn ends(&mut self, reason: EndReason) {
+        self.reason = Some(reason);
+    }
+}
+
+impl Drop for ChildGuard {
+    fn drop(&mut self) {
+        let reason = self.reason.take().unwrap_or_else(|| {
+            EndReason::Died(if std::thread::panicking() {
+                last_panic()
+            } else {
+                "it was dropped".to_owned()
+            })
+        });
+        // One message per child and start, which must not wait and cannot pile up.
+        self.supervisor.do_send(ChildEnded {
+            name: std::mem::take(&mut self.name),
+            incarnation: self.incarnation,
+            reason,
+        });
+    }
+}
+
+/// The text of this thread's last panic, taken.
+pub fn last_panic() -> String {
+    LAST_PANIC
+        .with_borrow_mut(Option::take)
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}
+
+/// Keeps the text of panics for the guards and logs them in one line. `redact` removes secrets.
+pub fn watch_panics(redact: impl Fn(&str) -> String + Send + Sync + 'static) {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        std::panic::set_hook(Box::new(move |info| {
+            let text = redact(&describe(info));
+            tracing::error!(target: "riftsync::panic", "panicked: {text}");
+            LAST_PANIC.with_borrow_mut(|last| *last = Some(text));
+        }));
+    });
+}
+
+fn describe(info: &PanicHookInfo<'_>) -> String {
+    let message = info.payload_as_str().unwrap_or("no message");
+    match info.location() {
+        Some(at) => format!("{message} (at {}:{})", at.file(), at.line()),
+        None => message.to_owned(),
+    }
+}
