@@ -230,8 +230,8 @@ mod tests {
             let mut shuffled = facts.clone();
             fastrand::Rng::with_seed(seed).shuffle(&mut shuffled);
             let (mut one, mut other) = (YearlyTally::default(), YearlyTally::default());
-            facts.iter().for_each(|f| one.add(f));
-            shuffled.iter().for_each(|f| other.add(f));
+            for f in &facts { one.add(f); }
+            for f in &shuffled { other.add(f); }
             prop_assert_eq!(&one, &other);
             let json = serde_json::to_string(&one.counts).unwrap();
             prop_assert_eq!(serde_json::from_str::<Counts>(&json).unwrap(), one.counts);

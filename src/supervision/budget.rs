@@ -15,7 +15,7 @@ impl Default for Intensity {
     fn default() -> Self {
         Self {
             max_restarts: 5,
-            period: Duration::from_secs(60),
+            period: Duration::from_mins(1),
         }
     }
 }

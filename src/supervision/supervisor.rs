@@ -430,7 +430,7 @@ mod tests {
         let (tell, told) = tokio::sync::oneshot::channel();
         let intensity = Intensity {
             max_restarts: 1,
-            period: Duration::from_secs(60),
+            period: Duration::from_mins(1),
         };
         let root = Supervisor::new("/t", Strategy::OneForOne, intensity, specs)
             .on_escalation(move |why| tell.send(why).unwrap())

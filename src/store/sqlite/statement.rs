@@ -15,6 +15,7 @@ macro_rules! statement {
         { $($field:ident: $rust:ty => $sql:ty),* $(,)? } $row:ty, $text:expr) => {
         $($meta)*
         #[derive(Debug)]
+        #[allow(clippy::struct_field_names, reason = "fields are named as columns are")]
         pub(super) struct $name $($lt)* { $(pub(super) $field: $rust),* }
 
         impl $($lt)* diesel::query_builder::QueryFragment<diesel::sqlite::Sqlite> for $name $($lt)* {

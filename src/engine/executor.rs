@@ -1,0 +1,190 @@
+//! One actor per running job: it runs the attempt, settles it, reports and ends.
+//!
+//! Invariants: an attempt is settled exactly once, by its own lease; while the database has weather
+//! the settlement waits and repeats, it is never dropped. If the queue's supervisor is gone, so is
+//! its executor, and the lease is handed back by the supervisor's successor.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use futures_util::FutureExt;
+
+use super::task::{JobContext, Task, TaskResult};
+use crate::model::job::settle;
+use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome, Timestamp};
+use crate::store::{Completion, Fenced, Store};
+use crate::supervision::{ChildGuard, EndReason, last_panic};
+
+/// Pause between tries to settle while the database cannot be written.
+const SETTLE_RETRY: Duration = Duration::from_millis(500);
+
+/// A job's attempt is over and on the disk.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct JobFinished {
+    pub lease: Lease,
+    pub state: Option<JobState>,
+    pub took: Duration,
+}
+
+/// Ends the attempt without settling it: its lease is handed back by whoever sends this.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Abandon;
+
+/// See the module. `PlayerSyncActor`, `MatchActor` and `TimelineActor` are executors of their tasks.
+#[allow(missing_debug_implementations, reason = "holds a task")]
+pub struct Executor {
+    task: Arc<dyn Task>,
+    job: Arc<ClaimedJob>,
+    store: Arc<dyn Store>,
+    supervisor: Recipient<JobFinished>,
+    guard: ChildGuard,
+}
+
+impl Executor {
+    pub fn new(
+        task: Arc<dyn Task>,
+        job: ClaimedJob,
+        store: Arc<dyn Store>,
+        supervisor: Recipient<JobFinished>,
+        guard: ChildGuard,
+    ) -> Self {
+        Self {
+            task,
+            job: Arc::new(job),
+            store,
+            supervisor,
+            guard,
+        }
+    }
+}
+
+impl Actor for Executor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let attempt = run_attempt(self.task.clone(), self.job.clone(), self.store.clone());
+        ctx.spawn(attempt.into_actor(self).map(|finished, this, ctx| {
+            this.guard.ends(EndReason::Normal);
+            // One message per slot: it cannot pile up, and must not be lost.
+            this.supervisor.do_send(finished);
+            ctx.stop();
+        }));
+    }
+}
+
+impl Handler<Abandon> for Executor {
+    type Result = ();
+    fn handle(&mut self, _: Abandon, ctx: &mut Self::Context) {
+        self.guard.ends(EndReason::Shutdown);
+        ctx.stop();
+    }
+}
+
+async fn run_attempt(
+    task: Arc<dyn Task>,
+    job: Arc<ClaimedJob>,
+    store: Arc<dyn Store>,
+) -> JobFinished {
+    let started = Instant::now();
+    let context = JobContext::new(job.clone(), store.clone());
+    let result = AssertUnwindSafe(async { task.run(context).await })
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| Outcome::Retry(Failure::new("panic", last_panic()).retryable()).into());
+    let state = settle_result(&*task, &job, result, &*store).await;
+    JobFinished {
+        lease: job.lease,
+        state,
+        took: started.elapsed(),
+    }
+}
+
+/// Writes the end of the attempt; waits out bad weather. None: the lease was no longer ours, or the
+/// store is closed, and the job will be handed back.
+async fn settle_result(
+    task: &dyn Task,
+    job: &ClaimedJob,
+    result: TaskResult,
+    store: &dyn Store,
+) -> Option<JobState> {
+    let now = Timestamp::now();
+    let backoff = task.retry_policy().backoff(job.attempt, fastrand::f64());
+    log_outcome(job, &result.outcome, backoff);
+    let settlement = settle(job.attempt, job.max_attempts, result.outcome, backoff, now);
+    let state = settlement.state;
+    let completion = Arc::new(Completion {
+        settlement,
+        effects: result.effects,
+        children: result.children,
+    });
+    let mut told = false;
+    loop {
+        match store
+            .settle(job.lease, completion.clone(), Timestamp::now())
+            .await
+        {
+            Ok(Fenced::Applied) => return Some(state),
+            Ok(Fenced::Stale) => {
+                tracing::warn!(job.id = %job.lease.job, "job {} was taken from this attempt; its result is dropped", job.lease.job);
+                return None;
+            }
+            Err(error) if error.is_weather() => {
+                if !told {
+                    tracing::warn!(job.id = %job.lease.job, "the end of job {} waits: {error}", job.lease.job);
+                    told = true;
+                }
+                tokio::time::sleep(SETTLE_RETRY).await;
+            }
+            Err(error) => {
+                tracing::error!(job.id = %job.lease.job, "job {} cannot be settled: {error}", job.lease.job);
+                return discard_unsettled(job, &error.to_string(), store).await;
+            }
+        }
+    }
+}
+
+/// An end that the database refuses (a bug) must not leave the job running for ever.
+async fn discard_unsettled(job: &ClaimedJob, why: &str, store: &dyn Store) -> Option<JobState> {
+    let failure = Failure::new("store", format!("its result could not be stored: {why}"));
+    let settlement = settle(
+        job.attempt,
+        job.max_attempts,
+        Outcome::Discard(failure),
+        Duration::ZERO,
+        Timestamp::now(),
+    );
+    let completion = Arc::new(Completion::of(settlement));
+    match store.settle(job.lease, completion, Timestamp::now()).await {
+        Ok(Fenced::Applied) => Some(JobState::Discarded),
+        Ok(Fenced::Stale) | Err(_) => None,
+    }
+}
+
+fn log_outcome(job: &ClaimedJob, outcome: &Outcome, backoff: Duration) {
+    let (id, kind) = (job.lease.job, &job.kind);
+    let key = job.key.as_deref().unwrap_or("-");
+    match outcome {
+        Outcome::Complete(_) => {
+            tracing::debug!(job.id = %id, job.kind = kind, "job {id} {kind} {key} is done");
+        }
+        Outcome::Snooze { delay, why } => {
+            tracing::debug!(job.id = %id, job.kind = kind, "job {id} {kind} {key} waits {delay:.1?}: {why}");
+        }
+        Outcome::Retry(why) if job.attempt < job.max_attempts => {
+            tracing::warn!(
+                job.id = %id, job.kind = kind,
+                "job {id} {kind} {key}, attempt {} of {}: {why}. Next try in {backoff:.0?}", job.attempt, job.max_attempts
+            );
+        }
+        Outcome::Retry(why) | Outcome::Discard(why) => {
+            tracing::warn!(job.id = %id, job.kind = kind, "job {id} {kind} {key} failed for good: {why}");
+        }
+        Outcome::Cancel(why) => {
+            tracing::info!(job.id = %id, job.kind = kind, "job {id} {kind} {key} cancelled: {why}");
+        }
+    }
+}

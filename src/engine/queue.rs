@@ -1,0 +1,396 @@
+//! One queue: which jobs it may start, which are running, and when it asks for more.
+//!
+//! `QueueSupervisor` decides *when* to claim; `model::job::settle` decides *what an outcome means*;
+//! the store decides nothing, it writes what it is told if the lease still matches.
+//!
+//! Invariants: a claim never asks for more than the window (`slots + prefetch`) has room for; one
+//! claim is in flight at a time. Memory does not grow with the backlog. A start of this actor first
+//! hands back what an earlier incarnation left running, so that nothing is lost by its death.
+//!
+//! Deliberately absent: SQL, HTTP, League data. A failed job is an `Outcome`, not a crash.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use super::executor::{Abandon, Executor, JobFinished};
+use super::registry::Registry;
+use crate::metrics::{QueueCounters, bump};
+use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome, Timestamp, job};
+use crate::store::{Completion, Store, StoreError};
+use crate::supervision::{ChildEnded, ChildGuard, EndReason};
+
+/// The longest time between two looks at the store: hints are hints, this is the truth.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How a queue is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueConfig {
+    pub name: &'static str,
+    /// Jobs that run at once.
+    pub slots: usize,
+    /// Jobs held ready beyond them.
+    pub prefetch: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Hands back what an earlier incarnation left.
+    Starting,
+    Open,
+    Paused,
+    Draining,
+}
+
+/// See the module.
+#[allow(missing_debug_implementations, reason = "holds tasks")]
+pub struct QueueSupervisor {
+    config: QueueConfig,
+    engine: Arc<str>,
+    store: Arc<dyn Store>,
+    registry: Arc<Registry>,
+    counters: Arc<QueueCounters>,
+    phase: Phase,
+    claiming: bool,
+    /// More work may be there than the last claim could take.
+    hungry: bool,
+    ready: VecDeque<ClaimedJob>,
+    running: HashMap<Lease, Addr<Executor>>,
+    starts: HashMap<u64, ClaimedJob>,
+    incarnations: u64,
+    /// Waits for the running jobs to end.
+    drained: Vec<tokio::sync::oneshot::Sender<()>>,
+    guard: ChildGuard,
+}
+
+/// Look for work now.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Claim;
+
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Pause;
+
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Resume;
+
+/// Claim no more, let what runs end within the time, hand the rest back, stop.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Drain(pub Duration);
+
+impl QueueSupervisor {
+    pub fn new(
+        config: QueueConfig,
+        engine: Arc<str>,
+        store: Arc<dyn Store>,
+        registry: Arc<Registry>,
+        counters: Arc<QueueCounters>,
+        guard: ChildGuard,
+    ) -> Self {
+        Self {
+            config,
+            engine,
+            store,
+            registry,
+            counters,
+            phase: Phase::Starting,
+            claiming: false,
+            hungry: true,
+            ready: VecDeque::new(),
+            running: HashMap::new(),
+            starts: HashMap::new(),
+            incarnations: 0,
+            drained: Vec::new(),
+            guard,
+        }
+    }
+
+    fn room(&self) -> usize {
+        (self.config.slots + self.config.prefetch)
+            .saturating_sub(self.running.len() + self.ready.len())
+    }
+
+    fn on_claimed(
+        &mut self,
+        claimed: Result<Vec<ClaimedJob>, StoreError>,
+        asked: usize,
+        ctx: &mut Context<Self>,
+    ) {
+        self.claiming = false;
+        match claimed {
+            Ok(jobs) => {
+                self.hungry |= jobs.len() == asked;
+                self.ready.extend(jobs);
+                self.start_ready(ctx);
+            }
+            Err(error) => {
+                tracing::warn!(
+                    queue = self.config.name,
+                    "queue {} waits: {error}",
+                    self.config.name
+                );
+                ctx.notify_later(Claim, POLL);
+            }
+        }
+    }
+
+    fn start_ready(&mut self, ctx: &mut Context<Self>) {
+        while self.phase == Phase::Open && self.running.len() < self.config.slots {
+            let Some(job) = self.ready.pop_front() else {
+                break;
+            };
+            self.start_job(job, ctx);
+        }
+        bump(&self.counters.running, self.running.len());
+        if self.hungry && self.room() > 0 {
+            ctx.address().do_send(Claim);
+        }
+    }
+
+    fn start_job(&mut self, job: ClaimedJob, ctx: &mut Context<Self>) {
+        let lease = job.lease;
+        let Some(task) = self.registry.task(&job.kind) else {
+            let why = Failure::new(
+                "unknown_kind",
+                format!("no task of kind '{}' is known here", job.kind),
+            )
+            .with_remedy("it may come from a newer riftsync: upgrade this engine");
+            let settlement = job::settle(
+                job.attempt,
+                job.max_attempts,
+                Outcome::Discard(why),
+                Duration::ZERO,
+                Timestamp::now(),
+            );
+            let (store, completion) = (self.store.clone(), Arc::new(Completion::of(settlement)));
+            ctx.spawn(
+                async move {
+                    if let Err(error) = store.settle(lease, completion, Timestamp::now()).await {
+                        tracing::error!("job {} of an unknown kind: {error}", lease.job);
+                    }
+                }
+                .into_actor(self),
+            );
+            return;
+        };
+        self.incarnations += 1;
+        let guard = ChildGuard::new(&job.kind, self.incarnations, ctx.address().recipient());
+        self.starts.insert(self.incarnations, job.clone());
+        let executor = Executor::new(
+            task,
+            job,
+            self.store.clone(),
+            ctx.address().recipient(),
+            guard,
+        );
+        self.running.insert(lease, executor.start());
+    }
+
+    fn forget(&mut self, lease: Lease, ctx: &mut Context<Self>) {
+        self.running.remove(&lease);
+        self.starts.retain(|_, job| job.lease != lease);
+        if self.running.is_empty() {
+            for told in self.drained.drain(..) {
+                let _ = told.send(());
+            }
+        }
+        self.start_ready(ctx);
+    }
+
+    /// Opens the queue once nothing of an earlier incarnation is left running.
+    fn hand_back_then_open(&mut self, ctx: &mut Context<Self>) {
+        let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.config.name);
+        let released = async move { store.release(&engine, Some(queue), Timestamp::now()).await };
+        ctx.spawn(
+            released
+                .into_actor(self)
+                .map(|released, this, ctx| match released {
+                    Ok(count) => {
+                        if count > 0 {
+                            tracing::info!(
+                                "queue {}: {count} jobs of its predecessor were handed back",
+                                this.config.name
+                            );
+                        }
+                        if this.phase == Phase::Starting {
+                            this.phase = Phase::Open;
+                        }
+                        ctx.address().do_send(Claim);
+                    }
+                    Err(error) => {
+                        tracing::warn!("queue {} cannot open yet: {error}", this.config.name);
+                        ctx.run_later(POLL, Self::hand_back_then_open);
+                    }
+                }),
+        );
+    }
+}
+
+impl Actor for QueueSupervisor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.hand_back_then_open(ctx);
+        let hint = self.store.hints().queue(self.config.name);
+        let addr = ctx.address();
+        // The future belongs to this actor: it ends with it.
+        ctx.spawn(
+            async move {
+                loop {
+                    // Whether by hint or by time: look. A poll of an empty queue is one indexed read.
+                    let _ = tokio::time::timeout(POLL, hint.notified()).await;
+                    if addr.send(Claim).await.is_err() {
+                        break;
+                    }
+                }
+            }
+            .into_actor(self),
+        );
+    }
+}
+
+impl Drop for QueueSupervisor {
+    /// Executors do not outlive their supervisor: its successor hands their leases back.
+    fn drop(&mut self) {
+        for executor in self.running.values() {
+            executor.do_send(Abandon);
+        }
+    }
+}
+
+impl Handler<Claim> for QueueSupervisor {
+    type Result = ();
+    fn handle(&mut self, _: Claim, ctx: &mut Self::Context) {
+        let room = self.room();
+        if self.phase != Phase::Open || self.claiming || room == 0 {
+            self.hungry = true;
+            return;
+        }
+        // Other messages are handled while the claim is in flight, so the flag keeps claims single.
+        self.claiming = true;
+        self.hungry = false;
+        let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.config.name);
+        let claim = async move { store.claim(queue, room, &engine, Timestamp::now()).await };
+        ctx.spawn(
+            claim
+                .into_actor(self)
+                .map(move |claimed, this, ctx| this.on_claimed(claimed, room, ctx)),
+        );
+    }
+}
+
+impl Handler<JobFinished> for QueueSupervisor {
+    type Result = ();
+    fn handle(&mut self, finished: JobFinished, ctx: &mut Self::Context) {
+        self.counters.finished(finished.state, finished.took);
+        self.forget(finished.lease, ctx);
+    }
+}
+
+impl Handler<ChildEnded> for QueueSupervisor {
+    type Result = ();
+    /// An executor that died without settling (its own bug, not its task's): the attempt is spent.
+    fn handle(&mut self, ended: ChildEnded, ctx: &mut Self::Context) {
+        let EndReason::Died(cause) = ended.reason else {
+            return;
+        };
+        let Some(job) = self.starts.remove(&ended.incarnation) else {
+            return;
+        };
+        let failure = Failure::new("panic", cause).retryable();
+        let backoff = self.registry.task(&job.kind).map_or(POLL, |task| {
+            task.retry_policy().backoff(job.attempt, fastrand::f64())
+        });
+        let settlement = job::settle(
+            job.attempt,
+            job.max_attempts,
+            Outcome::Retry(failure),
+            backoff,
+            Timestamp::now(),
+        );
+        let (store, lease) = (self.store.clone(), job.lease);
+        let settled = async move {
+            store
+                .settle(
+                    lease,
+                    Arc::new(Completion::of(settlement)),
+                    Timestamp::now(),
+                )
+                .await
+        };
+        ctx.spawn(settled.into_actor(self).map(move |settled, this, ctx| {
+            if let Err(error) = settled {
+                tracing::error!("job {} died and could not be settled: {error}", lease.job);
+            }
+            this.counters
+                .finished(Some(JobState::Retryable), Duration::ZERO);
+            this.forget(lease, ctx);
+        }));
+    }
+}
+
+impl Handler<Pause> for QueueSupervisor {
+    type Result = ();
+    fn handle(&mut self, _: Pause, _: &mut Self::Context) {
+        if self.phase != Phase::Draining {
+            self.phase = Phase::Paused;
+        }
+    }
+}
+
+impl Handler<Resume> for QueueSupervisor {
+    type Result = ();
+    fn handle(&mut self, _: Resume, ctx: &mut Self::Context) {
+        if self.phase == Phase::Paused {
+            self.phase = Phase::Open;
+            self.start_ready(ctx);
+            ctx.address().do_send(Claim);
+        }
+    }
+}
+
+impl Handler<Drain> for QueueSupervisor {
+    type Result = ResponseActFuture<Self, ()>;
+    fn handle(&mut self, Drain(time): Drain, _: &mut Self::Context) -> Self::Result {
+        self.phase = Phase::Draining;
+        self.ready.clear();
+        let (told, empty) = tokio::sync::oneshot::channel();
+        if self.running.is_empty() {
+            let _ = told.send(());
+        } else {
+            self.drained.push(told);
+        }
+        let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.config.name);
+        let drained = async move { tokio::time::timeout(time, empty).await.is_ok() };
+        Box::pin(drained.into_actor(self).then(move |all_done, this, _| {
+            if !all_done {
+                let left = this.running.len();
+                tracing::info!(
+                    "queue {queue}: {left} jobs did not end in {time:?}; they are handed back"
+                );
+            }
+            for executor in this.running.values() {
+                executor.do_send(Abandon);
+            }
+            this.running.clear();
+            this.starts.clear();
+            async move {
+                if let Err(error) = store.release(&engine, Some(queue), Timestamp::now()).await {
+                    tracing::warn!(
+                        "queue {queue}: its jobs will be returned at the next start: {error}"
+                    );
+                }
+            }
+            .into_actor(this)
+            .map(|(), this, ctx| {
+                this.guard.ends(EndReason::Shutdown);
+                ctx.stop();
+            })
+        }))
+    }
+}

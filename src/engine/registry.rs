@@ -1,0 +1,33 @@
+//! Which kinds of jobs this engine can run. Filled once, before the engine starts.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::task::Task;
+
+#[derive(Default)]
+pub struct Registry {
+    tasks: HashMap<&'static str, Arc<dyn Task>>,
+}
+
+impl Registry {
+    /// Adds a kind. Two tasks of one kind are a bug.
+    #[must_use]
+    pub fn with(mut self, task: impl Task) -> Self {
+        let kind = task.kind();
+        let before = self.tasks.insert(kind, Arc::new(task));
+        assert!(before.is_none(), "the kind '{kind}' is registered twice");
+        self
+    }
+
+    pub fn task(&self, kind: &str) -> Option<Arc<dyn Task>> {
+        self.tasks.get(kind).cloned()
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.tasks.keys()).finish()
+    }
+}

@@ -1,0 +1,64 @@
+//! Jobs whose time has come: moves them to `available`, at the moment the first is due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use crate::model::Timestamp;
+use crate::store::Store;
+use crate::supervision::{ChildGuard, EndReason};
+
+/// A look at least this often, whatever the hints say.
+const LOOK_MAX: Duration = Duration::from_secs(5);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Stager {
+    store: Arc<dyn Store>,
+    guard: ChildGuard,
+}
+
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct StopStager;
+
+impl Stager {
+    pub fn new(store: Arc<dyn Store>, guard: ChildGuard) -> Self {
+        Self { store, guard }
+    }
+}
+
+impl Actor for Stager {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let store = self.store.clone();
+        ctx.spawn(
+            async move {
+                loop {
+                    let now = Timestamp::now();
+                    let pause = match store.stage(now).await {
+                        Ok(staged) => staged
+                            .next_due
+                            .map_or(LOOK_MAX, |due| due.since(now).min(LOOK_MAX)),
+                        Err(error) => {
+                            tracing::warn!("waiting jobs cannot be staged now: {error}");
+                            LOOK_MAX
+                        }
+                    };
+                    let _ = tokio::time::timeout(pause, store.hints().schedule().notified()).await;
+                }
+            }
+            .into_actor(self),
+        );
+    }
+}
+
+impl Handler<StopStager> for Stager {
+    type Result = ();
+    fn handle(&mut self, _: StopStager, ctx: &mut Self::Context) {
+        self.guard.ends(EndReason::Shutdown);
+        ctx.stop();
+    }
+}

@@ -1,0 +1,100 @@
+//! What a kind of job is to the engine: a name, a queue, a policy and something to run.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::model::{ClaimedJob, Lease, NewJob, Outcome, Priority, RetryPolicy, Timestamp};
+use crate::store::{Effect, Fenced, Store, StoreResult};
+
+/// What a task's attempt comes to: the outcome, and what is written with it.
+#[derive(Debug)]
+pub struct TaskResult {
+    pub outcome: Outcome,
+    pub effects: Vec<Effect>,
+    /// Jobs to spawn; taken only with `Outcome::Complete`.
+    pub children: Vec<NewJob>,
+}
+
+impl TaskResult {
+    pub fn complete(result: Value) -> Self {
+        Outcome::Complete(result).into()
+    }
+
+    #[must_use]
+    pub fn with_effects(mut self, effects: Vec<Effect>) -> Self {
+        self.effects = effects;
+        self
+    }
+
+    #[must_use]
+    pub fn with_children(mut self, children: Vec<NewJob>) -> Self {
+        self.children = children;
+        self
+    }
+}
+
+impl From<Outcome> for TaskResult {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            effects: Vec::new(),
+            children: Vec::new(),
+        }
+    }
+}
+
+/// An attempt of a job, as its task sees it.
+#[derive(Debug, Clone)]
+pub struct JobContext {
+    pub job: Arc<ClaimedJob>,
+    store: Arc<dyn Store>,
+}
+
+impl JobContext {
+    pub fn new(job: Arc<ClaimedJob>, store: Arc<dyn Store>) -> Self {
+        Self { job, store }
+    }
+
+    pub fn lease(&self) -> Lease {
+        self.job.lease
+    }
+
+    pub fn priority(&self) -> Priority {
+        self.job.priority
+    }
+
+    /// Shows how far the job is. A stale attempt learns it here and may stop early.
+    pub async fn progress(
+        &self,
+        step: &'static str,
+        percent: u8,
+        counters: Value,
+    ) -> StoreResult<Fenced> {
+        self.store
+            .progress(self.lease(), step, percent, counters)
+            .await
+    }
+
+    /// Reads, for tasks that look before they fetch.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+pub type TaskFuture = Pin<Box<dyn Future<Output = TaskResult>>>;
+
+/// A kind of job. One value per kind is registered; it makes a future for every attempt.
+pub trait Task: Send + Sync + 'static {
+    fn kind(&self) -> &'static str;
+    fn queue(&self) -> &'static str;
+    fn retry_policy(&self) -> RetryPolicy;
+    /// Runs one attempt. A panic costs the attempt and nothing else.
+    fn run(&self, context: JobContext) -> TaskFuture;
+}

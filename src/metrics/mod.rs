@@ -1,0 +1,58 @@
+//! Counters of what the actors did. Cheap on the hot path: relaxed atomics, looked up once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use dashmap::DashMap;
+
+use crate::model::JobState;
+
+/// All counters of one process.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    queues: DashMap<&'static str, Arc<QueueCounters>>,
+    /// Calls that were sent to the API.
+    pub calls: AtomicU64,
+    /// Answers that said 429.
+    pub rate_limited: AtomicU64,
+}
+
+/// What became of the attempts of one queue.
+#[derive(Debug, Default)]
+pub struct QueueCounters {
+    pub running: AtomicU64,
+    pub processed: AtomicU64,
+    pub retried: AtomicU64,
+    pub snoozed: AtomicU64,
+    pub failed: AtomicU64,
+    /// Time that attempts took, summed, in microseconds.
+    pub busy_us: AtomicU64,
+}
+
+impl Metrics {
+    pub fn queue(&self, name: &'static str) -> Arc<QueueCounters> {
+        self.queues.entry(name).or_default().clone()
+    }
+}
+
+impl QueueCounters {
+    pub fn finished(&self, state: Option<JobState>, took: Duration) {
+        let counter = match state {
+            Some(JobState::Completed | JobState::Blocked) => &self.processed,
+            Some(JobState::Retryable | JobState::Available) => &self.retried,
+            Some(JobState::Scheduled) => &self.snoozed,
+            Some(JobState::Discarded | JobState::Cancelled | JobState::Running) | None => {
+                &self.failed
+            }
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.busy_us.fetch_add(took, Ordering::Relaxed);
+    }
+}
+
+/// Sets a gauge.
+pub fn bump(gauge: &AtomicU64, value: usize) {
+    gauge.store(value as u64, Ordering::Relaxed);
+}

@@ -1,0 +1,6 @@
+//! One integration binary: the store, the engine and the program as a user runs them.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod engine;
+mod store;

@@ -1,0 +1,328 @@
+//! What every store must do. Today there is one; a second runs the same suite.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use riftsync::model::records::{MissingPayload, PayloadKind};
+use riftsync::model::{Failure, JobId, JobState, Lease, NewJob, Outcome, Priority, Timestamp, job};
+use riftsync::store::sqlite::SqliteStore;
+use riftsync::store::{Completion, Effect, Fenced, Store, StoreError};
+use serde_json::json;
+use tempfile::TempDir;
+
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+pub fn new_job(kind: &'static str, key: Option<&str>) -> NewJob {
+    NewJob {
+        kind,
+        queue: "q",
+        key: key.map(str::to_owned),
+        args: "{}".to_owned(),
+        priority: Priority::DEFAULT,
+        max_attempts: 3,
+        run_at: None,
+    }
+}
+
+fn open() -> (TempDir, SqliteStore) {
+    let folder = TempDir::new().unwrap();
+    let store = SqliteStore::open(&folder.path().join("t.db")).unwrap();
+    (folder, store)
+}
+
+fn end(outcome: Outcome) -> Completion {
+    Completion::of(job::settle(1, 3, outcome, Duration::from_secs(5), NOW))
+}
+
+async fn claim_one(store: &SqliteStore, queue: &str) -> Lease {
+    let mut claimed = store.claim(queue, 1, "e1", NOW).await.unwrap();
+    assert_eq!(claimed.len(), 1, "a job is available in {queue}");
+    claimed.remove(0).lease
+}
+
+async fn settle(store: &SqliteStore, lease: Lease, completion: Completion) -> Fenced {
+    store
+        .settle(lease, Arc::new(completion), NOW)
+        .await
+        .unwrap()
+}
+
+async fn state(store: &SqliteStore, id: JobId) -> JobState {
+    store.job(id).await.unwrap().unwrap().state
+}
+
+#[tokio::test]
+async fn a_second_open_job_with_a_key_joins_the_first_and_lends_it_its_priority() {
+    let (_folder, store) = open();
+    let urgent = NewJob {
+        priority: Priority::INTERACTIVE,
+        ..new_job("k", Some("a"))
+    };
+    let done = store
+        .enqueue(
+            vec![new_job("k", Some("a")), urgent, new_job("k", Some("b"))],
+            NOW,
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        (done[0].joined, done[1].joined, done[2].joined),
+        (false, true, false)
+    );
+    assert_eq!(done[0].id, done[1].id);
+    let job = store.job(done[0].id).await.unwrap().unwrap();
+    assert_eq!(job.priority, Priority::INTERACTIVE);
+
+    let lease = claim_one(&store, "q").await;
+    assert_eq!(lease.job, done[0].id, "the more urgent job is first");
+    let _ = settle(&store, lease, end(Outcome::Complete(json!(null)))).await;
+    let again = store
+        .enqueue(vec![new_job("k", Some("a"))], NOW)
+        .await
+        .unwrap();
+    assert!(!again[0].joined, "a finished job is not joined");
+}
+
+#[tokio::test]
+async fn jobs_are_claimed_once_by_priority_then_by_age() {
+    let (_folder, store) = open();
+    let jobs: Vec<_> = (0..10_u8)
+        .map(|n| NewJob {
+            priority: Priority::new(n % 2),
+            ..new_job("k", None)
+        })
+        .collect();
+    let ids: Vec<_> = store
+        .enqueue(jobs, NOW)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|e| e.id.0)
+        .collect();
+    let mut claimed = Vec::new();
+    loop {
+        let batch = store.claim("q", 3, "e1", NOW).await.unwrap();
+        if batch.is_empty() {
+            break;
+        }
+        claimed.extend(batch.into_iter().map(|job| job.lease.job.0));
+    }
+    let expected: Vec<_> = [0, 2, 4, 6, 8, 1, 3, 5, 7, 9].map(|n: usize| ids[n]).into();
+    assert_eq!(claimed, expected);
+}
+
+#[tokio::test]
+async fn an_attempt_that_lost_its_lease_changes_nothing_and_is_counted() {
+    let (_folder, store) = open();
+    let id = store.enqueue(vec![new_job("k", None)], NOW).await.unwrap()[0].id;
+    let stale = claim_one(&store, "q").await;
+    store.rescue("e2", NOW).await.unwrap();
+    let lease = claim_one(&store, "q").await;
+    assert_ne!(stale.token, lease.token);
+
+    let mut late = end(Outcome::Complete(json!({"from": "the dead"})));
+    late.effects = vec![missing()];
+    late.children = vec![new_job("child", None)];
+    assert_eq!(settle(&store, stale, late).await, Fenced::Stale);
+    assert_eq!(
+        store.progress(stale, "late", 50, json!({})).await.unwrap(),
+        Fenced::Stale
+    );
+    assert_eq!(state(&store, id).await, JobState::Running);
+    let known = store
+        .stored_matches(&["KR_1".parse().unwrap()])
+        .await
+        .unwrap();
+    assert!(known.missing.is_empty());
+    assert_eq!(store.open_jobs().await.unwrap(), 1);
+    assert_eq!(store.writer_stats().stale, 2);
+    assert_eq!(
+        settle(&store, lease, end(Outcome::Complete(json!(1)))).await,
+        Fenced::Applied
+    );
+}
+
+fn missing() -> Effect {
+    Effect::Missing(MissingPayload {
+        kind: PayloadKind::Match,
+        id: "KR_1".parse().unwrap(),
+        reason: "gone".to_owned(),
+    })
+}
+
+#[tokio::test]
+async fn a_failed_job_waits_for_its_time_and_keeps_why() {
+    let (_folder, store) = open();
+    let id = store.enqueue(vec![new_job("k", None)], NOW).await.unwrap()[0].id;
+    let lease = claim_one(&store, "q").await;
+    let failure = Failure::new("unavailable", "503").retryable();
+    let _ = settle(&store, lease, end(Outcome::Retry(failure.clone()))).await;
+    assert_eq!(state(&store, id).await, JobState::Retryable);
+    let early = store.stage(NOW + Duration::from_secs(4)).await.unwrap();
+    assert_eq!(
+        (early.moved, early.next_due),
+        (0, Some(NOW + Duration::from_secs(5)))
+    );
+    assert_eq!(
+        store
+            .stage(NOW + Duration::from_secs(5))
+            .await
+            .unwrap()
+            .moved,
+        1
+    );
+    let record = store.job(id).await.unwrap().unwrap();
+    assert_eq!((record.state, record.attempt), (JobState::Available, 1));
+    assert_eq!(record.errors[0].failure, failure);
+}
+
+#[tokio::test]
+async fn a_parent_finishes_with_its_last_descendant_in_the_same_commit() {
+    let (_folder, store) = open();
+    let parent = store
+        .enqueue(vec![new_job("parent", None)], NOW)
+        .await
+        .unwrap()[0]
+        .id;
+    let lease = claim_one(&store, "q").await;
+    let in_queue = |queue, key| NewJob {
+        queue,
+        ..new_job("child", Some(key))
+    };
+    let mut completion = end(Outcome::Complete(json!({"own": 1})));
+    completion.children = vec![in_queue("c", "1"), in_queue("c", "2")];
+    let _ = settle(&store, lease, completion).await;
+    assert_eq!(state(&store, parent).await, JobState::Blocked);
+
+    let first = claim_one(&store, "c").await;
+    let second = claim_one(&store, "c").await;
+    let mut with_grandchild = end(Outcome::Complete(json!(null)));
+    with_grandchild.children = vec![NewJob {
+        queue: "g",
+        ..new_job("grandchild", Some("1"))
+    }];
+    let _ = settle(&store, first, with_grandchild).await;
+    let gone = Failure::new("not_found", "404");
+    let _ = settle(&store, second, end(Outcome::Discard(gone))).await;
+    let record = store.job(parent).await.unwrap().unwrap();
+    assert_eq!(
+        (record.state, record.children_pending),
+        (JobState::Blocked, 1)
+    );
+    let child = record.rollup.of("child");
+    assert_eq!((child.total, child.completed, child.failed), (2, 1, 1));
+
+    let grandchild = claim_one(&store, "g").await;
+    let _ = settle(&store, grandchild, end(Outcome::Complete(json!(null)))).await;
+    let record = store.job(parent).await.unwrap().unwrap();
+    assert_eq!(record.state, JobState::Completed);
+    assert_eq!(record.result, Some(json!({"own": 1})));
+    assert_eq!(record.rollup.of("grandchild").completed, 1);
+    assert_eq!(record.rollup.failures[0].reason, "404");
+    assert_eq!(record.finished_at, Some(NOW));
+}
+
+#[tokio::test]
+async fn a_child_shared_by_two_parents_finishes_both() {
+    let (_folder, store) = open();
+    let parents = store
+        .enqueue(vec![new_job("p", Some("1")), new_job("p", Some("2"))], NOW)
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let lease = claim_one(&store, "q").await;
+        let mut completion = end(Outcome::Complete(json!(null)));
+        completion.children = vec![NewJob {
+            queue: "c",
+            ..new_job("child", Some("shared"))
+        }];
+        let _ = settle(&store, lease, completion).await;
+    }
+    let child = claim_one(&store, "c").await;
+    assert!(
+        store.claim("c", 1, "e1", NOW).await.unwrap().is_empty(),
+        "it is one job"
+    );
+    let _ = settle(&store, child, end(Outcome::Complete(json!(null)))).await;
+    for parent in parents {
+        assert_eq!(state(&store, parent.id).await, JobState::Completed);
+    }
+}
+
+#[tokio::test]
+async fn a_dead_engines_jobs_come_back_and_the_third_death_discards() {
+    let (_folder, store) = open();
+    let id = store.enqueue(vec![new_job("k", None)], NOW).await.unwrap()[0].id;
+    for death in 1..=3 {
+        let lease = claim_one(&store, "q").await;
+        assert_eq!(lease.job, id);
+        let rescued = store.rescue("another", NOW).await.unwrap();
+        assert_eq!(
+            (rescued.returned, rescued.poisoned),
+            if death < 3 { (1, 0) } else { (0, 1) }
+        );
+    }
+    let record = store.job(id).await.unwrap().unwrap();
+    assert_eq!((record.state, record.crash_count), (JobState::Discarded, 3));
+    assert_eq!(record.errors[0].failure.kind, "poison_pill");
+}
+
+#[tokio::test]
+async fn released_jobs_get_their_attempt_back() {
+    let (_folder, store) = open();
+    let id = store.enqueue(vec![new_job("k", None)], NOW).await.unwrap()[0].id;
+    claim_one(&store, "q").await;
+    assert_eq!(store.release("e1", Some("other"), NOW).await.unwrap(), 0);
+    assert_eq!(store.release("e1", None, NOW).await.unwrap(), 1);
+    let record = store.job(id).await.unwrap().unwrap();
+    assert_eq!((record.state, record.attempt), (JobState::Available, 0));
+}
+
+#[tokio::test]
+async fn a_second_engine_on_the_file_is_refused_with_the_holders_pid() {
+    let (folder, store) = open();
+    let path = folder.path().join("t.db");
+    match SqliteStore::open(&path) {
+        Err(StoreError::InUse { pid, .. }) => assert_eq!(pid, std::process::id().to_string()),
+        other => panic!("{other:?}"),
+    }
+    store.close().await.unwrap();
+    drop(store);
+    SqliteStore::open(&path).unwrap();
+}
+
+#[test]
+fn a_file_that_is_not_a_database_is_named_and_left_as_it_was() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("notes.txt");
+    std::fs::write(&path, "my notes, longer than sixteen bytes").unwrap();
+    assert!(matches!(
+        SqliteStore::open(&path),
+        Err(StoreError::NotADatabase { .. })
+    ));
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        "my notes, longer than sixteen bytes"
+    );
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_refused() {
+    use diesel::prelude::*;
+    let (folder, store) = open();
+    let path = folder.path().join("t.db");
+    store.close().await.unwrap();
+    drop(store);
+    let mut conn = diesel::sqlite::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    diesel::sql_query("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')")
+        .execute(&mut conn)
+        .unwrap();
+    assert!(matches!(
+        SqliteStore::open(&path),
+        Err(StoreError::Newer { .. })
+    ));
+    assert!(matches!(
+        SqliteStore::open_read_only(&path),
+        Err(StoreError::Newer { .. })
+    ));
+}
