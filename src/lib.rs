@@ -1,5 +1,7 @@
 pub mod engine;
+pub mod limiter;
 pub mod metrics;
 pub mod model;
+pub mod riot;
 pub mod store;
 pub mod supervision;

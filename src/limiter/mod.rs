@@ -1,0 +1,9 @@
+//! Metering calls to the API: windows learnt from its headers, a waiting line, one limiter per route.
+
+mod actor;
+mod gate;
+mod window;
+
+pub use actor::{Acquire, MethodId, Observation, Permit, RateLimiter, Refused};
+pub use gate::{KeyRejected, KeyState, LimiterOf, RiotGate};
+pub use window::{Admission, Scope};

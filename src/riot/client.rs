@@ -1,0 +1,422 @@
+//! Calls over HTTP: URL, key, time-out, size bound. The key is a secret that never leaves this file
+//! but in the header.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::error::{LimitScope, RiotError};
+use crate::model::{MatchId, Platform, Puuid, RiotId, Route, Timestamp};
+
+/// Largest body taken, packed. Real ones are below 100 kB.
+const BODY_MAX: usize = 8 * 1024 * 1024;
+/// Some calls hang for a minute before they answer; asking again is quicker.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+const PATH_PART: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// Uses ring for TLS in this process. Before the first client.
+pub fn install_tls() {
+    // A second call finds the first one's provider.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// The key to the API. Its `Debug` shows nothing of it.
+#[derive(Clone)]
+pub struct ApiKey(SecretString);
+
+impl ApiKey {
+    /// Takes any text a header can hold; whether it is valid only Riot can tell.
+    pub fn new(text: &str) -> Result<Self, &'static str> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err("the API key is empty");
+        }
+        if !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err("the API key holds characters that no key has; was it pasted whole?");
+        }
+        Ok(Self(SecretString::from(text)))
+    }
+
+    /// Tells keys apart in the database: puuids are encrypted for one key. Not reversible in
+    /// practice: 64 bits of a hash over 122 random bits.
+    pub fn fingerprint(&self) -> String {
+        // FNV-1a, twice over with different seeds folded: stable across versions, no secrecy needed.
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        for byte in self.0.expose_secret().bytes() {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+        format!("{hash:016x}")
+    }
+
+    fn header(&self) -> HeaderValue {
+        let mut value =
+            HeaderValue::from_str(self.0.expose_secret()).expect("checked when it was made");
+        value.set_sensitive(true);
+        value
+    }
+
+    /// A text without the key in it.
+    pub fn redact(&self, text: &str) -> String {
+        text.replace(self.0.expose_secret(), "<api key>")
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(..)")
+    }
+}
+
+/// Where the API is: a URL with `{route}` for the host's route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl(String);
+
+impl BaseUrl {
+    pub const RIOT: &str = "https://{route}.api.riotgames.com";
+
+    pub fn new(text: &str) -> Result<Self, String> {
+        let text = text.trim_end_matches('/');
+        let example = text.replace("{route}", "kr");
+        match reqwest::Url::parse(&example) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {}
+            _ => {
+                return Err(format!(
+                    "'{text}' is not a base URL. Write it as {}",
+                    Self::RIOT
+                ));
+            }
+        }
+        if !text.contains("{route}") {
+            return Err(format!(
+                "the base URL '{text}' has no {{route}}. Write it as {}",
+                Self::RIOT
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    fn of(&self, route: Route) -> String {
+        self.0.replace("{route}", route.as_str())
+    }
+}
+
+/// An endpoint, as far as its rate limit is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Method {
+    AccountByRiotId,
+    SummonerByPuuid,
+    MatchIds,
+    Match,
+    Timeline,
+    Status,
+}
+
+/// One call: where, what, and under which limit it counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    pub method: Method,
+    pub route: Route,
+    path: String,
+}
+
+impl Call {
+    pub fn account(riot_id: &RiotId, platform: Platform) -> Self {
+        let part = |text| utf8_percent_encode(text, PATH_PART).to_string();
+        Self {
+            method: Method::AccountByRiotId,
+            route: Route::Region(platform.region().for_accounts()),
+            path: format!(
+                "/riot/account/v1/accounts/by-riot-id/{}/{}",
+                part(riot_id.game_name()),
+                part(riot_id.tag_line())
+            ),
+        }
+    }
+
+    pub fn summoner(puuid: &Puuid, platform: Platform) -> Self {
+        Self {
+            method: Method::SummonerByPuuid,
+            route: Route::Platform(platform),
+            path: format!("/lol/summoner/v4/summoners/by-puuid/{puuid}"),
+        }
+    }
+
+    /// A page of up to 100 ids of matches between two moments, newest first.
+    pub fn match_ids(
+        puuid: &Puuid,
+        platform: Platform,
+        from: Timestamp,
+        to: Timestamp,
+        start: usize,
+    ) -> Self {
+        Self {
+            method: Method::MatchIds,
+            route: Route::Region(platform.region()),
+            path: format!(
+                "/lol/match/v5/matches/by-puuid/{puuid}/ids?startTime={}&endTime={}&start={start}&count=100",
+                from.as_secs(),
+                to.as_secs()
+            ),
+        }
+    }
+
+    pub fn match_document(id: MatchId) -> Self {
+        Self {
+            method: Method::Match,
+            route: id.route(),
+            path: format!("/lol/match/v5/matches/{id}"),
+        }
+    }
+
+    pub fn timeline(id: MatchId) -> Self {
+        Self {
+            method: Method::Timeline,
+            route: id.route(),
+            path: format!("/lol/match/v5/matches/{id}/timeline"),
+        }
+    }
+
+    pub fn status(platform: Platform) -> Self {
+        Self {
+            method: Method::Status,
+            route: Route::Platform(platform),
+            path: "/lol/status/v4/platform-data".to_owned(),
+        }
+    }
+}
+
+/// Seconds -> calls.
+pub type Limits = BTreeMap<u32, u32>;
+
+/// What an answer says of the limits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RateHeaders {
+    pub app_limits: Limits,
+    pub app_counts: Limits,
+    pub method_limits: Limits,
+    pub method_counts: Limits,
+}
+
+impl RateHeaders {
+    fn read(headers: &HeaderMap) -> Self {
+        let pairs = |name: &str| {
+            let text = headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default();
+            text.split(',')
+                .filter_map(|pair| {
+                    let (calls, seconds) = pair.trim().split_once(':')?;
+                    Some((seconds.parse().ok()?, calls.parse().ok()?))
+                })
+                .collect()
+        };
+        Self {
+            app_limits: pairs("x-app-rate-limit"),
+            app_counts: pairs("x-app-rate-limit-count"),
+            method_limits: pairs("x-method-rate-limit"),
+            method_counts: pairs("x-method-rate-limit-count"),
+        }
+    }
+}
+
+/// A good answer.
+#[derive(Debug, Clone)]
+pub struct Response {
+    pub body: Bytes,
+    pub is_gzip: bool,
+}
+
+/// One HTTP client for all routes. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct RiotClient {
+    http: reqwest::Client,
+    base: BaseUrl,
+    key: ApiKey,
+}
+
+impl RiotClient {
+    pub fn new(base: BaseUrl, key: ApiKey) -> Result<Self, RiotError> {
+        let http = reqwest::Client::builder()
+            .timeout(CALL_TIMEOUT)
+            .connect_timeout(Duration::from_secs(5))
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("riftsync/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| RiotError::Unavailable(chain(&error)))?;
+        Ok(Self { http, base, key })
+    }
+
+    pub fn key(&self) -> &ApiKey {
+        &self.key
+    }
+
+    /// Makes the call. The headers come with every answer, good or bad; a call that got no answer
+    /// has none.
+    pub async fn send(&self, call: &Call) -> (Option<RateHeaders>, Result<Response, RiotError>) {
+        let url = self.base.of(call.route) + &call.path;
+        let request = self
+            .http
+            .get(url)
+            .header(HeaderName::from_static("x-riot-token"), self.key.header())
+            .header(reqwest::header::ACCEPT_ENCODING, "gzip");
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                return (
+                    None,
+                    Err(RiotError::Unavailable(chain(&error.without_url()))),
+                );
+            }
+        };
+        let rate = RateHeaders::read(response.headers());
+        (Some(rate), read_answer(response).await)
+    }
+}
+
+async fn read_answer(mut response: reqwest::Response) -> Result<Response, RiotError> {
+    let status = response.status().as_u16();
+    let header = |name| {
+        response
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    let is_gzip =
+        header("content-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("gzip"));
+    let retry_after = header("retry-after")
+        .and_then(|text| text.trim().parse().ok())
+        .map(Duration::from_secs);
+    let scope = match header("x-rate-limit-type") {
+        Some("application") => LimitScope::Application,
+        Some("method") => LimitScope::Method,
+        // `service`, unknown kinds and none at all are not of our making.
+        _ => LimitScope::Service,
+    };
+    match status {
+        200 => {}
+        404 => return Err(RiotError::NotFound),
+        401 | 403 => return Err(RiotError::Forbidden(status)),
+        429 => return Err(RiotError::RateLimited { scope, retry_after }),
+        500.. => return Err(RiotError::Unavailable(format!("HTTP {status}"))),
+        _ => {
+            let body = read_body(&mut response).await.unwrap_or_default();
+            let body = if is_gzip {
+                super::unpack(&body).unwrap_or_default()
+            } else {
+                body.to_vec()
+            };
+            let text: String = String::from_utf8_lossy(&body).chars().take(200).collect();
+            return Err(match status {
+                400 if text.contains("decrypting") => RiotError::ForeignPuuid,
+                400 if text.contains("Unknown apikey") => RiotError::Forbidden(status),
+                _ => RiotError::BadRequest(status, text),
+            });
+        }
+    }
+    let body = read_body(&mut response).await?;
+    Ok(Response { body, is_gzip })
+}
+
+async fn read_body(response: &mut reqwest::Response) -> Result<Bytes, RiotError> {
+    let mut body = BytesMut::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > BODY_MAX => {
+                return Err(RiotError::Payload(format!(
+                    "it is larger than {BODY_MAX} bytes"
+                )));
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(body.freeze()),
+            Err(error) => {
+                return Err(RiotError::Unavailable(format!(
+                    "the answer broke off: {}",
+                    chain(&error.without_url())
+                )));
+            }
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_in_no_debug_output_and_is_redacted() {
+        let key = ApiKey::new(" RGAPI-secret ").unwrap();
+        let client = RiotClient {
+            http: {
+                install_tls();
+                reqwest::Client::new()
+            },
+            base: BaseUrl::new(BaseUrl::RIOT).unwrap(),
+            key: key.clone(),
+        };
+        assert!(!format!("{client:?} {:?}", key.header()).contains("secret"));
+        assert_eq!(
+            key.redact("with RGAPI-secret in it"),
+            "with <api key> in it"
+        );
+        assert!(!key.fingerprint().contains("secret"));
+    }
+
+    #[test]
+    fn names_are_encoded_into_the_path() {
+        let id: RiotId = "Hide on/bush#K%1".parse().unwrap();
+        let call = Call::account(&id, Platform::Sg2);
+        assert_eq!(
+            call.path,
+            "/riot/account/v1/accounts/by-riot-id/Hide%20on%2Fbush/K%251"
+        );
+        assert_eq!(call.route.as_str(), "asia");
+    }
+
+    #[test]
+    fn a_base_url_needs_its_route_and_works_with_a_path() {
+        let base = BaseUrl::new("http://127.0.0.1:8080/{route}/").unwrap();
+        assert_eq!(
+            base.of(Route::Platform(Platform::Kr)),
+            "http://127.0.0.1:8080/kr"
+        );
+        assert!(BaseUrl::new("http://127.0.0.1:8080").is_err());
+        assert!(BaseUrl::new("ftp://{route}").is_err());
+    }
+
+    #[test]
+    fn limit_headers_are_read_in_any_order_and_bad_pairs_left_out() {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            "x-app-rate-limit",
+            HeaderValue::from_static("100:120, 20:1,x:y"),
+        );
+        let read = RateHeaders::read(&headers);
+        assert_eq!(read.app_limits, Limits::from([(1, 20), (120, 100)]));
+        assert!(read.method_limits.is_empty());
+    }
+}

@@ -1,0 +1,14 @@
+//! The Riot Games API: one call, no retries, no waiting. What a failure means for its caller is in
+//! its type.
+
+mod client;
+mod documents;
+mod error;
+mod unpack;
+
+pub use client::{ApiKey, BaseUrl, Call, Method, RateHeaders, Response, RiotClient, install_tls};
+pub use documents::{
+    Account, Summoner, parse_account, parse_match, parse_match_ids, parse_summoner, parse_timeline,
+};
+pub use error::{LimitScope, RiotError};
+pub use unpack::{as_gzip, unpack};

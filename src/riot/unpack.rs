@@ -1,0 +1,57 @@
+//! Bodies: packed as received, unpacked within a bound. CPU work: callers run it off the arbiters.
+
+use std::io::{Read, Write};
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+
+use super::error::RiotError;
+
+/// No real document is larger than 2 MB; what unpacks to more than this is a decompression bomb.
+const UNPACKED_MAX: u64 = 32 * 1024 * 1024;
+
+/// The document in a gzip body.
+pub fn unpack(body: &[u8]) -> Result<Vec<u8>, RiotError> {
+    // Real documents shrink to a tenth; a guess that is too small only costs a copy.
+    let guess = body.len().saturating_mul(8).min(4 * 1024 * 1024);
+    let mut text = Vec::with_capacity(guess);
+    let mut decoder = MultiGzDecoder::new(body).take(UNPACKED_MAX + 1);
+    decoder
+        .read_to_end(&mut text)
+        .map_err(|error| RiotError::Payload(format!("its gzip is broken or cut off: {error}")))?;
+    if text.len() as u64 > UNPACKED_MAX {
+        return Err(RiotError::Payload(format!(
+            "it unpacks to more than {} MiB",
+            UNPACKED_MAX / (1024 * 1024)
+        )));
+    }
+    Ok(text)
+}
+
+/// A body that came unpacked, packed as the others are stored.
+pub fn as_gzip(body: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 6), Compression::default());
+    let packed = encoder.write_all(body).and_then(|()| encoder.finish());
+    packed.expect("writing to memory does not fail").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_packed_unpacks() {
+        let text = b"{\"a\":1}".repeat(100);
+        assert_eq!(unpack(&as_gzip(&text)).unwrap(), text);
+    }
+
+    #[test]
+    fn a_cut_body_and_a_bomb_are_errors_and_not_memory() {
+        let packed = as_gzip(&vec![b' '; 40 * 1024 * 1024]);
+        assert!(unpack(&packed).unwrap_err().to_string().contains("32 MiB"));
+        assert!(unpack(&packed[..packed.len() / 2]).is_err());
+        assert!(unpack(b"<html>").is_err());
+    }
+}
