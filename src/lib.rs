@@ -5,3 +5,4 @@ pub mod model;
 pub mod riot;
 pub mod store;
 pub mod supervision;
+pub mod tasks;

@@ -1,0 +1,237 @@
+//! Calls as tasks make them: with a permit of the limiter, waiting out its refusals, the key's
+//! rejection confirmed, bodies unpacked and parsed off the arbiters.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix::Addr;
+use dashmap::DashMap;
+use tokio::sync::{Semaphore, watch};
+
+use crate::engine::TaskResult;
+use crate::limiter::{
+    Acquire, KeyRejected, KeyState, LimiterOf, Observation, Permit, RateLimiter, Refused, RiotGate,
+};
+use crate::metrics::Metrics;
+use crate::model::records::{Codec, Payload};
+use crate::model::{Failure, Outcome, Platform, Priority, Region, Route};
+use crate::riot::{
+    Call, LimitScope, RateHeaders, Response, RiotClient, RiotError, as_gzip, unpack,
+};
+
+/// Refusals in a row after which a job gives its slot to others.
+const REFUSALS_MAX: u32 = 5;
+/// How long jobs wait while the key is rejected, before they look again.
+const KEY_PAUSE: Duration = Duration::from_mins(1);
+
+/// Everything a task needs of Riot.
+#[derive(Debug)]
+pub struct RiotApi {
+    client: RiotClient,
+    gate: Addr<RiotGate>,
+    limiters: DashMap<Route, Addr<RateLimiter>>,
+    key: watch::Receiver<KeyState>,
+    fingerprint: Arc<str>,
+    metrics: Arc<Metrics>,
+    /// Unpacking and parsing at once: as many as there are cores.
+    cpu: Arc<Semaphore>,
+}
+
+impl RiotApi {
+    pub fn new(
+        client: RiotClient,
+        gate: Addr<RiotGate>,
+        key: watch::Receiver<KeyState>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Self {
+            fingerprint: client.key().fingerprint().into(),
+            client,
+            gate,
+            limiters: DashMap::new(),
+            key,
+            metrics,
+            cpu: Arc::new(Semaphore::new(cores)),
+        }
+    }
+
+    /// Tells keys apart in the database.
+    pub fn key_fingerprint(&self) -> Arc<str> {
+        self.fingerprint.clone()
+    }
+
+    /// Makes a call, in turn. 429s are waited out; everything else is the caller's to judge.
+    pub async fn call(&self, call: &Call, priority: Priority) -> Result<Response, RiotError> {
+        let mut refusals = 0;
+        loop {
+            if let KeyState::Rejected(status) = *self.key.borrow() {
+                return Err(RiotError::KeyRejected(status));
+            }
+            match self.call_once(call, priority).await {
+                Err(RiotError::RateLimited { .. }) if refusals < REFUSALS_MAX => refusals += 1,
+                Err(RiotError::Forbidden(status)) => {
+                    return Err(self.confirm(call, status, priority).await);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// A lone 401 or 403 can be the edge's whim; only a second one, on another call, is the key's end.
+    async fn confirm(&self, refused: &Call, status: u16, priority: Priority) -> RiotError {
+        let platform = match refused.route {
+            Route::Platform(platform) => platform,
+            Route::Region(Region::Americas) => Platform::Na1,
+            Route::Region(Region::Asia) => Platform::Kr,
+            Route::Region(Region::Europe) => Platform::Euw1,
+            Route::Region(Region::Sea) => Platform::Oc1,
+        };
+        match self.call_once(&Call::status(platform), priority).await {
+            Err(RiotError::Forbidden(status)) => {
+                // A closed mailbox means the engine is stopping; the outcome is the same.
+                let _ = self.gate.send(KeyRejected(status)).await;
+                RiotError::KeyRejected(status)
+            }
+            _ => RiotError::Forbidden(status),
+        }
+    }
+
+    async fn call_once(&self, call: &Call, priority: Priority) -> Result<Response, RiotError> {
+        let permit = self.permit(call, priority).await?;
+        self.metrics.calls.fetch_add(1, Ordering::Relaxed);
+        let (headers, result) = self.client.send(call).await;
+        permit.observe(observation(headers, &result));
+        if matches!(result, Err(RiotError::RateLimited { .. })) {
+            self.metrics.rate_limited.fetch_add(1, Ordering::Relaxed);
+        }
+        result
+    }
+
+    async fn permit(&self, call: &Call, priority: Priority) -> Result<Permit, RiotError> {
+        let stopping = || RiotError::Unavailable("the engine is stopping".to_owned());
+        // Twice: the limiter that is known may have died since.
+        for _ in 0..2 {
+            let known = self
+                .limiters
+                .get(&call.route)
+                .map(|limiter| limiter.clone());
+            let limiter = if let Some(limiter) = known {
+                limiter
+            } else {
+                let limiter = self
+                    .gate
+                    .send(LimiterOf(call.route))
+                    .await
+                    .map_err(|_| stopping())?;
+                self.limiters.insert(call.route, limiter.clone());
+                limiter
+            };
+            let acquire = Acquire {
+                method: call.method as u8,
+                priority,
+            };
+            match limiter.send(acquire).await {
+                Ok(Some(permit)) => return Ok(permit),
+                Ok(None) | Err(_) => {
+                    self.limiters.remove(&call.route);
+                }
+            }
+        }
+        Err(stopping())
+    }
+
+    /// Unpacks and reads a document on the CPU pool; a panic of the reader is an error of the document.
+    pub async fn read<T, F>(&self, response: Response, read: F) -> Result<(T, Payload), RiotError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&[u8]) -> Result<T, RiotError> + Send + 'static,
+    {
+        let _turn = self.cpu.clone().acquire_owned().await;
+        let work = tokio::task::spawn_blocking(move || {
+            let Response { body, is_gzip } = response;
+            if is_gzip {
+                let record = read(&unpack(&body)?)?;
+                Ok((
+                    record,
+                    Payload {
+                        codec: Codec::Gzip,
+                        body,
+                    },
+                ))
+            } else {
+                let record = read(&body)?;
+                Ok((
+                    record,
+                    Payload {
+                        codec: Codec::Gzip,
+                        body: as_gzip(&body),
+                    },
+                ))
+            }
+        });
+        work.await
+            .unwrap_or_else(|error| Err(RiotError::Payload(format!("its reader failed: {error}"))))
+    }
+}
+
+fn observation(headers: Option<RateHeaders>, result: &Result<Response, RiotError>) -> Observation {
+    let answered = headers.is_some();
+    let headers = headers.unwrap_or_default();
+    let refused = match result {
+        Err(RiotError::RateLimited { scope, retry_after }) => Some(Refused {
+            whole_route: *scope == LimitScope::Application,
+            retry_after: *retry_after,
+        }),
+        _ => None,
+    };
+    Observation {
+        app_limits: headers.app_limits,
+        app_counts: headers.app_counts,
+        method_limits: headers.method_limits,
+        method_counts: headers.method_counts,
+        refused,
+        answered,
+    }
+}
+
+/// What a failed call means for its job. No wildcard arm: whoever adds a variant has to choose.
+pub(super) fn failed(error: &RiotError) -> TaskResult {
+    let text = error.to_string();
+    match error {
+        RiotError::RateLimited { retry_after, .. } => {
+            let delay = retry_after.unwrap_or(Duration::from_secs(5));
+            Outcome::Snooze { delay, why: text }.into()
+        }
+        RiotError::KeyRejected(_) => Outcome::Snooze {
+            delay: KEY_PAUSE,
+            why: text,
+        }
+        .into(),
+        RiotError::Unavailable(_) => {
+            Outcome::Retry(Failure::new("unavailable", text).retryable().with_remedy(
+                "check the network and the base URL; Riot's state is shown at status.riotgames.com",
+            ))
+            .into()
+        }
+        RiotError::Payload(_) => Outcome::Retry(Failure::new("payload", text).retryable()).into(),
+        RiotError::Forbidden(_) => {
+            Outcome::Retry(Failure::new("forbidden", text).retryable()).into()
+        }
+        RiotError::ForeignPuuid => {
+            Outcome::Retry(Failure::new("foreign_puuid", text).retryable()).into()
+        }
+        RiotError::NotFound => Outcome::Discard(Failure::new("not_found", text)).into(),
+        RiotError::BadRequest(..) => Outcome::Discard(Failure::new("bad_request", text)).into(),
+    }
+}
+
+/// Arguments that are not what the kind takes: no other attempt would help.
+pub(super) fn bad_arguments(error: &serde_json::Error) -> TaskResult {
+    Outcome::Discard(Failure::new(
+        "bad_arguments",
+        format!("its arguments cannot be read: {error}"),
+    ))
+    .into()
+}

@@ -1,0 +1,74 @@
+//! The League work: one file per kind of job. A `PlayerSyncActor` spawns `MatchActor`s, a
+//! `MatchActor` spawns a `TimelineActor`: to spawn is to enqueue the child in the parent's own
+//! completion; the child's queue then starts an executor for it.
+//!
+//! A new kind is one file here and one line in [`registry`].
+
+mod api;
+mod match_data;
+mod plan;
+mod player;
+mod report;
+mod timeline;
+
+use std::sync::Arc;
+
+pub use api::RiotApi;
+pub use match_data::MatchSync;
+pub use player::{PlayerSync, PlayerSyncArgs};
+pub use report::{PlayerReport, job_document};
+pub use timeline::TimelineSync;
+
+use crate::engine::{QueueConfig, Registry};
+use crate::model::RetryPolicy;
+
+pub const PLAYER_SYNC: &str = "player_sync";
+pub const MATCH_PROCESSING: &str = "match_processing";
+pub const TIMELINE_PROCESSING: &str = "timeline_processing";
+pub const RECOVERY: &str = "recovery";
+pub const MAINTENANCE: &str = "maintenance";
+pub const DEFAULT: &str = "default";
+
+/// The six queues and the jobs each runs at once.
+pub fn queues() -> Vec<QueueConfig> {
+    [
+        (PLAYER_SYNC, 4),
+        (MATCH_PROCESSING, 16),
+        (TIMELINE_PROCESSING, 16),
+        (RECOVERY, 2),
+        (MAINTENANCE, 1),
+        (DEFAULT, 4),
+    ]
+    .map(|(name, slots)| QueueConfig {
+        name,
+        slots,
+        prefetch: slots,
+    })
+    .into()
+}
+
+/// How each kind is retried. Values, so that a configuration can change them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policies {
+    pub player: RetryPolicy,
+    pub matches: RetryPolicy,
+    pub timelines: RetryPolicy,
+}
+
+impl Default for Policies {
+    fn default() -> Self {
+        Self {
+            player: RetryPolicy::new(3, 60, 600),
+            matches: RetryPolicy::new(5, 30, 300),
+            timelines: RetryPolicy::new(3, 20, 180),
+        }
+    }
+}
+
+/// Every kind of job.
+pub fn registry(api: &Arc<RiotApi>, policies: Policies) -> Registry {
+    Registry::default()
+        .with(PlayerSync::new(api.clone(), policies))
+        .with(MatchSync::new(api.clone(), policies))
+        .with(TimelineSync::new(api.clone(), policies.timelines))
+}

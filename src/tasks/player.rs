@@ -1,0 +1,312 @@
+//! `sync_player_data`: one player's year. Finds who the player is, which matches the year has, what
+//! of them is not stored, and spawns a job for each.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::api::{RiotApi, bad_arguments, failed};
+use super::plan::plan;
+use super::{PLAYER_SYNC, Policies, match_data, timeline};
+use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::model::records::PlayerRecord;
+use crate::model::{
+    Failure, MatchId, NewJob, Outcome, Platform, Priority, Puuid, RetryPolicy, RiotId, Timestamp,
+    Year,
+};
+use crate::riot::{Call, RiotError, parse_account, parse_match_ids, parse_summoner};
+use crate::store::{Effect, StoreError};
+
+/// Which of a match's times the list is filtered by is not documented, so the year is asked for with
+/// an overlap on both sides. A match counts in the year of its own start.
+const OVERLAP: Duration = Duration::from_hours(3);
+/// A match younger than this may still appear; one that is older and not found is missing for good.
+const YOUNG: Duration = Duration::from_hours(1);
+/// Far more pages than the API has ever been seen to give.
+const PAGES_MAX: usize = 200;
+const PAGE: usize = 100;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlayerSyncArgs {
+    pub riot_id: RiotId,
+    pub platform: Platform,
+    pub year: Year,
+    pub timelines: bool,
+}
+
+impl PlayerSyncArgs {
+    /// The job that syncs this year.
+    pub fn job(&self, priority: Priority, policy: RetryPolicy) -> NewJob {
+        let timelines = if self.timelines { "" } else { "/no-timelines" };
+        NewJob {
+            kind: PlayerSync::KIND,
+            queue: PLAYER_SYNC,
+            key: Some(format!(
+                "{}/{}/{}{timelines}",
+                self.platform,
+                self.riot_id.folded(),
+                self.year
+            )),
+            args: serde_json::to_string(self).expect("names and numbers are JSON"),
+            priority,
+            max_attempts: policy.max_attempts(),
+            run_at: None,
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct PlayerSync {
+    api: Arc<RiotApi>,
+    policies: Policies,
+}
+
+impl PlayerSync {
+    pub const KIND: &str = "sync_player_data";
+
+    pub fn new(api: Arc<RiotApi>, policies: Policies) -> Self {
+        Self { api, policies }
+    }
+}
+
+impl Task for PlayerSync {
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+
+    fn queue(&self) -> &'static str {
+        PLAYER_SYNC
+    }
+
+    fn retry_policy(&self) -> RetryPolicy {
+        self.policies.player
+    }
+
+    fn run(&self, context: JobContext) -> TaskFuture {
+        let (api, policies) = (self.api.clone(), self.policies);
+        Box::pin(async move {
+            let args = match serde_json::from_str(&context.job.args) {
+                Ok(args) => args,
+                Err(error) => return bad_arguments(&error),
+            };
+            match sync(&api, &context, args, policies).await {
+                Ok(result) => result,
+                Err(Stop::Riot(error)) => failed(&error),
+                Err(Stop::Store(error)) => Outcome::Snooze {
+                    delay: Duration::from_secs(5),
+                    why: error.to_string(),
+                }
+                .into(),
+                Err(Stop::Settled(outcome)) => outcome.into(),
+            }
+        })
+    }
+}
+
+/// Why a sync cannot go on.
+enum Stop {
+    Riot(RiotError),
+    Store(StoreError),
+    Settled(Outcome),
+}
+
+impl From<RiotError> for Stop {
+    fn from(error: RiotError) -> Self {
+        Self::Riot(error)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+async fn sync(
+    api: &RiotApi,
+    context: &JobContext,
+    args: PlayerSyncArgs,
+    policies: Policies,
+) -> Result<TaskResult, Stop> {
+    let _ = context.progress("fetching_summoner", 5, json!({})).await?;
+    let player = fetch_player(api, context, &args).await?;
+    let _ = context.progress("fetching_matches", 10, json!({})).await?;
+    let listed = list_matches(api, context, &args, &player.puuid).await?;
+    let _ = context
+        .progress(
+            "analyzing_existing_data",
+            20,
+            json!({ "total_matches": listed.len() }),
+        )
+        .await?;
+    let ids: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
+    let plan = plan(
+        &ids,
+        &context.store().stored_matches(&ids).await?,
+        args.timelines,
+    );
+    let own = json!({
+        "riot_id": player.riot_id, "puuid": player.puuid, "year": args.year, "platform": args.platform,
+        "total_matches": ids.len(),
+        "existing_matches": plan.existing_matches, "existing_timelines": plan.existing_timelines,
+        "missing_matches": plan.missing_matches, "missing_timelines": plan.missing_timelines,
+    });
+    let _ = context
+        .progress("processing_matches", 20, own.clone())
+        .await?;
+    let priority = context.priority();
+    let young: HashSet<MatchId> = listed
+        .iter()
+        .filter(|listed| listed.young)
+        .map(|listed| listed.id)
+        .collect();
+    let matches = plan.matches.iter().map(|id| {
+        match_data::job(
+            *id,
+            args.timelines,
+            young.contains(id),
+            priority,
+            policies.matches,
+        )
+    });
+    let timelines = plan
+        .timelines
+        .iter()
+        .map(|id| timeline::job(*id, young.contains(id), priority, policies.timelines));
+    let children = matches.chain(timelines).collect();
+    let effect = Effect::Player {
+        record: player,
+        key_fingerprint: api.key_fingerprint(),
+    };
+    Ok(TaskResult::complete(own)
+        .with_effects(vec![effect])
+        .with_children(children))
+}
+
+async fn fetch_player(
+    api: &RiotApi,
+    context: &JobContext,
+    args: &PlayerSyncArgs,
+) -> Result<PlayerRecord, Stop> {
+    let unknown = |message: String, remedy: &str| {
+        Stop::Settled(Outcome::Discard(
+            Failure::new("not_found", message).with_remedy(remedy),
+        ))
+    };
+    let account = match api
+        .call(
+            &Call::account(&args.riot_id, args.platform),
+            context.priority(),
+        )
+        .await
+    {
+        Err(RiotError::NotFound) => {
+            return Err(unknown(
+                format!("no player is called '{}'", args.riot_id),
+                "check the spelling and the tag after '#'; it is shown in the League client's profile",
+            ));
+        }
+        other => api.read(other?, parse_account).await?.0,
+    };
+    let summoner = match api
+        .call(
+            &Call::summoner(&account.puuid, args.platform),
+            context.priority(),
+        )
+        .await
+    {
+        Err(RiotError::NotFound) => {
+            return Err(unknown(
+                format!("'{}' does not play on {}", args.riot_id, args.platform),
+                "name the server the player plays on with --platform",
+            ));
+        }
+        other => api.read(other?, parse_summoner).await?.0,
+    };
+    // The account's own spelling of the name, if it gives one.
+    let riot_id = match (&account.game_name, &account.tag_line) {
+        (Some(name), Some(tag)) => RiotId::new(name, tag).unwrap_or_else(|_| args.riot_id.clone()),
+        _ => args.riot_id.clone(),
+    };
+    Ok(PlayerRecord {
+        puuid: account.puuid,
+        riot_id,
+        platform: args.platform,
+        profile_icon_id: summoner.profile_icon_id,
+        summoner_level: summoner.summoner_level,
+    })
+}
+
+/// An id of the list, and whether its match may be too young to be served.
+struct Listed {
+    id: MatchId,
+    young: bool,
+}
+
+/// All ids of the year, each once. What ended before the last hour is asked for apart from the rest,
+/// so that a match that is not found can be told from one that is not there yet.
+async fn list_matches(
+    api: &RiotApi,
+    context: &JobContext,
+    args: &PlayerSyncArgs,
+    puuid: &Puuid,
+) -> Result<Vec<Listed>, Stop> {
+    let (from, to) = (args.year.start() - OVERLAP, args.year.end() + OVERLAP);
+    let settled = (context.now() - YOUNG).min(to);
+    let mut seen = HashSet::new();
+    let mut listed = Vec::new();
+    let mut take = |ids: Vec<MatchId>, young| {
+        listed.extend(
+            ids.into_iter()
+                .filter(|id| seen.insert(*id))
+                .map(|id| Listed { id, young }),
+        );
+    };
+    take(
+        pages(api, context, args, puuid, from, settled).await?,
+        false,
+    );
+    if settled < to {
+        take(
+            pages(api, context, args, puuid, settled - OVERLAP, to).await?,
+            true,
+        );
+    }
+    Ok(listed)
+}
+
+/// Pages until an empty one: a short page is not the end.
+async fn pages(
+    api: &RiotApi,
+    context: &JobContext,
+    args: &PlayerSyncArgs,
+    puuid: &Puuid,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<MatchId>, Stop> {
+    let mut ids = Vec::new();
+    for page in 0..PAGES_MAX {
+        let call = Call::match_ids(puuid, args.platform, from, to, page * PAGE);
+        let response = api.call(&call, context.priority()).await?;
+        let ((page, odd), _) = api.read(response, parse_match_ids).await?;
+        if odd > 0 {
+            tracing::warn!(
+                "{odd} entries of {}'s match list are no match ids; left out",
+                args.riot_id
+            );
+        }
+        if page.is_empty() && odd == 0 {
+            return Ok(ids);
+        }
+        ids.extend(page);
+    }
+    tracing::warn!(
+        "{}'s match list did not end after {PAGES_MAX} pages; going on with those",
+        args.riot_id
+    );
+    Ok(ids)
+}

@@ -1,0 +1,117 @@
+//! What people and programs see of a job: its progress and its result, from its row alone. Pure.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{MatchSync, PlayerSync, TimelineSync};
+use crate::model::rollup::FailedChild;
+use crate::model::{JobRecord, JobState};
+
+/// A player job's counts, while it runs and when it is done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PlayerReport {
+    pub total_matches: u64,
+    pub existing_matches: u64,
+    pub processed_matches: u32,
+    pub failed_matches: Vec<FailedChild>,
+    pub missing_matches: u64,
+    /// Timelines to fetch in this job, as far as known.
+    pub total_timelines: u32,
+    pub existing_timelines: u64,
+    pub processed_timelines: u32,
+    pub failed_timelines: Vec<FailedChild>,
+    pub missing_timelines: u64,
+}
+
+impl PlayerReport {
+    pub fn of(job: &JobRecord) -> Self {
+        let own = job.result.as_ref().unwrap_or(&job.progress);
+        let number = |name: &str| own.get(name).and_then(Value::as_u64).unwrap_or(0);
+        let failed = |kind: &str| {
+            job.rollup
+                .failures
+                .iter()
+                .filter(|f| f.kind == kind)
+                .cloned()
+                .collect()
+        };
+        let timelines = job.rollup.of(TimelineSync::KIND);
+        Self {
+            total_matches: number("total_matches"),
+            existing_matches: number("existing_matches"),
+            processed_matches: job.rollup.of(MatchSync::KIND).completed,
+            failed_matches: failed(MatchSync::KIND),
+            missing_matches: number("missing_matches"),
+            total_timelines: timelines.total,
+            existing_timelines: number("existing_timelines"),
+            processed_timelines: timelines.completed,
+            failed_timelines: failed(TimelineSync::KIND),
+            missing_timelines: number("missing_timelines"),
+        }
+    }
+
+    /// Matches of the list that need nothing more, so far.
+    pub fn matches_done(&self) -> u64 {
+        self.existing_matches
+            + self.missing_matches
+            + u64::from(self.processed_matches)
+            + self.failed_matches.len() as u64
+    }
+}
+
+/// 20..90 is the true share of the children; outside of it the job says itself.
+fn percent(job: &JobRecord) -> u8 {
+    match job.state {
+        JobState::Completed => 100,
+        JobState::Blocked => {
+            let total: u32 = job.rollup.kinds.values().map(|count| count.total).sum();
+            let done: u32 = job
+                .rollup
+                .kinds
+                .values()
+                .map(|count| count.completed + count.failed)
+                .sum();
+            let share = u64::from(done.min(total)) * 70 / u64::from(total.max(1));
+            20 + u8::try_from(share).unwrap_or(70)
+        }
+        _ => job.percent,
+    }
+}
+
+/// The one shape of a result or an error that a program sees.
+pub fn job_document(job: &JobRecord) -> Value {
+    let step = if job.state == JobState::Completed {
+        Some("completed")
+    } else {
+        job.step.as_deref()
+    };
+    let mut document = json!({
+        "job_id": job.id, "kind": job.kind, "state": job.state, "success": job.state == JobState::Completed,
+        "attempt": job.attempt, "step": step, "percent": percent(job),
+        "started_at": job.started_at.map(|at| at.to_string()), "finished_at": job.finished_at.map(|at| at.to_string()),
+    });
+    let last_error = job
+        .errors
+        .last()
+        .filter(|_| job.state != JobState::Completed);
+    if let Some(error) = last_error {
+        document["error"] = json!({
+            "kind": error.failure.kind, "message": error.failure.message,
+            "retryable": error.failure.retryable, "remedy": error.failure.remedy,
+        });
+    } else {
+        document["result"] = result(job);
+    }
+    document
+}
+
+fn result(job: &JobRecord) -> Value {
+    let mut result = job.result.clone().unwrap_or_else(|| job.progress.clone());
+    if job.kind == PlayerSync::KIND
+        && let (Value::Object(own), Ok(Value::Object(counts))) =
+            (&mut result, serde_json::to_value(PlayerReport::of(job)))
+    {
+        own.extend(counts);
+    }
+    result
+}

@@ -1,0 +1,96 @@
+//! `sync_match_timeline`: the minute-by-minute document of one match.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::TIMELINE_PROCESSING;
+use super::api::{RiotApi, bad_arguments, failed};
+use super::match_data::not_found;
+use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::model::records::PayloadKind;
+use crate::model::{MatchId, NewJob, Priority, RetryPolicy};
+use crate::riot::{Call, RiotError, parse_timeline};
+use crate::store::Effect;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Args {
+    match_id: MatchId,
+    #[serde(default)]
+    young: bool,
+}
+
+pub(super) fn job(id: MatchId, young: bool, priority: Priority, policy: RetryPolicy) -> NewJob {
+    NewJob {
+        kind: TimelineSync::KIND,
+        queue: TIMELINE_PROCESSING,
+        key: Some(id.to_string()),
+        args: serde_json::to_string(&Args {
+            match_id: id,
+            young,
+        })
+        .expect("names and numbers are JSON"),
+        priority,
+        max_attempts: policy.max_attempts(),
+        run_at: None,
+    }
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct TimelineSync {
+    api: Arc<RiotApi>,
+    policy: RetryPolicy,
+}
+
+impl TimelineSync {
+    pub const KIND: &str = "sync_match_timeline";
+
+    pub fn new(api: Arc<RiotApi>, policy: RetryPolicy) -> Self {
+        Self { api, policy }
+    }
+}
+
+impl Task for TimelineSync {
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+
+    fn queue(&self) -> &'static str {
+        TIMELINE_PROCESSING
+    }
+
+    fn retry_policy(&self) -> RetryPolicy {
+        self.policy
+    }
+
+    fn run(&self, context: JobContext) -> TaskFuture {
+        let api = self.api.clone();
+        Box::pin(async move {
+            match serde_json::from_str(&context.job.args) {
+                Ok(args) => sync(&api, &context, &args).await,
+                Err(error) => bad_arguments(&error),
+            }
+        })
+    }
+}
+
+async fn sync(api: &RiotApi, context: &JobContext, args: &Args) -> TaskResult {
+    let id = args.match_id;
+    let response = match api.call(&Call::timeline(id), context.priority()).await {
+        Ok(response) => response,
+        Err(RiotError::NotFound) => {
+            return not_found(context, id, PayloadKind::Timeline, args.young);
+        }
+        Err(error) => return failed(&error),
+    };
+    match api
+        .read(response, move |text| parse_timeline(id, text))
+        .await
+    {
+        Ok((record, payload)) => TaskResult::complete(json!({ "match_id": id }))
+            .with_effects(vec![Effect::Timeline { record, payload }]),
+        Err(error) => failed(&error),
+    }
+}
