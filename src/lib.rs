@@ -3,6 +3,7 @@ pub mod limiter;
 pub mod metrics;
 pub mod model;
 pub mod riot;
+pub mod simulator;
 pub mod store;
 pub mod supervision;
 pub mod tasks;

@@ -1,0 +1,74 @@
+//! A Riot Games API (League of Legends) to develop and test against.
+//!
+//! A `World` decides what is true: which players there are, which matches they played, and what
+//! each document says. A `Simulator` serves it over HTTP with the API's paths, errors, rate limits
+//! and moods. Nothing real is in it: no player, no id, no match.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//! use riftsync::model::Platform;
+//! use riftsync::simulator::{Simulator, SimulatorConfig, World, WorldConfig};
+//!
+//! let players = vec![("Quiet Otter#SIM".parse()?, Platform::Euw1)];
+//! let world = Arc::new(World::new(WorldConfig { players, ..WorldConfig::default() }));
+//! let simulator = Simulator::start(world, SimulatorConfig::default()).await?;
+//! println!("{}", simulator.base_url()); // http://127.0.0.1:40123/{route}
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Where things are, from the outside in: `server` (HTTP, the way of a call), `connection` (sockets
+//! that can be cut), `control` (configuration and switches), `counters`; `limits`, `faults`,
+//! `reply`; `endpoints` and `league` (paths to answers); `match_document`, `participant`,
+//! `challenges`, `timeline_document`, `timeline_events` (what documents say), `library` and
+//! `fragments` (why they are fast); `world`, `game`, `script`, `people` (what is true); `tables`,
+//! `json`, `hash`.
+//!
+//! Invariants: a world is a function of its configuration, on every machine and in every release
+//! that does not say otherwise. A document is the same text however it is asked for. Time comes
+//! from the configuration; only the rate limits look at a clock.
+//!
+//! Deliberately absent: storage (documents are made when asked for), randomness of the process, and
+//! everything of riftsync but its model.
+
+// Lobbies, lists of words, minutes of a game: counts that stay far below u32::MAX.
+#![allow(clippy::cast_possible_truncation)]
+
+mod challenges;
+mod connection;
+mod control;
+mod counters;
+mod endpoints;
+mod faults;
+mod fragments;
+mod game;
+mod hash;
+mod json;
+mod league;
+mod library;
+mod limits;
+mod match_document;
+mod participant;
+mod people;
+mod reply;
+mod script;
+mod server;
+mod tables;
+mod timeline_document;
+mod timeline_events;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub use control::{Control, SimulatorConfig};
+pub use counters::Counters;
+pub use endpoints::{ListTime, Method};
+pub use faults::{FaultKind, Faults, Latency};
+pub use game::{Era, GameKind};
+pub use limits::{Limit, LimitType, WindowModel};
+pub use people::KeyScope;
+pub use script::Shape;
+pub use server::{SIMULATED_KEY, Simulator};
+pub use world::{TIME_FILTER_SINCE, TruthMatch, World, WorldConfig, WorldCounts};

@@ -1,0 +1,33 @@
+//! What a client may rely on, checked through the same functions and sockets that serve it.
+
+mod documents;
+mod over_http;
+mod truth;
+
+use crate::model::{Platform, RiotId};
+use crate::simulator::{World, WorldConfig};
+
+pub fn riot_id(text: &str) -> RiotId {
+    text.parse().unwrap()
+}
+
+pub const ALPHA: &str = "Alpha Player#SIM";
+pub const BETA: &str = "Beta#SIM";
+
+pub fn config(matches_per_year: u32) -> WorldConfig {
+    WorldConfig {
+        seed: 42,
+        players: vec![
+            (riot_id(ALPHA), Platform::Euw1),
+            (riot_id(BETA), Platform::Euw1),
+            (riot_id("감마#KR1"), Platform::Kr),
+        ],
+        population: 200,
+        matches_per_year,
+        ..WorldConfig::default()
+    }
+}
+
+pub fn world(matches_per_year: u32) -> World {
+    World::new(config(matches_per_year))
+}
