@@ -1,3 +1,33 @@
+//! riftsync keeps a database of League of Legends players true to the Riot Games API.
+//!
+//! The map, each room leaning only on those below it:
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | `main`, [`boot`] | arguments in, exit code out; the one place that wires the rooms |
+//! | [`cli`] | the verbs and what they show |
+//! | [`tasks`] | the League work: a player spawns matches, a match spawns its timeline |
+//! | [`engine`] | queues over the durable store; it knows no League word |
+//! | [`supervision`] | OTP strategies over actix |
+//! | [`limiter`] | permits for calls, windows learnt from headers |
+//! | [`riot`] | one HTTP call, typed errors, documents as records; no retries |
+//! | [`store`] | the databases; the only SQL |
+//! | [`metrics`], [`config`] | counters; settings |
+//! | [`simulator`] | a Riot API to develop and test against |
+//! | [`model`] | facts and decisions; no tokio, actix, diesel or reqwest |
+//!
+//! Invariants, above all what is absent:
+//! - What a job writes, the jobs it spawns and its own end commit in one transaction, fenced by the
+//!   lease of that attempt. There is no second place that a match could be counted.
+//! - Statistics change only with the match that changes them, by the same code that recomputes them.
+//! - A parent learns of its children in their commits. Nobody polls for children.
+//! - No call leaves without a permit of its route's limiter.
+//! - The API key is in one type that no `Debug` shows, and in no row, log or error.
+//! - Memory does not grow with the backlog: a queue holds its slots and a prefetch.
+
+pub mod boot;
+pub mod cli;
+pub mod config;
 pub mod engine;
 pub mod limiter;
 pub mod metrics;

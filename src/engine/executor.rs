@@ -180,8 +180,12 @@ fn log_outcome(job: &ClaimedJob, outcome: &Outcome, backoff: Duration) {
                 "job {id} {kind} {key}, attempt {} of {}: {why}. Next try in {backoff:.0?}", job.attempt, job.max_attempts
             );
         }
-        Outcome::Retry(why) | Outcome::Discard(why) => {
+        Outcome::Retry(why) => {
             tracing::warn!(job.id = %id, job.kind = kind, "job {id} {kind} {key} failed for good: {why}");
+        }
+        // Its task knows that no attempt would help: an answer, not an accident.
+        Outcome::Discard(why) => {
+            tracing::info!(job.id = %id, job.kind = kind, "job {id} {kind} {key} is discarded: {why}");
         }
         Outcome::Cancel(why) => {
             tracing::info!(job.id = %id, job.kind = kind, "job {id} {kind} {key} cancelled: {why}");

@@ -461,9 +461,9 @@ impl Script {
                 if let Some(killer) = killer {
                     let line = &mut self.lines[killer];
                     if kind == Inhibitor {
-                        line.inhibitors += 1
+                        line.inhibitors += 1;
                     } else {
-                        line.turrets += 1
+                        line.turrets += 1;
                     }
                 }
                 self.buildings.push(Building {

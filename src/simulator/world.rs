@@ -62,7 +62,7 @@ const FIRST_ID: u64 = 4_000_000_000;
 const MATCHES_PER_YEAR_MAX: u32 = 100_000;
 /// Longer than any game with its lobby: matches of one player keep this distance if the year has room.
 const GAME_MS_MAX: i64 = 50 * 60_000;
-const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+const DAY: std::time::Duration = std::time::Duration::from_hours(24);
 
 /// What is true of one match of one player.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -77,7 +77,7 @@ fn some_matches_begin_minutes_before_new_year_and_none_run_into_the_next() {
             .iter()
             .filter(|m| {
                 let start = Timestamp::from_millis(m.start_ms);
-                start.year() != (start + std::time::Duration::from_secs(900)).year()
+                start.year() != (start + std::time::Duration::from_mins(15)).year()
             })
             .count();
     }

@@ -1,0 +1,456 @@
+//! The one place that wires the rooms: settings in, exit code out.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Actor;
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::cli::follow::{Follow, summary};
+use crate::cli::{
+    Cli, CliError, Global, SimulateArgs, StatsArgs, SyncArgs, Verb, WorldArgs, stats, terminal,
+};
+use crate::config::{self, Config};
+use crate::engine::{Engine, EngineConfig};
+use crate::limiter::{KeyState, RiotGate};
+use crate::metrics::Metrics;
+use crate::model::{
+    JobId, JobRecord, JobState, Platform, Priority, RetryPolicy, RiotId, Timestamp, Year,
+};
+use crate::riot::{ApiKey, BaseUrl, RiotClient, install_tls};
+use crate::simulator::{SIMULATED_KEY, Simulator, SimulatorConfig, World, WorldConfig};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, StoreError};
+use crate::supervision::watch_panics;
+use crate::tasks::{
+    self, MatchSync, PlayerReport, PlayerSync, PlayerSyncArgs, Policies, RiotApi, TimelineSync,
+    job_document,
+};
+
+/// How often a followed job is looked at.
+const FOLLOW: Duration = Duration::from_millis(100);
+
+/// Runs one verb on a fresh actor system.
+pub fn run(cli: Cli) -> Result<(), CliError> {
+    let level = if matches!(cli.verb, Verb::Serve | Verb::Simulate(_)) {
+        "info"
+    } else {
+        "warn"
+    };
+    terminal::start_log(level);
+    install_tls();
+    let config = Config::load(cli.global.config.as_deref())?;
+    actix::System::new().block_on(async move {
+        match cli.verb {
+            Verb::Sync(args) => sync(&cli.global, &config, args).await,
+            Verb::Stats(args) => show_stats(&cli.global, &config, &args).await,
+            Verb::Serve => serve(&cli.global, &config).await,
+            Verb::Simulate(args) => simulate(&args).await,
+        }
+    })
+}
+
+async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), CliError> {
+    let order = read_order(config, &args)?;
+    let simulator = if args.simulate {
+        let players = vec![(order.riot_id.clone(), order.platform)];
+        Some(start_simulator(players, &args.world, localhost(0)).await?)
+    } else {
+        None
+    };
+    let (key, base) = match &simulator {
+        Some(simulator) => (SIMULATED_KEY.to_owned(), simulator.base_url()),
+        None => (required_key()?, config.riot.base_url.clone()),
+    };
+    let path = database_path(global, config, args.simulate)?;
+    let running = Running::start(config, &path, &key, &base).await?;
+    let outcome = running.sync_and_follow(&order).await;
+    let stopped = running.stop().await;
+    let job = outcome?;
+    stopped?;
+    running
+        .report(global, &order, &job, &path, args.simulate)
+        .await?;
+    drop(simulator);
+    match job.state {
+        JobState::Completed => Ok(()),
+        _ => Err(CliError::JobFailed(failure_text(&job))),
+    }
+}
+
+/// The order in valid words, or what is wrong with it.
+fn read_order(config: &Config, args: &SyncArgs) -> Result<PlayerSyncArgs, CliError> {
+    let now = Timestamp::now();
+    let riot_id: RiotId = args.riot_id.parse()?;
+    let platform = match &args.platform {
+        Some(text) => text.parse()?,
+        None => config.platform()?.ok_or_else(|| {
+            CliError::Usage(format!(
+                "name the server the player plays on with --platform (or riot.platform in the configuration). Known: {}",
+                Platform::known()
+            ))
+        })?,
+    };
+    let year = match &args.year {
+        Some(text) => Year::parse(text, now)?,
+        None => Year::new(now.year().unwrap_or(Year::FIRST), now)?,
+    };
+    Ok(PlayerSyncArgs {
+        riot_id,
+        platform,
+        year,
+        timelines: !args.no_timelines,
+    })
+}
+
+fn required_key() -> Result<String, CliError> {
+    config::api_key_text()?.ok_or_else(|| {
+        CliError::Usage(
+            "there is no API key. Set RIOT_API_KEY (a development key is free at developer.riotgames.com), \
+             or try --simulate, which needs none"
+                .to_owned(),
+        )
+    })
+}
+
+/// The file of the database. A simulated world has one of its own, so that it never mixes with real data.
+fn database_path(global: &Global, config: &Config, simulated: bool) -> Result<PathBuf, CliError> {
+    let url = global.database.as_deref().unwrap_or(&config.database.url);
+    if url.is_empty() {
+        let name = if simulated {
+            "simulated.db"
+        } else {
+            "riftsync.db"
+        };
+        return Ok(config::data_folder().join(name));
+    }
+    match url.split_once("://") {
+        Some(("sqlite", path)) if !path.is_empty() => Ok(PathBuf::from(path)),
+        None => Ok(PathBuf::from(url)),
+        Some(_) => Err(StoreError::Url(url.to_owned()).into()),
+    }
+}
+
+/// An engine inside this process, with what it stands on.
+struct Running {
+    store: Arc<dyn Store>,
+    engine: Engine,
+    metrics: Arc<Metrics>,
+    key: watch::Receiver<KeyState>,
+    policies: Policies,
+}
+
+impl Running {
+    async fn start(config: &Config, path: &Path, key: &str, base: &str) -> Result<Self, CliError> {
+        let key = ApiKey::new(key)
+            .map_err(|why| CliError::Usage(format!("{why}. Check RIOT_API_KEY")))?;
+        let base = BaseUrl::new(base).map_err(CliError::Usage)?;
+        let secret = key.clone();
+        watch_panics(move |text| secret.redact(text));
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path)?);
+        let client =
+            RiotClient::new(base, key).map_err(|error| CliError::Engine(error.to_string()))?;
+        let metrics = Arc::new(Metrics::default());
+        let (tell_key, key_state) = watch::channel(KeyState::Valid);
+        let gate = RiotGate::new(tell_key).start();
+        let api = Arc::new(RiotApi::new(
+            client,
+            gate,
+            key_state.clone(),
+            metrics.clone(),
+        ));
+        let policies = policies(config);
+        let registry = Arc::new(tasks::registry(&api, policies));
+        let mut queues = tasks::queues();
+        for queue in &mut queues {
+            if let Some(settings) = config.queues.get(queue.name) {
+                queue.slots = settings.slots;
+                queue.prefetch = settings.slots;
+            }
+        }
+        let engine_config = EngineConfig {
+            queues,
+            drain: config.drain(),
+        };
+        let engine = Engine::start(engine_config, store.clone(), registry, metrics.clone()).await?;
+        Ok(Self {
+            store,
+            engine,
+            metrics,
+            key: key_state,
+            policies,
+        })
+    }
+
+    async fn sync_and_follow(&self, order: &PlayerSyncArgs) -> Result<JobRecord, CliError> {
+        let job = order.job(Priority::INTERACTIVE, self.policies.player);
+        let enqueued = self.store.enqueue(vec![job], Timestamp::now()).await?;
+        let id = enqueued[0].id;
+        let mut bars = Follow::new(&format!(
+            "{} on {}, {}",
+            order.riot_id, order.platform, order.year
+        ));
+        let outcome = tokio::select! {
+            job = self.follow(id, &mut bars) => job,
+            status = self.key_rejected() => Err(CliError::KeyRejected(status)),
+            why = self.engine.escalated() => Err(CliError::Engine(why)),
+            () = stop_signal() => Err(CliError::Interrupted),
+        };
+        let took = bars.clear();
+        if let Ok(job) = &outcome
+            && job.state == JobState::Completed
+        {
+            eprintln!("{}", summary(job, took, &self.metrics));
+        }
+        outcome
+    }
+
+    async fn follow(&self, id: JobId, bars: &mut Follow) -> Result<JobRecord, CliError> {
+        loop {
+            let job = self.store.job(id).await?;
+            let job = job.ok_or_else(|| {
+                CliError::JobFailed(format!("job {id} is gone from the database"))
+            })?;
+            bars.show(&job, &self.metrics);
+            if job.state.is_final() {
+                return Ok(job);
+            }
+            tokio::time::sleep(FOLLOW).await;
+        }
+    }
+
+    async fn key_rejected(&self) -> u16 {
+        let mut key = self.key.clone();
+        loop {
+            if let KeyState::Rejected(status) = *key.borrow_and_update() {
+                return status;
+            }
+            if key.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    async fn stop(&self) -> Result<(), CliError> {
+        self.engine.stop().await?;
+        Ok(())
+    }
+
+    async fn report(
+        &self,
+        global: &Global,
+        order: &PlayerSyncArgs,
+        job: &JobRecord,
+        path: &Path,
+        simulated: bool,
+    ) -> Result<(), CliError> {
+        if global.json {
+            println!("{}", job_document(job));
+        }
+        if job.state == JobState::Completed {
+            let rows = rows_of(&*self.store, &order.riot_id, Some(order.year.get())).await?;
+            if !global.json {
+                println!("{}", stats::table(&rows));
+            }
+            let world = if simulated {
+                " (a simulated world: nothing in it is real)"
+            } else {
+                ""
+            };
+            eprintln!("stored in {}{world}", path.display());
+            let report = PlayerReport::of(job);
+            if !report.failed_matches.is_empty() || !report.failed_timelines.is_empty() {
+                tracing::debug!(
+                    "some documents are unavailable; the same command asks again for those that may come"
+                );
+            }
+        }
+        self.store.close().await?;
+        Ok(())
+    }
+}
+
+fn failure_text(job: &JobRecord) -> String {
+    match job.errors.last() {
+        Some(error) => match &error.failure.remedy {
+            Some(remedy) => format!("{}; {remedy}", error.failure.message),
+            None => error.failure.message.clone(),
+        },
+        None => format!("job {} is {}", job.id, job.state),
+    }
+}
+
+fn policies(config: &Config) -> Policies {
+    let default = Policies::default();
+    let of = |kind: &str, policy: RetryPolicy| config.policy(kind, policy);
+    Policies {
+        player: of(PlayerSync::KIND, default.player),
+        matches: of(MatchSync::KIND, default.matches),
+        timelines: of(TimelineSync::KIND, default.timelines),
+    }
+}
+
+async fn rows_of(
+    store: &dyn Store,
+    riot_id: &RiotId,
+    year: Option<i16>,
+) -> Result<Vec<crate::store::YearlyStats>, CliError> {
+    match store.player(riot_id).await? {
+        Some(player) => Ok(store.yearly_stats(player.id, year).await?),
+        None => Err(CliError::JobFailed(format!(
+            "the database has no player '{riot_id}'. Bring the player in with: riftsync sync \"{riot_id}\" --platform ..."
+        ))),
+    }
+}
+
+async fn show_stats(global: &Global, config: &Config, args: &StatsArgs) -> Result<(), CliError> {
+    let riot_id: RiotId = args.riot_id.parse()?;
+    let year = match &args.year {
+        Some(text) => Some(Year::parse(text, Timestamp::now())?.get()),
+        None => None,
+    };
+    let store = SqliteStore::open_read_only(&database_path(global, config, args.simulate)?)?;
+    let rows = rows_of(&store, &riot_id, year).await?;
+    if global.json {
+        println!(
+            "{}",
+            json!({ "riot_id": riot_id, "years": stats::document(&rows) })
+        );
+    } else if rows.is_empty() {
+        println!(
+            "no match of {riot_id} is stored{}",
+            year.map(|year| format!(" for {year}")).unwrap_or_default()
+        );
+    } else {
+        println!("{}", stats::table(&rows));
+    }
+    Ok(())
+}
+
+async fn serve(global: &Global, config: &Config) -> Result<(), CliError> {
+    let path = database_path(global, config, false)?;
+    let running = Running::start(config, &path, &required_key()?, &config.riot.base_url).await?;
+    let open = running.store.open_jobs().await?;
+    tracing::info!(
+        "engine {} is ready; {open} open jobs in {}",
+        running.engine.id(),
+        path.display()
+    );
+    let outcome = tokio::select! {
+        () = stop_signal() => {
+            tracing::info!("stopping: running jobs have {:?} to end", config.drain());
+            Ok(())
+        }
+        why = running.engine.escalated() => Err(CliError::Engine(why)),
+    };
+    running.stop().await?;
+    running.store.close().await?;
+    outcome
+}
+
+async fn simulate(args: &SimulateArgs) -> Result<(), CliError> {
+    let platform: Platform = args.platform.parse()?;
+    let players: Vec<(RiotId, Platform)> = args
+        .players
+        .iter()
+        .map(|text| Ok((text.parse()?, platform)))
+        .collect::<Result<_, CliError>>()?;
+    let names = players
+        .iter()
+        .map(|(id, _)| id.to_string())
+        .collect::<Vec<_>>()
+        .join(", ");
+    let simulator = start_simulator(players, &args.world, localhost(args.port)).await?;
+    println!("base URL   {}", simulator.base_url());
+    println!("API key    {SIMULATED_KEY}");
+    println!(
+        "players    {names} on {platform}, {} matches a year",
+        args.world.matches
+    );
+    println!("limits     {}", args.world.limits);
+    println!(
+        "try        curl -H 'X-Riot-Token: {SIMULATED_KEY}' http://{}/{platform}/lol/status/v4/platform-data",
+        simulator.addr()
+    );
+    stop_signal().await;
+    simulator.stop().await;
+    Ok(())
+}
+
+async fn start_simulator(
+    players: Vec<(RiotId, Platform)>,
+    args: &WorldArgs,
+    listen: SocketAddr,
+) -> Result<Simulator, CliError> {
+    let world = World::new(WorldConfig {
+        seed: args.seed,
+        players,
+        matches_per_year: args.matches,
+        last_year: Timestamp::now().year().unwrap_or(Year::FIRST),
+        now: Timestamp::now(),
+        ..WorldConfig::default()
+    });
+    let config = SimulatorConfig {
+        listen,
+        app_limits: read_limits(&args.limits)?,
+        ..SimulatorConfig::default()
+    };
+    Simulator::start(Arc::new(world), config)
+        .await
+        .map_err(|error| {
+            CliError::Usage(format!(
+                "the simulator cannot listen on {listen}: {error}. Choose another --port"
+            ))
+        })
+}
+
+/// `20:1,100:120` as (calls, seconds); `none` as no limits.
+fn read_limits(text: &str) -> Result<Vec<(u32, u32)>, CliError> {
+    if text == "none" {
+        return Ok(Vec::new());
+    }
+    let wrong = || {
+        CliError::Usage(format!(
+            "'{text}' are no limits. Write them as 20:1,100:120 (calls:seconds), or none"
+        ))
+    };
+    text.split(',')
+        .map(|pair| {
+            let (calls, seconds) = pair.trim().split_once(':')?;
+            Some((
+                calls.parse().ok().filter(|&n| n > 0)?,
+                seconds.parse().ok().filter(|&n| n > 0)?,
+            ))
+        })
+        .collect::<Option<_>>()
+        .ok_or_else(wrong)
+}
+
+fn localhost(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// Ctrl-C or SIGTERM. A second one ends the process at once; what is committed stays.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        std::process::exit(130);
+    });
+}

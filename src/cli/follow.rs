@@ -1,0 +1,121 @@
+//! Watching a player's sync: bars while it runs, a summary when it is done.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::terminal::bars;
+use crate::metrics::Metrics;
+use crate::model::JobRecord;
+use crate::tasks::PlayerReport;
+
+/// Failed documents that the summary names.
+const FAILURES_SHOWN: usize = 5;
+
+/// The bars of one sync.
+#[derive(Debug)]
+pub struct Follow {
+    player: ProgressBar,
+    matches: ProgressBar,
+    timelines: ProgressBar,
+    started: Instant,
+    errors_told: usize,
+}
+
+impl Follow {
+    pub fn new(title: &str) -> Self {
+        let style = |template: &str| {
+            ProgressStyle::with_template(template)
+                .expect("a fixed template")
+                .progress_chars("=> ")
+        };
+        let player =
+            bars().add(ProgressBar::new_spinner().with_style(style("{spinner} {prefix}  {msg}")));
+        player.set_prefix(title.to_owned());
+        let counted = style("  {prefix:10} [{bar:40}] {pos}/{len}");
+        let bar = |name: &'static str| {
+            bars().add(
+                ProgressBar::new(0)
+                    .with_style(counted.clone())
+                    .with_prefix(name),
+            )
+        };
+        Self {
+            player,
+            matches: bar("matches"),
+            timelines: bar("timelines"),
+            started: Instant::now(),
+            errors_told: 0,
+        }
+    }
+
+    /// Shows the job as it stands.
+    pub fn show(&mut self, job: &JobRecord, metrics: &Metrics) {
+        let report = PlayerReport::of(job);
+        let step = job.step.as_deref().unwrap_or("waiting").replace('_', " ");
+        let calls = metrics.calls.load(Ordering::Relaxed);
+        self.player.set_message(format!(
+            "{step}, {calls} calls, {:.0?}",
+            Duration::from_secs(self.started.elapsed().as_secs())
+        ));
+        self.player.tick();
+        self.matches.set_length(report.total_matches);
+        self.matches.set_position(report.matches_done());
+        let timelines = report.existing_timelines + report.missing_timelines;
+        self.timelines
+            .set_length(u64::from(report.total_timelines) + timelines);
+        let done = u64::from(report.processed_timelines) + report.failed_timelines.len() as u64;
+        self.timelines.set_position(done + timelines);
+        // The job's own failed attempts, each once, with the remedy the log line leaves out.
+        for error in job.errors.iter().skip(self.errors_told) {
+            if let Some(remedy) = &error.failure.remedy
+                && !job.state.is_final()
+            {
+                bars().suspend(|| eprintln!("{}; {remedy}", error.failure.message));
+            }
+        }
+        self.errors_told = job.errors.len();
+    }
+
+    pub fn clear(self) -> Duration {
+        for bar in [&self.player, &self.matches, &self.timelines] {
+            bar.finish_and_clear();
+        }
+        self.started.elapsed()
+    }
+}
+
+/// What was done, in a few lines.
+pub fn summary(job: &JobRecord, took: Duration, metrics: &Metrics) -> String {
+    let report = PlayerReport::of(job);
+    let fetched = report.processed_matches + report.processed_timelines;
+    let rate = f64::from(fetched) / took.as_secs_f64().max(0.001);
+    let mut text = format!(
+        "{} matches in the year: {} fetched, {} there already, {} unavailable\n\
+         {} timelines fetched, {} there already, {} unavailable\n\
+         {} calls in {:.1} s, {rate:.0} matches+timelines a second",
+        report.total_matches,
+        report.processed_matches,
+        report.existing_matches,
+        report.missing_matches + report.failed_matches.len() as u64,
+        report.processed_timelines,
+        report.existing_timelines,
+        report.missing_timelines + report.failed_timelines.len() as u64,
+        metrics.calls.load(Ordering::Relaxed),
+        took.as_secs_f64(),
+    );
+    for (what, failed) in [
+        ("match", &report.failed_matches),
+        ("timeline", &report.failed_timelines),
+    ] {
+        for child in failed.iter().take(FAILURES_SHOWN) {
+            text.push_str(&["\n  ", what, " ", &child.key, ": ", &child.reason].concat());
+        }
+        if let Some(more) = failed.len().checked_sub(FAILURES_SHOWN + 1) {
+            let more = (more + 1).to_string();
+            text.push_str(&["\n  ... and ", &more, " more; --json lists them all"].concat());
+        }
+    }
+    text
+}

@@ -1,0 +1,108 @@
+//! The verbs a person types.
+
+pub mod error;
+pub mod follow;
+pub mod stats;
+pub mod terminal;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use error::CliError;
+
+/// Keeps a database of League of Legends players true to the Riot Games API.
+#[derive(Debug, Parser)]
+#[command(name = "riftsync", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Debug, Args)]
+pub struct Global {
+    /// One JSON document on stdout, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// A file with settings; see config/default.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The database, as `sqlite:///path/to/file.db`
+    #[arg(long, global = true, value_name = "URL")]
+    pub database: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Bring a player's year into the database; fetches only what is not there
+    Sync(SyncArgs),
+    /// Show a player's yearly statistics
+    Stats(StatsArgs),
+    /// Run the engine on what is queued until it is stopped
+    Serve,
+    /// A Riot API to develop and test against
+    Simulate(SimulateArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct SyncArgs {
+    /// The player, as "Name#TAG"
+    pub riot_id: String,
+    /// The server the player plays on: kr, euw1, na1, ...
+    #[arg(long)]
+    pub platform: Option<String>,
+    /// The calendar year (UTC); this year unless told
+    #[arg(long)]
+    pub year: Option<String>,
+    /// Leave the timelines out
+    #[arg(long)]
+    pub no_timelines: bool,
+    /// Sync from a simulated API inside this process; needs no key, uses a database of its own
+    #[arg(long)]
+    pub simulate: bool,
+    #[command(flatten)]
+    pub world: WorldArgs,
+}
+
+/// How the simulated world is made.
+#[derive(Debug, Args)]
+pub struct WorldArgs {
+    /// The simulated world's seed: the same seed, the same matches
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Matches of each named player in a simulated year
+    #[arg(long, default_value_t = 300, value_name = "N")]
+    pub matches: u32,
+    /// The simulated key's limits, calls:seconds, or "none"
+    #[arg(long, default_value = "500:10,30000:600", value_name = "LIMITS")]
+    pub limits: String,
+}
+
+#[derive(Debug, Args)]
+pub struct StatsArgs {
+    /// The player, as "Name#TAG"
+    pub riot_id: String,
+    /// Only this year
+    #[arg(long)]
+    pub year: Option<String>,
+    /// Read the database of `sync --simulate`
+    #[arg(long)]
+    pub simulate: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// The TCP port on 127.0.0.1
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// A player of the world, as "Name#TAG"; may be given several times
+    #[arg(long = "player", value_name = "NAME#TAG", default_value = "Faker#KR1")]
+    pub players: Vec<String>,
+    /// The server these players play on
+    #[arg(long, default_value = "kr")]
+    pub platform: String,
+    #[command(flatten)]
+    pub world: WorldArgs,
+}

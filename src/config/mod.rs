@@ -1,0 +1,197 @@
+//! Settings: built-in defaults < config file < `RIFTSYNC_SECTION__KEY` environment < flags.
+//!
+//! A setting that is not known is an error, not a silence: a typing mistake must not run for a week.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use config::{Config as Source, Environment, File, FileFormat};
+use etcetera::BaseStrategy;
+use serde::Deserialize;
+
+use crate::model::{Platform, RetryPolicy};
+
+/// The defaults, also the documentation of every setting.
+const DEFAULTS: &str = include_str!("../../config/default.toml");
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("the configuration is wrong: {0}")]
+    Invalid(String),
+    #[error("the key file {path} cannot be read: {cause}. Check RIOT_API_KEY_FILE")]
+    KeyFile { path: PathBuf, cause: String },
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub database: DatabaseConfig,
+    pub riot: RiotConfig,
+    pub engine: EngineSettings,
+    pub queues: BTreeMap<String, QueueSettings>,
+    pub kinds: BTreeMap<String, KindSettings>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// Empty: `riftsync.db` in the data folder.
+    pub url: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RiotConfig {
+    pub base_url: String,
+    /// Where a player is looked for when no platform is named; empty: it must be named.
+    pub platform: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EngineSettings {
+    pub drain_s: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueueSettings {
+    pub slots: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KindSettings {
+    pub retries: u32,
+    pub backoff_base_s: u64,
+    pub backoff_cap_s: u64,
+}
+
+impl Config {
+    /// Reads the defaults, the file (if one is named) and the environment.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut source = Source::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        if let Some(path) = file {
+            source = source.add_source(File::from(path).format(FileFormat::Toml));
+        }
+        let environment = Environment::with_prefix("RIFTSYNC")
+            .prefix_separator("_")
+            .separator("__")
+            .try_parsing(true);
+        let mut config: Self = source
+            .add_source(environment)
+            .build()
+            .and_then(Source::try_deserialize)
+            .map_err(|error| ConfigError::Invalid(error.to_string()))?;
+        if config.database.url.is_empty()
+            && let Ok(url) = std::env::var("DATABASE_URL")
+        {
+            config.database.url = url;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let invalid = |text: String| Err(ConfigError::Invalid(text));
+        for (name, queue) in &self.queues {
+            if !(1..=1_000).contains(&queue.slots) {
+                return invalid(format!(
+                    "queues.{name}.slots is {}; it must be 1 to 1000",
+                    queue.slots
+                ));
+            }
+        }
+        for (name, kind) in &self.kinds {
+            if kind.retries > 100 {
+                return invalid(format!(
+                    "kinds.{name}.retries is {}; it must be at most 100",
+                    kind.retries
+                ));
+            }
+        }
+        self.platform()?;
+        Ok(())
+    }
+
+    /// The platform to use when none is named.
+    pub fn platform(&self) -> Result<Option<Platform>, ConfigError> {
+        if self.riot.platform.is_empty() {
+            return Ok(None);
+        }
+        let platform = self.riot.platform.parse();
+        platform
+            .map(Some)
+            .map_err(|error| ConfigError::Invalid(format!("riot.platform: {error}")))
+    }
+
+    /// How a kind is retried, if the configuration names it.
+    pub fn policy(&self, kind: &str, default: RetryPolicy) -> RetryPolicy {
+        self.kinds.get(kind).map_or(default, |kind| {
+            RetryPolicy::new(kind.retries, kind.backoff_base_s, kind.backoff_cap_s)
+        })
+    }
+
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.engine.drain_s)
+    }
+}
+
+/// The folder for data: `$XDG_DATA_HOME/riftsync`, or its usual place.
+pub fn data_folder() -> PathBuf {
+    etcetera::choose_base_strategy()
+        .map_or_else(|_| PathBuf::from("."), |strategy| strategy.data_dir())
+        .join("riftsync")
+}
+
+/// The API key from `RIOT_API_KEY` or the file that `RIOT_API_KEY_FILE` names.
+pub fn api_key_text() -> Result<Option<String>, ConfigError> {
+    if let Ok(text) = std::env::var("RIOT_API_KEY")
+        && !text.trim().is_empty()
+    {
+        return Ok(Some(text));
+    }
+    let Some(path) = std::env::var_os("RIOT_API_KEY_FILE").map(PathBuf::from) else {
+        return Ok(None);
+    };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(cause) => Err(ConfigError::KeyFile {
+            path,
+            cause: cause.to_string(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid_and_a_file_overrides_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.toml");
+        std::fs::write(&path, "[queues.match_processing]\nslots = 3\n").unwrap();
+        let config = Config::load(Some(&path)).unwrap();
+        assert_eq!(config.queues["match_processing"].slots, 3);
+        assert_eq!(config.queues["timeline_processing"].slots, 16);
+    }
+
+    #[test]
+    fn an_unknown_setting_and_a_bad_value_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.toml");
+        for (text, named) in [
+            ("[engine]\ndrian_s = 3\n", "drian_s"),
+            ("[queues.recovery]\nslots = 0\n", "queues.recovery.slots"),
+            ("[riot]\nplatform = \"mars\"\n", "mars"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let message = Config::load(Some(&path)).unwrap_err().to_string();
+            assert!(message.contains(named), "{message}");
+        }
+        assert!(Config::load(Some(&folder.path().join("none.toml"))).is_err());
+    }
+}

@@ -1,0 +1,373 @@
+//! The real binary against the simulator: what a user types, sees, breaks and types again.
+
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use diesel::sqlite::SqliteConnection;
+use riftsync::model::{RiotId, Timestamp};
+use riftsync::simulator::{Method, SIMULATED_KEY, Simulator, SimulatorConfig, World, WorldConfig};
+use riftsync::store::Store;
+use riftsync::store::sqlite::SqliteStore;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PLAYER: &str = "Quiet Otter#SIM";
+
+struct Setup {
+    folder: TempDir,
+    world: Arc<World>,
+    simulator: Simulator,
+}
+
+async fn setup(matches_per_year: u32) -> Setup {
+    let players = vec![(PLAYER.parse().unwrap(), "euw1".parse().unwrap())];
+    let now = Timestamp::from_millis(1_780_000_000_000);
+    let world = Arc::new(World::new(WorldConfig {
+        players,
+        matches_per_year,
+        first_year: 2024,
+        last_year: 2025,
+        now,
+        ..WorldConfig::default()
+    }));
+    let simulator = Simulator::start(world.clone(), SimulatorConfig::default())
+        .await
+        .unwrap();
+    Setup {
+        folder: TempDir::new().unwrap(),
+        world,
+        simulator,
+    }
+}
+
+impl Setup {
+    fn database(&self) -> String {
+        self.folder.path().join("t.db").to_str().unwrap().to_owned()
+    }
+
+    /// `riftsync` with nothing of the caller's environment but this.
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = bare(args);
+        command
+            .env("RIOT_API_KEY", SIMULATED_KEY)
+            .env("RIFTSYNC_RIOT__BASE_URL", self.simulator.base_url())
+            .args(["--database", &format!("sqlite://{}", self.database())]);
+        command
+    }
+
+    fn sync(&self) -> Command {
+        self.command(&[
+            "sync",
+            PLAYER,
+            "--platform",
+            "euw1",
+            "--year",
+            "2025",
+            "--json",
+        ])
+    }
+
+    /// Match and timeline calls the simulator has answered.
+    fn document_calls(&self) -> u64 {
+        let counters = self.simulator.counters();
+        [Method::Match, Method::Timeline]
+            .iter()
+            .map(|method| counters.of_method(*method))
+            .sum()
+    }
+
+    /// Everything the world has of the player's year is stored once, and the statistics are exact.
+    async fn check_complete(&self) {
+        let player: RiotId = PLAYER.parse().unwrap();
+        let truth = self.world.player_matches(&player, 2025);
+        assert!(truth.len() > 100, "more than one page");
+        let mut conn = SqliteConnection::establish(&self.database()).unwrap();
+        let store = SqliteStore::open_read_only(self.database().as_ref()).unwrap();
+        let ids: Vec<_> = truth.iter().map(|truth| truth.id).collect();
+        let stored = store.stored_matches(&ids).await.unwrap();
+        assert_eq!(
+            stored.matches.len(),
+            truth.iter().filter(|truth| truth.has_match).count()
+        );
+        assert_eq!(
+            stored.timelines.len(),
+            truth
+                .iter()
+                .filter(|truth| truth.has_match && truth.has_timeline)
+                .count()
+        );
+        let ids: Vec<Id> = diesel::sql_query("SELECT id FROM players")
+            .load(&mut conn)
+            .unwrap();
+        for Id { id } in ids {
+            assert_eq!(
+                store.yearly_stats(id, None).await.unwrap(),
+                store.recomputed_stats(id).await.unwrap()
+            );
+        }
+    }
+}
+
+#[derive(QueryableByName)]
+struct Id {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+}
+
+fn bare(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_riftsync"));
+    command.env_clear().args(args).stdin(Stdio::null());
+    command
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs off the test's thread, which the simulator does not need but other futures may.
+async fn run(mut command: Command) -> Output {
+    tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_year_arrives_whole_and_a_second_sync_fetches_nothing() {
+    let setup = setup(130).await;
+    let first = run(setup.sync()).await;
+    assert!(first.status.success(), "{}", text(&first));
+    let document: Value = serde_json::from_slice(&first.stdout).unwrap();
+    assert_eq!(document["state"], "completed");
+    assert_eq!(document["result"]["riot_id"], PLAYER);
+    setup.check_complete().await;
+    let calls = setup.document_calls();
+
+    let second = run(setup.sync()).await;
+    assert!(second.status.success(), "{}", text(&second));
+    assert_eq!(setup.document_calls(), calls, "nothing was fetched again");
+    let again: Value = serde_json::from_slice(&second.stdout).unwrap();
+    assert_eq!(again["result"]["processed_matches"], 0);
+    assert_eq!(
+        again["result"]["total_matches"],
+        document["result"]["total_matches"]
+    );
+
+    let stats = run(setup.command(&["stats", PLAYER, "--json"])).await;
+    let stats: Value = serde_json::from_slice(&stats.stdout).unwrap();
+    assert!(
+        stats["years"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|row| row["year"] == 2025)
+    );
+    let seen = [&first, &second]
+        .map(|output| text(output) + &String::from_utf8_lossy(&output.stdout))
+        .concat();
+    assert!(!seen.contains(SIMULATED_KEY), "the key appears nowhere");
+}
+
+#[tokio::test]
+async fn a_sync_killed_in_the_middle_ends_complete_when_typed_again() {
+    let setup = setup(130).await;
+    for killed_after in [20, 90, 160] {
+        let mut child = setup
+            .sync()
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        while setup.document_calls() < killed_after && child.try_wait().unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let last = run(setup.sync()).await;
+    assert!(last.status.success(), "{}", text(&last));
+    setup.check_complete().await;
+}
+
+#[tokio::test]
+async fn wrong_words_are_answered_with_their_remedy_and_exit_code_2() {
+    for (args, named) in [
+        (&["sync", "Otter", "--platform", "euw1"][..], "Name#TAG"),
+        (&["sync", "A#B", "--platform", "mars", "--simulate"], "euw1"),
+        (&["sync", "A#B", "--simulate"], "--platform"),
+        (
+            &[
+                "sync",
+                "A#B",
+                "--platform",
+                "kr",
+                "--year",
+                "1999",
+                "--simulate",
+            ],
+            "2021",
+        ),
+        (
+            &[
+                "sync",
+                "A#B",
+                "--platform",
+                "kr",
+                "--year",
+                "2999",
+                "--simulate",
+            ],
+            "has not begun",
+        ),
+        (&["sync", "A#B", "--platform", "kr"], "--simulate"),
+        (
+            &[
+                "sync",
+                "A#B",
+                "--platform",
+                "kr",
+                "--simulate",
+                "--database",
+                "mysql://x",
+            ],
+            "sqlite://",
+        ),
+    ] {
+        let output = run(bare(args)).await;
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output));
+        assert!(text(&output).contains(named), "{args:?}: {}", text(&output));
+        assert_eq!(
+            text(&output).lines().count(),
+            1,
+            "one line: {}",
+            text(&output)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_used_is_named_with_exit_code_3() {
+    let setup = setup(1).await;
+    let notes = setup.folder.path().join("notes.txt");
+    std::fs::write(&notes, "these are notes, not a database at all").unwrap();
+    for (path, named) in [
+        (notes.to_str().unwrap(), "not a riftsync database"),
+        ("/proc/no/such/place.db", "cannot be opened"),
+    ] {
+        let mut command = bare(&[
+            "sync",
+            PLAYER,
+            "--platform",
+            "euw1",
+            "--simulate",
+            "--database",
+            path,
+        ]);
+        command.env("HOME", setup.folder.path());
+        let output = run(command).await;
+        assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+        assert!(text(&output).contains(named), "{}", text(&output));
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_player_fails_the_job_and_stores_nothing() {
+    let setup = setup(1).await;
+    let output =
+        run(setup.command(&["sync", "Nobody#404", "--platform", "euw1", "--year", "2025"])).await;
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(
+        text(&output).contains("no player is called 'Nobody#404'"),
+        "{}",
+        text(&output)
+    );
+    let mut conn = SqliteConnection::establish(&setup.database()).unwrap();
+    let players: Vec<Id> = diesel::sql_query("SELECT id FROM players")
+        .load(&mut conn)
+        .unwrap();
+    assert!(players.is_empty());
+}
+
+#[tokio::test]
+async fn a_rejected_key_ends_with_exit_code_4_and_keeps_the_job() {
+    let setup = setup(1).await;
+    setup.simulator.control().reject_key(true);
+    let output = run(setup.sync()).await;
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output));
+    assert!(
+        text(&output).contains("developer.riotgames.com"),
+        "{}",
+        text(&output)
+    );
+    setup.simulator.control().reject_key(false);
+    assert!(run(setup.sync()).await.status.success());
+}
+
+#[tokio::test]
+async fn an_api_that_cannot_be_reached_is_named() {
+    let setup = setup(1).await;
+    let mut command = setup.sync();
+    command
+        .env("RIFTSYNC_RIOT__BASE_URL", "http://127.0.0.1:9/{route}")
+        .env("RIFTSYNC_KINDS__SYNC_PLAYER_DATA__RETRIES", "0");
+    let output = run(command).await;
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("refused"), "{}", text(&output));
+}
+
+/// Bodies that are no JSON, cut off, or bombs: the faults of the simulator, one kind at a time.
+#[tokio::test]
+async fn broken_bodies_fail_their_matches_and_store_nothing_half() {
+    use riftsync::simulator::{FaultKind, Faults};
+    for kind in [FaultKind::NotJson, FaultKind::CutGzip, FaultKind::Bomb] {
+        let setup = setup(3).await;
+        setup.simulator.control().set_faults(Faults {
+            probability: 1.0,
+            stall_ms: 0,
+            kinds: vec![kind],
+        });
+        let mut command = setup.sync();
+        command.env("RIFTSYNC_KINDS__SYNC_PLAYER_DATA__RETRIES", "0");
+        let output = run(command).await;
+        assert_eq!(output.status.code(), Some(1), "{kind:?}: {}", text(&output));
+        let mut conn = SqliteConnection::establish(&setup.database()).unwrap();
+        let players: Vec<Id> = diesel::sql_query("SELECT id FROM players")
+            .load(&mut conn)
+            .unwrap();
+        assert!(players.is_empty());
+    }
+}
+
+/// A parent that waited when its process was killed is still linked to its children.
+#[tokio::test]
+async fn an_interrupted_sync_says_so_and_goes_on() {
+    let setup = setup(60).await;
+    let child = setup
+        .sync()
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while setup.document_calls() < 10 {
+        tokio::task::yield_now().await;
+    }
+    let interrupt = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(interrupt.success());
+    let output = tokio::time::timeout(
+        Duration::from_mins(1),
+        tokio::task::spawn_blocking(|| child.wait_with_output().unwrap()),
+    );
+    let output = output.await.unwrap().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output));
+    assert!(
+        text(&output).contains("the same command goes on"),
+        "{}",
+        text(&output)
+    );
+    assert!(run(setup.sync()).await.status.success());
+}
