@@ -273,7 +273,8 @@ pub(crate) mod tests {
     fn sample_text(part: usize) -> String {
         (0..400)
             .map(|i| format!("{{\"kills\":{},\"deaths\":{}}},", i * part % 17, i % 5))
-            .collect()
+            .collect::<Vec<_>>()
+            .concat()
     }
 
     #[test]
