@@ -458,7 +458,7 @@ async fn every_fault_arrives_as_what_it_is() {
                     .starts_with("text/html")
             ),
             FaultKind::ServiceLimit => {
-                assert_eq!(answer.header("x-rate-limit-type"), Some("service"))
+                assert_eq!(answer.header("x-rate-limit-type"), Some("service"));
             }
             FaultKind::UntypedLimit => assert!(
                 answer
