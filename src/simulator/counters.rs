@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::simulator::endpoints::Method;
+use crate::simulator::call::Method;
 use crate::simulator::faults::FaultKind;
 
 /// A copy of the counts at one moment.

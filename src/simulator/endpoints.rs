@@ -1,8 +1,7 @@
 //! The paths that exist, and what each one answers. Pure: a world and a request in, a reply out.
 
-use percent_encoding::percent_decode_str;
-
 use crate::model::{MatchId, Platform, Puuid, Region, RiotId, Route};
+use crate::simulator::call::{Call, Method, parameter};
 use crate::simulator::game::queue_type;
 use crate::simulator::json::Json;
 use crate::simulator::league;
@@ -10,25 +9,6 @@ use crate::simulator::people::{KeyScope, Player};
 use crate::simulator::reply::Reply;
 use crate::simulator::world::{Found, TIME_FILTER_SINCE, World};
 use crate::simulator::{match_document, timeline_document};
-
-/// An operation of the API, as rate limits tell them apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Method {
-    AccountByRiotId,
-    AccountByPuuid,
-    AccountRegion,
-    Summoner,
-    MatchIds,
-    Match,
-    Timeline,
-    ChallengerLeague,
-    GrandmasterLeague,
-    MasterLeague,
-    LeagueEntries,
-    LeagueExpEntries,
-    LeagueOfPlayer,
-    Status,
-}
 
 /// Which moment of a match `startTime` and `endTime` are compared with. The real API does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,99 +36,6 @@ pub struct Request<'a> {
     pub scope: KeyScope,
     pub accepts_gzip: bool,
     pub answers: Answers,
-}
-
-/// A path that exists, with its parts decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
-    pub method: Method,
-    parts: Vec<String>,
-}
-
-impl Call {
-    /// The call behind a path without its route: `/lol/status/v4/platform-data`.
-    pub fn parse(path: &str) -> Option<Self> {
-        let decode = |part: &str| {
-            percent_decode_str(part)
-                .decode_utf8()
-                .ok()
-                .map(std::borrow::Cow::into_owned)
-        };
-        let segments: Vec<String> = path
-            .trim_start_matches('/')
-            .split('/')
-            .map(decode)
-            .collect::<Option<_>>()?;
-        let names: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let (method, parts) = match names.as_slice() {
-            ["riot", "account", "v1", "accounts", "by-riot-id", name, tag] => {
-                (Method::AccountByRiotId, vec![*name, *tag])
-            }
-            ["riot", "account", "v1", "accounts", "by-puuid", puuid] => {
-                (Method::AccountByPuuid, vec![*puuid])
-            }
-            [
-                "riot",
-                "account",
-                "v1",
-                "region",
-                "by-game",
-                game @ ("lol" | "tft"),
-                "by-puuid",
-                puuid,
-            ] => (Method::AccountRegion, vec![*puuid, *game]),
-            ["lol", "summoner", "v4", "summoners", "by-puuid", puuid] => {
-                (Method::Summoner, vec![*puuid])
-            }
-            ["lol", "match", "v5", "matches", "by-puuid", puuid, "ids"] => {
-                (Method::MatchIds, vec![*puuid])
-            }
-            ["lol", "match", "v5", "matches", id] => (Method::Match, vec![*id]),
-            ["lol", "match", "v5", "matches", id, "timeline"] => (Method::Timeline, vec![*id]),
-            [
-                "lol",
-                "league",
-                "v4",
-                "challengerleagues",
-                "by-queue",
-                queue,
-            ] => (Method::ChallengerLeague, vec![*queue]),
-            [
-                "lol",
-                "league",
-                "v4",
-                "grandmasterleagues",
-                "by-queue",
-                queue,
-            ] => (Method::GrandmasterLeague, vec![*queue]),
-            ["lol", "league", "v4", "masterleagues", "by-queue", queue] => {
-                (Method::MasterLeague, vec![*queue])
-            }
-            ["lol", "league", "v4", "entries", "by-puuid", puuid] => {
-                (Method::LeagueOfPlayer, vec![*puuid])
-            }
-            ["lol", "league", "v4", "entries", queue, tier, division] => {
-                (Method::LeagueEntries, vec![*queue, *tier, *division])
-            }
-            ["lol", "league-exp", "v4", "entries", queue, tier, division] => {
-                (Method::LeagueExpEntries, vec![*queue, *tier, *division])
-            }
-            ["lol", "status", "v4", "platform-data"] => (Method::Status, vec![]),
-            _ => return None,
-        };
-        let parts = parts.into_iter().map(str::to_owned).collect();
-        Some(Self { method, parts })
-    }
-}
-
-/// The value of a parameter; unknown names are ignored as the real API ignores them.
-pub fn parameter(query: &str, name: &str) -> Option<String> {
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let value = pairs
-        .filter(|(key, _)| *key == name)
-        .map(|(_, value)| value.replace('+', " "))
-        .next()?;
-    Some(percent_decode_str(&value).decode_utf8_lossy().into_owned())
 }
 
 fn number(query: &str, name: &str, default: i64, low: i64, high: i64) -> Result<i64, Reply> {

@@ -271,10 +271,10 @@ pub(crate) mod tests {
     }
 
     fn sample_text(part: usize) -> String {
-        (0..400)
+        let rows: Vec<String> = (0..400)
             .map(|i| format!("{{\"kills\":{},\"deaths\":{}}},", i * part % 17, i % 5))
-            .collect::<Vec<_>>()
-            .concat()
+            .collect();
+        rows.concat()
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::model::Route;
-use crate::simulator::endpoints::Method;
+use crate::simulator::call::Method;
 use crate::simulator::people::KeyScope;
 
 /// So many calls in so many seconds.

@@ -20,9 +20,10 @@
 //!
 //! Where things are, from the outside in: `server` (HTTP, the way of a call), `connection` (sockets
 //! that can be cut), `control` (configuration and switches), `counters`; `limits`, `faults`,
-//! `reply`; `endpoints` and `league` (paths to answers); `match_document`, `participant`,
+//! `reply`; `call`, `endpoints` and `league` (paths to answers); `match_document`, `participant`,
 //! `challenges`, `timeline_document`, `timeline_events` (what documents say), `library` and
-//! `fragments` (why they are fast); `world`, `game`, `script`, `people` (what is true); `tables`,
+//! `fragments` (why they are fast); `truth` (configuration and what tests check),
+//! `world`, `calendar`, `game`, `script`, `story`, `people` (what is true); `tables`,
 //! `json`, `hash`.
 //!
 //! Invariants: a world is a function of its configuration, on every machine and in every release
@@ -35,6 +36,8 @@
 // Lobbies, lists of words, minutes of a game: counts that stay far below u32::MAX.
 #![allow(clippy::cast_possible_truncation)]
 
+mod calendar;
+mod call;
 mod challenges;
 mod connection;
 mod control;
@@ -54,21 +57,25 @@ mod people;
 mod reply;
 mod script;
 mod server;
+mod story;
 mod tables;
 mod timeline_document;
 mod timeline_events;
+mod truth;
 mod world;
 
 #[cfg(test)]
 mod tests;
 
+pub use call::Method;
 pub use control::{Control, SimulatorConfig};
 pub use counters::Counters;
-pub use endpoints::{ListTime, Method};
+pub use endpoints::ListTime;
 pub use faults::{FaultKind, Faults, Latency};
 pub use game::{Era, GameKind};
 pub use limits::{Limit, LimitType, WindowModel};
 pub use people::KeyScope;
 pub use script::Shape;
 pub use server::{SIMULATED_KEY, Simulator};
-pub use world::{TIME_FILTER_SINCE, TruthMatch, World, WorldConfig, WorldCounts};
+pub use truth::{TruthMatch, WorldConfig, WorldCounts};
+pub use world::{TIME_FILTER_SINCE, World};

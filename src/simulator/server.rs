@@ -14,10 +14,11 @@ use axum::response::Response;
 use tokio::sync::oneshot;
 
 use crate::model::Route;
+use crate::simulator::call::{self, Call};
 use crate::simulator::connection::{Cutter, Listener};
 use crate::simulator::control::{Control, Shared, SimulatorConfig};
 use crate::simulator::counters::Counters;
-use crate::simulator::endpoints::{self, Call};
+use crate::simulator::endpoints;
 use crate::simulator::faults::{self, FaultKind};
 use crate::simulator::hash::hash;
 use crate::simulator::limits::LimitType;
@@ -250,7 +251,7 @@ fn accepted_key(shared: &Shared, headers: &HeaderMap, query: &str) -> Result<Str
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
     let key = in_header
-        .or_else(|| endpoints::parameter(query, "api_key"))
+        .or_else(|| call::parameter(query, "api_key"))
         .ok_or_else(Reply::unauthorized)?;
     let switches = shared.switches();
     let known = match &switches.keys {

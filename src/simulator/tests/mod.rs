@@ -2,6 +2,7 @@
 
 mod documents;
 mod over_http;
+mod throughput;
 mod truth;
 
 use crate::model::{Platform, RiotId};
