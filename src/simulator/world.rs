@@ -19,7 +19,7 @@ use crate::simulator::truth::{TruthMatch, WorldConfig, WorldCounts};
 /// 2021-06-16T00:00:00Z: the time filter of the match list knows no earlier match.
 pub const TIME_FILTER_SINCE: Timestamp = Timestamp::from_millis(1_623_801_600_000);
 const MATCHES_PER_YEAR_MAX: u32 = 100_000;
-const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+const DAY: std::time::Duration = std::time::Duration::from_hours(24);
 
 #[derive(Debug)]
 struct PlatformGames {
