@@ -139,7 +139,7 @@ struct Running {
     store: Arc<dyn Store>,
     engine: Engine,
     metrics: Arc<Metrics>,
-    key: watch::Receiver<KeyState>,
+    key: watch::Sender<KeyState>,
     policies: Policies,
 }
 
@@ -155,7 +155,7 @@ impl Running {
             RiotClient::new(base, key).map_err(|error| CliError::Engine(error.to_string()))?;
         let metrics = Arc::new(Metrics::default());
         let (tell_key, key_state) = watch::channel(KeyState::Valid);
-        let gate = RiotGate::new(tell_key).start();
+        let gate = RiotGate::new(tell_key.clone()).start();
         let api = Arc::new(RiotApi::new(
             client,
             gate,
@@ -180,7 +180,7 @@ impl Running {
             store,
             engine,
             metrics,
-            key: key_state,
+            key: tell_key,
             policies,
         })
     }
@@ -223,7 +223,7 @@ impl Running {
     }
 
     async fn key_rejected(&self) -> u16 {
-        let mut key = self.key.clone();
+        let mut key = self.key.subscribe();
         loop {
             if let KeyState::Rejected(status) = *key.borrow_and_update() {
                 return status;
@@ -235,6 +235,8 @@ impl Running {
     }
 
     async fn stop(&self) -> Result<(), CliError> {
+        // Calls that wait for their turn are given up, so that a stop need not wait for them.
+        self.key.send_replace(KeyState::Closed);
         self.engine.stop().await?;
         Ok(())
     }

@@ -12,8 +12,10 @@ use crate::model::Route;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyState {
     Valid,
-    /// By two calls in a row, with this HTTP status.
+    /// By two calls in a row, with this HTTP status. Calls wait for another key.
     Rejected(u16),
+    /// The engine is stopping: nobody waits for a call any more.
+    Closed,
 }
 
 /// See the module.

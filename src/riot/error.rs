@@ -27,8 +27,9 @@ pub enum RiotError {
     /// 401 or 403 that a second call did not confirm: not the key, this one call.
     #[error("riot refused the call (HTTP {0})")]
     Forbidden(u16),
-    #[error("the API key is rejected (HTTP {0})")]
-    KeyRejected(u16),
+    /// The engine stops before the call was sent.
+    #[error("the engine is stopping")]
+    Stopping,
     /// The puuid was given out for another key.
     #[error("the puuid belongs to another API key")]
     ForeignPuuid,

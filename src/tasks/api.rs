@@ -22,8 +22,6 @@ use crate::riot::{
 
 /// Refusals in a row after which a job gives its slot to others.
 const REFUSALS_MAX: u32 = 5;
-/// How long jobs wait while the key is rejected, before they look again.
-const KEY_PAUSE: Duration = Duration::from_mins(1);
 
 /// Everything a task needs of Riot.
 #[derive(Debug)]
@@ -62,25 +60,44 @@ impl RiotApi {
         self.fingerprint.clone()
     }
 
-    /// Makes a call, in turn. 429s are waited out; everything else is the caller's to judge.
+    /// Makes a call, in turn. 429s and a rejected key are waited out: they cost no attempt. Everything
+    /// else is the caller's to judge.
     pub async fn call(&self, call: &Call, priority: Priority) -> Result<Response, RiotError> {
         let mut refusals = 0;
         loop {
-            if let KeyState::Rejected(status) = *self.key.borrow() {
-                return Err(RiotError::KeyRejected(status));
-            }
+            self.wait_for_key().await?;
             match self.call_once(call, priority).await {
                 Err(RiotError::RateLimited { .. }) if refusals < REFUSALS_MAX => refusals += 1,
-                Err(RiotError::Forbidden(status)) => {
-                    return Err(self.confirm(call, status, priority).await);
+                Err(RiotError::Forbidden(status)) if self.key_is_rejected(call, priority).await => {
+                    tracing::debug!("HTTP {status} confirmed; the call waits for another key");
                 }
                 other => return other,
             }
         }
     }
 
+    /// Resolves at once unless the key is rejected.
+    async fn wait_for_key(&self) -> Result<(), RiotError> {
+        let mut key = self.key.clone();
+        match key
+            .wait_for(|state| !matches!(state, KeyState::Rejected(_)))
+            .await
+            .as_deref()
+        {
+            Ok(KeyState::Valid) => Ok(()),
+            _ => Err(RiotError::Stopping),
+        }
+    }
+
+    /// Resolves when the engine stops.
+    async fn closed(&self) {
+        let mut key = self.key.clone();
+        // An error is the gate's end, which is the same.
+        let _ = key.wait_for(|state| *state == KeyState::Closed).await;
+    }
+
     /// A lone 401 or 403 can be the edge's whim; only a second one, on another call, is the key's end.
-    async fn confirm(&self, refused: &Call, status: u16, priority: Priority) -> RiotError {
+    async fn key_is_rejected(&self, refused: &Call, priority: Priority) -> bool {
         let platform = match refused.route {
             Route::Platform(platform) => platform,
             Route::Region(Region::Americas) => Platform::Na1,
@@ -90,16 +107,19 @@ impl RiotApi {
         };
         match self.call_once(&Call::status(platform), priority).await {
             Err(RiotError::Forbidden(status)) => {
-                // A closed mailbox means the engine is stopping; the outcome is the same.
+                // A closed mailbox means the engine is stopping, which the next wait will tell.
                 let _ = self.gate.send(KeyRejected(status)).await;
-                RiotError::KeyRejected(status)
+                true
             }
-            _ => RiotError::Forbidden(status),
+            _ => false,
         }
     }
 
     async fn call_once(&self, call: &Call, priority: Priority) -> Result<Response, RiotError> {
-        let permit = self.permit(call, priority).await?;
+        let permit = tokio::select! {
+            permit = self.permit(call, priority) => permit?,
+            () = self.closed() => return Err(RiotError::Stopping),
+        };
         self.metrics.calls.fetch_add(1, Ordering::Relaxed);
         let (headers, result) = self.client.send(call).await;
         permit.observe(observation(headers, &result));
@@ -110,7 +130,6 @@ impl RiotApi {
     }
 
     async fn permit(&self, call: &Call, priority: Priority) -> Result<Permit, RiotError> {
-        let stopping = || RiotError::Unavailable("the engine is stopping".to_owned());
         // Twice: the limiter that is known may have died since.
         for _ in 0..2 {
             let known = self
@@ -124,7 +143,7 @@ impl RiotApi {
                     .gate
                     .send(LimiterOf(call.route))
                     .await
-                    .map_err(|_| stopping())?;
+                    .map_err(|_| RiotError::Stopping)?;
                 self.limiters.insert(call.route, limiter.clone());
                 limiter
             };
@@ -139,7 +158,7 @@ impl RiotApi {
                 }
             }
         }
-        Err(stopping())
+        Err(RiotError::Stopping)
     }
 
     /// Unpacks and reads a document on the CPU pool; a panic of the reader is an error of the document.
@@ -204,8 +223,8 @@ pub(super) fn failed(error: &RiotError) -> TaskResult {
             let delay = retry_after.unwrap_or(Duration::from_secs(5));
             Outcome::Snooze { delay, why: text }.into()
         }
-        RiotError::KeyRejected(_) => Outcome::Snooze {
-            delay: KEY_PAUSE,
+        RiotError::Stopping => Outcome::Snooze {
+            delay: Duration::ZERO,
             why: text,
         }
         .into(),

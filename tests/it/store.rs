@@ -177,6 +177,25 @@ async fn a_failed_job_waits_for_its_time_and_keeps_why() {
 }
 
 #[tokio::test]
+async fn a_waiting_job_that_is_asked_for_again_runs_now() {
+    let (_folder, store) = open();
+    let id = store
+        .enqueue(vec![new_job("k", Some("a"))], NOW)
+        .await
+        .unwrap()[0]
+        .id;
+    let lease = claim_one(&store, "q").await;
+    let failure = Failure::new("unavailable", "503").retryable();
+    let _ = settle(&store, lease, end(Outcome::Retry(failure))).await;
+    assert!(store.claim("q", 1, "e1", NOW).await.unwrap().is_empty());
+    store
+        .enqueue(vec![new_job("k", Some("a"))], NOW)
+        .await
+        .unwrap();
+    assert_eq!(claim_one(&store, "q").await.job, id);
+}
+
+#[tokio::test]
 async fn a_parent_finishes_with_its_last_descendant_in_the_same_commit() {
     let (_folder, store) = open();
     let parent = store

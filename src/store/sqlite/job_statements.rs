@@ -1,6 +1,6 @@
 //! The SQL of jobs.
 
-use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, SmallInt, Text};
 
 use super::statement::statement;
 
@@ -26,10 +26,15 @@ statement! {
 }
 
 statement! {
-    /// The open job that a new one joins; it takes the more urgent priority of both.
-    JoinJob<'a> { priority: i32 => Integer, kind: &'a str => Text, key: Option<&'a str> => Opt<Text> } -> (BigInt, Opt<BigInt>) =
-    "UPDATE jobs SET priority = min(priority, ?) WHERE kind = ? AND key = ? AND finished_at IS NULL
-     RETURNING id, worked_at";
+    /// The open job that a new one joins: it takes the more urgent priority of both, and, if somebody
+    /// asks for it now (`hurry`), no longer waits for its time.
+    JoinJob<'a> {
+        priority: i32 => Integer, hurry: bool => Bool, kind: &'a str => Text, key: Option<&'a str> => Opt<Text>,
+    } -> (BigInt, Opt<BigInt>, Text) =
+    "UPDATE jobs SET priority = min(priority, ?),
+            state = iif(? AND state IN ('scheduled', 'retryable'), 'available', state)
+     WHERE kind = ? AND key = ? AND finished_at IS NULL
+     RETURNING id, worked_at, state";
 }
 
 statement! {

@@ -106,12 +106,20 @@ impl<'c> Transaction<'c> {
         now: Timestamp,
     ) -> StoreResult<Vec<Enqueued>> {
         jobs.iter()
-            .map(|job| self.enqueue_one(job, now).map(|(enqueued, _)| enqueued))
+            .map(|job| {
+                self.enqueue_one(job, job.run_at.is_none(), now)
+                    .map(|(enqueued, _)| enqueued)
+            })
             .collect()
     }
 
     /// The job, and whether it has already done its own work (it was joined while it waits for children).
-    fn enqueue_one(&mut self, job: &NewJob, now: Timestamp) -> StoreResult<(Enqueued, bool)> {
+    fn enqueue_one(
+        &mut self,
+        job: &NewJob,
+        hurry: bool,
+        now: Timestamp,
+    ) -> StoreResult<(Enqueued, bool)> {
         let run_at = job.run_at.unwrap_or(now);
         let state = if run_at > now {
             JobState::Scheduled
@@ -145,12 +153,16 @@ impl<'c> Transaction<'c> {
                 false,
             ));
         }
-        let (id, worked_at): (i64, Option<i64>) = sql::JoinJob {
+        let (id, worked_at, state): (i64, Option<i64>, String) = sql::JoinJob {
+            hurry,
             priority: i32::from(job.priority.get()),
             kind: job.kind,
             key: job.key.as_deref(),
         }
         .get_result(self.conn)?;
+        if state == JobState::Available.as_str() {
+            self.note_ready(job.queue);
+        }
         Ok((
             Enqueued {
                 id: JobId(id),
@@ -325,7 +337,7 @@ impl<'c> Transaction<'c> {
     fn spawn(&mut self, parent: JobId, children: &[NewJob], now: Timestamp) -> StoreResult<usize> {
         let mut linked = 0;
         for child in children {
-            let (enqueued, worked) = self.enqueue_one(child, now)?;
+            let (enqueued, worked) = self.enqueue_one(child, false, now)?;
             let link = sql::LinkChild {
                 child: enqueued.id.0,
                 parent: parent.0,
