@@ -163,6 +163,9 @@ impl<'c> Transaction<'c> {
         if state == JobState::Available.as_str() {
             self.note_ready(job.queue);
         }
+        if state == JobState::Available.as_str() {
+            self.note_ready(job.queue);
+        }
         Ok((
             Enqueued {
                 id: JobId(id),
