@@ -198,10 +198,8 @@ fn respond(
     };
     *shared.counters().by_method.entry(call.method).or_default() += 1;
     let fault = shared.switches().faults.of_call(shared.seed, number);
-    if let Some(kind) = fault {
-        if !kind.is_counted() {
-            return (fault_reply(shared, kind, accepts_gzip), fault);
-        }
+    if let Some(kind) = fault.filter(|kind| !kind.is_counted()) {
+        return (fault_reply(shared, kind, accepts_gzip), fault);
     }
     let now_ms = u64::try_from(shared.started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let ruling = shared
