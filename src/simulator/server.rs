@@ -139,6 +139,9 @@ async fn handle(
     }
     let accepts_gzip = accepts_gzip(request.headers());
     let (reply, fault) = respond(&shared, &request, number, accepts_gzip);
+    if let Some(kind) = fault {
+        *shared.counters().faults.entry(kind).or_default() += 1;
+    }
     match fault {
         Some(FaultKind::Reset) => cutter.cut(),
         Some(FaultKind::Stall) => {
@@ -195,11 +198,8 @@ fn respond(
     };
     *shared.counters().by_method.entry(call.method).or_default() += 1;
     let fault = shared.switches().faults.of_call(shared.seed, number);
-    if let Some(kind) = fault {
-        *shared.counters().faults.entry(kind).or_default() += 1;
-        if !kind.is_counted() {
-            return (fault_reply(shared, kind, accepts_gzip), fault);
-        }
+    if let Some(kind) = fault.filter(|kind| !kind.is_counted()) {
+        return (fault_reply(shared, kind, accepts_gzip), fault);
     }
     let now_ms = u64::try_from(shared.started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let ruling = shared

@@ -268,3 +268,64 @@ fn long_names_cost_time_but_break_nothing() {
             .any(|p| p["riotIdTagline"] == "\"\\태그태그태그")
     );
 }
+
+#[test]
+fn a_remake_is_the_fault_of_one_team_and_a_win_of_the_other() {
+    let world = world(400);
+    let matches = world.player_matches(&riot_id(ALPHA), 2025);
+    let remakes = matches
+        .iter()
+        .filter(|m| m.kind == GameKind::Played(Shape::Remake) && m.has_match);
+    for truth in remakes.take(4) {
+        let document = parsed(&world, truth, match_document::write);
+        let participants = list(&document, "/info/participants");
+        assert!(
+            participants
+                .iter()
+                .all(|p| p["win"] != p["teamEarlySurrendered"])
+        );
+        assert_eq!(participants.iter().filter(|p| p["win"] == true).count(), 5);
+    }
+}
+
+#[test]
+fn an_aborted_match_can_have_a_whole_document() {
+    let world = world(2000);
+    let matches = world.player_matches(&riot_id(ALPHA), 2025);
+    let mut results = [0, 0];
+    for truth in matches
+        .iter()
+        .filter(|m| m.has_match && m.kind == GameKind::Played(Shape::Classic))
+        .take(1000)
+    {
+        let found = world.find(truth.id).unwrap();
+        let head = match_document::write(&world, &found, SCOPE, false).unwrap();
+        let head = String::from_utf8(head[..1500].to_vec()).unwrap();
+        let aborted = head.contains(r#""endOfGameResult":"Abort_Unexpected""#);
+        assert_eq!(aborted, found.facts.aborted);
+        results[usize::from(aborted)] += 1;
+    }
+    assert!(results[1] > 0 && results[0] > 100, "{results:?}");
+}
+
+/// Whoever changes these numbers changes every world that somebody's tests rely on.
+#[test]
+fn a_world_says_the_same_words_in_every_release() {
+    let world = world(300);
+    let words = [(2021, 20), (2022, 5), (2025, 100)].map(|(year, nth)| {
+        let truth = world.player_matches(&riot_id(ALPHA), year)[nth];
+        [match_document::write, timeline_document::write as Write].map(|write| {
+            let mut crc = flate2::Crc::new();
+            crc.update(&text(&world, &truth, write).unwrap().0);
+            crc.sum()
+        })
+    });
+    assert_eq!(
+        words,
+        [
+            [4_165_894_937, 2_409_103_850],
+            [1_700_663_778, 1_755_115_287],
+            [1_748_353_370, 882_143_238]
+        ]
+    );
+}
