@@ -273,6 +273,23 @@ async fn a_database_that_cannot_be_used_is_named_with_exit_code_3() {
 }
 
 #[tokio::test]
+async fn a_database_of_a_newer_riftsync_is_left_alone_with_exit_code_3() {
+    let setup = setup(1).await;
+    assert!(run(setup.sync()).await.status.success());
+    let mut conn = SqliteConnection::establish(&setup.database()).unwrap();
+    diesel::sql_query("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')")
+        .execute(&mut conn)
+        .unwrap();
+    let output = run(setup.sync()).await;
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(
+        text(&output).contains("Upgrade riftsync"),
+        "{}",
+        text(&output)
+    );
+}
+
+#[tokio::test]
 async fn an_unknown_player_fails_the_job_and_stores_nothing() {
     let setup = setup(1).await;
     let output =

@@ -73,6 +73,12 @@ async fn store_effect(store: &SqliteStore, effect: Effect) {
 
 #[derive(QueryableByName)]
 struct MatchRow {
+    #[diesel(sql_type = Text)]
+    platform: String,
+    #[diesel(sql_type = Text)]
+    game_type: String,
+    #[diesel(sql_type = Integer)]
+    map_id: i32,
     #[diesel(sql_type = BigInt)]
     game_creation: i64,
     #[diesel(sql_type = BigInt)]
@@ -100,6 +106,10 @@ struct SeatRow {
     /// The numbers of a seat as a JSON object whose names are the document's.
     #[diesel(sql_type = Text)]
     numbers: String,
+    #[diesel(sql_type = Integer)]
+    primary: i32,
+    #[diesel(sql_type = Integer)]
+    sub: i32,
 }
 
 const SEATS: &str = "SELECT p.puuid, json_object('participantId', s.participant_id, 'teamId', s.team_id,
@@ -109,7 +119,8 @@ const SEATS: &str = "SELECT p.puuid, json_object('participantId', s.participant_
     'neutralMinionsKilled', s.neutral_minions_killed, 'totalDamageDealtToChampions', s.damage_to_champions,
     'visionScore', s.vision_score, 'champLevel', s.champ_level, 'placement', s.placement,
     'playerSubteamId', s.subteam_id, 'item0', s.item0, 'item1', s.item1, 'item2', s.item2, 'item3', s.item3,
-    'item4', s.item4, 'item5', s.item5, 'item6', s.item6, 'summoner1Id', s.spell1, 'summoner2Id', s.spell2) AS numbers
+    'item4', s.item4, 'item5', s.item5, 'item6', s.item6, 'summoner1Id', s.spell1, 'summoner2Id', s.spell2) AS numbers,
+    s.perk_primary_style AS \"primary\", s.perk_sub_style AS sub
     FROM match_participants s LEFT JOIN players p ON p.id = s.player_id
     WHERE s.match_id = ? ORDER BY s.participant_id";
 
@@ -137,6 +148,16 @@ fn check_match(conn: &mut SqliteConnection, id: MatchId, document: &Value) {
         "{id}"
     );
     assert_eq!(json!(row.game_version), info["gameVersion"], "{id}");
+    assert_eq!(
+        (json!(row.game_type), i64::from(row.map_id)),
+        (info["gameType"].clone(), number("mapId")),
+        "{id}"
+    );
+    assert_eq!(
+        Some(row.platform.to_uppercase().as_str()),
+        id.to_string().split('_').next(),
+        "{id}"
+    );
     assert_eq!(
         row.end_of_game_result.as_deref(),
         info["endOfGameResult"].as_str(),
@@ -166,6 +187,16 @@ fn check_match(conn: &mut SqliteConnection, id: MatchId, document: &Value) {
     for (row, seat) in rows.iter().zip(seats) {
         let human = seat["puuid"].as_str().filter(|puuid| *puuid != "BOT");
         assert_eq!(row.puuid.as_deref(), human, "{id}");
+        let style = |index: usize| {
+            seat["perks"]["styles"][index]["style"]
+                .as_i64()
+                .unwrap_or(0)
+        };
+        assert_eq!(
+            (i64::from(row.primary), i64::from(row.sub)),
+            (style(0), style(1)),
+            "{id}"
+        );
         let numbers: Value = serde_json::from_str(&row.numbers).unwrap();
         for (name, value) in numbers.as_object().unwrap() {
             assert_eq!(value, seat.get(name).unwrap_or(&Value::Null), "{id} {name}");
