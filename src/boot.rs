@@ -26,8 +26,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::supervision::watch_panics;
 use crate::tasks::{
-    self, MatchSync, PlayerReport, PlayerSync, PlayerSyncArgs, Policies, RiotApi, TimelineSync,
-    job_document,
+    self, MatchSync, PlayerSync, PlayerSyncArgs, Policies, RiotApi, TimelineSync, job_document,
 };
 
 /// How often a followed job is looked at.
@@ -263,12 +262,6 @@ impl Running {
                 ""
             };
             eprintln!("stored in {}{world}", path.display());
-            let report = PlayerReport::of(job);
-            if !report.failed_matches.is_empty() || !report.failed_timelines.is_empty() {
-                tracing::debug!(
-                    "some documents are unavailable; the same command asks again for those that may come"
-                );
-            }
         }
         self.store.close().await?;
         Ok(())

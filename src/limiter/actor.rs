@@ -11,7 +11,6 @@ use tokio::sync::oneshot;
 
 use super::window::{Admission, Scope};
 use crate::model::{Priority, Route};
-use crate::supervision::{ChildGuard, EndReason};
 
 /// A method's name to the limiter; it need not know which there are.
 pub type MethodId = u8;
@@ -103,11 +102,10 @@ pub struct RateLimiter {
     waiting: BTreeMap<(Priority, u64), Waiter>,
     tickets: u64,
     timer: Option<SpawnHandle>,
-    guard: Option<ChildGuard>,
 }
 
 impl RateLimiter {
-    pub fn new(route: Route, guard: Option<ChildGuard>) -> Self {
+    pub fn new(route: Route) -> Self {
         Self {
             route,
             epoch: Instant::now(),
@@ -116,7 +114,6 @@ impl RateLimiter {
             waiting: BTreeMap::new(),
             tickets: 0,
             timer: None,
-            guard,
         }
     }
 
@@ -180,13 +177,6 @@ impl RateLimiter {
 
 impl Actor for RateLimiter {
     type Context = Context<Self>;
-
-    fn stopping(&mut self, _: &mut Self::Context) -> Running {
-        if let Some(guard) = &mut self.guard {
-            guard.ends(EndReason::Normal);
-        }
-        Running::Stop
-    }
 }
 
 impl Handler<Acquire> for RateLimiter {

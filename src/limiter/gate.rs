@@ -52,7 +52,7 @@ impl Handler<LimiterOf> for RiotGate {
             .filter(|limiter| limiter.connected())
             .cloned();
         limiter.unwrap_or_else(|| {
-            let fresh = RateLimiter::new(route, None).start();
+            let fresh = RateLimiter::new(route).start();
             self.limiters.insert(route, fresh.clone());
             fresh
         })

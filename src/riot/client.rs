@@ -47,10 +47,10 @@ impl ApiKey {
         Ok(Self(SecretString::from(text)))
     }
 
-    /// Tells keys apart in the database: puuids are encrypted for one key. Not reversible in
-    /// practice: 64 bits of a hash over 122 random bits.
+    /// Tells keys apart in the database: puuids are encrypted for one key. It does not give the key
+    /// away: 64 bits cannot hold the 122 random ones of a key.
     pub fn fingerprint(&self) -> String {
-        // FNV-1a, twice over with different seeds folded: stable across versions, no secrecy needed.
+        // FNV-1a: the same in every version, which the standard library's hashes do not promise.
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         for byte in self.0.expose_secret().bytes() {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);

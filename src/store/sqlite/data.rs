@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use diesel::prelude::*;
 
-use super::data_statements::{self as sql, TallyRow};
+use super::data_statements as sql;
 use super::transaction::{Transaction, from_json, to_json};
 use crate::model::records::{
     MatchClass, MatchRecord, MissingPayload, ParticipantRecord, Payload, PayloadKind, PlayerRecord,
@@ -298,11 +298,8 @@ impl Transaction<'_> {
     }
 }
 
-/// A row of sums as diesel loads it.
+/// A row of sums as diesel loads it: the SQL types are `TallyRow`'s.
 pub(super) type TallyTuple = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, String);
-
-// The tuple of SQL types and the tuple of Rust types must stay in step.
-const _: fn(TallyRow) = |_| ();
 
 pub(super) fn tally_from(row: TallyTuple) -> StoreResult<YearlyTally> {
     let (wins, losses, remakes, kills, deaths, assists, gold, minions, neutral, damage, counts) =

@@ -62,8 +62,8 @@ statement! {
 
 statement! {
     /// The fence: a row only if the attempt still holds the job.
-    Fence { id: i64 => BigInt, token: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer, Integer) =
-    "SELECT kind, key, queue, errors, attempt, priority FROM jobs WHERE id = ? AND lease_token = ? AND state = 'running'";
+    Fence { id: i64 => BigInt, token: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer) =
+    "SELECT kind, key, queue, errors, attempt FROM jobs WHERE id = ? AND lease_token = ? AND state = 'running'";
 }
 
 statement! {
@@ -87,8 +87,8 @@ statement! {
 }
 
 statement! {
-    OpenParent { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer, Opt<BigInt>) =
-    "SELECT kind, key, state, rollup, children_pending, worked_at FROM jobs WHERE id = ? AND finished_at IS NULL";
+    OpenParent { id: i64 => BigInt } -> (Text, Text, Text, Integer, Opt<BigInt>) =
+    "SELECT kind, state, rollup, children_pending, worked_at FROM jobs WHERE id = ? AND finished_at IS NULL";
 }
 
 statement! {

@@ -251,14 +251,14 @@ impl<'c> Transaction<'c> {
         completion: &Completion,
         now: Timestamp,
     ) -> StoreResult<Fenced> {
-        type Row = (String, Option<String>, String, String, i32, i32);
+        type Row = (String, Option<String>, String, String, i32);
         let row: Option<Row> = sql::Fence {
             id: lease.job.0,
             token: lease.token,
         }
         .get_result(self.conn)
         .optional()?;
-        let Some((kind, key, queue, errors, attempt, _)) = row else {
+        let Some((kind, key, queue, errors, attempt)) = row else {
             return Ok(self.fenced(false));
         };
         for effect in &completion.effects {
@@ -455,12 +455,12 @@ impl<'c> Transaction<'c> {
     }
 
     fn flush_parent(&mut self, id: JobId, delta: &ParentDelta) -> StoreResult<()> {
-        type Row = (String, Option<String>, String, String, i32, Option<i64>);
+        type Row = (String, String, String, i32, Option<i64>);
         let row: Option<Row> = sql::OpenParent { id: id.0 }
             .get_result(self.conn)
             .optional()?;
         // A parent that is final, by cancellation or by retention, is told no more.
-        let Some((kind, _, state, rollup, pending, worked_at)) = row else {
+        let Some((kind, state, rollup, pending, worked_at)) = row else {
             return Ok(());
         };
         let now = delta.now.unwrap_or(Timestamp::EPOCH);
