@@ -9,9 +9,11 @@ use actix::Actor;
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::bench::JobsBench;
 use crate::cli::follow::{Follow, summary};
 use crate::cli::{
-    Cli, CliError, Global, SimulateArgs, StatsArgs, SyncArgs, Verb, WorldArgs, stats, terminal,
+    Bench, BenchJobsArgs, Cli, CliError, Global, SimulateArgs, StatsArgs, SyncArgs, Verb,
+    WorldArgs, stats, terminal,
 };
 use crate::config::{self, Config};
 use crate::engine::{Engine, EngineConfig};
@@ -48,6 +50,9 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             Verb::Stats(args) => show_stats(&cli.global, &config, &args).await,
             Verb::Serve => serve(&cli.global, &config).await,
             Verb::Simulate(args) => simulate(&args).await,
+            Verb::Bench(args) => match args.what {
+                Bench::Jobs(args) => bench_jobs(&cli.global, &args).await,
+            },
         }
     })
 }
@@ -344,6 +349,32 @@ async fn serve(global: &Global, config: &Config) -> Result<(), CliError> {
     running.stop().await?;
     running.store.close().await?;
     outcome
+}
+
+async fn bench_jobs(global: &Global, args: &BenchJobsArgs) -> Result<(), CliError> {
+    let folder = args.folder.clone().unwrap_or_else(config::data_folder);
+    let folder = folder.join(format!("bench-{}", std::process::id()));
+    let bench = JobsBench {
+        jobs: args.jobs as usize,
+        slots: args.slots as usize,
+        rate: args.rate,
+        latency: Duration::from_secs(u64::from(args.latency_seconds)),
+        queued: args.queued as usize,
+    };
+    let path = folder.join("bench.db");
+    let outcome = tokio::select! {
+        report = bench.run(&path) => report.map_err(CliError::from),
+        () = stop_signal() => Err(CliError::Stopped),
+    };
+    // It was made above, for this alone.
+    let _ = std::fs::remove_dir_all(&folder);
+    let report = outcome?;
+    if global.json {
+        println!("{}", json!(report));
+    } else {
+        println!("{report}");
+    }
+    Ok(())
 }
 
 async fn simulate(args: &SimulateArgs) -> Result<(), CliError> {

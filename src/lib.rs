@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `main`, [`boot`] | arguments in, exit code out; the one place that wires the rooms |
 //! | [`cli`] | the verbs and what they show |
+//! | [`bench`] | measurements a user can run |
 //! | [`tasks`] | the League work: a player spawns matches, a match spawns its timeline |
 //! | [`engine`] | queues over the durable store; it knows no League word |
 //! | [`supervision`] | OTP strategies over actix |
@@ -25,6 +26,7 @@
 //! - The API key is in one type that no `Debug` shows, and in no row, log or error.
 //! - Memory does not grow with the backlog: a queue holds its slots and a prefetch.
 
+pub mod bench;
 pub mod boot;
 pub mod cli;
 pub mod config;

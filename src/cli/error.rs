@@ -22,6 +22,8 @@ pub enum CliError {
     Engine(String),
     #[error("stopped. What was done is stored; the same command goes on from there")]
     Interrupted,
+    #[error("stopped")]
+    Stopped,
 }
 
 impl CliError {
@@ -33,7 +35,7 @@ impl CliError {
             Self::Usage(_) | Self::Store(StoreError::Url(_)) => 2,
             Self::Store(_) | Self::Engine(_) => 3,
             Self::KeyRejected(_) => 4,
-            Self::Interrupted => 130,
+            Self::Interrupted | Self::Stopped => 130,
         }
     }
 }

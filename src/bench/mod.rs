@@ -1,0 +1,6 @@
+//! Measurements that a user can run: what this machine, disk and build reach.
+
+mod jobs;
+mod process;
+
+pub use jobs::{JobsBench, JobsReport};

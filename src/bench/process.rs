@@ -1,0 +1,59 @@
+//! What the operating system says of this process. Linux's `/proc`; zero where there is none.
+
+use std::time::Duration;
+
+/// Kernel ticks a second in `/proc/self/stat`: fixed by the Linux ABI.
+const TICKS_PER_S: u64 = 100;
+
+/// Resident memory now, in bytes.
+pub(super) fn resident_bytes() -> u64 {
+    status_kib("VmRSS:") * 1024
+}
+
+/// The most resident memory there ever was, in bytes.
+pub(super) fn resident_peak_bytes() -> u64 {
+    status_kib("VmHWM:") * 1024
+}
+
+fn status_kib(field: &str) -> u64 {
+    std::fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|status| {
+            let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+            line.split_whitespace().next()?.parse().ok()
+        })
+        .unwrap_or(0)
+}
+
+/// Processor time used so far, of all threads, in user and kernel.
+pub(super) fn cpu_time() -> Duration {
+    let ticks = std::fs::read_to_string("/proc/self/stat")
+        .ok()
+        .and_then(|stat| {
+            // The second field may hold blanks; it ends with the last ')'.
+            let fields = stat.rsplit_once(')')?.1;
+            let mut fields = fields.split_whitespace().skip(11);
+            let user: u64 = fields.next()?.parse().ok()?;
+            let system: u64 = fields.next()?.parse().ok()?;
+            Some(user + system)
+        })
+        .unwrap_or(0);
+    Duration::from_millis(ticks * 1000 / TICKS_PER_S)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_running_process_has_memory_and_time() {
+        assert!(resident_bytes() > 0);
+        assert!(resident_peak_bytes() >= resident_bytes());
+        let before = cpu_time();
+        let mut sum = 0_u64;
+        while cpu_time() == before {
+            sum = sum.wrapping_mul(31).wrapping_add(std::hint::black_box(1));
+        }
+        assert!(cpu_time() > before, "{sum}");
+    }
+}
