@@ -19,7 +19,7 @@ use crate::engine::{
     Engine, EngineConfig, JobContext, QueueConfig, Registry, Task, TaskFuture, TaskResult,
 };
 use crate::metrics::Metrics;
-use crate::model::{NewJob, Priority, RetryPolicy, Timestamp};
+use crate::model::{After, NewJob, Priority, RetryPolicy, Timestamp};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreResult};
 
@@ -116,6 +116,7 @@ fn job(args: String) -> NewJob {
         priority: Priority::DEFAULT,
         max_attempts: 1,
         run_at: None,
+        after: After::default(),
     }
 }
 

@@ -12,7 +12,7 @@ use actix::prelude::*;
 use futures_util::FutureExt;
 
 use super::task::{JobContext, Task, TaskResult};
-use crate::model::job::settle;
+use crate::model::attempt::settle;
 use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome, Timestamp};
 use crate::store::{Completion, Fenced, Store};
 use crate::supervision::{ChildGuard, EndReason, last_panic};

@@ -1,6 +1,6 @@
 //! One queue: which jobs it may start, which are running, and when it asks for more.
 //!
-//! `QueueSupervisor` decides *when* to claim; `model::job::settle` decides *what an outcome means*;
+//! `QueueSupervisor` decides *when* to claim; `model::attempt::settle` decides *what an outcome means*;
 //! the store decides nothing, it writes what it is told if the lease still matches.
 //!
 //! Invariants: a claim never asks for more than the window (`slots + prefetch`) has room for; one
@@ -18,7 +18,7 @@ use actix::prelude::*;
 use super::executor::{Abandon, Executor, JobFinished};
 use super::registry::Registry;
 use crate::metrics::{QueueCounters, bump};
-use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome, Timestamp, job};
+use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome, Timestamp, attempt};
 use crate::store::{Completion, Store, StoreError};
 use crate::supervision::{ChildEnded, ChildGuard, EndReason};
 
@@ -160,7 +160,7 @@ impl QueueSupervisor {
                 format!("no task of kind '{}' is known here", job.kind),
             )
             .with_remedy("it may come from a newer riftsync: upgrade this engine");
-            let settlement = job::settle(
+            let settlement = attempt::settle(
                 job.attempt,
                 job.max_attempts,
                 Outcome::Discard(why),
@@ -306,7 +306,7 @@ impl Handler<ChildEnded> for QueueSupervisor {
         let backoff = self.registry.task(&job.kind).map_or(POLL, |task| {
             task.retry_policy().backoff(job.attempt, fastrand::f64())
         });
-        let settlement = job::settle(
+        let settlement = attempt::settle(
             job.attempt,
             job.max_attempts,
             Outcome::Retry(failure),

@@ -66,6 +66,11 @@ impl JobContext {
         self.job.priority
     }
 
+    /// What shares its turns in waiting lines with this job: all that one submitted job spawned.
+    pub fn flow(&self) -> u64 {
+        self.job.flow.0.unsigned_abs()
+    }
+
     /// Shows how far the job is. A stale attempt learns it here and may stop early.
     pub async fn progress(
         &self,

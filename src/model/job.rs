@@ -1,11 +1,7 @@
-//! What a job is, and what becomes of it when an attempt ends.
-//!
-//! `settle` and `backoff` are the whole policy; the store only writes what they decide, and only if
-//! the lease of the attempt still matches.
+//! What a job is. What becomes of it is decided in [`super::attempt`].
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -137,12 +133,33 @@ pub struct NewJob {
     pub max_attempts: u32,
     /// Not before this moment.
     pub run_at: Option<Timestamp>,
+    /// Not before these jobs are final.
+    pub after: After,
+}
+
+/// Jobs that another one waits for, and what it does when one of them fails.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct After {
+    pub jobs: Vec<JobId>,
+    pub on_failure: OnFailure,
+}
+
+/// What a job does when one that it comes after was cancelled or discarded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It is cancelled too.
+    #[default]
+    Cancel,
+    RunAnyway,
 }
 
 /// A job that this engine may run now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClaimedJob {
     pub lease: Lease,
+    /// The job that somebody submitted, whose descendant this one is: itself if it has no parent. Jobs
+    /// of one flow share one turn where flows take turns.
+    pub flow: JobId,
     pub kind: String,
     pub key: Option<String>,
     pub args: String,
@@ -229,242 +246,4 @@ pub struct AttemptError {
     pub at: Timestamp,
     #[serde(flatten)]
     pub failure: Failure,
-}
-
-/// How an attempt ended, as its executor saw it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// Done; with children still open the job waits for them.
-    Complete(Value),
-    /// Failed; another attempt may help.
-    Retry(Failure),
-    /// Not its fault and not its time: later, and the attempt is given back.
-    Snooze {
-        delay: Duration,
-        why: String,
-    },
-    Cancel(String),
-    /// Failed, and no other attempt would help.
-    Discard(Failure),
-}
-
-/// What the store writes when an attempt ends.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settlement {
-    pub state: JobState,
-    pub attempt: u32,
-    /// When it may run again; its last moment when it may not.
-    pub run_at: Timestamp,
-    pub error: Option<Failure>,
-    pub result: Option<Value>,
-}
-
-/// Decides what the store writes when an attempt ends. Pure: clock and jittered backoff come in.
-pub fn settle(
-    attempt: u32,
-    max_attempts: u32,
-    outcome: Outcome,
-    backoff: Duration,
-    now: Timestamp,
-) -> Settlement {
-    assert!(attempt >= 1, "a claimed job has used an attempt");
-    let end = |state, error, result| Settlement {
-        state,
-        attempt,
-        run_at: now,
-        error,
-        result,
-    };
-    match outcome {
-        Outcome::Complete(result) => end(JobState::Completed, None, Some(result)),
-        Outcome::Snooze { delay, .. } => Settlement {
-            state: JobState::Scheduled,
-            attempt: attempt - 1,
-            run_at: now + delay,
-            error: None,
-            result: None,
-        },
-        Outcome::Retry(why) if attempt < max_attempts => Settlement {
-            state: JobState::Retryable,
-            attempt,
-            run_at: now + backoff,
-            error: Some(why),
-            result: None,
-        },
-        Outcome::Retry(why) | Outcome::Discard(why) => end(JobState::Discarded, Some(why), None),
-        Outcome::Cancel(why) => end(
-            JobState::Cancelled,
-            Some(Failure::new("cancelled", why)),
-            None,
-        ),
-    }
-}
-
-/// Deaths of engines while one job ran, after which the job is taken for their cause.
-pub const CRASHES_MAX: u32 = 3;
-
-/// What becomes of a running job whose engine died: the attempt is given back, for the death was
-/// the engine's; after [`CRASHES_MAX`] deaths the job is a poison pill.
-pub fn rescue(attempt: u32, crash_count: u32, now: Timestamp) -> (Settlement, u32) {
-    let crashes = crash_count + 1;
-    let settlement = if crashes >= CRASHES_MAX {
-        Settlement {
-            state: JobState::Discarded,
-            attempt,
-            run_at: now,
-            error: Some(
-                Failure::new(
-                    "poison_pill",
-                    format!("the engine died {crashes} times while this job ran"),
-                )
-                .with_remedy("look into the log for what it did last, then `riftsync job retry`"),
-            ),
-            result: None,
-        }
-    } else {
-        Settlement {
-            state: JobState::Available,
-            attempt: attempt.saturating_sub(1),
-            run_at: now,
-            error: None,
-            result: None,
-        }
-    };
-    (settlement, crashes)
-}
-
-/// How often and how soon a kind of job is tried again. A value, not a subclass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RetryPolicy {
-    /// Attempts after the first.
-    pub retries: u32,
-    pub base: Duration,
-    pub cap: Duration,
-}
-
-impl RetryPolicy {
-    pub const fn new(retries: u32, base_secs: u64, cap_secs: u64) -> Self {
-        Self {
-            retries,
-            base: Duration::from_secs(base_secs),
-            cap: Duration::from_secs(cap_secs),
-        }
-    }
-
-    pub fn max_attempts(&self) -> u32 {
-        self.retries.saturating_add(1)
-    }
-
-    /// The pause after failed attempt `attempt`: full jitter, that is, a share `unit` in `0..1` of
-    /// `min(cap, base * 2^(attempt-1))`. Full jitter spreads a crowd that failed together.
-    pub fn backoff(&self, attempt: u32, unit: f64) -> Duration {
-        let doublings = attempt.saturating_sub(1).min(31);
-        let ceiling = self.base.saturating_mul(1 << doublings).min(self.cap);
-        ceiling.mul_f64(unit.clamp(0.0, 1.0))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
-    const FOUR: Duration = Duration::from_secs(4);
-
-    fn failure() -> Failure {
-        Failure::new("unavailable", "503").retryable()
-    }
-
-    #[track_caller]
-    fn check(
-        attempt: u32,
-        outcome: Outcome,
-        state: JobState,
-        attempt_after: u32,
-        run_at: Timestamp,
-    ) {
-        let settled = settle(attempt, 3, outcome, FOUR, NOW);
-        assert_eq!(
-            (settled.state, settled.attempt, settled.run_at),
-            (state, attempt_after, run_at)
-        );
-    }
-
-    #[test]
-    fn a_snooze_spends_no_attempt_even_on_the_last_one() {
-        let snooze = Outcome::Snooze {
-            delay: Duration::from_secs(9),
-            why: "503".into(),
-        };
-        check(
-            3,
-            snooze,
-            JobState::Scheduled,
-            2,
-            NOW + Duration::from_secs(9),
-        );
-    }
-
-    #[test]
-    fn a_failure_is_retried_after_its_backoff_until_the_attempts_are_spent() {
-        check(
-            1,
-            Outcome::Retry(failure()),
-            JobState::Retryable,
-            1,
-            NOW + FOUR,
-        );
-        check(
-            2,
-            Outcome::Retry(failure()),
-            JobState::Retryable,
-            2,
-            NOW + FOUR,
-        );
-        check(3, Outcome::Retry(failure()), JobState::Discarded, 3, NOW);
-    }
-
-    #[test]
-    fn a_discard_does_not_wait_for_more_attempts_and_keeps_its_reason() {
-        let settled = settle(1, 3, Outcome::Discard(failure()), FOUR, NOW);
-        assert_eq!(settled.state, JobState::Discarded);
-        assert_eq!(settled.error, Some(failure()));
-    }
-
-    #[test]
-    fn a_dead_engine_costs_no_attempt_and_the_third_death_is_the_jobs_own() {
-        assert_eq!(rescue(2, 0, NOW).0.state, JobState::Available);
-        assert_eq!(rescue(2, 0, NOW).0.attempt, 1);
-        assert_eq!(rescue(2, 1, NOW).1, 2);
-        assert_eq!(rescue(2, 2, NOW).0.state, JobState::Discarded);
-    }
-
-    proptest! {
-        #[test]
-        fn backoff_stays_between_zero_and_its_cap_and_never_beyond_its_doubling(
-            retries in 0u32..20, base in 0u64..10_000, cap in 0u64..10_000, attempt in 1u32..200, unit in 0.0f64..1.0,
-        ) {
-            let policy = RetryPolicy::new(retries, base, cap);
-            let pause = policy.backoff(attempt, unit);
-            prop_assert!(pause <= Duration::from_secs(cap));
-            if attempt <= 30 {
-                prop_assert!(pause <= Duration::from_secs(base.saturating_mul(1 << (attempt - 1))));
-            }
-        }
-
-        #[test]
-        fn attempts_never_exceed_the_maximum(max in 1u32..10, failures in 1usize..30) {
-            let (mut attempt, mut state) = (0, JobState::Available);
-            for _ in 0..failures {
-                if state.is_final() { break; }
-                attempt += 1;
-                let settled = settle(attempt, max, Outcome::Retry(failure()), FOUR, NOW);
-                attempt = settled.attempt;
-                state = settled.state;
-            }
-            prop_assert!(attempt <= max);
-            prop_assert_eq!(state == JobState::Discarded, failures >= max as usize);
-        }
-    }
 }

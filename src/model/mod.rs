@@ -1,17 +1,20 @@
 //! The facts and decisions of riftsync, without any I/O: nothing here knows of tokio, actix,
 //! diesel or reqwest. Time and randomness come in as arguments.
 
+pub mod attempt;
 pub mod ids;
 pub mod job;
 pub mod records;
+mod retry_policy;
 pub mod rollup;
 pub mod statistics;
 pub mod time;
 
+pub use attempt::{Outcome, Settlement};
 pub use ids::{IdError, MatchId, Platform, Puuid, Region, RiotId, Route};
 pub use job::{
-    ClaimedJob, Failure, JobId, JobRecord, JobState, Lease, NewJob, Outcome, Priority, RetryPolicy,
-    Settlement,
+    After, ClaimedJob, Failure, JobId, JobRecord, JobState, Lease, NewJob, OnFailure, Priority,
 };
+pub use retry_policy::RetryPolicy;
 pub use rollup::Rollup;
 pub use time::{Timestamp, Year, YearError};

@@ -30,6 +30,9 @@ pub enum StoreError {
     /// The statement is wrong, or a row is not what only riftsync writes.
     #[error("the database gave an unexpected answer: {0}. Please report this")]
     Unexpected(String),
+    /// What was asked for cannot be; nothing was changed.
+    #[error("{0}")]
+    Refused(String),
     #[error("the store is closed")]
     Closed,
 }
@@ -45,6 +48,7 @@ impl StoreError {
             | Self::InUse { .. }
             | Self::Url(_)
             | Self::Unexpected(_)
+            | Self::Refused(_)
             | Self::Closed => false,
         }
     }

@@ -22,8 +22,8 @@ use crate::model::records::{
 };
 use crate::model::statistics::YearlyTally;
 use crate::model::{
-    ClaimedJob, JobId, JobRecord, Lease, MatchId, NewJob, Platform, Puuid, RiotId, Settlement,
-    Timestamp,
+    ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, NewJob, Platform, Puuid, RiotId,
+    Settlement, Timestamp,
 };
 
 pub type StoreResult<T> = Result<T, StoreError>;
@@ -80,6 +80,38 @@ pub struct Enqueued {
     pub id: JobId,
     /// An open job with this key was there already.
     pub joined: bool,
+}
+
+/// Many jobs under one handle: a job that ends with the last of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    pub id: JobId,
+    /// In the order they were given.
+    pub jobs: Vec<Enqueued>,
+}
+
+/// What asking to cancel a job did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It did not run, and is cancelled now.
+    Now,
+    /// It runs; it is asked to end, and made to if it does not.
+    Requested,
+    /// It was final already.
+    Final(JobState),
+    Unknown,
+}
+
+/// What asking to run a failed job again did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retried {
+    /// It has all its attempts again.
+    Available,
+    /// Another open job of its kind and key does the same.
+    Joined(JobId),
+    /// It is not cancelled or discarded.
+    NotFailed(JobState),
+    Unknown,
 }
 
 /// What staging did: jobs whose time has come are available now.
@@ -151,6 +183,7 @@ pub struct WriterStats {
 pub struct Hints {
     queues: DashMap<String, Arc<Notify>>,
     schedule: Notify,
+    cancels: Notify,
 }
 
 impl Hints {
@@ -170,6 +203,11 @@ impl Hints {
     pub fn schedule(&self) -> &Notify {
         &self.schedule
     }
+
+    /// A running job is to be cancelled.
+    pub fn cancels(&self) -> &Notify {
+        &self.cancels
+    }
 }
 
 #[async_trait]
@@ -178,7 +216,19 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Enqueues in one transaction; a job whose key is open joins it, at the higher priority of both.
     async fn enqueue(&self, jobs: Vec<NewJob>, now: Timestamp) -> StoreResult<Vec<Enqueued>>;
-    /// Makes up to `limit` available jobs of the queue running, first by priority, then by age.
+    /// The same for many jobs under one handle.
+    async fn enqueue_batch(&self, jobs: Vec<NewJob>, now: Timestamp) -> StoreResult<Batch>;
+    /// Cancels a job, and with it those of its children that nobody else asked for or waits for. A
+    /// running one is asked to end first.
+    async fn cancel(&self, id: JobId, now: Timestamp) -> StoreResult<Cancelled>;
+    /// Gives a cancelled or discarded job all its attempts again.
+    async fn retry(&self, id: JobId, now: Timestamp) -> StoreResult<Retried>;
+    /// The running attempts of this engine that are to be cancelled.
+    async fn cancel_requests(&self, engine: &str) -> StoreResult<Vec<Lease>>;
+    /// Deletes up to `limit` jobs that were finished before the moment. Returns how many.
+    async fn prune(&self, before: Timestamp, limit: usize) -> StoreResult<usize>;
+    /// Makes up to `limit` available jobs of the queue running, first by priority, then
+    /// by turn (the flows of a queue take turns), then by age.
     async fn claim(
         &self,
         queue: &str,

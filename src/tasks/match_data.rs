@@ -9,7 +9,7 @@ use super::api::{RiotApi, bad_arguments, failed};
 use super::{MATCH_PROCESSING, Policies, timeline};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::model::records::{MissingPayload, PayloadKind};
-use crate::model::{Failure, MatchId, NewJob, Outcome, Priority, RetryPolicy};
+use crate::model::{After, Failure, MatchId, NewJob, Outcome, Priority, RetryPolicy};
 use crate::riot::{Call, RiotError, parse_match};
 use crate::store::Effect;
 
@@ -47,6 +47,7 @@ pub(super) fn job(
         priority,
         max_attempts: policy.max_attempts(),
         run_at: None,
+        after: After::default(),
     }
 }
 

@@ -14,8 +14,8 @@ use super::{PLAYER_SYNC, Policies, match_data, timeline};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::model::records::PlayerRecord;
 use crate::model::{
-    Failure, MatchId, NewJob, Outcome, Platform, Priority, Puuid, RetryPolicy, RiotId, Timestamp,
-    Year,
+    After, Failure, MatchId, NewJob, Outcome, Platform, Priority, Puuid, RetryPolicy, RiotId,
+    Timestamp, Year,
 };
 use crate::riot::{Call, RiotError, parse_account, parse_match_ids, parse_summoner};
 use crate::store::{Effect, StoreError};
@@ -54,6 +54,7 @@ impl PlayerSyncArgs {
             priority,
             max_attempts: policy.max_attempts(),
             run_at: None,
+            after: After::default(),
         }
     }
 }

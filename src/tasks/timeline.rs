@@ -10,7 +10,7 @@ use super::api::{RiotApi, bad_arguments, failed};
 use super::match_data::not_found;
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::model::records::PayloadKind;
-use crate::model::{MatchId, NewJob, Priority, RetryPolicy};
+use crate::model::{After, MatchId, NewJob, Priority, RetryPolicy};
 use crate::riot::{Call, RiotError, parse_timeline};
 use crate::store::Effect;
 
@@ -34,6 +34,7 @@ pub(super) fn job(id: MatchId, young: bool, priority: Priority, policy: RetryPol
         priority,
         max_attempts: policy.max_attempts(),
         run_at: None,
+        after: After::default(),
     }
 }
 

@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use diesel::sqlite::SqliteConnection;
 use riftsync::model::records::{Codec, Payload, PayloadKind};
-use riftsync::model::{MatchId, Outcome, Timestamp, job};
+use riftsync::model::{MatchId, Outcome, Timestamp, attempt};
 use riftsync::riot::{as_gzip, parse_match, parse_timeline, unpack};
 use riftsync::store::sqlite::SqliteStore;
 use riftsync::store::{Completion, Effect, Store};
@@ -60,7 +60,7 @@ async fn store_effect(store: &SqliteStore, effect: Effect) {
         .await
         .unwrap();
     let lease = store.claim("q", 1, "e", NOW).await.unwrap()[0].lease;
-    let settlement = job::settle(1, 1, Outcome::Complete(json!(null)), Duration::ZERO, NOW);
+    let settlement = attempt::settle(1, 1, Outcome::Complete(json!(null)), Duration::ZERO, NOW);
     let completion = Completion {
         effects: vec![effect],
         ..Completion::of(settlement)

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use riftsync::model::records::{MissingPayload, PayloadKind};
-use riftsync::model::{Failure, JobId, JobState, Lease, NewJob, Outcome, Priority, Timestamp, job};
+use riftsync::model::{
+    After, Failure, JobId, JobState, Lease, NewJob, Outcome, Priority, Timestamp, attempt,
+};
 use riftsync::store::sqlite::SqliteStore;
 use riftsync::store::{Completion, Effect, Fenced, Store, StoreError};
 use serde_json::json;
@@ -21,6 +23,7 @@ pub fn new_job(kind: &'static str, key: Option<&str>) -> NewJob {
         priority: Priority::DEFAULT,
         max_attempts: 3,
         run_at: None,
+        after: After::default(),
     }
 }
 
@@ -31,7 +34,7 @@ fn open() -> (TempDir, SqliteStore) {
 }
 
 fn end(outcome: Outcome) -> Completion {
-    Completion::of(job::settle(1, 3, outcome, Duration::from_secs(5), NOW))
+    Completion::of(attempt::settle(1, 3, outcome, Duration::from_secs(5), NOW))
 }
 
 async fn claim_one(store: &SqliteStore, queue: &str) -> Lease {

@@ -17,21 +17,43 @@ statement! {
     InsertJob<'a> {
         kind: &'a str => Text, queue: &'a str => Text, key: Option<&'a str> => Opt<Text>, args: &'a str => Text,
         state: &'a str => Text, priority: i32 => Integer, max_attempts: i32 => Integer, run_at: i64 => BigInt,
-        enqueued_at: i64 => BigInt,
+        flow: i64 => BigInt, turn: i64 => BigInt, submitted: i32 => Integer, waits_for: i32 => Integer,
+        finished_at: Option<i64> => Opt<BigInt>, enqueued_at: i64 => BigInt,
     } -> BigInt =
-    "INSERT INTO jobs (kind, queue, key, args, state, priority, max_attempts, run_at, enqueued_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    "INSERT INTO jobs (kind, queue, key, args, state, priority, max_attempts, run_at, flow, turn, submitted, waits_for,
+                       finished_at, enqueued_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (kind, key) WHERE key IS NOT NULL AND finished_at IS NULL DO NOTHING
      RETURNING id";
+}
+
+statement! {
+    /// A job without work of its own, that waits for its children from the start.
+    InsertBatch<'a> { kind: &'a str => Text, at: i64 => BigInt } -> BigInt =
+    "INSERT INTO jobs (kind, queue, args, state, priority, max_attempts, run_at, worked_at, started_at, enqueued_at)
+     SELECT ?, 'default', '{}', 'blocked', 5, 1, at, at, at, at FROM (SELECT ? AS at)
+     RETURNING id";
+}
+
+statement! {
+    /// The turn of the first job that waits in a queue at a priority.
+    NextTurn<'a> { queue: &'a str => Text, priority: i32 => Integer } -> BigInt =
+    "SELECT turn FROM jobs WHERE queue = ? AND priority = ? AND state = 'available' ORDER BY turn LIMIT 1";
+}
+
+statement! { StateOf { id: i64 => BigInt } -> Text = "SELECT state FROM jobs WHERE id = ?"; }
+
+statement! {
+    SetErrors<'a> { errors: &'a str => Text, id: i64 => BigInt } -> () = "UPDATE jobs SET errors = ? WHERE id = ?";
 }
 
 statement! {
     /// The open job that a new one joins: it takes the more urgent priority of both, and, if somebody
     /// asks for it now (`hurry`), no longer waits for its time.
     JoinJob<'a> {
-        priority: i32 => Integer, hurry: bool => Bool, kind: &'a str => Text, key: Option<&'a str> => Opt<Text>,
+        priority: i32 => Integer, submitted: i32 => Integer, hurry: bool => Bool, kind: &'a str => Text, key: Option<&'a str> => Opt<Text>,
     } -> (BigInt, Opt<BigInt>, Text) =
-    "UPDATE jobs SET priority = min(priority, ?),
+    "UPDATE jobs SET priority = min(priority, ?), submitted = max(submitted, ?),
             state = iif(? AND state IN ('scheduled', 'retryable'), 'available', state)
      WHERE kind = ? AND key = ? AND finished_at IS NULL
      RETURNING id, worked_at, state";
@@ -39,18 +61,18 @@ statement! {
 
 statement! {
     /// Links a child once; a link that is there already changes nothing.
-    LinkChild { child: i64 => BigInt, parent: i64 => BigInt } -> () =
-    "INSERT INTO job_links (child_id, parent_id) VALUES (?, ?) ON CONFLICT DO NOTHING";
+    Link<'a> { child: i64 => BigInt, parent: i64 => BigInt, relation: &'a str => Text } -> () =
+    "INSERT INTO job_links (child_id, parent_id, relation) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
 }
 
 statement! {
     Claim<'a> {
         engine: &'a str => Text, now: i64 => BigInt, queue: &'a str => Text, limit: i64 => BigInt,
-    } -> (BigInt, BigInt, Text, Opt<Text>, Text, Integer, Integer, Integer) =
+    } -> ((BigInt, BigInt, BigInt, BigInt), (Text, Opt<Text>, Text, Integer, Integer, Integer)) =
     "UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = random() & 9223372036854775807,
             engine_id = ?, started_at = coalesce(started_at, ?)
-     WHERE id IN (SELECT id FROM jobs WHERE queue = ? AND state = 'available' ORDER BY priority, id LIMIT ?)
-     RETURNING id, lease_token, kind, key, args, priority, attempt, max_attempts";
+     WHERE id IN (SELECT id FROM jobs WHERE queue = ? AND state = 'available' ORDER BY priority, turn, id LIMIT ?)
+     RETURNING id, lease_token, iif(flow = 0, id, flow), turn, kind, key, args, priority, attempt, max_attempts";
 }
 
 statement! {
@@ -62,8 +84,8 @@ statement! {
 
 statement! {
     /// The fence: a row only if the attempt still holds the job.
-    Fence { id: i64 => BigInt, token: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer) =
-    "SELECT kind, key, queue, errors, attempt FROM jobs WHERE id = ? AND lease_token = ? AND state = 'running'";
+    Fence { id: i64 => BigInt, token: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer, BigInt, Opt<BigInt>) =
+    "SELECT kind, key, queue, errors, attempt, iif(flow = 0, id, flow), cancel_requested_at FROM jobs WHERE id = ? AND lease_token = ? AND state = 'running'";
 }
 
 statement! {
@@ -78,12 +100,89 @@ statement! {
 }
 
 statement! {
-    Parents { child: i64 => BigInt } -> BigInt = "SELECT parent_id FROM job_links WHERE child_id = ?";
+    Parents { child: i64 => BigInt } -> BigInt =
+    "SELECT parent_id FROM job_links WHERE child_id = ? AND relation = 'child'";
 }
 
 statement! {
-    /// A final child is counted and its links are done with.
-    TakeParents { child: i64 => BigInt } -> BigInt = "DELETE FROM job_links WHERE child_id = ? RETURNING parent_id";
+    /// A final job is counted by its parents and awaited by its successors no more.
+    TakeParents { child: i64 => BigInt } -> (BigInt, Text) =
+    "DELETE FROM job_links WHERE child_id = ? RETURNING parent_id, relation";
+}
+
+statement! { DropLinksTo { parent: i64 => BigInt } -> () = "DELETE FROM job_links WHERE parent_id = ?"; }
+
+statement! {
+    CountParents { child: i64 => BigInt } -> BigInt =
+    "SELECT count(*) FROM job_links WHERE child_id = ? AND relation = 'child'";
+}
+
+statement! {
+    ChildrenOf { parent: i64 => BigInt } -> (BigInt, Text, Opt<Text>, Integer, Opt<BigInt>) =
+    "SELECT jobs.id, jobs.kind, jobs.key, jobs.submitted, jobs.worked_at
+     FROM job_links JOIN jobs ON jobs.id = job_links.child_id
+     WHERE job_links.parent_id = ? AND job_links.relation = 'child' ORDER BY jobs.id";
+}
+
+statement! {
+    /// A job that waits for others to be final.
+    Waiter { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Integer, BigInt, Text) =
+    "SELECT kind, key, queue, waits_for, run_at, errors FROM jobs WHERE id = ? AND state = 'blocked' AND waits_for > 0";
+}
+
+statement! {
+    WaitsLess<'a> { state: &'a str => Text, id: i64 => BigInt } -> () =
+    "UPDATE jobs SET state = ?, waits_for = waits_for - 1 WHERE id = ?";
+}
+
+statement! {
+    JobToCancel { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer, Text, Opt<BigInt>) =
+    "SELECT kind, key, state, errors, attempt, rollup, worked_at FROM jobs WHERE id = ?";
+}
+
+statement! {
+    CancelNow<'a> { errors: &'a str => Text, now: i64 => BigInt, id: i64 => BigInt } -> () =
+    "UPDATE jobs SET state = 'cancelled', errors = ?, finished_at = ?, waits_for = 0, children_pending = 0 WHERE id = ?";
+}
+
+statement! {
+    SetRollup<'a> { rollup: &'a str => Text, id: i64 => BigInt } -> () = "UPDATE jobs SET rollup = ? WHERE id = ?";
+}
+
+statement! {
+    RequestCancel { now: i64 => BigInt, id: i64 => BigInt } -> () =
+    "UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, ?) WHERE id = ?";
+}
+
+statement! {
+    /// The attempts of an engine that somebody asked to end.
+    CancelRequests<'a> { engine: &'a str => Text } -> (BigInt, BigInt, Integer) =
+    "SELECT id, lease_token, attempt FROM jobs
+     WHERE state = 'running' AND cancel_requested_at IS NOT NULL AND engine_id = ?";
+}
+
+statement! {
+    JobToRetry { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer) =
+    "SELECT kind, key, queue, state, priority FROM jobs WHERE id = ?";
+}
+
+statement! {
+    OpenByKey<'a> { kind: &'a str => Text, key: Option<&'a str> => Opt<Text> } -> BigInt =
+    "SELECT id FROM jobs WHERE kind = ? AND key = ? AND finished_at IS NULL";
+}
+
+statement! {
+    /// A failed job starts over; its history stays.
+    Revive { now: i64 => BigInt, turn: i64 => BigInt, id: i64 => BigInt } -> () =
+    "UPDATE jobs SET state = 'available', run_at = ?, turn = ?, attempt = 0, crash_count = 0, finished_at = NULL,
+            worked_at = NULL, result = NULL, step = NULL, percent = 0, progress = '{}', rollup = '{}',
+            children_pending = 0, waits_for = 0, cancel_requested_at = NULL, submitted = 1
+     WHERE id = ?";
+}
+
+statement! {
+    Prune { before: i64 => BigInt, limit: i64 => BigInt } -> () =
+    "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE finished_at < ? ORDER BY finished_at LIMIT ?)";
 }
 
 statement! {

@@ -3,11 +3,14 @@
 //! Invariants: one engine per file (a lock file with its pid); every write goes through the one
 //! writer; nothing is reported as written before its commit is on the disk.
 
+mod attempts;
 mod data;
 mod data_statements;
+mod enqueue;
 mod job_statements;
 mod open;
 mod reader;
+mod relations;
 mod statement;
 mod transaction;
 mod writer;
@@ -26,8 +29,8 @@ use self::reader::{JobTuple, Readers, job_from};
 use self::transaction::Transaction;
 use self::writer::{Command, Counters};
 use super::{
-    Completion, EngineInfo, Enqueued, Fenced, Hints, Rescued, Staged, Store, StoreError,
-    StoreResult, StoredMatches, StoredPlayer, WriterStats, YearlyStats,
+    Batch, Cancelled, Completion, EngineInfo, Enqueued, Fenced, Hints, Rescued, Retried, Staged,
+    Store, StoreError, StoreResult, StoredMatches, StoredPlayer, WriterStats, YearlyStats,
 };
 use crate::model::records::{Codec, Payload, PayloadKind};
 use crate::model::{ClaimedJob, JobId, JobRecord, Lease, MatchId, NewJob, RiotId, Timestamp};
@@ -130,6 +133,36 @@ fn writer_gone() -> StoreError {
 impl Store for SqliteStore {
     async fn enqueue(&self, jobs: Vec<NewJob>, now: Timestamp) -> StoreResult<Vec<Enqueued>> {
         self.write(move |tx| tx.enqueue(&jobs, now)).await
+    }
+
+    async fn enqueue_batch(&self, jobs: Vec<NewJob>, now: Timestamp) -> StoreResult<Batch> {
+        self.write(move |tx| tx.enqueue_batch(&jobs, now)).await
+    }
+
+    async fn cancel(&self, id: JobId, now: Timestamp) -> StoreResult<Cancelled> {
+        self.write(move |tx| tx.cancel(id, now)).await
+    }
+
+    async fn retry(&self, id: JobId, now: Timestamp) -> StoreResult<Retried> {
+        self.write(move |tx| tx.retry(id, now)).await
+    }
+
+    async fn cancel_requests(&self, engine: &str) -> StoreResult<Vec<Lease>> {
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<(i64, i64, i32)> = job_statements::CancelRequests { engine }
+            .load(reader.conn())
+            .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, token, _)| Lease {
+                job: JobId(id),
+                token,
+            })
+            .collect())
+    }
+
+    async fn prune(&self, before: Timestamp, limit: usize) -> StoreResult<usize> {
+        self.write(move |tx| tx.prune(before, limit)).await
     }
 
     async fn claim(

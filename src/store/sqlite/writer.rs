@@ -15,7 +15,7 @@ use diesel::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::job_statements as sql;
-use super::transaction::Transaction;
+use super::transaction::{Consequences, Transaction};
 use crate::store::{Hints, StoreError, StoreResult, WriterStats};
 
 /// Commands that may wait; callers beyond wait for room.
@@ -101,12 +101,12 @@ fn commit_group(
     let mut deliveries = Vec::with_capacity(waiting.len());
     let outcome = run_group(conn, waiting, &mut deliveries);
     match outcome {
-        Ok(effects) => {
+        Ok((effects, stale)) => {
             counters.commits.fetch_add(1, Ordering::Relaxed);
             counters
                 .commands
                 .fetch_add(deliveries.len() as u64, Ordering::Relaxed);
-            counters.stale.fetch_add(effects.stale, Ordering::Relaxed);
+            counters.stale.fetch_add(stale, Ordering::Relaxed);
             for deliver in deliveries {
                 deliver(Ok(()));
             }
@@ -115,6 +115,9 @@ fn commit_group(
             }
             if effects.scheduled {
                 hints.schedule().notify_one();
+            }
+            if effects.cancels {
+                hints.cancels().notify_one();
             }
         }
         Err(error) => {
@@ -127,43 +130,32 @@ fn commit_group(
     }
 }
 
-struct Effects {
-    ready: std::collections::BTreeSet<String>,
-    scheduled: bool,
-    stale: u64,
-}
-
 fn run_group(
     conn: &mut SqliteConnection,
     waiting: &mut Vec<Command>,
     deliveries: &mut Vec<Deliver>,
-) -> StoreResult<Effects> {
+) -> StoreResult<(Consequences, u64)> {
     sql::Begin {}.execute(conn)?;
     let mut tx = Transaction::new(conn);
     for command in waiting.drain(..) {
-        let undo = tx.begin_command();
         sql::Savepoint {}.execute(tx.conn)?;
         let (outcome, deliver) = command(&mut tx);
         deliveries.push(deliver);
         match outcome {
-            Ok(()) => tx.command_succeeded(undo),
+            Ok(()) => tx.command_succeeded(),
             // A full disk may have rolled everything back already; nothing of the group can stand.
             Err(error) if error.is_weather() => return Err(error),
             Err(_) => {
                 sql::RollbackTo {}.execute(tx.conn)?;
-                tx.command_failed(undo);
+                tx.command_failed();
             }
         }
         sql::Release {}.execute(tx.conn)?;
     }
-    tx.flush_parents()?;
-    let effects = Effects {
-        ready: std::mem::take(&mut tx.ready),
-        scheduled: tx.scheduled,
-        stale: tx.stale,
-    };
+    let consequences = tx.finish()?;
+    let stale = tx.stale;
     sql::Commit {}.execute(conn)?;
-    Ok(effects)
+    Ok((consequences, stale))
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

@@ -1,0 +1,267 @@
+//! The life of an attempt: claimed, under way, settled, handed back or rescued.
+
+use diesel::prelude::*;
+
+use super::job_statements as sql;
+use super::relations::Ended;
+use super::transaction::{Transaction, from_json, to_i32, to_json, to_u32};
+use crate::model::attempt::{self, cancelled_on_request};
+use crate::model::job::AttemptError;
+use crate::model::{ClaimedJob, Failure, JobId, JobState, Lease, Outcome, Priority, Timestamp};
+use crate::store::{Completion, Fenced, Rescued, Staged, StoreResult};
+
+/// Failed attempts that a job's history keeps.
+const ERRORS_KEPT: usize = 10;
+
+impl Transaction<'_> {
+    pub(super) fn claim(
+        &mut self,
+        queue: &str,
+        limit: usize,
+        engine: &str,
+        now: Timestamp,
+    ) -> StoreResult<Vec<ClaimedJob>> {
+        type Row = (
+            (i64, i64, i64, i64),
+            (String, Option<String>, String, i32, i32, i32),
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut rows: Vec<Row> = sql::Claim {
+            engine,
+            now: now.as_millis(),
+            queue,
+            limit,
+        }
+        .load(self.conn)?;
+        // RETURNING promises no order.
+        rows.sort_unstable_by_key(|((id, _, _, turn), (.., priority, _, _))| {
+            (*priority, *turn, *id)
+        });
+        Ok(rows
+            .into_iter()
+            .map(
+                |((id, token, flow, _), (kind, key, args, priority, attempt, max_attempts))| {
+                    ClaimedJob {
+                        lease: Lease {
+                            job: JobId(id),
+                            token,
+                        },
+                        flow: JobId(flow),
+                        kind,
+                        key,
+                        args,
+                        priority: Priority::new(u8::try_from(priority).unwrap_or(u8::MAX)),
+                        attempt: to_u32(attempt),
+                        max_attempts: to_u32(max_attempts),
+                    }
+                },
+            )
+            .collect())
+    }
+
+    pub(super) fn progress(
+        &mut self,
+        lease: Lease,
+        step: &str,
+        percent: u8,
+        counters: &str,
+    ) -> StoreResult<Fenced> {
+        let changed = sql::Progress {
+            step,
+            percent: i32::from(percent),
+            progress: counters,
+            id: lease.job.0,
+            token: lease.token,
+        }
+        .execute(self.conn)?;
+        Ok(self.fenced(changed > 0))
+    }
+
+    fn fenced(&mut self, applied: bool) -> Fenced {
+        if applied {
+            Fenced::Applied
+        } else {
+            self.stale += 1;
+            Fenced::Stale
+        }
+    }
+
+    pub(super) fn settle(
+        &mut self,
+        lease: Lease,
+        completion: &Completion,
+        now: Timestamp,
+    ) -> StoreResult<Fenced> {
+        type Row = (
+            String,
+            Option<String>,
+            String,
+            String,
+            i32,
+            i64,
+            Option<i64>,
+        );
+        let row: Option<Row> = sql::Fence {
+            id: lease.job.0,
+            token: lease.token,
+        }
+        .get_result(self.conn)
+        .optional()?;
+        let Some((kind, key, queue, errors, attempt, flow, cancel_requested)) = row else {
+            return Ok(self.fenced(false));
+        };
+        for effect in &completion.effects {
+            self.apply(effect, now)?;
+        }
+        let mut settlement = completion.settlement.clone();
+        let mut children = completion.children.as_slice();
+        if cancel_requested.is_some() {
+            settlement = settlement.under_cancellation(!children.is_empty(), now);
+            children = &[];
+        }
+        let waits = settlement.state == JobState::Completed
+            && !children.is_empty()
+            && self.spawn(lease.job, flow, children, now)? > 0;
+        let state = if waits {
+            JobState::Blocked
+        } else {
+            settlement.state
+        };
+        let errors = match &settlement.error {
+            None => errors,
+            Some(failure) => append_error(&errors, to_u32(attempt), failure, now)?,
+        };
+        let result = settlement.result.as_ref().map(ToString::to_string);
+        sql::Settle {
+            state: state.as_str(),
+            attempt: to_i32(settlement.attempt),
+            run_at: settlement.run_at.as_millis(),
+            errors: &errors,
+            result: result.as_deref(),
+            worked_at: (settlement.state == JobState::Completed).then_some(now.as_millis()),
+            finished_at: state.is_final().then_some(now.as_millis()),
+            id: lease.job.0,
+        }
+        .execute(self.conn)?;
+        self.note_state(state, &queue);
+        match state {
+            JobState::Blocked => {
+                let parents: Vec<i64> = sql::Parents { child: lease.job.0 }.load(self.conn)?;
+                for parent in parents {
+                    self.parent(JobId(parent), now)
+                        .rollup
+                        .child_completed(&kind);
+                }
+            }
+            JobState::Completed | JobState::Cancelled | JobState::Discarded => {
+                let reason = settlement.error.map(|failure| failure.message);
+                self.ended(Ended::by_itself(lease.job, state, kind, key, reason), now)?;
+            }
+            JobState::Available | JobState::Scheduled | JobState::Retryable => {}
+            JobState::Running => unreachable!("no attempt ends running"),
+        }
+        Ok(Fenced::Applied)
+    }
+
+    pub(super) fn stage(&mut self, now: Timestamp) -> StoreResult<Staged> {
+        let queues: Vec<String> = sql::Stage {
+            now: now.as_millis(),
+        }
+        .load(self.conn)?;
+        for queue in &queues {
+            self.note_ready(queue);
+        }
+        let next: Option<i64> = sql::NextDue {}.get_result(self.conn)?;
+        Ok(Staged {
+            moved: queues.len(),
+            next_due: next.map(Timestamp::from_millis),
+        })
+    }
+
+    pub(super) fn rescue(&mut self, alive: &str, now: Timestamp) -> StoreResult<Rescued> {
+        let lost: Vec<(i64, i64, i32, i32)> =
+            sql::RunningOfOthers { engine: alive }.load(self.conn)?;
+        let mut rescued = Rescued::default();
+        for (id, token, attempt, crashes) in lost {
+            let (settlement, crashes) = attempt::rescue(to_u32(attempt), to_u32(crashes), now);
+            if settlement.state.is_final() {
+                rescued.poisoned += 1;
+            } else {
+                rescued.returned += 1;
+            }
+            sql::CountCrash {
+                crashes: to_i32(crashes),
+                id,
+            }
+            .execute(self.conn)?;
+            let lease = Lease {
+                job: JobId(id),
+                token,
+            };
+            let _ = self.settle(lease, &Completion::of(settlement), now)?;
+        }
+        // Work that was available already has nobody told of it in this process yet.
+        let queues: Vec<String> = sql::QueuesWithWork {}.load(self.conn)?;
+        for queue in queues {
+            self.note_ready(&queue);
+        }
+        self.note_scheduled();
+        Ok(rescued)
+    }
+
+    pub(super) fn release(
+        &mut self,
+        engine: &str,
+        queue: Option<&str>,
+        now: Timestamp,
+    ) -> StoreResult<usize> {
+        // Those that are to be cancelled need no other attempt.
+        let cancelled: Vec<(i64, i64, i32)> = sql::CancelRequests { engine }.load(self.conn)?;
+        for (id, token, attempt) in cancelled {
+            let lease = Lease {
+                job: JobId(id),
+                token,
+            };
+            let attempt = to_u32(attempt);
+            let outcome = Outcome::Cancel(cancelled_on_request().message);
+            let end = attempt::settle(attempt, attempt, outcome, std::time::Duration::ZERO, now);
+            let _ = self.settle(lease, &Completion::of(end), now)?;
+        }
+        let queues: Vec<String> = sql::HandBack {
+            now: now.as_millis(),
+            engine,
+            queue,
+        }
+        .load(self.conn)?;
+        for queue in &queues {
+            self.note_ready(queue);
+        }
+        Ok(queues.len())
+    }
+
+    pub(super) fn prune(&mut self, before: Timestamp, limit: usize) -> StoreResult<usize> {
+        let pruned = sql::Prune {
+            before: before.as_millis(),
+            limit: i64::try_from(limit).unwrap_or(i64::MAX),
+        }
+        .execute(self.conn)?;
+        Ok(pruned)
+    }
+}
+
+pub(super) fn append_error(
+    history: &str,
+    attempt: u32,
+    failure: &Failure,
+    now: Timestamp,
+) -> StoreResult<String> {
+    let mut errors: Vec<AttemptError> = from_json(history)?;
+    errors.push(AttemptError {
+        attempt,
+        at: now,
+        failure: failure.clone(),
+    });
+    let excess = errors.len().saturating_sub(ERRORS_KEPT);
+    errors.drain(..excess);
+    to_json(&errors)
+}

@@ -1,0 +1,307 @@
+//! Jobs come in: submitted, in batches, or spawned by a parent.
+
+use diesel::prelude::*;
+
+use super::job_statements as sql;
+use super::transaction::{Transaction, to_i32};
+use crate::model::attempt::BATCH_KIND;
+use crate::model::{Failure, JobId, JobState, NewJob, OnFailure, Priority, Timestamp};
+use crate::store::{Batch, Enqueued, StoreError, StoreResult};
+
+/// Who brings a job in.
+#[derive(Debug, Clone, Copy)]
+struct Origin {
+    /// The submitted job that it descends from; 0: it is one.
+    flow: i64,
+    /// Somebody asked for it by itself.
+    submitted: bool,
+    /// Somebody waits for it now: no backoff holds it any longer.
+    hurry: bool,
+}
+
+/// Gives the jobs of one call their turns: each job of a queue and priority one later than the last,
+/// from the turn that is next there. So the flows of a queue take turns, whatever their size.
+#[derive(Debug, Default)]
+struct Turns {
+    next: Vec<(&'static str, Priority, i64)>,
+}
+
+impl Turns {
+    fn take(&mut self, tx: &mut Transaction<'_>, job: &NewJob) -> StoreResult<i64> {
+        let known = self
+            .next
+            .iter_mut()
+            .find(|(queue, priority, _)| *queue == job.queue && *priority == job.priority);
+        if let Some((_, _, turn)) = known {
+            *turn += 1;
+            return Ok(*turn);
+        }
+        let turn: Option<i64> = sql::NextTurn {
+            queue: job.queue,
+            priority: i32::from(job.priority.get()),
+        }
+        .get_result(tx.conn)
+        .optional()?;
+        let turn = turn.unwrap_or(0);
+        self.next.push((job.queue, job.priority, turn));
+        Ok(turn)
+    }
+}
+
+/// A job that was brought in, as its parent needs to know it.
+struct Came {
+    id: JobId,
+    joined: bool,
+    /// It has done its own work (it was joined while it waits for children).
+    worked: bool,
+    /// It is final already: what it comes after has failed.
+    cancelled: bool,
+}
+
+impl Transaction<'_> {
+    pub(super) fn enqueue(
+        &mut self,
+        jobs: &[NewJob],
+        now: Timestamp,
+    ) -> StoreResult<Vec<Enqueued>> {
+        let mut turns = Turns::default();
+        jobs.iter()
+            .map(|job| {
+                let origin = Origin {
+                    flow: 0,
+                    submitted: true,
+                    hurry: job.run_at.is_none(),
+                };
+                let came = self.enqueue_one(job, origin, &mut turns, now)?;
+                Ok(Enqueued {
+                    id: came.id,
+                    joined: came.joined,
+                })
+            })
+            .collect()
+    }
+
+    /// A job of no work of its own whose children are `jobs`: it ends with the last of them.
+    pub(super) fn enqueue_batch(&mut self, jobs: &[NewJob], now: Timestamp) -> StoreResult<Batch> {
+        let id: i64 = sql::InsertBatch {
+            kind: BATCH_KIND,
+            at: now.as_millis(),
+        }
+        .get_result(self.conn)?;
+        let origin = Origin {
+            flow: id,
+            submitted: false,
+            hurry: true,
+        };
+        let (came, linked) = self.spawn_from(JobId(id), jobs, origin, now)?;
+        if linked == 0 {
+            self.parent(JobId(id), now);
+        }
+        Ok(Batch {
+            id: JobId(id),
+            jobs: came,
+        })
+    }
+
+    /// Enqueues or joins the children of a job and links them. Returns how many it waits for.
+    pub(super) fn spawn(
+        &mut self,
+        parent: JobId,
+        flow: i64,
+        children: &[NewJob],
+        now: Timestamp,
+    ) -> StoreResult<usize> {
+        let origin = Origin {
+            flow,
+            submitted: false,
+            hurry: false,
+        };
+        Ok(self.spawn_from(parent, children, origin, now)?.1)
+    }
+
+    fn spawn_from(
+        &mut self,
+        parent: JobId,
+        children: &[NewJob],
+        origin: Origin,
+        now: Timestamp,
+    ) -> StoreResult<(Vec<Enqueued>, usize)> {
+        let mut turns = Turns::default();
+        let mut linked = 0;
+        let mut all = Vec::with_capacity(children.len());
+        for child in children {
+            let came = self.enqueue_one(child, origin, &mut turns, now)?;
+            all.push(Enqueued {
+                id: came.id,
+                joined: came.joined,
+            });
+            if came.cancelled {
+                let delta = self.parent(parent, now);
+                delta.rollup.child_linked(child.kind);
+                delta
+                    .rollup
+                    .child_failed(crate::model::rollup::FailedChild {
+                        kind: child.kind.to_owned(),
+                        key: child.key.clone().unwrap_or_default(),
+                        reason: "what it was to come after has failed".to_owned(),
+                    });
+                continue;
+            }
+            let link = sql::Link {
+                child: came.id.0,
+                parent: parent.0,
+                relation: "child",
+            };
+            if link.execute(self.conn)? == 0 {
+                continue;
+            }
+            linked += 1;
+            let delta = self.parent(parent, now);
+            delta.pending += 1;
+            delta.rollup.child_linked(child.kind);
+            if came.worked {
+                delta.rollup.child_completed(child.kind);
+            }
+        }
+        Ok((all, linked))
+    }
+
+    fn enqueue_one(
+        &mut self,
+        job: &NewJob,
+        origin: Origin,
+        turns: &mut Turns,
+        now: Timestamp,
+    ) -> StoreResult<Came> {
+        let run_at = job.run_at.unwrap_or(now);
+        let (waits, failed) = self.look_after(job)?;
+        let state = if failed.is_some() {
+            JobState::Cancelled
+        } else if !waits.is_empty() {
+            JobState::Blocked
+        } else if run_at > now {
+            JobState::Scheduled
+        } else {
+            JobState::Available
+        };
+        let turn = turns.take(self, job)?;
+        let inserted: Option<i64> = sql::InsertJob {
+            kind: job.kind,
+            queue: job.queue,
+            key: job.key.as_deref(),
+            args: &job.args,
+            state: state.as_str(),
+            priority: i32::from(job.priority.get()),
+            max_attempts: to_i32(job.max_attempts),
+            run_at: run_at.as_millis(),
+            flow: origin.flow,
+            turn,
+            submitted: i32::from(origin.submitted),
+            waits_for: i32::try_from(waits.len()).unwrap_or(i32::MAX),
+            finished_at: state.is_final().then_some(now.as_millis()),
+            enqueued_at: now.as_millis(),
+        }
+        .get_result(self.conn)
+        .optional()?;
+        let Some(id) = inserted else {
+            return self.join(job, origin);
+        };
+        for other in waits {
+            let relation = match job.after.on_failure {
+                OnFailure::Cancel => "after_cancel",
+                OnFailure::RunAnyway => "after_run",
+            };
+            sql::Link {
+                child: other.0,
+                parent: id,
+                relation,
+            }
+            .execute(self.conn)?;
+        }
+        if let Some(failure) = &failed {
+            let errors = super::attempts::append_error("[]", 0, failure, now)?;
+            sql::SetErrors {
+                errors: &errors,
+                id,
+            }
+            .execute(self.conn)?;
+        }
+        self.note_state(state, job.queue);
+        Ok(Came {
+            id: JobId(id),
+            joined: false,
+            worked: false,
+            cancelled: failed.is_some(),
+        })
+    }
+
+    /// Which of the jobs that this one comes after are still open, and whether a failed one forbids it.
+    fn look_after(&mut self, job: &NewJob) -> StoreResult<(Vec<JobId>, Option<Failure>)> {
+        let mut open = Vec::new();
+        let mut failed = None;
+        for &other in &job.after.jobs {
+            if open.contains(&other) {
+                continue;
+            }
+            let state: Option<String> = sql::StateOf { id: other.0 }
+                .get_result(self.conn)
+                .optional()?;
+            let state = state.ok_or_else(|| {
+                StoreError::Refused(format!(
+                    "job {other}, which a {} is to come after, does not exist",
+                    job.kind
+                ))
+            })?;
+            let state: JobState = state.parse().map_err(StoreError::Unexpected)?;
+            match state {
+                JobState::Completed => {}
+                JobState::Cancelled | JobState::Discarded => {
+                    if job.after.on_failure == OnFailure::Cancel {
+                        failed = Some(dependency_failed(other, state));
+                    }
+                }
+                JobState::Available
+                | JobState::Scheduled
+                | JobState::Blocked
+                | JobState::Running
+                | JobState::Retryable => open.push(other),
+            }
+        }
+        if failed.is_some() {
+            open.clear();
+        }
+        Ok((open, failed))
+    }
+
+    /// The open job with this key takes the new one in, at the more urgent priority of both.
+    fn join(&mut self, job: &NewJob, origin: Origin) -> StoreResult<Came> {
+        let (id, worked_at, state): (i64, Option<i64>, String) = sql::JoinJob {
+            priority: i32::from(job.priority.get()),
+            submitted: i32::from(origin.submitted),
+            hurry: origin.hurry,
+            kind: job.kind,
+            key: job.key.as_deref(),
+        }
+        .get_result(self.conn)?;
+        if state == JobState::Available.as_str() {
+            self.note_ready(job.queue);
+        }
+        Ok(Came {
+            id: JobId(id),
+            joined: true,
+            worked: worked_at.is_some(),
+            cancelled: false,
+        })
+    }
+}
+
+/// Why a job is cancelled whose predecessor failed.
+pub(super) fn dependency_failed(other: JobId, state: JobState) -> Failure {
+    Failure::new(
+        "dependency",
+        format!("job {other}, which it was to come after, is {state}"),
+    )
+    .with_remedy(format!(
+        "look at job {other}; then `riftsync job retry` both"
+    ))
+}
