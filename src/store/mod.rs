@@ -6,6 +6,12 @@
 //! Deliberately absent: retry policy, queues' slots, League rules beyond "a match is counted once".
 
 mod error;
+#[cfg(test)]
+pub(crate) mod ledger;
+#[cfg(test)]
+pub(crate) mod orders;
+#[cfg(test)]
+mod properties;
 pub mod sqlite;
 
 use std::fmt;

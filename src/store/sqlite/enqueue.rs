@@ -147,6 +147,10 @@ impl Transaction<'_> {
                     });
                 continue;
             }
+            // A child that waits for its parent, as an ancestor does, would wait for ever.
+            if came.joined && self.waits_for(came.id, parent)? {
+                continue;
+            }
             let link = sql::Link {
                 child: came.id.0,
                 parent: parent.0,
@@ -164,6 +168,16 @@ impl Transaction<'_> {
             }
         }
         Ok((all, linked))
+    }
+
+    /// Whether `job` is `other`, or waits for it, directly or through others.
+    fn waits_for(&mut self, job: JobId, other: JobId) -> StoreResult<bool> {
+        let found: i64 = sql::WaitsFor {
+            other: other.0,
+            job: job.0,
+        }
+        .get_result(self.conn)?;
+        Ok(found > 0)
     }
 
     fn enqueue_one(

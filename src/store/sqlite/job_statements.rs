@@ -125,6 +125,14 @@ statement! {
 }
 
 statement! {
+    /// Is `job` among all that wait for `other`, itself included?
+    WaitsFor { other: i64 => BigInt, job: i64 => BigInt } -> BigInt =
+    "WITH RECURSIVE waiting (id) AS (
+         VALUES (?) UNION SELECT parent_id FROM job_links JOIN waiting ON child_id = waiting.id)
+     SELECT count(*) FROM waiting WHERE id = ?";
+}
+
+statement! {
     /// A job that waits for others to be final.
     Waiter { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Integer, BigInt, Text) =
     "SELECT kind, key, queue, waits_for, run_at, errors FROM jobs WHERE id = ? AND state = 'blocked' AND waits_for > 0";

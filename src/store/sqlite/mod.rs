@@ -3,6 +3,8 @@
 //! Invariants: one engine per file (a lock file with its pid); every write goes through the one
 //! writer; nothing is reported as written before its commit is on the disk.
 
+#[cfg(test)]
+mod agreement;
 mod attempts;
 mod data;
 mod data_statements;

@@ -1,0 +1,181 @@
+//! What holds of jobs whatever is ordered, on the reference model.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::ledger::Ledger;
+use super::orders::{Order, QUEUES, orders};
+use super::{Fenced, Retried};
+use crate::model::{ClaimedJob, JobId, JobState, Timestamp};
+
+/// A world that carries out orders on a ledger and checks every step.
+struct World {
+    ledger: Ledger,
+    leases: Vec<ClaimedJob>,
+    engine: u32,
+    now: Timestamp,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            ledger: Ledger::default(),
+            leases: Vec::new(),
+            engine: 0,
+            now: Timestamp::EPOCH,
+        }
+    }
+
+    fn engine(&self) -> String {
+        format!("e{}", self.engine)
+    }
+
+    fn known(&self) -> Vec<JobId> {
+        self.ledger.jobs.keys().copied().collect()
+    }
+
+    /// Carries out one order; the job that it revived, if it did.
+    fn step(&mut self, order: &Order) -> Option<JobId> {
+        let (known, now) = (self.known(), self.now);
+        let pick = |n: usize| known.get(n % known.len().max(1)).copied();
+        match order {
+            Order::Enqueue(sketches) => {
+                let jobs: Vec<_> = sketches.iter().map(|job| job.job(&known, now)).collect();
+                self.ledger.enqueue(&jobs, now);
+            }
+            Order::Batch(sketches) => {
+                let jobs: Vec<_> = sketches.iter().map(|job| job.job(&known, now)).collect();
+                self.ledger.enqueue_batch(&jobs, now);
+            }
+            Order::Claim { queue, limit } => {
+                let engine = self.engine();
+                let claimed = self.ledger.claim(QUEUES[*queue], *limit, &engine, now);
+                self.leases.extend(claimed);
+            }
+            Order::Settle { lease, end } => {
+                let Some(job) = self.leases.get(lease % self.leases.len().max(1)) else {
+                    return None;
+                };
+                let completion = end.completion(job.attempt, job.max_attempts, now);
+                let before = self.ledger.clone();
+                let held = before.jobs[&job.lease.job]
+                    .lease
+                    .as_ref()
+                    .is_some_and(|(held, _)| *held == job.lease);
+                let fenced = self.ledger.settle(job.lease, &completion, now);
+                assert_eq!(fenced == Fenced::Applied, held);
+                if fenced == Fenced::Stale {
+                    assert_eq!(self.ledger, before, "a stale attempt changes nothing");
+                }
+            }
+            Order::Cancel { job } => {
+                let _ = self.ledger.cancel(pick(*job)?, now);
+            }
+            Order::Retry { job } => {
+                let job = pick(*job)?;
+                let is_batch = self.ledger.jobs[&job].kind == crate::model::attempt::BATCH_KIND;
+                if !is_batch && self.ledger.retry(job, now) == Retried::Available {
+                    return Some(job);
+                }
+            }
+            Order::Stage { after_s } => {
+                self.now = now + Duration::from_secs(*after_s);
+                self.ledger.stage(self.now);
+            }
+            Order::Crash => {
+                self.engine += 1;
+                let engine = self.engine();
+                self.ledger.rescue(&engine, now);
+            }
+            Order::Release { queue } => {
+                let engine = self.engine();
+                self.ledger.release(&engine, Some(QUEUES[*queue]), now);
+            }
+        }
+        None
+    }
+
+    fn check(&self, before: &BTreeMap<JobId, JobState>, revived: Option<JobId>) {
+        for (id, row) in &self.ledger.jobs {
+            assert!(row.attempt <= row.max_attempts, "job {id}: {row:?}");
+            assert_eq!(
+                row.state == JobState::Running,
+                row.lease.is_some(),
+                "job {id}"
+            );
+            if let Some(was) = before.get(id)
+                && was.is_final()
+                && revived != Some(*id)
+            {
+                assert_eq!(*was, row.state, "job {id} left a final state");
+            }
+            assert!(
+                row.children
+                    .iter()
+                    .all(|child| !self.ledger.jobs[child].state.is_final()),
+                "job {id} waits for a child that has ended"
+            );
+            let waits = !row.children.is_empty() || !row.after.is_empty();
+            assert_eq!(row.state == JobState::Blocked, waits, "job {id}: {row:?}");
+            assert!(
+                row.effects <= 1 || revived.is_some() || row.submitted,
+                "job {id}"
+            );
+        }
+    }
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: 1_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// Stale attempts change nothing, attempts stay within their maximum, final states are left only by
+    /// retry, and a job waits exactly as long as something it waits for is open.
+    #[test]
+    fn whatever_is_ordered_the_rules_of_jobs_hold(orders in orders(80)) {
+        let mut world = World::new();
+        for order in &orders {
+            let before = world.ledger.jobs.iter().map(|(id, row)| (*id, row.state)).collect();
+            let revived = world.step(order);
+            world.check(&before, revived);
+        }
+    }
+
+    /// However it began, an engine that goes on claiming and completing ends with every job final.
+    #[test]
+    fn no_job_is_stuck(orders in orders(60)) {
+        let mut world = World::new();
+        for order in &orders {
+            world.step(order);
+        }
+        world.step(&Order::Crash);
+        for _ in 0..2_000 {
+            world.step(&Order::Stage { after_s: 10 });
+            let engine = world.engine();
+            let jobs: Vec<_> = QUEUES
+                .iter()
+                .flat_map(|queue| world.ledger.claim(queue, 3, &engine, world.now))
+                .collect();
+            if jobs.is_empty() {
+                break;
+            }
+            for job in jobs {
+                let end = super::orders::End::Complete(Vec::new());
+                let completion = end.completion(job.attempt, job.max_attempts, world.now);
+                prop_assert_eq!(world.ledger.settle(job.lease, &completion, world.now), Fenced::Applied);
+            }
+        }
+        for (id, row) in &world.ledger.jobs {
+            prop_assert!(row.state.is_final(), "job {} is stuck: {:?}", id, row);
+        }
+    }
+}
