@@ -1,76 +1,227 @@
-//! One route's limiter: who waits, who goes.
+//! One route's limiter as an actor: who waits, who goes, and one timer for when the next may go.
 //!
-//! Invariants: a call goes only with a permit; the waiting line is by priority, then by age; a 429 of
-//! a scope stops everybody in it. A permit that was not used is given back by its drop.
+//! Invariants: a call goes only with a permit. Whoever may go is first by priority, then by turn
+//! between flows, then by age, among those whose method does not stand still. A 429 stops everybody
+//! in its scope with the message that tells of it. No step looks at all waiters.
+//!
+//! Deliberately absent: HTTP, keys, retries. What a 429 means for a job is its task's business.
 
-use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use actix::dev::{MessageResponse, OneshotSender};
 use actix::prelude::*;
-use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-use super::window::{Admission, Scope};
-use crate::model::{Priority, Route};
+use super::budget::{Budget, MethodId};
+use super::line::Line;
+use super::margin::Margins;
+use super::observation::{Observation, RefusedBy};
+use super::permit::{Acquire, AcquireError, Ended, Permit};
+use super::report::{Estimate, LimiterState, RefusedCounts, Snapshot};
+use super::scope::News;
+use super::window::Admission;
+use crate::model::Route;
 
-/// A method's name to the limiter; it need not know which there are.
-pub type MethodId = u8;
+/// Waiters of one route at most: some hundred bytes each.
+const WAITING_MAX: usize = 50_000;
+/// Messages that wait to be handled; callers beyond wait for room.
+const MAILBOX_MAX: usize = 1024;
+/// The longest nap of the timer, whatever a pause says.
+const NAP_MAX: Duration = Duration::from_hours(1);
 
-/// Who waits for a permit.
+type Grant = OneshotSender<Result<Permit, AcquireError>>;
+
+/// See the module.
 #[derive(Debug)]
-struct Waiter {
-    method: MethodId,
-    grant: oneshot::Sender<Permit>,
+pub struct RateLimiter {
+    route: Route,
+    /// The budget's time begins here.
+    epoch: Instant,
+    budget: Budget,
+    line: Line<Grant>,
+    waiting_max: usize,
+    /// Waiters that were left by the last sweep.
+    swept: usize,
+    timer: Option<(Duration, SpawnHandle)>,
+    granted: u64,
+    given_back: u64,
+    refused: RefusedCounts,
+    others_told: bool,
 }
 
-/// The right to send one call now. Report with `Observed`, or drop it unsent.
-#[derive(Debug)]
-pub struct Permit {
-    limiter: Addr<RateLimiter>,
-    method: MethodId,
-    sent: Duration,
-    used: bool,
-}
+impl RateLimiter {
+    pub fn new(route: Route) -> Self {
+        Self::with_margins(route, Margins::default())
+    }
 
-/// How a call ended, as far as limits are concerned.
-#[derive(Debug, Default)]
-pub struct Observation {
-    pub app_limits: BTreeMap<u32, u32>,
-    pub app_counts: BTreeMap<u32, u32>,
-    pub method_limits: BTreeMap<u32, u32>,
-    pub method_counts: BTreeMap<u32, u32>,
-    pub refused: Option<Refused>,
-    /// An answer came (it may have had no limits).
-    pub answered: bool,
-}
+    /// A limiter that trusts the edges of the server's windows less, or more.
+    pub fn with_margins(route: Route, margins: Margins) -> Self {
+        Self {
+            route,
+            epoch: Instant::now(),
+            budget: Budget::new(margins),
+            line: Line::new(|grant: &Grant| !grant.is_closed()),
+            waiting_max: WAITING_MAX,
+            swept: 0,
+            timer: None,
+            granted: 0,
+            given_back: 0,
+            refused: RefusedCounts::default(),
+            others_told: false,
+        }
+    }
 
-/// A 429.
-#[derive(Debug, Clone, Copy)]
-pub struct Refused {
-    /// The whole route, or one method of it.
-    pub whole_route: bool,
-    pub retry_after: Option<Duration>,
-}
+    /// With another bound on the waiting line.
+    #[must_use]
+    pub fn with_waiting_max(mut self, waiting_max: usize) -> Self {
+        self.waiting_max = waiting_max;
+        self
+    }
 
-impl Permit {
-    /// Tells the limiter how the call ended.
-    pub fn observe(mut self, observation: Observation) {
-        self.used = true;
-        // One message per call in flight, which are bounded by the slots; it must not be lost.
-        self.limiter.do_send(Observed {
-            method: self.method,
-            sent: self.sent,
-            observation: Some(observation),
+    fn now(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+
+    /// Grants what may go now and sets the timer for what may go next.
+    fn pump(&mut self, ctx: &mut Context<Self>) {
+        let now = self.now();
+        let mut next = None;
+        while self.line.len() > 0 {
+            match self.budget.admit_any(now) {
+                Admission::Now => {}
+                Admission::At(at) => {
+                    next = Some(at);
+                    break;
+                }
+                Admission::AfterAnswer => break,
+            }
+            let (method, opens_at) = self.first_that_may_go(now);
+            next = opens_at;
+            let Some(method) = method else { break };
+            if let Some(grant) = self.line.take(method) {
+                let departure = self.budget.depart(method, now);
+                self.granted += 1;
+                // Whoever has just gone drops the permit, and its drop gives it back.
+                let _ = grant.send(Ok(Permit::new(ctx.address(), departure)));
+            }
+        }
+        if let Some(at) = next {
+            self.wake_at(at, now, ctx);
+        }
+    }
+
+    /// The method of the first waiter whose method may go, or when one may that may not.
+    fn first_that_may_go(&mut self, now: Duration) -> (Option<MethodId>, Option<Duration>) {
+        let mut first = None;
+        let mut opens_at: Option<Duration> = None;
+        for method in self.line.methods() {
+            let Some(place) = self.line.first(method) else {
+                continue;
+            };
+            match self.budget.admit_method(method, now) {
+                Admission::Now => {
+                    if first.is_none_or(|(best, _)| place < best) {
+                        first = Some((place, method));
+                    }
+                }
+                Admission::At(at) => opens_at = Some(opens_at.map_or(at, |other| other.min(at))),
+                Admission::AfterAnswer => {}
+            }
+        }
+        (first.map(|(_, method)| method), opens_at)
+    }
+
+    /// One timer: an earlier one is left to fire, as it sets the next.
+    fn wake_at(&mut self, at: Duration, now: Duration, ctx: &mut Context<Self>) {
+        if let Some((set_for, handle)) = self.timer {
+            if set_for <= at {
+                return;
+            }
+            ctx.cancel_future(handle);
+        }
+        let nap = at.saturating_sub(now).min(NAP_MAX);
+        let handle = ctx.run_later(nap, |this, ctx| {
+            this.timer = None;
+            this.pump(ctx);
         });
+        self.timer = Some((at, handle));
+    }
+
+    fn join(&mut self, acquire: &Acquire, grant: Grant) {
+        if self.line.len() >= self.waiting_max {
+            self.sweep();
+        }
+        if self.line.len() >= self.waiting_max {
+            let waiting = self.line.len();
+            // Nobody left to tell is as good.
+            let _ = grant.send(Err(AcquireError::LineFull { waiting }));
+            return;
+        }
+        self.line
+            .push(acquire.method, acquire.priority, acquire.flow, grant);
+        // Twice as many as the last sweep left: those who went away never outnumber the others.
+        if self.line.len() > 2 * self.swept + 1024 {
+            self.sweep();
+        }
+    }
+
+    fn sweep(&mut self) {
+        self.line.sweep();
+        self.swept = self.line.len();
+    }
+
+    fn tell(&mut self, news: News, seen: &Observation, now: Duration) {
+        let route = self.route;
+        if let (Some(until), Some(refused)) = (news.paused_until, seen.refused) {
+            let scope = match refused.by {
+                RefusedBy::Application => "every call waits",
+                RefusedBy::Method | RefusedBy::Service => "calls of that method wait",
+            };
+            let pause = until.saturating_sub(now);
+            let by = refused.by.as_str();
+            tracing::info!(route = %route, by, "riot refuses calls on {route} (429, {by}): {scope} {pause:.1?}");
+        }
+        if news.drift {
+            tracing::warn!(
+                route = %route,
+                "the limits of {route} were kept and riot still refused a call: its windows are longer than they say. \
+                 They are given more room for a while"
+            );
+        }
+        if news.others && !self.others_told {
+            self.others_told = true;
+            tracing::warn!(
+                route = %route,
+                "somebody else uses the same key on {route}: riot counts more calls than were made here. \
+                 They are reckoned with, but refusals may come"
+            );
+        }
     }
 }
 
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if !self.used {
-            self.limiter.do_send(Observed {
-                method: self.method,
-                sent: self.sent,
-                observation: None,
+impl Actor for RateLimiter {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_MAX);
+    }
+}
+
+/// Hands the way to answer over to the waiting line: whether it is closed tells who went away.
+#[derive(Debug)]
+pub struct Turn(Acquire);
+
+impl MessageResponse<RateLimiter, Acquire> for Turn {
+    fn handle(
+        self,
+        ctx: &mut Context<RateLimiter>,
+        grant: Option<OneshotSender<Result<Permit, AcquireError>>>,
+    ) {
+        // Without a grant nobody waits.
+        if let Some(grant) = grant {
+            ctx.notify(Join {
+                acquire: self.0,
+                grant,
             });
         }
     }
@@ -78,157 +229,95 @@ impl Drop for Permit {
 
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-struct Observed {
-    method: MethodId,
-    sent: Duration,
-    observation: Option<Observation>,
-}
-
-/// Waits for a permit; the answer resolves when it is granted.
-#[derive(Debug, Message)]
-#[rtype(result = "Option<Permit>")]
-pub struct Acquire {
-    pub method: MethodId,
-    pub priority: Priority,
-}
-
-/// See the module.
-#[derive(Debug)]
-pub struct RateLimiter {
-    route: Route,
-    epoch: Instant,
-    app: Scope,
-    methods: HashMap<MethodId, Scope>,
-    waiting: BTreeMap<(Priority, u64), Waiter>,
-    tickets: u64,
-    timer: Option<SpawnHandle>,
-}
-
-impl RateLimiter {
-    pub fn new(route: Route) -> Self {
-        Self {
-            route,
-            epoch: Instant::now(),
-            app: Scope::default(),
-            methods: HashMap::new(),
-            waiting: BTreeMap::new(),
-            tickets: 0,
-            timer: None,
-        }
-    }
-
-    /// Grants what may go now and sets the timer for what may go next.
-    fn pump(&mut self, ctx: &mut Context<Self>) {
-        let now = self.epoch.elapsed();
-        self.waiting.retain(|_, waiter| !waiter.grant.is_closed());
-        let mut next: Option<Duration> = None;
-        let line: Vec<_> = self
-            .waiting
-            .iter()
-            .map(|(place, waiter)| (*place, waiter.method))
-            .collect();
-        for (place, method) in line {
-            let scope = self.methods.entry(method).or_default();
-            let at = match self.app.admit(now) {
-                Admission::Now => match scope.admit(now) {
-                    Admission::Now => {
-                        self.app.sent(now);
-                        scope.sent(now);
-                        self.grant(place, now, ctx);
-                        continue;
-                    }
-                    // Another method may still go.
-                    Admission::At(at) => at,
-                    Admission::AfterAnswer => continue,
-                },
-                Admission::At(at) => {
-                    next = Some(next.map_or(at, |other| other.min(at)));
-                    break;
-                }
-                Admission::AfterAnswer => break,
-            };
-            next = Some(next.map_or(at, |other| other.min(at)));
-        }
-        if let Some(timer) = self.timer.take() {
-            ctx.cancel_future(timer);
-        }
-        if let Some(at) = next {
-            // Rounded up: a timer a hair early would find the window still closed.
-            let pause = at.saturating_sub(now) + Duration::from_millis(1);
-            self.timer = Some(ctx.run_later(pause, |this, ctx| {
-                this.timer = None;
-                this.pump(ctx);
-            }));
-        }
-    }
-
-    fn grant(&mut self, place: (Priority, u64), now: Duration, ctx: &mut Context<Self>) {
-        if let Some(waiter) = self.waiting.remove(&place) {
-            // A waiter that has gone drops the permit, and its drop gives it back.
-            let _ = waiter.grant.send(Permit {
-                limiter: ctx.address(),
-                method: waiter.method,
-                sent: now,
-                used: false,
-            });
-        }
-    }
-}
-
-impl Actor for RateLimiter {
-    type Context = Context<Self>;
+struct Join {
+    acquire: Acquire,
+    grant: Grant,
 }
 
 impl Handler<Acquire> for RateLimiter {
-    type Result = ResponseFuture<Option<Permit>>;
-    fn handle(&mut self, acquire: Acquire, ctx: &mut Self::Context) -> Self::Result {
-        let (grant, granted) = oneshot::channel();
-        self.tickets += 1;
-        let waiter = Waiter {
-            method: acquire.method,
-            grant,
-        };
-        self.waiting
-            .insert((acquire.priority, self.tickets), waiter);
-        self.pump(ctx);
-        Box::pin(async move { granted.await.ok() })
+    type Result = Turn;
+    fn handle(&mut self, acquire: Acquire, _: &mut Self::Context) -> Self::Result {
+        Turn(acquire)
     }
 }
 
-impl Handler<Observed> for RateLimiter {
+impl Handler<Join> for RateLimiter {
     type Result = ();
-    fn handle(&mut self, observed: Observed, ctx: &mut Self::Context) {
-        let now = self.epoch.elapsed();
-        let scope = self.methods.entry(observed.method).or_default();
-        match observed.observation {
+    fn handle(&mut self, join: Join, ctx: &mut Self::Context) {
+        self.join(&join.acquire, join.grant);
+        self.pump(ctx);
+    }
+}
+
+impl Handler<Ended> for RateLimiter {
+    type Result = ();
+    fn handle(&mut self, mut call: Ended, ctx: &mut Self::Context) {
+        let now = self.now();
+        let since_epoch = |moment: Instant| moment.saturating_duration_since(self.epoch);
+        if let Some(begun) = call.begun {
+            call.departure.sent_at(since_epoch(begun));
+        }
+        match call.observation {
             None => {
-                self.app.returned(now);
-                scope.returned(now);
+                self.given_back += 1;
+                self.budget.give_back(&call.departure);
             }
             Some(seen) => {
-                self.app
-                    .answered(observed.sent, now, &seen.app_limits, &seen.app_counts);
-                scope.answered(observed.sent, now, &seen.method_limits, &seen.method_counts);
-                match seen.refused {
-                    Some(refused) => {
-                        let target = if refused.whole_route {
-                            &mut self.app
-                        } else {
-                            scope
-                        };
-                        target.refused(now, refused.retry_after);
-                        tracing::info!(route = %self.route, "riot limits calls on {}; waiting", self.route);
-                    }
-                    None if seen.answered => {
-                        for scope in [&mut self.app, scope] {
-                            scope.accepted();
-                            scope.unlimited();
-                        }
-                    }
-                    None => {}
+                let received = seen.received.map_or(call.ended, Instant::from_std);
+                let received = since_epoch(received.min(call.ended));
+                if let Some(refused) = seen.refused {
+                    self.refused.add(refused.by);
                 }
+                let news = self.budget.observe(&call.departure, received, now, &seen);
+                self.tell(news, &seen, now);
             }
         }
         self.pump(ctx);
+    }
+}
+
+impl Handler<Estimate> for RateLimiter {
+    type Result = MessageResult<Estimate>;
+    fn handle(&mut self, Estimate { mut calls }: Estimate, _: &mut Self::Context) -> Self::Result {
+        let now = self.now();
+        self.sweep();
+        // Those who wait go first.
+        for method in self.line.methods() {
+            let waiting = u32::try_from(self.line.waiting_for(method)).unwrap_or(u32::MAX);
+            match calls.iter_mut().find(|(wanted, _)| *wanted == method) {
+                Some((_, calls)) => *calls = calls.saturating_add(waiting),
+                None => calls.push((method, waiting)),
+            }
+        }
+        let last = self.budget.estimate(now, &calls);
+        MessageResult(last.saturating_sub(now) + self.budget.round_trip())
+    }
+}
+
+impl Handler<Snapshot> for RateLimiter {
+    type Result = LimiterState;
+    fn handle(&mut self, _: Snapshot, _: &mut Self::Context) -> Self::Result {
+        let now = self.now();
+        self.sweep();
+        let left = |method| self.budget.paused_until(method).saturating_sub(now);
+        let paused = left(None);
+        let paused_methods = self
+            .budget
+            .methods()
+            .map(|method| (method, left(Some(method))))
+            .filter(|(_, left)| !left.is_zero())
+            .collect();
+        LimiterState {
+            route: self.route,
+            windows: self.budget.windows(now),
+            waiting: self.line.len(),
+            in_flight: self.budget.in_flight(),
+            granted: self.granted,
+            given_back: self.given_back,
+            refused: self.refused,
+            paused,
+            paused_methods,
+            round_trip: self.budget.round_trip(),
+        }
     }
 }

@@ -1,9 +1,35 @@
 //! Metering calls to the API: windows learnt from its headers, a waiting line, one limiter per route.
+//!
+//! From the inside out: `slots` and `window` (when a call is safe, and why), `margin` (how far the
+//! server's edges are trusted), `transit` (how much of a round trip is uncertain), `ramp` and
+//! `pause` (how carefully to go on), `scope` and `budget` (the limits of a route): pure, tested on
+//! a virtual clock. `line` says who is next. `actor` holds both; `permit`, `observation` and
+//! `report` are what others see of it. `gate` has one actor per route.
 
 mod actor;
+mod budget;
 mod gate;
+mod line;
+mod margin;
+mod observation;
+mod pause;
+mod permit;
+mod ramp;
+mod report;
+mod scope;
+mod slots;
+mod transit;
 mod window;
 
-pub use actor::{Acquire, MethodId, Observation, Permit, RateLimiter, Refused};
+#[cfg(test)]
+mod tests;
+
+pub use actor::RateLimiter;
+pub use budget::{Budget, Departure, MethodId, WindowState};
 pub use gate::{KeyRejected, KeyState, LimiterOf, RiotGate};
-pub use window::{Admission, Scope};
+pub use margin::Margins;
+pub use observation::{Observation, Refused, RefusedBy};
+pub use permit::{Acquire, AcquireError, Permit};
+pub use report::{Estimate, LimiterState, RefusedCounts, Snapshot};
+pub use scope::{News, Pairs};
+pub use window::Admission;

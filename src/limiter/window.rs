@@ -1,47 +1,24 @@
-//! The server's rate windows as far as a client can know them: pure, time comes in.
+//! One window of the server, as far as a client can know it. Pure: time comes in, as what has
+//! passed since any epoch.
 //!
-//! A window opens when its first call arrives there, which is not after its answer came back here.
-//! So it surely is over `span` after that answer; the edges of the real windows drift, hence a margin.
+//! A call is counted at some moment between its sending and its answer. It holds a place here from
+//! its sending until a span after the latest of these moments. A call may go when a place is free.
+//!
+//! Why that is safe, whenever the server's windows begin: of all calls that one window of the
+//! server could hold too many of, look at the one that was sent last. The others went before it and
+//! were counted less than a span before it, so each of them still held a place when it went. They
+//! were fewer than the limit. That holds for windows opened by their first call, for windows
+//! aligned to a clock, and for a sliding log.
+//!
+//! Calls of others on the same key (an earlier process, another machine) show in the server's count
+//! where it is larger than ours can be. They are taken to have been counted as late as possible.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Windows end this much later than the model says: the real edges drift.
-const MARGIN: Duration = Duration::from_millis(500);
-/// The wait after a 429 without Retry-After; doubled for each one in a row.
-const PAUSE_MIN: Duration = Duration::from_secs(1);
-const PAUSE_MAX: Duration = Duration::from_mins(1);
+use super::margin::{Margin, Margins};
+use super::slots::Slots;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Opened {
-    /// No call counted.
-    Not,
-    /// Its first call, sent at the time, has no answer yet.
-    Sending(Duration),
-    /// First call sent, first call answered.
-    Between(Duration, Duration),
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Window {
-    limit: u32,
-    used: u32,
-    opened: Opened,
-}
-
-/// One scope of limits: a route's, or a method's on a route.
-#[derive(Debug, Default)]
-pub struct Scope {
-    /// By seconds.
-    windows: BTreeMap<u32, Window>,
-    /// Answers with limits were seen.
-    known: bool,
-    in_flight: u32,
-    blocked_until: Duration,
-    refusals: u32,
-}
-
-/// May a call go now?
+/// When a call may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     Now,
@@ -50,206 +27,218 @@ pub enum Admission {
     AfterAnswer,
 }
 
-impl Scope {
-    pub fn admit(&mut self, now: Duration) -> Admission {
-        if now < self.blocked_until {
-            return Admission::At(self.blocked_until);
+impl Admission {
+    /// Both have to allow it.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::AfterAnswer, _) | (_, Self::AfterAnswer) => Self::AfterAnswer,
+            (Self::At(a), Self::At(b)) => Self::At(a.max(b)),
+            (Self::At(at), Self::Now) | (Self::Now, Self::At(at)) => Self::At(at),
+            (Self::Now, Self::Now) => Self::Now,
         }
-        // Unknown limits: one probe, not a burst.
-        if !self.known {
-            return if self.in_flight == 0 {
-                Admission::Now
-            } else {
-                Admission::AfterAnswer
-            };
-        }
-        let mut admission = Admission::Now;
-        for (&span, window) in &mut self.windows {
-            if let Opened::Between(_, answered) = window.opened {
-                let end = answered + Duration::from_secs(u64::from(span)) + MARGIN;
-                if now >= end {
-                    window.used = 0;
-                    window.opened = Opened::Not;
-                } else if window.used >= window.limit {
-                    admission = match admission {
-                        Admission::At(other) => Admission::At(other.max(end)),
-                        Admission::Now | Admission::AfterAnswer => Admission::At(end),
-                    };
-                }
-            } else if window.used >= window.limit && admission == Admission::Now {
-                admission = Admission::AfterAnswer;
-            }
-        }
-        admission
-    }
-
-    /// A call leaves now; `admit` said it may.
-    pub fn sent(&mut self, now: Duration) {
-        self.in_flight += 1;
-        for window in self.windows.values_mut() {
-            window.used += 1;
-            if window.opened == Opened::Not {
-                window.opened = Opened::Sending(now);
-            }
-        }
-    }
-
-    /// A call that was admitted was never sent.
-    pub fn returned(&mut self, now: Duration) {
-        self.answered(now, now, &BTreeMap::new(), &BTreeMap::new());
-        for window in self.windows.values_mut() {
-            window.used = window.used.saturating_sub(1);
-        }
-    }
-
-    /// The call sent at `sent` is over, answered (with these limits and counts) or not (none).
-    pub fn answered(
-        &mut self,
-        sent: Duration,
-        now: Duration,
-        limits: &BTreeMap<u32, u32>,
-        counts: &BTreeMap<u32, u32>,
-    ) {
-        self.in_flight = self.in_flight.saturating_sub(1);
-        if !limits.is_empty() {
-            self.known = true;
-            self.windows.retain(|span, _| limits.contains_key(span));
-            for (&span, &limit) in limits {
-                let window = self.windows.entry(span).or_insert(Window {
-                    limit,
-                    used: 1 + self.in_flight,
-                    opened: Opened::Sending(sent),
-                });
-                window.limit = limit;
-            }
-        }
-        for (span, window) in &mut self.windows {
-            let first = match window.opened {
-                Opened::Not => continue,
-                Opened::Sending(first) => {
-                    window.opened = Opened::Between(first, now);
-                    first
-                }
-                Opened::Between(first, _) => first,
-            };
-            // A late answer of an earlier window says nothing of this one.
-            if sent >= first
-                && let Some(&count) = counts.get(span)
-            {
-                window.used = window.used.max(count);
-            }
-        }
-    }
-
-    /// The answer was good: pauses start small again.
-    pub fn accepted(&mut self) {
-        self.refusals = 0;
-    }
-
-    /// An answer without limits, by which a scope that has none is known to have none.
-    pub fn unlimited(&mut self) {
-        self.known = true;
-    }
-
-    /// A 429 of this scope: nobody goes before it is over.
-    pub fn refused(&mut self, now: Duration, retry_after: Option<Duration>) {
-        let pause = match retry_after {
-            // Whole seconds, rounded somehow, and zero now and then.
-            Some(told) => told.max(PAUSE_MIN) + MARGIN,
-            None => PAUSE_MIN
-                .saturating_mul(1 << self.refusals.min(10))
-                .min(PAUSE_MAX),
-        };
-        self.refusals += 1;
-        self.blocked_until = self.blocked_until.max(now + pause);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What a window looked like when a call went.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    pub seconds: u32,
+    limit: u32,
+    /// Calls of ours that the server may count at the same moment, this one included.
+    ours: u32,
+}
 
-    const fn ms(n: u64) -> Duration {
-        Duration::from_millis(n)
-    }
+/// What a 429 tells of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Overrun {
+    Not,
+    /// By others on the same key.
+    ByOthers,
+    /// Its edges are not where they should be.
+    Drift,
+}
 
-    fn limits(pairs: &[(u32, u32)]) -> BTreeMap<u32, u32> {
-        pairs.iter().copied().collect()
-    }
+#[derive(Debug)]
+pub(super) struct Window {
+    seconds: u32,
+    span: Duration,
+    limit: u32,
+    ours: Slots,
+    others: Slots,
+    margin: Margin,
+}
 
-    /// A scope that has seen one answer at 100 ms, sent at 0.
-    fn known(pairs: &[(u32, u32)]) -> Scope {
-        let mut scope = Scope::default();
-        scope.sent(ms(0));
-        scope.answered(
-            ms(0),
-            ms(100),
-            &limits(pairs),
-            &pairs.iter().map(|(span, _)| (*span, 1)).collect(),
-        );
-        scope
-    }
-
-    #[test]
-    fn unknown_limits_are_probed_with_one_call() {
-        let mut scope = Scope::default();
-        assert_eq!(scope.admit(ms(0)), Admission::Now);
-        scope.sent(ms(0));
-        assert_eq!(scope.admit(ms(1)), Admission::AfterAnswer);
-    }
-
-    #[test]
-    fn a_full_window_opens_again_after_its_span_counted_from_the_first_answer() {
-        let mut scope = known(&[(1, 3)]);
-        for _ in 0..2 {
-            assert_eq!(scope.admit(ms(200)), Admission::Now);
-            scope.sent(ms(200));
+impl Window {
+    pub(super) fn new(seconds: u32, limit: u32, margins: Margins) -> Self {
+        let span = Duration::from_secs(u64::from(seconds));
+        Self {
+            seconds,
+            span,
+            // A limit of nothing would never let us learn of a better one.
+            limit: limit.max(1),
+            ours: Slots::new(span),
+            others: Slots::new(span),
+            margin: Margin::new(margins, span),
         }
-        assert_eq!(scope.admit(ms(300)), Admission::At(ms(1_600)));
-        assert_eq!(scope.admit(ms(1_600)), Admission::Now);
     }
 
-    #[test]
-    fn of_several_full_windows_the_longest_wait_counts() {
-        let mut scope = known(&[(1, 1), (120, 1)]);
-        assert_eq!(scope.admit(ms(200)), Admission::At(ms(120_600)));
+    pub(super) fn limit(&self) -> u32 {
+        self.limit
     }
 
-    #[test]
-    fn a_count_that_others_used_up_is_believed_and_a_late_one_is_not() {
-        let mut scope = known(&[(1, 10)]);
-        scope.sent(ms(200));
-        scope.answered(ms(200), ms(250), &limits(&[(1, 10)]), &limits(&[(1, 10)]));
-        assert_eq!(scope.admit(ms(300)), Admission::At(ms(1_600)));
-        assert_eq!(scope.admit(ms(1_700)), Admission::Now);
-        scope.sent(ms(1_700));
-        scope.answered(ms(300), ms(1_750), &limits(&[(1, 10)]), &limits(&[(1, 10)]));
-        assert_eq!(
-            scope.admit(ms(1_760)),
-            Admission::Now,
-            "the late answer was of the last window"
-        );
+    pub(super) fn set_limit(&mut self, limit: u32) {
+        self.limit = limit.max(1);
     }
 
-    #[test]
-    fn a_429_stops_the_scope_for_its_time_and_pauses_grow_without_one() {
-        let mut scope = known(&[(1, 100)]);
-        scope.refused(ms(200), Some(Duration::from_secs(3)));
-        assert_eq!(scope.admit(ms(3_000)), Admission::At(ms(3_700)));
-        scope.refused(ms(4_000), None);
-        assert_eq!(scope.admit(ms(4_000)), Admission::At(ms(6_000)));
+    /// Places that are held, with those of calls in flight.
+    pub(super) fn used(&self, in_flight: u32) -> u32 {
+        in_flight + self.ours.held() + self.others.held()
     }
 
-    #[test]
-    fn limits_may_change_while_running() {
-        let mut scope = known(&[(1, 100)]);
-        scope.sent(ms(150));
-        scope.answered(
-            ms(150),
-            ms(200),
-            &limits(&[(1, 2), (10, 50)]),
-            &limits(&[(1, 2), (10, 2)]),
-        );
-        assert_eq!(scope.admit(ms(250)), Admission::At(ms(1_600)));
+    /// Frees the places of calls that no window can hold any more. Of a round trip, `floor` is sure.
+    pub(super) fn advance(&mut self, now: Duration, floor: Duration) {
+        let margin = self.margin.at(now);
+        if let Some(at) = (now + floor).checked_sub(self.span + margin) {
+            self.ours.free_until(at);
+        }
+        if let Some(at) = now.checked_sub(self.span + margin) {
+            self.others.forget_until(at);
+        }
+        if let Some(at) = now.checked_sub(self.span + self.margin.widest()) {
+            self.ours.forget_until(at);
+        }
+    }
+
+    /// When one more call may go. `advance` comes first.
+    pub(super) fn admit(&self, now: Duration, floor: Duration, in_flight: u32) -> Admission {
+        let used = self.used(in_flight);
+        let Some(over) = used.checked_sub(self.limit) else {
+            return Admission::Now;
+        };
+        match self.nth_release(now, floor, over) {
+            Some(at) => Admission::At(at),
+            None => Admission::AfterAnswer,
+        }
+    }
+
+    /// When the nth place, from 0, of those of answered calls is free.
+    fn nth_release(&self, now: Duration, floor: Duration, nth: u32) -> Option<Duration> {
+        let after = self.span + self.margin.at(now);
+        let mut left = nth;
+        self.releases(after, floor).find_map(|(at, calls)| {
+            let found = left < calls;
+            left = left.saturating_sub(calls);
+            found.then_some(at)
+        })
+    }
+
+    /// When places of answered calls become free, in order, and how many then.
+    fn releases(
+        &self,
+        after: Duration,
+        floor: Duration,
+    ) -> impl Iterator<Item = (Duration, u32)> + '_ {
+        let mut ours = self
+            .ours
+            .moments()
+            .map(move |(at, n)| ((at + after).saturating_sub(floor), n))
+            .peekable();
+        let mut others = self
+            .others
+            .moments()
+            .map(move |(at, n)| (at + after, n))
+            .peekable();
+        std::iter::from_fn(move || match (ours.peek(), others.peek()) {
+            (Some(own), Some(other)) if own.0 <= other.0 => ours.next(),
+            (Some(_), None) => ours.next(),
+            (_, Some(_)) => others.next(),
+            (None, None) => None,
+        })
+    }
+
+    /// When the last of so many further calls may go if everything goes on as now: places that are
+    /// free, then those that become free, then all of them again a cycle later.
+    pub(super) fn estimate(
+        &self,
+        now: Duration,
+        floor: Duration,
+        round_trip: Duration,
+        in_flight: u32,
+        calls: u32,
+    ) -> Duration {
+        let Some(last) = calls.checked_sub(1) else {
+            return now;
+        };
+        let after = self.span + self.margin.at(now);
+        let cycle = after + round_trip.saturating_sub(floor);
+        let (cycles, nth) = (last / self.limit, last % self.limit);
+        let free = self.limit.saturating_sub(self.used(in_flight));
+        // More may be held than the limit is, after it shrank.
+        let surplus = self.used(in_flight).saturating_sub(self.limit);
+        let begin = match nth.checked_sub(free) {
+            None => now,
+            Some(nth) => self
+                .nth_release(now, floor, nth + surplus)
+                .unwrap_or(now + cycle),
+        };
+        begin + cycle * cycles
+    }
+
+    pub(super) fn mark(&self, in_flight: u32) -> Mark {
+        Mark {
+            seconds: self.seconds,
+            limit: self.limit,
+            ours: in_flight + self.ours.remembered(),
+        }
+    }
+
+    /// A call of ours was counted, at the moment at the latest.
+    pub(super) fn counted(&mut self, at: Duration) {
+        self.ours.push(at, 1);
+    }
+
+    /// The server's count when it counted a call that was sent at `sent` and answered at `received`.
+    /// `mark` is from when it was sent, unless the window was not known then; since then `later`
+    /// further calls of ours went. Returns how many calls of others there are at least.
+    pub(super) fn reconcile(
+        &mut self,
+        count: u32,
+        mark: Option<Mark>,
+        later: u32,
+        in_flight: u32,
+        [sent, received]: [Duration; 2],
+    ) -> u32 {
+        let ours = mark.map_or(in_flight + self.ours.remembered(), |mark| mark.ours + later);
+        let others = count.saturating_sub(ours);
+        let known = self.others.held();
+        if others > known {
+            self.others.push(received, others - known);
+        } else if self.others.latest().is_some_and(|latest| sent >= latest) {
+            // A new window, or they slid out of it: the server counts no more than these.
+            self.others.keep_latest(count.saturating_sub(1));
+        }
+        others
+    }
+
+    /// Judges a 429 of this window's scope, after `reconcile` said how many calls are of others.
+    /// Without a count any window may be the one.
+    pub(super) fn overrun(&self, count: Option<u32>, others: u32, mark: Option<Mark>) -> Overrun {
+        match count {
+            Some(count) if count <= self.limit => Overrun::Not,
+            Some(_) if others > 0 => Overrun::ByOthers,
+            // It had another limit when the call went: nobody's fault.
+            _ if mark.is_none_or(|mark| mark.limit != self.limit) => Overrun::Not,
+            _ => Overrun::Drift,
+        }
+    }
+
+    /// Trusts the edges less for a while. False if it does so already.
+    pub(super) fn widen(&mut self, now: Duration) -> bool {
+        let news = self.margin.widen(now);
+        if news {
+            self.ours.hold_all();
+        }
+        news
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -205,6 +205,8 @@ pub struct RateHeaders {
     pub app_counts: Limits,
     pub method_limits: Limits,
     pub method_counts: Limits,
+    /// When the head of the answer came; the body takes longer.
+    pub received: Option<Instant>,
 }
 
 impl RateHeaders {
@@ -226,6 +228,7 @@ impl RateHeaders {
             app_counts: pairs("x-app-rate-limit-count"),
             method_limits: pairs("x-method-rate-limit"),
             method_counts: pairs("x-method-rate-limit-count"),
+            received: None,
         }
     }
 }
@@ -279,7 +282,10 @@ impl RiotClient {
                 );
             }
         };
-        let rate = RateHeaders::read(response.headers());
+        let rate = RateHeaders {
+            received: Some(Instant::now()),
+            ..RateHeaders::read(response.headers())
+        };
         (Some(rate), read_answer(response).await)
     }
 }

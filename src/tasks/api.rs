@@ -11,7 +11,8 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::engine::TaskResult;
 use crate::limiter::{
-    Acquire, KeyRejected, KeyState, LimiterOf, Observation, Permit, RateLimiter, Refused, RiotGate,
+    Acquire, AcquireError, KeyRejected, KeyState, LimiterOf, Observation, Permit, RateLimiter,
+    Refused, RefusedBy, RiotGate,
 };
 use crate::metrics::Metrics;
 use crate::model::records::{Codec, Payload};
@@ -22,6 +23,9 @@ use crate::riot::{
 
 /// Refusals in a row after which a job gives its slot to others.
 const REFUSALS_MAX: u32 = 5;
+
+/// How long a job stays away that found the limiter's waiting line full.
+const LINE_FULL_PAUSE: Duration = Duration::from_secs(30);
 
 /// Everything a task needs of Riot.
 #[derive(Debug)]
@@ -62,13 +66,20 @@ impl RiotApi {
 
     /// Makes a call, in turn. 429s and a rejected key are waited out: they cost no attempt. Everything
     /// else is the caller's to judge.
-    pub async fn call(&self, call: &Call, priority: Priority) -> Result<Response, RiotError> {
+    pub async fn call(
+        &self,
+        call: &Call,
+        priority: Priority,
+        flow: u64,
+    ) -> Result<Response, RiotError> {
         let mut refusals = 0;
         loop {
             self.wait_for_key().await?;
-            match self.call_once(call, priority).await {
+            match self.call_once(call, priority, flow).await {
                 Err(RiotError::RateLimited { .. }) if refusals < REFUSALS_MAX => refusals += 1,
-                Err(RiotError::Forbidden(status)) if self.key_is_rejected(call, priority).await => {
+                Err(RiotError::Forbidden(status))
+                    if self.key_is_rejected(call, priority, flow).await =>
+                {
                     tracing::debug!("HTTP {status} confirmed; the call waits for another key");
                 }
                 other => return other,
@@ -97,7 +108,7 @@ impl RiotApi {
     }
 
     /// A lone 401 or 403 can be the edge's whim; only a second one, on another call, is the key's end.
-    async fn key_is_rejected(&self, refused: &Call, priority: Priority) -> bool {
+    async fn key_is_rejected(&self, refused: &Call, priority: Priority, flow: u64) -> bool {
         let platform = match refused.route {
             Route::Platform(platform) => platform,
             Route::Region(Region::Americas) => Platform::Na1,
@@ -105,7 +116,10 @@ impl RiotApi {
             Route::Region(Region::Europe) => Platform::Euw1,
             Route::Region(Region::Sea) => Platform::Oc1,
         };
-        match self.call_once(&Call::status(platform), priority).await {
+        match self
+            .call_once(&Call::status(platform), priority, flow)
+            .await
+        {
             Err(RiotError::Forbidden(status)) => {
                 // A closed mailbox means the engine is stopping, which the next wait will tell.
                 let _ = self.gate.send(KeyRejected(status)).await;
@@ -115,12 +129,18 @@ impl RiotApi {
         }
     }
 
-    async fn call_once(&self, call: &Call, priority: Priority) -> Result<Response, RiotError> {
-        let permit = tokio::select! {
-            permit = self.permit(call, priority) => permit?,
+    async fn call_once(
+        &self,
+        call: &Call,
+        priority: Priority,
+        flow: u64,
+    ) -> Result<Response, RiotError> {
+        let mut permit = tokio::select! {
+            permit = self.permit(call, priority, flow) => permit?,
             () = self.closed() => return Err(RiotError::Stopping),
         };
         self.metrics.calls.fetch_add(1, Ordering::Relaxed);
+        permit.begin();
         let (headers, result) = self.client.send(call).await;
         permit.observe(observation(headers, &result));
         if matches!(result, Err(RiotError::RateLimited { .. })) {
@@ -129,7 +149,12 @@ impl RiotApi {
         result
     }
 
-    async fn permit(&self, call: &Call, priority: Priority) -> Result<Permit, RiotError> {
+    async fn permit(
+        &self,
+        call: &Call,
+        priority: Priority,
+        flow: u64,
+    ) -> Result<Permit, RiotError> {
         // Twice: the limiter that is known may have died since.
         for _ in 0..2 {
             let known = self
@@ -150,10 +175,18 @@ impl RiotApi {
             let acquire = Acquire {
                 method: call.method as u8,
                 priority,
+                flow,
             };
             match limiter.send(acquire).await {
-                Ok(Some(permit)) => return Ok(permit),
-                Ok(None) | Err(_) => {
+                Ok(Ok(permit)) => return Ok(permit),
+                // As good as a refusal: the job comes back later.
+                Ok(Err(AcquireError::LineFull { .. })) => {
+                    return Err(RiotError::RateLimited {
+                        scope: LimitScope::Application,
+                        retry_after: Some(LINE_FULL_PAUSE),
+                    });
+                }
+                Err(_) => {
                     self.limiters.remove(&call.route);
                 }
             }
@@ -200,7 +233,11 @@ fn observation(headers: Option<RateHeaders>, result: &Result<Response, RiotError
     let headers = headers.unwrap_or_default();
     let refused = match result {
         Err(RiotError::RateLimited { scope, retry_after }) => Some(Refused {
-            whole_route: *scope == LimitScope::Application,
+            by: match scope {
+                LimitScope::Application => RefusedBy::Application,
+                LimitScope::Method => RefusedBy::Method,
+                LimitScope::Service => RefusedBy::Service,
+            },
             retry_after: *retry_after,
         }),
         _ => None,
@@ -212,6 +249,8 @@ fn observation(headers: Option<RateHeaders>, result: &Result<Response, RiotError
         method_counts: headers.method_counts,
         refused,
         answered,
+        served: result.is_ok(),
+        received: headers.received,
     }
 }
 

@@ -115,7 +115,11 @@ async fn sync(
             .with_children(children);
     }
     let response = match api
-        .call(&Call::match_document(id), context.priority())
+        .call(
+            &Call::match_document(id),
+            context.priority(),
+            context.flow(),
+        )
         .await
     {
         Ok(response) => response,

@@ -202,6 +202,7 @@ async fn fetch_player(
         .call(
             &Call::account(&args.riot_id, args.platform),
             context.priority(),
+            context.flow(),
         )
         .await
     {
@@ -217,6 +218,7 @@ async fn fetch_player(
         .call(
             &Call::summoner(&account.puuid, args.platform),
             context.priority(),
+            context.flow(),
         )
         .await
     {
@@ -292,7 +294,7 @@ async fn pages(
     let mut ids = Vec::new();
     for page in 0..PAGES_MAX {
         let call = Call::match_ids(puuid, args.platform, from, to, page * PAGE);
-        let response = api.call(&call, context.priority()).await?;
+        let response = api.call(&call, context.priority(), context.flow()).await?;
         let ((page, odd), _) = api.read(response, parse_match_ids).await?;
         if odd > 0 {
             tracing::warn!(

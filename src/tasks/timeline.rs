@@ -79,7 +79,10 @@ impl Task for TimelineSync {
 
 async fn sync(api: &RiotApi, context: &JobContext, args: &Args) -> TaskResult {
     let id = args.match_id;
-    let response = match api.call(&Call::timeline(id), context.priority()).await {
+    let response = match api
+        .call(&Call::timeline(id), context.priority(), context.flow())
+        .await
+    {
         Ok(response) => response,
         Err(RiotError::NotFound) => {
             return not_found(context, id, PayloadKind::Timeline, args.young);

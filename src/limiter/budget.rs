@@ -1,0 +1,232 @@
+//! All limits of one route: the application's and each method's. Pure: time comes in, as what has
+//! passed since any epoch.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::margin::Margins;
+use super::observation::{Observation, Refused, RefusedBy};
+use super::scope::{Answer, News, Scope, Ticket, Verdict};
+use super::transit::Transit;
+use super::window::Admission;
+
+/// A method's name to the limiter; it need not know which there are.
+pub type MethodId = u8;
+
+/// A call that may go. It ends with `observe` or `give_back`.
+#[derive(Debug)]
+pub struct Departure {
+    method: MethodId,
+    /// When it was allowed, or when it really went if that is known.
+    sent: Duration,
+    of_app: Ticket,
+    of_method: Ticket,
+}
+
+impl Departure {
+    /// It went later than it was allowed to.
+    pub fn sent_at(&mut self, now: Duration) {
+        self.sent = self.sent.max(now);
+    }
+
+    pub fn method(&self) -> MethodId {
+        self.method
+    }
+}
+
+/// A window as people see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowState {
+    /// None: the application's, for all methods together.
+    pub method: Option<MethodId>,
+    pub seconds: u32,
+    /// Calls that have to be reckoned with, those in flight included.
+    pub used: u32,
+    pub limit: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Budget {
+    app: Scope,
+    methods: BTreeMap<MethodId, Scope>,
+    margins: Margins,
+    transit: Transit,
+}
+
+impl Budget {
+    pub fn new(margins: Margins) -> Self {
+        Self {
+            app: Scope::new(margins),
+            methods: BTreeMap::new(),
+            margins,
+            transit: Transit::default(),
+        }
+    }
+
+    fn method(&mut self, method: MethodId) -> &mut Scope {
+        self.methods
+            .entry(method)
+            .or_insert_with(|| Scope::new(self.margins))
+    }
+
+    /// May any call go?
+    pub fn admit_any(&mut self, now: Duration) -> Admission {
+        self.app.admit(now, &self.transit)
+    }
+
+    /// May a call of this method go, as far as the method is concerned?
+    pub fn admit_method(&mut self, method: MethodId, now: Duration) -> Admission {
+        let scope = self
+            .methods
+            .entry(method)
+            .or_insert_with(|| Scope::new(self.margins));
+        scope.admit(now, &self.transit)
+    }
+
+    /// May a call of this method go?
+    pub fn admit(&mut self, method: MethodId, now: Duration) -> Admission {
+        self.admit_any(now).and(self.admit_method(method, now))
+    }
+
+    /// A call goes now; `admit` said that it may.
+    pub fn depart(&mut self, method: MethodId, now: Duration) -> Departure {
+        Departure {
+            method,
+            sent: now,
+            of_app: self.app.depart(now),
+            of_method: self.method(method).depart(now),
+        }
+    }
+
+    /// The call was never sent.
+    pub fn give_back(&mut self, departure: &Departure) {
+        self.app.give_back();
+        self.method(departure.method).give_back();
+    }
+
+    /// The call ended at `received`, which is reported now.
+    pub fn observe(
+        &mut self,
+        departure: &Departure,
+        received: Duration,
+        now: Duration,
+        seen: &Observation,
+    ) -> News {
+        let received = received.clamp(departure.sent, now.max(departure.sent));
+        if !seen.answered {
+            self.app.lost(received, &self.transit);
+            let scope = self.methods.get_mut(&departure.method);
+            if let Some(scope) = scope {
+                scope.lost(received, &self.transit);
+            }
+            return News::default();
+        }
+        self.transit.observe(received - departure.sent);
+        let [of_app, of_method] = verdicts(seen);
+        let app = Answer {
+            sent: departure.sent,
+            received,
+            limits: &seen.app_limits,
+            counts: &seen.app_counts,
+            verdict: of_app,
+        };
+        let method = Answer {
+            limits: &seen.method_limits,
+            counts: &seen.method_counts,
+            verdict: of_method,
+            ..app
+        };
+        let news = self.app.answered(&departure.of_app, app, now);
+        let scope = self.method(departure.method);
+        news.merge(scope.answered(&departure.of_method, method, now))
+    }
+
+    /// When the last of these further calls may go if nothing else comes between: a moment, not
+    /// before now. Methods whose limits are not known yet are taken to have none.
+    pub fn estimate(&mut self, now: Duration, calls: &[(MethodId, u32)]) -> Duration {
+        self.advance(now);
+        let total = calls
+            .iter()
+            .fold(0_u32, |sum, (_, calls)| sum.saturating_add(*calls));
+        let of_methods = calls.iter().filter_map(|(method, calls)| {
+            let scope = self.methods.get(method)?;
+            Some(scope.estimate(now, &self.transit, *calls))
+        });
+        let of_app = self.app.estimate(now, &self.transit, total);
+        of_methods.fold(of_app, Duration::max)
+    }
+
+    /// What a round trip takes of late.
+    pub fn round_trip(&self) -> Duration {
+        self.transit.mean()
+    }
+
+    pub fn in_flight(&self) -> u32 {
+        self.app.in_flight()
+    }
+
+    /// Until when the whole route, or the method, stands still.
+    pub fn paused_until(&self, method: Option<MethodId>) -> Duration {
+        match method {
+            None => self.app.paused_until(),
+            Some(method) => self
+                .methods
+                .get(&method)
+                .map_or(Duration::ZERO, Scope::paused_until),
+        }
+    }
+
+    /// Methods that were called.
+    pub fn methods(&self) -> impl Iterator<Item = MethodId> + '_ {
+        self.methods.keys().copied()
+    }
+
+    pub fn windows(&mut self, now: Duration) -> Vec<WindowState> {
+        self.advance(now);
+        let scopes = std::iter::once((None, &self.app)).chain(
+            self.methods
+                .iter()
+                .map(|(&method, scope)| (Some(method), scope)),
+        );
+        scopes
+            .flat_map(|(method, scope)| {
+                scope
+                    .windows()
+                    .map(move |(seconds, used, limit)| WindowState {
+                        method,
+                        seconds,
+                        used,
+                        limit,
+                    })
+            })
+            .collect()
+    }
+
+    fn advance(&mut self, now: Duration) {
+        self.app.advance(now, &self.transit);
+        for scope in self.methods.values_mut() {
+            scope.advance(now, &self.transit);
+        }
+    }
+}
+
+/// What an answer means to the application's scope and to the method's.
+fn verdicts(seen: &Observation) -> [Verdict; 2] {
+    let Some(Refused { by, retry_after }) = seen.refused else {
+        return [if seen.served {
+            Verdict::Served
+        } else {
+            Verdict::Failed
+        }; 2];
+    };
+    let here = |growing| Verdict::Refused {
+        told: retry_after,
+        growing,
+    };
+    match by {
+        RefusedBy::Application => [here(false), Verdict::RefusedElsewhere],
+        RefusedBy::Method => [Verdict::RefusedElsewhere, here(false)],
+        RefusedBy::Service => [Verdict::RefusedElsewhere, here(true)],
+    }
+}

@@ -1,0 +1,109 @@
+//! By how much the server's windows may be longer than they say.
+
+use std::time::Duration;
+
+/// How far a window's edges are trusted.
+///
+/// The defaults: a thousandth of the span (a clock that is being set may run that much faster or
+/// slower, and it costs a thousandth of the budget), 5 ms at least (both sides count in whole
+/// milliseconds, timers too), a second at most. The real edges drift by up to a second at times
+/// (developer-relations issue 371: half a second did not cure it), which on a window of ten seconds
+/// would cost 9 % of the budget. So a second is added only where a 429 proves it: such a lone 429 is
+/// harmless, and the proof is believed for ten minutes, then for twice as long each time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Margins {
+    /// One part in so many of the span.
+    pub share: u32,
+    pub least: Duration,
+    pub most: Duration,
+    /// After a 429 that should not have been.
+    pub wide: Duration,
+    /// For how long, the first time.
+    pub hold: Duration,
+}
+
+/// The longest time for which a wide margin is kept.
+const HOLD_MAX: Duration = Duration::from_hours(8);
+
+impl Default for Margins {
+    fn default() -> Self {
+        Self {
+            share: 1000,
+            least: Duration::from_millis(5),
+            most: Duration::from_secs(1),
+            wide: Duration::from_millis(1_050),
+            hold: Duration::from_mins(10),
+        }
+    }
+}
+
+/// The margin of one window.
+#[derive(Debug)]
+pub(super) struct Margin {
+    margins: Margins,
+    usual: Duration,
+    wide_until: Option<Duration>,
+    hold: Duration,
+}
+
+impl Margin {
+    pub(super) fn new(margins: Margins, span: Duration) -> Self {
+        Self {
+            margins,
+            usual: (span / margins.share.max(1)).clamp(margins.least, margins.most),
+            wide_until: None,
+            hold: margins.hold,
+        }
+    }
+
+    pub(super) fn at(&self, now: Duration) -> Duration {
+        match self.wide_until {
+            Some(until) if now < until => self.widest(),
+            _ => self.usual,
+        }
+    }
+
+    /// What it can be at most.
+    pub(super) fn widest(&self) -> Duration {
+        self.margins.wide.max(self.usual)
+    }
+
+    /// A 429 came though the margin was kept. False if it was wide already.
+    pub(super) fn widen(&mut self, now: Duration) -> bool {
+        let was_wide = self.wide_until.is_some_and(|until| now < until);
+        if self.wide_until.is_some() && !was_wide {
+            self.hold = (self.hold * 2).min(HOLD_MAX);
+        }
+        self.wide_until = Some(now + self.hold);
+        !was_wide
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn secs(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[test]
+    fn a_wide_margin_is_kept_for_a_while_and_longer_each_time() {
+        let mut margin = Margin::new(Margins::default(), secs(10));
+        assert_eq!(margin.at(secs(0)), Duration::from_millis(10));
+        assert!(margin.widen(secs(0)));
+        assert!(margin.at(secs(599)) > secs(1));
+        assert_eq!(margin.at(secs(600)), Duration::from_millis(10));
+        assert!(margin.widen(secs(700)));
+        assert!(margin.at(secs(700 + 1_199)) > secs(1));
+        assert!(!margin.widen(secs(1_800)), "it is wide already");
+    }
+
+    #[test]
+    fn short_and_long_spans_have_bounds() {
+        let usual = |span| Margin::new(Margins::default(), secs(span)).at(secs(0));
+        assert_eq!(usual(1), Duration::from_millis(5));
+        assert_eq!(usual(600), Duration::from_millis(600));
+        assert_eq!(usual(86_400), secs(1));
+    }
+}

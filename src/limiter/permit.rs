@@ -1,0 +1,101 @@
+//! The right to send one call, and what becomes of it.
+
+use std::fmt;
+
+use actix::prelude::*;
+use tokio::time::Instant;
+
+use super::actor::RateLimiter;
+use super::budget::{Departure, MethodId};
+use super::observation::Observation;
+use crate::model::Priority;
+
+/// Waits for a permit. The answer comes when it is granted; whoever no longer waits for the answer
+/// has left the line.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Permit, AcquireError>")]
+pub struct Acquire {
+    pub method: MethodId,
+    pub priority: Priority,
+    /// Whose call it is: flows of one priority take turns.
+    pub flow: u64,
+}
+
+/// Why there is no permit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AcquireError {
+    /// More wait than memory should be spent on. Come back later.
+    #[error("{waiting} calls wait for the limits already")]
+    LineFull { waiting: usize },
+}
+
+/// The right to send one call now. Say `begin` when it goes and `observe` when it ended.
+///
+/// Dropped before `begin` it is given back, as nothing was sent. Dropped after, the call counts: the
+/// server may have seen it.
+#[must_use = "a permit that is dropped is given back"]
+pub struct Permit {
+    limiter: Addr<RateLimiter>,
+    /// None once it is reported.
+    departure: Option<Departure>,
+    begun: Option<Instant>,
+}
+
+impl Permit {
+    pub(super) fn new(limiter: Addr<RateLimiter>, departure: Departure) -> Self {
+        Self {
+            limiter,
+            departure: Some(departure),
+            begun: None,
+        }
+    }
+
+    /// The call goes now. From here on it counts, whatever becomes of it.
+    pub fn begin(&mut self) {
+        self.begun = Some(Instant::now());
+    }
+
+    /// Tells the limiter how the call ended.
+    pub fn observe(mut self, observation: Observation) {
+        self.report(Some(observation));
+    }
+
+    fn report(&mut self, observation: Option<Observation>) {
+        let Some(departure) = self.departure.take() else {
+            return;
+        };
+        // One message per call in flight, of which there are few; it must not be lost.
+        self.limiter.do_send(Ended {
+            departure,
+            begun: self.begun,
+            ended: Instant::now(),
+            observation,
+        });
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let unknown = self.begun.map(|_| Observation::default());
+        self.report(unknown);
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit")
+            .field("departure", &self.departure)
+            .field("begun", &self.begun)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A call is over, or (no observation) was never sent.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Ended {
+    pub departure: Departure,
+    pub begun: Option<Instant>,
+    pub ended: Instant,
+    pub observation: Option<Observation>,
+}

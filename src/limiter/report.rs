@@ -1,0 +1,65 @@
+//! What a limiter tells of itself: how long calls would take, and how it stands.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use super::budget::{MethodId, WindowState};
+use super::observation::RefusedBy;
+use crate::model::Route;
+
+/// How long it takes until the last of these calls has gone, under the present limits and behind
+/// everybody who waits now. Limits that are not known yet are taken to be none.
+#[derive(Debug, Message)]
+#[rtype(result = "Duration")]
+pub struct Estimate {
+    pub calls: Vec<(MethodId, u32)>,
+}
+
+/// How the limiter stands.
+#[derive(Debug, Clone, Copy, Default, Message)]
+#[rtype(result = "LimiterState")]
+pub struct Snapshot;
+
+/// 429s by type.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RefusedCounts {
+    pub application: u64,
+    pub method: u64,
+    /// Of the service, of unknown type, or of none.
+    pub service: u64,
+}
+
+impl RefusedCounts {
+    pub(super) fn add(&mut self, by: RefusedBy) {
+        *match by {
+            RefusedBy::Application => &mut self.application,
+            RefusedBy::Method => &mut self.method,
+            RefusedBy::Service => &mut self.service,
+        } += 1;
+    }
+
+    pub fn total(&self) -> u64 {
+        self.application + self.method + self.service
+    }
+}
+
+/// The answer to `Snapshot`.
+#[derive(Debug, Clone, PartialEq, Eq, MessageResponse)]
+pub struct LimiterState {
+    pub route: Route,
+    pub windows: Vec<WindowState>,
+    pub waiting: usize,
+    pub in_flight: u32,
+    /// Permits granted so far.
+    pub granted: u64,
+    /// Permits that came back unsent.
+    pub given_back: u64,
+    pub refused: RefusedCounts,
+    /// How long the whole route still stands still; zero if it does not.
+    pub paused: Duration,
+    /// The same of single methods, where it is not zero.
+    pub paused_methods: Vec<(MethodId, Duration)>,
+    /// What a round trip takes of late; zero before the first.
+    pub round_trip: Duration,
+}

@@ -1,0 +1,315 @@
+//! One scope of limits, a route's or a method's on a route: its windows, what is in flight, and
+//! pauses. Pure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::margin::Margins;
+use super::pause::Pause;
+use super::ramp::Ramp;
+use super::transit::Transit;
+use super::window::{Admission, Mark, Overrun, Window};
+
+/// Seconds -> calls, as in the headers.
+pub type Pairs = BTreeMap<u32, u32>;
+
+/// When the first count shows that the key was in use, calls of before may still be on their way and
+/// not counted. So the second call waits, and its count is believed.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// A call that went, as its scope remembers it.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    /// So many went before it.
+    number: u64,
+    marks: Vec<Mark>,
+}
+
+/// How a call ended, to one scope.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Answer<'a> {
+    pub sent: Duration,
+    pub received: Duration,
+    pub limits: &'a Pairs,
+    pub counts: &'a Pairs,
+    pub verdict: Verdict,
+}
+
+/// What an answer says of the limits of a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The call was served: without limit headers there are no limits.
+    Served,
+    /// It was not served, for reasons that have nothing to do with limits.
+    Failed,
+    /// A 429 of another scope.
+    RefusedElsewhere,
+    /// A 429 of this one.
+    Refused {
+        told: Option<Duration>,
+        /// Not of our counted windows: the service's, or one that does not say.
+        growing: bool,
+    },
+}
+
+/// What is worth telling people.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct News {
+    /// A new pause, until then.
+    pub paused_until: Option<Duration>,
+    /// The windows' edges are trusted less from now on.
+    pub drift: bool,
+    /// Somebody else uses the key.
+    pub others: bool,
+}
+
+impl News {
+    pub(super) fn merge(self, other: Self) -> Self {
+        Self {
+            paused_until: self.paused_until.max(other.paused_until),
+            drift: self.drift || other.drift,
+            others: self.others || other.others,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Scope {
+    windows: BTreeMap<u32, Window>,
+    margins: Margins,
+    /// Answers told the limits, or that there are none.
+    known: bool,
+    /// When the answer came that last changed a limit.
+    limits_since: Duration,
+    in_flight: u32,
+    departed: u64,
+    ramp: Ramp,
+    pause: Pause,
+}
+
+impl Scope {
+    pub(super) fn new(margins: Margins) -> Self {
+        Self {
+            windows: BTreeMap::new(),
+            margins,
+            known: false,
+            limits_since: Duration::ZERO,
+            in_flight: 0,
+            departed: 0,
+            ramp: Ramp::default(),
+            pause: Pause::default(),
+        }
+    }
+
+    pub(super) fn admit(&mut self, now: Duration, transit: &Transit) -> Admission {
+        if now < self.pause.until() {
+            return Admission::At(self.pause.until());
+        }
+        let floor = transit.floor();
+        let mut admission = Admission::Now;
+        for window in self.windows.values_mut() {
+            window.advance(now, floor);
+            admission = admission.and(window.admit(now, floor, self.in_flight));
+        }
+        if admission != Admission::Now {
+            return admission;
+        }
+        if self.in_flight >= self.in_flight_most(transit.mean()) {
+            return Admission::AfterAnswer;
+        }
+        let ready_at = self.ramp.ready_at(now, self.in_flight);
+        if ready_at <= now {
+            Admission::Now
+        } else {
+            Admission::At(ready_at)
+        }
+    }
+
+    /// Half of the smallest limit, so that a limit that is halved meets no more calls on their way
+    /// than it allows; more where round trips are so long that the half would not do.
+    fn in_flight_most(&self, round_trip: Duration) -> u32 {
+        let of_window = |(&seconds, window): (&u32, &Window)| {
+            let share = round_trip.as_secs_f64() / (f64::from(seconds) + round_trip.as_secs_f64());
+            window
+                .limit()
+                .div_ceil(2)
+                .max(scaled(window.limit(), 1.5 * share))
+        };
+        self.windows.iter().map(of_window).min().unwrap_or(u32::MAX)
+    }
+
+    /// A call goes now; `admit` said it may.
+    pub(super) fn depart(&mut self, now: Duration) -> Ticket {
+        self.in_flight += 1;
+        self.departed += 1;
+        self.ramp.departed(now);
+        Ticket {
+            number: self.departed,
+            marks: self
+                .windows
+                .values()
+                .map(|window| window.mark(self.in_flight))
+                .collect(),
+        }
+    }
+
+    /// A call that was to go was never sent.
+    pub(super) fn give_back(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    /// No answer will come. The call may have been counted, just now at the latest.
+    pub(super) fn lost(&mut self, now: Duration, transit: &Transit) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        for window in self.windows.values_mut() {
+            // The floor is of calls with an answer.
+            window.counted(now + transit.floor());
+        }
+    }
+
+    pub(super) fn answered(&mut self, ticket: &Ticket, answer: Answer<'_>, now: Duration) -> News {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        for window in self.windows.values_mut() {
+            window.counted(answer.received);
+        }
+        let was_known = self.known;
+        self.learn(&answer);
+        let mut news = self.reconcile(ticket, answer, now, !was_known);
+        if !was_known && news.others {
+            // Calls of an earlier process are no news; they may still be on their way.
+            news.others = false;
+            self.pause.hold_until(answer.received + SETTLE);
+            self.ramp.restart();
+        }
+        match answer.verdict {
+            Verdict::Refused { told, growing } => {
+                self.ramp.restart();
+                if self.pause.refused(answer.sent, now, told, growing) {
+                    news.paused_until = Some(self.pause.until());
+                }
+            }
+            Verdict::Served => {
+                self.known = true;
+                self.pause.accepted(answer.sent);
+                self.ramp.grow(now);
+            }
+            // Its headers, if it has some, are as good as any.
+            Verdict::Failed if !answer.limits.is_empty() => {
+                self.pause.accepted(answer.sent);
+                self.ramp.grow(now);
+            }
+            Verdict::Failed | Verdict::RefusedElsewhere => {}
+        }
+        news
+    }
+
+    /// Takes the limits of an answer. Answers overtake each other: one that may be older than what
+    /// is known can only make it stricter.
+    fn learn(&mut self, answer: &Answer<'_>) {
+        if answer.limits.is_empty() {
+            return;
+        }
+        let newer = answer.sent >= self.limits_since;
+        let mut changed = !self.known;
+        self.known = true;
+        if newer {
+            let before = self.windows.len();
+            self.windows
+                .retain(|seconds, _| answer.limits.contains_key(seconds));
+            changed |= self.windows.len() != before;
+        }
+        for (&seconds, &limit) in answer.limits {
+            if seconds == 0 {
+                continue;
+            }
+            if let Some(window) = self.windows.get_mut(&seconds) {
+                if limit < window.limit() || (newer && limit != window.limit()) {
+                    window.set_limit(limit);
+                    changed = true;
+                }
+            } else {
+                let mut window = Window::new(seconds, limit, self.margins);
+                window.counted(answer.received);
+                self.windows.insert(seconds, window);
+                changed = true;
+            }
+        }
+        if changed {
+            self.limits_since = self.limits_since.max(answer.received);
+        }
+    }
+
+    /// Compares the server's counts with ours.
+    fn reconcile(
+        &mut self,
+        ticket: &Ticket,
+        answer: Answer<'_>,
+        now: Duration,
+        first: bool,
+    ) -> News {
+        let later = u32::try_from(self.departed - ticket.number).unwrap_or(u32::MAX);
+        let refused_here = matches!(answer.verdict, Verdict::Refused { growing: false, .. });
+        let mut news = News::default();
+        for (seconds, window) in &mut self.windows {
+            let mark = ticket.marks.iter().find(|mark| mark.seconds == *seconds);
+            let mark = mark.copied();
+            let count = answer.counts.get(seconds).copied();
+            let moments = [answer.sent, answer.received];
+            let others = count.map_or(0, |count| {
+                window.reconcile(count, mark, later, self.in_flight, moments)
+            });
+            // In a window that is new to us, calls of ours from before look like those of others.
+            news.others |= others > 0 && (mark.is_some() || first);
+            if refused_here && window.overrun(count, others, mark) == Overrun::Drift {
+                news.drift |= window.widen(now);
+            }
+        }
+        news
+    }
+
+    /// When the last of so many further calls may go.
+    pub(super) fn estimate(&self, now: Duration, transit: &Transit, calls: u32) -> Duration {
+        let of_window = |window: &Window| {
+            window.estimate(now, transit.floor(), transit.mean(), self.in_flight, calls)
+        };
+        let windows = self.windows.values().map(of_window).max();
+        let free = windows.unwrap_or(now);
+        if calls == 0 || self.pause.until() <= now {
+            free
+        } else {
+            // During a pause nothing goes, but places become free.
+            free.max(self.pause.until())
+        }
+    }
+
+    pub(super) fn paused_until(&self) -> Duration {
+        self.pause.until()
+    }
+
+    /// Seconds, used and limit of each window.
+    pub(super) fn windows(&self) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
+        self.windows
+            .iter()
+            .map(|(&seconds, window)| (seconds, window.used(self.in_flight), window.limit()))
+    }
+
+    pub(super) fn advance(&mut self, now: Duration, transit: &Transit) {
+        for window in self.windows.values_mut() {
+            window.advance(now, transit.floor());
+        }
+    }
+
+    pub(super) fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+}
+
+/// A share of a limit, rounded up.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "between 0 and twice a limit; the cast saturates"
+)]
+fn scaled(limit: u32, share: f64) -> u32 {
+    (f64::from(limit) * share).ceil() as u32
+}

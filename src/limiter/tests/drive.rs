@@ -1,0 +1,343 @@
+//! Drives a budget and a server on a virtual clock: calls on their way there and back.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::time::Duration;
+
+use super::server::{Limit, Meter, Model};
+use super::{ms, secs};
+use crate::limiter::{
+    Admission, Budget, Departure, Margins, MethodId, Observation, Refused, RefusedBy,
+};
+
+/// How long one way, or a round trip, takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Latency {
+    Steady {
+        median_ms: f64,
+    },
+    Uniform {
+        least_ms: f64,
+        most_ms: f64,
+    },
+    LogNormal {
+        median_ms: f64,
+        sigma: f64,
+    },
+    /// Steady, but one of so many takes ten times as long.
+    Tailed {
+        median_ms: f64,
+        one_in: u32,
+    },
+}
+
+impl Latency {
+    fn draw(self, rng: &mut fastrand::Rng) -> Duration {
+        let ms = match self {
+            Self::Steady { median_ms } => median_ms,
+            Self::Uniform { least_ms, most_ms } => least_ms + (most_ms - least_ms) * rng.f64(),
+            Self::LogNormal { median_ms, sigma } => {
+                let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
+                let normal = radius * (std::f64::consts::TAU * rng.f64()).cos();
+                median_ms * (sigma * normal).exp()
+            }
+            Self::Tailed { median_ms, one_in } if rng.u32(0..one_in) == 0 => median_ms * 10.0,
+            Self::Tailed { median_ms, .. } => median_ms,
+        };
+        Duration::from_secs_f64(ms / 1000.0)
+    }
+}
+
+/// The ways of a world: there and back.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ways {
+    /// A round trip is drawn, and this share of it is the way there.
+    Shared { round_trip: Latency, there: f64 },
+    /// Both ways are drawn.
+    Apart { there: Latency, back: Latency },
+}
+
+impl Ways {
+    pub(super) fn half(round_trip: Latency) -> Self {
+        Self::Shared {
+            round_trip,
+            there: 0.5,
+        }
+    }
+
+    fn draw(self, rng: &mut fastrand::Rng) -> [Duration; 2] {
+        match self {
+            Self::Shared { round_trip, there } => {
+                let all = round_trip.draw(rng);
+                let there = all.mul_f64(there);
+                [there, all - there]
+            }
+            Self::Apart { there, back } => [there.draw(rng), back.draw(rng)],
+        }
+    }
+}
+
+/// Calls that are wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Demand {
+    /// More than can be.
+    Endless,
+    /// Up to so many at once, then nothing for up to so long, and again.
+    Bursts { calls: u32, pause_ms: u64 },
+}
+
+/// What becomes of calls besides being counted, each with its probability.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Mishaps {
+    /// Permits that come back unsent.
+    pub unsent: f64,
+    /// Calls that are counted and never answered. Not before the limits are known: who knows nothing
+    /// asks once a second, which is more than the limits here allow and less than any real one.
+    pub lost: f64,
+    /// Answers of somebody in front of the API: not counted, no headers.
+    pub in_front: f64,
+    /// Calls that leave a while after they were allowed to.
+    pub slow_start: f64,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Arrive(u64),
+    Answer(u64),
+    Wake,
+}
+
+#[derive(Debug)]
+struct Flight {
+    departure: Option<Departure>,
+    method: MethodId,
+    back: Duration,
+    /// Of the budget that allowed it; a later one knows nothing of it.
+    life: u32,
+    answer: Observation,
+    lost: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Drive {
+    pub budget: Budget,
+    pub now: Duration,
+    pub methods: u8,
+    pub mishaps: Mishaps,
+    pub arrivals: Vec<Duration>,
+    /// Moments of calls that were over a limit.
+    pub overruns: Vec<Duration>,
+    model: Model,
+    app: Meter,
+    of_methods: BTreeMap<MethodId, Meter>,
+    ways: Ways,
+    demand: Demand,
+    wanted: u64,
+    flights: BTreeMap<u64, Flight>,
+    events: BinaryHeap<Reverse<(Duration, u64, Event)>>,
+    number: u64,
+    wake_at: Option<Duration>,
+    life: u32,
+    known: BTreeSet<MethodId>,
+    rng: fastrand::Rng,
+}
+
+impl Drive {
+    pub(super) fn new(
+        model: Model,
+        app: &[Limit],
+        method: &[Limit],
+        ways: Ways,
+        demand: Demand,
+        seed: u64,
+    ) -> Self {
+        let methods = 3;
+        Self {
+            budget: Budget::new(Margins::default()),
+            now: secs(1),
+            methods,
+            mishaps: Mishaps::default(),
+            arrivals: Vec::new(),
+            overruns: Vec::new(),
+            model,
+            app: Meter::new(model, app),
+            of_methods: (0..methods)
+                .map(|id| (id, Meter::new(model, method)))
+                .collect(),
+            ways,
+            demand,
+            wanted: 0,
+            flights: BTreeMap::new(),
+            events: BinaryHeap::new(),
+            number: 0,
+            wake_at: None,
+            life: 0,
+            known: BTreeSet::new(),
+            rng: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    pub(super) fn with_edge_jitter(mut self, edge_jitter: Duration) -> Self {
+        self.app = self.app.with_edge_jitter(edge_jitter);
+        self
+    }
+
+    /// A new process that knows nothing, in the middle of everything.
+    pub(super) fn restart(&mut self) {
+        self.budget = Budget::new(Margins::default());
+        self.life += 1;
+        self.known.clear();
+    }
+
+    /// New limits begin with new windows, as in the simulator.
+    pub(super) fn set_app_limits(&mut self, limits: &[Limit]) {
+        self.app = Meter::new(self.model, limits);
+    }
+
+    /// Calls of somebody else on the same key, now.
+    pub(super) fn others_call(&mut self, calls: u32) {
+        for _ in 0..calls {
+            self.app.count(self.now);
+        }
+    }
+
+    fn at(&mut self, at: Duration, event: Event) {
+        self.number += 1;
+        self.events.push(Reverse((at, self.number, event)));
+    }
+
+    pub(super) fn run_until(&mut self, end: Duration) {
+        self.pump();
+        while let Some(Reverse((at, _, _))) = self.events.peek()
+            && *at <= end
+        {
+            let Some(Reverse((at, _, event))) = self.events.pop() else {
+                break;
+            };
+            self.now = at;
+            match event {
+                Event::Arrive(number) => self.arrive(number),
+                Event::Answer(number) => self.answer(number),
+                Event::Wake => self.wake_at = self.wake_at.filter(|wake| *wake > at),
+            }
+            self.pump();
+        }
+        self.now = end;
+    }
+
+    /// Sends what may go.
+    fn pump(&mut self) {
+        loop {
+            let method = self.rng.u8(0..self.methods);
+            match (self.demand, self.wanted) {
+                (Demand::Bursts { calls, pause_ms }, 0) => {
+                    self.wanted = self.rng.u64(1..=calls.into());
+                    let pause = ms(self.rng.u64(0..=pause_ms));
+                    self.wake(self.now + pause);
+                    return;
+                }
+                (Demand::Bursts { .. }, _) if self.wake_at.is_some_and(|at| at > self.now) => {
+                    return;
+                }
+                _ => {}
+            }
+            match self.budget.admit(method, self.now) {
+                Admission::Now => self.send(method),
+                Admission::At(at) => {
+                    // A timer of whole milliseconds, rounded up.
+                    let at = Duration::from_millis(1 + u64::try_from(at.as_millis()).unwrap());
+                    return self.wake(at);
+                }
+                Admission::AfterAnswer => return,
+            }
+        }
+    }
+
+    fn wake(&mut self, at: Duration) {
+        if self.wake_at.is_none_or(|set| at < set || set <= self.now) {
+            self.wake_at = Some(at);
+            self.at(at, Event::Wake);
+        }
+    }
+
+    fn send(&mut self, method: MethodId) {
+        let mut departure = self.budget.depart(method, self.now);
+        self.wanted = self.wanted.saturating_sub(1);
+        if self.rng.f64() < self.mishaps.unsent {
+            self.budget.give_back(&departure);
+            return;
+        }
+        let mut begin = self.now;
+        if self.rng.f64() < self.mishaps.slow_start {
+            begin += ms(self.rng.u64(0..200));
+            departure.sent_at(begin);
+        }
+        let [there, back] = self.ways.draw(&mut self.rng);
+        self.number += 1;
+        let number = self.number;
+        self.flights.insert(
+            number,
+            Flight {
+                departure: Some(departure),
+                method,
+                back,
+                life: self.life,
+                answer: Observation::default(),
+                lost: self.known.contains(&method) && self.rng.f64() < self.mishaps.lost,
+            },
+        );
+        self.at(begin + there, Event::Arrive(number));
+    }
+
+    fn arrive(&mut self, number: u64) {
+        let in_front = self.rng.f64() < self.mishaps.in_front;
+        let Some(flight) = self.flights.get_mut(&number) else {
+            return;
+        };
+        let back = if flight.lost { secs(10) } else { flight.back };
+        let mut answer = Observation {
+            answered: !flight.lost,
+            ..Observation::default()
+        };
+        if !in_front {
+            self.arrivals.push(self.now);
+            let method = self.of_methods.get_mut(&flight.method).unwrap();
+            let over_method = method.count(self.now).map(|at| (RefusedBy::Method, at));
+            let over_app = self.app.count(self.now);
+            let over_app = over_app.map(|at| (RefusedBy::Application, at));
+            answer.refused = over_app.or(over_method).map(|(by, wait)| Refused {
+                by,
+                retry_after: Some(secs(wait.as_secs() + 1)),
+            });
+            if answer.refused.is_some() {
+                self.overruns.push(self.now);
+            }
+            answer.served = answer.refused.is_none() && answer.answered;
+            if answer.answered {
+                answer.app_limits = self.app.limits();
+                answer.app_counts = self.app.counts();
+                answer.method_limits = method.limits();
+                answer.method_counts = method.counts();
+            }
+        }
+        flight.answer = answer;
+        self.at(self.now + back, Event::Answer(number));
+    }
+
+    fn answer(&mut self, number: u64) {
+        let Some(mut flight) = self.flights.remove(&number) else {
+            return;
+        };
+        if flight.life != self.life {
+            return;
+        }
+        if flight.answer.served {
+            self.known.insert(flight.method);
+        }
+        if let Some(departure) = flight.departure.take() {
+            self.budget
+                .observe(&departure, self.now, self.now, &flight.answer);
+        }
+    }
+}

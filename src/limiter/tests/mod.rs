@@ -1,0 +1,19 @@
+//! The limiter against a server that counts exactly, on a virtual clock.
+
+mod actor;
+mod budget;
+mod drift;
+mod drive;
+mod properties;
+mod server;
+mod utilisation;
+
+use std::time::Duration;
+
+const fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
