@@ -71,6 +71,14 @@ impl RateLimiter {
         }
     }
 
+    /// A limiter in the place of one that has just ended: it begins with a second of quiet.
+    pub fn succeeding(route: Route) -> Self {
+        Self {
+            budget: Budget::succeeding(Margins::default(), Duration::ZERO),
+            ..Self::new(route)
+        }
+    }
+
     /// With another bound on the waiting line.
     #[must_use]
     pub fn with_waiting_max(mut self, waiting_max: usize) -> Self {

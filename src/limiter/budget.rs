@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::margin::Margins;
 use super::observation::{Observation, Refused, RefusedBy};
-use super::scope::{Answer, News, Scope, Ticket, Verdict};
+use super::scope::{Answer, News, SETTLE, Scope, Ticket, Verdict};
 use super::transit::Transit;
 use super::window::Admission;
 
@@ -62,6 +62,14 @@ impl Budget {
             margins,
             transit: Transit::default(),
         }
+    }
+
+    /// A budget whose predecessor ended just now: its last calls may not have been counted yet, and
+    /// a window of a second may be full. The first call waits for that.
+    pub fn succeeding(margins: Margins, now: Duration) -> Self {
+        let mut budget = Self::new(margins);
+        budget.app.hold_until(now + SETTLE);
+        budget
     }
 
     fn method(&mut self, method: MethodId) -> &mut Scope {

@@ -46,16 +46,13 @@ pub struct LimiterOf(pub Route);
 impl Handler<LimiterOf> for RiotGate {
     type Result = Addr<RateLimiter>;
     fn handle(&mut self, LimiterOf(route): LimiterOf, _: &mut Self::Context) -> Self::Result {
-        let limiter = self
-            .limiters
-            .get(&route)
-            .filter(|limiter| limiter.connected())
-            .cloned();
-        limiter.unwrap_or_else(|| {
-            let fresh = RateLimiter::new(route).start();
-            self.limiters.insert(route, fresh.clone());
-            fresh
-        })
+        let fresh = match self.limiters.get(&route) {
+            Some(limiter) if limiter.connected() => return limiter.clone(),
+            Some(_) => RateLimiter::succeeding(route).start(),
+            None => RateLimiter::new(route).start(),
+        };
+        self.limiters.insert(route, fresh.clone());
+        fresh
     }
 }
 

@@ -57,10 +57,15 @@ impl Margin {
     }
 
     pub(super) fn at(&self, now: Duration) -> Duration {
-        match self.wide_until {
-            Some(until) if now < until => self.widest(),
-            _ => self.usual,
+        if self.is_wide(now) {
+            self.widest()
+        } else {
+            self.usual
         }
+    }
+
+    pub(super) fn is_wide(&self, now: Duration) -> bool {
+        self.wide_until.is_some_and(|until| now < until)
     }
 
     /// What it can be at most.
@@ -70,7 +75,7 @@ impl Margin {
 
     /// A 429 came though the margin was kept. False if it was wide already.
     pub(super) fn widen(&mut self, now: Duration) -> bool {
-        let was_wide = self.wide_until.is_some_and(|until| now < until);
+        let was_wide = self.is_wide(now);
         if self.wide_until.is_some() && !was_wide {
             self.hold = (self.hold * 2).min(HOLD_MAX);
         }

@@ -1,8 +1,8 @@
-//! How many calls may be on their way at once: few after a start, a silence or a refusal, twice as
-//! many each round trip while the answers are good.
+//! How many calls may be on their way at once: one after a start or a refusal, few after a silence,
+//! twice as many each round trip while the answers are good.
 //!
 //! What is known of limits is only as fresh as the last answer, and they change without notice. A
-//! burst on stale knowledge is a burst of 429s. One call ahead costs a round trip.
+//! burst on stale knowledge is a burst of 429s. Some calls ahead cost a few round trips.
 
 use std::time::Duration;
 
@@ -29,10 +29,10 @@ impl Default for Ramp {
 }
 
 impl Ramp {
-    /// When another call may go beside those in flight.
-    pub(super) fn ready_at(&mut self, now: Duration, in_flight: u32) -> Duration {
+    /// When another call may go beside those in flight. After a silence `few` may.
+    pub(super) fn ready_at(&mut self, now: Duration, in_flight: u32, few: u32) -> Duration {
         if now.saturating_sub(self.last_sign) > SILENCE {
-            self.allowed = 1;
+            self.allowed = self.allowed.min(few);
         }
         if in_flight < self.allowed {
             now
@@ -69,13 +69,13 @@ mod tests {
     #[test]
     fn each_answer_allows_one_more_and_a_silence_ends_it() {
         let mut ramp = Ramp::default();
-        assert_eq!(ramp.ready_at(ms(0), 0), ms(0));
+        assert_eq!(ramp.ready_at(ms(0), 0, 1), ms(0));
         ramp.departed(ms(0));
-        assert_eq!(ramp.ready_at(ms(1), 1), ms(1000), "one probe");
+        assert_eq!(ramp.ready_at(ms(1), 1, 1), ms(1000), "one probe");
         ramp.grow(ms(80));
-        assert_eq!(ramp.ready_at(ms(80), 1), ms(80));
-        assert_eq!(ramp.ready_at(ms(2080), 1), ms(2080), "not silent yet");
-        assert_eq!(ramp.ready_at(ms(2081), 1), ms(1000), "a probe again");
+        assert_eq!(ramp.ready_at(ms(80), 1, 1), ms(80));
+        assert_eq!(ramp.ready_at(ms(2080), 1, 1), ms(2080), "not silent yet");
+        assert_eq!(ramp.ready_at(ms(2081), 1, 1), ms(1000), "a probe again");
     }
 
     #[test]
@@ -85,9 +85,9 @@ mod tests {
         for _ in 0..10 {
             ramp.grow(ms(80));
         }
-        assert_eq!(ramp.ready_at(ms(80), 9), ms(80));
+        assert_eq!(ramp.ready_at(ms(80), 9, 1), ms(80));
         ramp.restart();
-        assert_eq!(ramp.ready_at(ms(80), 1), ms(1000));
-        assert_eq!(ramp.ready_at(ms(80), 0), ms(80));
+        assert_eq!(ramp.ready_at(ms(80), 1, 1), ms(1000));
+        assert_eq!(ramp.ready_at(ms(80), 0, 1), ms(80));
     }
 }

@@ -15,7 +15,7 @@ pub type Pairs = BTreeMap<u32, u32>;
 
 /// When the first count shows that the key was in use, calls of before may still be on their way and
 /// not counted. So the second call waits, and its count is believed.
-const SETTLE: Duration = Duration::from_secs(1);
+pub(super) const SETTLE: Duration = Duration::from_secs(1);
 
 /// A call that went, as its scope remembers it.
 #[derive(Debug)]
@@ -114,10 +114,10 @@ impl Scope {
         if admission != Admission::Now {
             return admission;
         }
-        if self.in_flight >= self.in_flight_most(transit.mean()) {
+        if self.in_flight >= self.in_flight_most(now, transit.mean()) {
             return Admission::AfterAnswer;
         }
-        let ready_at = self.ramp.ready_at(now, self.in_flight);
+        let ready_at = self.ramp.ready_at(now, self.in_flight, self.few(now));
         if ready_at <= now {
             Admission::Now
         } else {
@@ -126,16 +126,31 @@ impl Scope {
     }
 
     /// Half of the smallest limit, so that a limit that is halved meets no more calls on their way
-    /// than it allows; more where round trips are so long that the half would not do.
-    fn in_flight_most(&self, round_trip: Duration) -> u32 {
+    /// than it allows. A twentieth where others use the limit too: so many can be one too many before
+    /// the count tells. More where round trips are so long that it would not do.
+    fn in_flight_most(&self, now: Duration, round_trip: Duration) -> u32 {
         let of_window = |(&seconds, window): (&u32, &Window)| {
             let share = round_trip.as_secs_f64() / (f64::from(seconds) + round_trip.as_secs_f64());
+            let part = if window.is_sure(now) { 2 } else { 20 };
             window
                 .limit()
-                .div_ceil(2)
+                .div_ceil(part)
                 .max(scaled(window.limit(), 1.5 * share))
         };
         self.windows.iter().map(of_window).min().unwrap_or(u32::MAX)
+    }
+
+    /// Calls that may go at once after a silence: a tenth of the smallest limit, but one where
+    /// others use the limits too.
+    fn few(&self, now: Duration) -> u32 {
+        let tenths = self.windows.values().map(|window| {
+            if window.is_sure(now) {
+                window.limit() / 10
+            } else {
+                1
+            }
+        });
+        tenths.min().unwrap_or(u32::MAX).max(1)
     }
 
     /// A call goes now; `admit` said it may.
@@ -178,6 +193,9 @@ impl Scope {
         if !was_known && news.others {
             // Calls of an earlier process are no news; they may still be on their way.
             news.others = false;
+            for window in self.windows.values_mut() {
+                window.suspect_more(answer.received);
+            }
             self.pause.hold_until(answer.received + SETTLE);
             self.ramp.restart();
         }
@@ -260,8 +278,12 @@ impl Scope {
             });
             // In a window that is new to us, calls of ours from before look like those of others.
             news.others |= others > 0 && (mark.is_some() || first);
-            if refused_here && window.overrun(count, others, mark) == Overrun::Drift {
-                news.drift |= window.widen(now);
+            if refused_here {
+                match window.overrun(count, others, mark) {
+                    Overrun::Not => {}
+                    Overrun::ByOthers => window.share(now),
+                    Overrun::Drift => news.drift |= window.widen(now),
+                }
             }
         }
         news
@@ -280,6 +302,11 @@ impl Scope {
             // During a pause nothing goes, but places become free.
             free.max(self.pause.until())
         }
+    }
+
+    /// Nobody before that.
+    pub(super) fn hold_until(&mut self, until: Duration) {
+        self.pause.hold_until(until);
     }
 
     pub(super) fn paused_until(&self) -> Duration {

@@ -40,6 +40,9 @@ impl Admission {
     }
 }
 
+/// Others who use a window are expected back for so long.
+const SHARED: Duration = Duration::from_mins(10);
+
 /// What a window looked like when a call went.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark {
@@ -47,6 +50,8 @@ pub(super) struct Mark {
     limit: u32,
     /// Calls of ours that the server may count at the same moment, this one included.
     ours: u32,
+    /// Those of them that it does count if its window slides.
+    ours_sure: u32,
 }
 
 /// What a 429 tells of a window.
@@ -67,6 +72,8 @@ pub(super) struct Window {
     ours: Slots,
     others: Slots,
     margin: Margin,
+    /// A 429 told that others use it; so it is taken to be until then.
+    shared_until: Duration,
 }
 
 impl Window {
@@ -80,6 +87,7 @@ impl Window {
             ours: Slots::new(span),
             others: Slots::new(span),
             margin: Margin::new(margins, span),
+            shared_until: Duration::ZERO,
         }
     }
 
@@ -190,6 +198,7 @@ impl Window {
             seconds: self.seconds,
             limit: self.limit,
             ours: in_flight + self.ours.remembered(),
+            ours_sure: 1 + self.ours.held(),
         }
     }
 
@@ -211,9 +220,14 @@ impl Window {
     ) -> u32 {
         let ours = mark.map_or(in_flight + self.ours.remembered(), |mark| mark.ours + later);
         let others = count.saturating_sub(ours);
+        // Where a 429 told of others, rather too many of them are assumed than too few.
+        let assumed = match mark {
+            Some(mark) if received < self.shared_until => count.saturating_sub(mark.ours_sure),
+            _ => others,
+        };
         let known = self.others.held();
-        if others > known {
-            self.others.push(received, others - known);
+        if assumed > known {
+            self.others.push(received, assumed - known);
         } else if self.others.latest().is_some_and(|latest| sent >= latest) {
             // A new window, or they slid out of it: the server counts no more than these.
             self.others.keep_latest(count.saturating_sub(1));
@@ -231,6 +245,23 @@ impl Window {
             _ if mark.is_none_or(|mark| mark.limit != self.limit) => Overrun::Not,
             _ => Overrun::Drift,
         }
+    }
+
+    /// Where calls of others are known, one in a hundred of the limit may be on their way yet.
+    pub(super) fn suspect_more(&mut self, received: Duration) {
+        if self.others.held() > 0 {
+            self.others.push(received, self.limit.div_ceil(100));
+        }
+    }
+
+    /// Nobody else is known to use it.
+    pub(super) fn is_sure(&self, now: Duration) -> bool {
+        self.others.held() == 0 && now >= self.shared_until
+    }
+
+    /// Others use it, and how many of their calls there are is known a while too late.
+    pub(super) fn share(&mut self, now: Duration) {
+        self.shared_until = now + SHARED;
     }
 
     /// Trusts the edges less for a while. False if it does so already.

@@ -1,1 +1,310 @@
+//! What a budget makes of answers: unknown limits, 429s of each kind, counts of others.
 
+use super::{ms, secs};
+use crate::limiter::{
+    Admission, Budget, Margins, MethodId, News, Observation, Pairs, Refused, RefusedBy,
+};
+use std::time::Duration;
+
+fn pairs(pairs: &[(u32, u32)]) -> Pairs {
+    pairs
+        .iter()
+        .map(|(calls, seconds)| (*seconds, *calls))
+        .collect()
+}
+
+/// An answer of an API with these limits (calls, seconds) and this count in each window.
+fn served(limits: &[(u32, u32)], count: u32) -> Observation {
+    let counts: Vec<_> = limits
+        .iter()
+        .map(|(_, seconds)| (count, *seconds))
+        .collect();
+    Observation {
+        app_limits: pairs(limits),
+        app_counts: pairs(&counts),
+        answered: true,
+        served: true,
+        ..Observation::default()
+    }
+}
+
+fn refusal(by: RefusedBy, retry_after: Option<u64>) -> Observation {
+    Observation {
+        answered: true,
+        refused: Some(Refused {
+            by,
+            retry_after: retry_after.map(secs),
+        }),
+        ..Observation::default()
+    }
+}
+
+/// One call from `at` to an answer 10 ms later.
+#[track_caller]
+fn call(budget: &mut Budget, method: MethodId, at: Duration, answer: &Observation) -> News {
+    assert_eq!(budget.admit(method, at), Admission::Now, "at {at:?}");
+    let departure = budget.depart(method, at);
+    budget.observe(&departure, at + ms(10), at + ms(10), answer)
+}
+
+/// How many calls of a method may go at once.
+fn room(budget: &mut Budget, method: MethodId, at: Duration) -> usize {
+    let mut departures = Vec::new();
+    while departures.len() < 1_000 && budget.admit(method, at) == Admission::Now {
+        departures.push(budget.depart(method, at));
+    }
+    for departure in &departures {
+        budget.give_back(departure);
+    }
+    departures.len()
+}
+
+/// A budget that made so many calls, one each 20 ms from the first second on, and when that was.
+fn busy(limits: &[(u32, u32)], calls: u32) -> (Budget, Duration) {
+    let mut budget = Budget::new(Margins::default());
+    for n in 1..=calls {
+        call(&mut budget, 0, secs(1) + ms(20) * n, &served(limits, n));
+    }
+    (budget, secs(1) + ms(20) * (calls + 1))
+}
+
+#[test]
+fn unknown_limits_are_probed_with_one_call_and_known_ones_with_a_growing_number() {
+    let mut budget = Budget::new(Margins::default());
+    assert_eq!(room(&mut budget, 0, secs(1)), 1);
+    let limits = [(100, 10)];
+    let mut at = secs(1);
+    let rooms: Vec<usize> = (1..=5)
+        .map(|n| {
+            call(&mut budget, 0, at, &served(&limits, n));
+            at += ms(20);
+            room(&mut budget, 0, at)
+        })
+        .collect();
+    assert_eq!(rooms, [2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn an_error_page_from_in_front_of_the_api_does_not_mean_that_there_are_no_limits() {
+    let mut budget = Budget::new(Margins::default());
+    let page = Observation {
+        answered: true,
+        ..Observation::default()
+    };
+    for n in 1..10 {
+        call(&mut budget, 0, secs(n), &page);
+    }
+    assert_eq!(room(&mut budget, 0, secs(10)), 1);
+}
+
+#[test]
+fn without_limits_any_number_goes_once_answers_come() {
+    let (mut budget, now) = busy(&[], 50);
+    assert_eq!(room(&mut budget, 0, now), 51);
+}
+
+#[test]
+fn a_full_window_opens_a_span_after_the_answer_of_its_first_call() {
+    let (mut budget, now) = busy(&[(10, 10)], 10);
+    let Admission::At(at) = budget.admit(0, now) else {
+        panic!("the window is full");
+    };
+    // Sent at 1.020 s, answered at 1.030 s, and 10 ms of margin.
+    let expected = secs(11) + ms(40);
+    assert!(at >= expected && at <= expected + ms(3), "{at:?}");
+    assert_eq!(room(&mut budget, 0, at), 1);
+}
+
+#[test]
+fn a_call_that_was_never_sent_costs_nothing_and_one_without_an_answer_does() {
+    let (mut budget, now) = busy(&[(20, 10)], 18);
+    let unsent = budget.depart(0, now);
+    budget.give_back(&unsent);
+    assert_eq!(room(&mut budget, 0, now), 2);
+    let lost = budget.depart(0, now);
+    budget.observe(&lost, now + ms(500), now + ms(500), &Observation::default());
+    assert_eq!(room(&mut budget, 0, now + ms(500)), 1);
+    assert_eq!(budget.windows(now + secs(10))[0].used, 1);
+    assert_eq!(budget.windows(now + secs(11))[0].used, 0);
+}
+
+#[test]
+fn a_429_of_the_application_stops_every_method() {
+    let (mut budget, now) = busy(&[(100, 10)], 10);
+    let news = call(
+        &mut budget,
+        1,
+        now,
+        &refusal(RefusedBy::Application, Some(3)),
+    );
+    let until = now + ms(10) + secs(3) + ms(100);
+    assert_eq!(news.paused_until, Some(until));
+    for method in 0..3 {
+        assert_eq!(budget.admit(method, until - ms(1)), Admission::At(until));
+    }
+    assert_eq!(room(&mut budget, 0, until), 1, "a probe comes first");
+}
+
+#[test]
+fn a_429_of_a_method_a_service_or_nobody_stops_that_method_only() {
+    for by in [RefusedBy::Method, RefusedBy::Service] {
+        let (mut budget, now) = busy(&[(100, 10)], 10);
+        call(&mut budget, 1, now, &served(&[(100, 10)], 11));
+        let refused_at = now + ms(20);
+        call(&mut budget, 1, refused_at, &refusal(by, Some(7)));
+        let until = refused_at + ms(10) + secs(7) + ms(100);
+        assert_eq!(budget.admit(1, refused_at + secs(1)), Admission::At(until));
+        assert_eq!(budget.admit(0, refused_at + secs(1)), Admission::Now);
+        assert_eq!(room(&mut budget, 1, until), 1, "a probe comes first");
+    }
+}
+
+#[test]
+fn pauses_of_a_service_grow_until_a_probe_succeeds() {
+    let (mut budget, mut now) = busy(&[(100, 10)], 10);
+    let mut pauses = Vec::new();
+    for retry_after in [None, Some(0), None] {
+        let news = call(
+            &mut budget,
+            0,
+            now,
+            &refusal(RefusedBy::Service, retry_after),
+        );
+        let until = news.paused_until.expect("it is a new pause");
+        pauses.push((until - now - ms(10)).as_secs());
+        now = until;
+    }
+    assert_eq!(pauses, [1, 2, 4]);
+    call(&mut budget, 0, now, &served(&[(100, 10)], 1));
+    let news = call(
+        &mut budget,
+        0,
+        now + ms(20),
+        &refusal(RefusedBy::Service, None),
+    );
+    assert_eq!(news.paused_until, Some(now + ms(30) + secs(1)));
+}
+
+#[test]
+fn calls_of_an_earlier_process_count_as_late_as_they_can_have_been() {
+    let mut budget = Budget::new(Margins::default());
+    let limits = [(100, 10)];
+    let news = call(&mut budget, 0, secs(1), &served(&limits, 95));
+    assert!(
+        !news.others,
+        "it is no news that there was an earlier process"
+    );
+    // Those that were still on their way are waited for, and counted by the next call.
+    assert_eq!(room(&mut budget, 0, ms(2_009)), 0);
+    call(&mut budget, 0, ms(2_010), &served(&limits, 98));
+    for n in 0..2 {
+        call(
+            &mut budget,
+            0,
+            ms(2_100) + ms(20) * n,
+            &served(&limits, 99 + n),
+        );
+    }
+    assert_eq!(room(&mut budget, 0, secs(3)), 0);
+    assert_eq!(room(&mut budget, 0, secs(11)), 0);
+    // Ten seconds after the answers that told of them: 94 from the first, 2 from the second.
+    assert!(budget.windows(ms(11_025))[0].used <= 6);
+    assert!(budget.windows(ms(12_035))[0].used <= 3);
+}
+
+#[test]
+fn a_new_window_frees_the_places_of_others() {
+    let mut budget = Budget::new(Margins::default());
+    let limits = [(100, 10)];
+    call(&mut budget, 0, secs(1), &served(&limits, 60));
+    assert_eq!(
+        budget.windows(secs(2))[0].used,
+        61,
+        "one more may be on its way"
+    );
+    call(&mut budget, 0, secs(3), &served(&limits, 1));
+    assert_eq!(
+        budget.windows(secs(3))[0].used,
+        2,
+        "both of ours are reckoned with"
+    );
+}
+
+#[test]
+fn somebody_else_on_the_key_is_noticed_and_reckoned_with() {
+    let (mut budget, now) = busy(&[(100, 10)], 10);
+    let news = call(&mut budget, 0, now, &served(&[(100, 10)], 51));
+    assert!(news.others);
+    assert_eq!(budget.windows(now)[0].used, 51);
+    let news = call(&mut budget, 0, now + ms(20), &served(&[(100, 10)], 52));
+    assert!(news.others);
+    assert_eq!(
+        budget.windows(now)[0].used,
+        52,
+        "the same ones are not counted twice"
+    );
+}
+
+#[test]
+fn pair_order_and_late_answers_do_not_change_the_limits() {
+    let (mut budget, now) = busy(&[(50, 10), (100, 120)], 10);
+    let early = budget.depart(0, now);
+    call(
+        &mut budget,
+        0,
+        now + ms(20),
+        &served(&[(70, 120), (30, 10)], 11),
+    );
+    // It was counted before the limits changed, or so it may be.
+    budget.observe(
+        &early,
+        now + ms(90),
+        now + ms(90),
+        &served(&[(50, 10), (100, 120)], 12),
+    );
+    let limits: Vec<_> = budget
+        .windows(now + ms(90))
+        .iter()
+        .map(|window| (window.limit, window.seconds))
+        .collect();
+    assert_eq!(limits, [(30, 10), (70, 120)]);
+    call(&mut budget, 0, now + ms(100), &served(&[(80, 120)], 13));
+    let windows = budget.windows(now + ms(120));
+    assert_eq!(
+        (windows.len(), windows[0].limit, windows[0].seconds),
+        (1, 80, 120)
+    );
+}
+
+#[test]
+fn a_window_that_appears_begins_with_what_the_server_counts_in_it() {
+    let (mut budget, now) = busy(&[(50, 10)], 10);
+    let news = call(&mut budget, 0, now, &served(&[(50, 10), (100, 120)], 11));
+    assert!(!news.others, "the calls were ours");
+    let used: Vec<_> = budget
+        .windows(now)
+        .iter()
+        .map(|window| window.used)
+        .collect();
+    assert_eq!(used, [11, 11]);
+}
+
+#[test]
+fn a_limit_of_nothing_is_probed_rather_than_waited_for_for_ever() {
+    let (mut budget, now) = busy(&[(0, 10)], 1);
+    assert_ne!(budget.admit(0, now), Admission::Now);
+    assert_eq!(budget.admit(0, now + secs(12)), Admission::Now);
+}
+
+#[test]
+fn an_estimate_is_what_the_calls_then_take() {
+    let limits = [(20, 1), (100, 120)];
+    let (mut budget, now) = busy(&limits, 10);
+    let until = |budget: &mut Budget, calls| (budget.estimate(now, &[(0, calls)]) - now).as_secs();
+    assert_eq!(until(&mut budget, 0), 0);
+    assert_eq!(until(&mut budget, 10), 0);
+    assert_eq!(until(&mut budget, 30), 1);
+    assert_eq!(until(&mut budget, 90), 4);
+    assert_eq!(until(&mut budget, 91), 119);
+    assert_eq!(until(&mut budget, 990), 9 * 120 + 1);
+}

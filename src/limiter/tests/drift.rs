@@ -1,1 +1,103 @@
+//! Restarts, strangers on the key, and windows whose edges are not where they should be.
 
+use super::drive::{Demand, Drive, Latency, Ways};
+use super::server::{Limit, Model};
+use super::{ms, secs};
+
+const MODELS: [Model; 3] = [
+    Model::Opened,
+    Model::Aligned { phase: ms(4_321) },
+    Model::Sliding,
+];
+
+fn jitter(sigma: f64) -> Ways {
+    Ways::half(Latency::LogNormal {
+        median_ms: 80.0,
+        sigma,
+    })
+}
+
+fn saturated(model: Model, limits: &[Limit], ways: Ways, seed: u64) -> Drive {
+    Drive::new(model, limits, &[], ways, Demand::Endless, seed)
+}
+
+#[test]
+fn a_restart_in_the_middle_of_a_window_costs_no_429() {
+    for model in MODELS {
+        for sigma in [0.3, 1.0] {
+            for seed in 0..40 {
+                let mut drive = saturated(model, &[(50, 1), (300, 10)], jitter(sigma), seed);
+                // The first window's 300 calls take six seconds: here there is room.
+                drive.run_until(ms(2_000 + seed * 100));
+                drive.restart();
+                drive.run_until(secs(60));
+                assert!(
+                    drive.overruns.is_empty(),
+                    "{model:?}, sigma {sigma}, seed {seed}: {:?}",
+                    drive.overruns
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_restart_when_nothing_is_left_costs_the_probe_at_most() {
+    for model in MODELS {
+        for seed in 0..40 {
+            let mut drive = saturated(model, &[(500, 10)], jitter(0.3), seed);
+            drive.run_until(secs(30) + ms(seed * 251));
+            drive.restart();
+            drive.run_until(secs(90));
+            assert!(
+                drive.overruns.len() <= 1,
+                "{model:?}, seed {seed}: {:?}",
+                drive.overruns
+            );
+        }
+    }
+}
+
+#[test]
+fn limits_that_are_halved_cost_no_429_under_full_load() {
+    for model in MODELS {
+        for seed in 0..40 {
+            let mut drive = saturated(model, &[(50, 1), (300, 10)], jitter(0.3), seed);
+            drive.run_until(secs(20) + ms(seed * 251));
+            drive.set_app_limits(&[(25, 1), (150, 10)]);
+            drive.run_until(secs(60));
+            assert!(
+                drive.overruns.is_empty(),
+                "{model:?}, seed {seed}: {:?}",
+                drive.overruns
+            );
+        }
+    }
+}
+
+#[test]
+fn edges_that_drift_by_a_second_are_learnt_from_one_429() {
+    let mut drive =
+        saturated(Model::Opened, &[(300, 10)], jitter(0.3), 5).with_edge_jitter(secs(1));
+    drive.run_until(secs(600));
+    let first = drive.overruns.iter().filter(|at| **at < secs(25)).count();
+    let later = drive.overruns.len() - first;
+    assert!(first > 0, "the edges do drift");
+    assert!(first <= 3, "a few were on their way: {first}");
+    assert_eq!(later, 0, "{:?}", drive.overruns);
+    // It still uses what is there: 300 each 11.1 s.
+    assert!(drive.arrivals.len() > 300 * 52, "{}", drive.arrivals.len());
+}
+
+#[test]
+fn a_stranger_who_uses_half_of_the_key_leaves_us_the_other_half() {
+    let mut drive = saturated(Model::Sliding, &[(300, 10)], jitter(0.3), 5);
+    for tenth in 10..600_u64 {
+        drive.run_until(ms(tenth * 100));
+        drive.others_call(1);
+    }
+    let ours = drive.arrivals.len();
+    let refused = drive.overruns.len();
+    assert!(refused * 50 <= ours, "{refused} of {ours} were refused");
+    assert!(ours > 900, "{ours}");
+}

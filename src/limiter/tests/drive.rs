@@ -183,9 +183,13 @@ impl Drive {
         self
     }
 
-    /// A new process that knows nothing, in the middle of everything.
+    /// A successor that knows nothing, in the middle of everything.
     pub(super) fn restart(&mut self) {
-        self.budget = Budget::new(Margins::default());
+        // Its connections are closed: what is not there within a second never comes.
+        let late = self.now + secs(1);
+        self.events
+            .retain(|Reverse((at, _, event))| *at <= late || !matches!(event, Event::Arrive(_)));
+        self.budget = Budget::succeeding(Margins::default(), self.now);
         self.life += 1;
         self.known.clear();
     }
