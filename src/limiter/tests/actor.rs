@@ -1,1 +1,294 @@
+//! The actor on a virtual clock: who waits, who goes, who went away.
 
+use std::cell::RefCell;
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep};
+
+use super::{ms, secs};
+use crate::limiter::{
+    Acquire, AcquireError, Estimate, LimiterState, Observation, Pairs, Permit, RateLimiter,
+    Refused, RefusedBy, Snapshot,
+};
+use crate::model::{Platform, Priority, Route};
+
+const ROUTE: Route = Route::Platform(Platform::Kr);
+const ROUND_TRIP: Duration = ms(80);
+
+/// Runs a test on an actor system whose clock jumps to the next timer.
+fn on_virtual_time(test: impl Future<Output = ()>) {
+    System::new().block_on(async {
+        tokio::time::pause();
+        test.await;
+    });
+}
+
+fn acquire(method: u8, priority: Priority, flow: u64) -> Acquire {
+    Acquire {
+        method,
+        priority,
+        flow,
+    }
+}
+
+async fn permit(limiter: &Addr<RateLimiter>, acquire: Acquire) -> Permit {
+    limiter.send(acquire).await.unwrap().unwrap()
+}
+
+fn served(limits: &[(u32, u32)]) -> Observation {
+    Observation {
+        app_limits: limits.iter().map(|(calls, span)| (*span, *calls)).collect(),
+        app_counts: Pairs::new(),
+        answered: true,
+        served: true,
+        ..Observation::default()
+    }
+}
+
+fn refused(by: RefusedBy, seconds: u64) -> Observation {
+    Observation {
+        answered: true,
+        refused: Some(Refused {
+            by,
+            retry_after: Some(secs(seconds)),
+        }),
+        ..Observation::default()
+    }
+}
+
+/// A call from its place in the line to its answer.
+async fn call(limiter: &Addr<RateLimiter>, what: Acquire, limits: &[(u32, u32)]) {
+    let mut permit = permit(limiter, what).await;
+    permit.begin();
+    sleep(ROUND_TRIP).await;
+    permit.observe(served(limits));
+}
+
+async fn state(limiter: &Addr<RateLimiter>) -> LimiterState {
+    limiter.send(Snapshot).await.unwrap()
+}
+
+/// Lets everything that can be done now be done.
+async fn settle() {
+    sleep(ms(1)).await;
+}
+
+#[test]
+fn one_call_goes_before_the_limits_are_known_and_then_as_many_as_they_allow() {
+    on_virtual_time(async {
+        let limiter = RateLimiter::new(ROUTE).start();
+        let begin = Instant::now();
+        let calls = (0..30).map(|_| call(&limiter, acquire(0, Priority::DEFAULT, 0), &[(20, 10)]));
+        join_all(calls).await;
+        let took = begin.elapsed();
+        assert!(took > secs(10) && took < ms(11_000), "{took:?}");
+        let state = state(&limiter).await;
+        assert_eq!((state.granted, state.waiting, state.in_flight), (30, 0, 0));
+        assert_eq!(state.windows[0].limit, 20);
+    });
+}
+
+#[test]
+fn a_permit_that_was_not_used_is_given_back_and_one_that_was_is_not() {
+    on_virtual_time(async {
+        let limiter = RateLimiter::new(ROUTE).start();
+        for _ in 0..20 {
+            call(&limiter, acquire(0, Priority::DEFAULT, 0), &[(100, 10)]).await;
+        }
+        let used = |state: LimiterState| state.windows[0].used;
+        settle().await;
+        assert_eq!(used(state(&limiter).await), 20);
+        drop(permit(&limiter, acquire(0, Priority::DEFAULT, 0)).await);
+        settle().await;
+        assert_eq!(used(state(&limiter).await), 20);
+        let mut begun = permit(&limiter, acquire(0, Priority::DEFAULT, 0)).await;
+        begun.begin();
+        drop(begun);
+        settle().await;
+        let state = state(&limiter).await;
+        assert_eq!((state.given_back, state.in_flight), (1, 0));
+        assert_eq!(used(state), 21);
+    });
+}
+
+#[test]
+fn who_no_longer_waits_has_left_the_line() {
+    on_virtual_time(async {
+        let limiter = RateLimiter::new(ROUTE).with_waiting_max(10).start();
+        // The probe that everybody waits for.
+        let probe = permit(&limiter, acquire(0, Priority::DEFAULT, 0)).await;
+        for _ in 0..5 {
+            let waiting = (0..10).map(|_| limiter.send(acquire(0, Priority::DEFAULT, 1)));
+            let waiting = join_all(waiting);
+            assert!(tokio::time::timeout(ms(100), waiting).await.is_err());
+        }
+        let next = limiter.send(acquire(0, Priority::DEFAULT, 1));
+        probe.observe(served(&[(100, 10)]));
+        let granted = next.await.unwrap().unwrap();
+        let state = state(&limiter).await;
+        assert_eq!((state.granted, state.waiting, state.in_flight), (2, 0, 1));
+        drop(granted);
+    });
+}
+
+#[test]
+fn a_full_line_is_an_answer_and_not_more_memory() {
+    on_virtual_time(async {
+        let limiter = RateLimiter::new(ROUTE).with_waiting_max(10).start();
+        let _probe = permit(&limiter, acquire(0, Priority::DEFAULT, 0)).await;
+        let waiting: Vec<_> = (0..10)
+            .map(|_| actix::spawn(limiter.send(acquire(0, Priority::DEFAULT, 1))))
+            .collect();
+        settle().await;
+        let one_more = limiter
+            .send(acquire(0, Priority::DEFAULT, 1))
+            .await
+            .unwrap();
+        assert_eq!(
+            one_more.unwrap_err(),
+            AcquireError::LineFull { waiting: 10 }
+        );
+        assert_eq!(waiting.len(), 10);
+    });
+}
+
+#[test]
+fn an_interactive_call_overtakes_a_crawl_of_20_000_within_one_window() {
+    on_virtual_time(async {
+        let limits = &[(20, 1), (100, 120)];
+        let limiter = RateLimiter::new(ROUTE).start();
+        for _ in 0..20_000 {
+            let limiter = limiter.clone();
+            actix::spawn(async move {
+                call(&limiter, acquire(0, Priority::LAST, 1), limits).await;
+            });
+        }
+        sleep(secs(300)).await;
+        let begin = Instant::now();
+        let granted = permit(&limiter, acquire(0, Priority::INTERACTIVE, 2)).await;
+        assert!(begin.elapsed() <= secs(121), "{:?}", begin.elapsed());
+        drop(granted);
+        let state = state(&limiter).await;
+        assert!(state.waiting > 19_000, "{}", state.waiting);
+    });
+}
+
+#[test]
+fn a_flow_of_3_000_does_not_starve_ten_of_30() {
+    on_virtual_time(async {
+        let limits = &[(100, 10)];
+        let limiter = RateLimiter::new(ROUTE).start();
+        let small = Rc::new(RefCell::new(Vec::new()));
+        let spawn = |flow: u64, calls: usize| {
+            for _ in 0..calls {
+                let (limiter, small) = (limiter.clone(), small.clone());
+                actix::spawn(async move {
+                    call(&limiter, acquire(0, Priority::DEFAULT, flow), limits).await;
+                    if flow > 0 {
+                        small.borrow_mut().push(Instant::now());
+                    }
+                });
+            }
+        };
+        let begin = Instant::now();
+        spawn(0, 3_000);
+        settle().await;
+        (1..=10).for_each(|flow| spawn(flow, 30));
+        sleep(secs(60)).await;
+        // 330 calls of eleven flows in turns: four windows. Behind the 3,000 it would be 31.
+        assert_eq!(small.borrow().len(), 300);
+        let last = small.borrow().iter().max().unwrap().duration_since(begin);
+        assert!(last < secs(35), "{last:?}");
+    });
+}
+
+#[test]
+fn a_429_stops_all_who_wait_in_its_scope_and_only_them() {
+    on_virtual_time(async {
+        let limiter = RateLimiter::new(ROUTE).start();
+        for method in [0, 1, 0, 1, 0, 1] {
+            call(&limiter, acquire(method, Priority::DEFAULT, 0), &[(100, 1)]).await;
+        }
+        let unlucky = permit(&limiter, acquire(0, Priority::DEFAULT, 0)).await;
+        unlucky.observe(refused(RefusedBy::Service, 5));
+        settle().await;
+        let begin = Instant::now();
+        let waited = |method| {
+            let limiter = limiter.clone();
+            async move {
+                call(&limiter, acquire(method, Priority::DEFAULT, 0), &[(100, 1)]).await;
+                begin.elapsed()
+            }
+        };
+        let stopped = join_all((0..50).map(|_| waited(0)));
+        let running = join_all((0..50).map(|_| waited(1)));
+        let (stopped, running) = tokio::join!(stopped, running);
+        assert!(
+            stopped.iter().all(|waited| *waited >= secs(5)),
+            "{stopped:?}"
+        );
+        assert!(
+            running.iter().all(|waited| *waited < secs(2)),
+            "{running:?}"
+        );
+        let state = state(&limiter).await;
+        assert_eq!(state.refused.service, 1);
+        assert_eq!(state.refused.total(), 1);
+    });
+}
+
+#[test]
+fn a_429_of_the_application_shows_in_the_snapshot_and_the_estimate() {
+    on_virtual_time(async {
+        let limiter = RateLimiter::new(ROUTE).start();
+        call(&limiter, acquire(0, Priority::DEFAULT, 0), &[(100, 1)]).await;
+        let unlucky = permit(&limiter, acquire(0, Priority::DEFAULT, 0)).await;
+        unlucky.observe(refused(RefusedBy::Application, 30));
+        settle().await;
+        let state = state(&limiter).await;
+        assert_eq!(state.refused.application, 1);
+        assert!(state.paused > secs(29) && state.paused < secs(31));
+        let estimate = limiter
+            .send(Estimate {
+                calls: vec![(0, 1)],
+            })
+            .await
+            .unwrap();
+        assert!(estimate > secs(29) && estimate < secs(31), "{estimate:?}");
+    });
+}
+
+#[test]
+fn an_estimate_is_near_to_what_the_calls_take_behind_those_who_wait() {
+    on_virtual_time(async {
+        let limits = &[(50, 10)];
+        let limiter = RateLimiter::new(ROUTE).start();
+        let crawl = (0..400).map(|_| {
+            let limiter = limiter.clone();
+            actix::spawn(async move {
+                call(&limiter, acquire(0, Priority::DEFAULT, 1), limits).await;
+            })
+        });
+        let crawl: Vec<_> = crawl.collect();
+        sleep(secs(3)).await;
+        let begin = Instant::now();
+        let told = limiter
+            .send(Estimate {
+                calls: vec![(0, 100)],
+            })
+            .await
+            .unwrap();
+        let ours = (0..100).map(|_| call(&limiter, acquire(0, Priority::DEFAULT, 1), limits));
+        join_all(ours).await;
+        let took = begin.elapsed();
+        assert_eq!(crawl.len(), 400);
+        assert!(
+            told.abs_diff(took) < secs(2),
+            "told {told:?}, took {took:?}"
+        );
+    });
+}
