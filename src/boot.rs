@@ -9,11 +9,11 @@ use actix::Actor;
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::bench::JobsBench;
+use crate::bench::{JobsBench, LimiterBench};
 use crate::cli::follow::{Follow, summary};
 use crate::cli::{
-    Bench, BenchJobsArgs, Cli, CliError, Global, SimulateArgs, StatsArgs, SyncArgs, Verb,
-    WorldArgs, stats, terminal,
+    Bench, BenchJobsArgs, BenchLimiterArgs, BenchWindow, Cli, CliError, Global, SimulateArgs,
+    StatsArgs, SyncArgs, Verb, WorldArgs, stats, terminal,
 };
 use crate::config::{self, Config};
 use crate::engine::{Engine, EngineConfig};
@@ -23,7 +23,9 @@ use crate::model::{
     JobId, JobRecord, JobState, Platform, Priority, RetryPolicy, RiotId, Timestamp, Year,
 };
 use crate::riot::{ApiKey, BaseUrl, RiotClient, install_tls};
-use crate::simulator::{SIMULATED_KEY, Simulator, SimulatorConfig, World, WorldConfig};
+use crate::simulator::{
+    Latency, SIMULATED_KEY, Simulator, SimulatorConfig, WindowModel, World, WorldConfig,
+};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::supervision::watch_panics;
@@ -52,6 +54,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             Verb::Simulate(args) => simulate(&args).await,
             Verb::Bench(args) => match args.what {
                 Bench::Jobs(args) => bench_jobs(&cli.global, &args).await,
+                Bench::Limiter(args) => bench_limiter(&cli.global, &args).await,
             },
         }
     })
@@ -375,6 +378,51 @@ async fn bench_jobs(global: &Global, args: &BenchJobsArgs) -> Result<(), CliErro
         println!("{report}");
     }
     Ok(())
+}
+
+async fn bench_limiter(global: &Global, args: &BenchLimiterArgs) -> Result<(), CliError> {
+    let limits = read_limits(&args.limits)?;
+    let duration = Duration::from_secs(args.seconds.into());
+    // Later than that, saturated windows are full: then no first call is free.
+    let spans = limits.iter().map(|limit| limit.1);
+    let span = spans.filter(|span| *span <= args.seconds).max();
+    let restart_at = Duration::from_secs(span.unwrap_or(args.seconds).into()).mul_f64(0.3);
+    let bench = LimiterBench {
+        limits,
+        duration,
+        latency: read_latency(&args.latency)?,
+        window: match args.window {
+            BenchWindow::Opened => WindowModel::OpenedByFirstCall,
+            BenchWindow::Aligned => WindowModel::OpenedByFirstCall,
+            BenchWindow::Sliding => WindowModel::OpenedByFirstCall,
+        },
+        callers: args.callers as usize,
+        restart: args.restart.then_some(restart_at),
+        shrink: args.shrink.as_deref().map(read_limits).transpose()?,
+    };
+    let report = tokio::select! {
+        report = bench.run() => report.map_err(CliError::Engine)?,
+        () = stop_signal() => return Err(CliError::Stopped),
+    };
+    if global.json {
+        println!("{}", json!(report));
+    } else {
+        println!("{report}");
+    }
+    Ok(())
+}
+
+/// `80:0.3`, or `80` for a steady one.
+fn read_latency(text: &str) -> Result<Latency, CliError> {
+    let (median, sigma) = text.split_once(':').unwrap_or((text, "0"));
+    match (median.trim().parse(), sigma.trim().parse()) {
+        (Ok(median_ms), Ok(sigma)) if median_ms >= 0.0 && (0.0..=3.0).contains(&sigma) => {
+            Ok(Latency { median_ms, sigma })
+        }
+        _ => Err(CliError::Usage(format!(
+            "'{text}' is no latency. Write it as 80:0.3 (median in milliseconds, spread from 0 to 3)"
+        ))),
+    }
 }
 
 async fn simulate(args: &SimulateArgs) -> Result<(), CliError> {

@@ -1,6 +1,8 @@
 //! Measurements that a user can run: what this machine, disk and build reach.
 
 mod jobs;
+mod limiter;
 mod process;
 
 pub use jobs::{JobsBench, JobsReport};
+pub use limiter::{LimiterBench, LimiterReport};

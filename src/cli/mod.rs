@@ -58,6 +58,44 @@ pub struct BenchArgs {
 pub enum Bench {
     /// No-op jobs through the engine: enqueued, claimed, run and completed, all durably
     Jobs(BenchJobsArgs),
+    /// More calls than a simulated key permits: how much of it is used, and its 429s by type
+    Limiter(BenchLimiterArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct BenchLimiterArgs {
+    /// The key's limits, calls:seconds
+    #[arg(long, default_value = "50:1,300:10", value_name = "LIMITS")]
+    pub limits: String,
+    /// How long
+    #[arg(long, default_value_t = 60, value_name = "S", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub seconds: u32,
+    /// How long answers take: the median in milliseconds and the log-normal spread
+    #[arg(long, default_value = "80:0.3", value_name = "MS:SIGMA")]
+    pub latency: String,
+    /// When the server's windows begin
+    #[arg(long, default_value = "opened", value_enum)]
+    pub window: BenchWindow,
+    /// Callers at once
+    #[arg(long, default_value_t = 256, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub callers: u32,
+    /// Replace the limiter after three tenths of its longest window
+    #[arg(long)]
+    pub restart: bool,
+    /// The limits change to these after half of the time
+    #[arg(long, value_name = "LIMITS")]
+    pub shrink: Option<String>,
+}
+
+/// When a server's windows begin.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum BenchWindow {
+    /// With their first call
+    Opened,
+    /// At multiples of their length
+    Aligned,
+    /// Never: the calls of the last span count, at each moment
+    Sliding,
 }
 
 #[derive(Debug, Args)]

@@ -31,7 +31,7 @@ pub struct RefusedCounts {
 }
 
 impl RefusedCounts {
-    pub(super) fn add(&mut self, by: RefusedBy) {
+    pub fn add(&mut self, by: RefusedBy) {
         *match by {
             RefusedBy::Application => &mut self.application,
             RefusedBy::Method => &mut self.method,
