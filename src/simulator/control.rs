@@ -4,10 +4,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::model::Timestamp;
 use crate::simulator::counters::Counters;
 use crate::simulator::endpoints::{Answers, ListTime};
 use crate::simulator::faults::{Faults, Latency};
-use crate::simulator::limits::{Limit, Limiter, WindowModel};
+use crate::simulator::limits::{Edges, Limit, Limiter};
+use crate::simulator::window::WindowModel;
 use crate::simulator::world::World;
 
 /// How the API of a world behaves. The default is kind: no limits, no latency, no faults, any key.
@@ -20,11 +22,13 @@ pub struct SimulatorConfig {
     /// The same for each key, route and method.
     pub method_limits: Vec<Limit>,
     pub window_model: WindowModel,
+    /// How much later than it should a window may end. 0: to the millisecond.
+    pub edge_jitter_ms: u64,
     /// Calls over a limit get 429. Otherwise they are only counted (`Counters::over_limit`).
     pub strict_limits: bool,
     pub latency: Latency,
     pub faults: Faults,
-    /// What faults and latencies are drawn from.
+    /// What faults, latencies and the drift of edges are drawn from.
     pub seed: u64,
     /// Accepted keys; none: every key that looks like one.
     pub keys: Option<Vec<String>>,
@@ -42,6 +46,7 @@ impl Default for SimulatorConfig {
             app_limits: Vec::new(),
             method_limits: Vec::new(),
             window_model: WindowModel::default(),
+            edge_jitter_ms: 0,
             strict_limits: true,
             latency: Latency::default(),
             faults: Faults::none(),
@@ -79,7 +84,9 @@ pub(super) struct Shared {
     pub answers: Answers,
     pub seed: u64,
     pub puuids_per_key: bool,
-    pub started: Instant,
+    started: Instant,
+    /// Milliseconds since 1970 at that moment.
+    started_ms: u64,
     switches: Mutex<Switches>,
     limiter: Mutex<Limiter>,
     counters: Mutex<Counters>,
@@ -96,8 +103,13 @@ impl Shared {
             seed: config.seed,
             puuids_per_key: config.puuids_per_key,
             started: Instant::now(),
+            started_ms: u64::try_from(Timestamp::now().as_millis()).unwrap_or(0),
             limiter: Mutex::new(Limiter::new(
-                config.window_model,
+                Edges {
+                    model: config.window_model,
+                    jitter_ms: config.edge_jitter_ms,
+                    seed: config.seed,
+                },
                 config.app_limits,
                 config.method_limits,
             )),
@@ -111,6 +123,12 @@ impl Shared {
                 keys: config.keys,
             }),
         }
+    }
+
+    /// Milliseconds since 1970, as windows that are aligned to the clock need it. It never goes back.
+    pub fn now_ms(&self) -> u64 {
+        let elapsed_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.started_ms.saturating_add(elapsed_ms)
     }
 
     pub fn switches(&self) -> MutexGuard<'_, Switches> {
@@ -153,7 +171,7 @@ impl Control {
         self.shared.switches().fail_all = status;
     }
 
-    /// New limits, with new windows.
+    /// New limits. Windows whose length stays keep what they counted: a limit may shrink below it.
     pub fn set_app_limits(&self, limits: Vec<Limit>) {
         self.shared.limiter().set_app_limits(limits);
     }

@@ -19,12 +19,12 @@
 //! ```
 //!
 //! Where things are, from the outside in: `server` (HTTP, the way of a call), `connection` (sockets
-//! that can be cut), `control` (configuration and switches), `counters`; `limits`, `faults`,
-//! `reply`; `call`, `endpoints` and `league` (paths to answers); `match_document`, `participant`,
-//! `challenges`, `timeline_document`, `timeline_events` (what documents say), `library` and
-//! `fragments` (why they are fast); `truth` (configuration and what tests check),
-//! `world`, `calendar`, `game`, `script`, `story`, `people` (what is true); `tables`,
-//! `json`, `hash`.
+//! that can be cut), `control` (configuration and switches), `counters`; `limits`, `meter` and
+//! `window` (which call is one too many), `faults`, `reply`; `call`, `endpoints` and `league` (paths
+//! to answers); `match_document`, `participant`, `challenges`, `timeline_document`,
+//! `timeline_events` (what documents say), `library` and `fragments` (why they are fast); `truth`
+//! (configuration and what tests check), `world`, `calendar`, `game`, `script`, `story`, `people`
+//! (what is true); `tables`, `json`, `hash`.
 //!
 //! Invariants: a world is a function of its configuration, on every machine and in every release
 //! that does not say otherwise. A document is the same text however it is asked for. Time comes
@@ -52,6 +52,7 @@ mod league;
 mod library;
 mod limits;
 mod match_document;
+mod meter;
 mod participant;
 mod people;
 mod reply;
@@ -62,6 +63,7 @@ mod tables;
 mod timeline_document;
 mod timeline_events;
 mod truth;
+mod window;
 mod world;
 
 #[cfg(test)]
@@ -73,9 +75,11 @@ pub use counters::Counters;
 pub use endpoints::ListTime;
 pub use faults::{FaultKind, Faults, Latency};
 pub use game::{Era, GameKind};
-pub use limits::{Limit, LimitType, WindowModel};
+pub use limits::{Limit, LimitType};
+pub use meter::{Meter, Reading};
 pub use people::KeyScope;
 pub use script::Shape;
 pub use server::{SIMULATED_KEY, Simulator};
 pub use truth::{TruthMatch, WorldConfig, WorldCounts};
+pub use window::WindowModel;
 pub use world::{TIME_FILTER_SINCE, World};

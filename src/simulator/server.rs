@@ -201,10 +201,10 @@ fn respond(
     if let Some(kind) = fault.filter(|kind| !kind.is_counted()) {
         return (fault_reply(shared, kind, accepts_gzip), fault);
     }
-    let now_ms = u64::try_from(shared.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let ruling = shared
-        .limiter()
-        .count(KeyScope::of_key(&key), route, call.method, now_ms);
+    let ruling =
+        shared
+            .limiter()
+            .count(KeyScope::of_key(&key), route, call.method, shared.now_ms());
     if let Some((limit_type, _)) = ruling.over {
         let strict = shared.switches().strict_limits;
         let mut counters = shared.counters();
