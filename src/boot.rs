@@ -393,8 +393,8 @@ async fn bench_limiter(global: &Global, args: &BenchLimiterArgs) -> Result<(), C
         latency: read_latency(&args.latency)?,
         window: match args.window {
             BenchWindow::Opened => WindowModel::OpenedByFirstCall,
-            BenchWindow::Aligned => WindowModel::OpenedByFirstCall,
-            BenchWindow::Sliding => WindowModel::OpenedByFirstCall,
+            BenchWindow::Aligned => WindowModel::AlignedToClock,
+            BenchWindow::Sliding => WindowModel::SlidingLog,
         },
         callers: args.callers as usize,
         restart: args.restart.then_some(restart_at),

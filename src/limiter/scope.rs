@@ -79,6 +79,8 @@ pub(super) struct Scope {
     margins: Margins,
     /// Answers told the limits, or that there are none.
     known: bool,
+    /// When the first answer came that told them.
+    known_since: Duration,
     /// When the answer came that last changed a limit.
     limits_since: Duration,
     in_flight: u32,
@@ -93,6 +95,7 @@ impl Scope {
             windows: BTreeMap::new(),
             margins,
             known: false,
+            known_since: Duration::ZERO,
             limits_since: Duration::ZERO,
             in_flight: 0,
             departed: 0,
@@ -189,16 +192,20 @@ impl Scope {
         }
         let was_known = self.known;
         self.learn(&answer);
+        if !was_known {
+            self.known_since = answer.received;
+        }
         let mut news = self.reconcile(ticket, answer, now, !was_known);
         if !was_known && news.others {
-            // Calls of an earlier process are no news; they may still be on their way.
-            news.others = false;
+            // They may still be on their way.
             for window in self.windows.values_mut() {
                 window.suspect_more(answer.received);
             }
             self.pause.hold_until(answer.received + SETTLE);
             self.ramp.restart();
         }
+        // Calls of an earlier process are no news.
+        news.others &= answer.sent > self.known_since + SETTLE * 2;
         match answer.verdict {
             Verdict::Refused { told, growing } => {
                 self.ramp.restart();

@@ -233,6 +233,7 @@ fn a_new_window_frees_the_places_of_others() {
 #[test]
 fn somebody_else_on_the_key_is_noticed_and_reckoned_with() {
     let (mut budget, now) = busy(&[(100, 10)], 10);
+    let now = now + secs(2);
     let news = call(&mut budget, 0, now, &served(&[(100, 10)], 51));
     assert!(news.others);
     assert_eq!(budget.windows(now)[0].used, 51);

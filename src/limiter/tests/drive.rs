@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
-use super::server::{Limit, Meter, Model};
 use super::{ms, secs};
 use crate::limiter::{
-    Admission, Budget, Departure, Margins, MethodId, Observation, Refused, RefusedBy,
+    Admission, Budget, Departure, Margins, MethodId, Observation, Pairs, Refused, RefusedBy,
 };
+use crate::simulator::{Limit, Meter, WindowModel};
 
 /// How long one way, or a round trip, takes.
 #[derive(Debug, Clone, Copy)]
@@ -128,7 +128,10 @@ pub(super) struct Drive {
     pub arrivals: Vec<Duration>,
     /// Moments of calls that were over a limit.
     pub overruns: Vec<Duration>,
-    model: Model,
+    /// The server's clock is ahead by this.
+    phase: Duration,
+    seed: u64,
+    model: WindowModel,
     app: Meter,
     of_methods: BTreeMap<MethodId, Meter>,
     ways: Ways,
@@ -145,7 +148,7 @@ pub(super) struct Drive {
 
 impl Drive {
     pub(super) fn new(
-        model: Model,
+        model: WindowModel,
         app: &[Limit],
         method: &[Limit],
         ways: Ways,
@@ -153,6 +156,7 @@ impl Drive {
         seed: u64,
     ) -> Self {
         let methods = 3;
+        let mut rng = fastrand::Rng::with_seed(seed);
         Self {
             budget: Budget::new(Margins::default()),
             now: secs(1),
@@ -160,10 +164,12 @@ impl Drive {
             mishaps: Mishaps::default(),
             arrivals: Vec::new(),
             overruns: Vec::new(),
+            phase: ms(rng.u64(0..600_000)),
+            seed,
             model,
-            app: Meter::new(model, app),
+            app: Meter::new(model, app, 0, seed),
             of_methods: (0..methods)
-                .map(|id| (id, Meter::new(model, method)))
+                .map(|id| (id, Meter::new(model, method, 0, seed)))
                 .collect(),
             ways,
             demand,
@@ -174,13 +180,13 @@ impl Drive {
             wake_at: None,
             life: 0,
             known: BTreeSet::new(),
-            rng: fastrand::Rng::with_seed(seed),
+            rng,
         }
     }
 
-    pub(super) fn with_edge_jitter(mut self, edge_jitter: Duration) -> Self {
-        self.app = self.app.with_edge_jitter(edge_jitter);
-        self
+    /// New limits begin with new windows, whose ends may come late.
+    pub(super) fn set_app_limits(&mut self, limits: &[Limit], edge_jitter_ms: u64) {
+        self.app = Meter::new(self.model, limits, edge_jitter_ms, self.seed);
     }
 
     /// A successor that knows nothing, in the middle of everything.
@@ -194,15 +200,10 @@ impl Drive {
         self.known.clear();
     }
 
-    /// New limits begin with new windows, as in the simulator.
-    pub(super) fn set_app_limits(&mut self, limits: &[Limit]) {
-        self.app = Meter::new(self.model, limits);
-    }
-
     /// Calls of somebody else on the same key, now.
     pub(super) fn others_call(&mut self, calls: u32) {
         for _ in 0..calls {
-            self.app.count(self.now);
+            self.app.count(server_ms(self.now, self.phase));
         }
     }
 
@@ -306,23 +307,24 @@ impl Drive {
         };
         if !in_front {
             self.arrivals.push(self.now);
-            let method = self.of_methods.get_mut(&flight.method).unwrap();
-            let over_method = method.count(self.now).map(|at| (RefusedBy::Method, at));
-            let over_app = self.app.count(self.now);
-            let over_app = over_app.map(|at| (RefusedBy::Application, at));
-            answer.refused = over_app.or(over_method).map(|(by, wait)| Refused {
-                by,
-                retry_after: Some(secs(wait.as_secs() + 1)),
-            });
+            let now_ms = server_ms(self.now, self.phase);
+            let of_method = self.of_methods.get_mut(&flight.method).unwrap();
+            let [of_app, of_method] = [&mut self.app, of_method].map(|meter| meter.count(now_ms));
+            let over = |by, blocked_ms: Option<u64>| {
+                let retry_after = Some(secs(blocked_ms?.div_ceil(1000).max(1)));
+                Some(Refused { by, retry_after })
+            };
+            answer.refused = over(RefusedBy::Application, of_app.blocked_ms)
+                .or_else(|| over(RefusedBy::Method, of_method.blocked_ms));
             if answer.refused.is_some() {
                 self.overruns.push(self.now);
             }
-            answer.served = answer.refused.is_none() && answer.answered;
             if answer.answered {
-                answer.app_limits = self.app.limits();
-                answer.app_counts = self.app.counts();
-                answer.method_limits = method.limits();
-                answer.method_counts = method.counts();
+                answer.served = answer.refused.is_none();
+                answer.app_limits = pairs(&of_app.limits);
+                answer.app_counts = pairs(&of_app.counts);
+                answer.method_limits = pairs(&of_method.limits);
+                answer.method_counts = pairs(&of_method.counts);
             }
         }
         flight.answer = answer;
@@ -344,4 +346,16 @@ impl Drive {
                 .observe(&departure, self.now, self.now, &flight.answer);
         }
     }
+}
+
+/// The server counts in whole milliseconds of its own clock.
+fn server_ms(now: Duration, phase: Duration) -> u64 {
+    u64::try_from((now + phase).as_millis()).unwrap()
+}
+
+fn pairs(limits: &[Limit]) -> Pairs {
+    limits
+        .iter()
+        .map(|(calls, seconds)| (*seconds, *calls))
+        .collect()
 }

@@ -1,11 +1,10 @@
-//! The limiter against a server that counts exactly, on a virtual clock.
+//! The limiter against the simulator's meters, which count exactly, on a virtual clock.
 
 mod actor;
 mod budget;
 mod drift;
 mod drive;
 mod properties;
-mod server;
 mod utilisation;
 
 use std::time::Duration;

@@ -5,15 +5,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::drive::{Demand, Drive, Latency, Mishaps, Ways};
-use super::server::{Limit, Model};
 use super::{ms, secs};
+use crate::simulator::{Limit, WindowModel};
 
-fn models() -> impl Strategy<Value = Model> {
-    prop_oneof![
-        Just(Model::Opened),
-        (0..600_000_u64).prop_map(|phase| Model::Aligned { phase: ms(phase) }),
-        Just(Model::Sliding),
-    ]
+fn models() -> impl Strategy<Value = WindowModel> {
+    prop::sample::select(WindowModel::ALL.to_vec())
 }
 
 /// Not below four calls: before anything is known a probe a second goes until one is answered.
@@ -67,7 +63,7 @@ fn mishaps() -> impl Strategy<Value = Mishaps> {
 /// A world, in words that a failure can show.
 #[derive(Debug, Clone)]
 struct World {
-    model: Model,
+    model: WindowModel,
     app: Vec<Limit>,
     method: Vec<Limit>,
     ways: Ways,
@@ -148,11 +144,11 @@ proptest! {
         // Nor do we promise it where a round trip takes half a window.
         let app: Vec<Limit> = app.iter().map(|(calls, span)| (*calls, span * 3)).collect();
         let doubled: Vec<Limit> = app.iter().map(|(calls, span)| (calls * 2, *span)).collect();
-        drive.set_app_limits(&doubled);
+        drive.set_app_limits(&doubled, 0);
         drive.run_until(ms(at));
-        drive.set_app_limits(&app);
+        drive.set_app_limits(&app, 0);
         drive.run_until(ms(at) + secs(40));
-        drive.set_app_limits(&doubled);
+        drive.set_app_limits(&doubled, 0);
         drive.run_until(END);
         prop_assert!(drive.overruns.is_empty(), "over a limit at {:?}", drive.overruns);
     }

@@ -1,18 +1,12 @@
 //! How much of the budget is used when more is wanted than may be.
 
 use super::drive::{Demand, Drive, Latency, Ways};
-use super::server::{Limit, Model};
-use super::{ms, secs};
-
-const MODELS: [Model; 3] = [
-    Model::Opened,
-    Model::Aligned { phase: ms(4_321) },
-    Model::Sliding,
-];
+use super::secs;
+use crate::simulator::{Limit, WindowModel};
 
 /// The share of the budget that is used over 20 windows of the first limit, which is the binding
 /// one, after a first window that may be better than those that follow, or worse.
-fn used(model: Model, limits: &[Limit], round_trip: Latency) -> f64 {
+fn used(model: WindowModel, limits: &[Limit], round_trip: Latency) -> f64 {
     let (calls, seconds) = limits[0];
     let mut drive = Drive::new(
         model,
@@ -33,7 +27,7 @@ fn used(model: Model, limits: &[Limit], round_trip: Latency) -> f64 {
 
 #[track_caller]
 fn check(limits: &[Limit], round_trip: Latency, at_least: f64) {
-    for model in MODELS {
+    for model in WindowModel::ALL {
         let used = used(model, limits, round_trip);
         println!("{limits:?} {round_trip:?} {model:?}: {:.2} %", used * 100.0);
         assert!(used >= at_least, "{model:?}: {used}, expected {at_least}");
@@ -55,7 +49,7 @@ fn a_production_key_is_used_to_98_5_percent() {
 
 #[test]
 fn a_production_key_is_used_over_its_long_windows_too() {
-    let used = used(Model::Sliding, &[(30_000, 600), (500, 10)], REAL);
+    let used = used(WindowModel::SlidingLog, &[(30_000, 600), (500, 10)], REAL);
     assert!(used >= 0.985, "{used}");
 }
 
