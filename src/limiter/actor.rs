@@ -271,8 +271,8 @@ impl Handler<Ended> for RateLimiter {
                 self.budget.give_back(&call.departure);
             }
             Some(seen) => {
-                let received = seen.received.map_or(call.ended, Instant::from_std);
-                let received = since_epoch(received.min(call.ended));
+                let received = seen.received.map_or(call.at, Instant::from_std);
+                let received = since_epoch(received.min(call.at));
                 if let Some(refused) = seen.refused {
                     self.refused.add(refused.by);
                 }

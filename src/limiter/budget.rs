@@ -130,7 +130,8 @@ impl Budget {
             }
             return News::default();
         }
-        self.transit.observe(received - departure.sent);
+        self.transit
+            .observe(received.saturating_sub(departure.sent));
         let [of_app, of_method] = verdicts(seen);
         let app = Answer {
             sent: departure.sent,

@@ -300,7 +300,7 @@ mod tests {
     fn a_sweep_removes_exactly_those_who_went_away() {
         let mut line = line();
         for n in -50..50 {
-            line.push((n & 1) as MethodId, P, 1, (1, n));
+            line.push(MethodId::from(n % 2 == 0), P, 1, (1, n));
         }
         line.sweep();
         assert_eq!(line.len(), 50);

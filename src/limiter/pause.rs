@@ -85,7 +85,7 @@ mod tests {
             .iter()
             .map(|told| {
                 assert!(pause.refused(now, now, told.map(secs), growing));
-                let length = pause.until() - now;
+                let length = pause.until().saturating_sub(now);
                 now = pause.until();
                 length.as_millis()
             })

@@ -68,7 +68,7 @@ impl Permit {
         self.limiter.do_send(Ended {
             departure,
             begun: self.begun,
-            ended: Instant::now(),
+            at: Instant::now(),
             observation,
         });
     }
@@ -96,6 +96,6 @@ impl fmt::Debug for Permit {
 pub(super) struct Ended {
     pub departure: Departure,
     pub begun: Option<Instant>,
-    pub ended: Instant,
+    pub at: Instant,
     pub observation: Option<Observation>,
 }

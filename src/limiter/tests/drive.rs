@@ -34,7 +34,6 @@ pub(super) enum Latency {
 impl Latency {
     fn draw(self, rng: &mut fastrand::Rng) -> Duration {
         let ms = match self {
-            Self::Steady { median_ms } => median_ms,
             Self::Uniform { least_ms, most_ms } => least_ms + (most_ms - least_ms) * rng.f64(),
             Self::LogNormal { median_ms, sigma } => {
                 let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
@@ -42,7 +41,7 @@ impl Latency {
                 median_ms * (sigma * normal).exp()
             }
             Self::Tailed { median_ms, one_in } if rng.u32(0..one_in) == 0 => median_ms * 10.0,
-            Self::Tailed { median_ms, .. } => median_ms,
+            Self::Steady { median_ms } | Self::Tailed { median_ms, .. } => median_ms,
         };
         Duration::from_secs_f64(ms / 1000.0)
     }
@@ -70,7 +69,7 @@ impl Ways {
             Self::Shared { round_trip, there } => {
                 let all = round_trip.draw(rng);
                 let there = all.mul_f64(there);
-                [there, all - there]
+                [there, all.saturating_sub(there)]
             }
             Self::Apart { there, back } => [there.draw(rng), back.draw(rng)],
         }

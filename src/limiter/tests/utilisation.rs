@@ -21,7 +21,7 @@ fn used(model: WindowModel, limits: &[Limit], round_trip: Latency) -> f64 {
     drive.run_until(secs(u64::from(seconds) * 48));
     assert!(drive.overruns.is_empty(), "{model:?}: {:?}", drive.overruns);
     let last = first + 20 * calls as usize;
-    let took = drive.arrivals[last] - drive.arrivals[first];
+    let took = drive.arrivals[last].saturating_sub(drive.arrivals[first]);
     f64::from(20 * seconds) / took.as_secs_f64()
 }
 
