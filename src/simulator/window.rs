@@ -12,8 +12,10 @@
 //! Deliberately absent: a clock. Milliseconds come in, from any beginning that suits the caller.
 
 use std::collections::VecDeque;
+use std::str::FromStr;
 
 use crate::simulator::hash::hash;
+use crate::simulator::setting::SettingError;
 
 /// When a window begins and ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,6 +36,15 @@ impl WindowModel {
         Self::AlignedToClock,
         Self::SlidingLog,
     ];
+
+    /// Its name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenedByFirstCall => "opened",
+            Self::AlignedToClock => "aligned",
+            Self::SlidingLog => "sliding",
+        }
+    }
 
     /// When a call of now leaves. `newest_ms` is when the call before it leaves, if that is to come.
     fn leaves_ms(self, newest_ms: Option<u64>, length_ms: u64, drift: Drift, now_ms: u64) -> u64 {
@@ -56,6 +67,20 @@ impl WindowModel {
                 leaves_ms.max(newest_ms.unwrap_or(0))
             }
         }
+    }
+}
+
+impl FromStr for WindowModel {
+    type Err = SettingError;
+
+    fn from_str(text: &str) -> Result<Self, SettingError> {
+        let model = Self::ALL.into_iter().find(|model| model.as_str() == text);
+        model.ok_or_else(|| {
+            SettingError(format!(
+                "'{text}' is no model of a rate window. Choose {}",
+                Self::ALL.map(Self::as_str).join(", ")
+            ))
+        })
     }
 }
 
