@@ -95,7 +95,7 @@ impl Keyring {
             key.first_ms = now_ms;
         }
         let is_over = match self.expiry {
-            Some(KeyExpiry::AfterMs(life_ms)) => now_ms >= key.first_ms + life_ms,
+            Some(KeyExpiry::AfterMs(life_ms)) => now_ms >= key.first_ms.saturating_add(life_ms),
             Some(KeyExpiry::AfterCalls(calls)) => key.calls >= calls,
             None => false,
         };
@@ -116,14 +116,14 @@ impl Keyring {
         while key
             .refusals_ms
             .front()
-            .is_some_and(|first_ms| first_ms + rule.within_ms <= now_ms)
+            .is_some_and(|first_ms| first_ms.saturating_add(rule.within_ms) <= now_ms)
         {
             key.refusals_ms.pop_front();
         }
         let is_too_many = key.refusals_ms.len() > rule.refusals as usize;
         if is_too_many {
             key.refusals_ms.clear();
-            key.blacklisted_until_ms = now_ms + rule.lasts_ms;
+            key.blacklisted_until_ms = now_ms.saturating_add(rule.lasts_ms);
         }
         is_too_many
     }

@@ -50,7 +50,9 @@ impl WindowModel {
     fn leaves_ms(self, newest_ms: Option<u64>, length_ms: u64, drift: Drift, now_ms: u64) -> u64 {
         match (self, newest_ms) {
             (Self::OpenedByFirstCall | Self::AlignedToClock, Some(ends_ms)) => ends_ms,
-            (Self::OpenedByFirstCall, None) => now_ms + length_ms + drift.at(now_ms),
+            (Self::OpenedByFirstCall, None) => {
+                (now_ms + length_ms).saturating_add(drift.at(now_ms))
+            }
             (Self::AlignedToClock, None) => {
                 // An edge that drifted past the next one would make a window without a time.
                 let drift = drift.below(length_ms);
@@ -63,7 +65,7 @@ impl WindowModel {
                 }
             }
             (Self::SlidingLog, newest_ms) => {
-                let leaves_ms = now_ms + length_ms + drift.at(now_ms / length_ms);
+                let leaves_ms = (now_ms + length_ms).saturating_add(drift.at(now_ms / length_ms));
                 leaves_ms.max(newest_ms.unwrap_or(0))
             }
         }
@@ -95,7 +97,7 @@ struct Drift {
 impl Drift {
     /// Of the edge with this number: from 0 to `max_ms`, the same each time.
     fn at(self, number: u64) -> u64 {
-        hash(&[self.seed, number]) % (self.max_ms + 1)
+        hash(&[self.seed, number]) % self.max_ms.saturating_add(1)
     }
 
     fn below(self, bound_ms: u64) -> Self {
