@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use crate::bench::{JobsBench, LimiterBench};
 use crate::cli::follow::{Follow, summary};
 use crate::cli::{
-    Bench, BenchJobsArgs, BenchLimiterArgs, BenchWindow, Cli, CliError, Global, SimulateArgs,
-    StatsArgs, SyncArgs, Verb, WorldArgs, stats, terminal,
+    Bench, BenchJobsArgs, BenchLimiterArgs, Cli, CliError, Global, SimulateArgs, StatsArgs,
+    SyncArgs, Verb, WeatherArgs, WorldArgs, stats, terminal,
 };
 use crate::config::{self, Config};
 use crate::engine::{Engine, EngineConfig};
@@ -24,7 +24,7 @@ use crate::model::{
 };
 use crate::riot::{ApiKey, BaseUrl, RiotClient, install_tls};
 use crate::simulator::{
-    Latency, SIMULATED_KEY, Simulator, SimulatorConfig, WindowModel, World, WorldConfig,
+    SIMULATED_KEY, SettingError, Simulator, SimulatorConfig, World, WorldConfig, read_limits,
 };
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
@@ -64,7 +64,7 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
     let order = read_order(config, &args)?;
     let simulator = if args.simulate {
         let players = vec![(order.riot_id.clone(), order.platform)];
-        Some(start_simulator(players, &args.world, localhost(0)).await?)
+        Some(start_simulator(players, &args.world, None, localhost(0)).await?)
     } else {
         None
     };
@@ -381,24 +381,22 @@ async fn bench_jobs(global: &Global, args: &BenchJobsArgs) -> Result<(), CliErro
 }
 
 async fn bench_limiter(global: &Global, args: &BenchLimiterArgs) -> Result<(), CliError> {
-    let limits = read_limits(&args.limits)?;
-    let duration = Duration::from_secs(args.seconds.into());
+    let wrong = |error: SettingError| CliError::Usage(error.to_string());
+    let limits = read_limits(&args.limits).map_err(wrong)?;
     // Later than that, saturated windows are full: then no first call is free.
     let spans = limits.iter().map(|limit| limit.1);
     let span = spans.filter(|span| *span <= args.seconds).max();
     let restart_at = Duration::from_secs(span.unwrap_or(args.seconds).into()).mul_f64(0.3);
+    let shrink = args.shrink.as_deref().map(read_limits);
     let bench = LimiterBench {
         limits,
-        duration,
-        latency: read_latency(&args.latency)?,
-        window: match args.window {
-            BenchWindow::Opened => WindowModel::OpenedByFirstCall,
-            BenchWindow::Aligned => WindowModel::AlignedToClock,
-            BenchWindow::Sliding => WindowModel::SlidingLog,
-        },
+        duration: Duration::from_secs(args.seconds.into()),
+        latency: args.latency.parse().map_err(wrong)?,
+        window: args.window.parse().map_err(wrong)?,
+        edge_jitter: Duration::from_millis(args.edge_jitter.into()),
         callers: args.callers as usize,
         restart: args.restart.then_some(restart_at),
-        shrink: args.shrink.as_deref().map(read_limits).transpose()?,
+        shrink: shrink.transpose().map_err(wrong)?,
     };
     let report = tokio::select! {
         report = bench.run() => report.map_err(CliError::Engine)?,
@@ -410,19 +408,6 @@ async fn bench_limiter(global: &Global, args: &BenchLimiterArgs) -> Result<(), C
         println!("{report}");
     }
     Ok(())
-}
-
-/// `80:0.3`, or `80` for a steady one.
-fn read_latency(text: &str) -> Result<Latency, CliError> {
-    let (median, sigma) = text.split_once(':').unwrap_or((text, "0"));
-    match (median.trim().parse(), sigma.trim().parse()) {
-        (Ok(median_ms), Ok(sigma)) if median_ms >= 0.0 && (0.0..=3.0).contains(&sigma) => {
-            Ok(Latency { median_ms, sigma })
-        }
-        _ => Err(CliError::Usage(format!(
-            "'{text}' is no latency. Write it as 80:0.3 (median in milliseconds, spread from 0 to 3)"
-        ))),
-    }
 }
 
 async fn simulate(args: &SimulateArgs) -> Result<(), CliError> {
@@ -437,7 +422,13 @@ async fn simulate(args: &SimulateArgs) -> Result<(), CliError> {
         .map(|(id, _)| id.to_string())
         .collect::<Vec<_>>()
         .join(", ");
-    let simulator = start_simulator(players, &args.world, localhost(args.port)).await?;
+    let simulator = start_simulator(
+        players,
+        &args.world,
+        Some(&args.weather),
+        localhost(args.port),
+    )
+    .await?;
     println!("base URL   {}", simulator.base_url());
     println!("API key    {SIMULATED_KEY}");
     println!(
@@ -445,8 +436,15 @@ async fn simulate(args: &SimulateArgs) -> Result<(), CliError> {
         args.world.matches
     );
     println!("limits     {}", args.world.limits);
+    for fault in &args.weather.faults {
+        println!("fault      {fault}");
+    }
     println!(
         "try        curl -H 'X-Riot-Token: {SIMULATED_KEY}' http://{}/{platform}/lol/status/v4/platform-data",
+        simulator.addr()
+    );
+    println!(
+        "counters   curl http://{}/__simulator/counters",
         simulator.addr()
     );
     stop_signal().await;
@@ -457,8 +455,20 @@ async fn simulate(args: &SimulateArgs) -> Result<(), CliError> {
 async fn start_simulator(
     players: Vec<(RiotId, Platform)>,
     args: &WorldArgs,
+    weather: Option<&WeatherArgs>,
     listen: SocketAddr,
 ) -> Result<Simulator, CliError> {
+    let app_limits =
+        read_limits(&args.limits).map_err(|why| CliError::Usage(format!("--limits: {why}")))?;
+    let kind = SimulatorConfig {
+        listen,
+        app_limits,
+        ..SimulatorConfig::default()
+    };
+    let config = match weather {
+        Some(weather) => weather.over(kind)?,
+        None => kind,
+    };
     let world = World::new(WorldConfig {
         seed: args.seed,
         players,
@@ -467,11 +477,6 @@ async fn start_simulator(
         now: Timestamp::now(),
         ..WorldConfig::default()
     });
-    let config = SimulatorConfig {
-        listen,
-        app_limits: read_limits(&args.limits)?,
-        ..SimulatorConfig::default()
-    };
     Simulator::start(Arc::new(world), config)
         .await
         .map_err(|error| {
@@ -479,28 +484,6 @@ async fn start_simulator(
                 "the simulator cannot listen on {listen}: {error}. Choose another --port"
             ))
         })
-}
-
-/// `20:1,100:120` as (calls, seconds); `none` as no limits.
-fn read_limits(text: &str) -> Result<Vec<(u32, u32)>, CliError> {
-    if text == "none" {
-        return Ok(Vec::new());
-    }
-    let wrong = || {
-        CliError::Usage(format!(
-            "'{text}' are no limits. Write them as 20:1,100:120 (calls:seconds), or none"
-        ))
-    };
-    text.split(',')
-        .map(|pair| {
-            let (calls, seconds) = pair.trim().split_once(':')?;
-            Some((
-                calls.parse().ok().filter(|&n| n > 0)?,
-                seconds.parse().ok().filter(|&n| n > 0)?,
-            ))
-        })
-        .collect::<Option<_>>()
-        .ok_or_else(wrong)
 }
 
 fn localhost(port: u16) -> SocketAddr {

@@ -4,12 +4,14 @@ pub mod error;
 pub mod follow;
 pub mod stats;
 pub mod terminal;
+pub mod weather;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 pub use error::CliError;
+pub use weather::WeatherArgs;
 
 /// Keeps a database of League of Legends players true to the Riot Games API.
 #[derive(Debug, Parser)]
@@ -70,12 +72,15 @@ pub struct BenchLimiterArgs {
     /// How long
     #[arg(long, default_value_t = 60, value_name = "S", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub seconds: u32,
-    /// How long answers take: the median in milliseconds and the log-normal spread
-    #[arg(long, default_value = "80:0.3", value_name = "MS:SIGMA")]
+    /// How long answers take, the median and the log-normal spread; half of it before the count
+    #[arg(long, default_value = "80:0.3", value_name = "MEDIAN_MS[:SIGMA]")]
     pub latency: String,
-    /// When the server's windows begin
-    #[arg(long, default_value = "opened", value_enum)]
-    pub window: BenchWindow,
+    /// How rate windows begin and end: "opened", "aligned" or "sliding"; see simulate
+    #[arg(long, default_value = "opened", value_name = "MODEL")]
+    pub window: String,
+    /// How much later than it should a window may end
+    #[arg(long, default_value_t = 0, value_name = "MS", value_parser = clap::value_parser!(u32).range(0..=60_000))]
+    pub edge_jitter: u32,
     /// Callers at once
     #[arg(long, default_value_t = 256, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub callers: u32,
@@ -85,17 +90,6 @@ pub struct BenchLimiterArgs {
     /// The limits change to these after half of the time
     #[arg(long, value_name = "LIMITS")]
     pub shrink: Option<String>,
-}
-
-/// When a server's windows begin.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub enum BenchWindow {
-    /// With their first call
-    Opened,
-    /// At multiples of their length
-    Aligned,
-    /// Never: the calls of the last span count, at each moment
-    Sliding,
 }
 
 #[derive(Debug, Args)]
@@ -179,4 +173,6 @@ pub struct SimulateArgs {
     pub platform: String,
     #[command(flatten)]
     pub world: WorldArgs,
+    #[command(flatten)]
+    pub weather: WeatherArgs,
 }

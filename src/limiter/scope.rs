@@ -280,11 +280,11 @@ impl Scope {
             let mark = mark.copied();
             let count = answer.counts.get(seconds).copied();
             let moments = [answer.sent, answer.received];
-            let others = count.map_or(0, |count| {
+            let (others, more) = count.map_or((0, false), |count| {
                 window.reconcile(count, mark, later, self.in_flight, moments)
             });
             // In a window that is new to us, calls of ours from before look like those of others.
-            news.others |= others > 0 && (mark.is_some() || first);
+            news.others |= more && (mark.is_some() || first);
             if refused_here {
                 match window.overrun(count, others, mark) {
                     Overrun::Not => {}

@@ -209,7 +209,8 @@ impl Window {
 
     /// The server's count when it counted a call that was sent at `sent` and answered at `received`.
     /// `mark` is from when it was sent, unless the window was not known then; since then `later`
-    /// further calls of ours went. Returns how many calls of others there are at least.
+    /// further calls of ours went. Returns how many calls of others there are at least, and whether
+    /// that is more than was known.
     pub(super) fn reconcile(
         &mut self,
         count: u32,
@@ -217,7 +218,7 @@ impl Window {
         later: u32,
         in_flight: u32,
         [sent, received]: [Duration; 2],
-    ) -> u32 {
+    ) -> (u32, bool) {
         let ours = mark.map_or(in_flight + self.ours.remembered(), |mark| mark.ours + later);
         let others = count.saturating_sub(ours);
         // Where a 429 told of others, rather too many of them are assumed than too few.
@@ -232,7 +233,7 @@ impl Window {
             // A new window, or they slid out of it: the server counts no more than these.
             self.others.keep_latest(count.saturating_sub(1));
         }
-        others
+        (others, others > known)
     }
 
     /// Judges a 429 of this window's scope, after `reconcile` said how many calls are of others.

@@ -1,14 +1,20 @@
 //! How a simulator is set up, and the switches that change it while it runs.
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::model::Timestamp;
+use crate::model::{Route, Timestamp};
 use crate::simulator::counters::Counters;
 use crate::simulator::endpoints::{Answers, ListTime};
-use crate::simulator::faults::{Faults, Latency};
+use crate::simulator::fault_plan::FaultPlan;
+use crate::simulator::fault_rule::FaultRule;
+use crate::simulator::faults::Faults;
+use crate::simulator::keyring::{Blacklist, KeyExpiry, Keyring};
+use crate::simulator::latency::Latency;
 use crate::simulator::limits::{Edges, Limit, Limiter};
+use crate::simulator::retry_after::RetryAfter;
 use crate::simulator::window::WindowModel;
 use crate::simulator::world::World;
 
@@ -26,8 +32,19 @@ pub struct SimulatorConfig {
     pub edge_jitter_ms: u64,
     /// Calls over a limit get 429. Otherwise they are only counted (`Counters::over_limit`).
     pub strict_limits: bool,
+    pub retry_after: RetryAfter,
     pub latency: Latency,
+    /// How much of the latency passes before the call is counted, from 0 to 1. Windows run on the
+    /// server: a client sees them open somewhere between its call and the answer.
+    pub latency_before_count: f64,
+    /// Faults by chance, for calls that no rule of the script strikes.
     pub faults: Faults,
+    /// Faults at a place and a time. It begins when the simulator starts.
+    pub script: Vec<FaultRule>,
+    /// Shutting out keys that run into 429s again and again; none: nobody is.
+    pub blacklist: Option<Blacklist>,
+    /// None: keys live for ever.
+    pub key_expiry: Option<KeyExpiry>,
     /// What faults, latencies and the drift of edges are drawn from.
     pub seed: u64,
     /// Accepted keys; none: every key that looks like one.
@@ -48,8 +65,13 @@ impl Default for SimulatorConfig {
             window_model: WindowModel::default(),
             edge_jitter_ms: 0,
             strict_limits: true,
+            retry_after: RetryAfter::default(),
             latency: Latency::default(),
+            latency_before_count: 0.5,
             faults: Faults::none(),
+            script: Vec::new(),
+            blacklist: None,
+            key_expiry: None,
             seed: 1,
             keys: None,
             puuids_per_key: true,
@@ -71,9 +93,12 @@ impl SimulatorConfig {
 pub(super) struct Switches {
     pub key_rejected: bool,
     pub fail_all: Option<u16>,
+    pub failing_routes: HashMap<Route, u16>,
     pub strict_limits: bool,
+    pub retry_after: RetryAfter,
     pub faults: Faults,
     pub latency: Latency,
+    pub latency_before_count: f64,
     pub keys: Option<Vec<String>>,
 }
 
@@ -89,11 +114,19 @@ pub(super) struct Shared {
     started_ms: u64,
     switches: Mutex<Switches>,
     limiter: Mutex<Limiter>,
+    plan: Mutex<FaultPlan>,
+    keyring: Mutex<Keyring>,
     counters: Mutex<Counters>,
 }
 
 impl Shared {
     pub fn new(world: Arc<World>, config: SimulatorConfig) -> Self {
+        let started_ms = u64::try_from(Timestamp::now().as_millis()).unwrap_or(0);
+        let edges = Edges {
+            model: config.window_model,
+            jitter_ms: config.edge_jitter_ms,
+            seed: config.seed,
+        };
         Self {
             world,
             answers: Answers {
@@ -103,23 +136,20 @@ impl Shared {
             seed: config.seed,
             puuids_per_key: config.puuids_per_key,
             started: Instant::now(),
-            started_ms: u64::try_from(Timestamp::now().as_millis()).unwrap_or(0),
-            limiter: Mutex::new(Limiter::new(
-                Edges {
-                    model: config.window_model,
-                    jitter_ms: config.edge_jitter_ms,
-                    seed: config.seed,
-                },
-                config.app_limits,
-                config.method_limits,
-            )),
+            started_ms,
+            limiter: Mutex::new(Limiter::new(edges, config.app_limits, config.method_limits)),
+            plan: Mutex::new(FaultPlan::new(config.script, started_ms)),
+            keyring: Mutex::new(Keyring::new(config.key_expiry, config.blacklist)),
             counters: Mutex::default(),
             switches: Mutex::new(Switches {
                 key_rejected: false,
                 fail_all: None,
+                failing_routes: HashMap::new(),
                 strict_limits: config.strict_limits,
+                retry_after: config.retry_after,
                 faults: config.faults,
                 latency: config.latency,
+                latency_before_count: config.latency_before_count,
                 keys: config.keys,
             }),
         }
@@ -139,6 +169,14 @@ impl Shared {
         locked(&self.limiter)
     }
 
+    pub fn plan(&self) -> MutexGuard<'_, FaultPlan> {
+        locked(&self.plan)
+    }
+
+    pub fn keyring(&self) -> MutexGuard<'_, Keyring> {
+        locked(&self.keyring)
+    }
+
     pub fn counters(&self) -> MutexGuard<'_, Counters> {
         locked(&self.counters)
     }
@@ -156,12 +194,13 @@ pub struct Control {
 }
 
 impl Control {
-    /// Every key gets 403, as an expired one does.
+    /// Every key gets 403, as an expired one does. Undone, keys that did expire stay so.
     pub fn reject_key(&self, rejected: bool) {
         self.shared.switches().key_rejected = rejected;
     }
 
-    /// Which keys are accepted from now on.
+    /// Which keys are accepted from now on; none: every one that looks like one. A key that is
+    /// named later is one that the real API does not know yet.
     pub fn set_keys(&self, keys: Option<Vec<String>>) {
         self.shared.switches().keys = keys;
     }
@@ -169,6 +208,15 @@ impl Control {
     /// Every call gets this status: an outage.
     pub fn fail_all(&self, status: Option<u16>) {
         self.shared.switches().fail_all = status;
+    }
+
+    /// Every call to this route gets this status: an outage of one host.
+    pub fn fail_route(&self, route: Route, status: Option<u16>) {
+        let failing = &mut self.shared.switches().failing_routes;
+        match status {
+            Some(status) => failing.insert(route, status),
+            None => failing.remove(&route),
+        };
     }
 
     /// New limits. Windows whose length stays keep what they counted: a limit may shrink below it.
@@ -188,11 +236,31 @@ impl Control {
         self.shared.switches().faults = faults;
     }
 
+    /// Another script, which begins now: its calls and its time are counted from here.
+    pub fn set_script(&self, script: Vec<FaultRule>) {
+        *self.shared.plan() = FaultPlan::new(script, self.shared.now_ms());
+    }
+
+    pub fn set_retry_after(&self, retry_after: RetryAfter) {
+        self.shared.switches().retry_after = retry_after;
+    }
+
+    /// Another life for all keys, which begins with their next call.
+    pub fn set_key_expiry(&self, expiry: Option<KeyExpiry>) {
+        self.shared.keyring().set_expiry(expiry);
+    }
+
+    /// Another rule, and nobody is shut out any more.
+    pub fn set_blacklist(&self, blacklist: Option<Blacklist>) {
+        self.shared.keyring().set_blacklist(blacklist);
+    }
+
     pub fn set_latency(&self, latency: Latency) {
         self.shared.switches().latency = latency;
     }
 
-    /// All counts back to 0. The numbers of calls, which faults follow, begin again too.
+    /// All counts back to 0. The numbers of calls, which faults by chance follow, begin again too;
+    /// a script, the windows and the lives of keys go on.
     pub fn reset_counters(&self) {
         *self.shared.counters() = Counters::default();
     }

@@ -21,14 +21,21 @@ pub enum LimitType {
     Application,
     Method,
     Service,
+    /// Seen in July 2026 and documented nowhere (developer-relations issue 1169).
+    Server,
+    /// There is no such header.
+    Untyped,
 }
 
 impl LimitType {
-    pub fn as_str(self) -> &'static str {
+    /// None: it is not told.
+    pub fn as_str(self) -> Option<&'static str> {
         match self {
-            Self::Application => "application",
-            Self::Method => "method",
-            Self::Service => "service",
+            Self::Application => Some("application"),
+            Self::Method => Some("method"),
+            Self::Service => Some("service"),
+            Self::Server => Some("server"),
+            Self::Untyped => None,
         }
     }
 }
@@ -40,6 +47,9 @@ pub struct Ruling {
     pub headers: Vec<(&'static str, String)>,
     /// Why the call is over a limit, and for how many whole seconds.
     pub over: Option<(LimitType, u64)>,
+    /// Of the method if it is limited, and of the application.
+    pub method: Option<Reading>,
+    pub app: Option<Reading>,
 }
 
 /// How windows behave, apart from their limits.
@@ -91,28 +101,24 @@ impl Limiter {
         let mut ruling = Ruling {
             headers: Vec::with_capacity(4),
             over: None,
+            method: None,
+            app: None,
         };
         if !self.method_limits.is_empty() {
             let meter = self.methods.entry((key, route, method)).or_insert_with(|| {
                 let seed = self.edges.seed_of(route, method as u64 + 1);
                 self.edges.meter(&self.method_limits, seed)
             });
-            ruling.add(
-                LimitType::Method,
-                ["x-method-rate-limit", "x-method-rate-limit-count"],
-                &meter.count(now_ms),
-            );
+            let names = ["x-method-rate-limit", "x-method-rate-limit-count"];
+            ruling.method = Some(ruling.add(LimitType::Method, names, meter.count(now_ms)));
         }
         if !self.app_limits.is_empty() {
             let meter = self.apps.entry((key, route)).or_insert_with(|| {
                 let seed = self.edges.seed_of(route, 0);
                 self.edges.meter(&self.app_limits, seed)
             });
-            ruling.add(
-                LimitType::Application,
-                ["x-app-rate-limit", "x-app-rate-limit-count"],
-                &meter.count(now_ms),
-            );
+            let names = ["x-app-rate-limit", "x-app-rate-limit-count"];
+            ruling.app = Some(ruling.add(LimitType::Application, names, meter.count(now_ms)));
         }
         ruling
     }
@@ -131,15 +137,18 @@ impl Edges {
 
 impl Ruling {
     /// The application's limit is added last and has the last word: it stops the whole route.
-    fn add(&mut self, limit_type: LimitType, names: [&'static str; 2], reading: &Reading) {
-        self.headers.extend(
-            names
-                .into_iter()
-                .zip([reading.limits_text(), reading.counts_text()]),
-        );
+    fn add(
+        &mut self,
+        limit_type: LimitType,
+        names: [&'static str; 2],
+        reading: Reading,
+    ) -> Reading {
+        let texts = [reading.limits_text(), reading.counts_text()];
+        self.headers.extend(names.into_iter().zip(texts));
         if let Some(blocked_ms) = reading.blocked_ms {
             self.over = Some((limit_type, blocked_ms.div_ceil(1000).max(1)));
         }
+        reading
     }
 }
 
@@ -258,7 +267,9 @@ mod tests {
             ruling,
             Ruling {
                 headers: vec![],
-                over: None
+                over: None,
+                method: None,
+                app: None
             }
         );
     }

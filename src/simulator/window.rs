@@ -12,8 +12,10 @@
 //! Deliberately absent: a clock. Milliseconds come in, from any beginning that suits the caller.
 
 use std::collections::VecDeque;
+use std::str::FromStr;
 
 use crate::simulator::hash::hash;
+use crate::simulator::setting::SettingError;
 
 /// When a window begins and ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,11 +37,22 @@ impl WindowModel {
         Self::SlidingLog,
     ];
 
+    /// Its name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenedByFirstCall => "opened",
+            Self::AlignedToClock => "aligned",
+            Self::SlidingLog => "sliding",
+        }
+    }
+
     /// When a call of now leaves. `newest_ms` is when the call before it leaves, if that is to come.
     fn leaves_ms(self, newest_ms: Option<u64>, length_ms: u64, drift: Drift, now_ms: u64) -> u64 {
         match (self, newest_ms) {
             (Self::OpenedByFirstCall | Self::AlignedToClock, Some(ends_ms)) => ends_ms,
-            (Self::OpenedByFirstCall, None) => now_ms + length_ms + drift.at(now_ms),
+            (Self::OpenedByFirstCall, None) => {
+                (now_ms + length_ms).saturating_add(drift.at(now_ms))
+            }
             (Self::AlignedToClock, None) => {
                 // An edge that drifted past the next one would make a window without a time.
                 let drift = drift.below(length_ms);
@@ -52,10 +65,24 @@ impl WindowModel {
                 }
             }
             (Self::SlidingLog, newest_ms) => {
-                let leaves_ms = now_ms + length_ms + drift.at(now_ms / length_ms);
+                let leaves_ms = (now_ms + length_ms).saturating_add(drift.at(now_ms / length_ms));
                 leaves_ms.max(newest_ms.unwrap_or(0))
             }
         }
+    }
+}
+
+impl FromStr for WindowModel {
+    type Err = SettingError;
+
+    fn from_str(text: &str) -> Result<Self, SettingError> {
+        let model = Self::ALL.into_iter().find(|model| model.as_str() == text);
+        model.ok_or_else(|| {
+            SettingError(format!(
+                "'{text}' is no model of a rate window. Choose {}",
+                Self::ALL.map(Self::as_str).join(", ")
+            ))
+        })
     }
 }
 
@@ -70,7 +97,7 @@ struct Drift {
 impl Drift {
     /// Of the edge with this number: from 0 to `max_ms`, the same each time.
     fn at(self, number: u64) -> u64 {
-        hash(&[self.seed, number]) % (self.max_ms + 1)
+        hash(&[self.seed, number]) % self.max_ms.saturating_add(1)
     }
 
     fn below(self, bound_ms: u64) -> Self {
