@@ -181,6 +181,7 @@ impl Running {
         let engine_config = EngineConfig {
             queues,
             drain: config.drain(),
+            keep_finished: config.keep_finished(),
         };
         let engine = Engine::start(engine_config, store.clone(), registry, metrics.clone()).await?;
         Ok(Self {

@@ -193,8 +193,10 @@ impl JobsBench {
                 name: QUEUE,
                 slots: self.slots,
                 prefetch: self.slots,
+                rate: None,
             }],
             drain: Duration::from_secs(5),
+            keep_finished: Duration::from_hours(1),
         };
         let task = NoOp {
             epoch,

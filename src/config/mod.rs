@@ -53,6 +53,7 @@ pub struct RiotConfig {
 #[serde(deny_unknown_fields)]
 pub struct EngineSettings {
     pub drain_s: u64,
+    pub keep_finished_days: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -132,6 +133,11 @@ impl Config {
         self.kinds.get(kind).map_or(default, |kind| {
             RetryPolicy::new(kind.retries, kind.backoff_base_s, kind.backoff_cap_s)
         })
+    }
+
+    /// How long finished jobs are kept.
+    pub fn keep_finished(&self) -> Duration {
+        Duration::from_hours(24 * u64::from(self.engine.keep_finished_days))
     }
 
     pub fn drain(&self) -> Duration {

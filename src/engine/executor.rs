@@ -11,12 +11,15 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use futures_util::FutureExt;
 
+use super::attempts::{Attempts, CancelSignal};
 use super::task::{JobContext, Task, TaskResult};
 use crate::model::attempt::settle;
 use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome, Timestamp};
 use crate::store::{Completion, Fenced, Store};
 use crate::supervision::{ChildGuard, EndReason, last_panic};
 
+/// How long an attempt may take to end by itself once its job is to be cancelled.
+const CANCEL_GRACE: Duration = Duration::from_secs(5);
 /// Pause between tries to settle while the database cannot be written.
 const SETTLE_RETRY: Duration = Duration::from_millis(500);
 
@@ -40,6 +43,7 @@ pub struct Executor {
     task: Arc<dyn Task>,
     job: Arc<ClaimedJob>,
     store: Arc<dyn Store>,
+    attempts: Arc<Attempts>,
     supervisor: Recipient<JobFinished>,
     guard: ChildGuard,
 }
@@ -49,6 +53,7 @@ impl Executor {
         task: Arc<dyn Task>,
         job: ClaimedJob,
         store: Arc<dyn Store>,
+        attempts: Arc<Attempts>,
         supervisor: Recipient<JobFinished>,
         guard: ChildGuard,
     ) -> Self {
@@ -56,6 +61,7 @@ impl Executor {
             task,
             job: Arc::new(job),
             store,
+            attempts,
             supervisor,
             guard,
         }
@@ -66,7 +72,12 @@ impl Actor for Executor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let attempt = run_attempt(self.task.clone(), self.job.clone(), self.store.clone());
+        let attempt = run_attempt(
+            self.task.clone(),
+            self.job.clone(),
+            self.store.clone(),
+            self.attempts.clone(),
+        );
         ctx.spawn(attempt.into_actor(self).map(|finished, this, ctx| {
             this.guard.ends(EndReason::Normal);
             // One message per slot: it cannot pile up, and must not be lost.
@@ -88,11 +99,23 @@ async fn run_attempt(
     task: Arc<dyn Task>,
     job: Arc<ClaimedJob>,
     store: Arc<dyn Store>,
+    attempts: Arc<Attempts>,
 ) -> JobFinished {
     let started = Instant::now();
-    let context = JobContext::new(job.clone(), store.clone());
-    let result = AssertUnwindSafe(async { task.run(context).await })
-        .catch_unwind()
+    let (_listed, cancel) = attempts.list(job.lease);
+    let context = JobContext::new(job.clone(), store.clone(), cancel.clone());
+    let run = AssertUnwindSafe(async { task.run(context).await }).catch_unwind();
+    let run_or_cancel = async {
+        tokio::select! {
+            biased;
+            result = run => result,
+            () = overdue(&cancel) => {
+                let why = format!("cancelled on request; it did not end within {CANCEL_GRACE:?}");
+                Ok(Outcome::Cancel(why).into())
+            }
+        }
+    };
+    let result = run_or_cancel
         .await
         .unwrap_or_else(|_| Outcome::Retry(Failure::new("panic", last_panic()).retryable()).into());
     let state = settle_result(&*task, &job, result, &*store).await;
@@ -101,6 +124,12 @@ async fn run_attempt(
         state,
         took: started.elapsed(),
     }
+}
+
+/// Resolves when the attempt had its time to end after the request to cancel its job.
+async fn overdue(cancel: &CancelSignal) {
+    cancel.requested().await;
+    tokio::time::sleep(CANCEL_GRACE).await;
 }
 
 /// Writes the end of the attempt; waits out bad weather. None: the lease was no longer ours, or the

@@ -4,14 +4,21 @@
 //! EngineSupervisor (rest-for-one)
 //!  ├─ store_writer     watches the store's writer thread
 //!  ├─ queues           (one-for-one) a QueueSupervisor per queue ─ an Executor per running job
-//!  └─ stager           scheduled and retryable jobs whose time has come
+//!  ├─ stager           scheduled and retryable jobs whose time has come
+//!  ├─ canceller        requests to cancel running jobs
+//!  └─ pruner           finished jobs that were kept long enough
 //! ```
 
+mod attempts;
 mod executor;
+mod pruner;
 mod queue;
 mod registry;
+#[cfg(test)]
+mod simulation;
 mod stager;
 mod task;
+mod window;
 mod writer;
 
 use std::cell::Cell;
@@ -21,10 +28,12 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::watch;
 
+pub use attempts::CancelSignal;
 pub use queue::{Claim, Drain, Pause, QueueConfig, QueueSupervisor, Resume};
 pub use registry::Registry;
 pub use task::{JobContext, Task, TaskFuture, TaskResult};
 
+use self::attempts::Attempts;
 use crate::metrics::Metrics;
 use crate::model::Timestamp;
 use crate::store::{EngineInfo, Store, StoreResult};
@@ -38,6 +47,8 @@ pub struct EngineConfig {
     pub queues: Vec<QueueConfig>,
     /// How long running jobs may take to end when the engine stops.
     pub drain: Duration,
+    /// How long finished jobs are kept.
+    pub keep_finished: Duration,
 }
 
 /// A running engine. Dropping it stops nothing; `stop` does.
@@ -74,11 +85,21 @@ impl Engine {
                 rescued.poisoned
             );
         }
+        let attempts = Arc::new(Attempts::default());
         let (tell, escalated) = watch::channel(None);
         let specs = vec![
             writer_spec(store.clone()),
-            queues_spec(&config, id.clone(), store.clone(), &registry, &metrics),
+            queues_spec(
+                &config,
+                id.clone(),
+                store.clone(),
+                &registry,
+                &attempts,
+                &metrics,
+            ),
             stager_spec(store.clone()),
+            canceller_spec(id.clone(), store.clone(), attempts),
+            pruner_spec(store.clone(), config.keep_finished),
         ];
         let root = Supervisor::new("/engine", Strategy::RestForOne, Intensity::default(), specs)
             .on_escalation(move |why| {
@@ -111,7 +132,7 @@ impl Engine {
         // A root that escalated has stopped already.
         let _ = self.root.send(Shutdown).await;
         let now = Timestamp::now();
-        self.store.release(&self.id, None, now).await?;
+        self.store.release(&self.id, None, &[], now).await?;
         self.store.engine_stopped(&self.id, now).await
     }
 }
@@ -143,14 +164,44 @@ fn stager_spec(store: Arc<dyn Store>) -> ChildSpec {
     })
 }
 
+fn canceller_spec(engine: Arc<str>, store: Arc<dyn Store>, attempts: Arc<Attempts>) -> ChildSpec {
+    ChildSpec::permanent("canceller", move |guard| {
+        let canceller =
+            attempts::Canceller::new(engine.clone(), store.clone(), attempts.clone(), guard);
+        let addr = canceller.start();
+        ChildHandle {
+            stop: Box::new(move || {
+                Box::pin(async move {
+                    let _ = addr.send(attempts::StopCanceller).await;
+                })
+            }),
+        }
+    })
+}
+
+fn pruner_spec(store: Arc<dyn Store>, keep: Duration) -> ChildSpec {
+    ChildSpec::permanent("pruner", move |guard| {
+        let addr = pruner::Pruner::new(store.clone(), keep, guard).start();
+        ChildHandle {
+            stop: Box::new(move || {
+                Box::pin(async move {
+                    let _ = addr.send(pruner::StopPruner).await;
+                })
+            }),
+        }
+    })
+}
+
 fn queues_spec(
     config: &EngineConfig,
     engine: Arc<str>,
     store: Arc<dyn Store>,
     registry: &Arc<Registry>,
+    attempts: &Arc<Attempts>,
     metrics: &Arc<Metrics>,
 ) -> ChildSpec {
     let (config, registry, metrics) = (config.clone(), registry.clone(), metrics.clone());
+    let attempts = attempts.clone();
     let stop_timeout = config.drain + Duration::from_secs(5);
     let mut spec = ChildSpec::permanent("queues", move |guard| {
         let specs = config
@@ -159,13 +210,15 @@ fn queues_spec(
             .map(|queue| {
                 let counters = metrics.queue(queue.name);
                 let (queue, engine, store) = (queue.clone(), engine.clone(), store.clone());
-                let (registry, drain) = (registry.clone(), config.drain);
+                let (registry, attempts, drain) =
+                    (registry.clone(), attempts.clone(), config.drain);
                 let mut spec = ChildSpec::permanent(queue.name, move |guard| {
                     let addr = QueueSupervisor::new(
                         queue.clone(),
                         engine.clone(),
                         store.clone(),
                         registry.clone(),
+                        attempts.clone(),
                         counters.clone(),
                         guard,
                     )
@@ -193,7 +246,7 @@ fn queues_spec(
             .start(),
         )
     });
-    spec.stop_timeout = stop_timeout * 2;
+    spec.stop_timeout = stop_timeout + Duration::from_secs(5);
     spec
 }
 

@@ -9,16 +9,18 @@
 //!
 //! Deliberately absent: SQL, HTTP, League data. A failed job is an `Outcome`, not a crash.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
+use super::attempts::Attempts;
 use super::executor::{Abandon, Executor, JobFinished};
 use super::registry::Registry;
+use super::window::{Look, Next, Window};
 use crate::metrics::{QueueCounters, bump};
-use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome, Timestamp, attempt};
+use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome, Rate, Timestamp, attempt};
 use crate::store::{Completion, Store, StoreError};
 use crate::supervision::{ChildEnded, ChildGuard, EndReason};
 
@@ -33,15 +35,8 @@ pub struct QueueConfig {
     pub slots: usize,
     /// Jobs held ready beyond them.
     pub prefetch: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Hands back what an earlier incarnation left.
-    Starting,
-    Open,
-    Paused,
-    Draining,
+    /// Jobs that may start in a time; none: as many as there are slots for.
+    pub rate: Option<Rate>,
 }
 
 /// See the module.
@@ -52,17 +47,25 @@ pub struct QueueSupervisor {
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
     counters: Arc<QueueCounters>,
-    phase: Phase,
-    claiming: bool,
-    /// More work may be there than the last claim could take.
-    hungry: bool,
-    ready: VecDeque<ClaimedJob>,
-    running: HashMap<Lease, Addr<Executor>>,
-    starts: HashMap<u64, ClaimedJob>,
+    attempts: Arc<Attempts>,
+    epoch: Instant,
+    window: Window,
+    running: HashMap<Lease, Running>,
+    /// Set while the queue's rate holds jobs back.
+    rate_timer: Option<SpawnHandle>,
     incarnations: u64,
+    /// The log knows that the store cannot be reached.
+    weather_told: bool,
     /// Waits for the running jobs to end.
     drained: Vec<tokio::sync::oneshot::Sender<()>>,
     guard: ChildGuard,
+}
+
+/// A job that runs.
+struct Running {
+    executor: Addr<Executor>,
+    incarnation: u64,
+    job: ClaimedJob,
 }
 
 /// Look for work now.
@@ -89,67 +92,101 @@ impl QueueSupervisor {
         engine: Arc<str>,
         store: Arc<dyn Store>,
         registry: Arc<Registry>,
+        attempts: Arc<Attempts>,
         counters: Arc<QueueCounters>,
         guard: ChildGuard,
     ) -> Self {
         Self {
+            window: Window::new(config.slots, config.prefetch, config.rate),
+            epoch: Instant::now(),
+            attempts,
             config,
             engine,
             store,
             registry,
             counters,
-            phase: Phase::Starting,
-            claiming: false,
-            hungry: true,
-            ready: VecDeque::new(),
             running: HashMap::new(),
-            starts: HashMap::new(),
+            rate_timer: None,
             incarnations: 0,
+            weather_told: false,
             drained: Vec::new(),
             guard,
         }
     }
 
-    fn room(&self) -> usize {
-        (self.config.slots + self.config.prefetch)
-            .saturating_sub(self.running.len() + self.ready.len())
-    }
-
     fn on_claimed(
         &mut self,
         claimed: Result<Vec<ClaimedJob>, StoreError>,
-        asked: usize,
         ctx: &mut Context<Self>,
     ) {
-        self.claiming = false;
         match claimed {
             Ok(jobs) => {
-                self.hungry |= jobs.len() == asked;
-                self.ready.extend(jobs);
+                if self.weather_told {
+                    self.weather_told = false;
+                    tracing::info!(
+                        queue = self.config.name,
+                        "queue {} goes on",
+                        self.config.name
+                    );
+                }
+                self.window.claimed(jobs);
                 self.start_ready(ctx);
             }
             Err(error) => {
-                tracing::warn!(
-                    queue = self.config.name,
-                    "queue {} waits: {error}",
-                    self.config.name
-                );
+                self.window.claim_failed();
+                if !self.weather_told {
+                    self.weather_told = true;
+                    tracing::warn!(
+                        queue = self.config.name,
+                        "queue {} waits: {error}",
+                        self.config.name
+                    );
+                }
                 ctx.notify_later(Claim, POLL);
             }
         }
     }
 
     fn start_ready(&mut self, ctx: &mut Context<Self>) {
-        while self.phase == Phase::Open && self.running.len() < self.config.slots {
-            let Some(job) = self.ready.pop_front() else {
-                break;
-            };
-            self.start_job(job, ctx);
+        loop {
+            match self.window.next(self.epoch.elapsed()) {
+                Next::Start(job) => self.start_job(job, ctx),
+                Next::At(at) => {
+                    if self.rate_timer.is_none() {
+                        let pause = at.saturating_sub(self.epoch.elapsed());
+                        self.rate_timer = Some(ctx.run_later(pause, |this, ctx| {
+                            this.rate_timer = None;
+                            this.start_ready(ctx);
+                        }));
+                    }
+                    break;
+                }
+                Next::Nothing => break,
+            }
         }
-        bump(&self.counters.running, self.running.len());
-        if self.hungry && self.room() > 0 {
-            ctx.address().do_send(Claim);
+        bump(&self.counters.running, self.window.running());
+        if self.window.wants_more() {
+            self.claim(ctx);
         }
+    }
+
+    fn claim(&mut self, ctx: &mut Context<Self>) {
+        let Some(Look { room, reconcile }) = self.window.look() else {
+            return;
+        };
+        let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.config.name);
+        let claim = async move {
+            let now = Timestamp::now();
+            if let Some(held) = reconcile {
+                store.release(&engine, Some(queue), &held, now).await?;
+            }
+            store.claim(queue, room, &engine, now).await
+        };
+        ctx.spawn(
+            claim
+                .into_actor(self)
+                .map(|claimed, this, ctx| this.on_claimed(claimed, ctx)),
+        );
     }
 
     fn start_job(&mut self, job: ClaimedJob, ctx: &mut Context<Self>) {
@@ -168,32 +205,39 @@ impl QueueSupervisor {
                 Timestamp::now(),
             );
             let (store, completion) = (self.store.clone(), Arc::new(Completion::of(settlement)));
-            ctx.spawn(
-                async move {
-                    if let Err(error) = store.settle(lease, completion, Timestamp::now()).await {
-                        tracing::error!("job {} of an unknown kind: {error}", lease.job);
-                    }
+            let settled = async move { store.settle(lease, completion, Timestamp::now()).await };
+            ctx.spawn(settled.into_actor(self).map(move |settled, this, ctx| {
+                if let Err(error) = settled {
+                    tracing::error!("job {} of an unknown kind: {error}", lease.job);
                 }
-                .into_actor(self),
-            );
+                this.window.ended(lease);
+                this.start_ready(ctx);
+            }));
             return;
         };
         self.incarnations += 1;
         let guard = ChildGuard::new(&job.kind, self.incarnations, ctx.address().recipient());
-        self.starts.insert(self.incarnations, job.clone());
         let executor = Executor::new(
             task,
-            job,
+            job.clone(),
             self.store.clone(),
+            self.attempts.clone(),
             ctx.address().recipient(),
             guard,
         );
-        self.running.insert(lease, executor.start());
+        let running = Running {
+            executor: executor.start(),
+            incarnation: self.incarnations,
+            job,
+        };
+        self.running.insert(lease, running);
     }
 
     fn forget(&mut self, lease: Lease, ctx: &mut Context<Self>) {
-        self.running.remove(&lease);
-        self.starts.retain(|_, job| job.lease != lease);
+        if self.running.remove(&lease).is_none() {
+            return;
+        }
+        self.window.ended(lease);
         if self.running.is_empty() {
             for told in self.drained.drain(..) {
                 let _ = told.send(());
@@ -205,7 +249,11 @@ impl QueueSupervisor {
     /// Opens the queue once nothing of an earlier incarnation is left running.
     fn hand_back_then_open(&mut self, ctx: &mut Context<Self>) {
         let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.config.name);
-        let released = async move { store.release(&engine, Some(queue), Timestamp::now()).await };
+        let released = async move {
+            store
+                .release(&engine, Some(queue), &[], Timestamp::now())
+                .await
+        };
         ctx.spawn(
             released
                 .into_actor(self)
@@ -217,10 +265,8 @@ impl QueueSupervisor {
                                 this.config.name
                             );
                         }
-                        if this.phase == Phase::Starting {
-                            this.phase = Phase::Open;
-                        }
-                        ctx.address().do_send(Claim);
+                        this.window.open();
+                        this.claim(ctx);
                     }
                     Err(error) => {
                         tracing::warn!("queue {} cannot open yet: {error}", this.config.name);
@@ -257,8 +303,8 @@ impl Actor for QueueSupervisor {
 impl Drop for QueueSupervisor {
     /// Executors do not outlive their supervisor: its successor hands their leases back.
     fn drop(&mut self) {
-        for executor in self.running.values() {
-            executor.do_send(Abandon);
+        for running in self.running.values() {
+            running.executor.do_send(Abandon);
         }
     }
 }
@@ -266,21 +312,7 @@ impl Drop for QueueSupervisor {
 impl Handler<Claim> for QueueSupervisor {
     type Result = ();
     fn handle(&mut self, _: Claim, ctx: &mut Self::Context) {
-        let room = self.room();
-        if self.phase != Phase::Open || self.claiming || room == 0 {
-            self.hungry = true;
-            return;
-        }
-        // Other messages are handled while the claim is in flight, so the flag keeps claims single.
-        self.claiming = true;
-        self.hungry = false;
-        let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.config.name);
-        let claim = async move { store.claim(queue, room, &engine, Timestamp::now()).await };
-        ctx.spawn(
-            claim
-                .into_actor(self)
-                .map(move |claimed, this, ctx| this.on_claimed(claimed, room, ctx)),
-        );
+        self.claim(ctx);
     }
 }
 
@@ -299,7 +331,11 @@ impl Handler<ChildEnded> for QueueSupervisor {
         let EndReason::Died(cause) = ended.reason else {
             return;
         };
-        let Some(job) = self.starts.remove(&ended.incarnation) else {
+        let running = self
+            .running
+            .values()
+            .find(|running| running.incarnation == ended.incarnation);
+        let Some(job) = running.map(|running| running.job.clone()) else {
             return;
         };
         let failure = Failure::new("panic", cause).retryable();
@@ -337,28 +373,23 @@ impl Handler<ChildEnded> for QueueSupervisor {
 impl Handler<Pause> for QueueSupervisor {
     type Result = ();
     fn handle(&mut self, _: Pause, _: &mut Self::Context) {
-        if self.phase != Phase::Draining {
-            self.phase = Phase::Paused;
-        }
+        self.window.pause();
     }
 }
 
 impl Handler<Resume> for QueueSupervisor {
     type Result = ();
     fn handle(&mut self, _: Resume, ctx: &mut Self::Context) {
-        if self.phase == Phase::Paused {
-            self.phase = Phase::Open;
-            self.start_ready(ctx);
-            ctx.address().do_send(Claim);
-        }
+        self.window.resume();
+        self.start_ready(ctx);
+        self.claim(ctx);
     }
 }
 
 impl Handler<Drain> for QueueSupervisor {
     type Result = ResponseActFuture<Self, ()>;
     fn handle(&mut self, Drain(time): Drain, _: &mut Self::Context) -> Self::Result {
-        self.phase = Phase::Draining;
-        self.ready.clear();
+        self.window.drain();
         let (told, empty) = tokio::sync::oneshot::channel();
         if self.running.is_empty() {
             let _ = told.send(());
@@ -374,13 +405,15 @@ impl Handler<Drain> for QueueSupervisor {
                     "queue {queue}: {left} jobs did not end in {time:?}; they are handed back"
                 );
             }
-            for executor in this.running.values() {
-                executor.do_send(Abandon);
+            for running in this.running.values() {
+                running.executor.do_send(Abandon);
             }
             this.running.clear();
-            this.starts.clear();
             async move {
-                if let Err(error) = store.release(&engine, Some(queue), Timestamp::now()).await {
+                if let Err(error) = store
+                    .release(&engine, Some(queue), &[], Timestamp::now())
+                    .await
+                {
                     tracing::warn!(
                         "queue {queue}: its jobs will be returned at the next start: {error}"
                     );

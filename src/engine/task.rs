@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::attempts::CancelSignal;
 use crate::model::{ClaimedJob, Lease, NewJob, Outcome, Priority, RetryPolicy, Timestamp};
 use crate::store::{Effect, Fenced, Store, StoreResult};
 
@@ -51,11 +52,18 @@ impl From<Outcome> for TaskResult {
 pub struct JobContext {
     pub job: Arc<ClaimedJob>,
     store: Arc<dyn Store>,
+    cancel: CancelSignal,
 }
 
 impl JobContext {
-    pub fn new(job: Arc<ClaimedJob>, store: Arc<dyn Store>) -> Self {
-        Self { job, store }
+    pub fn new(job: Arc<ClaimedJob>, store: Arc<dyn Store>, cancel: CancelSignal) -> Self {
+        Self { job, store, cancel }
+    }
+
+    /// Resolves when somebody asked to cancel the job: end soon, with `Outcome::Cancel`. An attempt
+    /// that does not is dropped where it waits, a few seconds later.
+    pub fn cancel(&self) -> &CancelSignal {
+        &self.cancel
     }
 
     pub fn lease(&self) -> Lease {

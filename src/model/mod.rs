@@ -2,6 +2,7 @@
 //! diesel or reqwest. Time and randomness come in as arguments.
 
 pub mod attempt;
+mod bucket;
 pub mod ids;
 pub mod job;
 pub mod records;
@@ -11,6 +12,7 @@ pub mod statistics;
 pub mod time;
 
 pub use attempt::{Outcome, Settlement};
+pub use bucket::{Bucket, Rate};
 pub use ids::{IdError, MatchId, Platform, Puuid, Region, RiotId, Route};
 pub use job::{
     After, ClaimedJob, Failure, JobId, JobRecord, JobState, Lease, NewJob, OnFailure, Priority,

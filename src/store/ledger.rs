@@ -467,10 +467,19 @@ impl Ledger {
         rescued
     }
 
-    pub fn release(&mut self, engine: &str, queue: Option<&str>, now: Timestamp) -> usize {
+    pub fn release(
+        &mut self,
+        engine: &str,
+        queue: Option<&str>,
+        keep: &[Lease],
+        now: Timestamp,
+    ) -> usize {
         let mut released = 0;
         for lease in self.running(|holder| holder == engine) {
             let row = self.row(lease.job);
+            if keep.contains(&lease) || queue.is_some_and(|queue| queue != row.queue) {
+                continue;
+            }
             if row.cancel_requested {
                 let outcome = Outcome::Cancel(cancelled_on_request().message);
                 let end = attempt::settle(
@@ -481,7 +490,7 @@ impl Ledger {
                     now,
                 );
                 let _ = self.settle(lease, &Completion::of(end), now);
-            } else if queue.is_none_or(|queue| queue == row.queue) {
+            } else {
                 row.state = JobState::Available;
                 row.attempt -= 1;
                 row.run_at = now;

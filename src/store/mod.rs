@@ -260,11 +260,13 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn stage(&self, now: Timestamp) -> StoreResult<Staged>;
     /// Returns the running jobs of every engine but `alive`: on SQLite there can be only one.
     async fn rescue(&self, alive: &str, now: Timestamp) -> StoreResult<Rescued>;
-    /// Hands back running jobs of this engine (of one queue, or all) without spending their attempt.
+    /// Hands back running jobs of this engine (of one queue, or all) without spending their attempt,
+    /// but those in `keep`.
     async fn release(
         &self,
         engine: &str,
         queue: Option<&str>,
+        keep: &[Lease],
         now: Timestamp,
     ) -> StoreResult<usize>;
     async fn engine_started(&self, engine: EngineInfo, now: Timestamp) -> StoreResult<()>;

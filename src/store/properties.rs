@@ -55,9 +55,7 @@ impl World {
                 self.leases.extend(claimed);
             }
             Order::Settle { lease, end } => {
-                let Some(job) = self.leases.get(lease % self.leases.len().max(1)) else {
-                    return None;
-                };
+                let job = self.leases.get(lease % self.leases.len().max(1))?;
                 let completion = end.completion(job.attempt, job.max_attempts, now);
                 let before = self.ledger.clone();
                 let held = before.jobs[&job.lease.job]
@@ -91,7 +89,7 @@ impl World {
             }
             Order::Release { queue } => {
                 let engine = self.engine();
-                self.ledger.release(&engine, Some(QUEUES[*queue]), now);
+                self.ledger.release(&engine, Some(QUEUES[*queue]), &[], now);
             }
         }
         None

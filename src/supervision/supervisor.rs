@@ -1,4 +1,5 @@
-//! A supervisor: starts its children in order, restarts those that die, stops them in reverse.
+//! A supervisor: starts its children in order, restarts those that die, stops them in reverse order
+//! (those of one-for-one, which do not lean on each other, all at once).
 //!
 //! Invariants: a child is only ever made by its factory, never reused after a death. A late report
 //! of an earlier incarnation changes nothing. More restarts than the budget allows end the
@@ -166,7 +167,8 @@ impl Supervisor {
         child.handle = Some((child.spec.start)(guard));
     }
 
-    /// Stops children `from..` in reverse order, each within its time.
+    /// Stops children `from..`, each within its time: in reverse order where one leans on another, all
+    /// at once where none does.
     fn stop_from(&mut self, from: usize) -> LocalFuture<()> {
         let stops: Vec<_> = self.children[from..]
             .iter_mut()
@@ -179,18 +181,30 @@ impl Supervisor {
             })
             .collect();
         let path = self.path.clone();
-        Box::pin(async move {
-            for (name, timeout, handle) in stops {
-                if tokio::time::timeout(timeout, (handle.stop)())
-                    .await
-                    .is_err()
-                {
+        let stops = stops.into_iter().map(move |(name, timeout, handle)| {
+            let path = path.clone();
+            async move {
+                let stopped = tokio::time::timeout(timeout, (handle.stop)()).await;
+                if stopped.is_err() {
                     tracing::warn!(
                         "{path}/{name} did not stop within {timeout:?}; going on without it"
                     );
                 }
             }
-        })
+        });
+        match self.strategy {
+            Strategy::OneForOne => {
+                let stops = futures_util::future::join_all(stops);
+                Box::pin(async move {
+                    stops.await;
+                })
+            }
+            Strategy::RestForOne => Box::pin(async move {
+                for stop in stops {
+                    stop.await;
+                }
+            }),
+        }
     }
 
     fn child_ended(&mut self, index: usize, reason: &EndReason, ctx: &mut Context<Self>) {

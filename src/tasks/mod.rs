@@ -43,6 +43,7 @@ pub fn queues() -> Vec<QueueConfig> {
         name,
         slots,
         prefetch: slots,
+        rate: None,
     })
     .into()
 }

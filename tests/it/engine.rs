@@ -49,10 +49,12 @@ fn config() -> EngineConfig {
         name,
         slots: 4,
         prefetch: 4,
+        rate: None,
     };
     EngineConfig {
         queues: vec![queue("q"), queue("other")],
         drain: Duration::from_millis(50),
+        keep_finished: Duration::from_hours(1),
     }
 }
 

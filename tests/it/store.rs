@@ -294,8 +294,11 @@ async fn released_jobs_get_their_attempt_back() {
     let (_folder, store) = open();
     let id = store.enqueue(vec![new_job("k", None)], NOW).await.unwrap()[0].id;
     claim_one(&store, "q").await;
-    assert_eq!(store.release("e1", Some("other"), NOW).await.unwrap(), 0);
-    assert_eq!(store.release("e1", None, NOW).await.unwrap(), 1);
+    assert_eq!(
+        store.release("e1", Some("other"), &[], NOW).await.unwrap(),
+        0
+    );
+    assert_eq!(store.release("e1", None, &[], NOW).await.unwrap(), 1);
     let record = store.job(id).await.unwrap().unwrap();
     assert_eq!((record.state, record.attempt), (JobState::Available, 0));
 }

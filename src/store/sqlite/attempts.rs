@@ -213,11 +213,18 @@ impl Transaction<'_> {
         &mut self,
         engine: &str,
         queue: Option<&str>,
+        keep: &[Lease],
         now: Timestamp,
     ) -> StoreResult<usize> {
+        let tokens: Vec<i64> = keep.iter().map(|lease| lease.token).collect();
         // Those that are to be cancelled need no other attempt.
-        let cancelled: Vec<(i64, i64, i32)> = sql::CancelRequests { engine }.load(self.conn)?;
-        for (id, token, attempt) in cancelled {
+        let cancelled: Vec<(i64, i64, i32, String)> =
+            sql::CancelRequests { engine }.load(self.conn)?;
+        for (id, token, attempt, of) in cancelled {
+            if keep.iter().any(|kept| kept.token == token) || queue.is_some_and(|queue| queue != of)
+            {
+                continue;
+            }
             let lease = Lease {
                 job: JobId(id),
                 token,
@@ -231,6 +238,7 @@ impl Transaction<'_> {
             now: now.as_millis(),
             engine,
             queue,
+            keep: &to_json(&tokens)?,
         }
         .load(self.conn)?;
         for queue in &queues {

@@ -164,8 +164,8 @@ statement! {
 
 statement! {
     /// The attempts of an engine that somebody asked to end.
-    CancelRequests<'a> { engine: &'a str => Text } -> (BigInt, BigInt, Integer) =
-    "SELECT id, lease_token, attempt FROM jobs
+    CancelRequests<'a> { engine: &'a str => Text } -> (BigInt, BigInt, Integer, Text) =
+    "SELECT id, lease_token, attempt, queue FROM jobs
      WHERE state = 'running' AND cancel_requested_at IS NOT NULL AND engine_id = ?";
 }
 
@@ -226,9 +226,10 @@ statement! {
 }
 
 statement! {
-    HandBack<'a> { now: i64 => BigInt, engine: &'a str => Text, queue: Option<&'a str> => Opt<Text> } -> Text =
+    HandBack<'a> { now: i64 => BigInt, engine: &'a str => Text, queue: Option<&'a str> => Opt<Text>, keep: &'a str => Text } -> Text =
     "UPDATE jobs SET state = 'available', attempt = max(attempt - 1, 0), run_at = ?, lease_token = NULL, engine_id = NULL
      WHERE state = 'running' AND engine_id = ? AND queue = coalesce(?, queue)
+           AND lease_token NOT IN (SELECT value FROM json_each(?))
      RETURNING queue";
 }
 

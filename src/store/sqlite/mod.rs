@@ -151,12 +151,12 @@ impl Store for SqliteStore {
 
     async fn cancel_requests(&self, engine: &str) -> StoreResult<Vec<Lease>> {
         let mut reader = self.readers.borrow().await?;
-        let rows: Vec<(i64, i64, i32)> = job_statements::CancelRequests { engine }
+        let rows: Vec<(i64, i64, i32, String)> = job_statements::CancelRequests { engine }
             .load(reader.conn())
             .await?;
         Ok(rows
             .into_iter()
-            .map(|(id, token, _)| Lease {
+            .map(|(id, token, ..)| Lease {
                 job: JobId(id),
                 token,
             })
@@ -213,10 +213,12 @@ impl Store for SqliteStore {
         &self,
         engine: &str,
         queue: Option<&str>,
+        keep: &[Lease],
         now: Timestamp,
     ) -> StoreResult<usize> {
         let (engine, queue) = (engine.to_owned(), queue.map(str::to_owned));
-        self.write(move |tx| tx.release(&engine, queue.as_deref(), now))
+        let keep = keep.to_vec();
+        self.write(move |tx| tx.release(&engine, queue.as_deref(), &keep, now))
             .await
     }
 

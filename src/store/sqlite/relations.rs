@@ -243,8 +243,8 @@ impl Transaction<'_> {
 
     /// Gives a cancelled or discarded job all its attempts again.
     pub(super) fn retry(&mut self, id: JobId, now: Timestamp) -> StoreResult<Retried> {
-        self.catch_up()?;
         type Row = (String, Option<String>, String, String, i32);
+        self.catch_up()?;
         let row: Option<Row> = sql::JobToRetry { id: id.0 }
             .get_result(self.conn)
             .optional()?;

@@ -1,0 +1,297 @@
+//! What a queue decides: when to claim and how many, and which job starts next. Pure: no actor, no
+//! clock, no store, so that it can be crashed a million times in a test.
+//!
+//! Invariants: jobs held (ready and running) never exceed `slots + prefetch`, jobs running never
+//! exceed `slots`, one claim is in flight at a time.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+
+use crate::model::{Bucket, ClaimedJob, Lease, Rate};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Hands back what an earlier incarnation left.
+    Starting,
+    Open,
+    Paused,
+    Draining,
+}
+
+/// A claim to make now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    /// How many jobs to claim.
+    pub(super) room: usize,
+    /// The fate of the last claim is unknown. Before this one, everything that this engine holds of
+    /// the queue is handed back but these.
+    pub(super) reconcile: Option<Vec<Lease>>,
+}
+
+/// What may start.
+#[derive(Debug)]
+pub(super) enum Next {
+    Start(ClaimedJob),
+    /// The queue's rate holds the next job until then.
+    At(Duration),
+    Nothing,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Window {
+    slots: usize,
+    prefetch: usize,
+    bucket: Option<Bucket>,
+    phase: Phase,
+    /// Room that the claim in flight was asked to fill.
+    claiming: Option<usize>,
+    /// More work may be there than the last claim could take.
+    hungry: bool,
+    ready: VecDeque<ClaimedJob>,
+    /// By lease: after an end whose answer was lost, a job can be claimed again before its last attempt
+    /// has heard that it is over.
+    running: HashSet<Lease>,
+    /// A claim came to nothing as far as is known; it may have been made all the same.
+    uncertain: bool,
+}
+
+impl Window {
+    pub(super) fn new(slots: usize, prefetch: usize, rate: Option<Rate>) -> Self {
+        Self {
+            slots,
+            prefetch,
+            bucket: rate.map(Bucket::new),
+            phase: Phase::Starting,
+            claiming: None,
+            hungry: true,
+            ready: VecDeque::new(),
+            running: HashSet::new(),
+            uncertain: false,
+        }
+    }
+
+    pub(super) fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    fn room(&self) -> usize {
+        (self.slots + self.prefetch).saturating_sub(self.running.len() + self.ready.len())
+    }
+
+    /// There may be work. The claim to make now, if one may be made.
+    pub(super) fn look(&mut self) -> Option<Look> {
+        let room = self.room();
+        if self.phase != Phase::Open || self.claiming.is_some() || room == 0 {
+            self.hungry = true;
+            return None;
+        }
+        self.claiming = Some(room);
+        self.hungry = false;
+        let ready = self.ready.iter().map(|job| job.lease);
+        let reconcile = self
+            .uncertain
+            .then(|| ready.chain(self.running.iter().copied()).collect());
+        Some(Look { room, reconcile })
+    }
+
+    /// The claim in flight has come back with these jobs. False: the queue is draining, and they are
+    /// handed back with everything else it holds.
+    pub(super) fn claimed(&mut self, jobs: Vec<ClaimedJob>) {
+        let asked = self.claiming.take();
+        self.uncertain = false;
+        self.hungry |= Some(jobs.len()) == asked;
+        if self.phase != Phase::Draining {
+            self.ready.extend(jobs);
+        }
+    }
+
+    /// The claim in flight came to nothing.
+    pub(super) fn claim_failed(&mut self) {
+        self.claiming = None;
+        self.hungry = true;
+        self.uncertain = true;
+    }
+
+    /// Whether to look again now, not only when told of new work: at half the room at least, so that a
+    /// claim is worth its commit.
+    pub(super) fn wants_more(&self) -> bool {
+        self.hungry
+            && self.claiming.is_none()
+            && self.phase == Phase::Open
+            && self.room() * 2 >= self.prefetch.max(1)
+    }
+
+    /// The next job that may start, which counts as running from now on.
+    pub(super) fn next(&mut self, now: Duration) -> Next {
+        if self.phase != Phase::Open || self.running.len() >= self.slots || self.ready.is_empty() {
+            return Next::Nothing;
+        }
+        if let Some(bucket) = &mut self.bucket
+            && let Err(at) = bucket.take(now)
+        {
+            return Next::At(at);
+        }
+        match self.ready.pop_front() {
+            Some(job) => {
+                self.running.insert(job.lease);
+                Next::Start(job)
+            }
+            None => Next::Nothing,
+        }
+    }
+
+    /// A running job has ended.
+    pub(super) fn ended(&mut self, lease: Lease) {
+        self.running.remove(&lease);
+    }
+
+    /// Nothing of an earlier incarnation is left.
+    pub(super) fn open(&mut self) {
+        if self.phase == Phase::Starting {
+            self.phase = Phase::Open;
+        }
+    }
+
+    pub(super) fn pause(&mut self) {
+        if self.phase != Phase::Draining {
+            self.phase = Phase::Paused;
+        }
+    }
+
+    pub(super) fn resume(&mut self) {
+        if self.phase == Phase::Paused {
+            self.phase = Phase::Open;
+        }
+    }
+
+    /// Starts and claims no more. What is ready but not running is handed back with its lease.
+    pub(super) fn drain(&mut self) {
+        self.phase = Phase::Draining;
+        self.ready.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{JobId, Priority};
+
+    fn jobs(count: i64) -> Vec<ClaimedJob> {
+        let job = |n| ClaimedJob {
+            lease: Lease {
+                job: JobId(n),
+                token: n,
+            },
+            flow: JobId(n),
+            kind: "k".into(),
+            key: None,
+            args: String::new(),
+            priority: Priority::DEFAULT,
+            attempt: 1,
+            max_attempts: 1,
+        };
+        (0..count).map(job).collect()
+    }
+
+    fn open(slots: usize, prefetch: usize) -> Window {
+        let mut window = Window::new(slots, prefetch, None);
+        assert_eq!(window.look(), None, "not before it is open");
+        window.open();
+        window
+    }
+
+    fn asked(window: &mut Window) -> Option<usize> {
+        window.look().map(|look| look.room)
+    }
+
+    fn started(window: &mut Window) -> usize {
+        let mut count = 0;
+        while let Next::Start(_) = window.next(Duration::ZERO) {
+            count += 1;
+        }
+        count
+    }
+
+    #[test]
+    fn a_claim_asks_for_the_room_there_is_and_is_alone() {
+        let mut window = open(2, 2);
+        assert_eq!(asked(&mut window), Some(4));
+        assert_eq!(window.look(), None, "one is in flight");
+        window.claimed(jobs(3));
+        assert_eq!(started(&mut window), 2);
+        assert_eq!(asked(&mut window), Some(1));
+    }
+
+    #[test]
+    fn a_full_claim_means_that_more_is_there() {
+        let mut window = open(1, 1);
+        window.look();
+        window.claimed(jobs(2));
+        assert_eq!(started(&mut window), 1);
+        assert!(!window.wants_more(), "no room yet");
+        window.ended(Lease {
+            job: JobId(0),
+            token: 0,
+        });
+        assert!(window.wants_more());
+    }
+
+    #[test]
+    fn a_claim_of_unknown_fate_is_followed_by_handing_back_what_is_not_held() {
+        let mut window = open(1, 2);
+        window.look();
+        window.claimed(jobs(2));
+        assert_eq!(started(&mut window), 1);
+        window.look();
+        window.claim_failed();
+        let look = window.look().unwrap();
+        let mut held = look.reconcile.unwrap();
+        held.sort_by_key(|lease| lease.token);
+        let expected: Vec<Lease> = jobs(2).into_iter().map(|job| job.lease).collect();
+        assert_eq!((look.room, held), (1, expected));
+        window.claimed(vec![]);
+        assert_eq!(window.look().unwrap().reconcile, None);
+    }
+
+    #[test]
+    fn a_paused_queue_starts_nothing_until_it_is_resumed() {
+        let mut window = open(2, 2);
+        window.look();
+        window.claimed(jobs(1));
+        window.pause();
+        assert_eq!(started(&mut window), 0);
+        window.resume();
+        assert_eq!(started(&mut window), 1);
+    }
+
+    #[test]
+    fn a_draining_queue_takes_nothing_any_more() {
+        let mut window = open(2, 2);
+        window.look();
+        window.drain();
+        window.claimed(jobs(2));
+        window.resume();
+        assert_eq!((started(&mut window), window.look()), (0, None));
+    }
+
+    #[test]
+    fn a_queues_rate_holds_the_jobs_beyond_it() {
+        let rate = Rate {
+            count: 2,
+            period: Duration::from_secs(10),
+        };
+        let mut window = Window::new(5, 5, Some(rate));
+        window.open();
+        window.look();
+        window.claimed(jobs(3));
+        assert_eq!(started(&mut window), 2);
+        assert!(
+            matches!(window.next(Duration::ZERO), Next::At(at) if at == Duration::from_secs(5))
+        );
+        assert!(matches!(
+            window.next(Duration::from_secs(5)),
+            Next::Start(_)
+        ));
+    }
+}
