@@ -65,6 +65,8 @@ pub struct LimiterReport {
     pub failed: u64,
     /// Calls that the server counted over a limit.
     pub over_limit: u64,
+    /// Permits that the limiter grants and takes back without a server, each second.
+    pub permits_per_s: f64,
 }
 
 /// What callers share.
@@ -81,6 +83,7 @@ struct Callers {
 
 impl LimiterBench {
     pub async fn run(&self) -> Result<LimiterReport, String> {
+        let permits_per_s = permits_per_s().await;
         let simulator = self.simulator().await?;
         let base = BaseUrl::new(&simulator.base_url())?;
         let key = ApiKey::new(SIMULATED_KEY)?;
@@ -118,7 +121,10 @@ impl LimiterBench {
         let seconds = begin.elapsed().as_secs_f64();
         let over_limit = simulator.counters().over_limit;
         simulator.stop().await;
-        Ok(self.report(&callers, seconds, over_limit))
+        Ok(LimiterReport {
+            permits_per_s,
+            ..self.report(&callers, seconds, over_limit)
+        })
     }
 
     async fn simulator(&self) -> Result<Simulator, String> {
@@ -159,8 +165,41 @@ impl LimiterBench {
             refused_service: refused.service,
             failed: callers.failed.get(),
             over_limit,
+            permits_per_s: 0.0,
         }
     }
+}
+
+/// How many permits the limiter alone grants in a second, under limits that are never reached.
+async fn permits_per_s() -> f64 {
+    const CALLERS: u32 = 64;
+    const PERMITS: u32 = 1_000;
+    let limiter = RateLimiter::new(ROUTE).start();
+    let begin = Instant::now();
+    let callers = (0..CALLERS).map(|flow| {
+        let limiter = limiter.clone();
+        async move {
+            for _ in 0..PERMITS {
+                let acquire = Acquire {
+                    method: 0,
+                    priority: Priority::DEFAULT,
+                    flow: flow.into(),
+                };
+                if let Ok(Ok(mut permit)) = limiter.send(acquire).await {
+                    permit.begin();
+                    permit.observe(Observation {
+                        app_limits: [(10, 1_000_000), (600, 60_000_000)].into(),
+                        method_limits: [(10, 1_000_000)].into(),
+                        answered: true,
+                        served: true,
+                        ..Observation::default()
+                    });
+                }
+            }
+        }
+    });
+    futures_util::future::join_all(callers).await;
+    f64::from(CALLERS * PERMITS) / begin.elapsed().as_secs_f64()
 }
 
 /// Calls that fit in the time: whole windows of each limit, and of a longer window all it allows.
@@ -267,6 +306,7 @@ impl fmt::Display for LimiterReport {
         )?;
         writeln!(f, "permitted  {} in {:.1} s", self.permitted, self.seconds)?;
         writeln!(f, "used       {} ({:.2} %)", self.used, self.percent)?;
+        writeln!(f, "alone      {:.0} permits/s", self.permits_per_s)?;
         write!(
             f,
             "429s       {} application, {} method, {} service",

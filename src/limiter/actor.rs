@@ -15,10 +15,8 @@ use tokio::time::Instant;
 use super::budget::{Budget, MethodId};
 use super::line::Line;
 use super::margin::Margins;
-use super::observation::{Observation, RefusedBy};
 use super::permit::{Acquire, AcquireError, Ended, Permit};
 use super::report::{Estimate, LimiterState, RefusedCounts, Snapshot};
-use super::scope::News;
 use super::window::Admission;
 use crate::model::Route;
 
@@ -46,7 +44,6 @@ pub struct RateLimiter {
     granted: u64,
     given_back: u64,
     refused: RefusedCounts,
-    others_told: bool,
 }
 
 impl RateLimiter {
@@ -67,7 +64,6 @@ impl RateLimiter {
             granted: 0,
             given_back: 0,
             refused: RefusedCounts::default(),
-            others_told: false,
         }
     }
 
@@ -177,34 +173,6 @@ impl RateLimiter {
         self.line.sweep();
         self.swept = self.line.len();
     }
-
-    fn tell(&mut self, news: News, seen: &Observation, now: Duration) {
-        let route = self.route;
-        if let (Some(until), Some(refused)) = (news.paused_until, seen.refused) {
-            let scope = match refused.by {
-                RefusedBy::Application => "every call waits",
-                RefusedBy::Method | RefusedBy::Service => "calls of that method wait",
-            };
-            let pause = until.saturating_sub(now);
-            let by = refused.by.as_str();
-            tracing::info!(route = %route, by, "riot refuses calls on {route} (429, {by}): {scope} {pause:.1?}");
-        }
-        if news.drift {
-            tracing::warn!(
-                route = %route,
-                "the limits of {route} were kept and riot still refused a call: its windows are longer than they say. \
-                 They are given more room for a while"
-            );
-        }
-        if news.others && !self.others_told {
-            self.others_told = true;
-            tracing::warn!(
-                route = %route,
-                "somebody else uses the same key on {route}: riot counts more calls than were made here. \
-                 They are reckoned with, but refusals may come"
-            );
-        }
-    }
 }
 
 impl Actor for RateLimiter {
@@ -277,7 +245,8 @@ impl Handler<Ended> for RateLimiter {
                     self.refused.add(refused.by);
                 }
                 let news = self.budget.observe(&call.departure, received, now, &seen);
-                self.tell(news, &seen, now);
+                let refused = seen.refused.map(|refused| refused.by);
+                news.tell(self.route, refused, now);
             }
         }
         self.pump(ctx);

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::answer::{Answer, verdicts};
 use super::margin::Margins;
-use super::observation::{Observation, Refused, RefusedBy};
-use super::scope::{Answer, News, SETTLE, Scope, Ticket, Verdict};
+use super::news::News;
+use super::observation::Observation;
+use super::scope::{SETTLE, Scope, Ticket};
 use super::transit::Transit;
 use super::window::Admission;
 
@@ -217,25 +219,5 @@ impl Budget {
         for scope in self.methods.values_mut() {
             scope.advance(now, &self.transit);
         }
-    }
-}
-
-/// What an answer means to the application's scope and to the method's.
-fn verdicts(seen: &Observation) -> [Verdict; 2] {
-    let Some(Refused { by, retry_after }) = seen.refused else {
-        return [if seen.served {
-            Verdict::Served
-        } else {
-            Verdict::Failed
-        }; 2];
-    };
-    let here = |growing| Verdict::Refused {
-        told: retry_after,
-        growing,
-    };
-    match by {
-        RefusedBy::Application => [here(false), Verdict::RefusedElsewhere],
-        RefusedBy::Method => [Verdict::RefusedElsewhere, here(false)],
-        RefusedBy::Service => [Verdict::RefusedElsewhere, here(true)],
     }
 }

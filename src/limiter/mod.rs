@@ -2,15 +2,18 @@
 //!
 //! From the inside out: `slots` and `window` (when a call is safe, and why), `margin` (how far the
 //! server's edges are trusted), `transit` (how much of a round trip is uncertain), `ramp` and
-//! `pause` (how carefully to go on), `scope` and `budget` (the limits of a route): pure, tested on
-//! a virtual clock. `line` says who is next. `actor` holds both; `permit`, `observation` and
-//! `report` are what others see of it. `gate` has one actor per route.
+//! `pause` (how carefully to go on), `answer`, `scope` and `budget` (the limits of a route), `news`
+//! (what people should know): pure, tested on a virtual clock. `line` says who is next. `actor`
+//! holds both; `permit`, `observation` and `report` are what others see of it. `gate` has one actor
+//! per route.
 
 mod actor;
+mod answer;
 mod budget;
 mod gate;
 mod line;
 mod margin;
+mod news;
 mod observation;
 mod pause;
 mod permit;
@@ -25,11 +28,12 @@ mod window;
 mod tests;
 
 pub use actor::RateLimiter;
+pub use answer::Pairs;
 pub use budget::{Budget, Departure, MethodId, WindowState};
 pub use gate::{KeyRejected, KeyState, LimiterOf, RiotGate};
 pub use margin::Margins;
+pub use news::News;
 pub use observation::{Observation, Refused, RefusedBy};
 pub use permit::{Acquire, AcquireError, Permit};
 pub use report::{Estimate, LimiterState, RefusedCounts, Snapshot};
-pub use scope::{News, Pairs};
 pub use window::Admission;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::scope::Pairs;
+use super::answer::Pairs;
 
 /// What a caller reports. The default is a call without an answer: a time-out, a reset.
 #[derive(Debug, Default)]

@@ -4,18 +4,20 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::answer::{Answer, Verdict};
 use super::margin::Margins;
+use super::news::News;
 use super::pause::Pause;
 use super::ramp::Ramp;
 use super::transit::Transit;
 use super::window::{Admission, Mark, Overrun, Window};
 
-/// Seconds -> calls, as in the headers.
-pub type Pairs = BTreeMap<u32, u32>;
-
 /// When the first count shows that the key was in use, calls of before may still be on their way and
 /// not counted. So the second call waits, and its count is believed.
 pub(super) const SETTLE: Duration = Duration::from_secs(1);
+
+/// That others use the key is told once in so long.
+const QUIET: Duration = Duration::from_hours(1);
 
 /// A call that went, as its scope remembers it.
 #[derive(Debug)]
@@ -23,54 +25,6 @@ pub(super) struct Ticket {
     /// So many went before it.
     number: u64,
     marks: Vec<Mark>,
-}
-
-/// How a call ended, to one scope.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Answer<'a> {
-    pub sent: Duration,
-    pub received: Duration,
-    pub limits: &'a Pairs,
-    pub counts: &'a Pairs,
-    pub verdict: Verdict,
-}
-
-/// What an answer says of the limits of a scope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// The call was served: without limit headers there are no limits.
-    Served,
-    /// It was not served, for reasons that have nothing to do with limits.
-    Failed,
-    /// A 429 of another scope.
-    RefusedElsewhere,
-    /// A 429 of this one.
-    Refused {
-        told: Option<Duration>,
-        /// Not of our counted windows: the service's, or one that does not say.
-        growing: bool,
-    },
-}
-
-/// What is worth telling people.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct News {
-    /// A new pause, until then.
-    pub paused_until: Option<Duration>,
-    /// The windows' edges are trusted less from now on.
-    pub drift: bool,
-    /// Somebody else uses the key.
-    pub others: bool,
-}
-
-impl News {
-    pub(super) fn merge(self, other: Self) -> Self {
-        Self {
-            paused_until: self.paused_until.max(other.paused_until),
-            drift: self.drift || other.drift,
-            others: self.others || other.others,
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -83,6 +37,7 @@ pub(super) struct Scope {
     known_since: Duration,
     /// When the answer came that last changed a limit.
     limits_since: Duration,
+    others_told: Option<Duration>,
     in_flight: u32,
     departed: u64,
     ramp: Ramp,
@@ -97,6 +52,7 @@ impl Scope {
             known: false,
             known_since: Duration::ZERO,
             limits_since: Duration::ZERO,
+            others_told: None,
             in_flight: 0,
             departed: 0,
             ramp: Ramp::default(),
@@ -204,8 +160,12 @@ impl Scope {
             self.pause.hold_until(answer.received + SETTLE);
             self.ramp.restart();
         }
-        // Calls of an earlier process are no news.
-        news.others &= answer.sent > self.known_since + SETTLE * 2;
+        // Calls of an earlier process are no news, and more of the same ones are none for a while.
+        news.others &= answer.sent > self.known_since + SETTLE * 2
+            && self.others_told.is_none_or(|told| now > told + QUIET);
+        if news.others {
+            self.others_told = Some(now);
+        }
         match answer.verdict {
             Verdict::Refused { told, growing } => {
                 self.ramp.restart();
@@ -215,11 +175,6 @@ impl Scope {
             }
             Verdict::Served => {
                 self.known = true;
-                self.pause.accepted(answer.sent);
-                self.ramp.grow(now);
-            }
-            // Its headers, if it has some, are as good as any.
-            Verdict::Failed if !answer.limits.is_empty() => {
                 self.pause.accepted(answer.sent);
                 self.ramp.grow(now);
             }

@@ -102,6 +102,15 @@ fn an_error_page_from_in_front_of_the_api_does_not_mean_that_there_are_no_limits
 }
 
 #[test]
+fn an_error_with_limit_headers_is_as_good_as_any_answer() {
+    let mut budget = Budget::new(Margins::default());
+    let mut missing = served(&[(100, 10)], 1);
+    missing.served = false;
+    call(&mut budget, 0, secs(1), &missing);
+    assert_eq!(room(&mut budget, 0, ms(1_020)), 2);
+}
+
+#[test]
 fn without_limits_any_number_goes_once_answers_come() {
     let (mut budget, now) = busy(&[], 50);
     assert_eq!(room(&mut budget, 0, now), 51);
