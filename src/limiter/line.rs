@@ -231,6 +231,8 @@ mod tests {
     #[test]
     fn a_flow_that_was_away_has_saved_up_nothing() {
         let mut line = line();
+        line.push(0, P, 2, (2, 0));
+        taken(&mut line, 0, 1);
         for n in 0..100 {
             line.push(0, P, 1, (1, n));
         }

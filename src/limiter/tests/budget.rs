@@ -117,6 +117,13 @@ fn without_limits_any_number_goes_once_answers_come() {
 }
 
 #[test]
+fn no_more_than_half_of_a_limit_is_on_its_way_at_once() {
+    let (mut budget, now) = busy(&[], 100);
+    call(&mut budget, 0, now, &served(&[(80, 10)], 1));
+    assert_eq!(room(&mut budget, 0, now + ms(20)), 40);
+}
+
+#[test]
 fn a_full_window_opens_a_span_after_the_answer_of_its_first_call() {
     let (mut budget, now) = busy(&[(10, 10)], 10);
     let Admission::At(at) = budget.admit(0, now) else {
@@ -176,7 +183,7 @@ fn a_429_of_a_method_a_service_or_nobody_stops_that_method_only() {
 fn pauses_of_a_service_grow_until_a_probe_succeeds() {
     let (mut budget, mut now) = busy(&[(100, 10)], 10);
     let mut pauses = Vec::new();
-    for retry_after in [None, Some(0), None] {
+    for retry_after in [None, Some(0), None, Some(3)] {
         let news = call(
             &mut budget,
             0,
@@ -187,7 +194,7 @@ fn pauses_of_a_service_grow_until_a_probe_succeeds() {
         pauses.push(until.saturating_sub(now + ms(10)).as_secs());
         now = until;
     }
-    assert_eq!(pauses, [1, 2, 4]);
+    assert_eq!(pauses, [1, 2, 4, 8]);
     call(&mut budget, 0, now, &served(&[(100, 10)], 1));
     let news = call(
         &mut budget,

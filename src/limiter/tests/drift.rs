@@ -54,17 +54,24 @@ fn a_restart_when_nothing_is_left_costs_the_probe_at_most() {
 
 #[test]
 fn limits_that_are_halved_cost_no_429_under_full_load() {
-    for model in WindowModel::ALL {
-        for seed in 0..40 {
-            let mut drive = saturated(model, &[(50, 1), (300, 10)], jitter(0.3), seed);
-            drive.run_until(secs(20) + ms(seed * 251));
-            drive.set_app_limits(&[(25, 1), (150, 10)], 0);
-            drive.run_until(secs(60));
-            assert!(
-                drive.overruns.is_empty(),
-                "{model:?}, seed {seed}: {:?}",
-                drive.overruns
-            );
+    let keys: [(&[Limit], &[Limit], u64); 2] = [
+        (&[(50, 1), (300, 10)], &[(25, 1), (150, 10)], 20_000),
+        // In the middle of the first burst, when most is on its way.
+        (&[(500, 10)], &[(250, 10)], 1_300),
+    ];
+    for (limits, halved, from) in keys {
+        for model in WindowModel::ALL {
+            for seed in 0..40 {
+                let mut drive = saturated(model, limits, jitter(0.3), seed);
+                drive.run_until(ms(from + seed * 23));
+                drive.set_app_limits(halved, 0);
+                drive.run_until(secs(60));
+                assert!(
+                    drive.overruns.is_empty(),
+                    "{limits:?}, {model:?}, seed {seed}: {:?}",
+                    drive.overruns
+                );
+            }
         }
     }
 }
