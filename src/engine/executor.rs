@@ -149,6 +149,7 @@ async fn settle_result(
         settlement,
         effects: result.effects,
         children: result.children,
+        survived: true,
     });
     let mut told = false;
     loop {
