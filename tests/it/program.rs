@@ -150,9 +150,17 @@ impl Setup {
     }
 
     async fn check_complete_for(&self, player: &str) {
+        self.check_complete_with(player, 101).await;
+    }
+
+    async fn check_complete_small(&self, matches: usize) {
+        self.check_complete_with(PLAYER, matches / 2).await;
+    }
+
+    async fn check_complete_with(&self, player: &str, at_least: usize) {
         let player: RiotId = player.parse().unwrap();
         let truth = self.world.player_matches(&player, 2025);
-        assert!(truth.len() > 100, "more than one page");
+        assert!(truth.len() >= at_least, "{} matches", truth.len());
         let mut conn = SqliteConnection::establish(&self.database()).unwrap();
         let store = SqliteStore::open_read_only(self.database().as_ref()).unwrap();
         let ids: Vec<_> = truth.iter().map(|truth| truth.id).collect();
@@ -521,4 +529,140 @@ async fn an_engine_killed_twenty_times_ends_with_everything_stored_once() {
     for player in players {
         setup.check_complete_for(player).await;
     }
+}
+
+/// The database may grow no further: a limit on the size of its files, which the kernel enforces as it
+/// does a full disk.
+#[tokio::test]
+async fn a_full_disk_pauses_the_engine_which_goes_on_when_there_is_room() {
+    let setup = setup(60).await;
+    setup.submit(&[PLAYER]).await;
+    let mut serve = Command::new("sh");
+    let file_kib = 700;
+    serve
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        // A write beyond the limit fails instead of killing: the signal is ignored, also after exec.
+        .args([
+            "-c",
+            &format!("trap '' XFSZ; ulimit -S -f {}; exec \"$@\"", file_kib * 2),
+            "sh",
+        ]);
+    let engine = setup.serve();
+    serve.arg(engine.get_program()).args(engine.get_args());
+    for (name, value) in engine.get_envs() {
+        serve.env(name, value.unwrap());
+    }
+    let log = std::fs::File::create(setup.folder.path().join("serve.log")).unwrap();
+    serve.stdout(Stdio::null()).stderr(log);
+    let mut child = serve.spawn().unwrap();
+    while !setup.log().contains("cannot be written now") {
+        assert!(child.try_wait().unwrap().is_none(), "{}", setup.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let store = SqliteStore::open_read_only(setup.database().as_ref()).unwrap();
+    assert!(store.open_jobs().await.unwrap() > 0, "it is not done");
+    let more = Command::new("prlimit")
+        .args(["--pid", &child.id().to_string(), "--fsize=unlimited"])
+        .status()
+        .unwrap();
+    assert!(more.success());
+    setup.until_done(&mut child).await;
+    signal(&child, "-TERM");
+    assert_eq!(
+        exited(child).await.status.code(),
+        Some(0),
+        "{}",
+        setup.log()
+    );
+    assert!(setup.log().contains("disk"), "{}", setup.log());
+    setup.check_complete_small(60).await;
+}
+
+#[tokio::test]
+async fn a_database_that_another_program_locks_is_waited_for() {
+    let setup = setup(30).await;
+    setup.submit(&[PLAYER]).await;
+    let mut other = SqliteConnection::establish(&setup.database()).unwrap();
+    let mut child = setup.serve().spawn().unwrap();
+    while setup.document_calls() < 5 {
+        assert!(child.try_wait().unwrap().is_none(), "{}", setup.log());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    diesel::sql_query("PRAGMA busy_timeout = 5000")
+        .execute(&mut other)
+        .unwrap();
+    diesel::sql_query("BEGIN IMMEDIATE")
+        .execute(&mut other)
+        .unwrap();
+    // Until nothing moves any more: every attempt waits for its commit.
+    let mut calls = 0;
+    while calls != setup.document_calls() {
+        calls = setup.document_calls();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    diesel::sql_query("ROLLBACK").execute(&mut other).unwrap();
+    setup.until_done(&mut child).await;
+    signal(&child, "-TERM");
+    assert_eq!(
+        exited(child).await.status.code(),
+        Some(0),
+        "{}",
+        setup.log()
+    );
+    setup.check_complete_small(30).await;
+}
+
+/// The first signal drains: what runs and does not end in its time is handed back with its attempt.
+/// The second ends the process at once; what was promised is on the disk all the same.
+#[tokio::test]
+async fn a_stop_hands_back_and_a_second_one_loses_nothing() {
+    use riftsync::simulator::{FaultKind, Faults};
+    let setup = setup(60).await;
+    setup.submit(&[PLAYER]).await;
+    let mut child = setup.serve().spawn().unwrap();
+    while setup.document_calls() < 20 {
+        assert!(child.try_wait().unwrap().is_none(), "{}", setup.log());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    signal(&child, "-TERM");
+    assert_eq!(
+        exited(child).await.status.code(),
+        Some(0),
+        "{}",
+        setup.log()
+    );
+    let mut conn = SqliteConnection::establish(&setup.database()).unwrap();
+    let spent: Vec<Id> = diesel::sql_query(
+        "SELECT id FROM jobs WHERE state = 'running' OR (state = 'available' AND attempt + crash_count > 0)",
+    )
+    .load(&mut conn)
+    .unwrap();
+    assert!(spent.is_empty(), "{} jobs lost an attempt", spent.len());
+
+    // Calls that take longer than the patience of whoever stops it.
+    setup.simulator.control().set_faults(Faults {
+        probability: 1.0,
+        stall_ms: 8_000,
+        kinds: vec![FaultKind::Stall],
+    });
+    let calls = setup.simulator.counters().calls;
+    let child = setup.serve().spawn().unwrap();
+    while setup.simulator.counters().calls == calls {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    signal(&child, "-TERM");
+    while !setup.log().contains("stopping") {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    signal(&child, "-TERM");
+    assert_eq!(
+        exited(child).await.status.code(),
+        Some(130),
+        "{}",
+        setup.log()
+    );
+    setup.simulator.control().set_faults(Faults::none());
+    assert!(setup.run_to_the_end().await.is_empty());
+    setup.check_complete_small(60).await;
 }
