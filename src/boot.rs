@@ -13,7 +13,7 @@ use crate::bench::JobsBench;
 use crate::cli::follow::{Follow, summary};
 use crate::cli::{
     Bench, BenchJobsArgs, Cli, CliError, Global, SimulateArgs, StatsArgs, SyncArgs, Verb,
-    WorldArgs, stats, terminal,
+    WeatherArgs, WorldArgs, stats, terminal,
 };
 use crate::config::{self, Config};
 use crate::engine::{Engine, EngineConfig};
@@ -23,7 +23,9 @@ use crate::model::{
     JobId, JobRecord, JobState, Platform, Priority, RetryPolicy, RiotId, Timestamp, Year,
 };
 use crate::riot::{ApiKey, BaseUrl, RiotClient, install_tls};
-use crate::simulator::{SIMULATED_KEY, Simulator, SimulatorConfig, World, WorldConfig};
+use crate::simulator::{
+    SIMULATED_KEY, Simulator, SimulatorConfig, World, WorldConfig, read_limits,
+};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::supervision::watch_panics;
@@ -61,7 +63,7 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
     let order = read_order(config, &args)?;
     let simulator = if args.simulate {
         let players = vec![(order.riot_id.clone(), order.platform)];
-        Some(start_simulator(players, &args.world, localhost(0)).await?)
+        Some(start_simulator(players, &args.world, None, localhost(0)).await?)
     } else {
         None
     };
@@ -390,7 +392,13 @@ async fn simulate(args: &SimulateArgs) -> Result<(), CliError> {
         .map(|(id, _)| id.to_string())
         .collect::<Vec<_>>()
         .join(", ");
-    let simulator = start_simulator(players, &args.world, localhost(args.port)).await?;
+    let simulator = start_simulator(
+        players,
+        &args.world,
+        Some(&args.weather),
+        localhost(args.port),
+    )
+    .await?;
     println!("base URL   {}", simulator.base_url());
     println!("API key    {SIMULATED_KEY}");
     println!(
@@ -398,8 +406,15 @@ async fn simulate(args: &SimulateArgs) -> Result<(), CliError> {
         args.world.matches
     );
     println!("limits     {}", args.world.limits);
+    for fault in &args.weather.faults {
+        println!("fault      {fault}");
+    }
     println!(
         "try        curl -H 'X-Riot-Token: {SIMULATED_KEY}' http://{}/{platform}/lol/status/v4/platform-data",
+        simulator.addr()
+    );
+    println!(
+        "counters   curl http://{}/__simulator/counters",
         simulator.addr()
     );
     stop_signal().await;
@@ -410,8 +425,20 @@ async fn simulate(args: &SimulateArgs) -> Result<(), CliError> {
 async fn start_simulator(
     players: Vec<(RiotId, Platform)>,
     args: &WorldArgs,
+    weather: Option<&WeatherArgs>,
     listen: SocketAddr,
 ) -> Result<Simulator, CliError> {
+    let app_limits =
+        read_limits(&args.limits).map_err(|why| CliError::Usage(format!("--limits: {why}")))?;
+    let kind = SimulatorConfig {
+        listen,
+        app_limits,
+        ..SimulatorConfig::default()
+    };
+    let config = match weather {
+        Some(weather) => weather.over(kind)?,
+        None => kind,
+    };
     let world = World::new(WorldConfig {
         seed: args.seed,
         players,
@@ -420,11 +447,6 @@ async fn start_simulator(
         now: Timestamp::now(),
         ..WorldConfig::default()
     });
-    let config = SimulatorConfig {
-        listen,
-        app_limits: read_limits(&args.limits)?,
-        ..SimulatorConfig::default()
-    };
     Simulator::start(Arc::new(world), config)
         .await
         .map_err(|error| {
@@ -432,28 +454,6 @@ async fn start_simulator(
                 "the simulator cannot listen on {listen}: {error}. Choose another --port"
             ))
         })
-}
-
-/// `20:1,100:120` as (calls, seconds); `none` as no limits.
-fn read_limits(text: &str) -> Result<Vec<(u32, u32)>, CliError> {
-    if text == "none" {
-        return Ok(Vec::new());
-    }
-    let wrong = || {
-        CliError::Usage(format!(
-            "'{text}' are no limits. Write them as 20:1,100:120 (calls:seconds), or none"
-        ))
-    };
-    text.split(',')
-        .map(|pair| {
-            let (calls, seconds) = pair.trim().split_once(':')?;
-            Some((
-                calls.parse().ok().filter(|&n| n > 0)?,
-                seconds.parse().ok().filter(|&n| n > 0)?,
-            ))
-        })
-        .collect::<Option<_>>()
-        .ok_or_else(wrong)
 }
 
 fn localhost(port: u16) -> SocketAddr {

@@ -4,12 +4,14 @@ pub mod error;
 pub mod follow;
 pub mod stats;
 pub mod terminal;
+pub mod weather;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 pub use error::CliError;
+pub use weather::WeatherArgs;
 
 /// Keeps a database of League of Legends players true to the Riot Games API.
 #[derive(Debug, Parser)]
@@ -141,4 +143,6 @@ pub struct SimulateArgs {
     pub platform: String,
     #[command(flatten)]
     pub world: WorldArgs,
+    #[command(flatten)]
+    pub weather: WeatherArgs,
 }

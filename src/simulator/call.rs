@@ -21,6 +21,49 @@ pub enum Method {
     Status,
 }
 
+impl Method {
+    pub const ALL: [Self; 14] = [
+        Self::AccountByRiotId,
+        Self::AccountByPuuid,
+        Self::AccountRegion,
+        Self::Summoner,
+        Self::MatchIds,
+        Self::Match,
+        Self::Timeline,
+        Self::ChallengerLeague,
+        Self::GrandmasterLeague,
+        Self::MasterLeague,
+        Self::LeagueEntries,
+        Self::LeagueExpEntries,
+        Self::LeagueOfPlayer,
+        Self::Status,
+    ];
+
+    /// Its name in scripts and counters.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AccountByRiotId => "account-by-riot-id",
+            Self::AccountByPuuid => "account-by-puuid",
+            Self::AccountRegion => "account-region",
+            Self::Summoner => "summoner",
+            Self::MatchIds => "match-ids",
+            Self::Match => "match",
+            Self::Timeline => "timeline",
+            Self::ChallengerLeague => "challenger-league",
+            Self::GrandmasterLeague => "grandmaster-league",
+            Self::MasterLeague => "master-league",
+            Self::LeagueEntries => "league-entries",
+            Self::LeagueExpEntries => "league-exp-entries",
+            Self::LeagueOfPlayer => "league-of-player",
+            Self::Status => "status",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.as_str() == name)
+    }
+}
+
 /// A path that exists, with its parts decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {

@@ -1,13 +1,21 @@
 //! How a simulator is set up, and the switches that change it while it runs.
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::model::{Route, Timestamp};
 use crate::simulator::counters::Counters;
 use crate::simulator::endpoints::{Answers, ListTime};
-use crate::simulator::faults::{Faults, Latency};
-use crate::simulator::limits::{Limit, Limiter, WindowModel};
+use crate::simulator::fault_plan::FaultPlan;
+use crate::simulator::fault_rule::FaultRule;
+use crate::simulator::faults::Faults;
+use crate::simulator::keyring::{Blacklist, KeyExpiry, Keyring};
+use crate::simulator::latency::Latency;
+use crate::simulator::limits::{Edges, Limit, Limiter};
+use crate::simulator::retry_after::RetryAfter;
+use crate::simulator::window::WindowModel;
 use crate::simulator::world::World;
 
 /// How the API of a world behaves. The default is kind: no limits, no latency, no faults, any key.
@@ -20,11 +28,24 @@ pub struct SimulatorConfig {
     /// The same for each key, route and method.
     pub method_limits: Vec<Limit>,
     pub window_model: WindowModel,
+    /// How much later than it should a window may end. 0: to the millisecond.
+    pub edge_jitter_ms: u64,
     /// Calls over a limit get 429. Otherwise they are only counted (`Counters::over_limit`).
     pub strict_limits: bool,
+    pub retry_after: RetryAfter,
     pub latency: Latency,
+    /// How much of the latency passes before the call is counted, from 0 to 1. Windows run on the
+    /// server: a client sees them open somewhere between its call and the answer.
+    pub latency_before_count: f64,
+    /// Faults by chance, for calls that no rule of the script strikes.
     pub faults: Faults,
-    /// What faults and latencies are drawn from.
+    /// Faults at a place and a time. It begins when the simulator starts.
+    pub script: Vec<FaultRule>,
+    /// Shutting out keys that run into 429s again and again; none: nobody is.
+    pub blacklist: Option<Blacklist>,
+    /// None: keys live for ever.
+    pub key_expiry: Option<KeyExpiry>,
+    /// What faults, latencies and the drift of edges are drawn from.
     pub seed: u64,
     /// Accepted keys; none: every key that looks like one.
     pub keys: Option<Vec<String>>,
@@ -42,9 +63,15 @@ impl Default for SimulatorConfig {
             app_limits: Vec::new(),
             method_limits: Vec::new(),
             window_model: WindowModel::default(),
+            edge_jitter_ms: 0,
             strict_limits: true,
+            retry_after: RetryAfter::default(),
             latency: Latency::default(),
+            latency_before_count: 0.5,
             faults: Faults::none(),
+            script: Vec::new(),
+            blacklist: None,
+            key_expiry: None,
             seed: 1,
             keys: None,
             puuids_per_key: true,
@@ -66,9 +93,12 @@ impl SimulatorConfig {
 pub(super) struct Switches {
     pub key_rejected: bool,
     pub fail_all: Option<u16>,
+    pub failing_routes: HashMap<Route, u16>,
     pub strict_limits: bool,
+    pub retry_after: RetryAfter,
     pub faults: Faults,
     pub latency: Latency,
+    pub latency_before_count: f64,
     pub keys: Option<Vec<String>>,
 }
 
@@ -79,14 +109,24 @@ pub(super) struct Shared {
     pub answers: Answers,
     pub seed: u64,
     pub puuids_per_key: bool,
-    pub started: Instant,
+    started: Instant,
+    /// Milliseconds since 1970 at that moment.
+    started_ms: u64,
     switches: Mutex<Switches>,
     limiter: Mutex<Limiter>,
+    plan: Mutex<FaultPlan>,
+    keyring: Mutex<Keyring>,
     counters: Mutex<Counters>,
 }
 
 impl Shared {
     pub fn new(world: Arc<World>, config: SimulatorConfig) -> Self {
+        let started_ms = u64::try_from(Timestamp::now().as_millis()).unwrap_or(0);
+        let edges = Edges {
+            model: config.window_model,
+            jitter_ms: config.edge_jitter_ms,
+            seed: config.seed,
+        };
         Self {
             world,
             answers: Answers {
@@ -96,21 +136,29 @@ impl Shared {
             seed: config.seed,
             puuids_per_key: config.puuids_per_key,
             started: Instant::now(),
-            limiter: Mutex::new(Limiter::new(
-                config.window_model,
-                config.app_limits,
-                config.method_limits,
-            )),
+            started_ms,
+            limiter: Mutex::new(Limiter::new(edges, config.app_limits, config.method_limits)),
+            plan: Mutex::new(FaultPlan::new(config.script, started_ms)),
+            keyring: Mutex::new(Keyring::new(config.key_expiry, config.blacklist)),
             counters: Mutex::default(),
             switches: Mutex::new(Switches {
                 key_rejected: false,
                 fail_all: None,
+                failing_routes: HashMap::new(),
                 strict_limits: config.strict_limits,
+                retry_after: config.retry_after,
                 faults: config.faults,
                 latency: config.latency,
+                latency_before_count: config.latency_before_count,
                 keys: config.keys,
             }),
         }
+    }
+
+    /// Milliseconds since 1970, as windows that are aligned to the clock need it. It never goes back.
+    pub fn now_ms(&self) -> u64 {
+        let elapsed_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.started_ms.saturating_add(elapsed_ms)
     }
 
     pub fn switches(&self) -> MutexGuard<'_, Switches> {
@@ -119,6 +167,14 @@ impl Shared {
 
     pub fn limiter(&self) -> MutexGuard<'_, Limiter> {
         locked(&self.limiter)
+    }
+
+    pub fn plan(&self) -> MutexGuard<'_, FaultPlan> {
+        locked(&self.plan)
+    }
+
+    pub fn keyring(&self) -> MutexGuard<'_, Keyring> {
+        locked(&self.keyring)
     }
 
     pub fn counters(&self) -> MutexGuard<'_, Counters> {
@@ -138,12 +194,13 @@ pub struct Control {
 }
 
 impl Control {
-    /// Every key gets 403, as an expired one does.
+    /// Every key gets 403, as an expired one does. Undone, keys that did expire stay so.
     pub fn reject_key(&self, rejected: bool) {
         self.shared.switches().key_rejected = rejected;
     }
 
-    /// Which keys are accepted from now on.
+    /// Which keys are accepted from now on; none: every one that looks like one. A key that is
+    /// named later is one that the real API does not know yet.
     pub fn set_keys(&self, keys: Option<Vec<String>>) {
         self.shared.switches().keys = keys;
     }
@@ -153,7 +210,16 @@ impl Control {
         self.shared.switches().fail_all = status;
     }
 
-    /// New limits, with new windows.
+    /// Every call to this route gets this status: an outage of one host.
+    pub fn fail_route(&self, route: Route, status: Option<u16>) {
+        let failing = &mut self.shared.switches().failing_routes;
+        match status {
+            Some(status) => failing.insert(route, status),
+            None => failing.remove(&route),
+        };
+    }
+
+    /// New limits. Windows whose length stays keep what they counted: a limit may shrink below it.
     pub fn set_app_limits(&self, limits: Vec<Limit>) {
         self.shared.limiter().set_app_limits(limits);
     }
@@ -170,11 +236,31 @@ impl Control {
         self.shared.switches().faults = faults;
     }
 
+    /// Another script, which begins now: its calls and its time are counted from here.
+    pub fn set_script(&self, script: Vec<FaultRule>) {
+        *self.shared.plan() = FaultPlan::new(script, self.shared.now_ms());
+    }
+
+    pub fn set_retry_after(&self, retry_after: RetryAfter) {
+        self.shared.switches().retry_after = retry_after;
+    }
+
+    /// Another life for all keys, which begins with their next call.
+    pub fn set_key_expiry(&self, expiry: Option<KeyExpiry>) {
+        self.shared.keyring().set_expiry(expiry);
+    }
+
+    /// Another rule, and nobody is shut out any more.
+    pub fn set_blacklist(&self, blacklist: Option<Blacklist>) {
+        self.shared.keyring().set_blacklist(blacklist);
+    }
+
     pub fn set_latency(&self, latency: Latency) {
         self.shared.switches().latency = latency;
     }
 
-    /// All counts back to 0. The numbers of calls, which faults follow, begin again too.
+    /// All counts back to 0. The numbers of calls, which faults by chance follow, begin again too;
+    /// a script, the windows and the lives of keys go on.
     pub fn reset_counters(&self) {
         *self.shared.counters() = Counters::default();
     }

@@ -1,25 +1,43 @@
 //! What goes wrong on the way: the errors, broken bodies and silences that real clients meet.
 //!
-//! Which call fails, and how, follows from the seed and the number of the call alone. The answer to
-//! a single call is thus repeatable; which request becomes which call is up to the client.
+//! Which call fails by chance, and how, follows from the seed and the number of the call alone. The
+//! answer to a single call is thus repeatable; which request becomes which call is up to the client.
+//! Faults at a chosen place and time are in `fault_rule`, what they send in `fault_reply`.
 
-use std::sync::OnceLock;
+use std::str::FromStr;
 
-use crate::simulator::fragments::{Gap, Stencil};
 use crate::simulator::hash::{Draw, hash};
+use crate::simulator::setting::SettingError;
 
 /// One way to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FaultKind {
     InternalError,
-    /// With the HTML page of the network in front of the API.
+    /// With the HTML page of the network in front of the API, as all that end in `Html`.
+    InternalErrorHtml,
+    /// With the HTML page.
     BadGateway,
+    BadGatewayJson,
     Unavailable,
+    UnavailableHtml,
     GatewayTimeout,
+    GatewayTimeoutHtml,
+    /// A 429 that says `application`, though the call is within its limits.
+    ApplicationLimit,
+    /// The same for `method`.
+    MethodLimit,
     /// A 429 that says `service`: not the client's fault.
     ServiceLimit,
+    /// A 429 that says `server`, a value that no document knows.
+    ServerLimit,
     /// A 429 that says nothing at all.
     UntypedLimit,
+    /// 401 for a good key. Once it is weather; for good, the key is dead.
+    Unauthorized,
+    /// 403 for a good key.
+    Forbidden,
+    /// 403 from the firewall, for a path whose letters it does not like.
+    ForbiddenHtml,
     /// The connection is reset instead of an answer.
     Reset,
     /// A gzip body that stops in the middle.
@@ -30,26 +48,115 @@ pub enum FaultKind {
     Bomb,
     /// The right answer after a minute.
     Stall,
+    /// The right answer, its body in small pieces over a minute.
+    Drip,
 }
 
 impl FaultKind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 22] = [
         Self::InternalError,
+        Self::InternalErrorHtml,
         Self::BadGateway,
+        Self::BadGatewayJson,
         Self::Unavailable,
+        Self::UnavailableHtml,
         Self::GatewayTimeout,
+        Self::GatewayTimeoutHtml,
+        Self::ApplicationLimit,
+        Self::MethodLimit,
         Self::ServiceLimit,
+        Self::ServerLimit,
         Self::UntypedLimit,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::ForbiddenHtml,
         Self::Reset,
         Self::CutGzip,
         Self::NotJson,
         Self::Bomb,
         Self::Stall,
+        Self::Drip,
     ];
 
-    /// Whether the call got as far as the rate limiter: its answer has rate headers, and it is counted.
+    /// Its name in scripts and counters.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InternalError => "500",
+            Self::InternalErrorHtml => "500-html",
+            Self::BadGateway => "502-html",
+            Self::BadGatewayJson => "502",
+            Self::Unavailable => "503",
+            Self::UnavailableHtml => "503-html",
+            Self::GatewayTimeout => "504",
+            Self::GatewayTimeoutHtml => "504-html",
+            Self::ApplicationLimit => "429-application",
+            Self::MethodLimit => "429-method",
+            Self::ServiceLimit => "429-service",
+            Self::ServerLimit => "429-server",
+            Self::UntypedLimit => "429-untyped",
+            Self::Unauthorized => "401",
+            Self::Forbidden => "403",
+            Self::ForbiddenHtml => "403-html",
+            Self::Reset => "reset",
+            Self::CutGzip => "cut-gzip",
+            Self::NotJson => "not-json",
+            Self::Bomb => "bomb",
+            Self::Stall => "stall",
+            Self::Drip => "drip",
+        }
+    }
+
+    /// Whether the call got as far as the rate limiter: its answer has rate headers, and it is
+    /// counted. Keys are looked at before, and what the network in front answers goes no further.
     pub fn is_counted(self) -> bool {
-        !matches!(self, Self::BadGateway | Self::UntypedLimit | Self::Reset)
+        match self {
+            Self::InternalErrorHtml
+            | Self::BadGateway
+            | Self::UnavailableHtml
+            | Self::GatewayTimeoutHtml
+            | Self::ServerLimit
+            | Self::UntypedLimit
+            | Self::Unauthorized
+            | Self::Forbidden
+            | Self::ForbiddenHtml
+            | Self::Reset => false,
+            Self::InternalError
+            | Self::BadGatewayJson
+            | Self::Unavailable
+            | Self::GatewayTimeout
+            | Self::ApplicationLimit
+            | Self::MethodLimit
+            | Self::ServiceLimit
+            | Self::CutGzip
+            | Self::NotJson
+            | Self::Bomb
+            | Self::Stall
+            | Self::Drip => true,
+        }
+    }
+
+    /// Whether the right answer is sent, though late or in part.
+    pub fn spoils_the_answer_only(self) -> bool {
+        matches!(self, Self::CutGzip | Self::Stall | Self::Drip)
+    }
+
+    /// Whether it has a length, `Faults::stall_ms`.
+    pub fn takes_time(self) -> bool {
+        matches!(self, Self::Stall | Self::Drip)
+    }
+}
+
+impl FromStr for FaultKind {
+    type Err = SettingError;
+
+    fn from_str(text: &str) -> Result<Self, SettingError> {
+        let kind = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        kind.ok_or_else(|| {
+            SettingError(format!(
+                "'{text}' is no kind of fault. Known: {}",
+                Self::ALL.map(Self::as_str).join(", ")
+            ))
+        })
     }
 }
 
@@ -59,7 +166,7 @@ pub struct Faults {
     /// Of each call, from 0 to 1.
     pub probability: f64,
     pub kinds: Vec<FaultKind>,
-    /// How long a stall lasts.
+    /// How long a stall lasts, and a drip from its first piece to its last.
     pub stall_ms: u64,
 }
 
@@ -95,53 +202,9 @@ impl Default for Faults {
     }
 }
 
-/// How long an answer takes: a log-normal distribution, as measured latencies nearly have.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Latency {
-    /// Half of the answers are faster. 0: no waiting at all.
-    pub median_ms: f64,
-    /// The spread: with 0.5 one answer in a hundred takes three times the median.
-    pub sigma: f64,
-}
-
-impl Latency {
-    pub fn of_call(self, seed: u64, call: u64) -> std::time::Duration {
-        if self.median_ms <= 0.0 {
-            return std::time::Duration::ZERO;
-        }
-        let mut draw = Draw::new(hash(&[seed, 0x1A7E, call]));
-        // Box and Muller's way from two even numbers to a normal one.
-        let radius = (-2.0 * (1.0 - draw.unit()).ln()).sqrt();
-        let normal = radius * (std::f64::consts::TAU * draw.unit()).cos();
-        let seconds = self.median_ms / 1000.0 * (self.sigma * normal).exp();
-        std::time::Duration::from_secs_f64(seconds.clamp(0.0, LATENCY_S_MAX))
-    }
-}
-
-const LATENCY_S_MAX: f64 = 120.0;
-
-/// The page that answers when the API itself cannot.
-pub const HTML_PAGE: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>cloudflare</center>\r\n</body>\r\n</html>\r\n";
-
-/// A gzip member of about 130 kB that unpacks to 128 MB: blanks around an empty list, valid JSON.
-pub fn bomb() -> &'static [u8] {
-    static BOMB: OnceLock<Vec<u8>> = OnceLock::new();
-    BOMB.get_or_init(|| {
-        const PIECE_BYTES: usize = 1 << 20;
-        const PIECES: usize = 128;
-        let blanks = " ".repeat(PIECE_BYTES);
-        let stencil = Stencil::new(&[(Gap::Any, blanks.as_str())]).repeated(PIECES);
-        let mut gaps: Vec<&[u8]> = vec![b""; stencil.gaps()];
-        gaps[0] = b"[";
-        gaps[PIECES] = b"]";
-        stencil.fill(&gaps)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::fragments::tests::gunzip;
 
     #[test]
     fn faults_are_as_frequent_as_asked_and_the_same_each_time() {
@@ -156,26 +219,5 @@ mod tests {
         assert!((900..1100).contains(&kinds(1).len()));
         assert!(FaultKind::ALL.iter().all(|kind| kinds(1).contains(kind)));
         assert_eq!(Faults::none().of_call(1, 1), None);
-    }
-
-    #[test]
-    fn the_bomb_is_small_outside_and_valid_inside() {
-        assert!(bomb().len() < 300_000, "{}", bomb().len());
-        let text = gunzip(bomb());
-        assert!(text.len() > 100_000_000);
-        assert_eq!((text[0], text[text.len() - 1]), (b'[', b']'));
-    }
-
-    #[test]
-    fn half_of_the_answers_are_faster_than_the_median() {
-        let latency = Latency {
-            median_ms: 40.0,
-            sigma: 0.5,
-        };
-        let fast = (0..2000)
-            .filter(|call| latency.of_call(3, *call).as_secs_f64() < 0.04)
-            .count();
-        assert!((900..1100).contains(&fast), "{fast}");
-        assert!(Latency::default().of_call(3, 3).is_zero());
     }
 }

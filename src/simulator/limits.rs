@@ -1,100 +1,19 @@
 //! Rate limits as the API enforces them: counted windows per key and route, and per method too.
 //!
-//! The core is a pure function from a window's state and a moment to its next state, so other
-//! models of when a window begins and ends are another arm of `WindowModel::count`. Rejected calls
-//! are counted like others: the real counters go on rising (developer-relations issue 697).
+//! Rejected calls are counted like others: the real counters go on rising (developer-relations
+//! issue 697). How windows begin and end is in `window`.
 
 use std::collections::HashMap;
 
 use crate::model::Route;
 use crate::simulator::call::Method;
+use crate::simulator::hash::{hash, hash_text};
+use crate::simulator::meter::{Meter, Reading};
 use crate::simulator::people::KeyScope;
+use crate::simulator::window::WindowModel;
 
 /// So many calls in so many seconds.
 pub type Limit = (u32, u32);
-
-/// When a window begins and ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum WindowModel {
-    /// With the first call that is counted in it, and its length later.
-    #[default]
-    OpenedByFirstCall,
-}
-
-/// A window between two calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct WindowState {
-    pub opened_ms: u64,
-    /// Calls so far; 0 before the first one ever.
-    pub count: u32,
-}
-
-impl WindowModel {
-    /// The window after one more call at `now_ms`, and when it ends.
-    pub fn count(self, state: WindowState, length_ms: u64, now_ms: u64) -> (WindowState, u64) {
-        match self {
-            Self::OpenedByFirstCall => {
-                let running = state.count > 0 && now_ms < state.opened_ms + length_ms;
-                let opened_ms = if running { state.opened_ms } else { now_ms };
-                let count = if running {
-                    state.count.saturating_add(1)
-                } else {
-                    1
-                };
-                (WindowState { opened_ms, count }, opened_ms + length_ms)
-            }
-        }
-    }
-}
-
-/// All windows of one thing that is limited.
-#[derive(Debug, Clone)]
-struct Meter {
-    windows: Vec<(Limit, WindowState)>,
-}
-
-#[derive(Debug)]
-struct Reading {
-    limits: String,
-    counts: String,
-    /// Until the last of the overrun windows ends; none if all is well.
-    blocked_ms: Option<u64>,
-}
-
-impl Meter {
-    fn new(limits: &[Limit]) -> Self {
-        Self {
-            windows: limits
-                .iter()
-                .map(|limit| (*limit, WindowState::default()))
-                .collect(),
-        }
-    }
-
-    fn count(&mut self, model: WindowModel, now_ms: u64) -> Reading {
-        let mut blocked_ms = None;
-        for ((limit, seconds), state) in &mut self.windows {
-            let (next, ends_ms) = model.count(*state, u64::from(*seconds) * 1000, now_ms);
-            *state = next;
-            if next.count > *limit {
-                blocked_ms = blocked_ms.max(Some(ends_ms - now_ms));
-            }
-        }
-        let pairs = |number: fn(&(Limit, WindowState)) -> u32| {
-            let pairs: Vec<String> = self
-                .windows
-                .iter()
-                .map(|w| format!("{}:{}", number(w), w.0.1))
-                .collect();
-            pairs.join(",")
-        };
-        Reading {
-            limits: pairs(|w| w.0.0),
-            counts: pairs(|w| w.1.count),
-            blocked_ms,
-        }
-    }
-}
 
 /// Whose limit was overrun: the value of `X-Rate-Limit-Type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -102,14 +21,21 @@ pub enum LimitType {
     Application,
     Method,
     Service,
+    /// Seen in July 2026 and documented nowhere (developer-relations issue 1169).
+    Server,
+    /// There is no such header.
+    Untyped,
 }
 
 impl LimitType {
-    pub fn as_str(self) -> &'static str {
+    /// None: it is not told.
+    pub fn as_str(self) -> Option<&'static str> {
         match self {
-            Self::Application => "application",
-            Self::Method => "method",
-            Self::Service => "service",
+            Self::Application => Some("application"),
+            Self::Method => Some("method"),
+            Self::Service => Some("service"),
+            Self::Server => Some("server"),
+            Self::Untyped => None,
         }
     }
 }
@@ -121,12 +47,23 @@ pub struct Ruling {
     pub headers: Vec<(&'static str, String)>,
     /// Why the call is over a limit, and for how many whole seconds.
     pub over: Option<(LimitType, u64)>,
+    /// Of the method if it is limited, and of the application.
+    pub method: Option<Reading>,
+    pub app: Option<Reading>,
+}
+
+/// How windows behave, apart from their limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Edges {
+    pub model: WindowModel,
+    pub jitter_ms: u64,
+    pub seed: u64,
 }
 
 /// The counters of all keys, routes and methods.
 #[derive(Debug)]
 pub struct Limiter {
-    model: WindowModel,
+    edges: Edges,
     app_limits: Vec<Limit>,
     method_limits: Vec<Limit>,
     apps: HashMap<(KeyScope, Route), Meter>,
@@ -134,9 +71,9 @@ pub struct Limiter {
 }
 
 impl Limiter {
-    pub fn new(model: WindowModel, app_limits: Vec<Limit>, method_limits: Vec<Limit>) -> Self {
+    pub fn new(edges: Edges, app_limits: Vec<Limit>, method_limits: Vec<Limit>) -> Self {
         Self {
-            model,
+            edges,
             app_limits,
             method_limits,
             apps: HashMap::new(),
@@ -144,15 +81,19 @@ impl Limiter {
         }
     }
 
-    /// New limits begin with new windows.
+    /// From the next call on. Windows whose length stays keep what they counted.
     pub fn set_app_limits(&mut self, limits: Vec<Limit>) {
+        for meter in self.apps.values_mut() {
+            meter.set_limits(&limits);
+        }
         self.app_limits = limits;
-        self.apps.clear();
     }
 
     pub fn set_method_limits(&mut self, limits: Vec<Limit>) {
+        for meter in self.methods.values_mut() {
+            meter.set_limits(&limits);
+        }
         self.method_limits = limits;
-        self.methods.clear();
     }
 
     /// Counts a call in all its windows.
@@ -160,43 +101,54 @@ impl Limiter {
         let mut ruling = Ruling {
             headers: Vec::with_capacity(4),
             over: None,
+            method: None,
+            app: None,
         };
         if !self.method_limits.is_empty() {
-            let meter = self
-                .methods
-                .entry((key, route, method))
-                .or_insert_with(|| Meter::new(&self.method_limits));
-            let reading = meter.count(self.model, now_ms);
-            ruling.add(
-                LimitType::Method,
-                ["x-method-rate-limit", "x-method-rate-limit-count"],
-                reading,
-            );
+            let meter = self.methods.entry((key, route, method)).or_insert_with(|| {
+                let seed = self.edges.seed_of(route, method as u64 + 1);
+                self.edges.meter(&self.method_limits, seed)
+            });
+            let names = ["x-method-rate-limit", "x-method-rate-limit-count"];
+            ruling.method = Some(ruling.add(LimitType::Method, names, meter.count(now_ms)));
         }
         if !self.app_limits.is_empty() {
-            let meter = self
-                .apps
-                .entry((key, route))
-                .or_insert_with(|| Meter::new(&self.app_limits));
-            let reading = meter.count(self.model, now_ms);
-            ruling.add(
-                LimitType::Application,
-                ["x-app-rate-limit", "x-app-rate-limit-count"],
-                reading,
-            );
+            let meter = self.apps.entry((key, route)).or_insert_with(|| {
+                let seed = self.edges.seed_of(route, 0);
+                self.edges.meter(&self.app_limits, seed)
+            });
+            let names = ["x-app-rate-limit", "x-app-rate-limit-count"];
+            ruling.app = Some(ruling.add(LimitType::Application, names, meter.count(now_ms)));
         }
         ruling
     }
 }
 
+impl Edges {
+    /// Edges of different things do not drift alike.
+    fn seed_of(self, route: Route, part: u64) -> u64 {
+        hash(&[hash_text(self.seed, route.as_str()), part])
+    }
+
+    fn meter(self, limits: &[Limit], seed: u64) -> Meter {
+        Meter::new(self.model, limits, self.jitter_ms, seed)
+    }
+}
+
 impl Ruling {
     /// The application's limit is added last and has the last word: it stops the whole route.
-    fn add(&mut self, limit_type: LimitType, names: [&'static str; 2], reading: Reading) {
-        self.headers
-            .extend(names.into_iter().zip([reading.limits, reading.counts]));
+    fn add(
+        &mut self,
+        limit_type: LimitType,
+        names: [&'static str; 2],
+        reading: Reading,
+    ) -> Reading {
+        let texts = [reading.limits_text(), reading.counts_text()];
+        self.headers.extend(names.into_iter().zip(texts));
         if let Some(blocked_ms) = reading.blocked_ms {
             self.over = Some((limit_type, blocked_ms.div_ceil(1000).max(1)));
         }
+        reading
     }
 }
 
@@ -210,11 +162,7 @@ mod tests {
     const ASIA: Route = Route::Region(Region::Asia);
 
     fn limiter() -> Limiter {
-        Limiter::new(
-            WindowModel::default(),
-            vec![(20, 1), (100, 120)],
-            vec![(5, 10)],
-        )
+        Limiter::new(Edges::default(), vec![(20, 1), (100, 120)], vec![(5, 10)])
     }
 
     fn header(ruling: &Ruling, name: &str) -> String {
@@ -224,17 +172,6 @@ mod tests {
             .find(|(n, _)| *n == name)
             .map(|(_, value)| value.clone())
             .unwrap()
-    }
-
-    #[test]
-    fn a_window_opens_with_its_first_call_and_lasts_its_length() {
-        let model = WindowModel::OpenedByFirstCall;
-        let (state, ends_ms) = model.count(WindowState::default(), 1000, 500);
-        assert_eq!((state.count, ends_ms), (1, 1500));
-        let (state, ends_ms) = model.count(state, 1000, 1499);
-        assert_eq!((state.count, ends_ms), (2, 1500));
-        let (state, ends_ms) = model.count(state, 1000, 1500);
-        assert_eq!((state.count, ends_ms), (1, 2500));
     }
 
     #[test]
@@ -291,14 +228,48 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_that_shrinks_forgives_nothing() {
+        let mut limiter = limiter();
+        for _ in 0..4 {
+            assert_eq!(limiter.count(KEY, KR, Method::Match, 0).over, None);
+        }
+        limiter.set_app_limits(vec![(4, 120)]);
+        let ruling = limiter.count(KEY, KR, Method::Match, 500);
+        assert_eq!(ruling.over, Some((LimitType::Application, 120)));
+        assert_eq!(header(&ruling, "x-app-rate-limit"), "4:120");
+        limiter.set_method_limits(vec![(5, 10)]);
+        let ruling = limiter.count(KEY, KR, Method::Match, 600);
+        assert_eq!(header(&ruling, "x-method-rate-limit-count"), "6:10");
+        assert_eq!(limiter.count(KEY, ASIA, Method::Match, 600).over, None);
+    }
+
+    #[test]
+    fn the_edges_of_two_routes_do_not_drift_alike() {
+        let edges = Edges {
+            model: WindowModel::AlignedToClock,
+            jitter_ms: 1000,
+            seed: 3,
+        };
+        let wait_ms = |route, part| {
+            let mut meter = edges.meter(&[(0, 100)], edges.seed_of(route, part));
+            meter.count(5000).blocked_ms
+        };
+        assert_eq!(wait_ms(KR, 0), wait_ms(KR, 0));
+        assert_ne!(wait_ms(KR, 0), wait_ms(ASIA, 0));
+        assert_ne!(wait_ms(KR, 0), wait_ms(KR, 1));
+    }
+
+    #[test]
     fn without_limits_there_are_no_headers() {
-        let mut limiter = Limiter::new(WindowModel::default(), vec![], vec![]);
+        let mut limiter = Limiter::new(Edges::default(), vec![], vec![]);
         let ruling = limiter.count(KEY, KR, Method::Match, 0);
         assert_eq!(
             ruling,
             Ruling {
                 headers: vec![],
-                over: None
+                over: None,
+                method: None,
+                app: None
             }
         );
     }

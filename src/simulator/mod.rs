@@ -18,17 +18,20 @@
 //! # }
 //! ```
 //!
-//! Where things are, from the outside in: `server` (HTTP, the way of a call), `connection` (sockets
-//! that can be cut), `control` (configuration and switches), `counters`; `limits`, `faults`,
-//! `reply`; `call`, `endpoints` and `league` (paths to answers); `match_document`, `participant`,
-//! `challenges`, `timeline_document`, `timeline_events` (what documents say), `library` and
-//! `fragments` (why they are fast); `truth` (configuration and what tests check),
-//! `world`, `calendar`, `game`, `script`, `story`, `people` (what is true); `tables`,
-//! `json`, `hash`.
+//! Where things are, from the outside in: `server` (HTTP), `connection` (sockets that can be cut),
+//! `control` (configuration and switches), `admin` (the same for other processes), `counters`;
+//! `doors` (the way of a call), `keyring`, `limits`, `meter` and `window` (which call is one too
+//! many), `faults`, `fault_rule` and `fault_plan` (which call fails), `fault_reply`, `retry_after`,
+//! `latency`, `reply`, `setting` (all of it as text); `call`, `endpoints` and `league` (paths to
+//! answers); `match_document`, `participant`, `challenges`, `timeline_document`, `timeline_events`
+//! (what documents say), `library` and `fragments` (why they are fast); `truth` (configuration and
+//! what tests check), `world`, `calendar`, `game`, `script`, `story`, `people` (what is true);
+//! `tables`, `json`, `hash`.
 //!
 //! Invariants: a world is a function of its configuration, on every machine and in every release
 //! that does not say otherwise. A document is the same text however it is asked for. Time comes
-//! from the configuration; only the rate limits look at a clock.
+//! from the configuration; only limits, keys and scripts look at a clock, and each of them is a pure
+//! function of the moment it is given.
 //!
 //! Deliberately absent: storage (documents are made when asked for), randomness of the process, and
 //! everything of riftsync but its model.
@@ -36,32 +39,43 @@
 // Lobbies, lists of words, minutes of a game: counts that stay far below u32::MAX.
 #![allow(clippy::cast_possible_truncation)]
 
+mod admin;
 mod calendar;
 mod call;
 mod challenges;
 mod connection;
 mod control;
 mod counters;
+mod doors;
 mod endpoints;
+mod fault_plan;
+mod fault_reply;
+mod fault_rule;
 mod faults;
 mod fragments;
 mod game;
 mod hash;
 mod json;
+mod keyring;
+mod latency;
 mod league;
 mod library;
 mod limits;
 mod match_document;
+mod meter;
 mod participant;
 mod people;
 mod reply;
+mod retry_after;
 mod script;
 mod server;
+mod setting;
 mod story;
 mod tables;
 mod timeline_document;
 mod timeline_events;
 mod truth;
+mod window;
 mod world;
 
 #[cfg(test)]
@@ -69,13 +83,20 @@ mod tests;
 
 pub use call::Method;
 pub use control::{Control, SimulatorConfig};
-pub use counters::Counters;
+pub use counters::{Counters, WindowName, WindowUse};
 pub use endpoints::ListTime;
-pub use faults::{FaultKind, Faults, Latency};
+pub use fault_rule::{FaultRule, When};
+pub use faults::{FaultKind, Faults};
 pub use game::{Era, GameKind};
-pub use limits::{Limit, LimitType, WindowModel};
+pub use keyring::{Blacklist, KeyExpiry};
+pub use latency::Latency;
+pub use limits::{Limit, LimitType};
+pub use meter::{Meter, Reading};
 pub use people::KeyScope;
+pub use retry_after::RetryAfter;
 pub use script::Shape;
 pub use server::{SIMULATED_KEY, Simulator};
+pub use setting::{SettingError, read_limits};
 pub use truth::{TruthMatch, WorldConfig, WorldCounts};
+pub use window::WindowModel;
 pub use world::{TIME_FILTER_SINCE, World};

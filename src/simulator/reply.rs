@@ -78,13 +78,17 @@ impl Reply {
         )
     }
 
-    pub fn rate_limited(limit: Option<(LimitType, u64)>) -> Self {
-        let mut reply = Self::error(429, "Rate limit exceeded");
-        if let Some((limit_type, seconds)) = limit {
-            reply
-                .headers
-                .push(("x-rate-limit-type", limit_type.as_str().to_owned()));
-            reply.headers.push(("retry-after", seconds.to_string()));
+    /// A 429. One that says no type says no time either.
+    pub fn rate_limited(limit_type: LimitType, retry_after: Option<String>) -> Self {
+        let message = match limit_type {
+            LimitType::Server => "server rate limit exceeded",
+            _ => "Rate limit exceeded",
+        };
+        let mut reply = Self::error(429, message);
+        if let Some(name) = limit_type.as_str() {
+            reply.headers.push(("x-rate-limit-type", name.to_owned()));
+            let told = retry_after.map(|seconds| ("retry-after", seconds));
+            reply.headers.extend(told);
         }
         reply
     }

@@ -1,28 +1,29 @@
-//! The simulator as a server on a local port: threads, HTTP, and the way of a call through it.
+//! The simulator as a server on a local port: threads, HTTP, and how long an answer takes.
 //!
 //! It has a thread and a runtime of its own, so it runs beside any other runtime and takes no time
 //! from the thread that is under test.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use futures_util::StreamExt as _;
 use tokio::sync::oneshot;
 
-use crate::model::Route;
-use crate::simulator::call::{self, Call};
+use crate::simulator::admin;
 use crate::simulator::connection::{Cutter, Listener};
 use crate::simulator::control::{Control, Shared, SimulatorConfig};
 use crate::simulator::counters::Counters;
-use crate::simulator::endpoints;
-use crate::simulator::faults::{self, FaultKind};
+use crate::simulator::doors::{self, Outcome};
+use crate::simulator::faults::FaultKind;
 use crate::simulator::hash::hash;
-use crate::simulator::limits::LimitType;
-use crate::simulator::people::KeyScope;
+use crate::simulator::latency;
 use crate::simulator::reply::Reply;
 use crate::simulator::world::World;
 
@@ -128,168 +129,58 @@ async fn handle(
     ConnectInfo(cutter): ConnectInfo<Cutter>,
     request: Request,
 ) -> Response {
+    let (head, body) = request.into_parts();
+    if let Some(path) = head.uri.path().strip_prefix(admin::PREFIX) {
+        let reply = match axum::body::to_bytes(body, admin::BODY_BYTES_MAX).await {
+            Ok(body) => admin::answer(&Control { shared }, &head.method, path, &body),
+            Err(_) => admin::too_large(),
+        };
+        return into_response(reply, 0, None);
+    }
     let number = {
         let mut counters = shared.counters();
         counters.calls += 1;
         counters.calls
     };
-    let latency = shared.switches().latency.of_call(shared.seed, number);
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
+    let (before, after) = {
+        let switches = shared.switches();
+        let latency = switches.latency.of_call(shared.seed, number);
+        latency::split(latency, switches.latency_before_count)
+    };
+    pause(before).await;
+    let accepts_gzip = accepts_gzip(&head.headers);
+    let Outcome { reply, strike } = doors::respond(&shared, &head, number, accepts_gzip);
+    if let Some(strike) = strike {
+        *shared.counters().faults.entry(strike.kind).or_default() += 1;
     }
-    let accepts_gzip = accepts_gzip(request.headers());
-    let (reply, fault) = respond(&shared, &request, number, accepts_gzip);
-    if let Some(kind) = fault {
-        *shared.counters().faults.entry(kind).or_default() += 1;
-    }
-    match fault {
-        Some(FaultKind::Reset) => cutter.cut(),
-        Some(FaultKind::Stall) => {
-            let stall_ms = shared.switches().faults.stall_ms;
-            tokio::time::sleep(std::time::Duration::from_millis(stall_ms)).await;
-        }
+    pause(after).await;
+    let reply = reply.compressed(accepts_gzip);
+    let mut drip = None;
+    match strike.map(|strike| (strike.kind, Duration::from_millis(strike.stall_ms))) {
+        Some((FaultKind::Reset, _)) => cutter.cut(),
+        Some((FaultKind::Stall, stall)) => pause(stall).await,
+        Some((FaultKind::Drip, stall)) => drip = Some(stall),
         _ => {}
     }
-    let reply = reply.compressed(accepts_gzip);
-    let reply = if fault == Some(FaultKind::CutGzip) {
-        cut_short(reply)
-    } else {
-        reply
+    let reply = match strike {
+        Some(strike) if strike.kind == FaultKind::CutGzip => cut_short(reply),
+        _ => reply,
     };
     let mut counters = shared.counters();
-    if fault != Some(FaultKind::Reset) {
+    if strike.is_none_or(|strike| strike.kind != FaultKind::Reset) {
         *counters.by_status.entry(reply.status).or_default() += 1;
         counters.body_bytes += reply.body.len() as u64;
     }
     drop(counters);
-    into_response(reply, hash(&[shared.seed, number]))
+    into_response(reply, hash(&[shared.seed, number]), drip)
 }
 
-/// What to answer, and which fault this call meets. The order is that of the real doors: key, path,
-/// rate limits, backend.
-fn respond(
-    shared: &Shared,
-    request: &Request,
-    number: u64,
-    accepts_gzip: bool,
-) -> (Reply, Option<FaultKind>) {
-    let query = request.uri().query().unwrap_or("");
-    let key = match accepted_key(shared, request.headers(), query) {
-        Ok(key) => key,
-        Err(reply) => {
-            shared.counters().key_refused += 1;
-            return (reply, None);
-        }
-    };
-    let fail_all = shared.switches().fail_all;
-    if let Some(status) = fail_all {
-        return (Reply::error(status, "the simulator was told to fail"), None);
-    }
-    if request.method() != HttpMethod::GET {
-        return (Reply::error(405, "Method Not Allowed"), None);
-    }
-    let path = request.uri().path().trim_start_matches('/');
-    let parsed = path
-        .split_once('/')
-        .and_then(|(route, rest)| Some((route.parse::<Route>().ok()?, Call::parse(rest)?)));
-    let Some((route, call)) = parsed else {
-        // A path that does not exist, or no longer does, is as forbidden as one the key may not use.
-        return (Reply::forbidden(), None);
-    };
-    *shared.counters().by_method.entry(call.method).or_default() += 1;
-    let fault = shared.switches().faults.of_call(shared.seed, number);
-    if let Some(kind) = fault.filter(|kind| !kind.is_counted()) {
-        return (fault_reply(shared, kind, accepts_gzip), fault);
-    }
-    let now_ms = u64::try_from(shared.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let ruling = shared
-        .limiter()
-        .count(KeyScope::of_key(&key), route, call.method, now_ms);
-    if let Some((limit_type, _)) = ruling.over {
-        let strict = shared.switches().strict_limits;
-        let mut counters = shared.counters();
-        counters.over_limit += 1;
-        if strict {
-            match limit_type {
-                LimitType::Application => counters.limited_application += 1,
-                LimitType::Method => counters.limited_method += 1,
-                LimitType::Service => counters.limited_service += 1,
-            }
-            let mut reply = Reply::rate_limited(ruling.over);
-            reply.headers.extend(ruling.headers);
-            return (reply, None);
-        }
-    }
-    let mut reply = match fault {
-        Some(kind) if !matches!(kind, FaultKind::CutGzip | FaultKind::Stall) => {
-            fault_reply(shared, kind, accepts_gzip)
-        }
-        _ => endpoints::answer(
-            &shared.world,
-            &endpoints::Request {
-                route,
-                call: &call,
-                query,
-                scope: if shared.puuids_per_key {
-                    KeyScope::of_key(&key)
-                } else {
-                    KeyScope::SHARED
-                },
-                accepts_gzip,
-                answers: shared.answers,
-            },
-        ),
-    };
-    reply.headers.extend(ruling.headers);
-    (reply, fault)
-}
-
-/// The key of a call, from its header or its query.
-fn accepted_key(shared: &Shared, headers: &HeaderMap, query: &str) -> Result<String, Reply> {
-    let in_header = headers
-        .get("x-riot-token")
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
-    let key = in_header
-        .or_else(|| call::parameter(query, "api_key"))
-        .ok_or_else(Reply::unauthorized)?;
-    let switches = shared.switches();
-    let known = match &switches.keys {
-        Some(keys) => keys.contains(&key),
-        None => key.len() > "RGAPI-".len() && key.starts_with("RGAPI-"),
-    };
-    if known && !switches.key_rejected {
-        Ok(key)
-    } else {
-        Err(Reply::forbidden())
+/// Nothing at all for no time: a timer's tick is a millisecond.
+async fn pause(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
     }
 }
-
-/// The answer of a fault that replaces the right one.
-fn fault_reply(shared: &Shared, kind: FaultKind, accepts_gzip: bool) -> Reply {
-    match kind {
-        FaultKind::InternalError | FaultKind::Reset => Reply::error(500, "Internal server error"),
-        FaultKind::BadGateway => Reply::html(502, faults::HTML_PAGE),
-        FaultKind::Unavailable => Reply::error(503, "Service unavailable"),
-        FaultKind::GatewayTimeout => Reply::error(504, "Gateway timeout"),
-        FaultKind::ServiceLimit => {
-            shared.counters().limited_service += 1;
-            Reply::rate_limited(Some((LimitType::Service, SERVICE_RETRY_S)))
-        }
-        FaultKind::UntypedLimit => {
-            shared.counters().limited_untyped += 1;
-            Reply::rate_limited(None)
-        }
-        FaultKind::Bomb if accepts_gzip => Reply::document(faults::bomb().to_vec(), true),
-        // To a client that does not unpack anything a bomb is nothing.
-        FaultKind::NotJson | FaultKind::Bomb | FaultKind::CutGzip | FaultKind::Stall => {
-            Reply::json(200, "{\"metadata\":{\"dataVersion\":\"2\",\"matchId\":oops")
-        }
-    }
-}
-
-/// `Retry-After` of a loaded service, as reported in an issue of the client Riven (30).
-const SERVICE_RETRY_S: u64 = 3;
 
 /// Half of a body, whether it is compressed or not.
 fn cut_short(mut reply: Reply) -> Reply {
@@ -314,11 +205,34 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
-fn into_response(reply: Reply, trace: u64) -> Response {
-    // The real API streams: there is never a Content-Length.
-    let body = Bytes::from(reply.body);
-    let stream = futures_util::stream::once(async move { Ok::<_, std::convert::Infallible>(body) });
-    let mut response = Response::new(Body::from_stream(stream));
+/// Into how many pieces a dripping body falls.
+const DRIPS: usize = 16;
+
+/// The body at once, or in pieces over a time.
+fn body(bytes: Vec<u8>, drip: Option<Duration>) -> Body {
+    let mut rest = Bytes::from(bytes);
+    let Some(drip) = drip else {
+        // The real API streams: there is never a Content-Length.
+        let all = futures_util::stream::once(async move { Ok::<_, Infallible>(rest) });
+        return Body::from_stream(all);
+    };
+    let piece_bytes = rest.len().div_ceil(DRIPS).max(1);
+    let pieces = std::iter::from_fn(move || {
+        (!rest.is_empty()).then(|| rest.split_to(piece_bytes.min(rest.len())))
+    });
+    let gap = drip / (DRIPS as u32 - 1);
+    let slow =
+        futures_util::stream::iter(pieces.enumerate()).then(move |(number, piece)| async move {
+            if number > 0 {
+                pause(gap).await;
+            }
+            Ok::<_, Infallible>(piece)
+        });
+    Body::from_stream(slow)
+}
+
+fn into_response(reply: Reply, trace: u64, drip: Option<Duration>) -> Response {
+    let mut response = Response::new(body(reply.body, drip));
     *response.status_mut() =
         StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

@@ -1,9 +1,11 @@
 //! What a client may rely on, checked through the same functions and sockets that serve it.
 
+mod api;
 mod documents;
 mod over_http;
 mod throughput;
 mod truth;
+mod weather;
 
 use crate::model::{Platform, RiotId};
 use crate::simulator::{World, WorldConfig};

@@ -4,114 +4,13 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::api::Api;
 use super::{ALPHA, config, riot_id};
 use crate::simulator::fragments::tests::gunzip;
 use crate::simulator::{
     FaultKind, Faults, KeyScope, Method, SIMULATED_KEY, Simulator, SimulatorConfig, World,
     WorldConfig,
 };
-
-struct Answer {
-    status: u16,
-    head: String,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
-        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("{error}: {:?}", String::from_utf8_lossy(&self.body)))
-    }
-
-    fn message(&self) -> String {
-        self.json()["status"]["message"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    }
-}
-
-struct Api {
-    simulator: Simulator,
-    world: Arc<World>,
-}
-
-impl Api {
-    async fn new(config: SimulatorConfig) -> Self {
-        let world = Arc::new(World::new(super::config(60)));
-        let simulator = Simulator::start(Arc::clone(&world), config).await.unwrap();
-        Self { simulator, world }
-    }
-
-    /// The whole answer as it comes over the socket, by hand: no client may hide what was sent.
-    async fn raw(&self, path: &str, headers: &str) -> std::io::Result<Vec<u8>> {
-        let mut stream = TcpStream::connect(self.simulator.addr()).await?;
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: sim\r\nconnection: close\r\n{headers}\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).await?;
-        Ok(bytes)
-    }
-
-    async fn with(&self, path: &str, headers: &str) -> Answer {
-        let bytes = self.raw(path, headers).await.unwrap();
-        let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
-        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-        let answer = Answer {
-            status: head[9..12].parse().unwrap(),
-            body: dechunk(&bytes[end + 4..]),
-            head,
-        };
-        assert_eq!(answer.header("transfer-encoding"), Some("chunked"));
-        answer
-    }
-
-    async fn get(&self, path: &str) -> Answer {
-        self.with(path, &format!("x-riot-token: {SIMULATED_KEY}\r\n"))
-            .await
-    }
-
-    fn puuid(&self) -> String {
-        self.world
-            .puuid(&riot_id(ALPHA), KeyScope::of_key(SIMULATED_KEY))
-            .unwrap()
-            .to_string()
-    }
-
-    async fn ids(&self, query: &str) -> Vec<String> {
-        let answer = self
-            .get(&format!(
-                "/europe/lol/match/v5/matches/by-puuid/{}/ids?{query}",
-                self.puuid()
-            ))
-            .await;
-        assert_eq!(answer.status, 200, "{query}");
-        serde_json::from_slice(&answer.body).unwrap()
-    }
-}
-
-fn dechunk(mut bytes: &[u8]) -> Vec<u8> {
-    let mut body = Vec::new();
-    loop {
-        let line = bytes.windows(2).position(|w| w == b"\r\n").unwrap();
-        let length =
-            usize::from_str_radix(std::str::from_utf8(&bytes[..line]).unwrap(), 16).unwrap();
-        bytes = &bytes[line + 2..];
-        if length == 0 {
-            return body;
-        }
-        body.extend_from_slice(&bytes[..length]);
-        bytes = &bytes[length + 2..];
-    }
-}
 
 #[tokio::test]
 async fn from_a_name_to_a_document_over_the_socket() {
@@ -409,7 +308,8 @@ async fn limits_are_told_in_headers_and_overruns_get_429() {
     );
     api.simulator.control().set_app_limits(vec![]);
     assert_eq!(api.get(path).await.header("x-app-rate-limit"), None);
-    api.simulator.control().set_method_limits(vec![(1, 100)]);
+    // Windows of another length are new ones.
+    api.simulator.control().set_method_limits(vec![(1, 90)]);
     api.simulator.control().set_strict_limits(false);
     api.get(path).await;
     assert_eq!(api.get(path).await.status, 200);
@@ -418,7 +318,11 @@ async fn limits_are_told_in_headers_and_overruns_get_429() {
 
 #[tokio::test]
 async fn every_fault_arrives_as_what_it_is() {
-    let api = Api::new(SimulatorConfig::default()).await;
+    let api = Api::new(SimulatorConfig {
+        app_limits: vec![(1000, 1000)],
+        ..SimulatorConfig::default()
+    })
+    .await;
     let path = format!(
         "/europe/lol/match/v5/matches/by-puuid/{}/ids?count=100",
         api.puuid()
@@ -429,18 +333,12 @@ async fn every_fault_arrives_as_what_it_is() {
         kinds: vec![kind],
         stall_ms: 1,
     };
-    for (kind, status) in [
-        (FaultKind::InternalError, 500),
-        (FaultKind::BadGateway, 502),
-        (FaultKind::Unavailable, 503),
-        (FaultKind::GatewayTimeout, 504),
-        (FaultKind::ServiceLimit, 429),
-        (FaultKind::UntypedLimit, 429),
-        (FaultKind::CutGzip, 200),
-        (FaultKind::NotJson, 200),
-        (FaultKind::Bomb, 200),
-        (FaultKind::Stall, 200),
-    ] {
+    for kind in FaultKind::ALL {
+        if kind == FaultKind::Reset {
+            continue;
+        }
+        let name = kind.as_str().split('-').next().unwrap();
+        let status = name.parse().unwrap_or(200);
         api.simulator.control().set_faults(only(kind));
         let answer = api.with(&path, &headers).await;
         assert_eq!(answer.status, status, "{kind:?}");
@@ -450,38 +348,55 @@ async fn every_fault_arrives_as_what_it_is() {
             &mut unpacked,
         )
         .is_ok();
+        let is_counted = answer.header("x-app-rate-limit-count").is_some();
+        // What the network in front answers, and what is said of a key, never reaches the counter.
+        let is_outside = kind.as_str().ends_with("-html")
+            || ["401", "403", "429-server", "429-untyped"].contains(&kind.as_str());
+        assert_eq!(is_counted, !is_outside, "{kind:?}");
+        let limit_type = answer.header("x-rate-limit-type");
         match kind {
-            FaultKind::BadGateway => assert!(
-                answer
-                    .header("content-type")
-                    .unwrap()
-                    .starts_with("text/html")
-            ),
-            FaultKind::ServiceLimit => {
-                assert_eq!(answer.header("x-rate-limit-type"), Some("service"));
+            FaultKind::ApplicationLimit => assert_eq!(limit_type, Some("application")),
+            FaultKind::MethodLimit => assert_eq!(limit_type, Some("method")),
+            FaultKind::ServiceLimit => assert_eq!(limit_type, Some("service")),
+            FaultKind::ServerLimit => {
+                assert_eq!(limit_type, Some("server"));
+                assert_eq!(answer.message(), "server rate limit exceeded");
             }
-            FaultKind::UntypedLimit => assert!(
-                answer
-                    .header("x-rate-limit-type")
-                    .or(answer.header("retry-after"))
-                    .is_none()
-            ),
+            FaultKind::UntypedLimit => {
+                assert_eq!(limit_type.or(answer.header("retry-after")), None);
+            }
             FaultKind::CutGzip => assert!(!unpacks),
             FaultKind::NotJson => assert!(serde_json::from_slice::<Value>(&answer.body).is_err()),
             FaultKind::Bomb => assert!(unpacks && unpacked.len() > 100_000_000),
-            FaultKind::Stall => assert_eq!(
+            FaultKind::Stall | FaultKind::Drip => assert_eq!(
                 serde_json::from_slice::<Vec<String>>(&unpacked)
                     .unwrap()
                     .len(),
                 100
             ),
+            _ if kind.as_str().ends_with("-html") => {
+                let page = answer.header("content-type").unwrap();
+                assert!(page.starts_with("text/html"), "{kind:?}");
+            }
             _ => assert_eq!(answer.json()["status"]["status_code"], status),
         }
     }
     api.simulator.control().set_faults(only(FaultKind::Reset));
     let cut = api.raw(&path, &headers).await;
     assert!(cut.is_err(), "{cut:?}");
-    assert_eq!(api.simulator.counters().faults.len(), FaultKind::ALL.len());
+    let counters = api.simulator.counters();
+    assert_eq!(counters.faults.len(), FaultKind::ALL.len());
+    assert_eq!(
+        [
+            counters.limited_application,
+            counters.limited_method,
+            counters.limited_service,
+            counters.limited_server,
+            counters.limited_untyped
+        ],
+        [1; 5]
+    );
+    assert_eq!(counters.over_limit, 0, "faults are not the client's");
 }
 
 #[tokio::test]
