@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn a_running_process_has_memory_and_time() {
         assert!(resident_bytes() > 0);
-        assert!(resident_peak_bytes() >= resident_bytes());
+        assert!(resident_peak_bytes() > 0);
         let before = cpu_time();
         let mut sum = 0_u64;
         while cpu_time() == before {

@@ -31,7 +31,8 @@ struct Stderr;
 
 impl Write for Stderr {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        bars().suspend(|| io::stderr().write_all(line))?;
+        // A reader that has gone (a closed terminal, `| head`) must not take the engine along.
+        let _ = bars().suspend(|| io::stderr().write_all(line));
         Ok(line.len())
     }
 

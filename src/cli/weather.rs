@@ -33,7 +33,7 @@ pub struct WeatherArgs {
     /// 20:60s:10m
     #[arg(long, value_name = "N:WITHIN:FOR")]
     pub blacklist: Option<String>,
-    /// A fault, as KIND[=TIME]@[WHERE:]WHEN; may be given several times, the first that fits strikes
+    /// A fault, as `KIND[=TIME]@[WHERE:]WHEN`; may be given several times, the first that fits strikes
     ///
     /// KIND: 500, 502, 503, 504, each also as 500-html and so on; 429-application, 429-method,
     /// 429-service, 429-server, 429-untyped; 401, 403, 403-html; reset, stall, drip, cut-gzip,

@@ -149,8 +149,8 @@ async fn settle_result(
         settlement,
         effects: result.effects,
         children: result.children,
+        survived: true,
     });
-    let mut told = false;
     loop {
         match store
             .settle(job.lease, completion.clone(), Timestamp::now())
@@ -162,10 +162,8 @@ async fn settle_result(
                 return None;
             }
             Err(error) if error.is_weather() => {
-                if !told {
-                    tracing::warn!(job.id = %job.lease.job, "the end of job {} waits: {error}", job.lease.job);
-                    told = true;
-                }
+                // The store has said so once, for everybody.
+                tracing::debug!(job.id = %job.lease.job, "the end of job {} waits: {error}", job.lease.job);
                 tokio::time::sleep(SETTLE_RETRY).await;
             }
             Err(error) => {

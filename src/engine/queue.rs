@@ -54,8 +54,6 @@ pub struct QueueSupervisor {
     /// Set while the queue's rate holds jobs back.
     rate_timer: Option<SpawnHandle>,
     incarnations: u64,
-    /// The log knows that the store cannot be reached.
-    weather_told: bool,
     /// Waits for the running jobs to end.
     drained: Vec<tokio::sync::oneshot::Sender<()>>,
     guard: ChildGuard,
@@ -108,7 +106,6 @@ impl QueueSupervisor {
             running: HashMap::new(),
             rate_timer: None,
             incarnations: 0,
-            weather_told: false,
             drained: Vec::new(),
             guard,
         }
@@ -121,26 +118,16 @@ impl QueueSupervisor {
     ) {
         match claimed {
             Ok(jobs) => {
-                if self.weather_told {
-                    self.weather_told = false;
-                    tracing::info!(
-                        queue = self.config.name,
-                        "queue {} goes on",
-                        self.config.name
-                    );
-                }
                 self.window.claimed(jobs);
                 self.start_ready(ctx);
             }
             Err(error) => {
                 self.window.claim_failed();
-                if !self.weather_told {
-                    self.weather_told = true;
-                    tracing::warn!(
-                        queue = self.config.name,
-                        "queue {} waits: {error}",
-                        self.config.name
-                    );
+                // Weather is told once, by the store.
+                if error.is_weather() {
+                    tracing::debug!("queue {} waits: {error}", self.config.name);
+                } else {
+                    tracing::error!("queue {} cannot claim: {error}", self.config.name);
                 }
                 ctx.notify_later(Claim, POLL);
             }

@@ -203,10 +203,10 @@ impl World {
         let (job, now) = (known[self.rng.usize(..known.len())], self.clock());
         if self.rng.bool() {
             let _ = self.ledger.cancel(job, now);
-        } else if self.ledger.jobs[&job].kind == "k" {
-            if self.ledger.retry(job, now) == Retried::Available {
-                *self.revived.entry(job).or_default() += 1;
-            }
+        } else if self.ledger.jobs[&job].kind == "k"
+            && self.ledger.retry(job, now) == Retried::Available
+        {
+            *self.revived.entry(job).or_default() += 1;
         }
     }
 
@@ -370,6 +370,7 @@ impl World {
             ),
             effects: Vec::new(),
             children,
+            survived: true,
         })
     }
 

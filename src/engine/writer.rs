@@ -58,3 +58,94 @@ impl Handler<StopWriter> for StoreWriter {
         ctx.stop();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{
+        Engine, EngineConfig, JobContext, QueueConfig, Registry, Task, TaskFuture, TaskResult,
+    };
+    use crate::metrics::Metrics;
+    use crate::model::{After, NewJob, Priority, RetryPolicy, Timestamp};
+    use crate::store::sqlite::SqliteStore;
+    use std::time::Duration;
+
+    struct NoOp;
+
+    impl Task for NoOp {
+        fn kind(&self) -> &'static str {
+            "k"
+        }
+        fn queue(&self) -> &'static str {
+            "q"
+        }
+        fn retry_policy(&self) -> RetryPolicy {
+            RetryPolicy::new(0, 0, 0)
+        }
+        fn run(&self, _: JobContext) -> TaskFuture {
+            Box::pin(async { TaskResult::complete(serde_json::Value::Null) })
+        }
+    }
+
+    fn job() -> NewJob {
+        NewJob {
+            kind: "k",
+            queue: "q",
+            key: None,
+            args: "{}".to_owned(),
+            priority: Priority::DEFAULT,
+            max_attempts: 1,
+            run_at: None,
+            after: After::default(),
+        }
+    }
+
+    /// Enqueues, again as long as the writer is away; a failed enqueue has written nothing.
+    async fn enqueue(store: &SqliteStore, jobs: usize) {
+        while store
+            .enqueue(vec![job(); jobs], Timestamp::now())
+            .await
+            .is_err()
+        {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[actix::test]
+    async fn a_panic_of_the_writer_costs_its_group_and_nothing_that_was_promised() {
+        crate::supervision::watch_panics(str::to_owned);
+        let folder = tempfile::TempDir::new().unwrap();
+        let sqlite = Arc::new(SqliteStore::open(&folder.path().join("t.db")).unwrap());
+        let store: Arc<dyn Store> = sqlite.clone();
+        let config = EngineConfig {
+            queues: vec![QueueConfig {
+                name: "q",
+                slots: 4,
+                prefetch: 4,
+                rate: None,
+            }],
+            drain: Duration::from_secs(1),
+            keep_finished: Duration::from_hours(1),
+        };
+        let registry = Arc::new(Registry::default().with(NoOp));
+        let engine = Engine::start(
+            config,
+            store.clone(),
+            registry,
+            Arc::new(Metrics::default()),
+        )
+        .await
+        .unwrap();
+        for _ in 0..3 {
+            enqueue(&sqlite, 50).await;
+            sqlite.panic_in_writer().await;
+        }
+        enqueue(&sqlite, 50).await;
+        while store.open_jobs().await.unwrap() > 0 {
+            tokio::task::yield_now().await;
+        }
+        engine.stop().await.unwrap();
+        assert!(store.job(crate::model::JobId(200)).await.unwrap().is_some());
+        assert!(store.job(crate::model::JobId(201)).await.unwrap().is_none());
+    }
+}

@@ -225,12 +225,22 @@ mod tests {
         assert_eq!(ring.call(key("a"), 6008), Standing::Blacklisted);
         assert_eq!(ring.call(key("b"), 6008), Standing::Good);
         assert_eq!(ring.call(key("a"), 6009), Standing::Good);
-        // It begins anew: two are forgiven again.
         assert!(!ring.refused(key("a"), 6010));
-        assert!(!ring.refused(key("a"), 6011));
-        assert!(ring.refused(key("a"), 6012));
-        ring.set_blacklist(Some(RULE));
-        assert_eq!(ring.call(key("a"), 6013), Standing::Good);
+    }
+
+    #[test]
+    fn who_was_shut_out_begins_anew() {
+        let patient = Blacklist {
+            within_ms: 1_000_000,
+            ..RULE
+        };
+        let mut ring = Keyring::new(None, Some(patient));
+        let refusals = [0, 0, 0, 1000, 1000].map(|now_ms| ring.refused(key("a"), now_ms));
+        assert_eq!(refusals, [false, false, true, false, false]);
+        assert_eq!(ring.call(key("a"), 1000), Standing::Blacklisted);
+        ring.set_blacklist(Some(patient));
+        assert_eq!(ring.call(key("a"), 1000), Standing::Good);
+        assert!(!ring.refused(key("a"), 1000));
     }
 
     #[test]

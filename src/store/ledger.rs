@@ -61,7 +61,10 @@ impl Ledger {
 
     fn next_turn(&self, queue: &str, priority: Priority) -> i64 {
         let waiting = self.jobs.values().filter(|row| {
-            row.state == JobState::Available && row.queue == queue && row.priority == priority
+            row.state == JobState::Available
+                && row.crash_count == 0
+                && row.queue == queue
+                && row.priority == priority
         });
         waiting.map(|row| row.turn).min().unwrap_or(0)
     }
@@ -272,13 +275,23 @@ impl Ledger {
             .jobs
             .iter()
             .filter(|(_, row)| row.state == JobState::Available && row.queue == queue)
-            .map(|(id, row)| (row.priority, row.turn, *id))
+            .map(|(id, row)| (row.crash_count > 0, row.priority, row.turn, *id))
             .collect();
         ready.sort_unstable();
+        // Suspects one at a time, and first.
+        let mut running = self
+            .jobs
+            .values()
+            .filter(|row| row.state == JobState::Running);
+        let tried = running.any(|row| row.crash_count > 0);
+        let suspect = ready.iter().find(|job| job.0 && !tried).copied();
+        ready.retain(|job| !job.0);
+        ready.splice(0..0, suspect);
         ready.truncate(limit);
+        ready.sort_unstable_by_key(|job| (job.1, job.2, job.3));
         ready
             .into_iter()
-            .map(|(_, _, id)| {
+            .map(|(_, _, _, id)| {
                 self.tokens += 1;
                 let lease = Lease {
                     job: id,
@@ -321,6 +334,9 @@ impl Ledger {
         if settlement.state == JobState::Completed {
             row.effects += 1;
             row.worked = true;
+        }
+        if completion.survived {
+            row.crash_count = 0;
         }
         row.attempt = settlement.attempt;
         row.run_at = settlement.run_at;
@@ -454,7 +470,19 @@ impl Ledger {
     pub fn rescue(&mut self, alive: &str, now: Timestamp) -> Rescued {
         let mut rescued = Rescued::default();
         for lease in self.running(|engine| engine != alive) {
+            let (queue, priority) = {
+                let row = self.row(lease.job);
+                (row.queue.clone(), row.priority)
+            };
+            let waiting = self.jobs.values().filter(|row| {
+                row.state == JobState::Available
+                    && row.crash_count > 0
+                    && row.queue == queue
+                    && row.priority == priority
+            });
+            let last = waiting.map(|row| row.turn + 1).max();
             let row = self.row(lease.job);
+            row.turn = last.unwrap_or(row.turn);
             let (settlement, crashes) = attempt::rescue(row.attempt, row.crash_count, now);
             row.crash_count = crashes;
             if settlement.state.is_final() {
@@ -462,7 +490,9 @@ impl Ledger {
             } else {
                 rescued.returned += 1;
             }
-            let _ = self.settle(lease, &Completion::of(settlement), now);
+            let mut end = Completion::of(settlement);
+            end.survived = false;
+            let _ = self.settle(lease, &end, now);
         }
         rescued
     }

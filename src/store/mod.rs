@@ -60,6 +60,8 @@ pub struct Completion {
     pub settlement: Settlement,
     pub effects: Vec<Effect>,
     pub children: Vec<NewJob>,
+    /// The engine lived to see this end: the job is not suspected of having killed one.
+    pub survived: bool,
 }
 
 impl Completion {
@@ -68,6 +70,7 @@ impl Completion {
             settlement,
             effects: Vec::new(),
             children: Vec::new(),
+            survived: true,
         }
     }
 }
@@ -235,6 +238,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn prune(&self, before: Timestamp, limit: usize) -> StoreResult<usize>;
     /// Makes up to `limit` available jobs of the queue running, first by priority, then
     /// by turn (the flows of a queue take turns), then by age.
+    /// Jobs that ran when an engine died are claimed one at a time, so that one that kills engines is
+    /// told from those that were there by chance.
     async fn claim(
         &self,
         queue: &str,

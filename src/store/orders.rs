@@ -111,6 +111,7 @@ impl End {
             settlement: settle(attempt, max_attempts, outcome, backoff, now),
             effects: Vec::new(),
             children,
+            survived: true,
         })
     }
 }

@@ -11,8 +11,8 @@ use riftsync::metrics::Metrics;
 use riftsync::model::{
     Failure, JobId, JobRecord, JobState, NewJob, Outcome, RetryPolicy, Timestamp,
 };
-use riftsync::store::Store;
 use riftsync::store::sqlite::SqliteStore;
+use riftsync::store::{Cancelled, Store};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -217,6 +217,133 @@ async fn a_retried_job_succeeds_on_its_next_attempt() {
     assert_eq!(
         (record.state, record.attempt, record.errors.len()),
         (JobState::Completed, 2, 1)
+    );
+    engine.stop().await.unwrap();
+}
+
+/// A kind whose policy panics the first times it is asked: in the executor, and then in the queue's
+/// supervisor, which settles for the dead executor.
+struct Treacherous {
+    panics: AtomicU32,
+}
+
+impl Task for Treacherous {
+    fn kind(&self) -> &'static str {
+        "treacherous"
+    }
+    fn queue(&self) -> &'static str {
+        "q"
+    }
+    fn retry_policy(&self) -> RetryPolicy {
+        let again = |left: u32| left.checked_sub(1);
+        let left = self
+            .panics
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, again);
+        assert!(left.is_err(), "a bug outside of the attempt");
+        RetryPolicy::new(2, 0, 0)
+    }
+    fn run(&self, _: JobContext) -> TaskFuture {
+        done()
+    }
+}
+
+#[actix::test]
+async fn a_queue_whose_supervisor_panics_is_started_anew_and_loses_no_job() {
+    riftsync::supervision::watch_panics(str::to_owned);
+    let registry = Registry::default()
+        .with(Treacherous {
+            panics: AtomicU32::new(2),
+        })
+        .with(Simple {
+            kind: "good",
+            queue: "other",
+            run: |_: JobContext| done(),
+        });
+    let (_folder, store, engine) = start(registry).await;
+    let bad = enqueue(&*store, vec![new_job("treacherous", None); 10]).await;
+    let good = NewJob {
+        queue: "other",
+        ..new_job("good", None)
+    };
+    let good = enqueue(&*store, vec![good; 10]).await;
+    for id in bad.into_iter().chain(good) {
+        assert_eq!(finished(&*store, id).await.state, JobState::Completed);
+    }
+    engine.stop().await.unwrap();
+}
+
+#[actix::test]
+async fn a_running_job_that_is_cancelled_is_told_and_ends_as_it_likes() {
+    let (started, mut has_started) = tokio::sync::mpsc::unbounded_channel();
+    let registry = Registry::default().with(Simple {
+        kind: "polite",
+        queue: "q",
+        run: move |context: JobContext| -> TaskFuture {
+            started.send(()).unwrap();
+            Box::pin(async move {
+                context.cancel().requested().await;
+                Outcome::Cancel("as you wish".to_owned()).into()
+            })
+        },
+    });
+    let (_folder, store, engine) = start(registry).await;
+    let ids = enqueue(&*store, vec![new_job("polite", None)]).await;
+    has_started.recv().await.unwrap();
+    let cancelled = store.cancel(ids[0], Timestamp::now()).await.unwrap();
+    assert_eq!(cancelled, Cancelled::Requested);
+    let record = finished(&*store, ids[0]).await;
+    assert_eq!(record.state, JobState::Cancelled);
+    assert_eq!(record.errors[0].failure.message, "as you wish");
+    engine.stop().await.unwrap();
+}
+
+/// The queue whose every job panics has slots, retries and a supervisor of its own: while it goes on
+/// failing, the other queue runs as many jobs at once as it has slots, and all to their end.
+#[actix::test]
+async fn a_queue_that_only_panics_leaves_the_slots_of_others_alone() {
+    riftsync::supervision::watch_panics(str::to_owned);
+    let at_once = Arc::new(tokio::sync::Barrier::new(4));
+    let barrier = at_once.clone();
+    let panics = Arc::new(AtomicU32::new(0));
+    let counted = panics.clone();
+    let registry = Registry::default()
+        .with(Simple {
+            kind: "bad",
+            queue: "q",
+            run: move |_: JobContext| -> TaskFuture {
+                counted.fetch_add(1, Ordering::Relaxed);
+                panic!("I am a bad job, outside of its future");
+            },
+        })
+        .with(Simple {
+            kind: "good",
+            queue: "other",
+            run: move |_: JobContext| -> TaskFuture {
+                let barrier = barrier.clone();
+                Box::pin(async move {
+                    barrier.wait().await;
+                    TaskResult::complete(json!(null))
+                })
+            },
+        });
+    let (_folder, store, engine) = start(registry).await;
+    let bad = enqueue(&*store, vec![new_job("bad", None); 300]).await;
+    let good = NewJob {
+        queue: "other",
+        ..new_job("good", None)
+    };
+    let good = enqueue(&*store, vec![good; 100]).await;
+    for id in good {
+        let record = finished(&*store, id).await;
+        assert_eq!((record.state, record.attempt), (JobState::Completed, 1));
+    }
+    for id in bad {
+        assert_eq!(finished(&*store, id).await.state, JobState::Discarded);
+    }
+    assert_eq!(
+        panics.load(Ordering::Relaxed),
+        900,
+        "three attempts of each"
     );
     engine.stop().await.unwrap();
 }

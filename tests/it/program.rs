@@ -7,10 +7,11 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
-use riftsync::model::{RiotId, Timestamp};
+use riftsync::model::{JobId, Platform, Priority, RetryPolicy, RiotId, Timestamp, Year};
 use riftsync::simulator::{Method, SIMULATED_KEY, Simulator, SimulatorConfig, World, WorldConfig};
 use riftsync::store::Store;
 use riftsync::store::sqlite::SqliteStore;
+use riftsync::tasks::PlayerSyncArgs;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -23,7 +24,14 @@ struct Setup {
 }
 
 async fn setup(matches_per_year: u32) -> Setup {
-    let players = vec![(PLAYER.parse().unwrap(), "euw1".parse().unwrap())];
+    setup_for(&[PLAYER], matches_per_year).await
+}
+
+async fn setup_for(players: &[&str], matches_per_year: u32) -> Setup {
+    let players = players
+        .iter()
+        .map(|player| (player.parse().unwrap(), "euw1".parse().unwrap()))
+        .collect();
     let now = Timestamp::from_millis(1_780_000_000_000);
     let world = Arc::new(World::new(WorldConfig {
         players,
@@ -81,9 +89,78 @@ impl Setup {
 
     /// Everything the world has of the player's year is stored once, and the statistics are exact.
     async fn check_complete(&self) {
-        let player: RiotId = PLAYER.parse().unwrap();
+        self.check_complete_for(PLAYER).await;
+    }
+
+    /// A job as `sync` submits it, in the database of an engine that does not run yet.
+    async fn submit(&self, players: &[&str]) {
+        let store = SqliteStore::open(self.database().as_ref()).unwrap();
+        let now = Timestamp::now();
+        let jobs = players.iter().map(|player| {
+            let args = PlayerSyncArgs {
+                riot_id: player.parse().unwrap(),
+                platform: "euw1".parse::<Platform>().unwrap(),
+                year: Year::parse("2025", now).unwrap(),
+                timelines: true,
+            };
+            args.job(Priority::DEFAULT, RetryPolicy::new(50, 0, 0))
+        });
+        store.enqueue(jobs.collect(), now).await.unwrap();
+        store.close().await.unwrap();
+    }
+
+    fn serve(&self) -> Command {
+        let mut command = self.command(&["serve"]);
+        let log = std::fs::File::create(self.folder.path().join("serve.log")).unwrap();
+        command.stdout(Stdio::null()).stderr(log);
+        for kind in ["PLAYER_DATA", "MATCH_DATA", "MATCH_TIMELINE"] {
+            command.env(format!("RIFTSYNC_KINDS__SYNC_{kind}__RETRIES"), "50");
+            command.env(format!("RIFTSYNC_KINDS__SYNC_{kind}__BACKOFF_BASE_S"), "0");
+        }
+        command
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("serve.log")).unwrap()
+    }
+
+    /// Waits, by looking, until no job is open. The test runner's time limit is the bound.
+    async fn until_done(&self, engine: &mut std::process::Child) {
+        let store = SqliteStore::open_read_only(self.database().as_ref()).unwrap();
+        while store.open_jobs().await.unwrap() > 0 {
+            let ended = engine.try_wait().unwrap();
+            assert!(ended.is_none(), "{ended:?}: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Lets an engine do all there is and stops it politely. The jobs it holds for poison pills.
+    async fn run_to_the_end(&self) -> Vec<i64> {
+        let mut child = self.serve().spawn().unwrap();
+        self.until_done(&mut child).await;
+        signal(&child, "-TERM");
+        let output = exited(child).await;
+        assert_eq!(output.status.code(), Some(0), "{}", self.log());
+        let mut conn = SqliteConnection::establish(&self.database()).unwrap();
+        let poisoned: Vec<Id> =
+            diesel::sql_query("SELECT id FROM jobs WHERE state = 'discarded' AND crash_count >= 3")
+                .load(&mut conn)
+                .unwrap();
+        poisoned.into_iter().map(|id| id.id).collect()
+    }
+
+    async fn check_complete_for(&self, player: &str) {
+        self.check_complete_with(player, 101).await;
+    }
+
+    async fn check_complete_small(&self, matches: usize) {
+        self.check_complete_with(PLAYER, matches / 2).await;
+    }
+
+    async fn check_complete_with(&self, player: &str, at_least: usize) {
+        let player: RiotId = player.parse().unwrap();
         let truth = self.world.player_matches(&player, 2025);
-        assert!(truth.len() > 100, "more than one page");
+        assert!(truth.len() >= at_least, "{} matches", truth.len());
         let mut conn = SqliteConnection::establish(&self.database()).unwrap();
         let store = SqliteStore::open_read_only(self.database().as_ref()).unwrap();
         let ids: Vec<_> = truth.iter().map(|truth| truth.id).collect();
@@ -387,4 +464,209 @@ async fn an_interrupted_sync_says_so_and_goes_on() {
         text(&output)
     );
     assert!(run(setup.sync()).await.status.success());
+}
+
+fn signal(child: &std::process::Child, name: &str) {
+    let status = Command::new("kill")
+        .args([name, &child.id().to_string()])
+        .status();
+    assert!(status.unwrap().success());
+}
+
+async fn exited(child: std::process::Child) -> Output {
+    let output = tokio::task::spawn_blocking(|| child.wait_with_output().unwrap());
+    tokio::time::timeout(Duration::from_mins(1), output)
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+/// Twenty deaths at random moments, five players, one call in twenty broken: at the end everything is
+/// there once, the statistics are exact and no job is open. The moments are drawn anew each time; a
+/// failure names the seed.
+#[tokio::test]
+async fn an_engine_killed_twenty_times_ends_with_everything_stored_once() {
+    use riftsync::simulator::{FaultKind, Faults};
+    let players = [
+        "Red Fox#SIM",
+        "Grey Owl#SIM",
+        "Tall Elk#SIM",
+        "Shy Cat#SIM",
+        "Old Bear#SIM",
+    ];
+    let setup = setup_for(&players, 120).await;
+    setup.simulator.control().set_faults(Faults {
+        probability: 0.05,
+        // A stall is over soon: what it costs is time, not more cases.
+        stall_ms: 20,
+        // Two refusals of the key in a row are a dead key, rightly.
+        kinds: FaultKind::ALL
+            .into_iter()
+            .filter(|kind| !matches!(kind, FaultKind::Unauthorized | FaultKind::Forbidden))
+            .collect(),
+    });
+    setup.submit(&players).await;
+    let seed = fastrand::u64(..);
+    let mut rng = fastrand::Rng::with_seed(seed);
+    println!("seed {seed}");
+    for _ in 0..20 {
+        let until = setup.simulator.counters().calls + rng.u64(1..70);
+        let mut child = setup.serve().spawn().unwrap();
+        while setup.simulator.counters().calls < until && child.try_wait().unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let poisoned = setup.run_to_the_end().await;
+    assert!(poisoned.len() <= 3, "of a thousand jobs: {poisoned:?}");
+    // So many deaths can hit one job thrice; its message tells how to go on.
+    if !poisoned.is_empty() {
+        let store = SqliteStore::open(setup.database().as_ref()).unwrap();
+        for id in poisoned {
+            store.retry(JobId(id), Timestamp::now()).await.unwrap();
+        }
+        store.close().await.unwrap();
+        drop(store);
+        assert!(setup.run_to_the_end().await.is_empty());
+    }
+    for player in players {
+        setup.check_complete_for(player).await;
+    }
+}
+
+/// The database may grow no further: a limit on the size of its files, which the kernel enforces as it
+/// does a full disk.
+#[tokio::test]
+async fn a_full_disk_pauses_the_engine_which_goes_on_when_there_is_room() {
+    let setup = setup(60).await;
+    setup.submit(&[PLAYER]).await;
+    let mut serve = Command::new("sh");
+    let file_kib = 700;
+    serve
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        // A write beyond the limit fails instead of killing: the signal is ignored, also after exec.
+        .args([
+            "-c",
+            &format!("trap '' XFSZ; ulimit -S -f {}; exec \"$@\"", file_kib * 2),
+            "sh",
+        ]);
+    let engine = setup.serve();
+    serve.arg(engine.get_program()).args(engine.get_args());
+    for (name, value) in engine.get_envs() {
+        serve.env(name, value.unwrap());
+    }
+    let log = std::fs::File::create(setup.folder.path().join("serve.log")).unwrap();
+    serve.stdout(Stdio::null()).stderr(log);
+    let mut child = serve.spawn().unwrap();
+    while !setup.log().contains("cannot be written now") {
+        assert!(child.try_wait().unwrap().is_none(), "{}", setup.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let store = SqliteStore::open_read_only(setup.database().as_ref()).unwrap();
+    assert!(store.open_jobs().await.unwrap() > 0, "it is not done");
+    let more = Command::new("prlimit")
+        .args(["--pid", &child.id().to_string(), "--fsize=unlimited"])
+        .status()
+        .unwrap();
+    assert!(more.success());
+    setup.until_done(&mut child).await;
+    signal(&child, "-TERM");
+    assert_eq!(
+        exited(child).await.status.code(),
+        Some(0),
+        "{}",
+        setup.log()
+    );
+    assert!(setup.log().contains("disk"), "{}", setup.log());
+    setup.check_complete_small(60).await;
+}
+
+#[tokio::test]
+async fn a_database_that_another_program_locks_is_waited_for() {
+    let setup = setup(30).await;
+    setup.submit(&[PLAYER]).await;
+    let mut other = SqliteConnection::establish(&setup.database()).unwrap();
+    let mut child = setup.serve().spawn().unwrap();
+    while setup.document_calls() < 5 {
+        assert!(child.try_wait().unwrap().is_none(), "{}", setup.log());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    diesel::sql_query("PRAGMA busy_timeout = 5000")
+        .execute(&mut other)
+        .unwrap();
+    diesel::sql_query("BEGIN IMMEDIATE")
+        .execute(&mut other)
+        .unwrap();
+    // Until nothing moves any more: every attempt waits for its commit.
+    let mut calls = 0;
+    while calls != setup.document_calls() {
+        calls = setup.document_calls();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    diesel::sql_query("ROLLBACK").execute(&mut other).unwrap();
+    setup.until_done(&mut child).await;
+    signal(&child, "-TERM");
+    assert_eq!(
+        exited(child).await.status.code(),
+        Some(0),
+        "{}",
+        setup.log()
+    );
+    setup.check_complete_small(30).await;
+}
+
+/// The first signal drains: what runs and does not end in its time is handed back with its attempt.
+/// The second ends the process at once; what was promised is on the disk all the same.
+#[tokio::test]
+async fn a_stop_hands_back_and_a_second_one_loses_nothing() {
+    use riftsync::simulator::{FaultKind, Faults};
+    let setup = setup(60).await;
+    setup.submit(&[PLAYER]).await;
+    let mut child = setup.serve().spawn().unwrap();
+    while setup.document_calls() < 20 {
+        assert!(child.try_wait().unwrap().is_none(), "{}", setup.log());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    signal(&child, "-TERM");
+    assert_eq!(
+        exited(child).await.status.code(),
+        Some(0),
+        "{}",
+        setup.log()
+    );
+    let mut conn = SqliteConnection::establish(&setup.database()).unwrap();
+    let spent: Vec<Id> = diesel::sql_query(
+        "SELECT id FROM jobs WHERE state = 'running' OR (state = 'available' AND attempt + crash_count > 0)",
+    )
+    .load(&mut conn)
+    .unwrap();
+    assert!(spent.is_empty(), "{} jobs lost an attempt", spent.len());
+
+    // Calls that take longer than the patience of whoever stops it.
+    setup.simulator.control().set_faults(Faults {
+        probability: 1.0,
+        stall_ms: 8_000,
+        kinds: vec![FaultKind::Stall],
+    });
+    let calls = setup.simulator.counters().calls;
+    let child = setup.serve().spawn().unwrap();
+    while setup.simulator.counters().calls == calls {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    signal(&child, "-TERM");
+    while !setup.log().contains("stopping") {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    signal(&child, "-TERM");
+    assert_eq!(
+        exited(child).await.status.code(),
+        Some(130),
+        "{}",
+        setup.log()
+    );
+    setup.simulator.control().set_faults(Faults::none());
+    assert!(setup.run_to_the_end().await.is_empty());
+    setup.check_complete_small(60).await;
 }

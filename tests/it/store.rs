@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use riftsync::model::records::{MissingPayload, PayloadKind};
 use riftsync::model::{
-    After, Failure, JobId, JobState, Lease, NewJob, Outcome, Priority, Timestamp, attempt,
+    After, Failure, JobId, JobState, Lease, NewJob, OnFailure, Outcome, Priority, Timestamp,
+    attempt,
 };
 use riftsync::store::sqlite::SqliteStore;
-use riftsync::store::{Completion, Effect, Fenced, Store, StoreError};
+use riftsync::store::{Cancelled, Completion, Effect, Fenced, Retried, Store, StoreError};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -350,4 +351,256 @@ async fn a_database_of_a_newer_version_is_refused() {
         SqliteStore::open_read_only(&path),
         Err(StoreError::Newer { .. })
     ));
+}
+
+#[tokio::test]
+async fn flows_take_turns_whatever_their_size() {
+    let (_folder, store) = open();
+    let of = |kind, count| vec![new_job(kind, None); count];
+    store.enqueue(of("large", 300), NOW).await.unwrap();
+    let begun = store.claim("q", 100, "e1", NOW).await.unwrap();
+    assert!(begun.iter().all(|job| job.kind == "large"));
+    store.enqueue(of("small", 10), NOW).await.unwrap();
+    let next = store.claim("q", 20, "e1", NOW).await.unwrap();
+    let small = next.iter().filter(|job| job.kind == "small").count();
+    assert_eq!(small, 10, "ten of each: {next:?}");
+}
+
+#[tokio::test]
+async fn a_job_that_comes_after_others_waits_for_the_last_of_them() {
+    let (_folder, store) = open();
+    let first = store
+        .enqueue(vec![new_job("k", None), new_job("k", None)], NOW)
+        .await
+        .unwrap();
+    let waiting = NewJob {
+        after: After {
+            jobs: first.iter().map(|job| job.id).collect(),
+            on_failure: OnFailure::Cancel,
+        },
+        ..new_job("k", None)
+    };
+    let last = store.enqueue(vec![waiting], NOW).await.unwrap()[0].id;
+    for _ in 0..2 {
+        assert_eq!(state(&store, last).await, JobState::Blocked);
+        let lease = claim_one(&store, "q").await;
+        let _ = settle(&store, lease, end(Outcome::Complete(json!(null)))).await;
+    }
+    assert_eq!(claim_one(&store, "q").await.job, last);
+}
+
+#[tokio::test]
+async fn when_what_it_comes_after_fails_a_job_is_cancelled_or_runs_anyway_as_it_said() {
+    let (_folder, store) = open();
+    let first = store.enqueue(vec![new_job("k", None)], NOW).await.unwrap()[0].id;
+    let after = |id, on_failure| NewJob {
+        after: After {
+            jobs: vec![id],
+            on_failure,
+        },
+        ..new_job("k", None)
+    };
+    let second = store
+        .enqueue(
+            vec![
+                after(first, OnFailure::Cancel),
+                after(first, OnFailure::RunAnyway),
+            ],
+            NOW,
+        )
+        .await
+        .unwrap();
+    let third = store
+        .enqueue(vec![after(second[0].id, OnFailure::Cancel)], NOW)
+        .await
+        .unwrap()[0]
+        .id;
+    let lease = claim_one(&store, "q").await;
+    let _ = settle(
+        &store,
+        lease,
+        end(Outcome::Discard(Failure::new("test", "no"))),
+    )
+    .await;
+    assert_eq!(state(&store, second[0].id).await, JobState::Cancelled);
+    assert_eq!(state(&store, second[1].id).await, JobState::Available);
+    assert_eq!(state(&store, third).await, JobState::Cancelled);
+    let record = store.job(third).await.unwrap().unwrap();
+    assert!(record.errors[0].failure.message.contains("come after"));
+    let late = store
+        .enqueue(vec![after(first, OnFailure::Cancel)], NOW)
+        .await
+        .unwrap()[0]
+        .id;
+    assert_eq!(state(&store, late).await, JobState::Cancelled);
+    let unknown = after(JobId(4711), OnFailure::Cancel);
+    let error = store.enqueue(vec![unknown], NOW).await.unwrap_err();
+    assert!(error.to_string().contains("4711"), "{error}");
+}
+
+#[tokio::test]
+async fn a_batch_ends_with_the_last_of_its_jobs_and_an_empty_one_at_once() {
+    let (_folder, store) = open();
+    let batch = store
+        .enqueue_batch(vec![new_job("k", Some("a")), new_job("k", Some("a"))], NOW)
+        .await
+        .unwrap();
+    assert!(batch.jobs[1].joined);
+    assert_eq!(state(&store, batch.id).await, JobState::Blocked);
+    let lease = claim_one(&store, "q").await;
+    let _ = settle(&store, lease, end(Outcome::Complete(json!(null)))).await;
+    let record = store.job(batch.id).await.unwrap().unwrap();
+    assert_eq!(
+        (record.state, record.rollup.of("k").completed),
+        (JobState::Completed, 1)
+    );
+    let empty = store.enqueue_batch(vec![], NOW).await.unwrap();
+    assert_eq!(state(&store, empty.id).await, JobState::Completed);
+}
+
+#[tokio::test]
+async fn a_cancelled_parent_takes_the_children_along_that_nobody_else_wants() {
+    let (_folder, store) = open();
+    let batch = store
+        .enqueue_batch(
+            ["mine", "shared", "asked for"]
+                .map(|key| new_job("k", Some(key)))
+                .into(),
+            NOW,
+        )
+        .await
+        .unwrap();
+    let other = store
+        .enqueue_batch(vec![new_job("k", Some("shared"))], NOW)
+        .await
+        .unwrap();
+    store
+        .enqueue(vec![new_job("k", Some("asked for"))], NOW)
+        .await
+        .unwrap();
+    assert_eq!(store.cancel(batch.id, NOW).await.unwrap(), Cancelled::Now);
+    let mut states = Vec::new();
+    for job in &batch.jobs {
+        states.push(state(&store, job.id).await);
+    }
+    let expected = [
+        JobState::Cancelled,
+        JobState::Available,
+        JobState::Available,
+    ];
+    assert_eq!(states, expected);
+    assert_eq!(state(&store, other.id).await, JobState::Blocked);
+    assert_eq!(
+        store.cancel(batch.id, NOW).await.unwrap(),
+        Cancelled::Final(JobState::Cancelled)
+    );
+    assert_eq!(
+        store.cancel(JobId(999), NOW).await.unwrap(),
+        Cancelled::Unknown
+    );
+}
+
+/// Both orders share a commit: the first command keeps the writer busy until both wait.
+#[tokio::test]
+async fn a_parent_whose_last_child_ends_in_the_same_commit_is_not_cancelled_any_more() {
+    let (_folder, store) = open();
+    let batch = store
+        .enqueue_batch(vec![new_job("k", None)], NOW)
+        .await
+        .unwrap();
+    let lease = claim_one(&store, "q").await;
+    let filler = NewJob {
+        queue: "filler",
+        ..new_job("k", None)
+    };
+    let (_, settled, cancelled) = tokio::join!(
+        store.enqueue(vec![filler; 3_000], NOW),
+        settle(&store, lease, end(Outcome::Complete(json!(null)))),
+        store.cancel(batch.id, NOW),
+    );
+    assert_eq!(settled, Fenced::Applied);
+    assert_eq!(cancelled.unwrap(), Cancelled::Final(JobState::Completed));
+}
+
+#[tokio::test]
+async fn a_running_job_that_is_to_be_cancelled_is_neither_tried_again_nor_handed_back() {
+    let (_folder, store) = open();
+    let ids = store
+        .enqueue(vec![new_job("k", None); 3], NOW)
+        .await
+        .unwrap();
+    let claimed = store.claim("q", 3, "e1", NOW).await.unwrap();
+    for job in &claimed {
+        assert_eq!(
+            store.cancel(job.lease.job, NOW).await.unwrap(),
+            Cancelled::Requested
+        );
+    }
+    assert_eq!(store.cancel_requests("e1").await.unwrap().len(), 3);
+    let again = end(Outcome::Retry(Failure::new("unavailable", "503")));
+    let _ = settle(&store, claimed[0].lease, again).await;
+    let mut spawning = end(Outcome::Complete(json!(null)));
+    spawning.children = vec![new_job("child", None)];
+    let _ = settle(&store, claimed[1].lease, spawning).await;
+    store.release("e1", None, &[], NOW).await.unwrap();
+    for id in ids {
+        assert_eq!(state(&store, id.id).await, JobState::Cancelled);
+    }
+    assert_eq!(store.open_jobs().await.unwrap(), 0, "and spawns nothing");
+}
+
+#[tokio::test]
+async fn a_failed_job_that_is_retried_has_all_its_attempts_and_keeps_its_history() {
+    let (_folder, store) = open();
+    let id = store
+        .enqueue(vec![new_job("k", Some("a"))], NOW)
+        .await
+        .unwrap()[0]
+        .id;
+    assert_eq!(
+        store.retry(id, NOW).await.unwrap(),
+        Retried::NotFailed(JobState::Available)
+    );
+    let lease = claim_one(&store, "q").await;
+    let _ = settle(
+        &store,
+        lease,
+        end(Outcome::Discard(Failure::new("test", "no"))),
+    )
+    .await;
+    assert_eq!(store.retry(id, NOW).await.unwrap(), Retried::Available);
+    let record = store.job(id).await.unwrap().unwrap();
+    assert_eq!(
+        (record.attempt, record.errors.len(), record.finished_at),
+        (0, 1, None)
+    );
+    store.cancel(id, NOW).await.unwrap();
+    let twin = store
+        .enqueue(vec![new_job("k", Some("a"))], NOW)
+        .await
+        .unwrap()[0]
+        .id;
+    assert_eq!(store.retry(id, NOW).await.unwrap(), Retried::Joined(twin));
+}
+
+#[tokio::test]
+async fn finished_jobs_are_pruned_a_few_at_a_time_and_open_ones_stay() {
+    let (_folder, store) = open();
+    store
+        .enqueue(vec![new_job("k", None); 4], NOW)
+        .await
+        .unwrap();
+    for _ in 0..3 {
+        let lease = claim_one(&store, "q").await;
+        let _ = settle(&store, lease, end(Outcome::Complete(json!(null)))).await;
+    }
+    let later = NOW + Duration::from_secs(1);
+    assert_eq!(
+        store.prune(NOW, 10).await.unwrap(),
+        0,
+        "none before its time"
+    );
+    assert_eq!(store.prune(later, 2).await.unwrap(), 2);
+    assert_eq!(store.prune(later, 2).await.unwrap(), 1);
+    assert_eq!(store.open_jobs().await.unwrap(), 1);
 }

@@ -17,5 +17,8 @@ ALTER TABLE job_links ADD COLUMN relation TEXT NOT NULL DEFAULT 'child'
     CHECK (relation IN ('child', 'after_cancel', 'after_run'));
 
 DROP INDEX jobs_ready;
-CREATE INDEX jobs_ready ON jobs (queue, priority, turn, id) WHERE state = 'available';
+CREATE INDEX jobs_ready ON jobs (queue, priority, turn, id) WHERE state = 'available' AND crash_count = 0;
+-- Jobs that ran when an engine died: one at a time, so that a culprit is told from the crowd.
+CREATE INDEX jobs_suspect ON jobs (queue, priority, turn, id) WHERE state = 'available' AND crash_count > 0;
+CREATE INDEX jobs_suspect_running ON jobs (id) WHERE state = 'running' AND crash_count > 0;
 CREATE INDEX jobs_cancelling ON jobs (engine_id) WHERE state = 'running' AND cancel_requested_at IS NOT NULL;

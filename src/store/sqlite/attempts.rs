@@ -29,6 +29,7 @@ impl Transaction<'_> {
         let mut rows: Vec<Row> = sql::Claim {
             engine,
             now: now.as_millis(),
+            suspect_queue: queue,
             queue,
             limit,
         }
@@ -100,6 +101,7 @@ impl Transaction<'_> {
             i32,
             i64,
             Option<i64>,
+            i32,
         );
         let row: Option<Row> = sql::Fence {
             id: lease.job.0,
@@ -107,7 +109,7 @@ impl Transaction<'_> {
         }
         .get_result(self.conn)
         .optional()?;
-        let Some((kind, key, queue, errors, attempt, flow, cancel_requested)) = row else {
+        let Some((kind, key, queue, errors, attempt, flow, cancel_requested, crashes)) = row else {
             return Ok(self.fenced(false));
         };
         for effect in &completion.effects {
@@ -140,10 +142,18 @@ impl Transaction<'_> {
             result: result.as_deref(),
             worked_at: (settlement.state == JobState::Completed).then_some(now.as_millis()),
             finished_at: state.is_final().then_some(now.as_millis()),
+            crash_count: if completion.survived { 0 } else { crashes },
             id: lease.job.0,
         }
         .execute(self.conn)?;
         self.note_state(state, &queue);
+        if crashes > 0 {
+            // The next suspect may run now.
+            let queues: Vec<String> = sql::QueuesWithSuspects {}.load(self.conn)?;
+            for queue in queues {
+                self.note_ready(&queue);
+            }
+        }
         match state {
             JobState::Blocked => {
                 let parents: Vec<i64> = sql::Parents { child: lease.job.0 }.load(self.conn)?;
@@ -198,7 +208,9 @@ impl Transaction<'_> {
                 job: JobId(id),
                 token,
             };
-            let _ = self.settle(lease, &Completion::of(settlement), now)?;
+            let mut end = Completion::of(settlement);
+            end.survived = false;
+            let _ = self.settle(lease, &end, now)?;
         }
         // Work that was available already has nobody told of it in this process yet.
         let queues: Vec<String> = sql::QueuesWithWork {}.load(self.conn)?;

@@ -38,7 +38,7 @@ statement! {
 statement! {
     /// The turn of the first job that waits in a queue at a priority.
     NextTurn<'a> { queue: &'a str => Text, priority: i32 => Integer } -> BigInt =
-    "SELECT turn FROM jobs WHERE queue = ? AND priority = ? AND state = 'available' ORDER BY turn LIMIT 1";
+    "SELECT turn FROM jobs WHERE queue = ? AND priority = ? AND state = 'available' AND crash_count = 0 ORDER BY turn LIMIT 1";
 }
 
 statement! { StateOf { id: i64 => BigInt } -> Text = "SELECT state FROM jobs WHERE id = ?"; }
@@ -67,11 +67,20 @@ statement! {
 
 statement! {
     Claim<'a> {
-        engine: &'a str => Text, now: i64 => BigInt, queue: &'a str => Text, limit: i64 => BigInt,
+        engine: &'a str => Text, now: i64 => BigInt, suspect_queue: &'a str => Text,
+        queue: &'a str => Text, limit: i64 => BigInt,
     } -> ((BigInt, BigInt, BigInt, BigInt), (Text, Opt<Text>, Text, Integer, Integer, Integer)) =
     "UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = random() & 9223372036854775807,
             engine_id = ?, started_at = coalesce(started_at, ?)
-     WHERE id IN (SELECT id FROM jobs WHERE queue = ? AND state = 'available' ORDER BY priority, turn, id LIMIT ?)
+     WHERE id IN (
+         SELECT id FROM (
+             SELECT id FROM jobs WHERE queue = ? AND state = 'available' AND crash_count > 0
+                 AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND crash_count > 0)
+             ORDER BY priority, turn, id LIMIT 1)
+         UNION ALL SELECT id FROM (
+             SELECT id FROM jobs WHERE queue = ? AND state = 'available' AND crash_count = 0
+             ORDER BY priority, turn, id)
+         LIMIT ?)
      RETURNING id, lease_token, iif(flow = 0, id, flow), turn, kind, key, args, priority, attempt, max_attempts";
 }
 
@@ -84,18 +93,18 @@ statement! {
 
 statement! {
     /// The fence: a row only if the attempt still holds the job.
-    Fence { id: i64 => BigInt, token: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer, BigInt, Opt<BigInt>) =
-    "SELECT kind, key, queue, errors, attempt, iif(flow = 0, id, flow), cancel_requested_at FROM jobs WHERE id = ? AND lease_token = ? AND state = 'running'";
+    Fence { id: i64 => BigInt, token: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer, BigInt, Opt<BigInt>, Integer) =
+    "SELECT kind, key, queue, errors, attempt, iif(flow = 0, id, flow), cancel_requested_at, crash_count FROM jobs WHERE id = ? AND lease_token = ? AND state = 'running'";
 }
 
 statement! {
     Settle<'a> {
         state: &'a str => Text, attempt: i32 => Integer, run_at: i64 => BigInt, errors: &'a str => Text,
         result: Option<&'a str> => Opt<Text>, worked_at: Option<i64> => Opt<BigInt>, finished_at: Option<i64> => Opt<BigInt>,
-        id: i64 => BigInt,
+        crash_count: i32 => Integer, id: i64 => BigInt,
     } -> () =
     "UPDATE jobs SET state = ?, attempt = ?, run_at = ?, errors = ?, result = ?, worked_at = ?, finished_at = ?,
-            lease_token = NULL, engine_id = NULL
+            crash_count = ?, lease_token = NULL, engine_id = NULL
      WHERE id = ?";
 }
 
@@ -222,7 +231,12 @@ statement! {
 }
 
 statement! {
-    CountCrash { crashes: i32 => Integer, id: i64 => BigInt } -> () = "UPDATE jobs SET crash_count = ? WHERE id = ?";
+    /// The job may be what killed the engine: it goes behind the other suspects of its queue.
+    CountCrash { crashes: i32 => Integer, id: i64 => BigInt } -> () =
+    "UPDATE jobs SET crash_count = ?, turn = coalesce(
+         (SELECT turn + 1 FROM jobs AS last WHERE last.queue = jobs.queue AND last.priority = jobs.priority
+             AND last.state = 'available' AND last.crash_count > 0 ORDER BY turn DESC LIMIT 1), turn)
+     WHERE id = ?";
 }
 
 statement! {
@@ -231,6 +245,10 @@ statement! {
      WHERE state = 'running' AND engine_id = ? AND queue = coalesce(?, queue)
            AND lease_token NOT IN (SELECT value FROM json_each(?))
      RETURNING queue";
+}
+
+statement! {
+    QueuesWithSuspects {} -> Text = "SELECT DISTINCT queue FROM jobs WHERE state = 'available' AND crash_count > 0";
 }
 
 statement! {

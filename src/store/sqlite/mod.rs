@@ -118,6 +118,12 @@ impl SqliteStore {
         answered.await.map_err(|_| writer_gone())?
     }
 
+    /// Makes the writer's thread panic in the middle of a group.
+    #[cfg(test)]
+    pub(crate) async fn panic_in_writer(&self) {
+        let _ = self.write::<(), _>(|_| panic!("a bug in a command")).await;
+    }
+
     fn lock_writer(&self) -> std::sync::MutexGuard<'_, Option<Writer>> {
         // The lock guards two plain values; a panic elsewhere cannot leave them half written.
         self.writer

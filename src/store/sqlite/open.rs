@@ -16,6 +16,9 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 /// "RIFT": marks a SQLite file as ours, so that another program's file is never migrated.
 const APPLICATION_ID: i64 = 0x5249_4654;
 
+/// A locked file is waited for. In milliseconds.
+const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 10000";
+
 /// What every connection must have. Durability is not a default to rely on: it is read back.
 /// (pragma, value as written, value as read)
 const PRAGMAS: &[(&str, &str, &str)] = &[
@@ -128,7 +131,7 @@ pub(super) fn check(path: &Path) -> StoreResult<()> {
 
 /// Settings of a connection that only reads.
 pub(super) fn reader_pragmas() -> &'static str {
-    "PRAGMA query_only = ON; PRAGMA busy_timeout = 10000; PRAGMA cache_size = -8192;"
+    "PRAGMA busy_timeout = 10000; PRAGMA query_only = ON; PRAGMA cache_size = -8192;"
 }
 
 /// SQLite looks at a file's content only when it first reads, and then says little; a person who
@@ -160,7 +163,11 @@ fn connect(path: &Path) -> StoreResult<SqliteConnection> {
     let text = path
         .to_str()
         .ok_or_else(|| unopenable(path, "its path is not UTF-8".to_owned()))?;
-    SqliteConnection::establish(text).map_err(|error| unopenable(path, error.to_string()))
+    let mut conn =
+        SqliteConnection::establish(text).map_err(|error| unopenable(path, error.to_string()))?;
+    // Before anything is read: after a crash another process may be replaying the log just now.
+    run(&mut conn, path, BUSY_TIMEOUT)?;
+    Ok(conn)
 }
 
 /// A database with a migration that this program does not know was written by a newer one.
@@ -245,6 +252,10 @@ fn foreign(path: &Path) -> StoreError {
 }
 
 fn not_ours(path: &Path, error: &diesel::result::Error) -> StoreError {
+    if error.to_string().contains("locked") {
+        let cause = format!("another program holds it ({error}); try again when it is done");
+        return unopenable(path, cause);
+    }
     StoreError::NotADatabase {
         path: path.to_owned(),
         cause: error.to_string(),

@@ -79,9 +79,11 @@ pub(super) fn start(
         .name("store-writer".to_owned())
         .spawn(move || {
             let mut waiting = Vec::with_capacity(GROUP_MAX);
+            let mut weather = false;
             while commands.blocking_recv_many(&mut waiting, GROUP_MAX) > 0 {
-                let group =
-                    AssertUnwindSafe(|| commit_group(&mut conn, &mut waiting, &hints, &counters));
+                let group = AssertUnwindSafe(|| {
+                    commit_group(&mut conn, &mut waiting, &hints, &counters, &mut weather);
+                });
                 if let Err(panic) = catch_unwind(group) {
                     // Nothing of the group is committed: dropping the connection rolls it back, dropping
                     // the commands tells their callers that the store was closed under them.
@@ -97,11 +99,15 @@ fn commit_group(
     waiting: &mut Vec<Command>,
     hints: &Hints,
     counters: &Counters,
+    weather: &mut bool,
 ) {
     let mut deliveries = Vec::with_capacity(waiting.len());
     let outcome = run_group(conn, waiting, &mut deliveries);
     match outcome {
         Ok((effects, stale)) => {
+            if std::mem::take(weather) {
+                tracing::info!("the database can be written again; everything goes on");
+            }
             counters.commits.fetch_add(1, Ordering::Relaxed);
             counters
                 .commands
@@ -121,6 +127,10 @@ fn commit_group(
             }
         }
         Err(error) => {
+            // Once, not for each of those who wait.
+            if error.is_weather() && !std::mem::replace(weather, true) {
+                tracing::warn!("{error}");
+            }
             let _ = diesel::sql_query("ROLLBACK").execute(conn);
             for deliver in deliveries {
                 deliver(Err(error.clone()));
