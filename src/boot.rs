@@ -17,7 +17,7 @@ use crate::cli::{
 };
 use crate::config::{self, Config};
 use crate::engine::{Engine, EngineConfig};
-use crate::limiter::{KeyState, RiotGate};
+use crate::limiter::{GateAddr, KeyState, RiotGate, StopGate};
 use crate::metrics::Metrics;
 use crate::model::{
     JobId, JobRecord, JobState, Platform, Priority, RetryPolicy, RiotId, Timestamp, Year,
@@ -28,7 +28,7 @@ use crate::simulator::{
 };
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
-use crate::supervision::watch_panics;
+use crate::supervision::{ChildHandle, ChildSpec, watch_panics};
 use crate::tasks::{
     self, MatchSync, PlayerSync, PlayerSyncArgs, Policies, RiotApi, TimelineSync, job_document,
 };
@@ -140,6 +140,25 @@ fn database_path(global: &Global, config: &Config, simulated: bool) -> Result<Pa
     }
 }
 
+/// The gate as a child of the engine's supervisor, and where it is.
+fn gate_spec(key: watch::Sender<KeyState>) -> (ChildSpec, GateAddr) {
+    // Nobody answers at this address; the supervisor puts the real one in its place.
+    let (nowhere, _) = actix::dev::channel::channel(1);
+    let (tell, gate) = watch::channel(actix::Addr::new(nowhere));
+    let spec = ChildSpec::permanent("riot_gate", move |guard| {
+        let addr = RiotGate::new(key.clone(), guard).start();
+        tell.send_replace(addr.clone());
+        ChildHandle {
+            stop: Box::new(move || {
+                Box::pin(async move {
+                    let _ = addr.send(StopGate).await;
+                })
+            }),
+        }
+    });
+    (spec, gate)
+}
+
 /// An engine inside this process, with what it stands on.
 struct Running {
     store: Arc<dyn Store>,
@@ -161,7 +180,7 @@ impl Running {
             RiotClient::new(base, key).map_err(|error| CliError::Engine(error.to_string()))?;
         let metrics = Arc::new(Metrics::default());
         let (tell_key, key_state) = watch::channel(KeyState::Valid);
-        let gate = RiotGate::new(tell_key.clone()).start();
+        let (gate_spec, gate) = gate_spec(tell_key.clone());
         let api = Arc::new(RiotApi::new(
             client,
             gate,
@@ -182,7 +201,14 @@ impl Running {
             drain: config.drain(),
             keep_finished: config.keep_finished(),
         };
-        let engine = Engine::start(engine_config, store.clone(), registry, metrics.clone()).await?;
+        let engine = Engine::start(
+            engine_config,
+            store.clone(),
+            registry,
+            vec![gate_spec],
+            metrics.clone(),
+        )
+        .await?;
         Ok(Self {
             store,
             engine,

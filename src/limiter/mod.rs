@@ -5,5 +5,5 @@ mod gate;
 mod window;
 
 pub use actor::{Acquire, MethodId, Observation, Permit, RateLimiter, Refused};
-pub use gate::{KeyRejected, KeyState, LimiterOf, RiotGate};
+pub use gate::{GateAddr, KeyRejected, KeyState, LimiterOf, RiotGate, StopGate};
 pub use window::{Admission, Scope};
