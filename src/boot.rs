@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::bench::JobsBench;
 use crate::cli::follow::{Follow, summary};
 use crate::cli::{
-    Bench, BenchJobsArgs, Cli, CliError, Global, SimulateArgs, StatsArgs, SyncArgs, Verb,
+    Bench, BenchJobsArgs, Cli, CliError, Global, JobVerb, SimulateArgs, StatsArgs, SyncArgs, Verb,
     WeatherArgs, WorldArgs, stats, terminal,
 };
 use crate::config::{self, Config};
@@ -27,7 +27,7 @@ use crate::simulator::{
     SIMULATED_KEY, Simulator, SimulatorConfig, World, WorldConfig, read_limits,
 };
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Store, StoreError};
+use crate::store::{Cancelled, Retried, Store, StoreError};
 use crate::supervision::{ChildHandle, ChildSpec, watch_panics};
 use crate::tasks::{
     self, MatchSync, PlayerSync, PlayerSyncArgs, Policies, RiotApi, TimelineSync, job_document,
@@ -52,6 +52,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             Verb::Stats(args) => show_stats(&cli.global, &config, &args).await,
             Verb::Serve => serve(&cli.global, &config).await,
             Verb::Simulate(args) => simulate(&args).await,
+            Verb::Job(args) => job(&cli.global, &config, args.what).await,
             Verb::Bench(args) => match args.what {
                 Bench::Jobs(args) => bench_jobs(&cli.global, &args).await,
             },
@@ -378,6 +379,63 @@ async fn serve(global: &Global, config: &Config) -> Result<(), CliError> {
     running.stop().await?;
     running.store.close().await?;
     outcome
+}
+
+/// Looks at or changes a job in a database that no engine uses.
+async fn job(global: &Global, config: &Config, verb: JobVerb) -> Result<(), CliError> {
+    let path = database_path(global, config, false)?;
+    let unknown = |id| CliError::JobFailed(format!("{} has no job {id}", path.display()));
+    let now = Timestamp::now();
+    let done = match verb {
+        JobVerb::Show { id } => {
+            let store = SqliteStore::open_read_only(&path)?;
+            let job = store.job(JobId(id)).await?.ok_or_else(|| unknown(id))?;
+            let mut document = job_document(&job);
+            document["errors"] = json!(job.errors);
+            println!("{document:#}");
+            return Ok(());
+        }
+        JobVerb::Cancel { id } => {
+            let store = SqliteStore::open(&path)?;
+            let cancelled = store.cancel(JobId(id), now).await?;
+            store.close().await?;
+            match cancelled {
+                Cancelled::Now => format!("job {id} is cancelled"),
+                Cancelled::Requested => {
+                    format!("job {id} ran when its engine ended; it is cancelled at the next start")
+                }
+                Cancelled::Final(state) => {
+                    return Err(CliError::JobFailed(format!("job {id} is {state} already")));
+                }
+                Cancelled::Unknown => return Err(unknown(id)),
+            }
+        }
+        JobVerb::Retry { id } => {
+            let store = SqliteStore::open(&path)?;
+            let retried = store.retry(JobId(id), now).await?;
+            store.close().await?;
+            match retried {
+                Retried::Available => {
+                    format!("job {id} has all its attempts again; `riftsync serve` runs it")
+                }
+                Retried::Joined(other) => {
+                    format!("job {other} does the same already; `riftsync serve` runs it")
+                }
+                Retried::NotFailed(state) => {
+                    return Err(CliError::JobFailed(format!(
+                        "job {id} is {state}; only cancelled and discarded jobs are run again"
+                    )));
+                }
+                Retried::Unknown => return Err(unknown(id)),
+            }
+        }
+    };
+    if global.json {
+        println!("{}", json!({ "message": done }));
+    } else {
+        println!("{done}");
+    }
+    Ok(())
 }
 
 async fn bench_jobs(global: &Global, args: &BenchJobsArgs) -> Result<(), CliError> {
