@@ -12,12 +12,12 @@ use tokio::sync::watch;
 use crate::bench::{JobsBench, LimiterBench};
 use crate::cli::follow::{Follow, summary};
 use crate::cli::{
-    Bench, BenchJobsArgs, BenchLimiterArgs, Cli, CliError, Global, SimulateArgs, StatsArgs,
-    SyncArgs, Verb, WeatherArgs, WorldArgs, stats, terminal,
+    Bench, BenchJobsArgs, BenchLimiterArgs, Cli, CliError, Global, JobVerb, SimulateArgs,
+    StatsArgs, SyncArgs, Verb, WeatherArgs, WorldArgs, stats, terminal,
 };
 use crate::config::{self, Config};
 use crate::engine::{Engine, EngineConfig};
-use crate::limiter::{KeyState, RiotGate};
+use crate::limiter::{GateAddr, KeyState, RiotGate, StopGate};
 use crate::metrics::Metrics;
 use crate::model::{
     JobId, JobRecord, JobState, Platform, Priority, RetryPolicy, RiotId, Timestamp, Year,
@@ -27,8 +27,8 @@ use crate::simulator::{
     SIMULATED_KEY, SettingError, Simulator, SimulatorConfig, World, WorldConfig, read_limits,
 };
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Store, StoreError};
-use crate::supervision::watch_panics;
+use crate::store::{Cancelled, Retried, Store, StoreError};
+use crate::supervision::{ChildHandle, ChildSpec, watch_panics};
 use crate::tasks::{
     self, MatchSync, PlayerSync, PlayerSyncArgs, Policies, RiotApi, TimelineSync, job_document,
 };
@@ -52,6 +52,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             Verb::Stats(args) => show_stats(&cli.global, &config, &args).await,
             Verb::Serve => serve(&cli.global, &config).await,
             Verb::Simulate(args) => simulate(&args).await,
+            Verb::Job(args) => job(&cli.global, &config, args.what).await,
             Verb::Bench(args) => match args.what {
                 Bench::Jobs(args) => bench_jobs(&cli.global, &args).await,
                 Bench::Limiter(args) => bench_limiter(&cli.global, &args).await,
@@ -141,6 +142,25 @@ fn database_path(global: &Global, config: &Config, simulated: bool) -> Result<Pa
     }
 }
 
+/// The gate as a child of the engine's supervisor, and where it is.
+fn gate_spec(key: watch::Sender<KeyState>) -> (ChildSpec, GateAddr) {
+    // Nobody answers at this address; the supervisor puts the real one in its place.
+    let (nowhere, _) = actix::dev::channel::channel(1);
+    let (tell, gate) = watch::channel(actix::Addr::new(nowhere));
+    let spec = ChildSpec::permanent("riot_gate", move |guard| {
+        let addr = RiotGate::new(key.clone(), guard).start();
+        tell.send_replace(addr.clone());
+        ChildHandle {
+            stop: Box::new(move || {
+                Box::pin(async move {
+                    let _ = addr.send(StopGate).await;
+                })
+            }),
+        }
+    });
+    (spec, gate)
+}
+
 /// An engine inside this process, with what it stands on.
 struct Running {
     store: Arc<dyn Store>,
@@ -162,7 +182,7 @@ impl Running {
             RiotClient::new(base, key).map_err(|error| CliError::Engine(error.to_string()))?;
         let metrics = Arc::new(Metrics::default());
         let (tell_key, key_state) = watch::channel(KeyState::Valid);
-        let gate = RiotGate::new(tell_key.clone()).start();
+        let (gate_spec, gate) = gate_spec(tell_key.clone());
         let api = Arc::new(RiotApi::new(
             client,
             gate,
@@ -183,7 +203,14 @@ impl Running {
             drain: config.drain(),
             keep_finished: config.keep_finished(),
         };
-        let engine = Engine::start(engine_config, store.clone(), registry, metrics.clone()).await?;
+        let engine = Engine::start(
+            engine_config,
+            store.clone(),
+            registry,
+            vec![gate_spec],
+            metrics.clone(),
+        )
+        .await?;
         Ok(Self {
             store,
             engine,
@@ -353,6 +380,63 @@ async fn serve(global: &Global, config: &Config) -> Result<(), CliError> {
     running.stop().await?;
     running.store.close().await?;
     outcome
+}
+
+/// Looks at or changes a job in a database that no engine uses.
+async fn job(global: &Global, config: &Config, verb: JobVerb) -> Result<(), CliError> {
+    let path = database_path(global, config, false)?;
+    let unknown = |id| CliError::JobFailed(format!("{} has no job {id}", path.display()));
+    let now = Timestamp::now();
+    let done = match verb {
+        JobVerb::Show { id } => {
+            let store = SqliteStore::open_read_only(&path)?;
+            let job = store.job(JobId(id)).await?.ok_or_else(|| unknown(id))?;
+            let mut document = job_document(&job);
+            document["errors"] = json!(job.errors);
+            println!("{document:#}");
+            return Ok(());
+        }
+        JobVerb::Cancel { id } => {
+            let store = SqliteStore::open(&path)?;
+            let cancelled = store.cancel(JobId(id), now).await?;
+            store.close().await?;
+            match cancelled {
+                Cancelled::Now => format!("job {id} is cancelled"),
+                Cancelled::Requested => {
+                    format!("job {id} ran when its engine ended; it is cancelled at the next start")
+                }
+                Cancelled::Final(state) => {
+                    return Err(CliError::JobFailed(format!("job {id} is {state} already")));
+                }
+                Cancelled::Unknown => return Err(unknown(id)),
+            }
+        }
+        JobVerb::Retry { id } => {
+            let store = SqliteStore::open(&path)?;
+            let retried = store.retry(JobId(id), now).await?;
+            store.close().await?;
+            match retried {
+                Retried::Available => {
+                    format!("job {id} has all its attempts again; `riftsync serve` runs it")
+                }
+                Retried::Joined(other) => {
+                    format!("job {other} does the same already; `riftsync serve` runs it")
+                }
+                Retried::NotFailed(state) => {
+                    return Err(CliError::JobFailed(format!(
+                        "job {id} is {state}; only cancelled and discarded jobs are run again"
+                    )));
+                }
+                Retried::Unknown => return Err(unknown(id)),
+            }
+        }
+    };
+    if global.json {
+        println!("{}", json!({ "message": done }));
+    } else {
+        println!("{done}");
+    }
+    Ok(())
 }
 
 async fn bench_jobs(global: &Global, args: &BenchJobsArgs) -> Result<(), CliError> {

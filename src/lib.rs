@@ -25,6 +25,10 @@
 //! - No call leaves without a permit of its route's limiter.
 //! - The API key is in one type that no `Debug` shows, and in no row, log or error.
 //! - Memory does not grow with the backlog: a queue holds its slots and a prefetch.
+//! - What a queue does not know to hold, it hands back before it claims again: no answer that was lost
+//!   leaves a job running for ever.
+//! - Decisions are pure (`model`, `engine::window`) and are crashed in thousands of simulated worlds over
+//!   a plain model of the store, to which the databases are held by the same random orders.
 
 pub mod bench;
 pub mod boot;

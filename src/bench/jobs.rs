@@ -207,6 +207,7 @@ impl JobsBench {
             config,
             store.clone(),
             registry,
+            vec![],
             Arc::new(Metrics::default()),
         )
         .await

@@ -46,8 +46,26 @@ pub enum Verb {
     Serve,
     /// A Riot API to develop and test against
     Simulate(SimulateArgs),
+    /// Look at a job, cancel it, or run a failed one again
+    Job(JobArgs),
     /// Measure what this machine and disk reach
     Bench(BenchArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct JobArgs {
+    #[command(subcommand)]
+    pub what: JobVerb,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum JobVerb {
+    /// Show a job with the history of its errors, as JSON
+    Show { id: i64 },
+    /// Cancel a job, and with it those of its children that nobody else wants
+    Cancel { id: i64 },
+    /// Give a cancelled or discarded job all its attempts again; the next engine runs it
+    Retry { id: i64 },
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 //! ```text
 //! EngineSupervisor (rest-for-one)
 //!  ├─ store_writer     watches the store's writer thread
+//!  ├─ ...              services that tasks lean on, such as the gate to an API
 //!  ├─ queues           (one-for-one) a QueueSupervisor per queue ─ an Executor per running job
 //!  ├─ stager           scheduled and retryable jobs whose time has come
 //!  ├─ canceller        requests to cancel running jobs
@@ -61,11 +62,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Returns the jobs of dead engines and starts the actors. Must be called on an actix system.
+    /// Returns the jobs of dead engines and starts the actors; `services` are what the tasks lean on,
+    /// started before them. Must be called on an actix system.
     pub async fn start(
         config: EngineConfig,
         store: Arc<dyn Store>,
         registry: Arc<Registry>,
+        services: Vec<ChildSpec>,
         metrics: Arc<Metrics>,
     ) -> StoreResult<Self> {
         let id: Arc<str> = format!("{:016x}", fastrand::u64(..)).into();
@@ -87,8 +90,9 @@ impl Engine {
         }
         let attempts = Arc::new(Attempts::default());
         let (tell, escalated) = watch::channel(None);
-        let specs = vec![
-            writer_spec(store.clone()),
+        let mut specs = vec![writer_spec(store.clone())];
+        specs.extend(services);
+        specs.extend([
             queues_spec(
                 &config,
                 id.clone(),
@@ -100,7 +104,7 @@ impl Engine {
             stager_spec(store.clone()),
             canceller_spec(id.clone(), store.clone(), attempts),
             pruner_spec(store.clone(), config.keep_finished),
-        ];
+        ]);
         let root = Supervisor::new("/engine", Strategy::RestForOne, Intensity::default(), specs)
             .on_escalation(move |why| {
                 tell.send_replace(Some(why));

@@ -132,6 +132,7 @@ mod tests {
             config,
             store.clone(),
             registry,
+            vec![],
             Arc::new(Metrics::default()),
         )
         .await

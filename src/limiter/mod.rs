@@ -30,7 +30,7 @@ mod tests;
 pub use actor::RateLimiter;
 pub use answer::Pairs;
 pub use budget::{Budget, Departure, MethodId, WindowState};
-pub use gate::{KeyRejected, KeyState, LimiterOf, RiotGate};
+pub use gate::{GateAddr, KeyRejected, KeyState, LimiterOf, RiotGate, StopGate};
 pub use margin::Margins;
 pub use news::News;
 pub use observation::{Observation, Refused, RefusedBy};

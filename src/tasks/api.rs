@@ -11,8 +11,8 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::engine::TaskResult;
 use crate::limiter::{
-    Acquire, AcquireError, KeyRejected, KeyState, LimiterOf, Observation, Permit, RateLimiter,
-    Refused, RefusedBy, RiotGate,
+    Acquire, AcquireError, GateAddr, KeyRejected, KeyState, LimiterOf, Observation, Permit,
+    RateLimiter, Refused, RefusedBy,
 };
 use crate::metrics::Metrics;
 use crate::model::records::{Codec, Payload};
@@ -26,12 +26,14 @@ const REFUSALS_MAX: u32 = 5;
 
 /// How long a job stays away that found the limiter's waiting line full.
 const LINE_FULL_PAUSE: Duration = Duration::from_secs(30);
+/// Pause before a gate that has died is looked for again.
+const GATE_RETRY: Duration = Duration::from_millis(50);
 
 /// Everything a task needs of Riot.
 #[derive(Debug)]
 pub struct RiotApi {
     client: RiotClient,
-    gate: Addr<RiotGate>,
+    gate: GateAddr,
     limiters: DashMap<Route, Addr<RateLimiter>>,
     key: watch::Receiver<KeyState>,
     fingerprint: Arc<str>,
@@ -43,7 +45,7 @@ pub struct RiotApi {
 impl RiotApi {
     pub fn new(
         client: RiotClient,
-        gate: Addr<RiotGate>,
+        gate: GateAddr,
         key: watch::Receiver<KeyState>,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -122,7 +124,8 @@ impl RiotApi {
         {
             Err(RiotError::Forbidden(status)) => {
                 // A closed mailbox means the engine is stopping, which the next wait will tell.
-                let _ = self.gate.send(KeyRejected(status)).await;
+                let gate = self.gate.borrow().clone();
+                let _ = gate.send(KeyRejected(status)).await;
                 true
             }
             _ => false,
@@ -149,6 +152,20 @@ impl RiotApi {
         result
     }
 
+    /// The limiter that the gate has for a route; waits for a gate that is being started anew.
+    async fn limiter_of(&self, route: Route) -> Result<Addr<RateLimiter>, RiotError> {
+        loop {
+            let gate = self.gate.borrow().clone();
+            if let Ok(limiter) = gate.send(LimiterOf(route)).await {
+                return Ok(limiter);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(GATE_RETRY) => {}
+                () = self.closed() => return Err(RiotError::Stopping),
+            }
+        }
+    }
+
     async fn permit(
         &self,
         call: &Call,
@@ -164,11 +181,7 @@ impl RiotApi {
             let limiter = if let Some(limiter) = known {
                 limiter
             } else {
-                let limiter = self
-                    .gate
-                    .send(LimiterOf(call.route))
-                    .await
-                    .map_err(|_| RiotError::Stopping)?;
+                let limiter = self.limiter_of(call.route).await?;
                 self.limiters.insert(call.route, limiter.clone());
                 limiter
             };

@@ -65,6 +65,7 @@ async fn start(registry: Registry) -> (TempDir, Arc<dyn Store>, Engine) {
         config(),
         store.clone(),
         Arc::new(registry),
+        vec![],
         Arc::new(Metrics::default()),
     )
     .await

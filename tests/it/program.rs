@@ -502,7 +502,12 @@ async fn an_engine_killed_twenty_times_ends_with_everything_stored_once() {
         // Two refusals of the key in a row are a dead key, rightly.
         kinds: FaultKind::ALL
             .into_iter()
-            .filter(|kind| !matches!(kind, FaultKind::Unauthorized | FaultKind::Forbidden))
+            .filter(|kind| {
+                !matches!(
+                    kind,
+                    FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::ForbiddenHtml
+                )
+            })
             .collect(),
     });
     setup.submit(&players).await;

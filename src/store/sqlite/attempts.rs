@@ -32,6 +32,7 @@ impl Transaction<'_> {
             suspect_queue: queue,
             queue,
             limit,
+            limit_all: limit,
         }
         .load(self.conn)?;
         // RETURNING promises no order.
@@ -211,11 +212,6 @@ impl Transaction<'_> {
             let mut end = Completion::of(settlement);
             end.survived = false;
             let _ = self.settle(lease, &end, now)?;
-        }
-        // Work that was available already has nobody told of it in this process yet.
-        let queues: Vec<String> = sql::QueuesWithWork {}.load(self.conn)?;
-        for queue in queues {
-            self.note_ready(&queue);
         }
         self.note_scheduled();
         Ok(rescued)

@@ -199,7 +199,7 @@ impl Transaction<'_> {
             JobState::Available
         };
         let turn = turns.take(self, job)?;
-        let inserted: Option<i64> = sql::InsertJob {
+        let inserted = sql::InsertJob {
             kind: job.kind,
             queue: job.queue,
             key: job.key.as_deref(),
@@ -215,11 +215,11 @@ impl Transaction<'_> {
             finished_at: state.is_final().then_some(now.as_millis()),
             enqueued_at: now.as_millis(),
         }
-        .get_result(self.conn)
-        .optional()?;
-        let Some(id) = inserted else {
+        .execute(self.conn)?;
+        if inserted == 0 {
             return self.join(job, origin);
-        };
+        }
+        let id: i64 = sql::LastInserted {}.get_result(self.conn)?;
         for other in waits {
             let relation = match job.after.on_failure {
                 OnFailure::Cancel => "after_cancel",

@@ -9,6 +9,7 @@ type Opt<T> = Nullable<T>;
 // Transactions and savepoints as statements of their own, so that they too are prepared once.
 statement! { Begin {} -> () = "BEGIN IMMEDIATE"; }
 statement! { Commit {} -> () = "COMMIT"; }
+statement! { Rollback {} -> () = "ROLLBACK"; }
 statement! { Savepoint {} -> () = "SAVEPOINT command"; }
 statement! { Release {} -> () = "RELEASE command"; }
 statement! { RollbackTo {} -> () = "ROLLBACK TO command"; }
@@ -19,13 +20,15 @@ statement! {
         state: &'a str => Text, priority: i32 => Integer, max_attempts: i32 => Integer, run_at: i64 => BigInt,
         flow: i64 => BigInt, turn: i64 => BigInt, submitted: i32 => Integer, waits_for: i32 => Integer,
         finished_at: Option<i64> => Opt<BigInt>, enqueued_at: i64 => BigInt,
-    } -> BigInt =
+    } -> () =
     "INSERT INTO jobs (kind, queue, key, args, state, priority, max_attempts, run_at, flow, turn, submitted, waits_for,
                        finished_at, enqueued_at)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (kind, key) WHERE key IS NOT NULL AND finished_at IS NULL DO NOTHING
-     RETURNING id";
+     ON CONFLICT (kind, key) WHERE key IS NOT NULL AND finished_at IS NULL DO NOTHING";
 }
+
+// RETURNING makes SQLite keep a copy of every page the statement touches; this does not.
+statement! { LastInserted {} -> BigInt = "SELECT last_insert_rowid()"; }
 
 statement! {
     /// A job without work of its own, that waits for its children from the start.
@@ -68,7 +71,7 @@ statement! {
 statement! {
     Claim<'a> {
         engine: &'a str => Text, now: i64 => BigInt, suspect_queue: &'a str => Text,
-        queue: &'a str => Text, limit: i64 => BigInt,
+        queue: &'a str => Text, limit: i64 => BigInt, limit_all: i64 => BigInt,
     } -> ((BigInt, BigInt, BigInt, BigInt), (Text, Opt<Text>, Text, Integer, Integer, Integer)) =
     "UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = random() & 9223372036854775807,
             engine_id = ?, started_at = coalesce(started_at, ?)
@@ -79,7 +82,7 @@ statement! {
              ORDER BY priority, turn, id LIMIT 1)
          UNION ALL SELECT id FROM (
              SELECT id FROM jobs WHERE queue = ? AND state = 'available' AND crash_count = 0
-             ORDER BY priority, turn, id)
+             ORDER BY priority, turn, id LIMIT ?)
          LIMIT ?)
      RETURNING id, lease_token, iif(flow = 0, id, flow), turn, kind, key, args, priority, attempt, max_attempts";
 }
@@ -114,10 +117,12 @@ statement! {
 }
 
 statement! {
-    /// A final job is counted by its parents and awaited by its successors no more.
-    TakeParents { child: i64 => BigInt } -> (BigInt, Text) =
-    "DELETE FROM job_links WHERE child_id = ? RETURNING parent_id, relation";
+    /// Who waits for a job: its parents and its successors.
+    WaitingFor { child: i64 => BigInt } -> (BigInt, Text) =
+    "SELECT parent_id, relation FROM job_links WHERE child_id = ?";
 }
+
+statement! { DropLinksOf { child: i64 => BigInt } -> () = "DELETE FROM job_links WHERE child_id = ?"; }
 
 statement! { DropLinksTo { parent: i64 => BigInt } -> () = "DELETE FROM job_links WHERE parent_id = ?"; }
 
@@ -249,10 +254,6 @@ statement! {
 
 statement! {
     QueuesWithSuspects {} -> Text = "SELECT DISTINCT queue FROM jobs WHERE state = 'available' AND crash_count > 0";
-}
-
-statement! {
-    QueuesWithWork {} -> Text = "SELECT DISTINCT queue FROM jobs WHERE state = 'available'";
 }
 
 statement! {

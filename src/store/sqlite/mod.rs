@@ -52,7 +52,7 @@ pub struct SqliteStore {
 
 #[derive(Debug)]
 struct Writer {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<Box<dyn Command>>,
     thread: JoinHandle<()>,
 }
 
@@ -106,7 +106,7 @@ impl SqliteStore {
     async fn write<T, F>(&self, work: F) -> StoreResult<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Transaction<'_>) -> StoreResult<T> + Send + 'static,
+        F: FnMut(&mut Transaction<'_>) -> StoreResult<T> + Send + 'static,
     {
         let commands = self
             .lock_writer()

@@ -55,7 +55,10 @@ impl Transaction<'_> {
     pub(super) fn ended(&mut self, first: Ended, now: Timestamp) -> StoreResult<()> {
         let mut work = vec![first];
         while let Some(job) = work.pop() {
-            let links: Vec<(i64, String)> = sql::TakeParents { child: job.id.0 }.load(self.conn)?;
+            let links: Vec<(i64, String)> = sql::WaitingFor { child: job.id.0 }.load(self.conn)?;
+            if !links.is_empty() {
+                sql::DropLinksOf { child: job.id.0 }.execute(self.conn)?;
+            }
             for (other, relation) in links {
                 if relation == "child" {
                     let delta = self.parent(JobId(other), now);

@@ -1,7 +1,8 @@
 //! The one thread that writes: it groups the commands that are waiting into one commit.
 //!
-//! Every command runs in a savepoint, so one that fails takes nothing with it; callers hear of
-//! success only after the commit is on the disk (`synchronous=FULL`). A panic in a command rolls the
+//! A command that fails takes nothing with it: its group is rolled back and run again, each command in
+//! a savepoint. (Savepoints always would copy every page a command touches.) Callers hear of success
+//! only after the commit is on the disk (`synchronous=FULL`). A panic in a command rolls the
 //! group back and ends the thread: the connection's state is no longer known, the supervisor starts
 //! a new one.
 
@@ -23,11 +24,38 @@ pub(super) const QUEUE_MAX: usize = 4_096;
 /// Commands in one commit.
 const GROUP_MAX: usize = 1_024;
 
-/// Delivers a command's answer once the fate of its group is known.
-type Deliver = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-/// Runs in the transaction; tells how it went, and how to deliver its answer.
-pub(super) type Command =
-    Box<dyn FnOnce(&mut Transaction<'_>) -> (StoreResult<()>, Deliver) + Send>;
+/// Work for the writer, and the caller who waits for it.
+pub(super) trait Command: Send {
+    /// Runs in the transaction; again, if its group had to be rolled back.
+    fn run(&mut self, tx: &mut Transaction<'_>) -> StoreResult<()>;
+    /// Answers the caller, once the fate of the group is known.
+    fn deliver(self: Box<Self>, committed: StoreResult<()>);
+}
+
+struct Work<T, F> {
+    run: F,
+    result: Option<StoreResult<T>>,
+    answer: oneshot::Sender<StoreResult<T>>,
+}
+
+impl<T, F> Command for Work<T, F>
+where
+    T: Send + 'static,
+    F: FnMut(&mut Transaction<'_>) -> StoreResult<T> + Send + 'static,
+{
+    fn run(&mut self, tx: &mut Transaction<'_>) -> StoreResult<()> {
+        let result = (self.run)(tx);
+        let outcome = result.as_ref().map(|_| ()).map_err(Clone::clone);
+        self.result = Some(result);
+        outcome
+    }
+
+    fn deliver(self: Box<Self>, committed: StoreResult<()>) {
+        let result = self.result.unwrap_or(Err(StoreError::Closed));
+        // Whoever asked may be gone; the commit stands all the same.
+        let _ = self.answer.send(committed.and(result));
+    }
+}
 
 /// Counters the thread shares.
 #[derive(Debug, Default)]
@@ -48,29 +76,25 @@ impl Counters {
 }
 
 /// Packs work and its answer into a command.
-pub(super) fn command<T, F>(work: F) -> (Command, oneshot::Receiver<StoreResult<T>>)
+pub(super) fn command<T, F>(work: F) -> (Box<dyn Command>, oneshot::Receiver<StoreResult<T>>)
 where
     T: Send + 'static,
-    F: FnOnce(&mut Transaction<'_>) -> StoreResult<T> + Send + 'static,
+    F: FnMut(&mut Transaction<'_>) -> StoreResult<T> + Send + 'static,
 {
     let (answer, answered) = oneshot::channel();
-    let command: Command = Box::new(move |tx| {
-        let result = work(tx);
-        let outcome = result.as_ref().map(|_| ()).map_err(Clone::clone);
-        let deliver: Deliver = Box::new(move |committed| {
-            // Whoever asked may be gone; the commit stands all the same.
-            let _ = answer.send(committed.and(result));
-        });
-        (outcome, deliver)
-    });
-    (command, answered)
+    let work = Work {
+        run: work,
+        result: None,
+        answer,
+    };
+    (Box::new(work), answered)
 }
 
 /// Starts the thread. It ends when every sender is gone (with what is queued committed), or by a
 /// panic, which `death` then tells.
 pub(super) fn start(
     mut conn: SqliteConnection,
-    mut commands: mpsc::Receiver<Command>,
+    mut commands: mpsc::Receiver<Box<dyn Command>>,
     hints: Arc<Hints>,
     counters: Arc<Counters>,
     death: watch::Sender<Option<String>>,
@@ -96,13 +120,12 @@ pub(super) fn start(
 
 fn commit_group(
     conn: &mut SqliteConnection,
-    waiting: &mut Vec<Command>,
+    waiting: &mut Vec<Box<dyn Command>>,
     hints: &Hints,
     counters: &Counters,
     weather: &mut bool,
 ) {
-    let mut deliveries = Vec::with_capacity(waiting.len());
-    let outcome = run_group(conn, waiting, &mut deliveries);
+    let outcome = run_group(conn, waiting);
     match outcome {
         Ok((effects, stale)) => {
             if std::mem::take(weather) {
@@ -111,10 +134,10 @@ fn commit_group(
             counters.commits.fetch_add(1, Ordering::Relaxed);
             counters
                 .commands
-                .fetch_add(deliveries.len() as u64, Ordering::Relaxed);
+                .fetch_add(waiting.len() as u64, Ordering::Relaxed);
             counters.stale.fetch_add(stale, Ordering::Relaxed);
-            for deliver in deliveries {
-                deliver(Ok(()));
+            for command in waiting.drain(..) {
+                command.deliver(Ok(()));
             }
             for queue in &effects.ready {
                 hints.notify(queue);
@@ -132,28 +155,44 @@ fn commit_group(
                 tracing::warn!("{error}");
             }
             let _ = diesel::sql_query("ROLLBACK").execute(conn);
-            for deliver in deliveries {
-                deliver(Err(error.clone()));
+            for command in waiting.drain(..) {
+                command.deliver(Err(error.clone()));
             }
-            // Commands that never ran are gone with `waiting`: their callers hear that too.
         }
     }
 }
 
 fn run_group(
     conn: &mut SqliteConnection,
-    waiting: &mut Vec<Command>,
-    deliveries: &mut Vec<Deliver>,
+    waiting: &mut [Box<dyn Command>],
 ) -> StoreResult<(Consequences, u64)> {
     sql::Begin {}.execute(conn)?;
     let mut tx = Transaction::new(conn);
-    for command in waiting.drain(..) {
-        sql::Savepoint {}.execute(tx.conn)?;
-        let (outcome, deliver) = command(&mut tx);
-        deliveries.push(deliver);
-        match outcome {
+    for command in &mut *waiting {
+        match command.run(&mut tx) {
             Ok(()) => tx.command_succeeded(),
             // A full disk may have rolled everything back already; nothing of the group can stand.
+            Err(error) if error.is_weather() => return Err(error),
+            Err(_) => {
+                sql::Rollback {}.execute(conn)?;
+                return run_each(conn, waiting);
+            }
+        }
+    }
+    commit(tx)
+}
+
+/// The same with a savepoint for each command, so that those that fail undo only themselves.
+fn run_each(
+    conn: &mut SqliteConnection,
+    waiting: &mut [Box<dyn Command>],
+) -> StoreResult<(Consequences, u64)> {
+    sql::Begin {}.execute(conn)?;
+    let mut tx = Transaction::new(conn);
+    for command in waiting {
+        sql::Savepoint {}.execute(tx.conn)?;
+        match command.run(&mut tx) {
+            Ok(()) => tx.command_succeeded(),
             Err(error) if error.is_weather() => return Err(error),
             Err(_) => {
                 sql::RollbackTo {}.execute(tx.conn)?;
@@ -162,9 +201,13 @@ fn run_group(
         }
         sql::Release {}.execute(tx.conn)?;
     }
+    commit(tx)
+}
+
+fn commit(mut tx: Transaction<'_>) -> StoreResult<(Consequences, u64)> {
     let consequences = tx.finish()?;
     let stale = tx.stale;
-    sql::Commit {}.execute(conn)?;
+    sql::Commit {}.execute(tx.conn)?;
     Ok((consequences, stale))
 }
 
