@@ -47,7 +47,7 @@ impl Pair {
         let folder = TempDir::new().unwrap();
         let store = Arc::new(SqliteStore::open(&folder.path().join("t.db")).unwrap());
         Self {
-            folder: folder,
+            folder,
             store,
             ledger: Ledger::default(),
             leases: Vec::new(),
