@@ -16,7 +16,7 @@ use crate::cli::{
     StatsArgs, SyncArgs, Verb, WeatherArgs, WorldArgs, stats, terminal,
 };
 use crate::config::{self, Config};
-use crate::engine::{Engine, EngineConfig};
+use crate::engine::{Engine, EngineConfig, Services};
 use crate::limiter::{GateAddr, KeyState, RiotGate, StopGate};
 use crate::metrics::Metrics;
 use crate::model::{
@@ -207,7 +207,10 @@ impl Running {
             engine_config,
             store.clone(),
             registry,
-            vec![gate_spec],
+            Services {
+                children: vec![gate_spec],
+                ..Services::default()
+            },
             metrics.clone(),
         )
         .await?;

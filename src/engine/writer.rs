@@ -63,7 +63,8 @@ impl Handler<StopWriter> for StoreWriter {
 mod tests {
     use super::*;
     use crate::engine::{
-        Engine, EngineConfig, JobContext, QueueConfig, Registry, Task, TaskFuture, TaskResult,
+        Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture,
+        TaskResult,
     };
     use crate::metrics::Metrics;
     use crate::model::{After, NewJob, Priority, RetryPolicy, Timestamp};
@@ -91,6 +92,7 @@ mod tests {
         NewJob {
             kind: "k",
             queue: "q",
+            lane: "",
             key: None,
             args: "{}".to_owned(),
             priority: Priority::DEFAULT,
@@ -132,7 +134,7 @@ mod tests {
             config,
             store.clone(),
             registry,
-            vec![],
+            Services::default(),
             Arc::new(Metrics::default()),
         )
         .await

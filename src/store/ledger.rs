@@ -17,6 +17,7 @@ use crate::model::{
 pub(crate) struct Row {
     pub kind: String,
     pub queue: String,
+    pub lane: &'static str,
     pub key: Option<String>,
     pub priority: Priority,
     pub max_attempts: u32,
@@ -95,6 +96,7 @@ impl Ledger {
         let id = self.insert(Row {
             kind: BATCH_KIND.to_owned(),
             queue: "default".to_owned(),
+            lane: "",
             key: None,
             priority: Priority::DEFAULT,
             max_attempts: 1,
@@ -242,6 +244,7 @@ impl Ledger {
         let id = self.insert(Row {
             kind: job.kind.to_owned(),
             queue: job.queue.to_owned(),
+            lane: job.lane,
             key: job.key.clone(),
             priority: job.priority,
             max_attempts: job.max_attempts,
@@ -268,6 +271,7 @@ impl Ledger {
         &mut self,
         queue: &str,
         limit: usize,
+        closed: &[String],
         engine: &str,
         _now: Timestamp,
     ) -> Vec<ClaimedJob> {
@@ -275,6 +279,7 @@ impl Ledger {
             .jobs
             .iter()
             .filter(|(_, row)| row.state == JobState::Available && row.queue == queue)
+            .filter(|(_, row)| !closed.iter().any(|lane| lane == row.lane))
             .map(|(id, row)| (row.crash_count > 0, row.priority, row.turn, *id))
             .collect();
         ready.sort_unstable();
@@ -305,6 +310,7 @@ impl Ledger {
                     lease,
                     flow: row.flow,
                     kind: row.kind.clone(),
+                    lane: row.lane.to_owned(),
                     key: row.key.clone(),
                     args: String::new(),
                     priority: row.priority,

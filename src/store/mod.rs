@@ -239,11 +239,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Makes up to `limit` available jobs of the queue running, first by priority, then
     /// by turn (the flows of a queue take turns), then by age.
     /// Jobs that ran when an engine died are claimed one at a time, so that one that kills engines is
-    /// told from those that were there by chance.
+    /// told from those that were there by chance. Jobs of `closed` lanes are passed over.
     async fn claim(
         &self,
         queue: &str,
         limit: usize,
+        closed: &[String],
         engine: &str,
         now: Timestamp,
     ) -> StoreResult<Vec<ClaimedJob>>;

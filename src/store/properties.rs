@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::ledger::Ledger;
-use super::orders::{Order, QUEUES, orders};
+use super::orders::{Order, QUEUES, lanes, orders};
 use super::{Fenced, Retried};
 use crate::model::{ClaimedJob, JobId, JobState, Timestamp};
 
@@ -49,9 +49,15 @@ impl World {
                 let jobs: Vec<_> = sketches.iter().map(|job| job.job(&known, now)).collect();
                 self.ledger.enqueue_batch(&jobs, now);
             }
-            Order::Claim { queue, limit } => {
+            Order::Claim {
+                queue,
+                limit,
+                closed,
+            } => {
                 let engine = self.engine();
-                let claimed = self.ledger.claim(QUEUES[*queue], *limit, &engine, now);
+                let claimed =
+                    self.ledger
+                        .claim(QUEUES[*queue], *limit, &lanes(*closed), &engine, now);
                 self.leases.extend(claimed);
             }
             Order::Settle { lease, end } => {
@@ -161,7 +167,7 @@ proptest! {
             let engine = world.engine();
             let jobs: Vec<_> = QUEUES
                 .iter()
-                .flat_map(|queue| world.ledger.claim(queue, 3, &engine, world.now))
+                .flat_map(|queue| world.ledger.claim(queue, 3, &[], &engine, world.now))
                 .collect();
             if jobs.is_empty() {
                 break;

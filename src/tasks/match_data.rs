@@ -38,6 +38,7 @@ pub(super) fn job(
     NewJob {
         kind: MatchSync::KIND,
         queue: MATCH_PROCESSING,
+        lane: id.route().as_str(),
         key: Some(if with_timeline {
             id.to_string()
         } else {

@@ -15,7 +15,7 @@ use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::model::records::PlayerRecord;
 use crate::model::{
     After, Failure, MatchId, NewJob, Outcome, Platform, Priority, Puuid, RetryPolicy, RiotId,
-    Timestamp, Year,
+    Route, Timestamp, Year,
 };
 use crate::riot::{Call, RiotError, parse_account, parse_match_ids, parse_summoner};
 use crate::store::{Effect, StoreError};
@@ -44,6 +44,7 @@ impl PlayerSyncArgs {
         NewJob {
             kind: PlayerSync::KIND,
             queue: PLAYER_SYNC,
+            lane: Route::Region(self.platform.region()).as_str(),
             key: Some(format!(
                 "{}/{}/{}{timelines}",
                 self.platform,

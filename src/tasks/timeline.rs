@@ -25,6 +25,7 @@ pub(super) fn job(id: MatchId, young: bool, priority: Priority, policy: RetryPol
     NewJob {
         kind: TimelineSync::KIND,
         queue: TIMELINE_PROCESSING,
+        lane: id.route().as_str(),
         key: Some(id.to_string()),
         args: serde_json::to_string(&Args {
             match_id: id,

@@ -59,7 +59,7 @@ async fn store_effect(store: &SqliteStore, effect: Effect) {
         .enqueue(vec![new_job("sample", None)], NOW)
         .await
         .unwrap();
-    let lease = store.claim("q", 1, "e", NOW).await.unwrap()[0].lease;
+    let lease = store.claim("q", 1, &[], "e", NOW).await.unwrap()[0].lease;
     let settlement = attempt::settle(1, 1, Outcome::Complete(json!(null)), Duration::ZERO, NOW);
     let completion = Completion {
         effects: vec![effect],

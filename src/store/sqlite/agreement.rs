@@ -13,7 +13,7 @@ use super::SqliteStore;
 use crate::model::rollup::KindCount;
 use crate::model::{ClaimedJob, JobId, JobState, Timestamp};
 use crate::store::ledger::Ledger;
-use crate::store::orders::{End, Order, QUEUES, orders};
+use crate::store::orders::{End, Order, QUEUES, lanes, orders};
 use crate::store::{Fenced, Store};
 
 /// What an order came to, in words that both sides share.
@@ -89,13 +89,20 @@ impl Pair {
                         (Answer::Other(format!("{done:?}")), vec![])
                     }));
                 }
-                Order::Claim { queue, limit } => {
-                    let (queue, limit) = (QUEUES[*queue], *limit);
-                    let claimed = self.ledger.claim(queue, limit, &engine, now);
+                Order::Claim {
+                    queue,
+                    limit,
+                    closed,
+                } => {
+                    let (queue, limit, closed) = (QUEUES[*queue], *limit, lanes(*closed));
+                    let claimed = self.ledger.claim(queue, limit, &closed, &engine, now);
                     expected.push(heads(&claimed));
                     claimed_by_model.extend(claimed);
                     asked.push(Box::pin(async move {
-                        let claimed = store.claim(queue, limit, &engine, now).await.unwrap();
+                        let claimed = store
+                            .claim(queue, limit, &closed, &engine, now)
+                            .await
+                            .unwrap();
                         (heads(&claimed), claimed)
                     }));
                 }

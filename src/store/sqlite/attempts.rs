@@ -18,23 +18,39 @@ impl Transaction<'_> {
         &mut self,
         queue: &str,
         limit: usize,
+        closed: &[String],
         engine: &str,
         now: Timestamp,
     ) -> StoreResult<Vec<ClaimedJob>> {
         type Row = (
             (i64, i64, i64, i64),
-            (String, Option<String>, String, i32, i32, i32),
+            (String, String, Option<String>, String, i32, i32, i32),
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut rows: Vec<Row> = sql::Claim {
-            engine,
-            now: now.as_millis(),
-            suspect_queue: queue,
-            queue,
-            limit,
-            limit_all: limit,
-        }
-        .load(self.conn)?;
+        let mut rows: Vec<Row> = if closed.is_empty() {
+            sql::Claim {
+                engine,
+                now: now.as_millis(),
+                suspect_queue: queue,
+                queue,
+                limit,
+                limit_all: limit,
+            }
+            .load(self.conn)?
+        } else {
+            let lanes = &to_json(&closed)?;
+            sql::ClaimPast {
+                engine,
+                now: now.as_millis(),
+                suspect_queue: queue,
+                suspect_lanes: lanes,
+                queue,
+                lanes,
+                limit,
+                limit_all: limit,
+            }
+            .load(self.conn)?
+        };
         // RETURNING promises no order.
         rows.sort_unstable_by_key(|((id, _, _, turn), (.., priority, _, _))| {
             (*priority, *turn, *id)
@@ -42,7 +58,10 @@ impl Transaction<'_> {
         Ok(rows
             .into_iter()
             .map(
-                |((id, token, flow, _), (kind, key, args, priority, attempt, max_attempts))| {
+                |(
+                    (id, token, flow, _),
+                    (kind, lane, key, args, priority, attempt, max_attempts),
+                )| {
                     ClaimedJob {
                         lease: Lease {
                             job: JobId(id),
@@ -50,6 +69,7 @@ impl Transaction<'_> {
                         },
                         flow: JobId(flow),
                         kind,
+                        lane,
                         key,
                         args,
                         priority: Priority::new(u8::try_from(priority).unwrap_or(u8::MAX)),

@@ -177,11 +177,12 @@ impl Store for SqliteStore {
         &self,
         queue: &str,
         limit: usize,
+        closed: &[String],
         engine: &str,
         now: Timestamp,
     ) -> StoreResult<Vec<ClaimedJob>> {
-        let (queue, engine) = (queue.to_owned(), engine.to_owned());
-        self.write(move |tx| tx.claim(&queue, limit, &engine, now))
+        let (queue, engine, closed) = (queue.to_owned(), engine.to_owned(), closed.to_vec());
+        self.write(move |tx| tx.claim(&queue, limit, &closed, &engine, now))
             .await
     }
 
