@@ -5,4 +5,6 @@
 mod engine;
 mod program;
 mod samples;
+mod setup;
 mod store;
+mod weather;
