@@ -212,16 +212,17 @@ impl Running {
         let base = BaseUrl::new(base).map_err(CliError::Usage)?;
         let client = RiotClient::new(base).map_err(|error| CliError::Engine(error.to_string()))?;
         let metrics = Arc::new(Metrics::default());
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path)?);
         let (gate, services) = Gate::new(
             key,
             source,
             Arc::new(client),
             tasks::API_QUEUES,
+            Some(store.clone()),
             metrics.clone(),
         );
         let ring = gate.ring.clone();
         watch_panics(move |text| ring.redact(text));
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path)?);
         let policies = policies(config);
         let registry = Arc::new(tasks::registry(&gate.api, policies));
         let mut queues = tasks::queues();

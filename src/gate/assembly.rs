@@ -15,6 +15,7 @@ use super::weather::Weather;
 use crate::engine::Services;
 use crate::metrics::Metrics;
 use crate::riot::{ApiKey, Transport};
+use crate::store::Store;
 use crate::supervision::{ChildHandle, ChildSpec};
 
 /// Where new keys come from.
@@ -51,11 +52,14 @@ pub struct Gate {
 
 impl Gate {
     /// The gate and its actors, which the engine starts. `queues` are those whose jobs call the API.
+    /// With a store, engines that use it share the key's limits by it, and one that starts anew knows
+    /// what went before.
     pub fn new(
         key: ApiKey,
         source: KeySource,
         transport: Arc<dyn Transport>,
         queues: impl IntoIterator<Item = &'static str>,
+        store: Option<Arc<dyn Store>>,
         metrics: Arc<Metrics>,
     ) -> (Self, Services) {
         let ring = Arc::new(KeyRing::new(key));
@@ -71,7 +75,8 @@ impl Gate {
             metrics,
         ));
         let gate = Self { api, weather, ring };
-        let mut children = vec![gate.gate_spec(tell, transport, source.remedy().map(Into::into))];
+        let mut children =
+            vec![gate.gate_spec(tell, transport, source.remedy().map(Into::into), store)];
         if source.watch {
             children.push(gate.watch_spec(source, addr));
         }
@@ -93,6 +98,7 @@ impl Gate {
         tell: watch::Sender<Addr<RiotGate>>,
         transport: Arc<dyn Transport>,
         remedy: Option<Arc<str>>,
+        store: Option<Arc<dyn Store>>,
     ) -> ChildSpec {
         let (ring, weather) = (self.ring.clone(), self.weather.clone());
         ChildSpec::permanent("riot_gate", move |guard| {
@@ -101,6 +107,7 @@ impl Gate {
                 weather.clone(),
                 transport.clone(),
                 remedy.clone(),
+                store.clone(),
                 guard,
             );
             let addr = gate.start();

@@ -3,6 +3,7 @@
 
 pub mod attempt;
 mod bucket;
+pub mod budget_share;
 pub mod ids;
 pub mod job;
 pub mod records;

@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 
 pub use error::StoreError;
 
+use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{
     MatchRecord, MissingPayload, Payload, PayloadKind, PlayerRecord, TimelineRecord,
 };
@@ -208,6 +209,15 @@ pub struct EngineInfo {
     pub version: &'static str,
 }
 
+/// Who reports on a board of budgets, and on which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetSeat {
+    pub key_fingerprint: Arc<str>,
+    pub route: &'static str,
+    /// New for every life of a limiter.
+    pub engine: Arc<str>,
+}
+
 /// Commits of the writer, for people and the metrics log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WriterStats {
@@ -303,6 +313,14 @@ pub trait Store: Send + Sync + fmt::Debug {
         keep: &[Lease],
         now: Timestamp,
     ) -> StoreResult<usize>;
+    /// Puts an engine's report of a key's use of a route on the board that engines of the key share, and
+    /// takes what it may use.
+    async fn share_budget(
+        &self,
+        seat: BudgetSeat,
+        report: BoardReport,
+        now: Timestamp,
+    ) -> StoreResult<BoardGrant>;
     async fn engine_started(&self, engine: EngineInfo, now: Timestamp) -> StoreResult<()>;
     async fn engine_stopped(&self, engine: &str, now: Timestamp) -> StoreResult<()>;
     async fn job(&self, id: JobId) -> StoreResult<Option<JobRecord>>;

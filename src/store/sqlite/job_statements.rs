@@ -339,3 +339,26 @@ statement! {
      UNION ALL
      SELECT 2, kind, id FROM missing_payloads WHERE id IN (SELECT value FROM json_each(?))";
 }
+
+statement! {
+    BudgetRows<'a> { key: &'a str => Text, route: &'a str => Text } -> (Text, Text, BigInt, Opt<BigInt>) =
+    "SELECT engine_id, windows, reported_at, ended_at FROM rate_budgets WHERE key_fingerprint = ? AND route = ?";
+}
+
+statement! {
+    PutBudget<'a> {
+        key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text, windows: &'a str => Text,
+        reported_at: i64 => BigInt,
+    } -> () =
+    "INSERT OR REPLACE INTO rate_budgets (key_fingerprint, route, engine_id, windows, reported_at) VALUES (?, ?, ?, ?, ?)";
+}
+
+statement! {
+    DropBudget<'a> { key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text } -> () =
+    "DELETE FROM rate_budgets WHERE key_fingerprint = ? AND route = ? AND engine_id = ?";
+}
+
+statement! {
+    /// A database file has one engine: those before it have ended.
+    EndBudgets { now: i64 => BigInt } -> () = "UPDATE rate_budgets SET ended_at = ? WHERE ended_at IS NULL";
+}

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod agreement;
 mod attempts;
+mod budgets;
 mod data;
 mod data_statements;
 mod enqueue;
@@ -31,9 +32,11 @@ use self::reader::{JobTuple, Readers, job_from};
 use self::transaction::Transaction;
 use self::writer::{Command, Counters};
 use super::{
-    Batch, Cancelled, Completion, EngineInfo, Enqueued, Fenced, Hints, Rescued, Retried, Staged,
-    Store, StoreError, StoreResult, StoredMatches, StoredPlayer, Wanted, WriterStats, YearlyStats,
+    Batch, BudgetSeat, Cancelled, Completion, EngineInfo, Enqueued, Fenced, Hints, Rescued,
+    Retried, Staged, Store, StoreError, StoreResult, StoredMatches, StoredPlayer, Wanted,
+    WriterStats, YearlyStats,
 };
+use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Codec, Payload, PayloadKind};
 use crate::model::{ClaimedJob, JobId, JobRecord, Lease, MatchId, NewJob, RiotId, Timestamp};
 
@@ -234,6 +237,16 @@ impl Store for SqliteStore {
         let (engine, queue) = (engine.to_owned(), queue.map(str::to_owned));
         let keep = keep.to_vec();
         self.write(move |tx| tx.release(&engine, queue.as_deref(), &keep, now))
+            .await
+    }
+
+    async fn share_budget(
+        &self,
+        seat: BudgetSeat,
+        report: BoardReport,
+        now: Timestamp,
+    ) -> StoreResult<BoardGrant> {
+        self.write(move |tx| tx.share_budget(&seat, &report, now))
             .await
     }
 
