@@ -11,6 +11,7 @@
 //! ```
 
 mod attempts;
+mod controls;
 mod executor;
 mod lanes;
 mod pruner;
@@ -31,8 +32,9 @@ use actix::prelude::*;
 use tokio::sync::watch;
 
 pub use attempts::CancelSignal;
+pub use controls::{QueueControl, QueueControls, QueueSettings, SLOTS_MAX};
 pub use lanes::Holds;
-pub use queue::{Claim, Drain, Pause, QueueConfig, QueueSupervisor, Resume};
+pub use queue::{Claim, Drain, QueueConfig, QueueSupervisor};
 pub use registry::Registry;
 pub use task::{JobContext, Task, TaskFuture, TaskResult};
 
@@ -62,6 +64,22 @@ pub struct Services {
     pub children: Vec<ChildSpec>,
     /// What the services say may not start now.
     pub holds: watch::Receiver<Holds>,
+    /// Started last: those that serve and watch the engine.
+    pub above: Above,
+}
+
+/// Makes the services that lean on the engine.
+pub type Above = Box<dyn FnOnce(&EngineHandle) -> Vec<ChildSpec>>;
+
+/// An engine as those see it that serve and watch it.
+#[derive(Debug, Clone)]
+pub struct EngineHandle {
+    pub id: Arc<str>,
+    pub started_at: Timestamp,
+    pub queues: Arc<QueueControls>,
+    pub store: Arc<dyn Store>,
+    pub registry: Arc<Registry>,
+    pub metrics: Arc<Metrics>,
 }
 
 impl Default for Services {
@@ -69,6 +87,7 @@ impl Default for Services {
         Self {
             children: Vec::new(),
             holds: watch::channel(Holds::default()).1,
+            above: Box::new(|_| Vec::new()),
         }
     }
 }
@@ -76,9 +95,8 @@ impl Default for Services {
 /// A running engine. Dropping it stops nothing; `stop` does.
 #[derive(Debug)]
 pub struct Engine {
-    id: Arc<str>,
+    handle: EngineHandle,
     root: Addr<Supervisor>,
-    store: Arc<dyn Store>,
     escalated: watch::Receiver<Option<String>>,
 }
 
@@ -108,13 +126,23 @@ impl Engine {
                 rescued.poisoned
             );
         }
+        let queues = QueueControls::new(&config.queues, services.holds.clone(), &metrics);
+        let handle = EngineHandle {
+            id: id.clone(),
+            started_at: now,
+            queues: Arc::new(queues),
+            store: store.clone(),
+            registry: registry.clone(),
+            metrics,
+        };
         let attempts = Arc::new(Attempts::default());
         let (tell, escalated) = watch::channel(None);
         let mut specs = vec![writer_spec(store.clone())];
         specs.extend(services.children);
         specs.extend([
             queues_spec(
-                &config,
+                &handle.queues,
+                config.drain,
                 &Shared {
                     engine: id.clone(),
                     store: store.clone(),
@@ -122,27 +150,30 @@ impl Engine {
                     attempts: attempts.clone(),
                     holds: services.holds,
                 },
-                &metrics,
             ),
             stager_spec(store.clone()),
             canceller_spec(id.clone(), store.clone(), attempts),
-            pruner_spec(store.clone(), config.keep_finished),
+            pruner_spec(store, config.keep_finished),
         ]);
+        specs.extend((services.above)(&handle));
         let root = Supervisor::new("/engine", Strategy::RestForOne, Intensity::default(), specs)
             .on_escalation(move |why| {
                 tell.send_replace(Some(why));
             })
             .start();
         Ok(Self {
-            id,
+            handle,
             root,
-            store,
             escalated,
         })
     }
 
     pub fn id(&self) -> &str {
-        &self.id
+        &self.handle.id
+    }
+
+    pub fn handle(&self) -> &EngineHandle {
+        &self.handle
     }
 
     /// Resolves with the reason when the engine's supervisors have given up.
@@ -159,8 +190,11 @@ impl Engine {
         // A root that escalated has stopped already.
         let _ = self.root.send(Shutdown).await;
         let now = Timestamp::now();
-        self.store.release(&self.id, None, &[], now).await?;
-        self.store.engine_stopped(&self.id, now).await
+        self.handle
+            .store
+            .release(&self.handle.id, None, &[], now)
+            .await?;
+        self.handle.store.engine_stopped(&self.handle.id, now).await
     }
 }
 
@@ -219,24 +253,16 @@ fn pruner_spec(store: Arc<dyn Store>, keep: Duration) -> ChildSpec {
     })
 }
 
-fn queues_spec(config: &EngineConfig, shared: &Shared, metrics: &Arc<Metrics>) -> ChildSpec {
-    let (config, shared, metrics) = (config.clone(), shared.clone(), metrics.clone());
-    let stop_timeout = config.drain + Duration::from_secs(5);
+fn queues_spec(queues: &Arc<QueueControls>, drain: Duration, shared: &Shared) -> ChildSpec {
+    let (queues, shared) = (queues.clone(), shared.clone());
     let mut spec = ChildSpec::permanent("queues", move |guard| {
-        let specs = config
-            .queues
+        let specs = queues
+            .all()
             .iter()
             .map(|queue| {
-                let counters = metrics.queue(queue.name);
-                let (queue, shared, drain) = (queue.clone(), shared.clone(), config.drain);
+                let (queue, shared) = (queue.clone(), shared.clone());
                 let mut spec = ChildSpec::permanent(queue.name, move |guard| {
-                    let addr = QueueSupervisor::new(
-                        queue.clone(),
-                        shared.clone(),
-                        counters.clone(),
-                        guard,
-                    )
-                    .start();
+                    let addr = QueueSupervisor::new(queue.clone(), shared.clone(), guard).start();
                     ChildHandle {
                         stop: Box::new(move || {
                             Box::pin(async move {
@@ -260,7 +286,7 @@ fn queues_spec(config: &EngineConfig, shared: &Shared, metrics: &Arc<Metrics>) -
             .start(),
         )
     });
-    spec.stop_timeout = stop_timeout + Duration::from_secs(5);
+    spec.stop_timeout = drain + Duration::from_secs(10);
     spec
 }
 

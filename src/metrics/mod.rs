@@ -22,6 +22,8 @@ pub struct Metrics {
 #[derive(Debug, Default)]
 pub struct QueueCounters {
     pub running: AtomicU64,
+    /// Jobs held ready in memory beyond them.
+    pub ready: AtomicU64,
     pub processed: AtomicU64,
     pub retried: AtomicU64,
     pub snoozed: AtomicU64,

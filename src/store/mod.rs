@@ -91,6 +91,25 @@ pub struct Enqueued {
     pub joined: bool,
 }
 
+/// Which jobs to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobFilter {
+    pub state: Option<JobState>,
+    pub kind: Option<String>,
+    pub queue: Option<String>,
+    /// Only jobs that were enqueued before this one.
+    pub before: Option<JobId>,
+    pub limit: usize,
+}
+
+/// Open jobs of a queue in one state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenCount {
+    pub queue: String,
+    pub state: JobState,
+    pub jobs: u64,
+}
+
 /// Many jobs under one handle: a job that ends with the last of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
@@ -278,6 +297,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn engine_started(&self, engine: EngineInfo, now: Timestamp) -> StoreResult<()>;
     async fn engine_stopped(&self, engine: &str, now: Timestamp) -> StoreResult<()>;
     async fn job(&self, id: JobId) -> StoreResult<Option<JobRecord>>;
+    /// Those of these jobs that there are, in any order.
+    async fn jobs_by_id(&self, ids: &[JobId]) -> StoreResult<Vec<JobRecord>>;
+    /// Newest first.
+    async fn list_jobs(&self, filter: &JobFilter) -> StoreResult<Vec<JobRecord>>;
+    /// What is open, by queue and state; none of a queue and state: no line.
+    async fn open_counts(&self) -> StoreResult<Vec<OpenCount>>;
     /// Jobs not in a final state.
     async fn open_jobs(&self) -> StoreResult<u64>;
 
