@@ -35,7 +35,7 @@ pub use attempts::CancelSignal;
 pub use controls::{QueueControl, QueueControls, QueueSettings, SLOTS_MAX};
 pub use lanes::Holds;
 pub use queue::{Claim, Drain, QueueConfig, QueueSupervisor};
-pub use registry::Registry;
+pub use registry::{OrderError, Registry};
 pub use task::{JobContext, Task, TaskFuture, TaskResult};
 
 use self::attempts::Attempts;
@@ -44,7 +44,8 @@ use crate::metrics::Metrics;
 use crate::model::Timestamp;
 use crate::store::{EngineInfo, Store, StoreResult};
 use crate::supervision::{
-    ChildHandle, ChildSpec, Intensity, Shutdown, Strategy, Supervisor, supervisor_handle,
+    ChildHandle, ChildSpec, Intensity, ListChildren, Shutdown, Strategy, Supervisor,
+    supervisor_handle,
 };
 
 /// How an engine is set.
@@ -183,6 +184,12 @@ impl Engine {
             Ok(why) => why.clone().unwrap_or_default(),
             Err(_) => "the engine's supervisor is gone".to_owned(),
         }
+    }
+
+    /// The engine's children, and how often each was restarted since it was last quiet.
+    pub async fn restarts(&self) -> Vec<(String, u64)> {
+        // A root that has stopped has no children.
+        self.root.send(ListChildren).await.unwrap_or_default()
     }
 
     /// Drains the queues and stops the actors, in reverse order of their start.
