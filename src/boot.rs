@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::Actor;
 use serde_json::json;
-use tokio::sync::watch;
 
 use crate::bench::{JobsBench, LimiterBench};
 use crate::cli::follow::{Follow, summary};
@@ -16,8 +14,8 @@ use crate::cli::{
     StatsArgs, SyncArgs, Verb, WeatherArgs, WorldArgs, stats, terminal,
 };
 use crate::config::{self, Config};
-use crate::engine::{Engine, EngineConfig, Services};
-use crate::limiter::{GateAddr, KeyState, RiotGate, StopGate};
+use crate::engine::{Engine, EngineConfig};
+use crate::gate::{Gate, KeySource, KeyState};
 use crate::metrics::Metrics;
 use crate::model::{
     JobId, JobRecord, JobState, Platform, Priority, RetryPolicy, RiotId, Timestamp, Year,
@@ -28,9 +26,9 @@ use crate::simulator::{
 };
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Cancelled, Retried, Store, StoreError};
-use crate::supervision::{ChildHandle, ChildSpec, watch_panics};
+use crate::supervision::watch_panics;
 use crate::tasks::{
-    self, MatchSync, PlayerSync, PlayerSyncArgs, Policies, RiotApi, TimelineSync, job_document,
+    self, MatchSync, PlayerSync, PlayerSyncArgs, Policies, TimelineSync, job_document,
 };
 
 /// How often a followed job is looked at.
@@ -70,11 +68,14 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
         None
     };
     let (key, base) = match &simulator {
-        Some(simulator) => (SIMULATED_KEY.to_owned(), simulator.base_url()),
-        None => (required_key()?, config.riot.base_url.clone()),
+        Some(simulator) => {
+            let key = (SIMULATED_KEY.to_owned(), KeySource::default());
+            (key, simulator.base_url())
+        }
+        None => (required_key(false)?, config.riot.base_url.clone()),
     };
     let path = database_path(global, config, args.simulate)?;
-    let running = Running::start(config, &path, &key, &base).await?;
+    let running = Running::start(config, &path, key, &base).await?;
     let outcome = running.sync_and_follow(&order).await;
     let stopped = running.stop().await;
     let job = outcome?;
@@ -114,14 +115,21 @@ fn read_order(config: &Config, args: &SyncArgs) -> Result<PlayerSyncArgs, CliErr
     })
 }
 
-fn required_key() -> Result<String, CliError> {
-    config::api_key_text()?.ok_or_else(|| {
+/// The key, and where new ones come from; `watch`: while the engine runs.
+fn required_key(watch: bool) -> Result<(String, KeySource), CliError> {
+    let found = config::api_key()?.ok_or_else(|| {
         CliError::Usage(
             "there is no API key. Set RIOT_API_KEY (a development key is free at developer.riotgames.com), \
              or try --simulate, which needs none"
                 .to_owned(),
         )
-    })
+    })?;
+    let source = KeySource {
+        file: config::api_key_file(),
+        from_file: found.from_file,
+        watch,
+    };
+    Ok((found.text, source))
 }
 
 /// The file of the database. A simulated world has one of its own, so that it never mixes with real data.
@@ -142,55 +150,47 @@ fn database_path(global: &Global, config: &Config, simulated: bool) -> Result<Pa
     }
 }
 
-/// The gate as a child of the engine's supervisor, and where it is.
-fn gate_spec(key: watch::Sender<KeyState>) -> (ChildSpec, GateAddr) {
-    // Nobody answers at this address; the supervisor puts the real one in its place.
-    let (nowhere, _) = actix::dev::channel::channel(1);
-    let (tell, gate) = watch::channel(actix::Addr::new(nowhere));
-    let spec = ChildSpec::permanent("riot_gate", move |guard| {
-        let addr = RiotGate::new(key.clone(), guard).start();
-        tell.send_replace(addr.clone());
-        ChildHandle {
-            stop: Box::new(move || {
-                Box::pin(async move {
-                    let _ = addr.send(StopGate).await;
-                })
-            }),
-        }
-    });
-    (spec, gate)
-}
-
 /// An engine inside this process, with what it stands on.
 struct Running {
     store: Arc<dyn Store>,
     engine: Engine,
     metrics: Arc<Metrics>,
-    key: watch::Sender<KeyState>,
+    gate: Gate,
     policies: Policies,
 }
 
 impl Running {
-    async fn start(config: &Config, path: &Path, key: &str, base: &str) -> Result<Self, CliError> {
-        let key = ApiKey::new(key)
-            .map_err(|why| CliError::Usage(format!("{why}. Check RIOT_API_KEY")))?;
+    async fn start(
+        config: &Config,
+        path: &Path,
+        (key, source): (String, KeySource),
+        base: &str,
+    ) -> Result<Self, CliError> {
+        let key = ApiKey::new(&key).map_err(|why| {
+            CliError::Usage(format!(
+                "{why}. Check {}",
+                if source.from_file {
+                    "the file that RIOT_API_KEY_FILE names"
+                } else {
+                    "RIOT_API_KEY"
+                }
+            ))
+        })?;
         let base = BaseUrl::new(base).map_err(CliError::Usage)?;
-        let secret = key.clone();
-        watch_panics(move |text| secret.redact(text));
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path)?);
-        let client =
-            RiotClient::new(base, key).map_err(|error| CliError::Engine(error.to_string()))?;
+        let client = RiotClient::new(base).map_err(|error| CliError::Engine(error.to_string()))?;
         let metrics = Arc::new(Metrics::default());
-        let (tell_key, key_state) = watch::channel(KeyState::Valid);
-        let (gate_spec, gate) = gate_spec(tell_key.clone());
-        let api = Arc::new(RiotApi::new(
-            client,
-            gate,
-            key_state.clone(),
+        let (gate, services) = Gate::new(
+            key,
+            source,
+            Arc::new(client),
+            tasks::API_QUEUES,
             metrics.clone(),
-        ));
+        );
+        let ring = gate.ring.clone();
+        watch_panics(move |text| ring.redact(text));
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path)?);
         let policies = policies(config);
-        let registry = Arc::new(tasks::registry(&api, policies));
+        let registry = Arc::new(tasks::registry(&gate.api, policies));
         let mut queues = tasks::queues();
         for queue in &mut queues {
             if let Some(settings) = config.queues.get(queue.name) {
@@ -207,10 +207,7 @@ impl Running {
             engine_config,
             store.clone(),
             registry,
-            Services {
-                children: vec![gate_spec],
-                ..Services::default()
-            },
+            services,
             metrics.clone(),
         )
         .await?;
@@ -218,7 +215,7 @@ impl Running {
             store,
             engine,
             metrics,
-            key: tell_key,
+            gate,
             policies,
         })
     }
@@ -260,10 +257,11 @@ impl Running {
         }
     }
 
+    /// Resolves when the key was tried again after its rejection, and rejected again.
     async fn key_rejected(&self) -> u16 {
-        let mut key = self.key.subscribe();
+        let mut key = self.gate.weather.key();
         loop {
-            if let KeyState::Rejected(status) = *key.borrow_and_update() {
+            if let KeyState::Rejected { status, again: 1.. } = *key.borrow_and_update() {
                 return status;
             }
             if key.changed().await.is_err() {
@@ -274,7 +272,7 @@ impl Running {
 
     async fn stop(&self) -> Result<(), CliError> {
         // Calls that wait for their turn are given up, so that a stop need not wait for them.
-        self.key.send_replace(KeyState::Closed);
+        self.gate.weather.close();
         self.engine.stop().await?;
         Ok(())
     }
@@ -366,7 +364,7 @@ async fn show_stats(global: &Global, config: &Config, args: &StatsArgs) -> Resul
 
 async fn serve(global: &Global, config: &Config) -> Result<(), CliError> {
     let path = database_path(global, config, false)?;
-    let running = Running::start(config, &path, &required_key()?, &config.riot.base_url).await?;
+    let running = Running::start(config, &path, required_key(true)?, &config.riot.base_url).await?;
     let open = running.store.open_jobs().await?;
     tracing::info!(
         "engine {} is ready; {open} open jobs in {}",

@@ -3,6 +3,7 @@
 //! A setting that is not known is an error, not a silence: a typing mistake must not run for a week.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -152,18 +153,45 @@ pub fn data_folder() -> PathBuf {
         .join("riftsync")
 }
 
+/// A key as it was found.
+pub struct KeyText {
+    pub text: String,
+    /// From the file that `RIOT_API_KEY_FILE` names.
+    pub from_file: bool,
+}
+
+impl fmt::Debug for KeyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyText")
+            .field("from_file", &self.from_file)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The file that `RIOT_API_KEY_FILE` names.
+pub fn api_key_file() -> Option<PathBuf> {
+    let named = std::env::var_os("RIOT_API_KEY_FILE").map(PathBuf::from);
+    named.filter(|path| !path.as_os_str().is_empty())
+}
+
 /// The API key from `RIOT_API_KEY` or the file that `RIOT_API_KEY_FILE` names.
-pub fn api_key_text() -> Result<Option<String>, ConfigError> {
+pub fn api_key() -> Result<Option<KeyText>, ConfigError> {
     if let Ok(text) = std::env::var("RIOT_API_KEY")
         && !text.trim().is_empty()
     {
-        return Ok(Some(text));
+        return Ok(Some(KeyText {
+            text,
+            from_file: false,
+        }));
     }
-    let Some(path) = std::env::var_os("RIOT_API_KEY_FILE").map(PathBuf::from) else {
+    let Some(path) = api_key_file() else {
         return Ok(None);
     };
     match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(Some(text)),
+        Ok(text) => Ok(Some(KeyText {
+            text,
+            from_file: true,
+        })),
         Err(cause) => Err(ConfigError::KeyFile {
             path,
             cause: cause.to_string(),

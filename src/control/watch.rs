@@ -153,7 +153,8 @@ mod tests {
         assert!(watch.follow(JobId(99)).await.unwrap().is_none());
         let looking = watch.clone();
         let look = tokio::spawn(async move { looking.run().await });
-        store.claim("q", 1, &[], "e", now).await.unwrap();
+        let wanted = crate::store::Wanted::of("q", 1);
+        store.claim(wanted, "e", now).await.unwrap();
         let running = |seen: &Seen| seen.as_ref().is_some_and(|j| j.state == JobState::Running);
         quick.wait_for(running).await.unwrap();
         store.release("e", None, &[], now).await.unwrap();

@@ -62,10 +62,11 @@ impl Lanes {
         });
     }
 
-    /// May another job of the lane start, with so many slots free?
-    pub(super) fn may_start(&self, lane: &str, free: usize) -> bool {
+    /// May another job of the lane start, with so many slots free? An urgent one need not leave room.
+    pub(super) fn may_start(&self, lane: &str, free: usize, urgent: bool) -> bool {
         let running = self.counts.get(lane).map_or(0, |[_, running]| *running);
-        lane.is_empty() || (running < SHARE * free && !self.closed.contains(lane))
+        let has_part = urgent || running < SHARE * free;
+        lane.is_empty() || (has_part && !self.closed.contains(lane))
     }
 
     /// Lanes that have their share of the room already.
@@ -74,6 +75,10 @@ impl Lanes {
             .iter()
             .filter(move |(_, [held, _])| *held >= SHARE * room)
             .map(|(lane, _)| lane)
+    }
+
+    pub(super) fn closed(&self) -> Vec<String> {
+        self.closed.iter().cloned().collect()
     }
 
     /// The lanes that a claim passes over, and whether some are only full.
@@ -99,7 +104,7 @@ mod tests {
             let before = counts.clone();
             for (lane, count) in wanting.iter().zip(&mut counts) {
                 let used: usize = before.iter().sum::<usize>().max(lanes.running());
-                if used < slots && lanes.may_start(lane, slots - lanes.running()) {
+                if used < slots && lanes.may_start(lane, slots - lanes.running(), false) {
                     lanes.took(lane);
                     lanes.started(lane);
                     *count += 1;

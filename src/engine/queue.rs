@@ -21,7 +21,7 @@ use super::controls::{QueueControl, QueueSettings};
 use super::executor::{Abandon, Executor, JobFinished};
 use super::lanes::Holds;
 use super::registry::Registry;
-use super::window::{Look, Next, Window};
+use super::window::{Next, Window};
 use crate::metrics::bump;
 use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome, Rate, Timestamp, attempt};
 use crate::store::{Completion, Store, StoreError};
@@ -176,21 +176,16 @@ impl QueueSupervisor {
     }
 
     fn claim(&mut self, ctx: &mut Context<Self>) {
-        let Some(Look {
-            room,
-            closed,
-            reconcile,
-        }) = self.window.look()
-        else {
+        let Some(look) = self.window.look() else {
             return;
         };
         let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.name);
         let claim = async move {
             let now = Timestamp::now();
-            if let Some(held) = reconcile {
-                store.release(&engine, Some(queue), &held, now).await?;
+            if let Some(held) = &look.reconcile {
+                store.release(&engine, Some(queue), held, now).await?;
             }
-            store.claim(queue, room, &closed, &engine, now).await
+            store.claim(look.wanted(queue), &engine, now).await
         };
         ctx.spawn(
             claim

@@ -2,14 +2,16 @@
 //! clock, no store, so that it can be crashed a million times in a test.
 //!
 //! Invariants: jobs held (ready and running) never exceed `slots + prefetch`, jobs running never
-//! exceed `slots`, one claim is in flight at a time.
+//! exceed `slots`, one claim is in flight at a time. Only urgent jobs get a little more: what a person
+//! waits for does not wait until a crawl leaves a slot.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use super::controls::QueueSettings;
 use super::lanes::Lanes;
-use crate::model::{Bucket, ClaimedJob, Lease, Rate};
+use crate::model::{Bucket, ClaimedJob, Lease, Priority, Rate};
+use crate::store::Wanted;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -26,9 +28,26 @@ pub(super) struct Look {
     pub(super) room: usize,
     /// Lanes whose jobs are not claimed.
     pub(super) closed: Vec<String>,
+    /// There is room for urgent jobs only.
+    pub(super) urgent: bool,
     /// The fate of the last claim is unknown. Before this one, everything that this engine holds of
     /// the queue is handed back but these.
     pub(super) reconcile: Option<Vec<Lease>>,
+}
+
+impl Look {
+    pub(super) fn wanted<'a>(&'a self, queue: &'a str) -> Wanted<'a> {
+        Wanted {
+            queue,
+            limit: self.room,
+            closed: &self.closed,
+            before: self.urgent.then_some(Priority::DEFAULT),
+        }
+    }
+}
+
+fn is_urgent(job: &ClaimedJob) -> bool {
+    job.priority < Priority::DEFAULT
 }
 
 /// What may start.
@@ -44,6 +63,8 @@ pub(super) enum Next {
 #[derive(Debug)]
 pub(super) struct Window {
     slots: usize,
+    /// Slots beyond these that only urgent jobs get.
+    express: usize,
     prefetch: usize,
     bucket: Option<Bucket>,
     phase: Phase,
@@ -58,6 +79,7 @@ pub(super) struct Window {
     claiming: Option<usize>,
     /// More work may be there than the last claim could take.
     hungry: bool,
+    /// By priority, then in the order they were claimed.
     ready: VecDeque<ClaimedJob>,
     /// By lease: after an end whose answer was lost, a job can be claimed again before its last attempt
     /// has heard that it is over. With its lane.
@@ -66,10 +88,16 @@ pub(super) struct Window {
     uncertain: bool,
 }
 
+/// Slots beyond the others for urgent jobs.
+fn express(slots: usize) -> usize {
+    (slots / 8).max(1)
+}
+
 impl Window {
     pub(super) fn new(slots: usize, prefetch: usize, rate: Option<Rate>) -> Self {
         Self {
             slots,
+            express: express(slots),
             prefetch,
             bucket: rate.map(Bucket::new),
             phase: Phase::Starting,
@@ -103,9 +131,18 @@ impl Window {
         (self.slots + self.prefetch).saturating_sub(self.running.len() + self.ready.len())
     }
 
+    /// Room for urgent jobs when there is none for others.
+    fn express_room(&self) -> usize {
+        (self.slots + self.express + self.prefetch)
+            .saturating_sub(self.running.len() + self.ready.len())
+    }
+
     /// There may be work. The claim to make now, if one may be made.
     pub(super) fn look(&mut self) -> Option<Look> {
-        let room = self.room();
+        let (room, urgent) = match self.room() {
+            0 => (self.express_room(), true),
+            room => (room, false),
+        };
         if !self.is_going() || self.claiming.is_some() || room == 0 {
             self.hungry = true;
             return None;
@@ -117,10 +154,15 @@ impl Window {
             .uncertain
             .then(|| ready.chain(self.running.keys().copied()).collect());
         let closed;
-        (closed, self.passed_over) = self.lanes.passed_over(room);
+        (closed, self.passed_over) = if urgent {
+            (self.lanes.closed(), false)
+        } else {
+            self.lanes.passed_over(room)
+        };
         Some(Look {
             room,
             closed,
+            urgent,
             reconcile,
         })
     }
@@ -136,6 +178,7 @@ impl Window {
                 self.lanes.took(&job.lane);
             }
             self.ready.extend(jobs);
+            self.ready.make_contiguous().sort_by_key(|job| job.priority);
         }
     }
 
@@ -158,11 +201,15 @@ impl Window {
     /// The next job that may start, which counts as running from now on.
     pub(super) fn next(&mut self, now: Duration) -> Next {
         let free = self.slots.saturating_sub(self.running.len());
-        if !self.is_going() || free == 0 {
+        let express = (self.slots + self.express).saturating_sub(self.running.len());
+        if !self.is_going() || express == 0 {
             return Next::Nothing;
         }
         let mut ready = self.ready.iter();
-        let Some(place) = ready.position(|job| self.lanes.may_start(&job.lane, free)) else {
+        let Some(place) = ready.position(|job| {
+            let free = if is_urgent(job) { express } else { free };
+            free > 0 && self.lanes.may_start(&job.lane, free, is_urgent(job))
+        }) else {
             return Next::Nothing;
         };
         if let Some(bucket) = &mut self.bucket
@@ -172,6 +219,7 @@ impl Window {
         }
         match self.ready.remove(place) {
             Some(job) => {
+                debug_assert!(is_urgent(&job) || free > 0);
                 self.lanes.started(&job.lane);
                 self.running.insert(job.lease, job.lane.clone());
                 Next::Start(job)
@@ -210,6 +258,7 @@ impl Window {
     /// Takes over what an operator says. Fewer slots take nothing from jobs that run.
     pub(super) fn set(&mut self, settings: QueueSettings) {
         self.slots = settings.slots;
+        self.express = express(settings.slots);
         self.prefetch = settings.prefetch;
         self.paused = settings.paused;
         if self.bucket.as_ref().map(Bucket::rate) != settings.rate {
@@ -228,7 +277,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{JobId, Priority};
+    use crate::model::JobId;
 
     fn jobs(count: i64) -> Vec<ClaimedJob> {
         let job = |n| ClaimedJob {
@@ -414,6 +463,42 @@ mod tests {
             let next = window.next(Duration::ZERO);
             assert_eq!(matches!(next, Next::Start(_)), may_start);
         }
+    }
+
+    #[test]
+    fn an_urgent_job_does_not_wait_for_a_slot() {
+        let mut window = open(2, 1);
+        window.look();
+        window.claimed(jobs(3));
+        assert_eq!(started(&mut window), 2);
+        let look = window.look().unwrap();
+        assert_eq!((look.room, look.urgent), (1, true), "all is full");
+        assert_eq!(look.wanted("q").before, Some(Priority::DEFAULT));
+        let mut urgent = jobs(10).split_off(9);
+        urgent[0].priority = Priority::INTERACTIVE;
+        window.claimed(urgent);
+        assert_eq!(started(&mut window), 1);
+        assert!(window.running.contains_key(&lease(9)));
+        assert_eq!(window.look(), None, "only so many");
+    }
+
+    #[test]
+    fn what_is_urgent_starts_before_what_was_ready() {
+        let mut window = open(1, 3);
+        window.look();
+        window.claimed(jobs(2));
+        assert_eq!(started(&mut window), 1);
+        window.look();
+        let mut urgent = jobs(11).split_off(9);
+        urgent[1].priority = Priority::INTERACTIVE;
+        window.claimed(urgent);
+        assert_eq!(started(&mut window), 1);
+        assert!(window.running.contains_key(&lease(10)));
+        window.ended(lease(0), false);
+        assert_eq!(started(&mut window), 0, "the slots are for both");
+        window.ended(lease(10), false);
+        assert_eq!(started(&mut window), 1);
+        assert!(window.running.contains_key(&lease(1)));
     }
 
     #[test]

@@ -212,6 +212,9 @@ pub struct Failure {
     /// What a person can do about it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub remedy: Option<String>,
+    /// Somebody has told people of it, for all jobs that it concerns.
+    #[serde(skip)]
+    pub told: bool,
 }
 
 impl Failure {
@@ -221,7 +224,15 @@ impl Failure {
             message: message.into(),
             retryable: false,
             remedy: None,
+            told: false,
         }
+    }
+
+    /// The log has it already, once for all jobs that it concerns.
+    #[must_use]
+    pub fn told(mut self) -> Self {
+        self.told = true;
+        self
     }
 
     #[must_use]

@@ -28,8 +28,8 @@ use crate::model::records::{
 };
 use crate::model::statistics::YearlyTally;
 use crate::model::{
-    ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, NewJob, Platform, Puuid, RiotId,
-    Settlement, Timestamp,
+    ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, NewJob, Platform, Priority, Puuid,
+    RiotId, Settlement, Timestamp,
 };
 
 pub type StoreResult<T> = Result<T, StoreError>;
@@ -116,6 +116,34 @@ pub struct Batch {
     pub id: JobId,
     /// In the order they were given.
     pub jobs: Vec<Enqueued>,
+}
+
+/// The jobs a claim is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    pub queue: &'a str,
+    pub limit: usize,
+    /// Jobs of these lanes are passed over.
+    pub closed: &'a [String],
+    /// Only jobs that are more urgent than this; none: all.
+    pub before: Option<Priority>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Any jobs of a queue.
+    pub fn of(queue: &'a str, limit: usize) -> Self {
+        Self {
+            queue,
+            limit,
+            closed: &[],
+            before: None,
+        }
+    }
+
+    /// The priority that is too late.
+    pub(crate) fn bound(&self) -> u8 {
+        self.before.map_or(u8::MAX, Priority::get)
+    }
 }
 
 /// What asking to cancel a job did.
@@ -255,15 +283,13 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn cancel_requests(&self, engine: &str) -> StoreResult<Vec<Lease>>;
     /// Deletes up to `limit` jobs that were finished before the moment. Returns how many.
     async fn prune(&self, before: Timestamp, limit: usize) -> StoreResult<usize>;
-    /// Makes up to `limit` available jobs of the queue running, first by priority, then
+    /// Makes available jobs running, first by priority, then
     /// by turn (the flows of a queue take turns), then by age.
     /// Jobs that ran when an engine died are claimed one at a time, so that one that kills engines is
-    /// told from those that were there by chance. Jobs of `closed` lanes are passed over.
+    /// told from those that were there by chance.
     async fn claim(
         &self,
-        queue: &str,
-        limit: usize,
-        closed: &[String],
+        wanted: Wanted<'_>,
         engine: &str,
         now: Timestamp,
     ) -> StoreResult<Vec<ClaimedJob>>;

@@ -22,6 +22,7 @@ pub(crate) enum Order {
         limit: usize,
         /// A lane that is passed over.
         closed: Option<usize>,
+        urgent: bool,
     },
     Settle {
         lease: usize,
@@ -121,6 +122,11 @@ impl End {
     }
 }
 
+/// What a claim of only urgent jobs is for.
+pub(crate) fn before(urgent: bool) -> Option<Priority> {
+    urgent.then(|| Priority::new(1))
+}
+
 /// The lanes a claim passes over.
 pub(crate) fn lanes(closed: Option<usize>) -> Vec<String> {
     closed.iter().map(|lane| LANES[*lane].to_owned()).collect()
@@ -164,8 +170,8 @@ pub(crate) fn orders(length: usize) -> impl Strategy<Value = Vec<Order>> {
     let order = prop_oneof![
         3 => prop::collection::vec(sketch(), 1..4).prop_map(Order::Enqueue),
         1 => prop::collection::vec(sketch(), 0..4).prop_map(Order::Batch),
-        6 => (0..QUEUES.len(), 1_usize..5, prop::option::weighted(0.4, 0..LANES.len()))
-            .prop_map(|(queue, limit, closed)| Order::Claim { queue, limit, closed }),
+        6 => (0..QUEUES.len(), 1_usize..5, prop::option::weighted(0.4, 0..LANES.len()), prop::bool::weighted(0.2))
+            .prop_map(|(queue, limit, closed, urgent)| Order::Claim { queue, limit, closed, urgent }),
         9 => (any::<usize>(), end()).prop_map(|(lease, end)| Order::Settle { lease, end }),
         1 => any::<usize>().prop_map(|job| Order::Cancel { job }),
         1 => any::<usize>().prop_map(|job| Order::Retry { job }),

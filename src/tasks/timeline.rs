@@ -6,22 +6,29 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::TIMELINE_PROCESSING;
-use super::api::{RiotApi, bad_arguments, failed};
+use super::failed::{bad_arguments, failed};
 use super::match_data::not_found;
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::gate::RiotApi;
 use crate::model::records::PayloadKind;
-use crate::model::{After, MatchId, NewJob, Priority, RetryPolicy};
+use crate::model::{After, MatchId, NewJob, Priority, RetryPolicy, Timestamp};
 use crate::riot::{Call, RiotError, parse_timeline};
 use crate::store::Effect;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Args {
     match_id: MatchId,
+    /// Until then it may be too young to be served.
     #[serde(default)]
-    young: bool,
+    young_until: Option<Timestamp>,
 }
 
-pub(super) fn job(id: MatchId, young: bool, priority: Priority, policy: RetryPolicy) -> NewJob {
+pub(super) fn job(
+    id: MatchId,
+    young_until: Option<Timestamp>,
+    priority: Priority,
+    policy: RetryPolicy,
+) -> NewJob {
     NewJob {
         kind: TimelineSync::KIND,
         queue: TIMELINE_PROCESSING,
@@ -29,7 +36,7 @@ pub(super) fn job(id: MatchId, young: bool, priority: Priority, policy: RetryPol
         key: Some(id.to_string()),
         args: serde_json::to_string(&Args {
             match_id: id,
-            young,
+            young_until,
         })
         .expect("names and numbers are JSON"),
         priority,
@@ -74,7 +81,7 @@ impl Task for TimelineSync {
             match_id: MatchId,
         }
         let Order { match_id } = serde_json::from_str(args).map_err(|error| error.to_string())?;
-        Ok(job(match_id, false, Priority::DEFAULT, self.policy))
+        Ok(job(match_id, None, Priority::DEFAULT, self.policy))
     }
 
     fn run(&self, context: JobContext) -> TaskFuture {
@@ -90,13 +97,10 @@ impl Task for TimelineSync {
 
 async fn sync(api: &RiotApi, context: &JobContext, args: &Args) -> TaskResult {
     let id = args.match_id;
-    let response = match api
-        .call(&Call::timeline(id), context.priority(), context.flow())
-        .await
-    {
+    let response = match api.call(context, &Call::timeline(id)).await {
         Ok(response) => response,
         Err(RiotError::NotFound) => {
-            return not_found(context, id, PayloadKind::Timeline, args.young);
+            return not_found(context, id, PayloadKind::Timeline, args.young_until);
         }
         Err(error) => return failed(&error),
     };

@@ -10,7 +10,7 @@ use riftsync::model::{
 };
 use riftsync::store::sqlite::SqliteStore;
 use riftsync::store::{
-    Cancelled, Completion, Effect, Fenced, JobFilter, Retried, Store, StoreError,
+    Cancelled, Completion, Effect, Fenced, JobFilter, Retried, Store, StoreError, Wanted,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -42,7 +42,7 @@ fn end(outcome: Outcome) -> Completion {
 }
 
 async fn claim_one(store: &SqliteStore, queue: &str) -> Lease {
-    let mut claimed = store.claim(queue, 1, &[], "e1", NOW).await.unwrap();
+    let mut claimed = store.claim(Wanted::of(queue, 1), "e1", NOW).await.unwrap();
     assert_eq!(claimed.len(), 1, "a job is available in {queue}");
     claimed.remove(0).lease
 }
@@ -108,7 +108,7 @@ async fn jobs_are_claimed_once_by_priority_then_by_age() {
         .collect();
     let mut claimed = Vec::new();
     loop {
-        let batch = store.claim("q", 3, &[], "e1", NOW).await.unwrap();
+        let batch = store.claim(Wanted::of("q", 3), "e1", NOW).await.unwrap();
         if batch.is_empty() {
             break;
         }
@@ -196,7 +196,7 @@ async fn a_waiting_job_that_is_asked_for_again_runs_now() {
     let _ = settle(&store, lease, end(Outcome::Retry(failure))).await;
     assert!(
         store
-            .claim("q", 1, &[], "e1", NOW)
+            .claim(Wanted::of("q", 1), "e1", NOW)
             .await
             .unwrap()
             .is_empty()
@@ -273,7 +273,7 @@ async fn a_child_shared_by_two_parents_finishes_both() {
     let child = claim_one(&store, "c").await;
     assert!(
         store
-            .claim("c", 1, &[], "e1", NOW)
+            .claim(Wanted::of("c", 1), "e1", NOW)
             .await
             .unwrap()
             .is_empty(),
@@ -371,10 +371,10 @@ async fn flows_take_turns_whatever_their_size() {
     let (_folder, store) = open();
     let of = |kind, count| vec![new_job(kind, None); count];
     store.enqueue(of("large", 300), NOW).await.unwrap();
-    let begun = store.claim("q", 100, &[], "e1", NOW).await.unwrap();
+    let begun = store.claim(Wanted::of("q", 100), "e1", NOW).await.unwrap();
     assert!(begun.iter().all(|job| job.kind == "large"));
     store.enqueue(of("small", 10), NOW).await.unwrap();
-    let next = store.claim("q", 20, &[], "e1", NOW).await.unwrap();
+    let next = store.claim(Wanted::of("q", 20), "e1", NOW).await.unwrap();
     let small = next.iter().filter(|job| job.kind == "small").count();
     assert_eq!(small, 10, "ten of each: {next:?}");
 }
@@ -542,7 +542,7 @@ async fn a_running_job_that_is_to_be_cancelled_is_neither_tried_again_nor_handed
         .enqueue(vec![new_job("k", None); 3], NOW)
         .await
         .unwrap();
-    let claimed = store.claim("q", 3, &[], "e1", NOW).await.unwrap();
+    let claimed = store.claim(Wanted::of("q", 3), "e1", NOW).await.unwrap();
     for job in &claimed {
         assert_eq!(
             store.cancel(job.lease.job, NOW).await.unwrap(),

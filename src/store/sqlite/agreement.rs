@@ -13,8 +13,8 @@ use super::SqliteStore;
 use crate::model::rollup::KindCount;
 use crate::model::{ClaimedJob, JobId, JobState, Timestamp};
 use crate::store::ledger::Ledger;
-use crate::store::orders::{End, Order, QUEUES, lanes, orders};
-use crate::store::{Fenced, Store};
+use crate::store::orders::{End, Order, QUEUES, before, lanes, orders};
+use crate::store::{Fenced, Store, Wanted};
 
 /// What an order came to, in words that both sides share.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,16 +93,27 @@ impl Pair {
                     queue,
                     limit,
                     closed,
+                    urgent,
                 } => {
-                    let (queue, limit, closed) = (QUEUES[*queue], *limit, lanes(*closed));
-                    let claimed = self.ledger.claim(queue, limit, &closed, &engine, now);
+                    let (queue, limit) = (QUEUES[*queue], *limit);
+                    let (closed, before) = (lanes(*closed), before(*urgent));
+                    let wanted = Wanted {
+                        queue,
+                        limit,
+                        closed: &closed,
+                        before,
+                    };
+                    let claimed = self.ledger.claim(wanted, &engine);
                     expected.push(heads(&claimed));
                     claimed_by_model.extend(claimed);
                     asked.push(Box::pin(async move {
-                        let claimed = store
-                            .claim(queue, limit, &closed, &engine, now)
-                            .await
-                            .unwrap();
+                        let wanted = Wanted {
+                            queue,
+                            limit,
+                            closed: &closed,
+                            before,
+                        };
+                        let claimed = store.claim(wanted, &engine, now).await.unwrap();
                         (heads(&claimed), claimed)
                     }));
                 }

@@ -8,7 +8,7 @@ use super::transaction::{Transaction, from_json, to_i32, to_json, to_u32};
 use crate::model::attempt::{self, cancelled_on_request};
 use crate::model::job::AttemptError;
 use crate::model::{ClaimedJob, Failure, JobId, JobState, Lease, Outcome, Priority, Timestamp};
-use crate::store::{Completion, Fenced, Rescued, Staged, StoreResult};
+use crate::store::{Completion, Fenced, Rescued, Staged, StoreResult, Wanted};
 
 /// Failed attempts that a job's history keeps.
 const ERRORS_KEPT: usize = 10;
@@ -16,9 +16,7 @@ const ERRORS_KEPT: usize = 10;
 impl Transaction<'_> {
     pub(super) fn claim(
         &mut self,
-        queue: &str,
-        limit: usize,
-        closed: &[String],
+        wanted: Wanted<'_>,
         engine: &str,
         now: Timestamp,
     ) -> StoreResult<Vec<ClaimedJob>> {
@@ -26,25 +24,30 @@ impl Transaction<'_> {
             (i64, i64, i64, i64),
             (String, String, Option<String>, String, i32, i32, i32),
         );
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut rows: Vec<Row> = if closed.is_empty() {
+        let limit = i64::try_from(wanted.limit).unwrap_or(i64::MAX);
+        let (queue, before) = (wanted.queue, i32::from(wanted.bound()));
+        let mut rows: Vec<Row> = if wanted.closed.is_empty() {
             sql::Claim {
                 engine,
                 now: now.as_millis(),
                 suspect_queue: queue,
+                suspects_before: before,
                 queue,
+                before,
                 limit,
                 limit_all: limit,
             }
             .load(self.conn)?
         } else {
-            let lanes = &to_json(&closed)?;
+            let lanes = &to_json(&wanted.closed)?;
             sql::ClaimPast {
                 engine,
                 now: now.as_millis(),
                 suspect_queue: queue,
+                suspects_before: before,
                 suspect_lanes: lanes,
                 queue,
+                before,
                 lanes,
                 limit,
                 limit_all: limit,

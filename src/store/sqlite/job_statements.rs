@@ -75,12 +75,14 @@ macro_rules! claim {
                     engine_id = ?, started_at = coalesce(started_at, ?)
              WHERE id IN (
                  SELECT id FROM (
-                     SELECT id FROM jobs WHERE queue = ? AND state = 'available' AND crash_count > 0",
+                     SELECT id FROM jobs WHERE queue = ? AND state = 'available' AND crash_count > 0
+                         AND priority < ? ",
             $open,
             "            AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND crash_count > 0)
                      ORDER BY priority, turn, id LIMIT 1)
                  UNION ALL SELECT id FROM (
-                     SELECT id FROM jobs WHERE queue = ? AND state = 'available' AND crash_count = 0",
+                     SELECT id FROM jobs WHERE queue = ? AND state = 'available' AND crash_count = 0
+                         AND priority < ? ",
             $open,
             "        ORDER BY priority, turn, id LIMIT ?)
                  LIMIT ?)
@@ -97,16 +99,17 @@ type Claimed = (
 
 statement! {
     Claim<'a> {
-        engine: &'a str => Text, now: i64 => BigInt, suspect_queue: &'a str => Text,
-        queue: &'a str => Text, limit: i64 => BigInt, limit_all: i64 => BigInt,
+        engine: &'a str => Text, now: i64 => BigInt, suspect_queue: &'a str => Text, suspects_before: i32 => Integer,
+        queue: &'a str => Text, before: i32 => Integer, limit: i64 => BigInt, limit_all: i64 => BigInt,
     } -> Claimed = claim!("");
 }
 
 statement! {
     /// Passes over the jobs of some lanes, a JSON list.
     ClaimPast<'a> {
-        engine: &'a str => Text, now: i64 => BigInt, suspect_queue: &'a str => Text, suspect_lanes: &'a str => Text,
-        queue: &'a str => Text, lanes: &'a str => Text, limit: i64 => BigInt, limit_all: i64 => BigInt,
+        engine: &'a str => Text, now: i64 => BigInt, suspect_queue: &'a str => Text,
+        suspects_before: i32 => Integer, suspect_lanes: &'a str => Text,
+        queue: &'a str => Text, before: i32 => Integer, lanes: &'a str => Text, limit: i64 => BigInt, limit_all: i64 => BigInt,
     } -> Claimed = claim!(" AND lane NOT IN (SELECT value FROM json_each(?)) ");
 }
 

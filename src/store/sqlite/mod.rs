@@ -32,7 +32,7 @@ use self::transaction::Transaction;
 use self::writer::{Command, Counters};
 use super::{
     Batch, Cancelled, Completion, EngineInfo, Enqueued, Fenced, Hints, JobFilter, OpenCount,
-    Rescued, Retried, Staged, Store, StoreError, StoreResult, StoredMatches, StoredPlayer,
+    Rescued, Retried, Staged, Store, StoreError, StoreResult, StoredMatches, StoredPlayer, Wanted,
     WriterStats, YearlyStats,
 };
 use crate::model::records::{Codec, Payload, PayloadKind};
@@ -178,15 +178,23 @@ impl Store for SqliteStore {
 
     async fn claim(
         &self,
-        queue: &str,
-        limit: usize,
-        closed: &[String],
+        wanted: Wanted<'_>,
         engine: &str,
         now: Timestamp,
     ) -> StoreResult<Vec<ClaimedJob>> {
-        let (queue, engine, closed) = (queue.to_owned(), engine.to_owned(), closed.to_vec());
-        self.write(move |tx| tx.claim(&queue, limit, &closed, &engine, now))
-            .await
+        let (queue, closed) = (wanted.queue.to_owned(), wanted.closed.to_vec());
+        let (limit, before) = (wanted.limit, wanted.before);
+        let engine = engine.to_owned();
+        self.write(move |tx| {
+            let wanted = Wanted {
+                queue: &queue,
+                limit,
+                closed: &closed,
+                before,
+            };
+            tx.claim(wanted, &engine, now)
+        })
+        .await
     }
 
     async fn progress(
