@@ -31,6 +31,7 @@ pub struct Config {
     pub database: DatabaseConfig,
     pub riot: RiotConfig,
     pub engine: EngineSettings,
+    pub control: ControlSettings,
     pub queues: BTreeMap<String, QueueSettings>,
     pub kinds: BTreeMap<String, KindSettings>,
 }
@@ -55,6 +56,13 @@ pub struct RiotConfig {
 pub struct EngineSettings {
     pub drain_s: u64,
     pub keep_finished_days: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlSettings {
+    /// Empty: `riftsync.sock` in `$XDG_RUNTIME_DIR`, or beside the data.
+    pub socket: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

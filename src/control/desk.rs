@@ -15,8 +15,14 @@ use crate::engine::EngineHandle;
 pub struct About {
     pub database: PathBuf,
     pub socket: PathBuf,
-    /// One word about the API key: `valid`, `rejected`.
-    pub key: watch::Receiver<&'static str>,
+}
+
+/// What the socket may do with the API key: it never comes out again.
+pub trait KeyDesk: Send + Sync + std::fmt::Debug {
+    /// One word: `valid`, `suspected`, `rejected`, `closed`.
+    fn state(&self) -> &'static str;
+    /// Puts another key in use. False: it is in use already. What is wrong with it is told without it.
+    fn replace(&self, key: &str) -> Result<bool, String>;
 }
 
 /// See the module.
@@ -24,6 +30,7 @@ pub struct About {
 pub struct Desk {
     pub(super) engine: EngineHandle,
     pub(super) about: About,
+    pub(super) key: Arc<dyn KeyDesk>,
     pub(super) limits: Limits,
     pub(super) watch: Watch,
     pub(super) document: Document,
@@ -36,6 +43,7 @@ impl Desk {
     pub fn new(
         engine: EngineHandle,
         about: About,
+        key: Arc<dyn KeyDesk>,
         limits: Limits,
         document: Document,
         stop: watch::Sender<bool>,
@@ -44,6 +52,7 @@ impl Desk {
             watch: Watch::new(engine.store.clone()),
             engine,
             about,
+            key,
             limits,
             document,
             stop,

@@ -192,6 +192,14 @@ impl Engine {
         self.root.send(ListChildren).await.unwrap_or_default()
     }
 
+    /// Starts no more jobs and lets those that run end, as long as they take or the time lasts.
+    pub async fn drain(&self, time: Duration) {
+        let queues = &self.handle.queues;
+        queues.pause_all();
+        // What has not ended then is handed back by `stop`.
+        let _ = tokio::time::timeout(time, queues.idle()).await;
+    }
+
     /// Drains the queues and stops the actors, in reverse order of their start.
     pub async fn stop(&self) -> StoreResult<()> {
         // A root that escalated has stopped already.

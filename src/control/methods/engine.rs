@@ -36,7 +36,7 @@ pub(super) async fn status(desk: &Desk, params: Params<'_>) -> Answer {
         "engine": &*engine.id, "state": state, "pid": std::process::id(), "version": env!("CARGO_PKG_VERSION"),
         "started_at": engine.started_at.to_string(),
         "uptime_s": Timestamp::now().since(engine.started_at).as_secs(),
-        "database": desk.about.database, "socket": desk.about.socket, "key": *desk.about.key.borrow(),
+        "database": desk.about.database, "socket": desk.about.socket, "key": desk.key.state(),
         "running": running, "queues": queues,
         "calls": engine.metrics.calls.load(Ordering::Relaxed),
         "rate_limited": engine.metrics.rate_limited.load(Ordering::Relaxed),

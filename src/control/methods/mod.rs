@@ -2,6 +2,7 @@
 
 mod engine;
 mod job;
+mod key;
 mod player;
 mod queue;
 
@@ -59,6 +60,9 @@ const METHODS: &[(&str, Call)] = &[
     }),
     ("engine.stop", |desk, params| {
         Box::pin(ready(engine::stop(desk, params)))
+    }),
+    ("key.set", |desk, params| {
+        Box::pin(ready(key::set(desk, params)))
     }),
     ("player.stats", |desk, params| {
         Box::pin(player::stats(desk, params))

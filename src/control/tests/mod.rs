@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 
-use super::{About, Client, Desk, Limits, SocketPlace, server_spec};
+use super::{About, Client, Desk, KeyDesk, Limits, SocketPlace, server_spec};
 use crate::engine::{
     Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
 };
@@ -82,6 +82,22 @@ impl Task for Steps {
     }
 }
 
+#[derive(Debug)]
+struct NoKey;
+
+impl KeyDesk for NoKey {
+    fn state(&self) -> &'static str {
+        "valid"
+    }
+    fn replace(&self, key: &str) -> Result<bool, String> {
+        match key {
+            "same" => Ok(false),
+            "other" => Ok(true),
+            _ => Err("that is no key".to_owned()),
+        }
+    }
+}
+
 struct Setup {
     folder: TempDir,
     engine: Engine,
@@ -109,11 +125,17 @@ async fn start(limits: Limits) -> Setup {
     let about = About {
         database,
         socket: place.path().to_owned(),
-        key: watch::channel("valid").1,
     };
     let services = Services {
         above: Box::new(move |engine| {
-            let desk = Desk::new(engine.clone(), about, limits, document, tell_stop);
+            let desk = Desk::new(
+                engine.clone(),
+                about,
+                Arc::new(NoKey),
+                limits,
+                document,
+                tell_stop,
+            );
             vec![server_spec(place, desk)]
         }),
         ..Services::default()

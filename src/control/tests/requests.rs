@@ -336,6 +336,26 @@ async fn a_drain_lets_running_jobs_end_and_a_stop_takes_no_more() {
 }
 
 #[actix::test]
+async fn a_key_is_taken_and_never_told_again() {
+    let setup = start(Limits::default()).await;
+    let mut client = setup.client().await;
+    let other = client.call("key.set", json!({ "key": "other" })).await;
+    assert_eq!(other.unwrap()["replaced"], true);
+    let same = client.call("key.set", json!({ "key": "same" })).await;
+    assert_eq!(same.unwrap()["replaced"], false);
+    for wrong in [
+        json!({ "key": "SECRET" }),
+        json!({ "SECRET": 1 }),
+        json!({ "key": { "SECRET": 1 } }),
+    ] {
+        let (code, message) = refused(&mut client, "key.set", wrong).await;
+        assert_eq!(code, RpcError::INVALID_PARAMS);
+        assert!(!message.contains("SECRET"), "{message}");
+    }
+    setup.stop().await;
+}
+
+#[actix::test]
 async fn the_socket_is_for_nobody_else() {
     let setup = start(Limits::default()).await;
     let mode = std::fs::metadata(setup.socket()).unwrap().mode();
