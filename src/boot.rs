@@ -5,27 +5,27 @@ mod serve;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::bench::{JobsBench, LimiterBench};
-use crate::cli::follow::{Follow, summary};
+use crate::cli::follow::{Follow, plan_text, summary};
 use crate::cli::remote;
 use crate::cli::terminal::stop_signal;
 use crate::cli::{
     Bench, BenchJobsArgs, BenchLimiterArgs, Cli, CliError, EngineVerb, Global, KeyVerb,
     SimulateArgs, StatsArgs, SyncArgs, Verb, WeatherArgs, WorldArgs, stats, terminal,
 };
-use crate::config::{self, Config};
+use crate::config::{self, Config, Profile};
 use crate::control;
 use crate::engine::{Engine, EngineConfig};
 use crate::gate::{Gate, KeySource, KeyState};
 use crate::metrics::Metrics;
 use crate::model::{
-    JobId, JobRecord, JobState, Platform, Priority, RetryPolicy, RiotId, Timestamp, Year,
+    JobId, JobRecord, JobState, Platform, Priority, RetryPolicy, RiotId, Route, Timestamp, Year,
 };
-use crate::riot::{ApiKey, BaseUrl, RiotClient, install_tls};
+use crate::riot::{ApiKey, BaseUrl, Method, RiotClient, install_tls};
 use crate::simulator::{
     SIMULATED_KEY, SettingError, Simulator, SimulatorConfig, World, WorldConfig, read_limits,
 };
@@ -33,11 +33,14 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::supervision::watch_panics;
 use crate::tasks::{
-    self, MatchSync, PlayerSync, PlayerSyncArgs, Policies, TimelineSync, job_document,
+    self, MatchSync, Pacing, PlayerReport, PlayerSync, PlayerSyncArgs, Policies, TimelineSync,
+    job_document,
 };
 
 /// How often a followed job is looked at.
 const FOLLOW: Duration = Duration::from_millis(100);
+/// How often the time left is estimated anew.
+const LOOK_AHEAD: Duration = Duration::from_secs(1);
 
 /// Runs one verb on a fresh actor system.
 pub fn run(cli: Cli) -> Result<(), CliError> {
@@ -48,7 +51,13 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
     };
     terminal::start_log(level);
     install_tls();
-    let config = Config::load(cli.global.config.as_deref())?;
+    let simulates = matches!(&cli.verb, Verb::Sync(args) if args.simulate);
+    let usual = if simulates {
+        Profile::Production
+    } else {
+        Profile::Development
+    };
+    let config = Config::load(cli.global.profile, usual, cli.global.config.as_deref())?;
     actix::System::new().block_on(async move {
         match cli.verb {
             Verb::Sync(args) => sync(&cli.global, &config, args).await,
@@ -104,15 +113,37 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
     let running = Running::start(config, &path, key, &base, None).await?;
     let outcome = running.sync_and_follow(&order).await;
     let stopped = running.stop().await;
-    let job = outcome?;
+    let (job, time_left) = outcome?;
     stopped?;
-    running
-        .report(global, &order, &job, &path, args.simulate)
-        .await?;
+    if order.dry_run && job.state == JobState::Completed {
+        show_plan(global, &order, &job, time_left);
+        running.store.close().await?;
+    } else {
+        running
+            .report(global, &order, &job, &path, args.simulate)
+            .await?;
+    }
     drop(simulator);
     match job.state {
         JobState::Completed => Ok(()),
         _ => Err(CliError::JobFailed(failure_text(&job))),
+    }
+}
+
+/// What a sync would fetch.
+fn show_plan(
+    global: &Global,
+    order: &PlayerSyncArgs,
+    job: &JobRecord,
+    time_left: Option<Duration>,
+) {
+    if global.json {
+        let mut document = job_document(job);
+        document["eta_s"] = json!(time_left.map(|left| left.as_secs()));
+        println!("{document}");
+    } else {
+        let route = Route::Region(order.platform.region());
+        println!("{}", plan_text(&PlayerReport::of(job), route, time_left));
     }
 }
 
@@ -138,6 +169,7 @@ fn read_order(config: &Config, args: &SyncArgs) -> Result<PlayerSyncArgs, CliErr
         platform,
         year,
         timelines: !args.no_timelines,
+        dry_run: args.dry_run,
     })
 }
 
@@ -207,6 +239,7 @@ struct Running {
     engine: Engine,
     metrics: Arc<Metrics>,
     gate: Gate,
+    pace: Pacing,
     policies: Policies,
 }
 
@@ -251,8 +284,15 @@ impl Running {
             if let Some(settings) = config.queues.get(queue.name) {
                 queue.slots = settings.slots;
                 queue.prefetch = settings.slots;
+                // Checked when the configuration was read.
+                queue.rate = settings.rate().unwrap_or_default();
             }
         }
+        let pace = Pacing::of(&queues);
+        gate.weather.set_pace(pace.pace(
+            "the rates of the queues",
+            "Run with --profile production to use it all",
+        ));
         let engine_config = EngineConfig {
             queues,
             drain: config.drain(),
@@ -271,11 +311,16 @@ impl Running {
             engine,
             metrics,
             gate,
+            pace,
             policies,
         })
     }
 
-    async fn sync_and_follow(&self, order: &PlayerSyncArgs) -> Result<JobRecord, CliError> {
+    /// The job when it is done; for a dry run also how long the real one would take.
+    async fn sync_and_follow(
+        &self,
+        order: &PlayerSyncArgs,
+    ) -> Result<(JobRecord, Option<Duration>), CliError> {
         let job = order.job(Priority::INTERACTIVE, self.policies.player);
         let enqueued = self.store.enqueue(vec![job], Timestamp::now()).await?;
         let id = enqueued[0].id;
@@ -283,28 +328,60 @@ impl Running {
             "{} on {}, {}",
             order.riot_id, order.platform, order.year
         ));
+        let route = Route::Region(order.platform.region());
         let outcome = tokio::select! {
-            job = self.follow(id, &mut bars) => job,
+            job = self.follow(id, route, &mut bars) => job,
             status = self.key_rejected() => Err(CliError::KeyRejected(status)),
             why = self.engine.escalated() => Err(CliError::Engine(why)),
             () = stop_signal() => Err(CliError::Interrupted),
         };
         let took = bars.clear();
+        let mut time_left = None;
         if let Ok(job) = &outcome
             && job.state == JobState::Completed
         {
-            eprintln!("{}", summary(job, took, &self.metrics));
+            if order.dry_run {
+                time_left = self.time_left(route, &PlayerReport::of(job)).await;
+            } else {
+                eprintln!("{}", summary(job, took, &self.metrics));
+            }
         }
-        outcome
+        Ok((outcome?, time_left))
     }
 
-    async fn follow(&self, id: JobId, bars: &mut Follow) -> Result<JobRecord, CliError> {
+    /// How long the calls that are left take, by the limiter and by the rates of the queues.
+    async fn time_left(&self, route: Route, report: &PlayerReport) -> Option<Duration> {
+        let calls = report.calls_left();
+        let [matches, timelines] = calls.map(|calls| u32::try_from(calls).unwrap_or(u32::MAX));
+        let wanted = vec![
+            (Method::Match as u8, matches),
+            (Method::Timeline as u8, timelines),
+        ];
+        let by_limits = self.gate.api.estimate(route, wanted).await?;
+        Some(by_limits.max(self.pace.time_for([matches, timelines])))
+    }
+
+    async fn follow(
+        &self,
+        id: JobId,
+        route: Route,
+        bars: &mut Follow,
+    ) -> Result<JobRecord, CliError> {
+        let mut left = None;
+        let mut looked_at: Option<Instant> = None;
         loop {
             let job = self.store.job(id).await?;
             let job = job.ok_or_else(|| {
                 CliError::JobFailed(format!("job {id} is gone from the database"))
             })?;
-            bars.show(&job, &self.metrics);
+            if looked_at.is_none_or(|at| at.elapsed() >= LOOK_AHEAD) {
+                looked_at = Some(Instant::now());
+                left = match job.state {
+                    JobState::Blocked => self.time_left(route, &PlayerReport::of(&job)).await,
+                    _ => None,
+                };
+            }
+            bars.show(&job, &self.metrics, left);
             if job.state.is_final() {
                 return Ok(job);
             }

@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 pub use error::CliError;
 pub use weather::WeatherArgs;
 
+use crate::config::Profile;
 use crate::model::JobState;
 
 /// Keeps a database of League of Legends players true to the Riot Games API.
@@ -37,6 +38,9 @@ pub struct Global {
     /// The engine's control socket
     #[arg(long, global = true, value_name = "PATH")]
     pub socket: Option<PathBuf>,
+    /// The settings for this kind of key; production with --simulate, else development unless told
+    #[arg(long, global = true, value_name = "PROFILE")]
+    pub profile: Option<Profile>,
     /// The database, as `sqlite:///path/to/file.db`
     #[arg(long, global = true, value_name = "URL")]
     pub database: Option<String>,
@@ -247,6 +251,9 @@ pub struct SyncArgs {
     /// Leave the timelines out
     #[arg(long)]
     pub no_timelines: bool,
+    /// Only list what there is and what is missing, how many calls that takes, and how long
+    #[arg(long)]
+    pub dry_run: bool,
     /// Sync from a simulated API inside this process; needs no key, uses a database of its own
     #[arg(long)]
     pub simulate: bool,

@@ -189,6 +189,9 @@ impl RiotApi {
         let sent = self.weather.now();
         permit.begin();
         let (headers, result) = self.transport.send(call, key).await;
+        if let Some(headers) = &headers {
+            self.weather.note_limits(call.route, &headers.app_limits);
+        }
         permit.observe(observation(headers, &result));
         match result {
             Ok(_)

@@ -23,4 +23,4 @@ pub use assembly::{Gate, KeySource};
 pub use calls::{Caller, RiotApi};
 pub use key_ring::KeyRing;
 pub use key_trial::KeyState;
-pub use weather::Weather;
+pub use weather::{Pace, Weather};

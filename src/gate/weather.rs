@@ -1,7 +1,7 @@
 //! What is known of the API's state by everybody who calls it: the key's, and each route's breaker. It
 //! says to the engine what may not start now, and tells people, once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +19,16 @@ use crate::riot::RiotError;
 /// Failures of one kind on one route are one burst while no minute passes without one.
 const BURST_GAP: Duration = Duration::from_mins(1);
 
+/// What the queues allow of what the key allows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pace {
+    /// Matches and timelines that the queues start in a minute.
+    pub per_minute: f64,
+    /// Whose rates these are, in words.
+    pub by: String,
+    pub remedy: String,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Weather {
@@ -29,6 +39,8 @@ pub struct Weather {
     breakers: DashMap<Route, Breaker>,
     bursts: Mutex<Bursts<(Route, String)>>,
     holds: watch::Sender<Holds>,
+    /// What the queues start in a minute at most, until people know that the key allows more.
+    pace: Mutex<Option<Pace>>,
     /// A circuit opened: somebody has to close the books on it in time.
     opened: Notify,
 }
@@ -42,7 +54,33 @@ impl Weather {
             breakers: DashMap::new(),
             bursts: Mutex::new(Bursts::new(BURST_GAP)),
             holds: watch::channel(Holds::default()).0,
+            pace: Mutex::new(None),
             opened: Notify::new(),
+        }
+    }
+
+    /// The queues' rates, so that somebody is told if the key allows more.
+    pub fn set_pace(&self, pace: Option<Pace>) {
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = pace;
+    }
+
+    /// The application's limits, in seconds and calls, as an answer says.
+    pub(super) fn note_limits(&self, route: Route, limits: &BTreeMap<u32, u32>) {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = &*pace else { return };
+        let allowed = limits
+            .iter()
+            .map(|(seconds, calls)| f64::from(*calls) * 60.0 / f64::from((*seconds).max(1)))
+            .fold(f64::INFINITY, f64::min);
+        // A little more is no reason to change anything.
+        if allowed.is_finite() && allowed > known.per_minute * 1.2 {
+            tracing::warn!(
+                "the key allows {allowed:.0} calls a minute on {route}; {} start {:.0} matches and timelines. {}",
+                known.by,
+                known.per_minute,
+                known.remedy
+            );
+            *pace = None;
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -238,6 +239,8 @@ impl RateHeaders {
 #[derive(Debug, Clone)]
 pub struct Response {
     pub route: Route,
+    /// Of the key it was made with: the puuids in it are that key's.
+    pub key_fingerprint: Arc<str>,
     pub body: Bytes,
     pub is_gzip: bool,
 }
@@ -298,11 +301,15 @@ impl RiotClient {
             received: Some(Instant::now()),
             ..RateHeaders::read(response.headers())
         };
-        (Some(rate), read_answer(call.route, response).await)
+        (Some(rate), read_answer(call.route, key, response).await)
     }
 }
 
-async fn read_answer(route: Route, mut response: reqwest::Response) -> Result<Response, RiotError> {
+async fn read_answer(
+    route: Route,
+    key: &ApiKey,
+    mut response: reqwest::Response,
+) -> Result<Response, RiotError> {
     let status = response.status().as_u16();
     let header = |name| {
         response
@@ -345,6 +352,7 @@ async fn read_answer(route: Route, mut response: reqwest::Response) -> Result<Re
     let body = read_body(&mut response).await?;
     Ok(Response {
         route,
+        key_fingerprint: key.fingerprint().into(),
         body,
         is_gzip,
     })

@@ -50,6 +50,8 @@ pub enum Effect {
     Player {
         record: PlayerRecord,
         key_fingerprint: Arc<str>,
+        /// Rows of the same person, with puuids of other keys: they become one row.
+        was: Vec<i64>,
     },
     Missing(MissingPayload),
 }
@@ -337,6 +339,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The gap analysis: what of these matches is stored, or known to be missing for good.
     async fn stored_matches(&self, ids: &[MatchId]) -> StoreResult<StoredMatches>;
     async fn player(&self, riot_id: &RiotId) -> StoreResult<Option<StoredPlayer>>;
+    /// All rows of that name, newest first: one person has several if puuids came from several keys.
+    async fn namesakes(&self, riot_id: &RiotId) -> StoreResult<Vec<StoredPlayer>>;
     async fn yearly_stats(
         &self,
         player_id: i64,

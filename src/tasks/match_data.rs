@@ -153,12 +153,13 @@ async fn sync(
         }
         Err(error) => return failed(&error),
     };
+    let key_fingerprint = response.key_fingerprint.clone();
     match api.read(response, move |text| parse_match(id, text)).await {
         Ok((record, payload)) => {
             let effect = Effect::Match {
                 record: Arc::new(record),
                 payload,
-                key_fingerprint: api.key_fingerprint(),
+                key_fingerprint,
             };
             TaskResult::complete(json!({ "match_id": id }))
                 .with_effects(vec![effect])

@@ -6,6 +6,7 @@
 
 mod failed;
 mod match_data;
+mod pacing;
 mod plan;
 mod player;
 mod report;
@@ -14,6 +15,7 @@ mod timeline;
 use std::sync::Arc;
 
 pub use match_data::MatchSync;
+pub use pacing::Pacing;
 pub use player::{PlayerSync, PlayerSyncArgs};
 pub use report::{PlayerReport, job_document};
 pub use timeline::TimelineSync;

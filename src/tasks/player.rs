@@ -37,18 +37,22 @@ pub struct PlayerSyncArgs {
     pub platform: Platform,
     pub year: Year,
     pub timelines: bool,
+    /// Only look what there is to fetch.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
 impl PlayerSyncArgs {
     /// The job that syncs this year.
     pub fn job(&self, priority: Priority, policy: RetryPolicy) -> NewJob {
         let timelines = if self.timelines { "" } else { "/no-timelines" };
+        let dry_run = if self.dry_run { "/dry-run" } else { "" };
         NewJob {
             kind: PlayerSync::KIND,
             queue: PLAYER_SYNC,
             lane: Route::Region(self.platform.region()).as_str(),
             key: Some(format!(
-                "{}/{}/{}{timelines}",
+                "{}/{}/{}{timelines}{dry_run}",
                 self.platform,
                 self.riot_id.folded(),
                 self.year
@@ -77,6 +81,8 @@ struct Order {
     year: Option<i16>,
     #[serde(default = "yes")]
     timelines: bool,
+    #[serde(default)]
+    dry_run: bool,
 }
 
 fn yes() -> bool {
@@ -103,6 +109,7 @@ impl Order {
             platform: self.platform,
             year: Year::new(year, now).map_err(|error| error.to_string())?,
             timelines: self.timelines,
+            dry_run: self.dry_run,
         })
     }
 }
@@ -206,7 +213,11 @@ async fn sync(
         "total_matches": ids.len(),
         "existing_matches": plan.existing_matches, "existing_timelines": plan.existing_timelines,
         "missing_matches": plan.missing_matches, "missing_timelines": plan.missing_timelines,
+        "match_calls": plan.matches.len(), "timeline_calls": plan.timeline_calls(args.timelines),
     });
+    if args.dry_run {
+        return Ok(TaskResult::complete(own));
+    }
     let _ = context
         .progress("processing_matches", 20, own.clone())
         .await?;
@@ -230,6 +241,7 @@ async fn sync(
         .map(|id| timeline::job(*id, young.get(id).copied(), priority, policies.timelines));
     let children = matches.chain(timelines).collect();
     let effect = Effect::Player {
+        was: other_selves(api, context, &player, &key_fingerprint).await?,
         record: player,
         key_fingerprint,
     };
@@ -271,6 +283,30 @@ async fn resolve_and_list(
             stop => return Err(stop),
         }
     }
+}
+
+/// Rows of the same player under other keys. A row of that name whose puuid means nothing to the key
+/// of today is the player's own, from before; one whose puuid is good is somebody else's, who had the
+/// name once.
+async fn other_selves(
+    api: &RiotApi,
+    context: &JobContext,
+    player: &PlayerRecord,
+    key: &str,
+) -> Result<Vec<i64>, Stop> {
+    let mut selves = Vec::new();
+    for row in context.store().namesakes(&player.riot_id).await? {
+        if row.puuid == player.puuid || row.key_fingerprint == key {
+            continue;
+        }
+        let call = Call::summoner(&row.puuid, row.platform);
+        match api.call(context, &call).await {
+            Err(RiotError::ForeignPuuid) => selves.push(row.id),
+            Ok(_) | Err(RiotError::NotFound) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(selves)
 }
 
 async fn fetch_player(

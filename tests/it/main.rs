@@ -6,4 +6,6 @@ mod control;
 mod engine;
 mod program;
 mod samples;
+mod setup;
 mod store;
+mod weather;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Reach, text};
-use crate::cli::follow::{Follow, Progress, summary_of};
+use crate::cli::follow::{Follow, Progress, plan_text, summary_of};
 use crate::cli::{CliError, stats, terminal};
 use crate::control::Client;
-use crate::model::{JobId, Priority};
+use crate::model::{JobId, Priority, Route};
 use crate::store::Store;
 use crate::tasks::{PlayerReport, PlayerSync, PlayerSyncArgs};
 
@@ -56,6 +56,13 @@ pub async fn sync(
         return Err(CliError::JobFailed(why));
     }
     let report = report_of(&job);
+    if order.dry_run {
+        if !reach.json {
+            let route = Route::Region(order.platform.region());
+            println!("{}", plan_text(&report, route, None));
+        }
+        return Ok(());
+    }
     eprintln!("{}", summary_of(&report, took, calls));
     if !reach.json {
         let store = reach.read_only()?;

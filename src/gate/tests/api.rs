@@ -65,7 +65,8 @@ impl FakeApi {
 impl Transport for FakeApi {
     fn send<'a>(&'a self, call: &'a Call, key: &'a ApiKey) -> BoxFuture<'a, Answered> {
         self.sent.fetch_add(1, Ordering::SeqCst);
-        let told = (self.answer.lock().unwrap())(call, &key.fingerprint());
+        let fingerprint = key.fingerprint();
+        let told = (self.answer.lock().unwrap())(call, &fingerprint);
         async move {
             tokio::time::sleep(ROUND_TRIP).await;
             let answered = !matches!(told, Err(RiotError::Unavailable(_)));
@@ -75,6 +76,7 @@ impl Transport for FakeApi {
             });
             let response = told.map(|()| Response {
                 route: call.route,
+                key_fingerprint: fingerprint.as_str().into(),
                 body: Bytes::new(),
                 is_gzip: false,
             });

@@ -350,48 +350,16 @@ impl Store for SqliteStore {
     }
 
     async fn player(&self, riot_id: &RiotId) -> StoreResult<Option<StoredPlayer>> {
-        type Row = (
-            i64,
-            String,
-            String,
-            Option<String>,
-            Option<String>,
-            String,
-            Option<i32>,
-            Option<i64>,
-        );
+        Ok(self.namesakes(riot_id).await?.into_iter().next())
+    }
+
+    async fn namesakes(&self, riot_id: &RiotId) -> StoreResult<Vec<StoredPlayer>> {
         let name = riot_id.folded();
         let mut reader = self.readers.borrow().await?;
-        let row: Option<Row> = data_statements::PlayerByName { name: &name }
-            .get_result(reader.conn())
-            .await
-            .optional()?;
-        let Some((
-            id,
-            puuid,
-            key_fingerprint,
-            game_name,
-            tag_line,
-            platform,
-            profile_icon_id,
-            summoner_level,
-        )) = row
-        else {
-            return Ok(None);
-        };
-        let unexpected = |error: crate::model::IdError| StoreError::Unexpected(error.to_string());
-        Ok(Some(StoredPlayer {
-            id,
-            puuid: puuid.parse().map_err(unexpected)?,
-            key_fingerprint,
-            riot_id: match (game_name, tag_line) {
-                (Some(name), Some(tag)) => RiotId::new(&name, &tag).ok(),
-                _ => None,
-            },
-            platform: platform.parse().map_err(unexpected)?,
-            profile_icon_id,
-            summoner_level,
-        }))
+        let rows: Vec<PlayerTuple> = data_statements::PlayersByName { name: &name }
+            .load(reader.conn())
+            .await?;
+        rows.into_iter().map(player_from).collect()
     }
 
     async fn yearly_stats(
@@ -503,4 +471,33 @@ impl Store for SqliteStore {
             .map_err(|error| StoreError::Unavailable(error.to_string()))?
             .map_err(|_| writer_gone())
     }
+}
+
+/// A row of `players` as diesel loads it.
+type PlayerTuple = (
+    i64,
+    String,
+    String,
+    Option<String>,
+    Option<String>,
+    String,
+    Option<i32>,
+    Option<i64>,
+);
+
+fn player_from(row: PlayerTuple) -> StoreResult<StoredPlayer> {
+    let (id, puuid, key_fingerprint, game_name, tag_line, platform, icon, level) = row;
+    let unexpected = |error: crate::model::IdError| StoreError::Unexpected(error.to_string());
+    Ok(StoredPlayer {
+        id,
+        puuid: puuid.parse().map_err(unexpected)?,
+        key_fingerprint,
+        riot_id: match (game_name, tag_line) {
+            (Some(name), Some(tag)) => RiotId::new(&name, &tag).ok(),
+            _ => None,
+        },
+        platform: platform.parse().map_err(unexpected)?,
+        profile_icon_id: icon,
+        summoner_level: level,
+    })
 }

@@ -49,6 +49,7 @@ impl Setup {
         command
             .env_clear()
             .env("RIOT_API_KEY", SIMULATED_KEY)
+            .env("RIFTSYNC_PROFILE", "production")
             .env("RIFTSYNC_RIOT__BASE_URL", self.simulator.base_url())
             .args(args)
             .arg("--database")
