@@ -21,7 +21,7 @@ use crate::config::{self, Config, Profile};
 use crate::control;
 use crate::engine::{Engine, EngineConfig};
 use crate::gate::{Gate, KeySource, KeyState};
-use crate::metrics::Metrics;
+use crate::metrics::{LogFiles, Metrics};
 use crate::model::{
     JobId, JobRecord, JobState, Platform, Priority, RetryPolicy, RiotId, Route, Timestamp, Year,
 };
@@ -233,6 +233,25 @@ fn socket_path(global: &Global, config: &Config, database: &Path) -> PathBuf {
     control::default_path(runtime.as_deref(), beside)
 }
 
+/// Where the metrics log is: as told, or beside the data.
+fn metrics_log(config: &Config, database: &Path) -> Option<LogFiles> {
+    let settings = &config.metrics;
+    let path = match settings.log.as_str() {
+        "none" => return None,
+        // The simulated world's is apart from the real one's, as its database is.
+        "" if database.ends_with("simulated.db") => {
+            database.with_file_name("simulated-metrics.jsonl")
+        }
+        "" => database.with_file_name("metrics.jsonl"),
+        path => PathBuf::from(path),
+    };
+    Some(LogFiles {
+        path,
+        file_bytes: settings.file_mb << 20,
+        files: settings.files,
+    })
+}
+
 /// An engine inside this process, with what it stands on.
 struct Running {
     store: Arc<dyn Store>,
@@ -297,6 +316,8 @@ impl Running {
             queues,
             drain: config.drain(),
             keep_finished: config.keep_finished(),
+            metrics_log: metrics_log(config, path),
+            metrics_interval: Duration::from_secs(config.metrics.interval_s),
         };
         let engine = Engine::start(
             engine_config,

@@ -14,11 +14,13 @@ mod attempts;
 mod controls;
 mod executor;
 mod lanes;
+mod metrics_actor;
 mod pruner;
 mod queue;
 mod registry;
 #[cfg(test)]
 mod simulation;
+mod sources;
 mod stager;
 mod task;
 mod window;
@@ -39,8 +41,10 @@ pub use registry::{OrderError, Registry};
 pub use task::{JobContext, Task, TaskFuture, TaskResult};
 
 use self::attempts::Attempts;
+use self::metrics_actor::{MetricsActor, StopMetrics};
 use self::queue::Shared;
-use crate::metrics::Metrics;
+use self::sources::{ActorSource, ProcessSource, QueueSource, StoreSource};
+use crate::metrics::{LogFiles, Metrics, Source, Telemetry, open_log};
 use crate::model::Timestamp;
 use crate::store::{EngineInfo, Store, StoreResult};
 use crate::supervision::{
@@ -56,6 +60,22 @@ pub struct EngineConfig {
     pub drain: Duration,
     /// How long finished jobs are kept.
     pub keep_finished: Duration,
+    /// Where the metrics log is; none: none is written.
+    pub metrics_log: Option<LogFiles>,
+    pub metrics_interval: Duration,
+}
+
+impl Default for EngineConfig {
+    /// An engine without queues and without a log.
+    fn default() -> Self {
+        Self {
+            queues: Vec::new(),
+            drain: Duration::from_secs(10),
+            keep_finished: Duration::from_hours(24 * 30),
+            metrics_log: None,
+            metrics_interval: Duration::from_secs(10),
+        }
+    }
 }
 
 /// What the tasks lean on.
@@ -65,6 +85,8 @@ pub struct Services {
     pub children: Vec<ChildSpec>,
     /// What the services say may not start now.
     pub holds: watch::Receiver<Holds>,
+    /// Readings of what the services did.
+    pub sources: Vec<Arc<dyn Source>>,
     /// Started last: those that serve and watch the engine.
     pub above: Above,
 }
@@ -81,6 +103,7 @@ pub struct EngineHandle {
     pub store: Arc<dyn Store>,
     pub registry: Arc<Registry>,
     pub metrics: Arc<Metrics>,
+    pub telemetry: Arc<Telemetry>,
 }
 
 impl Default for Services {
@@ -88,6 +111,7 @@ impl Default for Services {
         Self {
             children: Vec::new(),
             holds: watch::channel(Holds::default()).1,
+            sources: Vec::new(),
             above: Box::new(|_| Vec::new()),
         }
     }
@@ -128,10 +152,26 @@ impl Engine {
             );
         }
         let queues = QueueControls::new(&config.queues, services.holds.clone(), &metrics);
+        let queues = Arc::new(queues);
+        let mut sources: Vec<Arc<dyn Source>> = vec![
+            Arc::new(QueueSource {
+                queues: queues.clone(),
+                metrics: metrics.clone(),
+            }),
+            Arc::new(StoreSource(store.clone())),
+            Arc::new(ProcessSource),
+            Arc::new(ActorSource(metrics.clone())),
+        ];
+        sources.extend(services.sources);
+        let log = config.metrics_log.and_then(open_log);
+        let telemetry = Telemetry::new(id.clone(), metrics.clone(), sources, log);
+        let telemetry = Arc::new(telemetry);
+        metrics.events.tell("engine_started", "/engine", "");
         let handle = EngineHandle {
             id: id.clone(),
             started_at: now,
-            queues: Arc::new(queues),
+            telemetry: telemetry.clone(),
+            queues,
             store: store.clone(),
             registry: registry.clone(),
             metrics,
@@ -150,14 +190,19 @@ impl Engine {
                     registry,
                     attempts: attempts.clone(),
                     holds: services.holds,
+                    metrics: handle.metrics.clone(),
                 },
             ),
             stager_spec(store.clone()),
             canceller_spec(id.clone(), store.clone(), attempts),
             pruner_spec(store, config.keep_finished),
         ]);
+        if telemetry.has_log() {
+            specs.push(metrics_spec(telemetry, config.metrics_interval));
+        }
         specs.extend((services.above)(&handle));
         let root = Supervisor::new("/engine", Strategy::RestForOne, Intensity::default(), specs)
+            .observed(&handle.metrics)
             .on_escalation(move |why| {
                 tell.send_replace(Some(why));
             })
@@ -197,19 +242,28 @@ impl Engine {
         let queues = &self.handle.queues;
         queues.pause_all();
         // What has not ended then is handed back by `stop`.
-        let _ = tokio::time::timeout(time, queues.idle()).await;
+        let idle = tokio::time::timeout(time, queues.idle()).await.is_ok();
+        let how = if idle { "" } else { "jobs are left" };
+        let events = &self.handle.metrics.events;
+        events.tell("engine_drained", "/engine", how);
     }
 
     /// Drains the queues and stops the actors, in reverse order of their start.
     pub async fn stop(&self) -> StoreResult<()> {
         // A root that escalated has stopped already.
         let _ = self.root.send(Shutdown).await;
-        let now = Timestamp::now();
-        self.handle
-            .store
-            .release(&self.handle.id, None, &[], now)
-            .await?;
-        self.handle.store.engine_stopped(&self.handle.id, now).await
+        let released = self.release().await;
+        let events = &self.handle.metrics.events;
+        events.tell("engine_stopped", "/engine", "");
+        // What was done since the last record is not lost.
+        metrics_actor::write_interval(&self.handle.telemetry).await;
+        released
+    }
+
+    async fn release(&self) -> StoreResult<()> {
+        let (store, id, now) = (&self.handle.store, &self.handle.id, Timestamp::now());
+        store.release(id, None, &[], now).await?;
+        store.engine_stopped(id, now).await
     }
 }
 
@@ -268,6 +322,19 @@ fn pruner_spec(store: Arc<dyn Store>, keep: Duration) -> ChildSpec {
     })
 }
 
+fn metrics_spec(telemetry: Arc<Telemetry>, interval: Duration) -> ChildSpec {
+    ChildSpec::permanent("metrics", move |guard| {
+        let addr = MetricsActor::new(telemetry.clone(), interval, guard).start();
+        ChildHandle {
+            stop: Box::new(move || {
+                Box::pin(async move {
+                    let _ = addr.send(StopMetrics).await;
+                })
+            }),
+        }
+    })
+}
+
 fn queues_spec(queues: &Arc<QueueControls>, drain: Duration, shared: &Shared) -> ChildSpec {
     let (queues, shared) = (queues.clone(), shared.clone());
     let mut spec = ChildSpec::permanent("queues", move |guard| {
@@ -297,6 +364,7 @@ fn queues_spec(queues: &Arc<QueueControls>, drain: Duration, shared: &Shared) ->
                 Intensity::default(),
                 specs,
             )
+            .observed(&shared.metrics)
             .guarded(guard)
             .start(),
         )

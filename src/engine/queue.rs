@@ -22,7 +22,7 @@ use super::executor::{Abandon, Executor, JobFinished};
 use super::lanes::Holds;
 use super::registry::Registry;
 use super::window::{Next, Window};
-use crate::metrics::bump;
+use crate::metrics::{Metrics, bump};
 use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome, Rate, Timestamp, attempt};
 use crate::store::{Completion, Store, StoreError};
 use crate::supervision::{ChildEnded, ChildGuard, EndReason};
@@ -51,6 +51,7 @@ pub(super) struct Shared {
     pub(super) registry: Arc<Registry>,
     pub(super) attempts: Arc<Attempts>,
     pub(super) holds: watch::Receiver<Holds>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// See the module.
@@ -72,6 +73,7 @@ pub struct QueueSupervisor {
     /// Waits for the running jobs to end.
     drained: Vec<tokio::sync::oneshot::Sender<()>>,
     holds: watch::Receiver<Holds>,
+    metrics: Arc<Metrics>,
     guard: ChildGuard,
 }
 
@@ -100,6 +102,7 @@ impl QueueSupervisor {
             registry,
             attempts,
             holds,
+            metrics,
         } = shared;
         let settings = control.watch_settings();
         let begin = *settings.borrow();
@@ -118,6 +121,7 @@ impl QueueSupervisor {
             incarnations: 0,
             drained: Vec::new(),
             holds,
+            metrics,
             guard,
         }
     }
@@ -227,6 +231,7 @@ impl QueueSupervisor {
             job.clone(),
             self.store.clone(),
             self.attempts.clone(),
+            self.metrics.clone(),
             ctx.address().recipient(),
             guard,
         );

@@ -11,6 +11,7 @@ use super::calls::RiotApi;
 use super::key_ring::KeyRing;
 use super::key_watch::{KeyWatch, StopKeyWatch};
 use super::riot_gate::{GateAddr, RiotGate, StopGate};
+use super::source::LimiterSource;
 use super::weather::Weather;
 use crate::engine::Services;
 use crate::metrics::Metrics;
@@ -59,7 +60,7 @@ impl Gate {
         metrics: Arc<Metrics>,
     ) -> (Self, Services) {
         let ring = Arc::new(KeyRing::new(key));
-        let weather = Arc::new(Weather::new(queues));
+        let weather = Arc::new(Weather::new(queues).observed(metrics.clone()));
         // Nobody answers at this address; the supervisor puts the real one in its place.
         let (nowhere, _) = actix::dev::channel::channel(1);
         let (tell, addr) = watch::channel(Addr::new(nowhere));
@@ -79,6 +80,7 @@ impl Gate {
         let services = Services {
             children,
             holds,
+            sources: vec![Arc::new(LimiterSource(gate.api.clone()))],
             ..Services::default()
         };
         (gate, services)

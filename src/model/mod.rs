@@ -3,6 +3,7 @@
 
 pub mod attempt;
 mod bucket;
+pub mod histogram;
 pub mod ids;
 pub mod job;
 pub mod records;

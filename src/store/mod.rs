@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 
 pub use error::StoreError;
 
+use crate::model::histogram::Times;
 use crate::model::records::{
     MatchRecord, MissingPayload, Payload, PayloadKind, PlayerRecord, TimelineRecord,
 };
@@ -234,6 +235,10 @@ pub struct WriterStats {
     pub commands: u64,
     /// Writes refused because their lease was no longer theirs.
     pub stale: u64,
+    /// Commands that wait for the writer now.
+    pub waiting: u64,
+    /// How long its commits took, from the first command of a group to the disk.
+    pub times: Times,
 }
 
 /// Hints that a queue may have work: set by commits, coalesced, never the truth (the claim is).
@@ -354,6 +359,10 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     fn hints(&self) -> &Hints;
     fn writer_stats(&self) -> WriterStats;
+    /// What the database takes on the disk; none if it does not tell.
+    async fn size_bytes(&self) -> StoreResult<Option<u64>> {
+        Ok(None)
+    }
     /// Resolves when the writer has died and must be started again.
     async fn writer_died(&self) -> String;
     fn restart_writer(&self) -> StoreResult<()>;

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use super::{Answer, queue};
 use crate::control::desk::Desk;
 use crate::control::rpc::Params;
+use crate::metrics::VERSION;
 use crate::model::Timestamp;
 
 #[derive(Debug, Deserialize)]
@@ -42,6 +43,32 @@ pub(super) async fn status(desk: &Desk, params: Params<'_>) -> Answer {
         "rate_limited": engine.metrics.rate_limited.load(Ordering::Relaxed),
         "commits": writer.commits, "stale_writes": writer.stale,
     }))
+}
+
+/// All readings since the engine began, the tree of its actors, and what happened of late.
+pub(super) async fn metrics(desk: &Desk, params: Params<'_>) -> Answer {
+    params.read::<Nothing>()?;
+    let engine = &desk.engine;
+    let totals: Vec<Value> = engine
+        .telemetry
+        .read()
+        .await
+        .iter()
+        .map(|sample| Value::Object(sample.totals()))
+        .collect();
+    let actors: Vec<Value> = engine
+        .metrics
+        .actors
+        .all()
+        .iter()
+        .map(|(path, actor)| {
+            json!({ "actor": path, "up": actor.up, "restarts": actor.restarts, "since": actor.since.to_string() })
+        })
+        .collect();
+    let (events, failures) = engine.metrics.events.recent();
+    Ok(
+        json!({ "v": VERSION, "totals": totals, "actors": actors, "events": events, "failures": failures }),
+    )
 }
 
 /// Starts no more jobs; those that run go on to their end. `queue.resume` takes it back.

@@ -55,6 +55,9 @@ const METHODS: &[(&str, Call)] = &[
     ("engine.status", |desk, params| {
         Box::pin(engine::status(desk, params))
     }),
+    ("engine.metrics", |desk, params| {
+        Box::pin(engine::metrics(desk, params))
+    }),
     ("engine.drain", |desk, params| {
         Box::pin(engine::drain(desk, params))
     }),

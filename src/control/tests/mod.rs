@@ -149,6 +149,7 @@ async fn start(limits: Limits) -> Setup {
         }],
         drain: Duration::from_secs(1),
         keep_finished: Duration::from_hours(1),
+        ..EngineConfig::default()
     };
     let metrics = Arc::new(Metrics::default());
     let engine = Engine::start(config, store.clone(), Arc::new(registry), services, metrics);

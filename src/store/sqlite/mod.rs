@@ -432,7 +432,25 @@ impl Store for SqliteStore {
     }
 
     fn writer_stats(&self) -> WriterStats {
-        self.counters.read()
+        let waiting = self.lock_writer().as_ref().map_or(0, |writer| {
+            writer.commands.max_capacity() - writer.commands.capacity()
+        });
+        self.counters.read(waiting)
+    }
+
+    async fn size_bytes(&self) -> StoreResult<Option<u64>> {
+        let path = self.path.clone();
+        let sizes = tokio::task::spawn_blocking(move || {
+            ["", "-wal"].map(|suffix| {
+                let mut name = path.as_os_str().to_owned();
+                name.push(suffix);
+                std::fs::metadata(name).map_or(0, |file| file.len())
+            })
+        });
+        let sizes = sizes
+            .await
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Some(sizes.iter().sum()))
     }
 
     async fn writer_died(&self) -> String {

@@ -99,6 +99,15 @@ impl Setup {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// One question to the engine.
+    fn json_rpc(&self, method: &str) -> Value {
+        let mut lines = self.connect();
+        lines.send(&format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"{method}"}}"#
+        ));
+        lines.line()["result"].take()
+    }
+
     /// As `nc -U` has it.
     fn connect(&self) -> Lines {
         let stream = UnixStream::connect(self.path("riftsync.sock")).unwrap();

@@ -284,12 +284,63 @@ async fn the_key_is_in_no_output_at_any_level_of_the_log() {
     let secret = SIMULATED_KEY.trim_start_matches("RGAPI-");
     assert!(!seen.contains(secret));
     for file in std::fs::read_dir(setup.folder.path()).unwrap() {
+        // The database, its log, the metrics log.
         let bytes = std::fs::read(file.unwrap().path()).unwrap_or_default();
         let found = bytes
             .windows(secret.len())
             .any(|part| part == secret.as_bytes());
         assert!(!found);
     }
+}
+
+#[tokio::test]
+async fn the_metrics_log_of_a_stopped_engine_counts_every_job_and_call() {
+    let setup = setup(40).await;
+    setup.simulator.control().set_app_limits(vec![(10_000, 10)]);
+    let served = setup
+        .serve_with(|command| command.env("RIFTSYNC_METRICS__INTERVAL_S", "1"))
+        .await;
+    setup.json(SYNC).await;
+    let metrics = setup.json_rpc("engine.metrics");
+    let done = metrics["totals"].as_array().unwrap().iter();
+    let done: u64 = done.filter_map(|total| total["processed"].as_u64()).sum();
+    setup.json(&["engine", "stop"]).await;
+    assert_eq!(served.exited().await, Some(0));
+    let log = std::fs::read_to_string(setup.path("metrics.jsonl")).unwrap();
+    let records: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let sum = |kind: &str, field: &str| -> u64 {
+        let of_kind = records.iter().filter(|record| record["kind"] == kind);
+        of_kind.map(|record| record[field].as_u64().unwrap()).sum()
+    };
+    let jobs = setup
+        .json(&["job", "list", "--state", "completed", "--limit", "1000"])
+        .await;
+    let completed = jobs["jobs"].as_array().unwrap().len() as u64;
+    assert_eq!((sum("queue", "processed"), done), (completed, completed));
+    assert!(completed > 60);
+    let granted = sum("limiter", "granted") - sum("limiter", "given_back");
+    let counters = setup.simulator.counters();
+    assert_eq!(granted, counters.of_status(200) + counters.of_status(404));
+    let windows = records
+        .iter()
+        .find(|record| !record["windows"].is_null())
+        .unwrap();
+    assert!(
+        windows["windows"][0]["limit"].as_u64().unwrap() > 0,
+        "{windows}"
+    );
+    let events: Vec<&str> = records
+        .iter()
+        .filter_map(|record| record["event"].as_str())
+        .collect();
+    assert_eq!(
+        (events[0], *events.last().unwrap()),
+        ("engine_started", "engine_stopped")
+    );
+    assert!(events.contains(&"engine_drained"));
 }
 
 #[tokio::test]
