@@ -29,16 +29,16 @@ pub struct KeySource {
 }
 
 impl KeySource {
-    /// What a person does about a key that is not taken.
-    fn remedy(&self) -> String {
+    /// What a person does about a key that is not taken; none: whoever runs the engine tells it.
+    fn remedy(&self) -> Option<String> {
         let get = "Get a new key at developer.riotgames.com";
-        match &self.file {
-            Some(file) if self.watch => format!(
+        self.watch.then(|| match &self.file {
+            Some(file) => format!(
                 "{get} and write it to {}: it is in use seconds later",
                 file.display()
             ),
             _ => format!("{get}, set RIOT_API_KEY and start again"),
-        }
+        })
     }
 }
 
@@ -72,7 +72,7 @@ impl Gate {
             metrics,
         ));
         let gate = Self { api, weather, ring };
-        let mut children = vec![gate.gate_spec(tell, transport, source.remedy().into())];
+        let mut children = vec![gate.gate_spec(tell, transport, source.remedy().map(Into::into))];
         if source.watch {
             children.push(gate.watch_spec(source, addr));
         }
@@ -99,7 +99,7 @@ impl Gate {
         &self,
         tell: watch::Sender<Addr<RiotGate>>,
         transport: Arc<dyn Transport>,
-        remedy: Arc<str>,
+        remedy: Option<Arc<str>>,
     ) -> ChildSpec {
         let (ring, weather) = (self.ring.clone(), self.weather.clone());
         ChildSpec::permanent("riot_gate", move |guard| {

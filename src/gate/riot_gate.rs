@@ -42,8 +42,8 @@ pub struct RiotGate {
     ring: Arc<KeyRing>,
     weather: Arc<Weather>,
     transport: Arc<dyn Transport>,
-    /// What a person does about a rejected key.
-    remedy: Arc<str>,
+    /// What a person does about a rejected key; none: somebody else tells.
+    remedy: Option<Arc<str>>,
     trial: KeyTrial,
     /// Callers whose call was refused and who wait for the verdict.
     refused: Vec<oneshot::Sender<Verdict>>,
@@ -56,7 +56,7 @@ impl RiotGate {
         ring: Arc<KeyRing>,
         weather: Arc<Weather>,
         transport: Arc<dyn Transport>,
-        remedy: Arc<str>,
+        remedy: Option<Arc<str>>,
         guard: ChildGuard,
     ) -> Self {
         Self {
@@ -131,10 +131,12 @@ impl RiotGate {
                 tracing::info!("riot takes the API key again; everything goes on");
             }
             (KeyState::Suspected, KeyState::Rejected { status, .. }) => {
-                tracing::error!(
-                    "riot rejects the API key (HTTP {status}). Everything that needs it waits and nothing is lost. {}",
-                    self.remedy
-                );
+                if let Some(remedy) = &self.remedy {
+                    tracing::error!(
+                        "riot rejects the API key (HTTP {status}). Everything that needs it waits and nothing is lost. \
+                         {remedy}"
+                    );
+                }
             }
             _ => {}
         }

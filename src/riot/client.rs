@@ -44,7 +44,7 @@ impl ApiKey {
             return Err("the API key is empty");
         }
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err("the API key holds characters that no key has; was it pasted whole?");
+            return Err("the API key holds characters that no key has (was it pasted whole?)");
         }
         Ok(Self(SecretString::from(text)))
     }

@@ -171,3 +171,20 @@ fn a_stop_and_a_cancellation_end_calls_that_wait_for_a_key() {
         assert_eq!(answer.unwrap_err(), RiotError::Stopping);
     });
 }
+
+#[test]
+fn a_call_that_waits_for_the_limits_of_the_old_key_goes_with_the_new_one() {
+    on_virtual_time(async {
+        let api = FakeApi::new((1, 3_600));
+        let gate = gate(&api);
+        assert!(gate.api.call(caller(1), &a_match(ASIA, 1)).await.is_ok());
+        let second = a_match(ASIA, 2);
+        let begun = tokio::time::Instant::now();
+        let (answer, _) = tokio::join!(gate.api.call(caller(1), &second), async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            gate.replace_key(key("RGAPI-two"))
+        });
+        assert!(answer.is_ok());
+        assert!(begun.elapsed() < Duration::from_mins(1));
+    });
+}
