@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Limits;
+use super::methods::Counted;
 use super::view::Document;
 use super::watch::Watch;
 use crate::engine::EngineHandle;
@@ -33,6 +34,7 @@ pub struct Desk {
     pub(super) key: Arc<dyn KeyDesk>,
     pub(super) limits: Limits,
     pub(super) watch: Watch,
+    pub(super) counted: Counted,
     pub(super) document: Document,
     stop: watch::Sender<bool>,
 }
@@ -50,6 +52,7 @@ impl Desk {
     ) -> Arc<Self> {
         Arc::new(Self {
             watch: Watch::new(engine.store.clone()),
+            counted: Counted::default(),
             engine,
             about,
             key,

@@ -30,7 +30,7 @@ pub(super) async fn status(desk: &Desk, params: Params<'_>) -> Answer {
     };
     let queues: Vec<Value> = queues
         .iter()
-        .map(|queue| queue::document(desk, queue, counts.as_ref()))
+        .map(|queue| queue::document(desk, queue, counts.as_deref()))
         .collect();
     let writer = engine.store.writer_stats();
     Ok(json!({

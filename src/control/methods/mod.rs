@@ -8,6 +8,7 @@ mod queue;
 
 pub(super) use job::{OneJob, OneSubscription, unknown as unknown_job};
 pub use player::stats_document;
+pub(super) use queue::Counted;
 
 use std::future::{Future, ready};
 use std::pin::Pin;

@@ -1,9 +1,11 @@
 //! `queue.*`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::Answer;
 use crate::control::desk::Desk;
@@ -33,8 +35,16 @@ struct Set {
     rate: Option<String>,
 }
 
-/// Jobs of one queue that do not run, by state.
-type Counts = HashMap<(String, JobState), u64>;
+/// Open jobs of each queue by state.
+pub(in crate::control) type Counts = HashMap<(String, JobState), u64>;
+
+/// Counts are good for so many times as long as it took to count: a long queue is not counted all day
+/// for those who watch it.
+const GOOD_FOR: u32 = 10;
+
+/// What was counted last.
+#[derive(Debug, Default)]
+pub(in crate::control) struct Counted(tokio::sync::Mutex<Option<(Instant, Arc<Counts>)>>);
 
 pub(super) async fn list(desk: &Desk, params: Params<'_>) -> Answer {
     params.read::<Nothing>()?;
@@ -47,12 +57,24 @@ pub(super) async fn list(desk: &Desk, params: Params<'_>) -> Answer {
     Ok(json!({ "queues": queues }))
 }
 
-pub(super) async fn counts(desk: &Desk) -> Result<Counts, RpcError> {
+/// Counts what is open, once for all who ask meanwhile.
+pub(super) async fn counts(desk: &Desk) -> Result<Arc<Counts>, RpcError> {
+    let mut counted = desk.counted.0.lock().await;
+    if let Some((good_until, counts)) = &*counted
+        && Instant::now() < *good_until
+    {
+        return Ok(counts.clone());
+    }
+    let begun = Instant::now();
     let counts = desk.engine.store.open_counts().await?;
-    Ok(counts
+    let counts: Counts = counts
         .into_iter()
         .map(|count| ((count.queue, count.state), count.jobs))
-        .collect())
+        .collect();
+    let counts = Arc::new(counts);
+    let good_until = Instant::now() + begun.elapsed() * GOOD_FOR;
+    *counted = Some((good_until, counts.clone()));
+    Ok(counts)
 }
 
 /// A queue as it stands, with its counts in the database if they are known.
@@ -125,10 +147,7 @@ pub(super) fn set(desk: &Desk, params: Params<'_>) -> Answer {
     Ok(json!({ "queues": queues }))
 }
 
-fn named<'d>(
-    desk: &'d Desk,
-    name: &str,
-) -> Result<Vec<&'d std::sync::Arc<QueueControl>>, RpcError> {
+fn named<'d>(desk: &'d Desk, name: &str) -> Result<Vec<&'d Arc<QueueControl>>, RpcError> {
     let queues = &desk.engine.queues;
     if name == "all" {
         return Ok(queues.all().iter().collect());
