@@ -11,6 +11,7 @@ use super::calls::RiotApi;
 use super::key_ring::KeyRing;
 use super::key_watch::{KeyWatch, StopKeyWatch};
 use super::riot_gate::{GateAddr, RiotGate, StopGate};
+use super::source::LimiterSource;
 use super::weather::Weather;
 use crate::engine::Services;
 use crate::metrics::Metrics;
@@ -63,7 +64,7 @@ impl Gate {
         metrics: Arc<Metrics>,
     ) -> (Self, Services) {
         let ring = Arc::new(KeyRing::new(key));
-        let weather = Arc::new(Weather::new(queues));
+        let weather = Arc::new(Weather::new(queues).observed(metrics.clone()));
         // Nobody answers at this address; the supervisor puts the real one in its place.
         let (nowhere, _) = actix::dev::channel::channel(1);
         let (tell, addr) = watch::channel(Addr::new(nowhere));
@@ -81,7 +82,13 @@ impl Gate {
             children.push(gate.watch_spec(source, addr));
         }
         let holds = gate.weather.holds();
-        (gate, Services { children, holds })
+        let services = Services {
+            children,
+            holds,
+            sources: vec![Arc::new(LimiterSource(gate.api.clone()))],
+            ..Services::default()
+        };
+        (gate, services)
     }
 
     /// Puts another key in use; calls that wait go on with it. False: it is in use already.

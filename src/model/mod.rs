@@ -4,6 +4,7 @@
 pub mod attempt;
 mod bucket;
 pub mod budget_share;
+pub mod histogram;
 pub mod ids;
 pub mod job;
 pub mod records;

@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 pub use error::StoreError;
 
 use crate::model::budget_share::{BoardGrant, BoardReport};
+use crate::model::histogram::Times;
 use crate::model::records::{
     MatchRecord, MissingPayload, Payload, PayloadKind, PlayerRecord, TimelineRecord,
 };
@@ -92,6 +93,25 @@ pub struct Enqueued {
     pub id: JobId,
     /// An open job with this key was there already.
     pub joined: bool,
+}
+
+/// Which jobs to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobFilter {
+    pub state: Option<JobState>,
+    pub kind: Option<String>,
+    pub queue: Option<String>,
+    /// Only jobs that were enqueued before this one.
+    pub before: Option<JobId>,
+    pub limit: usize,
+}
+
+/// Open jobs of a queue in one state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenCount {
+    pub queue: String,
+    pub state: JobState,
+    pub jobs: u64,
 }
 
 /// Many jobs under one handle: a job that ends with the last of them.
@@ -225,6 +245,10 @@ pub struct WriterStats {
     pub commands: u64,
     /// Writes refused because their lease was no longer theirs.
     pub stale: u64,
+    /// Commands that wait for the writer now.
+    pub waiting: u64,
+    /// How long its commits took, from the first command of a group to the disk.
+    pub times: Times,
 }
 
 /// Hints that a queue may have work: set by commits, coalesced, never the truth (the claim is).
@@ -324,6 +348,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn engine_started(&self, engine: EngineInfo, now: Timestamp) -> StoreResult<()>;
     async fn engine_stopped(&self, engine: &str, now: Timestamp) -> StoreResult<()>;
     async fn job(&self, id: JobId) -> StoreResult<Option<JobRecord>>;
+    /// Those of these jobs that there are, in any order.
+    async fn jobs_by_id(&self, ids: &[JobId]) -> StoreResult<Vec<JobRecord>>;
+    /// Newest first.
+    async fn list_jobs(&self, filter: &JobFilter) -> StoreResult<Vec<JobRecord>>;
+    /// What is open, by queue and state; none of a queue and state: no line.
+    async fn open_counts(&self) -> StoreResult<Vec<OpenCount>>;
     /// Jobs not in a final state.
     async fn open_jobs(&self) -> StoreResult<u64>;
 
@@ -347,6 +377,10 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     fn hints(&self) -> &Hints;
     fn writer_stats(&self) -> WriterStats;
+    /// What the database takes on the disk; none if it does not tell.
+    async fn size_bytes(&self) -> StoreResult<Option<u64>> {
+        Ok(None)
+    }
     /// Resolves when the writer has died and must be started again.
     async fn writer_died(&self) -> String;
     fn restart_writer(&self) -> StoreResult<()>;

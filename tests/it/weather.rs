@@ -184,6 +184,7 @@ async fn what_a_person_waits_for_is_called_within_one_window_of_a_crawl() {
         queues: tasks::queues(),
         drain: Duration::from_millis(100),
         keep_finished: Duration::from_hours(1),
+        ..EngineConfig::default()
     };
     let engine = Engine::start(config, store.clone(), registry, services, metrics)
         .await

@@ -32,13 +32,15 @@ use self::reader::{JobTuple, Readers, job_from};
 use self::transaction::Transaction;
 use self::writer::{Command, Counters};
 use super::{
-    Batch, BudgetSeat, Cancelled, Completion, EngineInfo, Enqueued, Fenced, Hints, Rescued,
-    Retried, Staged, Store, StoreError, StoreResult, StoredMatches, StoredPlayer, Wanted,
-    WriterStats, YearlyStats,
+    Batch, BudgetSeat, Cancelled, Completion, EngineInfo, Enqueued, Fenced, Hints, JobFilter,
+    OpenCount, Rescued, Retried, Staged, Store, StoreError, StoreResult, StoredMatches,
+    StoredPlayer, Wanted, WriterStats, YearlyStats,
 };
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Codec, Payload, PayloadKind};
-use crate::model::{ClaimedJob, JobId, JobRecord, Lease, MatchId, NewJob, RiotId, Timestamp};
+use crate::model::{
+    ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, NewJob, RiotId, Timestamp,
+};
 
 /// A riftsync database in one file.
 #[derive(Debug)]
@@ -268,6 +270,64 @@ impl Store for SqliteStore {
         row.map(job_from).transpose()
     }
 
+    async fn jobs_by_id(&self, ids: &[JobId]) -> StoreResult<Vec<JobRecord>> {
+        let ids = transaction::to_json(&ids)?;
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<JobTuple> = job_statements::JobsById { ids: &ids }
+            .load(reader.conn())
+            .await?;
+        rows.into_iter().map(job_from).collect()
+    }
+
+    async fn list_jobs(&self, filter: &JobFilter) -> StoreResult<Vec<JobRecord>> {
+        let before = filter.before.map_or(i64::MAX, |id| id.0);
+        let (kind, queue) = (filter.kind.as_deref(), filter.queue.as_deref());
+        let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<JobTuple> = match filter.state {
+            Some(JobState::Running) => {
+                let running = job_statements::ListRunning {
+                    before,
+                    kind,
+                    queue,
+                    limit,
+                };
+                running.load(reader.conn()).await?
+            }
+            state => {
+                let jobs = job_statements::ListJobs {
+                    before,
+                    state: state.map(JobState::as_str),
+                    kind,
+                    queue,
+                    limit,
+                };
+                jobs.load(reader.conn()).await?
+            }
+        };
+        rows.into_iter().map(job_from).collect()
+    }
+
+    async fn open_counts(&self) -> StoreResult<Vec<OpenCount>> {
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<(String, String, i64)> =
+            job_statements::OpenCounts {}.load(reader.conn()).await?;
+        let mut counts: Vec<OpenCount> = Vec::new();
+        for (queue, state, jobs) in rows {
+            let state = state.parse().map_err(StoreError::Unexpected)?;
+            let jobs = u64::try_from(jobs).unwrap_or(0);
+            // What may have killed an engine is counted apart, and is available all the same.
+            match counts
+                .iter_mut()
+                .find(|count| count.queue == queue && count.state == state)
+            {
+                Some(count) => count.jobs += jobs,
+                None => counts.push(OpenCount { queue, state, jobs }),
+            }
+        }
+        Ok(counts)
+    }
+
     async fn open_jobs(&self) -> StoreResult<u64> {
         let mut reader = self.readers.borrow().await?;
         let count: i64 = job_statements::OpenJobs {}
@@ -384,7 +444,25 @@ impl Store for SqliteStore {
     }
 
     fn writer_stats(&self) -> WriterStats {
-        self.counters.read()
+        let waiting = self.lock_writer().as_ref().map_or(0, |writer| {
+            writer.commands.max_capacity() - writer.commands.capacity()
+        });
+        self.counters.read(waiting)
+    }
+
+    async fn size_bytes(&self) -> StoreResult<Option<u64>> {
+        let path = self.path.clone();
+        let sizes = tokio::task::spawn_blocking(move || {
+            ["", "-wal"].map(|suffix| {
+                let mut name = path.as_os_str().to_owned();
+                name.push(suffix);
+                std::fs::metadata(name).map_or(0, |file| file.len())
+            })
+        });
+        let sizes = sizes
+            .await
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Some(sizes.iter().sum()))
     }
 
     async fn writer_died(&self) -> String {
