@@ -135,7 +135,7 @@ async fn the_connection_over_the_limit_is_told_so_and_a_place_that_is_free_again
     // The server notices a moment later that the place is free.
     loop {
         let mut raw = setup.raw().await;
-        raw.send(&request(1, "queue.list", &json!({}))).await;
+        raw.offer(&request(1, "queue.list", &json!({}))).await;
         if raw.line().await.is_some_and(|answer| answer["id"] == 1) {
             break;
         }
@@ -148,9 +148,7 @@ async fn two_hundred_connections_at_once_are_served_or_told() {
     let setup = start(Limits::default()).await;
     let visits = (0..200).map(async |n| {
         let mut raw = setup.raw().await;
-        let line = request(n, "queue.list", &json!({})) + "\n";
-        // One that is turned away may find the door closed while it still speaks.
-        let _ = raw.writer.write_all(line.as_bytes()).await;
+        raw.offer(&request(n, "queue.list", &json!({}))).await;
         let answer = raw.line().await.unwrap();
         assert!(
             answer["id"] == n || answer["error"]["code"] == RpcError::LIMIT,

@@ -194,8 +194,14 @@ struct Raw {
 
 impl Raw {
     async fn send(&mut self, line: &str) {
+        let line = [line, "\n"].concat();
         self.writer.write_all(line.as_bytes()).await.unwrap();
-        self.writer.write_all(b"\n").await.unwrap();
+    }
+
+    /// The same at a door that may be closed: one that is turned away can find it so while it speaks.
+    async fn offer(&mut self, line: &str) {
+        let line = [line, "\n"].concat();
+        let _ = self.writer.write_all(line.as_bytes()).await;
     }
 
     /// The next line, or nothing when the server has closed.
