@@ -4,6 +4,7 @@
 
 mod control;
 mod engine;
+mod examples;
 mod program;
 mod samples;
 mod setup;
