@@ -30,6 +30,10 @@
 //! - Decisions are pure (`model`, `engine::window`) and are crashed in thousands of simulated worlds over
 //!   a plain model of the store, to which the databases are held by the same random orders.
 
+// Helpers of tests are shared with the integration tests, and name the crate.
+#[cfg(test)]
+extern crate self as riftsync;
+
 pub mod bench;
 pub mod boot;
 pub mod cli;

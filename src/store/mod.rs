@@ -5,14 +5,22 @@
 //!
 //! Deliberately absent: retry policy, queues' slots, League rules beyond "a match is counted once".
 
+#[cfg(test)]
+mod agreement;
 mod error;
 #[cfg(test)]
 pub(crate) mod ledger;
 #[cfg(test)]
 pub(crate) mod orders;
+pub mod postgres;
 #[cfg(test)]
 mod properties;
+mod rows;
+#[cfg(test)]
+#[path = "../../tests/support/scratch.rs"]
+pub(crate) mod scratch;
 pub mod sqlite;
+mod statement;
 
 use std::fmt;
 use std::sync::Arc;
@@ -166,6 +174,13 @@ pub struct YearlyStats {
     pub year: i16,
     pub platform: String,
     pub tally: YearlyTally,
+}
+
+/// Which versions of the tables a database has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Migrations {
+    pub applied: Vec<String>,
+    pub pending: Vec<String>,
 }
 
 /// This process, as other engines know it.

@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod engine;
+mod place;
 mod program;
 mod samples;
+#[path = "../support/scratch.rs"]
+mod scratch;
+mod sqlite;
 mod store;

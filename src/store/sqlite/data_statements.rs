@@ -2,7 +2,8 @@
 
 use diesel::sql_types::{BigInt, Binary, Bool, Double, Integer, Nullable, Text};
 
-use super::statement::statement;
+use crate::store::rows::TallyRow;
+use crate::store::statement::statement;
 
 type Opt<T> = Nullable<T>;
 
@@ -107,20 +108,6 @@ statement! {
     ForgetMissing<'a> { kind: &'a str => Text, id: &'a str => Text } -> () =
     "DELETE FROM missing_payloads WHERE kind = ? AND id = ?";
 }
-
-pub(super) type TallyRow = (
-    BigInt,
-    BigInt,
-    BigInt,
-    BigInt,
-    BigInt,
-    BigInt,
-    BigInt,
-    BigInt,
-    BigInt,
-    BigInt,
-    Text,
-);
 
 statement! {
     Tally<'a> { player: i64 => BigInt, year: i32 => Integer, platform: &'a str => Text } -> TallyRow =

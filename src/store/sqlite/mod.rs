@@ -3,8 +3,6 @@
 //! Invariants: one engine per file (a lock file with its pid); every write goes through the one
 //! writer; nothing is reported as written before its commit is on the disk.
 
-#[cfg(test)]
-mod agreement;
 mod attempts;
 mod data;
 mod data_statements;
@@ -13,7 +11,6 @@ mod job_statements;
 mod open;
 mod reader;
 mod relations;
-mod statement;
 mod transaction;
 mod writer;
 
@@ -26,16 +23,22 @@ use diesel::result::OptionalExtension;
 use diesel_async::RunQueryDsl;
 use tokio::sync::{mpsc, watch};
 
-use self::data::{GameTuple, TallyTuple, recompute, tally_from};
-use self::reader::{JobTuple, Readers, job_from};
+use self::reader::Readers;
 use self::transaction::Transaction;
 use self::writer::{Command, Counters};
+use super::rows::{
+    GameTuple, JobTuple, PlayerTuple, TallyTuple, job_from, payload_from, player_from, recompute,
+    recomputed_from, stored_from, tallies_from, to_json,
+};
 use super::{
     Batch, Cancelled, Completion, EngineInfo, Enqueued, Fenced, Hints, Rescued, Retried, Staged,
     Store, StoreError, StoreResult, StoredMatches, StoredPlayer, WriterStats, YearlyStats,
 };
-use crate::model::records::{Codec, Payload, PayloadKind};
+use crate::model::records::{Payload, PayloadKind};
 use crate::model::{ClaimedJob, JobId, JobRecord, Lease, MatchId, NewJob, RiotId, Timestamp};
+
+/// What the statements of this module are for.
+type Backend = diesel::sqlite::Sqlite;
 
 /// A riftsync database in one file.
 #[derive(Debug)]
@@ -255,7 +258,7 @@ impl Store for SqliteStore {
     }
 
     async fn stored_matches(&self, ids: &[MatchId]) -> StoreResult<StoredMatches> {
-        let list = transaction::to_json(&ids)?;
+        let list = to_json(&ids)?;
         let mut reader = self.readers.borrow().await?;
         let rows: Vec<(i16, String, String)> = job_statements::Stored {
             matches: &list,
@@ -264,64 +267,17 @@ impl Store for SqliteStore {
         }
         .load(reader.conn())
         .await?;
-        let mut stored = StoredMatches::default();
-        for (table, kind, id) in rows {
-            let id: MatchId = id.parse().map_err(|error: crate::model::IdError| {
-                StoreError::Unexpected(error.to_string())
-            })?;
-            match (table, kind.as_str()) {
-                (0, _) => stored.matches.push(id),
-                (1, _) => stored.timelines.push(id),
-                (_, "timeline") => stored.missing.push((PayloadKind::Timeline, id)),
-                _ => stored.missing.push((PayloadKind::Match, id)),
-            }
-        }
-        Ok(stored)
+        stored_from(rows)
     }
 
     async fn player(&self, riot_id: &RiotId) -> StoreResult<Option<StoredPlayer>> {
-        type Row = (
-            i64,
-            String,
-            String,
-            Option<String>,
-            Option<String>,
-            String,
-            Option<i32>,
-            Option<i64>,
-        );
         let name = riot_id.folded();
         let mut reader = self.readers.borrow().await?;
-        let row: Option<Row> = data_statements::PlayerByName { name: &name }
+        let row: Option<PlayerTuple> = data_statements::PlayerByName { name: &name }
             .get_result(reader.conn())
             .await
             .optional()?;
-        let Some((
-            id,
-            puuid,
-            key_fingerprint,
-            game_name,
-            tag_line,
-            platform,
-            profile_icon_id,
-            summoner_level,
-        )) = row
-        else {
-            return Ok(None);
-        };
-        let unexpected = |error: crate::model::IdError| StoreError::Unexpected(error.to_string());
-        Ok(Some(StoredPlayer {
-            id,
-            puuid: puuid.parse().map_err(unexpected)?,
-            key_fingerprint,
-            riot_id: match (game_name, tag_line) {
-                (Some(name), Some(tag)) => RiotId::new(&name, &tag).ok(),
-                _ => None,
-            },
-            platform: platform.parse().map_err(unexpected)?,
-            profile_icon_id,
-            summoner_level,
-        }))
+        row.map(player_from).transpose()
     }
 
     async fn yearly_stats(
@@ -334,21 +290,7 @@ impl Store for SqliteStore {
             data_statements::TalliesOfPlayer { player: player_id }
                 .load(reader.conn())
                 .await?;
-        rows.into_iter()
-            .map(|(row_year, platform, tally)| {
-                let year = i16::try_from(row_year).unwrap_or(0);
-                Ok(YearlyStats {
-                    player_id,
-                    year,
-                    platform,
-                    tally: tally_from(tally)?,
-                })
-            })
-            .filter(|row: &StoreResult<YearlyStats>| {
-                row.as_ref()
-                    .map_or(true, |row| year.is_none_or(|y| y == row.year))
-            })
-            .collect()
+        tallies_from(rows, player_id, year)
     }
 
     async fn recomputed_stats(&self, player_id: i64) -> StoreResult<Vec<YearlyStats>> {
@@ -356,15 +298,7 @@ impl Store for SqliteStore {
         let games: Vec<GameTuple> = data_statements::GamesOfPlayer { player: player_id }
             .load(reader.conn())
             .await?;
-        Ok(recompute(games)
-            .into_iter()
-            .map(|((year, platform), tally)| YearlyStats {
-                player_id,
-                year: i16::try_from(year).unwrap_or(0),
-                platform,
-                tally,
-            })
-            .collect())
+        Ok(recomputed_from(recompute(games), player_id))
     }
 
     async fn payload(&self, kind: PayloadKind, id: MatchId) -> StoreResult<Option<Payload>> {
@@ -377,16 +311,7 @@ impl Store for SqliteStore {
         .get_result(reader.conn())
         .await
         .optional()?;
-        row.map(|(codec, body)| match codec {
-            1 => Ok(Payload {
-                codec: Codec::Gzip,
-                body: body.into(),
-            }),
-            other => Err(StoreError::Unexpected(format!(
-                "payload {id} has the unknown codec {other}"
-            ))),
-        })
-        .transpose()
+        row.map(|row| payload_from(row, &id)).transpose()
     }
 
     fn hints(&self) -> &Hints {
