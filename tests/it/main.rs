@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod data;
 mod engine;
 mod place;
+mod postgres;
 mod program;
 mod samples;
 #[path = "../support/scratch.rs"]
