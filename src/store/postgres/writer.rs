@@ -339,7 +339,8 @@ impl Writer {
             self.link = None;
         }
         while self.link.is_none() {
-            if self.failures > 0 {
+            // The first loss is mended at once: it may be the connection alone.
+            if self.failures > 1 {
                 self.pause().await;
             }
             match Link::connect(&self.shared.settings, Purpose::Write).await {
@@ -360,14 +361,13 @@ impl Writer {
         tracing::debug!("a connection to the database is lost: {why}");
         self.link = None;
         self.failures += 1;
-        // The first loss is found by the first statement after it, and mended at once.
         if self.failures > 1 {
             self.shared.bad_weather(why);
         }
     }
 
     async fn pause(&self) {
-        let pause = BACKOFF * 2_u32.saturating_pow(self.failures.min(10));
+        let pause = BACKOFF * 2_u32.saturating_pow(self.failures.clamp(2, 10) - 2);
         tokio::time::sleep(jittered(pause.min(BACKOFF_MAX))).await;
     }
 
