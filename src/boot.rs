@@ -3,38 +3,39 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use actix::Actor;
 use serde_json::json;
-use tokio::sync::watch;
 
 use crate::bench::{JobsBench, LimiterBench};
-use crate::cli::follow::{Follow, summary};
+use crate::cli::follow::{Follow, plan_text, summary};
 use crate::cli::{
     Bench, BenchJobsArgs, BenchLimiterArgs, Cli, CliError, Global, JobVerb, SimulateArgs,
     StatsArgs, SyncArgs, Verb, WeatherArgs, WorldArgs, stats, terminal,
 };
-use crate::config::{self, Config};
+use crate::config::{self, Config, Profile};
 use crate::engine::{Engine, EngineConfig};
-use crate::limiter::{GateAddr, KeyState, RiotGate, StopGate};
+use crate::gate::{Gate, KeySource, KeyState};
 use crate::metrics::Metrics;
 use crate::model::{
-    JobId, JobRecord, JobState, Platform, Priority, RetryPolicy, RiotId, Timestamp, Year,
+    JobId, JobRecord, JobState, Platform, Priority, RetryPolicy, RiotId, Route, Timestamp, Year,
 };
-use crate::riot::{ApiKey, BaseUrl, RiotClient, install_tls};
+use crate::riot::{ApiKey, BaseUrl, Method, RiotClient, install_tls};
 use crate::simulator::{
     SIMULATED_KEY, SettingError, Simulator, SimulatorConfig, World, WorldConfig, read_limits,
 };
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Cancelled, Retried, Store, StoreError};
-use crate::supervision::{ChildHandle, ChildSpec, watch_panics};
+use crate::supervision::watch_panics;
 use crate::tasks::{
-    self, MatchSync, PlayerSync, PlayerSyncArgs, Policies, RiotApi, TimelineSync, job_document,
+    self, MatchSync, Pacing, PlayerReport, PlayerSync, PlayerSyncArgs, Policies, TimelineSync,
+    job_document,
 };
 
 /// How often a followed job is looked at.
 const FOLLOW: Duration = Duration::from_millis(100);
+/// How often the time left is estimated anew.
+const LOOK_AHEAD: Duration = Duration::from_secs(1);
 
 /// Runs one verb on a fresh actor system.
 pub fn run(cli: Cli) -> Result<(), CliError> {
@@ -45,7 +46,13 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
     };
     terminal::start_log(level);
     install_tls();
-    let config = Config::load(cli.global.config.as_deref())?;
+    let simulates = matches!(&cli.verb, Verb::Sync(args) if args.simulate);
+    let usual = if simulates {
+        Profile::Production
+    } else {
+        Profile::Development
+    };
+    let config = Config::load(cli.global.profile, usual, cli.global.config.as_deref())?;
     actix::System::new().block_on(async move {
         match cli.verb {
             Verb::Sync(args) => sync(&cli.global, &config, args).await,
@@ -70,22 +77,47 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
         None
     };
     let (key, base) = match &simulator {
-        Some(simulator) => (SIMULATED_KEY.to_owned(), simulator.base_url()),
-        None => (required_key()?, config.riot.base_url.clone()),
+        Some(simulator) => {
+            let key = (SIMULATED_KEY.to_owned(), KeySource::default());
+            (key, simulator.base_url())
+        }
+        None => (required_key(false)?, config.riot.base_url.clone()),
     };
     let path = database_path(global, config, args.simulate)?;
-    let running = Running::start(config, &path, &key, &base).await?;
+    let running = Running::start(config, &path, key, &base).await?;
     let outcome = running.sync_and_follow(&order).await;
     let stopped = running.stop().await;
-    let job = outcome?;
+    let (job, time_left) = outcome?;
     stopped?;
-    running
-        .report(global, &order, &job, &path, args.simulate)
-        .await?;
+    if order.dry_run && job.state == JobState::Completed {
+        show_plan(global, &order, &job, time_left);
+        running.store.close().await?;
+    } else {
+        running
+            .report(global, &order, &job, &path, args.simulate)
+            .await?;
+    }
     drop(simulator);
     match job.state {
         JobState::Completed => Ok(()),
         _ => Err(CliError::JobFailed(failure_text(&job))),
+    }
+}
+
+/// What a sync would fetch.
+fn show_plan(
+    global: &Global,
+    order: &PlayerSyncArgs,
+    job: &JobRecord,
+    time_left: Option<Duration>,
+) {
+    if global.json {
+        let mut document = job_document(job);
+        document["eta_s"] = json!(time_left.map(|left| left.as_secs()));
+        println!("{document}");
+    } else {
+        let route = Route::Region(order.platform.region());
+        println!("{}", plan_text(&PlayerReport::of(job), route, time_left));
     }
 }
 
@@ -111,17 +143,25 @@ fn read_order(config: &Config, args: &SyncArgs) -> Result<PlayerSyncArgs, CliErr
         platform,
         year,
         timelines: !args.no_timelines,
+        dry_run: args.dry_run,
     })
 }
 
-fn required_key() -> Result<String, CliError> {
-    config::api_key_text()?.ok_or_else(|| {
+/// The key, and where new ones come from; `watch`: while the engine runs.
+fn required_key(watch: bool) -> Result<(String, KeySource), CliError> {
+    let found = config::api_key()?.ok_or_else(|| {
         CliError::Usage(
             "there is no API key. Set RIOT_API_KEY (a development key is free at developer.riotgames.com), \
              or try --simulate, which needs none"
                 .to_owned(),
         )
-    })
+    })?;
+    let source = KeySource {
+        file: config::api_key_file(),
+        from_file: found.from_file,
+        watch,
+    };
+    Ok((found.text, source))
 }
 
 /// The file of the database. A simulated world has one of its own, so that it never mixes with real data.
@@ -142,62 +182,62 @@ fn database_path(global: &Global, config: &Config, simulated: bool) -> Result<Pa
     }
 }
 
-/// The gate as a child of the engine's supervisor, and where it is.
-fn gate_spec(key: watch::Sender<KeyState>) -> (ChildSpec, GateAddr) {
-    // Nobody answers at this address; the supervisor puts the real one in its place.
-    let (nowhere, _) = actix::dev::channel::channel(1);
-    let (tell, gate) = watch::channel(actix::Addr::new(nowhere));
-    let spec = ChildSpec::permanent("riot_gate", move |guard| {
-        let addr = RiotGate::new(key.clone(), guard).start();
-        tell.send_replace(addr.clone());
-        ChildHandle {
-            stop: Box::new(move || {
-                Box::pin(async move {
-                    let _ = addr.send(StopGate).await;
-                })
-            }),
-        }
-    });
-    (spec, gate)
-}
-
 /// An engine inside this process, with what it stands on.
 struct Running {
     store: Arc<dyn Store>,
     engine: Engine,
     metrics: Arc<Metrics>,
-    key: watch::Sender<KeyState>,
+    gate: Gate,
+    pace: Pacing,
     policies: Policies,
 }
 
 impl Running {
-    async fn start(config: &Config, path: &Path, key: &str, base: &str) -> Result<Self, CliError> {
-        let key = ApiKey::new(key)
-            .map_err(|why| CliError::Usage(format!("{why}. Check RIOT_API_KEY")))?;
+    async fn start(
+        config: &Config,
+        path: &Path,
+        (key, source): (String, KeySource),
+        base: &str,
+    ) -> Result<Self, CliError> {
+        let key = ApiKey::new(&key).map_err(|why| {
+            CliError::Usage(format!(
+                "{why}. Check {}",
+                if source.from_file {
+                    "the file that RIOT_API_KEY_FILE names"
+                } else {
+                    "RIOT_API_KEY"
+                }
+            ))
+        })?;
         let base = BaseUrl::new(base).map_err(CliError::Usage)?;
-        let secret = key.clone();
-        watch_panics(move |text| secret.redact(text));
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path)?);
-        let client =
-            RiotClient::new(base, key).map_err(|error| CliError::Engine(error.to_string()))?;
+        let client = RiotClient::new(base).map_err(|error| CliError::Engine(error.to_string()))?;
         let metrics = Arc::new(Metrics::default());
-        let (tell_key, key_state) = watch::channel(KeyState::Valid);
-        let (gate_spec, gate) = gate_spec(tell_key.clone());
-        let api = Arc::new(RiotApi::new(
-            client,
-            gate,
-            key_state.clone(),
+        let (gate, services) = Gate::new(
+            key,
+            source,
+            Arc::new(client),
+            tasks::API_QUEUES,
             metrics.clone(),
-        ));
+        );
+        let ring = gate.ring.clone();
+        watch_panics(move |text| ring.redact(text));
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path)?);
         let policies = policies(config);
-        let registry = Arc::new(tasks::registry(&api, policies));
+        let registry = Arc::new(tasks::registry(&gate.api, policies));
         let mut queues = tasks::queues();
         for queue in &mut queues {
             if let Some(settings) = config.queues.get(queue.name) {
                 queue.slots = settings.slots;
                 queue.prefetch = settings.slots;
+                // Checked when the configuration was read.
+                queue.rate = settings.rate().unwrap_or_default();
             }
         }
+        let pace = Pacing::of(&queues);
+        gate.weather.set_pace(pace.pace(
+            "the rates of the queues",
+            "Run with --profile production to use it all",
+        ));
         let engine_config = EngineConfig {
             queues,
             drain: config.drain(),
@@ -207,7 +247,7 @@ impl Running {
             engine_config,
             store.clone(),
             registry,
-            vec![gate_spec],
+            services,
             metrics.clone(),
         )
         .await?;
@@ -215,12 +255,17 @@ impl Running {
             store,
             engine,
             metrics,
-            key: tell_key,
+            gate,
+            pace,
             policies,
         })
     }
 
-    async fn sync_and_follow(&self, order: &PlayerSyncArgs) -> Result<JobRecord, CliError> {
+    /// The job when it is done; for a dry run also how long the real one would take.
+    async fn sync_and_follow(
+        &self,
+        order: &PlayerSyncArgs,
+    ) -> Result<(JobRecord, Option<Duration>), CliError> {
         let job = order.job(Priority::INTERACTIVE, self.policies.player);
         let enqueued = self.store.enqueue(vec![job], Timestamp::now()).await?;
         let id = enqueued[0].id;
@@ -228,28 +273,60 @@ impl Running {
             "{} on {}, {}",
             order.riot_id, order.platform, order.year
         ));
+        let route = Route::Region(order.platform.region());
         let outcome = tokio::select! {
-            job = self.follow(id, &mut bars) => job,
+            job = self.follow(id, route, &mut bars) => job,
             status = self.key_rejected() => Err(CliError::KeyRejected(status)),
             why = self.engine.escalated() => Err(CliError::Engine(why)),
             () = stop_signal() => Err(CliError::Interrupted),
         };
         let took = bars.clear();
+        let mut time_left = None;
         if let Ok(job) = &outcome
             && job.state == JobState::Completed
         {
-            eprintln!("{}", summary(job, took, &self.metrics));
+            if order.dry_run {
+                time_left = self.time_left(route, &PlayerReport::of(job)).await;
+            } else {
+                eprintln!("{}", summary(job, took, &self.metrics));
+            }
         }
-        outcome
+        Ok((outcome?, time_left))
     }
 
-    async fn follow(&self, id: JobId, bars: &mut Follow) -> Result<JobRecord, CliError> {
+    /// How long the calls that are left take, by the limiter and by the rates of the queues.
+    async fn time_left(&self, route: Route, report: &PlayerReport) -> Option<Duration> {
+        let calls = report.calls_left();
+        let [matches, timelines] = calls.map(|calls| u32::try_from(calls).unwrap_or(u32::MAX));
+        let wanted = vec![
+            (Method::Match as u8, matches),
+            (Method::Timeline as u8, timelines),
+        ];
+        let by_limits = self.gate.api.estimate(route, wanted).await?;
+        Some(by_limits.max(self.pace.time_for([matches, timelines])))
+    }
+
+    async fn follow(
+        &self,
+        id: JobId,
+        route: Route,
+        bars: &mut Follow,
+    ) -> Result<JobRecord, CliError> {
+        let mut left = None;
+        let mut looked_at: Option<Instant> = None;
         loop {
             let job = self.store.job(id).await?;
             let job = job.ok_or_else(|| {
                 CliError::JobFailed(format!("job {id} is gone from the database"))
             })?;
-            bars.show(&job, &self.metrics);
+            if looked_at.is_none_or(|at| at.elapsed() >= LOOK_AHEAD) {
+                looked_at = Some(Instant::now());
+                left = match job.state {
+                    JobState::Blocked => self.time_left(route, &PlayerReport::of(&job)).await,
+                    _ => None,
+                };
+            }
+            bars.show(&job, &self.metrics, left);
             if job.state.is_final() {
                 return Ok(job);
             }
@@ -257,10 +334,11 @@ impl Running {
         }
     }
 
+    /// Resolves when the key was tried again after its rejection, and rejected again.
     async fn key_rejected(&self) -> u16 {
-        let mut key = self.key.subscribe();
+        let mut key = self.gate.weather.key();
         loop {
-            if let KeyState::Rejected(status) = *key.borrow_and_update() {
+            if let KeyState::Rejected { status, again: 1.. } = *key.borrow_and_update() {
                 return status;
             }
             if key.changed().await.is_err() {
@@ -271,7 +349,7 @@ impl Running {
 
     async fn stop(&self) -> Result<(), CliError> {
         // Calls that wait for their turn are given up, so that a stop need not wait for them.
-        self.key.send_replace(KeyState::Closed);
+        self.gate.weather.close();
         self.engine.stop().await?;
         Ok(())
     }
@@ -363,7 +441,7 @@ async fn show_stats(global: &Global, config: &Config, args: &StatsArgs) -> Resul
 
 async fn serve(global: &Global, config: &Config) -> Result<(), CliError> {
     let path = database_path(global, config, false)?;
-    let running = Running::start(config, &path, &required_key()?, &config.riot.base_url).await?;
+    let running = Running::start(config, &path, required_key(true)?, &config.riot.base_url).await?;
     let open = running.store.open_jobs().await?;
     tracing::info!(
         "engine {} is ready; {open} open jobs in {}",

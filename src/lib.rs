@@ -9,6 +9,7 @@
 //! | [`bench`] | measurements a user can run |
 //! | [`tasks`] | the League work: a player spawns matches, a match spawns its timeline |
 //! | [`engine`] | queues over the durable store; it knows no League word |
+//! | [`gate`] | what stands between a task's call and the network: the key, breakers, turns |
 //! | [`supervision`] | OTP strategies over actix |
 //! | [`limiter`] | permits for calls, windows learnt from headers |
 //! | [`riot`] | one HTTP call, typed errors, documents as records; no retries |
@@ -22,7 +23,8 @@
 //!   lease of that attempt. There is no second place that a match could be counted.
 //! - Statistics change only with the match that changes them, by the same code that recomputes them.
 //! - A parent learns of its children in their commits. Nobody polls for children.
-//! - No call leaves without a permit of its route's limiter.
+//! - No call leaves without a permit of its route's limiter, while the key is suspected or rejected, or while
+//!   its route does not work. None of that costs an attempt.
 //! - The API key is in one type that no `Debug` shows, and in no row, log or error.
 //! - Memory does not grow with the backlog: a queue holds its slots and a prefetch.
 //! - What a queue does not know to hold, it hands back before it claims again: no answer that was lost
@@ -39,6 +41,7 @@ pub mod boot;
 pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod gate;
 pub mod limiter;
 pub mod metrics;
 pub mod model;

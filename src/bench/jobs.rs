@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::process;
 use crate::engine::{
-    Engine, EngineConfig, JobContext, QueueConfig, Registry, Task, TaskFuture, TaskResult,
+    Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
 };
 use crate::metrics::Metrics;
 use crate::model::{After, NewJob, Priority, RetryPolicy, Timestamp};
@@ -111,6 +111,7 @@ fn job(args: String) -> NewJob {
     NewJob {
         kind: KIND,
         queue: QUEUE,
+        lane: "",
         key: None,
         args,
         priority: Priority::DEFAULT,
@@ -207,7 +208,7 @@ impl JobsBench {
             config,
             store.clone(),
             registry,
-            vec![],
+            Services::default(),
             Arc::new(Metrics::default()),
         )
         .await

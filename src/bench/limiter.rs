@@ -73,6 +73,7 @@ pub struct LimiterReport {
 #[derive(Debug)]
 struct Callers {
     client: RiotClient,
+    key: ApiKey,
     /// Replaced by a restart; who waits for the old one asks the new one.
     limiter: watch::Receiver<Addr<RateLimiter>>,
     used: Cell<u64>,
@@ -87,11 +88,12 @@ impl LimiterBench {
         let simulator = self.simulator().await?;
         let base = BaseUrl::new(&simulator.base_url())?;
         let key = ApiKey::new(SIMULATED_KEY)?;
-        let client = RiotClient::new(base, key).map_err(|error| error.to_string())?;
+        let client = RiotClient::new(base).map_err(|error| error.to_string())?;
         let (replace, limiter) = watch::channel(RateLimiter::new(ROUTE).start());
         let begin = Instant::now();
         let callers = Rc::new(Callers {
             client,
+            key,
             limiter,
             used: Cell::new(0),
             failed: Cell::new(0),
@@ -225,7 +227,7 @@ impl Callers {
         loop {
             let mut permit = self.permit().await;
             permit.begin();
-            let (headers, result) = self.client.send(&call).await;
+            let (headers, result) = self.client.send(&call, &self.key).await;
             let answered = headers.is_some();
             let headers = headers.unwrap_or_default();
             let refused = self.count(result.as_ref().err());

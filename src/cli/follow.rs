@@ -7,9 +7,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::terminal::bars;
 use crate::metrics::Metrics;
-use crate::model::JobRecord;
+use crate::model::{JobRecord, Route};
 use crate::tasks::PlayerReport;
 
+/// Below that, the time left is not told.
+const WORTH_TELLING: Duration = Duration::from_secs(5);
 /// Failed documents that the summary names.
 const FAILURES_SHOWN: usize = 5;
 
@@ -50,13 +52,18 @@ impl Follow {
         }
     }
 
-    /// Shows the job as it stands.
-    pub fn show(&mut self, job: &JobRecord, metrics: &Metrics) {
+    /// Shows the job as it stands, and how long it will take if that is known.
+    pub fn show(&mut self, job: &JobRecord, metrics: &Metrics, left: Option<Duration>) {
         let report = PlayerReport::of(job);
         let step = job.step.as_deref().unwrap_or("waiting").replace('_', " ");
         let calls = metrics.calls.load(Ordering::Relaxed);
+        // A guess of seconds helps nobody.
+        let left = left
+            .filter(|left| *left >= WORTH_TELLING)
+            .map(|left| format!(", about {} left", rounded(left)))
+            .unwrap_or_default();
         self.player.set_message(format!(
-            "{step}, {calls} calls, {:.0?}",
+            "{step}, {calls} calls, {:.0?}{left}",
             Duration::from_secs(self.started.elapsed().as_secs())
         ));
         self.player.tick();
@@ -84,6 +91,39 @@ impl Follow {
         }
         self.started.elapsed()
     }
+}
+
+/// A time as people say it.
+fn rounded(time: Duration) -> String {
+    let minutes = time.as_secs().div_ceil(60);
+    match time.as_secs() {
+        seconds @ 0..90 => format!("{seconds} s"),
+        90..7_200 => format!("{minutes} min"),
+        _ => format!("{:.1} h", time.as_secs_f64() / 3_600.0),
+    }
+}
+
+/// What there is to fetch, in a few lines.
+pub fn plan_text(report: &PlayerReport, route: Route, left: Option<Duration>) -> String {
+    let calls = report.match_calls + report.timeline_calls;
+    let took = match left {
+        _ if calls == 0 => "nothing to wait for".to_owned(),
+        Some(left) => format!("about {} at the present limits", rounded(left)),
+        None => "how long that takes is not known: no limit of the route has been seen".to_owned(),
+    };
+    format!(
+        "{} matches in the year: {} to fetch, {} there already, {} unavailable\n\
+         {} timelines to fetch, {} there already, {} unavailable\n\
+         {} calls to {route}, {took}",
+        report.total_matches,
+        report.match_calls,
+        report.existing_matches,
+        report.missing_matches,
+        report.timeline_calls,
+        report.existing_timelines,
+        report.missing_timelines,
+        calls,
+    )
 }
 
 /// What was done, in a few lines.

@@ -13,6 +13,8 @@ use clap::{Args, Parser, Subcommand};
 pub use error::CliError;
 pub use weather::WeatherArgs;
 
+use crate::config::Profile;
+
 /// Keeps a database of League of Legends players true to the Riot Games API.
 #[derive(Debug, Parser)]
 #[command(name = "riftsync", version, max_term_width = 100)]
@@ -31,6 +33,9 @@ pub struct Global {
     /// A file with settings; see config/default.toml
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// The settings for this kind of key; production with --simulate, else development unless told
+    #[arg(long, global = true, value_name = "PROFILE")]
+    pub profile: Option<Profile>,
     /// The database, as `sqlite:///path/to/file.db`
     #[arg(long, global = true, value_name = "URL")]
     pub database: Option<String>,
@@ -145,6 +150,9 @@ pub struct SyncArgs {
     /// Leave the timelines out
     #[arg(long)]
     pub no_timelines: bool,
+    /// Only list what there is and what is missing, how many calls that takes, and how long
+    #[arg(long)]
+    pub dry_run: bool,
     /// Sync from a simulated API inside this process; needs no key, uses a database of its own
     #[arg(long)]
     pub simulate: bool,

@@ -1,8 +1,9 @@
-//! Settings: built-in defaults < config file < `RIFTSYNC_SECTION__KEY` environment < flags.
+//! Settings: built-in defaults < profile < config file < `RIFTSYNC_SECTION__KEY` environment < flags.
 //!
 //! A setting that is not known is an error, not a silence: a typing mistake must not run for a week.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,10 +11,31 @@ use config::{Config as Source, Environment, File, FileFormat};
 use etcetera::BaseStrategy;
 use serde::Deserialize;
 
-use crate::model::{Platform, RetryPolicy};
+use crate::model::{Platform, Rate, RetryPolicy};
 
 /// The defaults, also the documentation of every setting.
 const DEFAULTS: &str = include_str!("../../config/default.toml");
+const PRODUCTION: &str = include_str!("../../config/production.toml");
+
+/// Which kind of key the settings are made for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// A development or personal key: queues have rates, so that a crawl leaves something of it
+    #[default]
+    Development,
+    /// A production key: the limits that Riot sends alone meter the calls
+    Production,
+}
+
+impl Profile {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Production => "production",
+        }
+    }
+}
 
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +49,8 @@ pub enum ConfigError {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Which kind of key the settings are made for.
+    pub profile: Option<Profile>,
     pub database: DatabaseConfig,
     pub riot: RiotConfig,
     pub engine: EngineSettings,
@@ -60,6 +84,17 @@ pub struct EngineSettings {
 #[serde(deny_unknown_fields)]
 pub struct QueueSettings {
     pub slots: usize,
+    /// As `30/m`; empty: none.
+    pub rate: String,
+}
+
+impl QueueSettings {
+    pub fn rate(&self) -> Result<Option<Rate>, String> {
+        if self.rate.is_empty() {
+            return Ok(None);
+        }
+        Rate::parse(&self.rate).map(Some)
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -71,21 +106,42 @@ pub struct KindSettings {
 }
 
 impl Config {
-    /// Reads the defaults, the file (if one is named) and the environment.
-    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+    /// Reads the defaults, what the profile changes, the file (if one is named) and the environment.
+    /// The profile is the one that is asked for, else the one that file or environment name, else
+    /// `usual`.
+    pub fn load(
+        asked: Option<Profile>,
+        usual: Profile,
+        file: Option<&Path>,
+    ) -> Result<Self, ConfigError> {
+        let invalid = |error: config::ConfigError| ConfigError::Invalid(error.to_string());
+        let named = || {
+            let mut source = Source::builder();
+            if let Some(path) = file {
+                source = source.add_source(File::from(path).format(FileFormat::Toml));
+            }
+            let environment = Environment::with_prefix("RIFTSYNC")
+                .prefix_separator("_")
+                .separator("__")
+                .try_parsing(true);
+            source.add_source(environment).build()
+        };
+        let named = named().map_err(invalid)?;
+        let profile = match (asked, named.get::<Profile>("profile")) {
+            (Some(profile), _) | (None, Ok(profile)) => profile,
+            (None, Err(config::ConfigError::NotFound(_))) => usual,
+            (None, Err(error)) => return Err(invalid(error)),
+        };
         let mut source = Source::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
-        if let Some(path) = file {
-            source = source.add_source(File::from(path).format(FileFormat::Toml));
+        if profile == Profile::Production {
+            source = source.add_source(File::from_str(PRODUCTION, FileFormat::Toml));
         }
-        let environment = Environment::with_prefix("RIFTSYNC")
-            .prefix_separator("_")
-            .separator("__")
-            .try_parsing(true);
         let mut config: Self = source
-            .add_source(environment)
+            .add_source(named)
             .build()
             .and_then(Source::try_deserialize)
-            .map_err(|error| ConfigError::Invalid(error.to_string()))?;
+            .map_err(invalid)?;
+        config.profile = Some(profile);
         if config.database.url.is_empty()
             && let Ok(url) = std::env::var("DATABASE_URL")
         {
@@ -103,6 +159,9 @@ impl Config {
                     "queues.{name}.slots is {}; it must be 1 to 1000",
                     queue.slots
                 ));
+            }
+            if let Err(why) = queue.rate() {
+                return invalid(format!("queues.{name}.rate: {why}"));
             }
         }
         for (name, kind) in &self.kinds {
@@ -152,18 +211,45 @@ pub fn data_folder() -> PathBuf {
         .join("riftsync")
 }
 
+/// A key as it was found.
+pub struct KeyText {
+    pub text: String,
+    /// From the file that `RIOT_API_KEY_FILE` names.
+    pub from_file: bool,
+}
+
+impl fmt::Debug for KeyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyText")
+            .field("from_file", &self.from_file)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The file that `RIOT_API_KEY_FILE` names.
+pub fn api_key_file() -> Option<PathBuf> {
+    let named = std::env::var_os("RIOT_API_KEY_FILE").map(PathBuf::from);
+    named.filter(|path| !path.as_os_str().is_empty())
+}
+
 /// The API key from `RIOT_API_KEY` or the file that `RIOT_API_KEY_FILE` names.
-pub fn api_key_text() -> Result<Option<String>, ConfigError> {
+pub fn api_key() -> Result<Option<KeyText>, ConfigError> {
     if let Ok(text) = std::env::var("RIOT_API_KEY")
         && !text.trim().is_empty()
     {
-        return Ok(Some(text));
+        return Ok(Some(KeyText {
+            text,
+            from_file: false,
+        }));
     }
-    let Some(path) = std::env::var_os("RIOT_API_KEY_FILE").map(PathBuf::from) else {
+    let Some(path) = api_key_file() else {
         return Ok(None);
     };
     match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(Some(text)),
+        Ok(text) => Ok(Some(KeyText {
+            text,
+            from_file: true,
+        })),
         Err(cause) => Err(ConfigError::KeyFile {
             path,
             cause: cause.to_string(),
@@ -180,9 +266,28 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c.toml");
         std::fs::write(&path, "[queues.match_processing]\nslots = 3\n").unwrap();
-        let config = Config::load(Some(&path)).unwrap();
+        let config = Config::load(None, Profile::Development, Some(&path)).unwrap();
         assert_eq!(config.queues["match_processing"].slots, 3);
         assert_eq!(config.queues["timeline_processing"].slots, 16);
+    }
+
+    #[test]
+    fn the_development_profile_has_rates_and_the_production_profile_has_none() {
+        let rate = |config: &Config, queue: &str| config.queues[queue].rate().unwrap();
+        let development = Config::load(None, Profile::Development, None).unwrap();
+        let rates = rate(&development, "match_processing");
+        assert_eq!(rates, Some(Rate::parse("30/m").unwrap()));
+        let production =
+            Config::load(Some(Profile::Production), Profile::Development, None).unwrap();
+        for queue in production.queues.keys() {
+            assert_eq!(rate(&production, queue), None, "{queue}");
+        }
+        assert_eq!(production.queues["match_processing"].slots, 16);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.toml");
+        std::fs::write(&path, "profile = \"production\"\n").unwrap();
+        let named = Config::load(None, Profile::Development, Some(&path)).unwrap();
+        assert_eq!(rate(&named, "match_processing"), None, "the file names it");
     }
 
     #[test]
@@ -192,12 +297,23 @@ mod tests {
         for (text, named) in [
             ("[engine]\ndrian_s = 3\n", "drian_s"),
             ("[queues.recovery]\nslots = 0\n", "queues.recovery.slots"),
+            ("[queues.recovery]\nrate = \"5\"\n", "queues.recovery.rate"),
             ("[riot]\nplatform = \"mars\"\n", "mars"),
+            ("profile = \"prod\"\n", "prod"),
         ] {
             std::fs::write(&path, text).unwrap();
-            let message = Config::load(Some(&path)).unwrap_err().to_string();
+            let message = Config::load(None, Profile::Development, Some(&path))
+                .unwrap_err()
+                .to_string();
             assert!(message.contains(named), "{message}");
         }
-        assert!(Config::load(Some(&folder.path().join("none.toml"))).is_err());
+        assert!(
+            Config::load(
+                None,
+                Profile::Development,
+                Some(&folder.path().join("none.toml"))
+            )
+            .is_err()
+        );
     }
 }

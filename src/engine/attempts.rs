@@ -54,6 +54,12 @@ impl CancelSignal {
         *self.0.borrow()
     }
 
+    /// A signal and what gives it.
+    pub fn pair() -> (watch::Sender<bool>, Self) {
+        let (tell, signal) = watch::channel(false);
+        (tell, Self(signal))
+    }
+
     /// The signal of a job that nobody can cancel.
     pub fn never() -> Self {
         Self(watch::channel(false).1)

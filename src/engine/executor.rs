@@ -201,6 +201,9 @@ fn log_outcome(job: &ClaimedJob, outcome: &Outcome, backoff: Duration) {
         Outcome::Snooze { delay, why } => {
             tracing::debug!(job.id = %id, job.kind = kind, "job {id} {kind} {key} waits {delay:.1?}: {why}");
         }
+        Outcome::Retry(why) if job.attempt < job.max_attempts && why.told => {
+            tracing::debug!(job.id = %id, job.kind = kind, "job {id} {kind} {key} tries again in {backoff:.0?}: {why}");
+        }
         Outcome::Retry(why) if job.attempt < job.max_attempts => {
             tracing::warn!(
                 job.id = %id, job.kind = kind,

@@ -12,6 +12,7 @@
 
 mod attempts;
 mod executor;
+mod lanes;
 mod pruner;
 mod queue;
 mod registry;
@@ -30,11 +31,13 @@ use actix::prelude::*;
 use tokio::sync::watch;
 
 pub use attempts::CancelSignal;
+pub use lanes::Holds;
 pub use queue::{Claim, Drain, Pause, QueueConfig, QueueSupervisor, Resume};
 pub use registry::Registry;
 pub use task::{JobContext, Task, TaskFuture, TaskResult};
 
 use self::attempts::Attempts;
+use self::queue::Shared;
 use crate::metrics::Metrics;
 use crate::model::Timestamp;
 use crate::store::{EngineInfo, Store, StoreResult};
@@ -52,6 +55,24 @@ pub struct EngineConfig {
     pub keep_finished: Duration,
 }
 
+/// What the tasks lean on.
+#[allow(missing_debug_implementations, reason = "specifications are functions")]
+pub struct Services {
+    /// Started before the queues.
+    pub children: Vec<ChildSpec>,
+    /// What the services say may not start now.
+    pub holds: watch::Receiver<Holds>,
+}
+
+impl Default for Services {
+    fn default() -> Self {
+        Self {
+            children: Vec::new(),
+            holds: watch::channel(Holds::default()).1,
+        }
+    }
+}
+
 /// A running engine. Dropping it stops nothing; `stop` does.
 #[derive(Debug)]
 pub struct Engine {
@@ -62,13 +83,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Returns the jobs of dead engines and starts the actors; `services` are what the tasks lean on,
-    /// started before them. Must be called on an actix system.
+    /// Returns the jobs of dead engines and starts the actors. Must be called on an actix system.
     pub async fn start(
         config: EngineConfig,
         store: Arc<dyn Store>,
         registry: Arc<Registry>,
-        services: Vec<ChildSpec>,
+        services: Services,
         metrics: Arc<Metrics>,
     ) -> StoreResult<Self> {
         let id: Arc<str> = format!("{:016x}", fastrand::u64(..)).into();
@@ -91,14 +111,17 @@ impl Engine {
         let attempts = Arc::new(Attempts::default());
         let (tell, escalated) = watch::channel(None);
         let mut specs = vec![writer_spec(store.clone())];
-        specs.extend(services);
+        specs.extend(services.children);
         specs.extend([
             queues_spec(
                 &config,
-                id.clone(),
-                store.clone(),
-                &registry,
-                &attempts,
+                &Shared {
+                    engine: id.clone(),
+                    store: store.clone(),
+                    registry,
+                    attempts: attempts.clone(),
+                    holds: services.holds,
+                },
                 &metrics,
             ),
             stager_spec(store.clone()),
@@ -196,16 +219,8 @@ fn pruner_spec(store: Arc<dyn Store>, keep: Duration) -> ChildSpec {
     })
 }
 
-fn queues_spec(
-    config: &EngineConfig,
-    engine: Arc<str>,
-    store: Arc<dyn Store>,
-    registry: &Arc<Registry>,
-    attempts: &Arc<Attempts>,
-    metrics: &Arc<Metrics>,
-) -> ChildSpec {
-    let (config, registry, metrics) = (config.clone(), registry.clone(), metrics.clone());
-    let attempts = attempts.clone();
+fn queues_spec(config: &EngineConfig, shared: &Shared, metrics: &Arc<Metrics>) -> ChildSpec {
+    let (config, shared, metrics) = (config.clone(), shared.clone(), metrics.clone());
     let stop_timeout = config.drain + Duration::from_secs(5);
     let mut spec = ChildSpec::permanent("queues", move |guard| {
         let specs = config
@@ -213,16 +228,11 @@ fn queues_spec(
             .iter()
             .map(|queue| {
                 let counters = metrics.queue(queue.name);
-                let (queue, engine, store) = (queue.clone(), engine.clone(), store.clone());
-                let (registry, attempts, drain) =
-                    (registry.clone(), attempts.clone(), config.drain);
+                let (queue, shared, drain) = (queue.clone(), shared.clone(), config.drain);
                 let mut spec = ChildSpec::permanent(queue.name, move |guard| {
                     let addr = QueueSupervisor::new(
                         queue.clone(),
-                        engine.clone(),
-                        store.clone(),
-                        registry.clone(),
-                        attempts.clone(),
+                        shared.clone(),
                         counters.clone(),
                         guard,
                     )

@@ -14,11 +14,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
+use tokio::sync::watch;
 
 use super::attempts::Attempts;
 use super::executor::{Abandon, Executor, JobFinished};
+use super::lanes::Holds;
 use super::registry::Registry;
-use super::window::{Look, Next, Window};
+use super::window::{Next, Window};
 use crate::metrics::{QueueCounters, bump};
 use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome, Rate, Timestamp, attempt};
 use crate::store::{Completion, Store, StoreError};
@@ -39,6 +41,17 @@ pub struct QueueConfig {
     pub rate: Option<Rate>,
 }
 
+/// What all queues of an engine share.
+#[allow(missing_debug_implementations, reason = "holds tasks")]
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) engine: Arc<str>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) attempts: Arc<Attempts>,
+    pub(super) holds: watch::Receiver<Holds>,
+}
+
 /// See the module.
 #[allow(missing_debug_implementations, reason = "holds tasks")]
 pub struct QueueSupervisor {
@@ -56,6 +69,7 @@ pub struct QueueSupervisor {
     incarnations: u64,
     /// Waits for the running jobs to end.
     drained: Vec<tokio::sync::oneshot::Sender<()>>,
+    holds: watch::Receiver<Holds>,
     guard: ChildGuard,
 }
 
@@ -85,15 +99,19 @@ pub struct Resume;
 pub struct Drain(pub Duration);
 
 impl QueueSupervisor {
-    pub fn new(
+    pub(super) fn new(
         config: QueueConfig,
-        engine: Arc<str>,
-        store: Arc<dyn Store>,
-        registry: Arc<Registry>,
-        attempts: Arc<Attempts>,
+        shared: Shared,
         counters: Arc<QueueCounters>,
         guard: ChildGuard,
     ) -> Self {
+        let Shared {
+            engine,
+            store,
+            registry,
+            attempts,
+            holds,
+        } = shared;
         Self {
             window: Window::new(config.slots, config.prefetch, config.rate),
             epoch: Instant::now(),
@@ -107,6 +125,7 @@ impl QueueSupervisor {
             rate_timer: None,
             incarnations: 0,
             drained: Vec::new(),
+            holds,
             guard,
         }
     }
@@ -158,16 +177,16 @@ impl QueueSupervisor {
     }
 
     fn claim(&mut self, ctx: &mut Context<Self>) {
-        let Some(Look { room, reconcile }) = self.window.look() else {
+        let Some(look) = self.window.look() else {
             return;
         };
         let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.config.name);
         let claim = async move {
             let now = Timestamp::now();
-            if let Some(held) = reconcile {
-                store.release(&engine, Some(queue), &held, now).await?;
+            if let Some(held) = &look.reconcile {
+                store.release(&engine, Some(queue), held, now).await?;
             }
-            store.claim(queue, room, &engine, now).await
+            store.claim(look.wanted(queue), &engine, now).await
         };
         ctx.spawn(
             claim
@@ -197,7 +216,7 @@ impl QueueSupervisor {
                 if let Err(error) = settled {
                     tracing::error!("job {} of an unknown kind: {error}", lease.job);
                 }
-                this.window.ended(lease);
+                this.window.ended(lease, false);
                 this.start_ready(ctx);
             }));
             return;
@@ -220,17 +239,37 @@ impl QueueSupervisor {
         self.running.insert(lease, running);
     }
 
-    fn forget(&mut self, lease: Lease, ctx: &mut Context<Self>) {
+    fn forget(&mut self, lease: Lease, state: Option<JobState>, ctx: &mut Context<Self>) {
         if self.running.remove(&lease).is_none() {
             return;
         }
-        self.window.ended(lease);
+        let snoozed = state == Some(JobState::Scheduled);
+        self.window.ended(lease, snoozed);
         if self.running.is_empty() {
             for told in self.drained.drain(..) {
                 let _ = told.send(());
             }
         }
         self.start_ready(ctx);
+    }
+
+    /// Takes over what the services say may not start now, and hears of every change.
+    fn heed_holds(&mut self, ctx: &mut Context<Self>) {
+        {
+            let holds = self.holds.borrow_and_update();
+            let held = holds.queues.contains(self.config.name);
+            self.window.hold(held, holds.lanes.clone());
+        }
+        self.start_ready(ctx);
+        self.claim(ctx);
+        let mut holds = self.holds.clone();
+        let changed = async move { holds.changed().await };
+        ctx.spawn(changed.into_actor(self).map(|changed, this, ctx| {
+            // An error is the end of the services: nothing will change any more.
+            if changed.is_ok() {
+                this.heed_holds(ctx);
+            }
+        }));
     }
 
     /// Opens the queue once nothing of an earlier incarnation is left running.
@@ -269,6 +308,7 @@ impl Actor for QueueSupervisor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.hand_back_then_open(ctx);
+        self.heed_holds(ctx);
         let hint = self.store.hints().queue(self.config.name);
         let addr = ctx.address();
         // The future belongs to this actor: it ends with it.
@@ -307,7 +347,7 @@ impl Handler<JobFinished> for QueueSupervisor {
     type Result = ();
     fn handle(&mut self, finished: JobFinished, ctx: &mut Self::Context) {
         self.counters.finished(finished.state, finished.took);
-        self.forget(finished.lease, ctx);
+        self.forget(finished.lease, finished.state, ctx);
     }
 }
 
@@ -352,7 +392,7 @@ impl Handler<ChildEnded> for QueueSupervisor {
             }
             this.counters
                 .finished(Some(JobState::Retryable), Duration::ZERO);
-            this.forget(lease, ctx);
+            this.forget(lease, Some(JobState::Retryable), ctx);
         }));
     }
 }

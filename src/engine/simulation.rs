@@ -16,7 +16,10 @@ use crate::store::ledger::{Ledger, Row};
 use crate::store::{Completion, Fenced, Retried};
 
 const QUEUES: [&str; 3] = ["q0", "q1", "q2"];
+const LANES: [&str; 3] = ["", "l1", "l2"];
 const POLICY: RetryPolicy = RetryPolicy::new(3, 2, 20);
+/// What urgent jobs have beyond the slots.
+const EXPRESS: usize = 1;
 /// Moments in which things go wrong; afterwards the world is calm and must come to rest.
 const WILD: u64 = 30;
 /// Crashes that one world sees at most, so that not every job ends as a poison pill.
@@ -28,8 +31,7 @@ enum Event {
     /// The claim reaches the store.
     Claim {
         queue: usize,
-        room: usize,
-        reconcile: Option<Vec<Lease>>,
+        look: Look,
     },
     /// The claim's answer reaches the queue. None: the store had weather.
     Claimed {
@@ -179,9 +181,10 @@ impl World {
         NewJob {
             kind: "k",
             queue: QUEUES[self.rng.usize(..QUEUES.len())],
+            lane: LANES[self.rng.usize(..LANES.len())],
             key: (self.rng.f64() < 0.5).then(|| self.rng.u8(..12).to_string()),
             args: String::new(),
-            priority: Priority::new(self.rng.u8(..3)),
+            priority: Priority::new(self.rng.u8(3..7)),
             max_attempts: POLICY.max_attempts(),
             run_at: (self.rng.f64() < 0.1).then(|| self.clock() + Duration::from_secs(5)),
             after,
@@ -213,26 +216,22 @@ impl World {
     fn step(&mut self, event: Event) {
         match event {
             Event::Look { queue } => {
+                self.weather(queue);
                 self.look(queue);
                 let at = self.now + Duration::from_secs(1);
                 self.at(at, Event::Look { queue });
                 self.start_ready(queue);
             }
-            Event::Claim {
-                queue,
-                room,
-                reconcile,
-            } => {
+            Event::Claim { queue, look } => {
                 if self.wild() && self.rng.f64() < 0.1 {
                     self.soon(Event::Claimed { queue, jobs: None });
                     return;
                 }
                 let (engine, now) = (self.engine_name(), self.clock());
-                if let Some(held) = reconcile {
-                    self.ledger
-                        .release(&engine, Some(QUEUES[queue]), &held, now);
+                if let Some(held) = &look.reconcile {
+                    self.ledger.release(&engine, Some(QUEUES[queue]), held, now);
                 }
-                let jobs = self.ledger.claim(QUEUES[queue], room, &engine, now);
+                let jobs = self.ledger.claim(look.wanted(QUEUES[queue]), &engine);
                 let lost = self.wild() && self.rng.f64() < 0.05;
                 let jobs = (!lost).then_some(jobs);
                 self.soon(Event::Claimed { queue, jobs });
@@ -293,7 +292,8 @@ impl World {
                         "an attempt settles once, and nobody took it"
                     );
                     self.working.remove(&lease);
-                    self.windows[queue].ended(lease);
+                    self.windows[queue]
+                        .ended(lease, completion.settlement.state == JobState::Scheduled);
                     self.start_ready(queue);
                 }
             },
@@ -313,13 +313,17 @@ impl World {
         }
     }
 
+    /// A service may hold the queue or close a lane, while things go wrong.
+    fn weather(&mut self, queue: usize) {
+        let held = self.wild() && self.rng.f64() < 0.1;
+        let closed = self.wild() && self.rng.f64() < 0.2;
+        let lanes = closed.then(|| LANES[self.rng.usize(..LANES.len())].to_owned());
+        self.windows[queue].hold(held, lanes.into_iter().collect());
+    }
+
     fn look(&mut self, queue: usize) {
-        if let Some(Look { room, reconcile }) = self.windows[queue].look() {
-            self.soon(Event::Claim {
-                queue,
-                room,
-                reconcile,
-            });
+        if let Some(look) = self.windows[queue].look() {
+            self.soon(Event::Claim { queue, look });
         }
     }
 
@@ -382,11 +386,14 @@ impl World {
                 .values()
                 .filter(|row| row.state == JobState::Running && row.queue == *queue);
             assert!(
-                held.count() <= 1 + 2 * number,
+                held.count() <= 1 + 2 * number + EXPRESS,
                 "{queue} holds more than its window"
             );
             let working = self.working.values().filter(|of| **of == number).count();
-            assert!(working <= 1 + number, "{queue} runs more than its slots");
+            assert!(
+                working <= 1 + number + EXPRESS,
+                "{queue} runs more than its slots"
+            );
         }
         for (lease, _) in self
             .ledger

@@ -2,12 +2,15 @@
 //! clock, no store, so that it can be crashed a million times in a test.
 //!
 //! Invariants: jobs held (ready and running) never exceed `slots + prefetch`, jobs running never
-//! exceed `slots`, one claim is in flight at a time.
+//! exceed `slots`, one claim is in flight at a time. Only urgent jobs get a little more: what a person
+//! waits for does not wait until a crawl leaves a slot.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::model::{Bucket, ClaimedJob, Lease, Rate};
+use super::lanes::Lanes;
+use crate::model::{Bucket, ClaimedJob, Lease, Priority, Rate};
+use crate::store::Wanted;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -19,13 +22,32 @@ pub(super) enum Phase {
 }
 
 /// A claim to make now.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Look {
     /// How many jobs to claim.
     pub(super) room: usize,
+    /// Lanes whose jobs are not claimed.
+    pub(super) closed: Vec<String>,
+    /// There is room for urgent jobs only.
+    pub(super) urgent: bool,
     /// The fate of the last claim is unknown. Before this one, everything that this engine holds of
     /// the queue is handed back but these.
     pub(super) reconcile: Option<Vec<Lease>>,
+}
+
+impl Look {
+    pub(super) fn wanted<'a>(&'a self, queue: &'a str) -> Wanted<'a> {
+        Wanted {
+            queue,
+            limit: self.room,
+            closed: &self.closed,
+            before: self.urgent.then_some(Priority::DEFAULT),
+        }
+    }
+}
+
+fn is_urgent(job: &ClaimedJob) -> bool {
+    job.priority < Priority::DEFAULT
 }
 
 /// What may start.
@@ -41,17 +63,25 @@ pub(super) enum Next {
 #[derive(Debug)]
 pub(super) struct Window {
     slots: usize,
+    /// Slots beyond these that only urgent jobs get.
+    express: usize,
     prefetch: usize,
     bucket: Option<Bucket>,
     phase: Phase,
+    /// A service says that nothing of this queue may start now.
+    held: bool,
+    lanes: Lanes,
+    /// The last claim passed over lanes that had their share.
+    passed_over: bool,
     /// Room that the claim in flight was asked to fill.
     claiming: Option<usize>,
     /// More work may be there than the last claim could take.
     hungry: bool,
+    /// By priority, then in the order they were claimed.
     ready: VecDeque<ClaimedJob>,
     /// By lease: after an end whose answer was lost, a job can be claimed again before its last attempt
-    /// has heard that it is over.
-    running: HashSet<Lease>,
+    /// has heard that it is over. With its lane.
+    running: HashMap<Lease, String>,
     /// A claim came to nothing as far as is known; it may have been made all the same.
     uncertain: bool,
 }
@@ -60,13 +90,17 @@ impl Window {
     pub(super) fn new(slots: usize, prefetch: usize, rate: Option<Rate>) -> Self {
         Self {
             slots,
+            express: (slots / 8).max(1),
             prefetch,
             bucket: rate.map(Bucket::new),
             phase: Phase::Starting,
+            held: false,
+            lanes: Lanes::default(),
+            passed_over: false,
             claiming: None,
             hungry: true,
             ready: VecDeque::new(),
-            running: HashSet::new(),
+            running: HashMap::new(),
             uncertain: false,
         }
     }
@@ -79,10 +113,19 @@ impl Window {
         (self.slots + self.prefetch).saturating_sub(self.running.len() + self.ready.len())
     }
 
+    /// Room for urgent jobs when there is none for others.
+    fn express_room(&self) -> usize {
+        (self.slots + self.express + self.prefetch)
+            .saturating_sub(self.running.len() + self.ready.len())
+    }
+
     /// There may be work. The claim to make now, if one may be made.
     pub(super) fn look(&mut self) -> Option<Look> {
-        let room = self.room();
-        if self.phase != Phase::Open || self.claiming.is_some() || room == 0 {
+        let (room, urgent) = match self.room() {
+            0 => (self.express_room(), true),
+            room => (room, false),
+        };
+        if self.phase != Phase::Open || self.held || self.claiming.is_some() || room == 0 {
             self.hungry = true;
             return None;
         }
@@ -91,8 +134,19 @@ impl Window {
         let ready = self.ready.iter().map(|job| job.lease);
         let reconcile = self
             .uncertain
-            .then(|| ready.chain(self.running.iter().copied()).collect());
-        Some(Look { room, reconcile })
+            .then(|| ready.chain(self.running.keys().copied()).collect());
+        let closed;
+        (closed, self.passed_over) = if urgent {
+            (self.lanes.closed(), false)
+        } else {
+            self.lanes.passed_over(room)
+        };
+        Some(Look {
+            room,
+            closed,
+            urgent,
+            reconcile,
+        })
     }
 
     /// The claim in flight has come back with these jobs. False: the queue is draining, and they are
@@ -102,7 +156,11 @@ impl Window {
         self.uncertain = false;
         self.hungry |= Some(jobs.len()) == asked;
         if self.phase != Phase::Draining {
+            for job in &jobs {
+                self.lanes.took(&job.lane);
+            }
             self.ready.extend(jobs);
+            self.ready.make_contiguous().sort_by_key(|job| job.priority);
         }
     }
 
@@ -119,31 +177,58 @@ impl Window {
         self.hungry
             && self.claiming.is_none()
             && self.phase == Phase::Open
-            && self.room() * 2 >= self.prefetch.max(1)
+            && !self.held
+            && (self.passed_over || self.room() * 2 >= self.prefetch.max(1))
     }
 
     /// The next job that may start, which counts as running from now on.
     pub(super) fn next(&mut self, now: Duration) -> Next {
-        if self.phase != Phase::Open || self.running.len() >= self.slots || self.ready.is_empty() {
+        let free = self.slots.saturating_sub(self.running.len());
+        let express = (self.slots + self.express).saturating_sub(self.running.len());
+        if self.phase != Phase::Open || self.held || express == 0 {
             return Next::Nothing;
         }
+        let mut ready = self.ready.iter();
+        let Some(place) = ready.position(|job| {
+            let free = if is_urgent(job) { express } else { free };
+            free > 0 && self.lanes.may_start(&job.lane, free, is_urgent(job))
+        }) else {
+            return Next::Nothing;
+        };
         if let Some(bucket) = &mut self.bucket
             && let Err(at) = bucket.take(now)
         {
             return Next::At(at);
         }
-        match self.ready.pop_front() {
+        match self.ready.remove(place) {
             Some(job) => {
-                self.running.insert(job.lease);
+                debug_assert!(is_urgent(&job) || free > 0);
+                self.lanes.started(&job.lane);
+                self.running.insert(job.lease, job.lane.clone());
                 Next::Start(job)
             }
             None => Next::Nothing,
         }
     }
 
-    /// A running job has ended.
-    pub(super) fn ended(&mut self, lease: Lease) {
-        self.running.remove(&lease);
+    /// A running job has ended. One that only waits for better times has not used its turn of the
+    /// queue's rate.
+    pub(super) fn ended(&mut self, lease: Lease, snoozed: bool) {
+        let Some(lane) = self.running.remove(&lease) else {
+            return;
+        };
+        self.lanes.ended(&lane);
+        // There may be more where the last claim did not look.
+        self.hungry |= self.passed_over;
+        if let (true, Some(bucket)) = (snoozed, &mut self.bucket) {
+            bucket.give_back();
+        }
+    }
+
+    /// Holds the whole queue, and closes lanes, until told otherwise.
+    pub(super) fn hold(&mut self, held: bool, lanes: BTreeSet<String>) {
+        self.held = held;
+        self.lanes.close(lanes);
     }
 
     /// Nothing of an earlier incarnation is left.
@@ -169,22 +254,21 @@ impl Window {
     pub(super) fn drain(&mut self) {
         self.phase = Phase::Draining;
         self.ready.clear();
+        self.lanes.dropped_ready();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{JobId, Priority};
+    use crate::model::JobId;
 
     fn jobs(count: i64) -> Vec<ClaimedJob> {
         let job = |n| ClaimedJob {
-            lease: Lease {
-                job: JobId(n),
-                token: n,
-            },
+            lease: lease(n),
             flow: JobId(n),
             kind: "k".into(),
+            lane: String::new(),
             key: None,
             args: String::new(),
             priority: Priority::DEFAULT,
@@ -192,6 +276,13 @@ mod tests {
             max_attempts: 1,
         };
         (0..count).map(job).collect()
+    }
+
+    fn lease(n: i64) -> Lease {
+        Lease {
+            job: JobId(n),
+            token: n,
+        }
     }
 
     fn open(slots: usize, prefetch: usize) -> Window {
@@ -230,10 +321,7 @@ mod tests {
         window.claimed(jobs(2));
         assert_eq!(started(&mut window), 1);
         assert!(!window.wants_more(), "no room yet");
-        window.ended(Lease {
-            job: JobId(0),
-            token: 0,
-        });
+        window.ended(lease(0), false);
         assert!(window.wants_more());
     }
 
@@ -293,5 +381,101 @@ mod tests {
             window.next(Duration::from_secs(5)),
             Next::Start(_)
         ));
+    }
+
+    #[test]
+    fn a_job_that_was_snoozed_gives_its_turn_of_the_rate_back() {
+        let rate = Rate {
+            count: 1,
+            period: Duration::from_secs(10),
+        };
+        for (snoozed, may_start) in [(true, true), (false, false)] {
+            let mut window = Window::new(1, 1, Some(rate));
+            window.open();
+            window.look();
+            window.claimed(jobs(2));
+            assert!(matches!(window.next(Duration::ZERO), Next::Start(_)));
+            window.ended(lease(0), snoozed);
+            let next = window.next(Duration::ZERO);
+            assert_eq!(matches!(next, Next::Start(_)), may_start);
+        }
+    }
+
+    #[test]
+    fn an_urgent_job_does_not_wait_for_a_slot() {
+        let mut window = open(2, 1);
+        window.look();
+        window.claimed(jobs(3));
+        assert_eq!(started(&mut window), 2);
+        let look = window.look().unwrap();
+        assert_eq!((look.room, look.urgent), (1, true), "all is full");
+        assert_eq!(look.wanted("q").before, Some(Priority::DEFAULT));
+        let mut urgent = jobs(10).split_off(9);
+        urgent[0].priority = Priority::INTERACTIVE;
+        window.claimed(urgent);
+        assert_eq!(started(&mut window), 1);
+        assert!(window.running.contains_key(&lease(9)));
+        assert_eq!(window.look(), None, "only so many");
+    }
+
+    #[test]
+    fn what_is_urgent_starts_before_what_was_ready() {
+        let mut window = open(1, 3);
+        window.look();
+        window.claimed(jobs(2));
+        assert_eq!(started(&mut window), 1);
+        window.look();
+        let mut urgent = jobs(11).split_off(9);
+        urgent[1].priority = Priority::INTERACTIVE;
+        window.claimed(urgent);
+        assert_eq!(started(&mut window), 1);
+        assert!(window.running.contains_key(&lease(10)));
+        window.ended(lease(0), false);
+        assert_eq!(started(&mut window), 0, "the slots are for both");
+        window.ended(lease(10), false);
+        assert_eq!(started(&mut window), 1);
+        assert!(window.running.contains_key(&lease(1)));
+    }
+
+    #[test]
+    fn a_held_queue_and_a_closed_lane_start_nothing_and_the_rest_goes_on() {
+        let mut window = open(4, 4);
+        window.look();
+        let mut of_lane = jobs(4);
+        for (job, lane) in of_lane.iter_mut().zip(["a", "a", "b", ""]) {
+            lane.clone_into(&mut job.lane);
+        }
+        window.claimed(of_lane);
+        window.hold(true, BTreeSet::new());
+        assert_eq!((started(&mut window), window.look()), (0, None));
+        window.hold(false, BTreeSet::from(["a".to_owned()]));
+        assert_eq!(started(&mut window), 2, "of b and of no lane");
+        assert_eq!(window.look().unwrap().closed, ["a"]);
+        window.hold(false, BTreeSet::new());
+        assert_eq!(started(&mut window), 2);
+    }
+
+    #[test]
+    fn a_lane_that_waits_leaves_room_for_another() {
+        let mut window = open(16, 16);
+        window.look();
+        let mut of_a = jobs(32);
+        for job in &mut of_a {
+            "a".clone_into(&mut job.lane);
+        }
+        window.claimed(of_a);
+        assert_eq!(started(&mut window), 14);
+        window.ended(lease(0), false);
+        let look = window.look().unwrap();
+        assert_eq!((look.room, look.closed), (1, vec!["a".to_owned()]));
+        let mut of_b = jobs(100).split_off(99);
+        "b".clone_into(&mut of_b[0].lane);
+        window.claimed(of_b);
+        assert_eq!(
+            started(&mut window),
+            2,
+            "one more of a, and b before all others of a"
+        );
+        assert!(window.running.contains_key(&lease(99)));
     }
 }

@@ -63,7 +63,8 @@ impl Handler<StopWriter> for StoreWriter {
 mod tests {
     use super::*;
     use crate::engine::{
-        Engine, EngineConfig, JobContext, QueueConfig, Registry, Task, TaskFuture, TaskResult,
+        Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture,
+        TaskResult,
     };
     use crate::metrics::Metrics;
     use crate::model::{After, JobId, NewJob, Priority, RetryPolicy, Timestamp};
@@ -93,6 +94,7 @@ mod tests {
         NewJob {
             kind: "k",
             queue: "q",
+            lane: "",
             key: None,
             args: "{}".to_owned(),
             priority: Priority::DEFAULT,
@@ -144,7 +146,7 @@ mod tests {
             config,
             store.clone(),
             registry,
-            vec![],
+            Services::default(),
             Arc::new(Metrics::default()),
         )
         .await

@@ -15,9 +15,11 @@ use tokio::time::Instant;
 use super::budget::{Budget, MethodId};
 use super::line::Line;
 use super::margin::Margins;
+use super::observation::RefusedBy;
 use super::permit::{Acquire, AcquireError, Ended, Permit};
 use super::report::{Estimate, LimiterState, RefusedCounts, Snapshot};
 use super::window::Admission;
+use crate::metrics::Bursts;
 use crate::model::Route;
 
 /// Waiters of one route at most: some hundred bytes each.
@@ -26,6 +28,8 @@ const WAITING_MAX: usize = 50_000;
 const MAILBOX_MAX: usize = 1024;
 /// The longest nap of the timer, whatever a pause says.
 const NAP_MAX: Duration = Duration::from_hours(1);
+/// Refusals of one kind are told once while no minute passes without one.
+const BURST_GAP: Duration = Duration::from_mins(1);
 
 type Grant = OneshotSender<Result<Permit, AcquireError>>;
 
@@ -44,6 +48,7 @@ pub struct RateLimiter {
     granted: u64,
     given_back: u64,
     refused: RefusedCounts,
+    bursts: Bursts<RefusedBy>,
 }
 
 impl RateLimiter {
@@ -64,6 +69,7 @@ impl RateLimiter {
             granted: 0,
             given_back: 0,
             refused: RefusedCounts::default(),
+            bursts: Bursts::new(BURST_GAP),
         }
     }
 
@@ -246,7 +252,7 @@ impl Handler<Ended> for RateLimiter {
                 }
                 let news = self.budget.observe(&call.departure, received, now, &seen);
                 let refused = seen.refused.map(|refused| refused.by);
-                news.tell(self.route, refused, now);
+                news.tell(self.route, refused, now, &mut self.bursts);
             }
         }
         self.pump(ctx);

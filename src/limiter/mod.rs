@@ -4,13 +4,11 @@
 //! server's edges are trusted), `transit` (how much of a round trip is uncertain), `ramp` and
 //! `pause` (how carefully to go on), `answer`, `scope` and `budget` (the limits of a route), `news`
 //! (what people should know): pure, tested on a virtual clock. `line` says who is next. `actor`
-//! holds both; `permit`, `observation` and `report` are what others see of it. `gate` has one actor
-//! per route.
+//! holds both; `permit`, `observation` and `report` are what others see of it.
 
 mod actor;
 mod answer;
 mod budget;
-mod gate;
 mod line;
 mod margin;
 mod news;
@@ -30,7 +28,6 @@ mod tests;
 pub use actor::RateLimiter;
 pub use answer::Pairs;
 pub use budget::{Budget, Departure, MethodId, WindowState};
-pub use gate::{GateAddr, KeyRejected, KeyState, LimiterOf, RiotGate, StopGate};
 pub use margin::Margins;
 pub use news::News;
 pub use observation::{Observation, Refused, RefusedBy};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::observation::RefusedBy;
+use crate::metrics::{Bursts, Telling};
 use crate::model::Route;
 
 /// What is worth telling people.
@@ -28,15 +29,28 @@ impl News {
 
 impl News {
     /// Writes it to the log.
-    pub(super) fn tell(self, route: Route, refused: Option<RefusedBy>, now: Duration) {
-        if let (Some(until), Some(by)) = (self.paused_until, refused) {
+    pub(super) fn tell(
+        self,
+        route: Route,
+        refused: Option<RefusedBy>,
+        now: Duration,
+        bursts: &mut Bursts<RefusedBy>,
+    ) {
+        if let (Some(until), Some(by)) = (self.paused_until, refused)
+            && let Telling::First { untold } = bursts.note(by, now)
+        {
             let scope = match by {
                 RefusedBy::Application => "every call waits",
                 RefusedBy::Method | RefusedBy::Service => "calls of that method wait",
             };
             let pause = until.saturating_sub(now);
             let by = by.as_str();
-            tracing::info!(route = %route, by, "riot refuses calls on {route} (429, {by}): {scope} {pause:.1?}");
+            let before = if untold > 0 {
+                format!("; {untold} more such refusals since the last such line")
+            } else {
+                String::new()
+            };
+            tracing::info!(route = %route, by, "riot refuses calls on {route} (429, {by}): {scope} {pause:.1?}{before}");
         }
         if self.drift {
             tracing::warn!(

@@ -32,7 +32,7 @@ pub struct Refused {
 }
 
 /// Whose 429 it was: which calls it stops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RefusedBy {
     /// Our calls of the whole route.
     Application,

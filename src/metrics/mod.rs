@@ -1,10 +1,14 @@
 //! Counters of what the actors did. Cheap on the hot path: relaxed atomics, looked up once.
 
+mod bursts;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
+
+pub use bursts::{Bursts, Telling};
 
 use crate::model::JobState;
 

@@ -59,6 +59,14 @@ impl Bucket {
     }
 }
 
+impl Bucket {
+    /// The last token taken was not used.
+    pub fn give_back(&mut self) {
+        let token = self.rate.period / self.rate.count;
+        self.full_at = self.full_at.saturating_sub(token);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

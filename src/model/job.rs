@@ -125,6 +125,9 @@ pub struct Lease {
 pub struct NewJob {
     pub kind: &'static str,
     pub queue: &'static str,
+    /// What it needs that may be scarce, such as one host of an API: jobs of one lane leave room for
+    /// those of others in their queue, and a lane can be closed. Empty: none.
+    pub lane: &'static str,
     /// Two open jobs of one kind never share a key: the second joins the first.
     pub key: Option<String>,
     /// Arguments as JSON text.
@@ -161,6 +164,7 @@ pub struct ClaimedJob {
     /// of one flow share one turn where flows take turns.
     pub flow: JobId,
     pub kind: String,
+    pub lane: String,
     pub key: Option<String>,
     pub args: String,
     pub priority: Priority,
@@ -208,6 +212,9 @@ pub struct Failure {
     /// What a person can do about it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub remedy: Option<String>,
+    /// Somebody has told people of it, for all jobs that it concerns.
+    #[serde(skip)]
+    pub told: bool,
 }
 
 impl Failure {
@@ -217,7 +224,15 @@ impl Failure {
             message: message.into(),
             retryable: false,
             remedy: None,
+            told: false,
         }
+    }
+
+    /// The log has it already, once for all jobs that it concerns.
+    #[must_use]
+    pub fn told(mut self) -> Self {
+        self.told = true;
+        self
     }
 
     #[must_use]

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -42,7 +44,7 @@ impl ApiKey {
             return Err("the API key is empty");
         }
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err("the API key holds characters that no key has; was it pasted whole?");
+            return Err("the API key holds characters that no key has (was it pasted whole?)");
         }
         Ok(Self(SecretString::from(text)))
     }
@@ -236,6 +238,9 @@ impl RateHeaders {
 /// A good answer.
 #[derive(Debug, Clone)]
 pub struct Response {
+    pub route: Route,
+    /// Of the key it was made with: the puuids in it are that key's.
+    pub key_fingerprint: Arc<str>,
     pub body: Bytes,
     pub is_gzip: bool,
 }
@@ -245,11 +250,26 @@ pub struct Response {
 pub struct RiotClient {
     http: reqwest::Client,
     base: BaseUrl,
-    key: ApiKey,
+}
+
+/// How a call ended. The headers come with every answer, good or bad; a call that got no answer has
+/// none.
+pub type Answered = (Option<RateHeaders>, Result<Response, RiotError>);
+
+/// What carries calls to the API.
+pub trait Transport: Send + Sync + fmt::Debug {
+    /// Makes the call, once.
+    fn send<'a>(&'a self, call: &'a Call, key: &'a ApiKey) -> BoxFuture<'a, Answered>;
+}
+
+impl Transport for RiotClient {
+    fn send<'a>(&'a self, call: &'a Call, key: &'a ApiKey) -> BoxFuture<'a, Answered> {
+        Box::pin(self.send(call, key))
+    }
 }
 
 impl RiotClient {
-    pub fn new(base: BaseUrl, key: ApiKey) -> Result<Self, RiotError> {
+    pub fn new(base: BaseUrl) -> Result<Self, RiotError> {
         let http = reqwest::Client::builder()
             .timeout(CALL_TIMEOUT)
             .connect_timeout(Duration::from_secs(5))
@@ -257,21 +277,16 @@ impl RiotClient {
             .user_agent(concat!("riftsync/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| RiotError::Unavailable(chain(&error)))?;
-        Ok(Self { http, base, key })
+        Ok(Self { http, base })
     }
 
-    pub fn key(&self) -> &ApiKey {
-        &self.key
-    }
-
-    /// Makes the call. The headers come with every answer, good or bad; a call that got no answer
-    /// has none.
-    pub async fn send(&self, call: &Call) -> (Option<RateHeaders>, Result<Response, RiotError>) {
+    /// Makes the call, once.
+    pub async fn send(&self, call: &Call, key: &ApiKey) -> Answered {
         let url = self.base.of(call.route) + &call.path;
         let request = self
             .http
             .get(url)
-            .header(HeaderName::from_static("x-riot-token"), self.key.header())
+            .header(HeaderName::from_static("x-riot-token"), key.header())
             .header(reqwest::header::ACCEPT_ENCODING, "gzip");
         let response = match request.send().await {
             Ok(response) => response,
@@ -286,11 +301,15 @@ impl RiotClient {
             received: Some(Instant::now()),
             ..RateHeaders::read(response.headers())
         };
-        (Some(rate), read_answer(response).await)
+        (Some(rate), read_answer(call.route, key, response).await)
     }
 }
 
-async fn read_answer(mut response: reqwest::Response) -> Result<Response, RiotError> {
+async fn read_answer(
+    route: Route,
+    key: &ApiKey,
+    mut response: reqwest::Response,
+) -> Result<Response, RiotError> {
     let status = response.status().as_u16();
     let header = |name| {
         response
@@ -331,7 +350,12 @@ async fn read_answer(mut response: reqwest::Response) -> Result<Response, RiotEr
         }
     }
     let body = read_body(&mut response).await?;
-    Ok(Response { body, is_gzip })
+    Ok(Response {
+        route,
+        key_fingerprint: key.fingerprint().into(),
+        body,
+        is_gzip,
+    })
 }
 
 async fn read_body(response: &mut reqwest::Response) -> Result<Bytes, RiotError> {
@@ -382,9 +406,8 @@ mod tests {
                 reqwest::Client::new()
             },
             base: BaseUrl::new(BaseUrl::RIOT).unwrap(),
-            key: key.clone(),
         };
-        assert!(!format!("{client:?} {:?}", key.header()).contains("secret"));
+        assert!(!format!("{client:?} {key:?} {:?}", key.header()).contains("secret"));
         assert_eq!(
             key.redact("with RGAPI-secret in it"),
             "with <api key> in it"

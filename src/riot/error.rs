@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::model::Route;
+
 /// Which limit a 429 speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitScope {
@@ -27,6 +29,15 @@ pub enum RiotError {
     /// 401 or 403 that a second call did not confirm: not the key, this one call.
     #[error("riot refused the call (HTTP {0})")]
     Forbidden(u16),
+    /// A call was refused, and whether the key is good could not be found out.
+    #[error("riot refused the call (HTTP {0}), and the key could not be tried")]
+    KeyUnclear(u16),
+    /// Calls on the route failed one after the other: this one was not sent.
+    #[error("{route} does not work at present")]
+    Outage { route: Route, retry_in: Duration },
+    /// The job is to be cancelled.
+    #[error("cancelled on request")]
+    Cancelled,
     /// The engine stops before the call was sent.
     #[error("the engine is stopping")]
     Stopping,

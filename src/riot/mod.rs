@@ -6,7 +6,10 @@ mod documents;
 mod error;
 mod unpack;
 
-pub use client::{ApiKey, BaseUrl, Call, Method, RateHeaders, Response, RiotClient, install_tls};
+pub use client::{
+    Answered, ApiKey, BaseUrl, Call, Method, RateHeaders, Response, RiotClient, Transport,
+    install_tls,
+};
 pub use documents::{
     Account, Summoner, parse_account, parse_match, parse_match_ids, parse_summoner, parse_timeline,
 };

@@ -13,11 +13,11 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::ledger::Ledger;
-use super::orders::{End, Order, QUEUES, orders};
+use super::orders::{End, Order, QUEUES, before, lanes, orders};
 use super::postgres::PostgresStore;
 use super::scratch::Scratch;
 use super::sqlite::SqliteStore;
-use super::{Batch, Enqueued, Fenced, Retried, Store};
+use super::{Batch, Enqueued, Fenced, Retried, Store, Wanted};
 use crate::model::rollup::KindCount;
 use crate::model::{ClaimedJob, JobId, JobState, Timestamp};
 
@@ -174,13 +174,31 @@ impl<'p> Pair<'p> {
                         (batch_answer(done), vec![])
                     }));
                 }
-                Order::Claim { queue, limit } => {
+                Order::Claim {
+                    queue,
+                    limit,
+                    closed,
+                    urgent,
+                } => {
                     let (queue, limit) = (QUEUES[*queue], *limit);
-                    let claimed = self.ledger.claim(queue, limit, &engine, now);
+                    let (closed, before) = (lanes(*closed), before(*urgent));
+                    let wanted = Wanted {
+                        queue,
+                        limit,
+                        closed: &closed,
+                        before,
+                    };
+                    let claimed = self.ledger.claim(wanted, &engine);
                     expected.push(heads(&claimed));
                     claimed_by_model.extend(claimed);
                     asked.push(Box::pin(async move {
-                        let claimed = store.claim(queue, limit, &engine, now).await.unwrap();
+                        let wanted = Wanted {
+                            queue,
+                            limit,
+                            closed: &closed,
+                            before,
+                        };
+                        let claimed = store.claim(wanted, &engine, now).await.unwrap();
                         (heads(&claimed), claimed)
                     }));
                 }

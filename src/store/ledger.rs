@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Wanted;
 use super::{Batch, Cancelled, Completion, Enqueued, Fenced, Rescued, Retried};
 use crate::model::attempt::{self, BATCH_KIND, cancelled_on_request};
 use crate::model::rollup::FailedChild;
@@ -17,6 +18,7 @@ use crate::model::{
 pub(crate) struct Row {
     pub kind: String,
     pub queue: String,
+    pub lane: &'static str,
     pub key: Option<String>,
     pub priority: Priority,
     pub max_attempts: u32,
@@ -104,6 +106,7 @@ impl Ledger {
         let id = self.insert(Row {
             kind: BATCH_KIND.to_owned(),
             queue: "default".to_owned(),
+            lane: "",
             key: None,
             priority: Priority::DEFAULT,
             max_attempts: 1,
@@ -247,6 +250,7 @@ impl Ledger {
         let id = self.insert(Row {
             kind: job.kind.to_owned(),
             queue: job.queue.to_owned(),
+            lane: job.lane,
             key: job.key.clone(),
             priority: job.priority,
             max_attempts: job.max_attempts,
@@ -269,17 +273,13 @@ impl Ledger {
         Enqueued { id, joined: false }
     }
 
-    pub fn claim(
-        &mut self,
-        queue: &str,
-        limit: usize,
-        engine: &str,
-        _now: Timestamp,
-    ) -> Vec<ClaimedJob> {
+    pub fn claim(&mut self, wanted: Wanted<'_>, engine: &str) -> Vec<ClaimedJob> {
         let mut ready: Vec<_> = self
             .jobs
             .iter()
-            .filter(|(_, row)| row.state == JobState::Available && row.queue == queue)
+            .filter(|(_, row)| row.state == JobState::Available && row.queue == wanted.queue)
+            .filter(|(_, row)| !wanted.closed.iter().any(|lane| lane == row.lane))
+            .filter(|(_, row)| row.priority.get() < wanted.bound())
             .map(|(id, row)| (row.crash_count > 0, row.priority, row.turn, *id))
             .collect();
         ready.sort_unstable();
@@ -292,7 +292,7 @@ impl Ledger {
         let suspect = ready.iter().find(|job| job.0 && !tried).copied();
         ready.retain(|job| !job.0);
         ready.splice(0..0, suspect);
-        ready.truncate(limit);
+        ready.truncate(wanted.limit);
         ready.sort_unstable_by_key(|job| (job.1, job.2, job.3));
         ready
             .into_iter()
@@ -310,6 +310,7 @@ impl Ledger {
                     lease,
                     flow: row.flow,
                     kind: row.kind.clone(),
+                    lane: row.lane.to_owned(),
                     key: row.key.clone(),
                     args: String::new(),
                     priority: row.priority,

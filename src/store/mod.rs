@@ -36,8 +36,8 @@ use crate::model::records::{
 };
 use crate::model::statistics::YearlyTally;
 use crate::model::{
-    ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, NewJob, Platform, Puuid, RiotId,
-    Settlement, Timestamp,
+    ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, NewJob, Platform, Priority, Puuid,
+    RiotId, Settlement, Timestamp,
 };
 
 pub type StoreResult<T> = Result<T, StoreError>;
@@ -58,6 +58,8 @@ pub enum Effect {
     Player {
         record: PlayerRecord,
         key_fingerprint: Arc<str>,
+        /// Rows of the same person, with puuids of other keys: they become one row.
+        was: Vec<i64>,
     },
     Missing(MissingPayload),
 }
@@ -105,6 +107,34 @@ pub struct Batch {
     pub id: JobId,
     /// In the order they were given.
     pub jobs: Vec<Enqueued>,
+}
+
+/// The jobs a claim is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    pub queue: &'a str,
+    pub limit: usize,
+    /// Jobs of these lanes are passed over.
+    pub closed: &'a [String],
+    /// Only jobs that are more urgent than this; none: all.
+    pub before: Option<Priority>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Any jobs of a queue.
+    pub fn of(queue: &'a str, limit: usize) -> Self {
+        Self {
+            queue,
+            limit,
+            closed: &[],
+            before: None,
+        }
+    }
+
+    /// The priority that is too late.
+    pub(crate) fn bound(&self) -> u8 {
+        self.before.map_or(u8::MAX, Priority::get)
+    }
 }
 
 /// What asking to cancel a job did.
@@ -251,14 +281,13 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn cancel_requests(&self, engine: &str) -> StoreResult<Vec<Lease>>;
     /// Deletes up to `limit` jobs that were finished before the moment. Returns how many.
     async fn prune(&self, before: Timestamp, limit: usize) -> StoreResult<usize>;
-    /// Makes up to `limit` available jobs of the queue running, first by priority, then
+    /// Makes available jobs running, first by priority, then
     /// by turn (the flows of a queue take turns), then by age.
     /// Jobs that ran when an engine died are claimed one at a time, so that one that kills engines is
     /// told from those that were there by chance.
     async fn claim(
         &self,
-        queue: &str,
-        limit: usize,
+        wanted: Wanted<'_>,
         engine: &str,
         now: Timestamp,
     ) -> StoreResult<Vec<ClaimedJob>>;
@@ -300,6 +329,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The gap analysis: what of these matches is stored, or known to be missing for good.
     async fn stored_matches(&self, ids: &[MatchId]) -> StoreResult<StoredMatches>;
     async fn player(&self, riot_id: &RiotId) -> StoreResult<Option<StoredPlayer>>;
+    /// All rows of that name, newest first: one person has several if puuids came from several keys.
+    async fn namesakes(&self, riot_id: &RiotId) -> StoreResult<Vec<StoredPlayer>>;
     async fn yearly_stats(
         &self,
         player_id: i64,

@@ -10,6 +10,7 @@ use crate::model::attempt::settle;
 use crate::model::{After, Failure, JobId, NewJob, OnFailure, Outcome, Priority, Timestamp};
 
 pub(crate) const QUEUES: [&str; 2] = ["q0", "q1"];
+pub(crate) const LANES: [&str; 3] = ["", "l1", "l2"];
 const KINDS: [&str; 2] = ["k0", "k1"];
 
 #[derive(Debug, Clone)]
@@ -19,6 +20,9 @@ pub(crate) enum Order {
     Claim {
         queue: usize,
         limit: usize,
+        /// A lane that is passed over.
+        closed: Option<usize>,
+        urgent: bool,
     },
     Settle {
         lease: usize,
@@ -45,6 +49,7 @@ pub(crate) enum Order {
 pub(crate) struct JobSketch {
     kind: usize,
     queue: usize,
+    lane: usize,
     key: Option<u8>,
     priority: u8,
     max_attempts: u32,
@@ -78,6 +83,7 @@ impl JobSketch {
         NewJob {
             kind: KINDS[self.kind],
             queue: QUEUES[self.queue],
+            lane: LANES[self.lane],
             key: self.key.map(|key| key.to_string()),
             args: "{}".to_owned(),
             priority: Priority::new(self.priority),
@@ -116,10 +122,20 @@ impl End {
     }
 }
 
+/// What a claim of only urgent jobs is for.
+pub(crate) fn before(urgent: bool) -> Option<Priority> {
+    urgent.then(|| Priority::new(1))
+}
+
+/// The lanes a claim passes over.
+pub(crate) fn lanes(closed: Option<usize>) -> Vec<String> {
+    closed.iter().map(|lane| LANES[*lane].to_owned()).collect()
+}
+
 fn sketch() -> impl Strategy<Value = JobSketch> {
     (
         0..KINDS.len(),
-        0..QUEUES.len(),
+        (0..QUEUES.len(), 0..LANES.len()),
         prop::option::of(0_u8..5),
         0_u8..2,
         1_u32..4,
@@ -127,9 +143,10 @@ fn sketch() -> impl Strategy<Value = JobSketch> {
         prop::option::weighted(0.2, (any::<usize>(), any::<bool>())),
     )
         .prop_map(
-            |(kind, queue, key, priority, max_attempts, delay_s, after)| JobSketch {
+            |(kind, (queue, lane), key, priority, max_attempts, delay_s, after)| JobSketch {
                 kind,
                 queue,
+                lane,
                 key,
                 priority,
                 max_attempts,
@@ -153,7 +170,8 @@ pub(crate) fn orders(length: usize) -> impl Strategy<Value = Vec<Order>> {
     let order = prop_oneof![
         3 => prop::collection::vec(sketch(), 1..4).prop_map(Order::Enqueue),
         1 => prop::collection::vec(sketch(), 0..4).prop_map(Order::Batch),
-        6 => (0..QUEUES.len(), 1_usize..5).prop_map(|(queue, limit)| Order::Claim { queue, limit }),
+        6 => (0..QUEUES.len(), 1_usize..5, prop::option::weighted(0.4, 0..LANES.len()), prop::bool::weighted(0.2))
+            .prop_map(|(queue, limit, closed, urgent)| Order::Claim { queue, limit, closed, urgent }),
         9 => (any::<usize>(), end()).prop_map(|(lease, end)| Order::Settle { lease, end }),
         1 => any::<usize>().prop_map(|job| Order::Cancel { job }),
         1 => any::<usize>().prop_map(|job| Order::Retry { job }),

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::Wanted;
 use super::ledger::Ledger;
-use super::orders::{Order, QUEUES, orders};
+use super::orders::{Order, QUEUES, before, lanes, orders};
 use super::{Fenced, Retried};
 use crate::model::{ClaimedJob, JobId, JobState, Timestamp};
 
@@ -49,9 +50,20 @@ impl World {
                 let jobs: Vec<_> = sketches.iter().map(|job| job.job(&known, now)).collect();
                 self.ledger.enqueue_batch(&jobs, now);
             }
-            Order::Claim { queue, limit } => {
+            Order::Claim {
+                queue,
+                limit,
+                closed,
+                urgent,
+            } => {
                 let engine = self.engine();
-                let claimed = self.ledger.claim(QUEUES[*queue], *limit, &engine, now);
+                let wanted = Wanted {
+                    queue: QUEUES[*queue],
+                    limit: *limit,
+                    closed: &lanes(*closed),
+                    before: before(*urgent),
+                };
+                let claimed = self.ledger.claim(wanted, &engine);
                 self.leases.extend(claimed);
             }
             Order::Settle { lease, end } => {
@@ -161,7 +173,7 @@ proptest! {
             let engine = world.engine();
             let jobs: Vec<_> = QUEUES
                 .iter()
-                .flat_map(|queue| world.ledger.claim(queue, 3, &engine, world.now))
+                .flat_map(|queue| world.ledger.claim(Wanted::of(queue, 3), &engine))
                 .collect();
             if jobs.is_empty() {
                 break;

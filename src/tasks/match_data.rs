@@ -1,43 +1,52 @@
 //! `sync_match_data`: one match. Stores it with everything it counts for, and spawns its timeline.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::api::{RiotApi, bad_arguments, failed};
+use super::failed::{bad_arguments, failed};
 use super::{MATCH_PROCESSING, Policies, timeline};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::gate::RiotApi;
 use crate::model::records::{MissingPayload, PayloadKind};
-use crate::model::{After, Failure, MatchId, NewJob, Outcome, Priority, RetryPolicy};
+use crate::model::{After, Failure, MatchId, NewJob, Outcome, Priority, RetryPolicy, Timestamp};
 use crate::riot::{Call, RiotError, parse_match};
 use crate::store::Effect;
+
+/// A match younger than this may still appear; one that is older and not found is missing for good.
+pub(super) const YOUNG: Duration = Duration::from_hours(1);
+/// Pauses before a young document is asked for again.
+const LOOK_AGAIN_MIN: Duration = Duration::from_secs(30);
+const LOOK_AGAIN_MAX: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Args {
     match_id: MatchId,
     timeline: bool,
-    /// It may be too young to be served yet.
+    /// Until then it may be too young to be served.
     #[serde(default)]
-    young: bool,
+    young_until: Option<Timestamp>,
 }
 
 /// The job that fetches a match. One without the timeline is another job than one with it.
 pub(super) fn job(
     id: MatchId,
     with_timeline: bool,
-    young: bool,
+    young_until: Option<Timestamp>,
     priority: Priority,
     policy: RetryPolicy,
 ) -> NewJob {
     let args = Args {
         match_id: id,
         timeline: with_timeline,
-        young,
+        young_until,
     };
     NewJob {
         kind: MatchSync::KIND,
         queue: MATCH_PROCESSING,
+        lane: id.route().as_str(),
         key: Some(if with_timeline {
             id.to_string()
         } else {
@@ -98,7 +107,12 @@ async fn sync(
 ) -> TaskResult {
     let id = args.match_id;
     let children = if args.timeline {
-        vec![timeline::job(id, args.young, context.priority(), timelines)]
+        vec![timeline::job(
+            id,
+            args.young_until,
+            context.priority(),
+            timelines,
+        )]
     } else {
         Vec::new()
     };
@@ -114,24 +128,20 @@ async fn sync(
         return TaskResult::complete(json!({ "match_id": id, "existing": true }))
             .with_children(children);
     }
-    let response = match api
-        .call(
-            &Call::match_document(id),
-            context.priority(),
-            context.flow(),
-        )
-        .await
-    {
+    let response = match api.call(context, &Call::match_document(id)).await {
         Ok(response) => response,
-        Err(RiotError::NotFound) => return not_found(context, id, PayloadKind::Match, args.young),
+        Err(RiotError::NotFound) => {
+            return not_found(context, id, PayloadKind::Match, args.young_until);
+        }
         Err(error) => return failed(&error),
     };
+    let key_fingerprint = response.key_fingerprint.clone();
     match api.read(response, move |text| parse_match(id, text)).await {
         Ok((record, payload)) => {
             let effect = Effect::Match {
                 record: Arc::new(record),
                 payload,
-                key_fingerprint: api.key_fingerprint(),
+                key_fingerprint,
             };
             TaskResult::complete(json!({ "match_id": id }))
                 .with_effects(vec![effect])
@@ -141,25 +151,62 @@ async fn sync(
     }
 }
 
-/// A young document may come yet; one that is old, or still not there after all attempts, is missing
-/// for good, and remembered, so that it is not asked for again.
+/// A young document may come yet, and waiting for it costs no attempt. One that is old is missing for
+/// good, and remembered, so that it is not asked for again.
 pub(super) fn not_found(
     context: &JobContext,
     id: MatchId,
     kind: PayloadKind,
-    young: bool,
+    young_until: Option<Timestamp>,
 ) -> TaskResult {
-    let failure = Failure::new(
-        "not_found",
-        format!("riot has no {} of {id} (404)", kind.as_str()),
-    );
-    if young && context.job.attempt < context.job.max_attempts {
-        return Outcome::Retry(failure.retryable()).into();
+    let what = kind.as_str();
+    if let Some(delay) = look_again_in(context.now(), young_until) {
+        tracing::info!(
+            job.id = %context.lease().job,
+            "riot does not serve the {what} of {id} yet (404); it is young, and asked for again until it is an hour old"
+        );
+        return Outcome::Snooze {
+            delay,
+            why: format!("riot does not serve the {what} of {id} yet"),
+        }
+        .into();
     }
+    let failure = Failure::new("not_found", format!("riot has no {what} of {id} (404)"));
     let missing = MissingPayload {
         kind,
         id,
         reason: "404".to_owned(),
     };
     TaskResult::from(Outcome::Discard(failure)).with_effects(vec![Effect::Missing(missing)])
+}
+
+/// How long until a young document is asked for again: soon at first, then every few minutes. None: it
+/// is old.
+fn look_again_in(now: Timestamp, young_until: Option<Timestamp>) -> Option<Duration> {
+    let left = young_until?.since(now);
+    if left.is_zero() {
+        return None;
+    }
+    let waited = YOUNG.saturating_sub(left);
+    Some((waited / 2).clamp(LOOK_AGAIN_MIN, LOOK_AGAIN_MAX).min(left))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_young_match_is_asked_for_again_for_an_hour_and_an_old_one_never() {
+        let begin = Timestamp::EPOCH + Duration::from_secs(1_000);
+        let until = begin + YOUNG;
+        let (mut now, mut pauses) = (begin, Vec::new());
+        while let Some(pause) = look_again_in(now, Some(until)) {
+            now = now + pause;
+            pauses.push(pause.as_secs());
+        }
+        assert_eq!(now, until);
+        assert_eq!(pauses[..5], [30, 30, 30, 45, 67]);
+        assert!(pauses.len() < 25 && pauses.iter().all(|pause| *pause <= 300));
+        assert_eq!(look_again_in(begin, None), None);
+    }
 }

@@ -4,8 +4,9 @@
 //!
 //! A new kind is one file here and one line in [`registry`].
 
-mod api;
+mod failed;
 mod match_data;
+mod pacing;
 mod plan;
 mod player;
 mod report;
@@ -13,13 +14,14 @@ mod timeline;
 
 use std::sync::Arc;
 
-pub use api::RiotApi;
 pub use match_data::MatchSync;
+pub use pacing::Pacing;
 pub use player::{PlayerSync, PlayerSyncArgs};
 pub use report::{PlayerReport, job_document};
 pub use timeline::TimelineSync;
 
 use crate::engine::{QueueConfig, Registry};
+use crate::gate::RiotApi;
 use crate::model::RetryPolicy;
 
 pub const PLAYER_SYNC: &str = "player_sync";
@@ -28,6 +30,15 @@ pub const TIMELINE_PROCESSING: &str = "timeline_processing";
 pub const RECOVERY: &str = "recovery";
 pub const MAINTENANCE: &str = "maintenance";
 pub const DEFAULT: &str = "default";
+
+/// The queues whose jobs call the API: they wait while its key is rejected.
+pub const API_QUEUES: [&str; 5] = [
+    PLAYER_SYNC,
+    MATCH_PROCESSING,
+    TIMELINE_PROCESSING,
+    RECOVERY,
+    DEFAULT,
+];
 
 /// The six queues and the jobs each runs at once.
 pub fn queues() -> Vec<QueueConfig> {

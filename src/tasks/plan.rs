@@ -20,6 +20,17 @@ pub(super) struct Plan {
     pub missing_timelines: usize,
 }
 
+impl Plan {
+    /// Timelines to fetch, those of matches that are to be fetched included.
+    pub fn timeline_calls(&self, with_timelines: bool) -> usize {
+        if with_timelines {
+            self.timelines.len() + self.matches.len()
+        } else {
+            0
+        }
+    }
+}
+
 /// Compares a list of ids (each once) with what is stored.
 pub(super) fn plan(listed: &[MatchId], stored: &StoredMatches, with_timelines: bool) -> Plan {
     let matches: HashSet<_> = stored.matches.iter().collect();

@@ -1,21 +1,23 @@
 //! `sync_player_data`: one player's year. Finds who the player is, which matches the year has, what
 //! of them is not stored, and spawns a job for each.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::api::{RiotApi, bad_arguments, failed};
+use super::failed::{bad_arguments, failed};
+use super::match_data::YOUNG;
 use super::plan::plan;
 use super::{PLAYER_SYNC, Policies, match_data, timeline};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::gate::RiotApi;
 use crate::model::records::PlayerRecord;
 use crate::model::{
     After, Failure, MatchId, NewJob, Outcome, Platform, Priority, Puuid, RetryPolicy, RiotId,
-    Timestamp, Year,
+    Route, Timestamp, Year,
 };
 use crate::riot::{Call, RiotError, parse_account, parse_match_ids, parse_summoner};
 use crate::store::{Effect, StoreError};
@@ -23,8 +25,8 @@ use crate::store::{Effect, StoreError};
 /// Which of a match's times the list is filtered by is not documented, so the year is asked for with
 /// an overlap on both sides. A match counts in the year of its own start.
 const OVERLAP: Duration = Duration::from_hours(3);
-/// A match younger than this may still appear; one that is older and not found is missing for good.
-const YOUNG: Duration = Duration::from_hours(1);
+/// Times that a Riot ID is resolved in one attempt.
+const RESOLVED_MAX: u32 = 3;
 /// Far more pages than the API has ever been seen to give.
 const PAGES_MAX: usize = 200;
 const PAGE: usize = 100;
@@ -35,17 +37,22 @@ pub struct PlayerSyncArgs {
     pub platform: Platform,
     pub year: Year,
     pub timelines: bool,
+    /// Only look what there is to fetch.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
 impl PlayerSyncArgs {
     /// The job that syncs this year.
     pub fn job(&self, priority: Priority, policy: RetryPolicy) -> NewJob {
         let timelines = if self.timelines { "" } else { "/no-timelines" };
+        let dry_run = if self.dry_run { "/dry-run" } else { "" };
         NewJob {
             kind: PlayerSync::KIND,
             queue: PLAYER_SYNC,
+            lane: Route::Region(self.platform.region()).as_str(),
             key: Some(format!(
-                "{}/{}/{}{timelines}",
+                "{}/{}/{}{timelines}{dry_run}",
                 self.platform,
                 self.riot_id.folded(),
                 self.year
@@ -133,10 +140,7 @@ async fn sync(
     args: PlayerSyncArgs,
     policies: Policies,
 ) -> Result<TaskResult, Stop> {
-    let _ = context.progress("fetching_summoner", 5, json!({})).await?;
-    let player = fetch_player(api, context, &args).await?;
-    let _ = context.progress("fetching_matches", 10, json!({})).await?;
-    let listed = list_matches(api, context, &args, &player.puuid).await?;
+    let (player, key_fingerprint, listed) = resolve_and_list(api, context, &args).await?;
     let _ = context
         .progress(
             "analyzing_existing_data",
@@ -155,21 +159,24 @@ async fn sync(
         "total_matches": ids.len(),
         "existing_matches": plan.existing_matches, "existing_timelines": plan.existing_timelines,
         "missing_matches": plan.missing_matches, "missing_timelines": plan.missing_timelines,
+        "match_calls": plan.matches.len(), "timeline_calls": plan.timeline_calls(args.timelines),
     });
+    if args.dry_run {
+        return Ok(TaskResult::complete(own));
+    }
     let _ = context
         .progress("processing_matches", 20, own.clone())
         .await?;
     let priority = context.priority();
-    let young: HashSet<MatchId> = listed
+    let young: HashMap<MatchId, Timestamp> = listed
         .iter()
-        .filter(|listed| listed.young)
-        .map(|listed| listed.id)
+        .filter_map(|listed| Some((listed.id, listed.young_until?)))
         .collect();
     let matches = plan.matches.iter().map(|id| {
         match_data::job(
             *id,
             args.timelines,
-            young.contains(id),
+            young.get(id).copied(),
             priority,
             policies.matches,
         )
@@ -177,15 +184,75 @@ async fn sync(
     let timelines = plan
         .timelines
         .iter()
-        .map(|id| timeline::job(*id, young.contains(id), priority, policies.timelines));
+        .map(|id| timeline::job(*id, young.get(id).copied(), priority, policies.timelines));
     let children = matches.chain(timelines).collect();
     let effect = Effect::Player {
+        was: other_selves(api, context, &player, &key_fingerprint).await?,
         record: player,
-        key_fingerprint: api.key_fingerprint(),
+        key_fingerprint,
     };
     Ok(TaskResult::complete(own)
         .with_effects(vec![effect])
         .with_children(children))
+}
+
+/// Who the player is and what was played, all under one key: a puuid is of no use to another. When
+/// the key changes on the way, or riot says that it did, the Riot ID is resolved again.
+async fn resolve_and_list(
+    api: &RiotApi,
+    context: &JobContext,
+    args: &PlayerSyncArgs,
+) -> Result<(PlayerRecord, Arc<str>, Vec<Listed>), Stop> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let key = api.key_fingerprint();
+        let _ = context.progress("fetching_summoner", 5, json!({})).await?;
+        let foreign = match fetch_player(api, context, args).await {
+            Ok(player) => {
+                let _ = context.progress("fetching_matches", 10, json!({})).await?;
+                match list_matches(api, context, args, &player.puuid).await {
+                    Ok(listed) if api.key_fingerprint() == key => return Ok((player, key, listed)),
+                    Ok(_) => Stop::Riot(RiotError::ForeignPuuid),
+                    Err(stop) => stop,
+                }
+            }
+            Err(stop) => stop,
+        };
+        match foreign {
+            Stop::Riot(RiotError::ForeignPuuid) if tries < RESOLVED_MAX => {
+                tracing::info!(
+                    "the key changed while {} was synced; the Riot ID is resolved again",
+                    args.riot_id
+                );
+            }
+            stop => return Err(stop),
+        }
+    }
+}
+
+/// Rows of the same player under other keys. A row of that name whose puuid means nothing to the key
+/// of today is the player's own, from before; one whose puuid is good is somebody else's, who had the
+/// name once.
+async fn other_selves(
+    api: &RiotApi,
+    context: &JobContext,
+    player: &PlayerRecord,
+    key: &str,
+) -> Result<Vec<i64>, Stop> {
+    let mut selves = Vec::new();
+    for row in context.store().namesakes(&player.riot_id).await? {
+        if row.puuid == player.puuid || row.key_fingerprint == key {
+            continue;
+        }
+        let call = Call::summoner(&row.puuid, row.platform);
+        match api.call(context, &call).await {
+            Err(RiotError::ForeignPuuid) => selves.push(row.id),
+            Ok(_) | Err(RiotError::NotFound) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(selves)
 }
 
 async fn fetch_player(
@@ -199,11 +266,7 @@ async fn fetch_player(
         ))
     };
     let account = match api
-        .call(
-            &Call::account(&args.riot_id, args.platform),
-            context.priority(),
-            context.flow(),
-        )
+        .call(context, &Call::account(&args.riot_id, args.platform))
         .await
     {
         Err(RiotError::NotFound) => {
@@ -215,11 +278,7 @@ async fn fetch_player(
         other => api.read(other?, parse_account).await?.0,
     };
     let summoner = match api
-        .call(
-            &Call::summoner(&account.puuid, args.platform),
-            context.priority(),
-            context.flow(),
-        )
+        .call(context, &Call::summoner(&account.puuid, args.platform))
         .await
     {
         Err(RiotError::NotFound) => {
@@ -247,7 +306,8 @@ async fn fetch_player(
 /// An id of the list, and whether its match may be too young to be served.
 struct Listed {
     id: MatchId,
-    young: bool,
+    /// None: it is old enough.
+    young_until: Option<Timestamp>,
 }
 
 /// All ids of the year, each once. What ended before the last hour is asked for apart from the rest,
@@ -262,21 +322,18 @@ async fn list_matches(
     let settled = (context.now() - YOUNG).min(to);
     let mut seen = HashSet::new();
     let mut listed = Vec::new();
-    let mut take = |ids: Vec<MatchId>, young| {
+    let mut take = |ids: Vec<MatchId>, young_until| {
         listed.extend(
             ids.into_iter()
                 .filter(|id| seen.insert(*id))
-                .map(|id| Listed { id, young }),
+                .map(|id| Listed { id, young_until }),
         );
     };
-    take(
-        pages(api, context, args, puuid, from, settled).await?,
-        false,
-    );
+    take(pages(api, context, args, puuid, from, settled).await?, None);
     if settled < to {
         take(
             pages(api, context, args, puuid, settled - OVERLAP, to).await?,
-            true,
+            Some(context.now() + YOUNG),
         );
     }
     Ok(listed)
@@ -294,7 +351,7 @@ async fn pages(
     let mut ids = Vec::new();
     for page in 0..PAGES_MAX {
         let call = Call::match_ids(puuid, args.platform, from, to, page * PAGE);
-        let response = api.call(&call, context.priority(), context.flow()).await?;
+        let response = api.call(context, &call).await?;
         let ((page, odd), _) = api.read(response, parse_match_ids).await?;
         if odd > 0 {
             tracing::warn!(

@@ -21,6 +21,9 @@ pub struct PlayerReport {
     pub processed_timelines: u32,
     pub failed_timelines: Vec<FailedChild>,
     pub missing_timelines: u64,
+    /// Calls that were needed when the list was compared with what is there.
+    pub match_calls: u64,
+    pub timeline_calls: u64,
 }
 
 impl PlayerReport {
@@ -47,7 +50,20 @@ impl PlayerReport {
             processed_timelines: timelines.completed,
             failed_timelines: failed(TimelineSync::KIND),
             missing_timelines: number("missing_timelines"),
+            match_calls: number("match_calls"),
+            timeline_calls: number("timeline_calls"),
         }
+    }
+
+    /// Match and timeline calls that are still to be made.
+    pub fn calls_left(&self) -> [u64; 2] {
+        let done = |count: u32, failed: &[FailedChild]| u64::from(count) + failed.len() as u64;
+        [
+            self.match_calls
+                .saturating_sub(done(self.processed_matches, &self.failed_matches)),
+            self.timeline_calls
+                .saturating_sub(done(self.processed_timelines, &self.failed_timelines)),
+        ]
     }
 
     /// Matches of the list that need nothing more, so far.

@@ -6,29 +6,37 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::TIMELINE_PROCESSING;
-use super::api::{RiotApi, bad_arguments, failed};
+use super::failed::{bad_arguments, failed};
 use super::match_data::not_found;
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::gate::RiotApi;
 use crate::model::records::PayloadKind;
-use crate::model::{After, MatchId, NewJob, Priority, RetryPolicy};
+use crate::model::{After, MatchId, NewJob, Priority, RetryPolicy, Timestamp};
 use crate::riot::{Call, RiotError, parse_timeline};
 use crate::store::Effect;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Args {
     match_id: MatchId,
+    /// Until then it may be too young to be served.
     #[serde(default)]
-    young: bool,
+    young_until: Option<Timestamp>,
 }
 
-pub(super) fn job(id: MatchId, young: bool, priority: Priority, policy: RetryPolicy) -> NewJob {
+pub(super) fn job(
+    id: MatchId,
+    young_until: Option<Timestamp>,
+    priority: Priority,
+    policy: RetryPolicy,
+) -> NewJob {
     NewJob {
         kind: TimelineSync::KIND,
         queue: TIMELINE_PROCESSING,
+        lane: id.route().as_str(),
         key: Some(id.to_string()),
         args: serde_json::to_string(&Args {
             match_id: id,
-            young,
+            young_until,
         })
         .expect("names and numbers are JSON"),
         priority,
@@ -79,13 +87,10 @@ impl Task for TimelineSync {
 
 async fn sync(api: &RiotApi, context: &JobContext, args: &Args) -> TaskResult {
     let id = args.match_id;
-    let response = match api
-        .call(&Call::timeline(id), context.priority(), context.flow())
-        .await
-    {
+    let response = match api.call(context, &Call::timeline(id)).await {
         Ok(response) => response,
         Err(RiotError::NotFound) => {
-            return not_found(context, id, PayloadKind::Timeline, args.young);
+            return not_found(context, id, PayloadKind::Timeline, args.young_until);
         }
         Err(error) => return failed(&error),
     };

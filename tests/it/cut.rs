@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use futures_util::future::join_all;
 use riftsync::model::{NewJob, Outcome};
 use riftsync::store::postgres::{PostgresStore, Settings};
-use riftsync::store::{Fenced, Store};
+use riftsync::store::{Fenced, Store, Wanted};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -138,7 +138,7 @@ async fn a_connection_cut_in_the_middle_of_a_commit_neither_loses_nor_doubles_an
         cut_next();
         let job = store.enqueue(vec![new_job("k", None)], NOW).await.unwrap()[0].id;
         cut_next();
-        let claimed = store.claim("q", 10, "e", NOW).await.unwrap();
+        let claimed = store.claim(Wanted::of("q", 10), "e", NOW).await.unwrap();
         assert_eq!(
             claimed.len(),
             1,
@@ -185,7 +185,7 @@ async fn backends_that_are_terminated_at_random_cost_no_job_and_no_attempt() {
         .unwrap();
     let mut done = 0;
     while done < jobs {
-        let claimed = store.claim("q", 16, "e", NOW).await.unwrap();
+        let claimed = store.claim(Wanted::of("q", 16), "e", NOW).await.unwrap();
         let ends = claimed.iter().map(|job| {
             assert_eq!(job.attempt, 1);
             store.settle(

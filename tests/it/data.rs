@@ -10,7 +10,7 @@ use riftsync::model::records::{
     PlayerRecord, SeenPlayer, TimelineRecord,
 };
 use riftsync::model::{MatchId, Outcome, Puuid, RiotId, Timestamp, attempt};
-use riftsync::store::{Completion, Effect, Fenced, Store};
+use riftsync::store::{Completion, Effect, Fenced, Store, Wanted};
 use serde_json::json;
 
 use crate::place::{Place, on_each_store};
@@ -35,7 +35,7 @@ pub fn payload() -> Payload {
 pub fn game(n: u64, players: usize) -> Arc<MatchRecord> {
     let mut rng = Rng::with_seed(n);
     let start = Timestamp::from_millis(
-        1_735_689_600_000 - 3_600_000 * i64::try_from(rng.u64(0..48)).unwrap(),
+        1_640_995_200_000 - 3_600_000 * i64::try_from(rng.u64(0..48)).unwrap(),
     );
     let class = match rng.u8(0..10) {
         0 => MatchClass::Void,
@@ -121,7 +121,10 @@ pub fn with_effects(effects: Vec<Effect>) -> Arc<Completion> {
 pub async fn write(store: &dyn Store, effects: Vec<Vec<Effect>>) {
     let jobs = vec![new_job("data", None); effects.len()];
     store.enqueue(jobs, NOW).await.unwrap();
-    let claimed = store.claim("q", effects.len(), "e", NOW).await.unwrap();
+    let claimed = store
+        .claim(Wanted::of("q", effects.len()), "e", NOW)
+        .await
+        .unwrap();
     assert_eq!(claimed.len(), effects.len());
     let ends = claimed
         .iter()
@@ -148,6 +151,7 @@ on_each_store! { tokio::test;
     statistics_are_what_the_seats_add_up_to_however_the_matches_come,
     what_was_missing_and_is_stored_after_all_is_missing_no_more,
     a_name_with_any_character_is_stored,
+    a_person_with_several_puuids_becomes_one_row_with_all_games,
 }
 
 async fn a_match_that_comes_again_changes_nothing(store: Arc<dyn Store>) {
@@ -201,13 +205,62 @@ async fn what_was_missing_and_is_stored_after_all_is_missing_no_more(store: Arc<
 async fn a_name_with_any_character_is_stored(store: Arc<dyn Store>) {
     let mut record = (*game(2, 12)).clone();
     record.class = MatchClass::Played;
-    record.game_mode = "odd\0mode".to_owned();
+    "odd\0mode".clone_into(&mut record.game_mode);
     for seat in &mut record.participants {
         seat.champion_name = "\0'\"\\{,}NULL\u{1f980}".into();
-        seat.role = "a\0".to_owned();
+        "a\0".clone_into(&mut seat.role);
     }
     write(&*store, vec![vec![stores(&Arc::new(record))]]).await;
     check_statistics(&*store, 1..=10).await;
+}
+
+async fn a_person_with_several_puuids_becomes_one_row_with_all_games(store: Arc<dyn Store>) {
+    let told = |n: usize, was| Effect::Player {
+        record: PlayerRecord {
+            puuid: puuid(n),
+            riot_id: RiotId::new("The same", "ONE").unwrap(),
+            platform: "euw1".parse().unwrap(),
+            profile_icon_id: None,
+            summoner_level: None,
+        },
+        key_fingerprint: "g".into(),
+        was,
+    };
+    for n in 0..12 {
+        write(&*store, vec![vec![stores(&game(n, 12))]]).await;
+    }
+    write(
+        &*store,
+        vec![vec![told(0, Vec::new())], vec![told(1, Vec::new())]],
+    )
+    .await;
+    let name = RiotId::new("The same", "ONE").unwrap();
+    let before = store.namesakes(&name).await.unwrap();
+    assert_eq!(before.len(), 2);
+    let mut games = 0;
+    for row in &before {
+        for year in store.recomputed_stats(row.id).await.unwrap() {
+            games += year.tally.total_matches() + year.tally.remakes;
+        }
+    }
+    let was = before.iter().map(|row| row.id).collect();
+    // In one commit with a match that both of them played.
+    write(
+        &*store,
+        vec![vec![told(20, was)], vec![stores(&game(40, 12))]],
+    )
+    .await;
+    let after = store.namesakes(&name).await.unwrap();
+    assert_eq!(after.len(), 1);
+    assert_eq!(after[0].puuid, puuid(20));
+    assert_eq!(after[0].id, before.iter().map(|row| row.id).min().unwrap());
+    let rows = store.yearly_stats(after[0].id, None).await.unwrap();
+    let counted: i64 = rows
+        .iter()
+        .map(|row| row.tally.total_matches() + row.tally.remakes)
+        .sum();
+    assert_eq!(counted, games);
+    check_statistics(&*store, 1..=20).await;
 }
 
 fn all_effects() -> Vec<Vec<Effect>> {
@@ -234,6 +287,7 @@ fn all_effects() -> Vec<Vec<Effect>> {
                 summoner_level: Some(100),
             },
             key_fingerprint: "g".into(),
+            was: Vec::new(),
         }]
     }));
     effects

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use riftsync::engine::{
-    Engine, EngineConfig, JobContext, QueueConfig, Registry, Task, TaskFuture, TaskResult,
+    Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
 };
 use riftsync::metrics::Metrics;
 use riftsync::model::{
@@ -65,7 +65,7 @@ async fn start(registry: Registry) -> (TempDir, Arc<dyn Store>, Engine) {
         config(),
         store.clone(),
         Arc::new(registry),
-        vec![],
+        Services::default(),
         Arc::new(Metrics::default()),
     )
     .await

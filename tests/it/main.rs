@@ -11,5 +11,7 @@ mod program;
 mod samples;
 #[path = "../support/scratch.rs"]
 mod scratch;
+mod setup;
 mod sqlite;
 mod store;
+mod weather;

@@ -10,7 +10,7 @@ use riftsync::model::{
     After, ClaimedJob, Failure, JobId, JobState, NewJob, OnFailure, Outcome, Priority, attempt,
 };
 use riftsync::store::postgres::PostgresStore;
-use riftsync::store::{Completion, Effect, Fenced, Store};
+use riftsync::store::{Completion, Effect, Fenced, Store, Wanted};
 use serde_json::json;
 
 use crate::data::{check_statistics, game, stores, with_effects, write};
@@ -33,7 +33,7 @@ fn number(text: Option<&String>) -> i64 {
 async fn claim_all(store: &PostgresStore, engine: &str) -> Vec<ClaimedJob> {
     let mut all = Vec::new();
     loop {
-        let claimed = store.claim("q", 7, engine, NOW).await.unwrap();
+        let claimed = store.claim(Wanted::of("q", 7), engine, NOW).await.unwrap();
         if claimed.is_empty() {
             return all;
         }
@@ -65,9 +65,15 @@ async fn of_jobs_that_ran_when_an_engine_died_all_stores_together_try_one() {
     let scratch = Scratch::new();
     let [one, other] = two(&scratch).await;
     one.enqueue(vec![new_job("k", None); 6], NOW).await.unwrap();
-    assert_eq!(one.claim("q", 6, "dead", NOW).await.unwrap().len(), 6);
+    assert_eq!(
+        one.claim(Wanted::of("q", 6), "dead", NOW)
+            .await
+            .unwrap()
+            .len(),
+        6
+    );
     one.rescue("alive", NOW).await.unwrap();
-    let claims = (0..8).map(|n| [&one, &other][n % 2].claim("q", 6, "alive", NOW));
+    let claims = (0..8).map(|n| [&one, &other][n % 2].claim(Wanted::of("q", 6), "alive", NOW));
     let claimed: Vec<_> = join_all(claims)
         .await
         .into_iter()
@@ -77,7 +83,13 @@ async fn of_jobs_that_ran_when_an_engine_died_all_stores_together_try_one() {
     let lease = claimed[0].lease;
     let done = end(Outcome::Complete(json!(null)));
     assert_eq!(settle(&*other, lease, done).await, Fenced::Applied);
-    assert_eq!(one.claim("q", 6, "alive", NOW).await.unwrap().len(), 1);
+    assert_eq!(
+        one.claim(Wanted::of("q", 6), "alive", NOW)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -85,9 +97,9 @@ async fn the_late_write_of_an_engine_that_another_took_for_dead_is_refused() {
     let scratch = Scratch::new();
     let [one, other] = two(&scratch).await;
     one.enqueue(vec![new_job("k", None)], NOW).await.unwrap();
-    let late = one.claim("q", 1, "e1", NOW).await.unwrap()[0].lease;
+    let late = one.claim(Wanted::of("q", 1), "e1", NOW).await.unwrap()[0].lease;
     assert_eq!(other.rescue("e2", NOW).await.unwrap().returned, 1);
-    let lease = other.claim("q", 1, "e2", NOW).await.unwrap()[0].lease;
+    let lease = other.claim(Wanted::of("q", 1), "e2", NOW).await.unwrap()[0].lease;
     let record = game(2, 12);
     let write = with_effects(vec![stores(&record)]);
     assert_eq!(
@@ -111,7 +123,7 @@ async fn the_late_write_of_an_engine_that_another_took_for_dead_is_refused() {
 /// Claims and settles until the queue is empty; every fifth job fails.
 async fn work_off(store: Arc<PostgresStore>, queue: &'static str) {
     loop {
-        let jobs = store.claim(queue, 16, "e", NOW).await.unwrap();
+        let jobs = store.claim(Wanted::of(queue, 16), "e", NOW).await.unwrap();
         if jobs.is_empty() {
             return;
         }
@@ -180,7 +192,10 @@ async fn a_match_that_two_engines_store_at_once_is_counted_once() {
                 10
             ];
             other.enqueue(jobs, NOW).await.unwrap();
-            let claimed = other.claim("other", 10, "e", NOW).await.unwrap();
+            let claimed = other
+                .claim(Wanted::of("other", 10), "e", NOW)
+                .await
+                .unwrap();
             let ends = claimed
                 .iter()
                 .zip(effects(5))
@@ -212,7 +227,7 @@ async fn two_parents_that_spawn_the_same_child_at_once_share_it() {
     let [one, other] = two(&scratch).await;
     let keys: Vec<String> = (0..40).map(|n| format!("m{n}")).collect();
     let parents = one.enqueue(vec![new_job("p", None); 4], NOW).await.unwrap();
-    let leases = one.claim("q", 4, "e", NOW).await.unwrap();
+    let leases = one.claim(Wanted::of("q", 4), "e", NOW).await.unwrap();
     let ends = leases.iter().enumerate().map(|(n, job)| {
         let mut children: Vec<NewJob> = keys
             .iter()
@@ -300,7 +315,11 @@ async fn whatever_several_engines_do_at_once_counts_and_links_stay_true_and_no_j
             one.rescue("last", later).await.unwrap();
             one.stage(later).await.unwrap();
             for queue in ["q", "c"] {
-                for job in one.claim(queue, 50, "last", later).await.unwrap() {
+                for job in one
+                    .claim(Wanted::of(queue, 50), "last", later)
+                    .await
+                    .unwrap()
+                {
                     let done = Arc::new(end(Outcome::Complete(json!(null))));
                     assert_eq!(
                         one.settle(job.lease, done, later).await.unwrap(),
@@ -346,7 +365,12 @@ async fn act(store: Arc<PostgresStore>, seed: u64) {
             }
             4..=5 => {
                 let queue = ["q", "c"][rng.usize(0..2)];
-                held.extend(store.claim(queue, 4, &engine, NOW).await.unwrap());
+                held.extend(
+                    store
+                        .claim(Wanted::of(queue, 4), &engine, NOW)
+                        .await
+                        .unwrap(),
+                );
             }
             6..=9 => {
                 let ends = held.drain(..).map(|job| {
@@ -488,7 +512,7 @@ async fn a_command_that_fails_takes_nothing_of_its_group_with_it() {
         .enqueue(vec![new_job("k", None); 9], NOW)
         .await
         .unwrap();
-    let claimed = store.claim("q", 9, "e", NOW).await.unwrap();
+    let claimed = store.claim(Wanted::of("q", 9), "e", NOW).await.unwrap();
     let ends = claimed.iter().enumerate().map(|(n, job)| {
         let effect = if n == 4 {
             bad.clone()

@@ -1,215 +1,17 @@
 //! The real binary against the simulator: what a user types, sees, breaks and types again.
 
-use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
-use riftsync::model::{JobId, Platform, Priority, RetryPolicy, RiotId, Timestamp, Year};
-use riftsync::simulator::{Method, SIMULATED_KEY, Simulator, SimulatorConfig, World, WorldConfig};
+use riftsync::model::{JobId, Timestamp};
+use riftsync::simulator::SIMULATED_KEY;
 use riftsync::store::Store;
 use riftsync::store::sqlite::SqliteStore;
-use riftsync::tasks::PlayerSyncArgs;
 use serde_json::Value;
-use tempfile::TempDir;
 
-const PLAYER: &str = "Quiet Otter#SIM";
-
-struct Setup {
-    folder: TempDir,
-    world: Arc<World>,
-    simulator: Simulator,
-}
-
-async fn setup(matches_per_year: u32) -> Setup {
-    setup_for(&[PLAYER], matches_per_year).await
-}
-
-async fn setup_for(players: &[&str], matches_per_year: u32) -> Setup {
-    let players = players
-        .iter()
-        .map(|player| (player.parse().unwrap(), "euw1".parse().unwrap()))
-        .collect();
-    let now = Timestamp::from_millis(1_780_000_000_000);
-    let world = Arc::new(World::new(WorldConfig {
-        players,
-        matches_per_year,
-        first_year: 2024,
-        last_year: 2025,
-        now,
-        ..WorldConfig::default()
-    }));
-    let simulator = Simulator::start(world.clone(), SimulatorConfig::default())
-        .await
-        .unwrap();
-    Setup {
-        folder: TempDir::new().unwrap(),
-        world,
-        simulator,
-    }
-}
-
-impl Setup {
-    fn database(&self) -> String {
-        self.folder.path().join("t.db").to_str().unwrap().to_owned()
-    }
-
-    /// `riftsync` with nothing of the caller's environment but this.
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = bare(args);
-        command
-            .env("RIOT_API_KEY", SIMULATED_KEY)
-            .env("RIFTSYNC_RIOT__BASE_URL", self.simulator.base_url())
-            .args(["--database", &format!("sqlite://{}", self.database())]);
-        command
-    }
-
-    fn sync(&self) -> Command {
-        self.command(&[
-            "sync",
-            PLAYER,
-            "--platform",
-            "euw1",
-            "--year",
-            "2025",
-            "--json",
-        ])
-    }
-
-    /// Match and timeline calls the simulator has answered.
-    fn document_calls(&self) -> u64 {
-        let counters = self.simulator.counters();
-        [Method::Match, Method::Timeline]
-            .iter()
-            .map(|method| counters.of_method(*method))
-            .sum()
-    }
-
-    /// Everything the world has of the player's year is stored once, and the statistics are exact.
-    async fn check_complete(&self) {
-        self.check_complete_for(PLAYER).await;
-    }
-
-    /// A job as `sync` submits it, in the database of an engine that does not run yet.
-    async fn submit(&self, players: &[&str]) {
-        let store = SqliteStore::open(self.database().as_ref()).unwrap();
-        let now = Timestamp::now();
-        let jobs = players.iter().map(|player| {
-            let args = PlayerSyncArgs {
-                riot_id: player.parse().unwrap(),
-                platform: "euw1".parse::<Platform>().unwrap(),
-                year: Year::parse("2025", now).unwrap(),
-                timelines: true,
-            };
-            args.job(Priority::DEFAULT, RetryPolicy::new(50, 0, 0))
-        });
-        store.enqueue(jobs.collect(), now).await.unwrap();
-        store.close().await.unwrap();
-    }
-
-    fn serve(&self) -> Command {
-        let mut command = self.command(&["serve"]);
-        let log = std::fs::File::create(self.folder.path().join("serve.log")).unwrap();
-        command.stdout(Stdio::null()).stderr(log);
-        for kind in ["PLAYER_DATA", "MATCH_DATA", "MATCH_TIMELINE"] {
-            command.env(format!("RIFTSYNC_KINDS__SYNC_{kind}__RETRIES"), "50");
-            command.env(format!("RIFTSYNC_KINDS__SYNC_{kind}__BACKOFF_BASE_S"), "0");
-        }
-        command
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("serve.log")).unwrap()
-    }
-
-    /// Waits, by looking, until no job is open. The test runner's time limit is the bound.
-    async fn until_done(&self, engine: &mut std::process::Child) {
-        let store = SqliteStore::open_read_only(self.database().as_ref()).unwrap();
-        while store.open_jobs().await.unwrap() > 0 {
-            let ended = engine.try_wait().unwrap();
-            assert!(ended.is_none(), "{ended:?}: {}", self.log());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    /// Lets an engine do all there is and stops it politely. The jobs it holds for poison pills.
-    async fn run_to_the_end(&self) -> Vec<i64> {
-        let mut child = self.serve().spawn().unwrap();
-        self.until_done(&mut child).await;
-        signal(&child, "-TERM");
-        let output = exited(child).await;
-        assert_eq!(output.status.code(), Some(0), "{}", self.log());
-        let mut conn = SqliteConnection::establish(&self.database()).unwrap();
-        let poisoned: Vec<Id> =
-            diesel::sql_query("SELECT id FROM jobs WHERE state = 'discarded' AND crash_count >= 3")
-                .load(&mut conn)
-                .unwrap();
-        poisoned.into_iter().map(|id| id.id).collect()
-    }
-
-    async fn check_complete_for(&self, player: &str) {
-        self.check_complete_with(player, 101).await;
-    }
-
-    async fn check_complete_small(&self, matches: usize) {
-        self.check_complete_with(PLAYER, matches / 2).await;
-    }
-
-    async fn check_complete_with(&self, player: &str, at_least: usize) {
-        let player: RiotId = player.parse().unwrap();
-        let truth = self.world.player_matches(&player, 2025);
-        assert!(truth.len() >= at_least, "{} matches", truth.len());
-        let mut conn = SqliteConnection::establish(&self.database()).unwrap();
-        let store = SqliteStore::open_read_only(self.database().as_ref()).unwrap();
-        let ids: Vec<_> = truth.iter().map(|truth| truth.id).collect();
-        let stored = store.stored_matches(&ids).await.unwrap();
-        assert_eq!(
-            stored.matches.len(),
-            truth.iter().filter(|truth| truth.has_match).count()
-        );
-        assert_eq!(
-            stored.timelines.len(),
-            truth
-                .iter()
-                .filter(|truth| truth.has_match && truth.has_timeline)
-                .count()
-        );
-        let ids: Vec<Id> = diesel::sql_query("SELECT id FROM players")
-            .load(&mut conn)
-            .unwrap();
-        for Id { id } in ids {
-            assert_eq!(
-                store.yearly_stats(id, None).await.unwrap(),
-                store.recomputed_stats(id).await.unwrap()
-            );
-        }
-    }
-}
-
-#[derive(QueryableByName)]
-struct Id {
-    #[diesel(sql_type = BigInt)]
-    id: i64,
-}
-
-fn bare(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_riftsync"));
-    command.env_clear().args(args).stdin(Stdio::null());
-    command
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// Runs off the test's thread, which the simulator does not need but other futures may.
-async fn run(mut command: Command) -> Output {
-    tokio::task::spawn_blocking(move || command.output().unwrap())
-        .await
-        .unwrap()
-}
+use crate::setup::{Id, PLAYER, bare, exited, run, setup, setup_for, signal, text};
 
 #[tokio::test]
 async fn a_year_arrives_whole_and_a_second_sync_fetches_nothing() {
@@ -464,21 +266,6 @@ async fn an_interrupted_sync_says_so_and_goes_on() {
         text(&output)
     );
     assert!(run(setup.sync()).await.status.success());
-}
-
-fn signal(child: &std::process::Child, name: &str) {
-    let status = Command::new("kill")
-        .args([name, &child.id().to_string()])
-        .status();
-    assert!(status.unwrap().success());
-}
-
-async fn exited(child: std::process::Child) -> Output {
-    let output = tokio::task::spawn_blocking(|| child.wait_with_output().unwrap());
-    tokio::time::timeout(Duration::from_mins(1), output)
-        .await
-        .unwrap()
-        .unwrap()
 }
 
 /// Twenty deaths at random moments, five players, one call in twenty broken: at the end everything is

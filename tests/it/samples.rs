@@ -13,7 +13,7 @@ use riftsync::model::records::{Codec, Payload, PayloadKind};
 use riftsync::model::{MatchId, Outcome, Timestamp, attempt};
 use riftsync::riot::{as_gzip, parse_match, parse_timeline, unpack};
 use riftsync::store::sqlite::SqliteStore;
-use riftsync::store::{Completion, Effect, Store};
+use riftsync::store::{Completion, Effect, Store, Wanted};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -59,7 +59,7 @@ async fn store_effect(store: &SqliteStore, effect: Effect) {
         .enqueue(vec![new_job("sample", None)], NOW)
         .await
         .unwrap();
-    let lease = store.claim("q", 1, "e", NOW).await.unwrap()[0].lease;
+    let lease = store.claim(Wanted::of("q", 1), "e", NOW).await.unwrap()[0].lease;
     let settlement = attempt::settle(1, 1, Outcome::Complete(json!(null)), Duration::ZERO, NOW);
     let completion = Completion {
         effects: vec![effect],

@@ -8,7 +8,7 @@ use riftsync::model::{
     After, Failure, JobId, JobState, Lease, NewJob, OnFailure, Outcome, Priority, Timestamp,
     attempt,
 };
-use riftsync::store::{Cancelled, Completion, Effect, Fenced, Retried, Store};
+use riftsync::store::{Cancelled, Completion, Effect, Fenced, Retried, Store, Wanted};
 use serde_json::json;
 
 use crate::place::on_each_store;
@@ -19,6 +19,7 @@ pub fn new_job(kind: &'static str, key: Option<&str>) -> NewJob {
     NewJob {
         kind,
         queue: "q",
+        lane: "",
         key: key.map(str::to_owned),
         args: "{}".to_owned(),
         priority: Priority::DEFAULT,
@@ -33,7 +34,7 @@ pub fn end(outcome: Outcome) -> Completion {
 }
 
 pub async fn claim_one(store: &dyn Store, queue: &str) -> Lease {
-    let mut claimed = store.claim(queue, 1, "e1", NOW).await.unwrap();
+    let mut claimed = store.claim(Wanted::of(queue, 1), "e1", NOW).await.unwrap();
     assert_eq!(claimed.len(), 1, "a job is available in {queue}");
     claimed.remove(0).lease
 }
@@ -117,7 +118,7 @@ async fn jobs_are_claimed_once_by_priority_then_by_age(store: Arc<dyn Store>) {
         .collect();
     let mut claimed = Vec::new();
     loop {
-        let batch = store.claim("q", 3, "e1", NOW).await.unwrap();
+        let batch = store.claim(Wanted::of("q", 3), "e1", NOW).await.unwrap();
         if batch.is_empty() {
             break;
         }
@@ -197,7 +198,13 @@ async fn a_waiting_job_that_is_asked_for_again_runs_now(store: Arc<dyn Store>) {
     let lease = claim_one(&*store, "q").await;
     let failure = Failure::new("unavailable", "503").retryable();
     let _ = settle(&*store, lease, end(Outcome::Retry(failure))).await;
-    assert!(store.claim("q", 1, "e1", NOW).await.unwrap().is_empty());
+    assert!(
+        store
+            .claim(Wanted::of("q", 1), "e1", NOW)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     store
         .enqueue(vec![new_job("k", Some("a"))], NOW)
         .await
@@ -265,7 +272,11 @@ async fn a_child_shared_by_two_parents_finishes_both(store: Arc<dyn Store>) {
     }
     let child = claim_one(&*store, "c").await;
     assert!(
-        store.claim("c", 1, "e1", NOW).await.unwrap().is_empty(),
+        store
+            .claim(Wanted::of("c", 1), "e1", NOW)
+            .await
+            .unwrap()
+            .is_empty(),
         "it is one job"
     );
     let _ = settle(&*store, child, end(Outcome::Complete(json!(null)))).await;
@@ -305,10 +316,10 @@ async fn released_jobs_get_their_attempt_back(store: Arc<dyn Store>) {
 async fn flows_take_turns_whatever_their_size(store: Arc<dyn Store>) {
     let of = |kind, count| vec![new_job(kind, None); count];
     store.enqueue(of("large", 300), NOW).await.unwrap();
-    let begun = store.claim("q", 100, "e1", NOW).await.unwrap();
+    let begun = store.claim(Wanted::of("q", 100), "e1", NOW).await.unwrap();
     assert!(begun.iter().all(|job| job.kind == "large"));
     store.enqueue(of("small", 10), NOW).await.unwrap();
-    let next = store.claim("q", 20, "e1", NOW).await.unwrap();
+    let next = store.claim(Wanted::of("q", 20), "e1", NOW).await.unwrap();
     let small = next.iter().filter(|job| job.kind == "small").count();
     assert_eq!(small, 10, "ten of each: {next:?}");
 }
@@ -448,7 +459,7 @@ async fn a_running_job_that_is_to_be_cancelled_is_neither_tried_again_nor_handed
         .enqueue(vec![new_job("k", None); 3], NOW)
         .await
         .unwrap();
-    let claimed = store.claim("q", 3, "e1", NOW).await.unwrap();
+    let claimed = store.claim(Wanted::of("q", 3), "e1", NOW).await.unwrap();
     for job in &claimed {
         assert_eq!(
             store.cancel(job.lease.job, NOW).await.unwrap(),

@@ -25,7 +25,7 @@ type Lost = (i64, i64, String, i32, i32, i32, i64, Option<i64>);
 
 type ClaimRow = (
     (i64, i64, i64, i64),
-    (String, Option<String>, String, i32, i32, i32),
+    (String, String, Option<String>, String, i32, i32, i32),
 );
 
 impl Transaction<'_> {
@@ -42,6 +42,8 @@ impl Transaction<'_> {
         if suspects && limit > 0 && lock.get_result(&mut self.conn).await? {
             rows = sql::ClaimSuspect {
                 queue: &claim.queue,
+                before: i32::from(claim.before),
+                closed: &claim.closed,
                 token,
                 engine: &claim.engine,
                 now: claim.now.as_millis(),
@@ -53,6 +55,8 @@ impl Transaction<'_> {
         if limit > 0 {
             let others: Vec<ClaimRow> = sql::ClaimJobs {
                 queue: &claim.queue,
+                before: i32::from(claim.before),
+                closed: &claim.closed,
                 limit,
                 token,
                 engine: &claim.engine,
@@ -305,7 +309,7 @@ impl Transaction<'_> {
 }
 
 fn claimed(row: ClaimRow) -> ClaimedJob {
-    let ((id, token, flow, _), (kind, key, args, priority, attempt, max_attempts)) = row;
+    let ((id, token, flow, _), (kind, lane, key, args, priority, attempt, max_attempts)) = row;
     ClaimedJob {
         lease: Lease {
             job: JobId(id),
@@ -313,6 +317,7 @@ fn claimed(row: ClaimRow) -> ClaimedJob {
         },
         flow: JobId(flow),
         kind,
+        lane,
         key,
         args,
         priority: Priority::new(u8::try_from(priority).unwrap_or(u8::MAX)),

@@ -79,6 +79,10 @@ pub(super) struct Progress {
 pub(super) struct Claim {
     pub(super) queue: String,
     pub(super) limit: usize,
+    /// Jobs of these lanes are passed over.
+    pub(super) closed: Vec<String>,
+    /// The priority that is too late.
+    pub(super) before: u8,
     pub(super) engine: String,
     pub(super) now: Timestamp,
 }

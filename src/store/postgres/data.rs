@@ -37,7 +37,7 @@ struct Sorted<'a> {
     missing: BTreeMap<(&'static str, String), (&'a MissingPayload, Timestamp)>,
     matches: BTreeMap<String, NewMatch<'a>>,
     timelines: BTreeMap<String, (&'a TimelineRecord, &'a Payload, Timestamp)>,
-    players: Vec<(&'a PlayerRecord, &'a str, Timestamp)>,
+    players: Vec<(&'a PlayerRecord, &'a str, &'a [i64], Timestamp)>,
 }
 
 impl<'a> Sorted<'a> {
@@ -69,7 +69,10 @@ impl<'a> Sorted<'a> {
                 Effect::Player {
                     record,
                     key_fingerprint,
-                } => sorted.players.push((record, key_fingerprint.as_ref(), now)),
+                    was,
+                } => sorted
+                    .players
+                    .push((record, key_fingerprint.as_ref(), was, now)),
                 Effect::Missing(missing) => {
                     let place = (missing.kind.as_str(), missing.id.to_string());
                     sorted.missing.insert(place, (missing, now));
@@ -87,6 +90,7 @@ impl Transaction<'_> {
         }
         self.after.wrote = true;
         let sorted = Sorted::of(effects);
+        self.keep_players(&sorted).await?;
         self.put_missing(&sorted).await?;
         let new_matches = self.insert_matches(&sorted).await?;
         let new_timelines = self.insert_timelines(&sorted).await?;
@@ -125,7 +129,7 @@ impl Transaction<'_> {
                 );
             }
         }
-        for (record, fingerprint, now) in &sorted.players {
+        for (record, fingerprint, _, now) in &sorted.players {
             sightings.told(record, fingerprint, *now);
         }
         let players = self.put_players(&sightings).await?;
@@ -146,6 +150,19 @@ impl Transaction<'_> {
             }
         }
         self.count_games(games).await
+    }
+
+    /// From here on the rows of players stay, or are made one by this transaction alone.
+    async fn keep_players(&mut self, sorted: &Sorted<'_>) -> Result<(), Fault> {
+        if sorted.players.iter().any(|(_, _, was, _)| !was.is_empty()) {
+            let _locked: i32 = sql::UnitePlayers {}.get_result(&mut self.conn).await?;
+            for (record, _, was, _) in &sorted.players {
+                self.unite_player(record, was).await?;
+            }
+        } else if !(sorted.players.is_empty() && sorted.matches.is_empty()) {
+            let _locked: i32 = sql::KeepPlayers {}.get_result(&mut self.conn).await?;
+        }
+        Ok(())
     }
 
     async fn put_missing(&mut self, sorted: &Sorted<'_>) -> Result<(), Fault> {

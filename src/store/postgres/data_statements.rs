@@ -50,9 +50,45 @@ statement! {
 }
 
 statement! {
-    PlayerByName<'a> { name: &'a str => Text } -> (BigInt, Text, Text, Opt<Text>, Opt<Text>, Text, Opt<Integer>, Opt<BigInt>) =
+    PlayersByName<'a> { name: &'a str => Text } -> (BigInt, Text, Text, Opt<Text>, Opt<Text>, Text, Opt<Integer>, Opt<BigInt>) =
     "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level
-     FROM players WHERE name_folded = ? ORDER BY name_seen_at DESC LIMIT 1";
+     FROM players WHERE name_folded = ? ORDER BY name_seen_at DESC, id LIMIT 10";
+}
+
+statement! {
+    /// Held by those who write rows that name a player, until their commit.
+    KeepPlayers {} -> Integer = "SELECT 1 FROM pg_advisory_xact_lock_shared(7523094288207667812)";
+}
+
+statement! {
+    /// Held by one that makes one row of several of a player: nobody may write rows that name those that go.
+    UnitePlayers {} -> Integer = "SELECT 1 FROM pg_advisory_xact_lock(7523094288207667812)";
+}
+
+statement! {
+    PlayerByPuuid<'a> { puuid: &'a str => Text } -> BigInt = "SELECT id FROM players WHERE puuid = ?";
+}
+
+statement! {
+    /// Puts the games of some rows of a person under another.
+    MoveGames { to: i64 => BigInt, from: Vec<i64> => Array<BigInt> } -> () =
+    "UPDATE match_participants SET player_id = ? WHERE player_id = ANY(?)";
+}
+
+statement! {
+    DropStats { players: Vec<i64> => Array<BigInt> } -> () = "DELETE FROM player_yearly_stats WHERE player_id = ANY(?)";
+}
+
+statement! {
+    /// Tracking outlives the rows that had it.
+    TrackAlso { to: i64 => BigInt, from: Vec<i64> => Array<BigInt> } -> () =
+    "UPDATE players SET tracked = TRUE WHERE id = ? AND EXISTS (SELECT 1 FROM players WHERE id = ANY(?) AND tracked)";
+}
+
+statement! { DropPlayers { ids: Vec<i64> => Array<BigInt> } -> () = "DELETE FROM players WHERE id = ANY(?)"; }
+
+statement! {
+    SetPuuid<'a> { puuid: &'a str => Text, id: i64 => BigInt } -> () = "UPDATE players SET puuid = ? WHERE id = ?";
 }
 
 statement! {

@@ -123,6 +123,7 @@ struct Row<'a> {
     worked_at: Option<i64>,
     finished_at: Option<i64>,
     enqueued_at: i64,
+    lane: &'a str,
 }
 
 /// Links to insert: (child, parent, relation).
@@ -329,6 +330,7 @@ impl Transaction<'_> {
             worked_at: rows.iter().map(|row| row.worked_at).collect(),
             finished_at: rows.iter().map(|row| row.finished_at).collect(),
             enqueued_at: rows.iter().map(|row| row.enqueued_at).collect(),
+            lanes: rows.iter().map(|row| row.lane).collect(),
         }
         .execute(&mut self.conn)
         .await?;
@@ -646,6 +648,7 @@ fn new_row<'a>(
         worked_at: None,
         finished_at: state.is_final().then_some(now.as_millis()),
         enqueued_at: now.as_millis(),
+        lane: job.lane,
     })
 }
 
@@ -669,5 +672,6 @@ fn batch_row(id: i64, now: Timestamp) -> Row<'static> {
         worked_at: Some(now.as_millis()),
         finished_at: None,
         enqueued_at: now.as_millis(),
+        lane: "",
     }
 }

@@ -40,15 +40,15 @@ statement! {
         flows: Vec<i64> => Array<BigInt>, turns: Vec<i64> => Array<BigInt>, submitted: Vec<i32> => Array<Integer>,
         waits_for: Vec<i32> => Array<Integer>, errors: Vec<&'a str> => Array<Text>,
         worked_at: Vec<Option<i64>> => Array<Opt<BigInt>>, finished_at: Vec<Option<i64>> => Array<Opt<BigInt>>,
-        enqueued_at: Vec<i64> => Array<BigInt>,
+        enqueued_at: Vec<i64> => Array<BigInt>, lanes: Vec<&'a str> => Array<Text>,
     } -> () =
     "INSERT INTO jobs (id, kind, queue, key, args, state, priority, max_attempts, run_at, flow, turn, submitted, waits_for,
-                       errors, worked_at, started_at, finished_at, enqueued_at)
+                       errors, worked_at, started_at, finished_at, enqueued_at, lane)
      SELECT id, kind, queue, key, args, state, priority, max_attempts, run_at, flow, turn, submitted, waits_for,
-            errors, worked_at, worked_at, finished_at, enqueued_at
-     FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            errors, worked_at, worked_at, finished_at, enqueued_at, lane
+     FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        AS new (id, kind, queue, key, args, state, priority, max_attempts, run_at, flow, turn, submitted, waits_for,
-               errors, worked_at, finished_at, enqueued_at)";
+               errors, worked_at, finished_at, enqueued_at, lane)";
 }
 
 statement! {
@@ -123,32 +123,41 @@ statement! {
 
 pub(super) type ClaimRow = (
     (BigInt, BigInt, BigInt, BigInt),
-    (Text, Opt<Text>, Text, Integer, Integer, Integer),
+    (Text, Text, Opt<Text>, Text, Integer, Integer, Integer),
 );
 
-statement! {
-    ClaimSuspect<'a> { queue: &'a str => Text, token: i64 => BigInt, engine: &'a str => Text, now: i64 => BigInt } -> ClaimRow =
-    "WITH picked AS MATERIALIZED (
-         SELECT id FROM jobs WHERE queue = ? AND state = 'available' AND crash_count > 0
-             AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND crash_count > 0)
-         ORDER BY priority, turn, id LIMIT 1 FOR UPDATE SKIP LOCKED)
-     UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = ? # picked.id, engine_id = ?,
-            started_at = coalesce(started_at, ?)
-     FROM picked WHERE jobs.id = picked.id
-     RETURNING jobs.id, lease_token, CASE WHEN flow = 0 THEN jobs.id ELSE flow END, turn, kind, key, args, priority, attempt, max_attempts";
+/// The two claims differ in whom they pick. What others claim just now is passed over, not waited for. The
+/// token of a claim is random; with the job's id in it, no two leases share one.
+macro_rules! claim {
+    ($picked:literal) => {
+        concat!(
+            "WITH picked AS MATERIALIZED (SELECT id FROM jobs WHERE queue = ? AND state = 'available'
+                 AND priority < ? AND lane <> ALL (?) ",
+            $picked,
+            " FOR UPDATE SKIP LOCKED)
+             UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = ? # picked.id, engine_id = ?,
+                    started_at = coalesce(started_at, ?)
+             FROM picked WHERE jobs.id = picked.id
+             RETURNING jobs.id, lease_token, CASE WHEN flow = 0 THEN jobs.id ELSE flow END, turn,
+                       kind, lane, key, args, priority, attempt, max_attempts"
+        )
+    };
 }
 
 statement! {
-    /// What others claim just now is passed over, not waited for. The token of a claim is random; with the
-    /// job's id in it, no two leases share one.
-    ClaimJobs<'a> { queue: &'a str => Text, limit: i64 => BigInt, token: i64 => BigInt, engine: &'a str => Text, now: i64 => BigInt } -> ClaimRow =
-    "WITH picked AS MATERIALIZED (
-         SELECT id FROM jobs WHERE queue = ? AND state = 'available' AND crash_count = 0
-         ORDER BY priority, turn, id LIMIT ? FOR UPDATE SKIP LOCKED)
-     UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = ? # picked.id, engine_id = ?,
-            started_at = coalesce(started_at, ?)
-     FROM picked WHERE jobs.id = picked.id
-     RETURNING jobs.id, lease_token, CASE WHEN flow = 0 THEN jobs.id ELSE flow END, turn, kind, key, args, priority, attempt, max_attempts";
+    ClaimSuspect<'a> {
+        queue: &'a str => Text, before: i32 => Integer, closed: &'a [String] => Array<Text>,
+        token: i64 => BigInt, engine: &'a str => Text, now: i64 => BigInt,
+    } -> ClaimRow = claim!(
+        "AND crash_count > 0 AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND crash_count > 0)
+         ORDER BY priority, turn, id LIMIT 1");
+}
+
+statement! {
+    ClaimJobs<'a> {
+        queue: &'a str => Text, before: i32 => Integer, closed: &'a [String] => Array<Text>, limit: i64 => BigInt,
+        token: i64 => BigInt, engine: &'a str => Text, now: i64 => BigInt,
+    } -> ClaimRow = claim!("AND crash_count = 0 ORDER BY priority, turn, id LIMIT ?");
 }
 
 statement! {

@@ -19,6 +19,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         "relations",
         include_str!("../../../migrations/postgres/00000000000002_relations/up.sql"),
     ),
+    (
+        "00000000000003",
+        "lanes",
+        include_str!("../../../migrations/postgres/00000000000003_lanes/up.sql"),
+    ),
 ];
 
 /// Held while one engine migrates; any number that nobody else uses.

@@ -47,8 +47,8 @@ use super::rows::{
 };
 use super::{
     Batch, Cancelled, Completion, EngineInfo, Enqueued, Fenced, Hints, Migrations, Rescued,
-    Retried, Staged, Store, StoreError, StoreResult, StoredMatches, StoredPlayer, WriterStats,
-    YearlyStats,
+    Retried, Staged, Store, StoreError, StoreResult, StoredMatches, StoredPlayer, Wanted,
+    WriterStats, YearlyStats,
 };
 use crate::model::records::{Payload, PayloadKind};
 use crate::model::{ClaimedJob, JobId, JobRecord, Lease, MatchId, NewJob, RiotId, Timestamp};
@@ -232,14 +232,15 @@ impl Store for PostgresStore {
 
     async fn claim(
         &self,
-        queue: &str,
-        limit: usize,
+        wanted: Wanted<'_>,
         engine: &str,
         now: Timestamp,
     ) -> StoreResult<Vec<ClaimedJob>> {
         let claim = Claim {
-            queue: queue.to_owned(),
-            limit,
+            queue: wanted.queue.to_owned(),
+            limit: wanted.limit,
+            closed: wanted.closed.to_vec(),
+            before: wanted.bound(),
             engine: engine.to_owned(),
             now,
         };
@@ -334,10 +335,14 @@ impl Store for PostgresStore {
     }
 
     async fn player(&self, riot_id: &RiotId) -> StoreResult<Option<StoredPlayer>> {
+        Ok(self.namesakes(riot_id).await?.into_iter().next())
+    }
+
+    async fn namesakes(&self, riot_id: &RiotId) -> StoreResult<Vec<StoredPlayer>> {
         let name = riot_id.folded();
-        let row: Option<PlayerTuple> = read!(self.readers, conn =>
-            data_statements::PlayerByName { name: &name }.get_result(conn).await.optional());
-        row.map(player_from).transpose()
+        let rows: Vec<PlayerTuple> = read!(self.readers, conn =>
+            data_statements::PlayersByName { name: &name }.load(conn).await);
+        rows.into_iter().map(player_from).collect()
     }
 
     async fn yearly_stats(

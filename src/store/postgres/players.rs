@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use diesel::result::OptionalExtension;
 use diesel_async::RunQueryDsl;
 
 use super::data_statements as sql;
@@ -9,6 +10,7 @@ use super::fault::Fault;
 use super::transaction::Transaction;
 use crate::model::records::{PlayerRecord, SeenPlayer};
 use crate::model::{Platform, RiotId, Timestamp};
+use crate::store::rows::{GameTuple, recompute};
 
 /// What one batch tells of one player. Of several names the newest stands.
 #[derive(Debug)]
@@ -94,6 +96,52 @@ impl<'a> Sightings<'a> {
 }
 
 impl Transaction<'_> {
+    /// Makes one row of all rows of a person whose puuid is another under each key: the oldest row, with
+    /// the puuid of today, all games, and the statistics that they add up to.
+    pub(super) async fn unite_player(
+        &mut self,
+        record: &PlayerRecord,
+        was: &[i64],
+    ) -> Result<(), Fault> {
+        if was.is_empty() {
+            return Ok(());
+        }
+        let puuid = record.puuid.as_str();
+        let known: Option<i64> = sql::PlayerByPuuid { puuid }
+            .get_result(&mut self.conn)
+            .await
+            .optional()?;
+        let mut rows: Vec<i64> = was.iter().copied().chain(known).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let (to, from) = (rows[0], rows[1..].to_vec());
+        if !from.is_empty() {
+            let move_games = sql::MoveGames {
+                to,
+                from: from.clone(),
+            };
+            move_games.execute(&mut self.conn).await?;
+            let track = sql::TrackAlso {
+                to,
+                from: from.clone(),
+            };
+            track.execute(&mut self.conn).await?;
+            sql::DropPlayers { ids: from }
+                .execute(&mut self.conn)
+                .await?;
+        }
+        sql::DropStats { players: rows }
+            .execute(&mut self.conn)
+            .await?;
+        sql::SetPuuid { puuid, id: to }
+            .execute(&mut self.conn)
+            .await?;
+        let games: Vec<GameTuple> = sql::GamesOfPlayer { player: to }
+            .load(&mut self.conn)
+            .await?;
+        self.insert_tallies(to, recompute(games)).await
+    }
+
     /// Makes and renames players; returns the ids of all.
     pub(super) async fn put_players(
         &mut self,

@@ -9,8 +9,8 @@ use super::fault::Fault;
 use super::transaction::Transaction;
 use crate::model::statistics::{GameFacts, YearlyTally};
 use crate::model::{IdError, Platform};
-use crate::store::StoreError;
 use crate::store::rows::{TallyTuple, tally_from, to_json};
+use crate::store::{StoreError, StoreResult};
 
 /// A game of a player that counts.
 #[derive(Debug)]
@@ -22,6 +22,12 @@ pub(super) struct Game {
 }
 
 type Place = (i64, i32, &'static str);
+
+fn platform_word(text: &str) -> StoreResult<&'static str> {
+    let platform: Result<Platform, IdError> = text.parse();
+    let word = platform.map(Platform::as_str);
+    word.map_err(|error| StoreError::Unexpected(error.to_string()))
+}
 
 /// The rows as the columns that a statement takes.
 macro_rules! columns {
@@ -95,10 +101,7 @@ impl Transaction<'_> {
         .await?;
         let mut there: Vec<Place> = Vec::with_capacity(known.len());
         for (player, year, platform, tally) in known {
-            let platform: Platform = platform
-                .parse()
-                .map_err(|error: IdError| StoreError::Unexpected(error.to_string()))?;
-            let place = (player, year, platform.as_str());
+            let place = (player, year, platform_word(&platform)?);
             tallies.insert(place, tally_from(tally)?);
             there.push(place);
         }
@@ -120,6 +123,24 @@ impl Transaction<'_> {
         }
         if !old.is_empty() {
             columns!(sql::UpdateStats, old)
+                .execute(&mut self.conn)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// All rows of a player who has none.
+    pub(super) async fn insert_tallies(
+        &mut self,
+        player: i64,
+        tallies: BTreeMap<(i32, String), YearlyTally>,
+    ) -> Result<(), Fault> {
+        let mut rows = Vec::with_capacity(tallies.len());
+        for ((year, platform), tally) in &tallies {
+            rows.push(((player, *year, platform_word(platform)?), tally));
+        }
+        if !rows.is_empty() {
+            columns!(sql::InsertStats, rows)
                 .execute(&mut self.conn)
                 .await?;
         }

@@ -8,30 +8,49 @@ use super::transaction::Transaction;
 use crate::model::attempt::{self, cancelled_on_request};
 use crate::model::{ClaimedJob, JobId, JobState, Lease, Outcome, Priority, Timestamp};
 use crate::store::rows::{append_error, to_i32, to_json, to_u32};
-use crate::store::{Completion, Fenced, Rescued, Staged, StoreResult};
+use crate::store::{Completion, Fenced, Rescued, Staged, StoreResult, Wanted};
 
 impl Transaction<'_> {
     pub(super) fn claim(
         &mut self,
-        queue: &str,
-        limit: usize,
+        wanted: Wanted<'_>,
         engine: &str,
         now: Timestamp,
     ) -> StoreResult<Vec<ClaimedJob>> {
         type Row = (
             (i64, i64, i64, i64),
-            (String, Option<String>, String, i32, i32, i32),
+            (String, String, Option<String>, String, i32, i32, i32),
         );
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut rows: Vec<Row> = sql::Claim {
-            engine,
-            now: now.as_millis(),
-            suspect_queue: queue,
-            queue,
-            limit,
-            limit_all: limit,
-        }
-        .load(self.conn)?;
+        let limit = i64::try_from(wanted.limit).unwrap_or(i64::MAX);
+        let (queue, before) = (wanted.queue, i32::from(wanted.bound()));
+        let mut rows: Vec<Row> = if wanted.closed.is_empty() {
+            sql::Claim {
+                engine,
+                now: now.as_millis(),
+                suspect_queue: queue,
+                suspects_before: before,
+                queue,
+                before,
+                limit,
+                limit_all: limit,
+            }
+            .load(self.conn)?
+        } else {
+            let lanes = &to_json(&wanted.closed)?;
+            sql::ClaimPast {
+                engine,
+                now: now.as_millis(),
+                suspect_queue: queue,
+                suspects_before: before,
+                suspect_lanes: lanes,
+                queue,
+                before,
+                lanes,
+                limit,
+                limit_all: limit,
+            }
+            .load(self.conn)?
+        };
         // RETURNING promises no order.
         rows.sort_unstable_by_key(|((id, _, _, turn), (.., priority, _, _))| {
             (*priority, *turn, *id)
@@ -39,7 +58,10 @@ impl Transaction<'_> {
         Ok(rows
             .into_iter()
             .map(
-                |((id, token, flow, _), (kind, key, args, priority, attempt, max_attempts))| {
+                |(
+                    (id, token, flow, _),
+                    (kind, lane, key, args, priority, attempt, max_attempts),
+                )| {
                     ClaimedJob {
                         lease: Lease {
                             job: JobId(id),
@@ -47,6 +69,7 @@ impl Transaction<'_> {
                         },
                         flow: JobId(flow),
                         kind,
+                        lane,
                         key,
                         args,
                         priority: Priority::new(u8::try_from(priority).unwrap_or(u8::MAX)),

@@ -10,7 +10,7 @@ use crate::model::records::{
 };
 use crate::model::statistics::{GameFacts, YearlyTally};
 use crate::model::{Platform, Timestamp};
-use crate::store::rows::{TallyTuple, facts, tally_from, to_json};
+use crate::store::rows::{GameTuple, TallyTuple, facts, recompute, tally_from, to_json};
 use crate::store::{Effect, StoreResult};
 
 impl Transaction<'_> {
@@ -40,7 +40,11 @@ impl Transaction<'_> {
             Effect::Player {
                 record,
                 key_fingerprint,
-            } => self.store_player(record, key_fingerprint, now),
+                was,
+            } => {
+                self.unite_player(record, was)?;
+                self.store_player(record, key_fingerprint, now)
+            }
             Effect::Missing(missing) => self.store_missing(missing, now),
         }
     }
@@ -219,6 +223,35 @@ impl Transaction<'_> {
         }
     }
 
+    /// Makes one row of all rows of a person whose puuid is another under each key: the oldest row, with
+    /// the puuid of today, all games, and the statistics that they add up to.
+    fn unite_player(&mut self, record: &PlayerRecord, was: &[i64]) -> StoreResult<()> {
+        if was.is_empty() {
+            return Ok(());
+        }
+        let puuid = record.puuid.as_str();
+        let known: Option<(i64, i64)> = sql::PlayerByPuuid { puuid }
+            .get_result(self.conn)
+            .optional()?;
+        let mut rows: Vec<i64> = was.iter().copied().chain(known.map(|(id, _)| id)).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let (stays, gone) = (rows[0], &rows[1..]);
+        for &from in gone {
+            sql::MoveGames { to: stays, from }.execute(self.conn)?;
+            sql::DropStats { player: from }.execute(self.conn)?;
+            sql::TrackAlso { to: stays, from }.execute(self.conn)?;
+            sql::DropPlayer { id: from }.execute(self.conn)?;
+        }
+        sql::SetPuuid { puuid, id: stays }.execute(self.conn)?;
+        sql::DropStats { player: stays }.execute(self.conn)?;
+        let games: Vec<GameTuple> = sql::GamesOfPlayer { player: stays }.load(self.conn)?;
+        for ((year, platform), tally) in recompute(games) {
+            self.put_stats(stays, year, &platform, &tally)?;
+        }
+        Ok(())
+    }
+
     /// What account-v1 and summoner-v4 tell is newer than any match.
     fn store_player(
         &mut self,
@@ -258,6 +291,16 @@ impl Transaction<'_> {
         .optional()?;
         let mut tally = row.map_or_else(|| Ok(YearlyTally::default()), tally_from)?;
         tally.add(game);
+        self.put_stats(player, year, platform, &tally)
+    }
+
+    fn put_stats(
+        &mut self,
+        player: i64,
+        year: i32,
+        platform: &str,
+        tally: &YearlyTally,
+    ) -> StoreResult<()> {
         let (most_played, most_played_count) = match tally.most_played_champion() {
             Some((name, games)) => (Some(name), i64::from(games)),
             None => (None, 0),

@@ -13,9 +13,29 @@ statement! {
 }
 
 statement! {
-    PlayerByName<'a> { name: &'a str => Text } -> (BigInt, Text, Text, Opt<Text>, Opt<Text>, Text, Opt<Integer>, Opt<BigInt>) =
+    PlayersByName<'a> { name: &'a str => Text } -> (BigInt, Text, Text, Opt<Text>, Opt<Text>, Text, Opt<Integer>, Opt<BigInt>) =
     "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level
-     FROM players WHERE name_folded = ? ORDER BY name_seen_at DESC LIMIT 1";
+     FROM players WHERE name_folded = ? ORDER BY name_seen_at DESC, id LIMIT 10";
+}
+
+statement! {
+    /// Puts the games of one row of a person under another.
+    MoveGames { to: i64 => BigInt, from: i64 => BigInt } -> () =
+    "UPDATE match_participants SET player_id = ? WHERE player_id = ?";
+}
+
+statement! { DropStats { player: i64 => BigInt } -> () = "DELETE FROM player_yearly_stats WHERE player_id = ?"; }
+
+statement! {
+    /// Tracking outlives the row that had it.
+    TrackAlso { to: i64 => BigInt, from: i64 => BigInt } -> () =
+    "UPDATE players SET tracked = 1 WHERE id = ? AND EXISTS (SELECT 1 FROM players WHERE id = ? AND tracked = 1)";
+}
+
+statement! { DropPlayer { id: i64 => BigInt } -> () = "DELETE FROM players WHERE id = ?"; }
+
+statement! {
+    SetPuuid<'a> { puuid: &'a str => Text, id: i64 => BigInt } -> () = "UPDATE players SET puuid = ? WHERE id = ?";
 }
 
 statement! {

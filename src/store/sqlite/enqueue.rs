@@ -224,6 +224,7 @@ impl Transaction<'_> {
             waits_for: i32::try_from(waits.len()).unwrap_or(i32::MAX),
             finished_at: state.is_final().then_some(now.as_millis()),
             enqueued_at: now.as_millis(),
+            lane: job.lane,
         }
         .execute(self.conn)?;
         if inserted == 0 {

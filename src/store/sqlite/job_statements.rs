@@ -20,11 +20,11 @@ statement! {
         kind: &'a str => Text, queue: &'a str => Text, key: Option<&'a str> => Opt<Text>, args: &'a str => Text,
         state: &'a str => Text, priority: i32 => Integer, max_attempts: i32 => Integer, run_at: i64 => BigInt,
         flow: i64 => BigInt, turn: i64 => BigInt, submitted: i32 => Integer, waits_for: i32 => Integer,
-        finished_at: Option<i64> => Opt<BigInt>, enqueued_at: i64 => BigInt,
+        finished_at: Option<i64> => Opt<BigInt>, enqueued_at: i64 => BigInt, lane: &'a str => Text,
     } -> () =
     "INSERT INTO jobs (kind, queue, key, args, state, priority, max_attempts, run_at, flow, turn, submitted, waits_for,
-                       finished_at, enqueued_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                       finished_at, enqueued_at, lane)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (kind, key) WHERE key IS NOT NULL AND finished_at IS NULL DO NOTHING";
 }
 
@@ -69,23 +69,49 @@ statement! {
     "INSERT INTO job_links (child_id, parent_id, relation) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
 }
 
+macro_rules! claim {
+    ($open:literal) => {
+        concat!(
+            "UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = random() & 9223372036854775807,
+                    engine_id = ?, started_at = coalesce(started_at, ?)
+             WHERE id IN (
+                 SELECT id FROM (
+                     SELECT id FROM jobs WHERE queue = ? AND state = 'available' AND crash_count > 0
+                         AND priority < ? ",
+            $open,
+            "            AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND crash_count > 0)
+                     ORDER BY priority, turn, id LIMIT 1)
+                 UNION ALL SELECT id FROM (
+                     SELECT id FROM jobs WHERE queue = ? AND state = 'available' AND crash_count = 0
+                         AND priority < ? ",
+            $open,
+            "        ORDER BY priority, turn, id LIMIT ?)
+                 LIMIT ?)
+             RETURNING id, lease_token, iif(flow = 0, id, flow), turn, kind, lane, key, args, priority, attempt,
+                       max_attempts"
+        )
+    };
+}
+
+type Claimed = (
+    (BigInt, BigInt, BigInt, BigInt),
+    (Text, Text, Opt<Text>, Text, Integer, Integer, Integer),
+);
+
 statement! {
     Claim<'a> {
+        engine: &'a str => Text, now: i64 => BigInt, suspect_queue: &'a str => Text, suspects_before: i32 => Integer,
+        queue: &'a str => Text, before: i32 => Integer, limit: i64 => BigInt, limit_all: i64 => BigInt,
+    } -> Claimed = claim!("");
+}
+
+statement! {
+    /// Passes over the jobs of some lanes, a JSON list.
+    ClaimPast<'a> {
         engine: &'a str => Text, now: i64 => BigInt, suspect_queue: &'a str => Text,
-        queue: &'a str => Text, limit: i64 => BigInt, limit_all: i64 => BigInt,
-    } -> ((BigInt, BigInt, BigInt, BigInt), (Text, Opt<Text>, Text, Integer, Integer, Integer)) =
-    "UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = random() & 9223372036854775807,
-            engine_id = ?, started_at = coalesce(started_at, ?)
-     WHERE id IN (
-         SELECT id FROM (
-             SELECT id FROM jobs WHERE queue = ? AND state = 'available' AND crash_count > 0
-                 AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND crash_count > 0)
-             ORDER BY priority, turn, id LIMIT 1)
-         UNION ALL SELECT id FROM (
-             SELECT id FROM jobs WHERE queue = ? AND state = 'available' AND crash_count = 0
-             ORDER BY priority, turn, id LIMIT ?)
-         LIMIT ?)
-     RETURNING id, lease_token, iif(flow = 0, id, flow), turn, kind, key, args, priority, attempt, max_attempts";
+        suspects_before: i32 => Integer, suspect_lanes: &'a str => Text,
+        queue: &'a str => Text, before: i32 => Integer, lanes: &'a str => Text, limit: i64 => BigInt, limit_all: i64 => BigInt,
+    } -> Claimed = claim!(" AND lane NOT IN (SELECT value FROM json_each(?)) ");
 }
 
 statement! {

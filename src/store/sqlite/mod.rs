@@ -32,7 +32,7 @@ use super::rows::{
 };
 use super::{
     Batch, Cancelled, Completion, EngineInfo, Enqueued, Fenced, Hints, Rescued, Retried, Staged,
-    Store, StoreError, StoreResult, StoredMatches, StoredPlayer, WriterStats, YearlyStats,
+    Store, StoreError, StoreResult, StoredMatches, StoredPlayer, Wanted, WriterStats, YearlyStats,
 };
 use crate::model::records::{Payload, PayloadKind};
 use crate::model::{ClaimedJob, JobId, JobRecord, Lease, MatchId, NewJob, RiotId, Timestamp};
@@ -178,14 +178,23 @@ impl Store for SqliteStore {
 
     async fn claim(
         &self,
-        queue: &str,
-        limit: usize,
+        wanted: Wanted<'_>,
         engine: &str,
         now: Timestamp,
     ) -> StoreResult<Vec<ClaimedJob>> {
-        let (queue, engine) = (queue.to_owned(), engine.to_owned());
-        self.write(move |tx| tx.claim(&queue, limit, &engine, now))
-            .await
+        let (queue, closed) = (wanted.queue.to_owned(), wanted.closed.to_vec());
+        let (limit, before) = (wanted.limit, wanted.before);
+        let engine = engine.to_owned();
+        self.write(move |tx| {
+            let wanted = Wanted {
+                queue: &queue,
+                limit,
+                closed: &closed,
+                before,
+            };
+            tx.claim(wanted, &engine, now)
+        })
+        .await
     }
 
     async fn progress(
@@ -271,13 +280,16 @@ impl Store for SqliteStore {
     }
 
     async fn player(&self, riot_id: &RiotId) -> StoreResult<Option<StoredPlayer>> {
+        Ok(self.namesakes(riot_id).await?.into_iter().next())
+    }
+
+    async fn namesakes(&self, riot_id: &RiotId) -> StoreResult<Vec<StoredPlayer>> {
         let name = riot_id.folded();
         let mut reader = self.readers.borrow().await?;
-        let row: Option<PlayerTuple> = data_statements::PlayerByName { name: &name }
-            .get_result(reader.conn())
-            .await
-            .optional()?;
-        row.map(player_from).transpose()
+        let rows: Vec<PlayerTuple> = data_statements::PlayersByName { name: &name }
+            .load(reader.conn())
+            .await?;
+        rows.into_iter().map(player_from).collect()
     }
 
     async fn yearly_stats(

@@ -1,0 +1,140 @@
+//! A gate put together: its actors as children of the engine's supervisor, and what tasks and people
+//! hold of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use tokio::sync::watch;
+
+use super::calls::RiotApi;
+use super::key_ring::KeyRing;
+use super::key_watch::{KeyWatch, StopKeyWatch};
+use super::riot_gate::{GateAddr, RiotGate, StopGate};
+use super::weather::Weather;
+use crate::engine::Services;
+use crate::metrics::Metrics;
+use crate::riot::{ApiKey, Transport};
+use crate::supervision::{ChildHandle, ChildSpec};
+
+/// Where new keys come from.
+#[derive(Debug, Clone, Default)]
+pub struct KeySource {
+    pub file: Option<PathBuf>,
+    /// The key in use is from the file, not from the environment.
+    pub from_file: bool,
+    /// Take new keys from the file while running, and at SIGHUP.
+    pub watch: bool,
+}
+
+impl KeySource {
+    /// What a person does about a key that is not taken; none: whoever runs the engine tells it.
+    fn remedy(&self) -> Option<String> {
+        let get = "Get a new key at developer.riotgames.com";
+        self.watch.then(|| match &self.file {
+            Some(file) => format!(
+                "{get} and write it to {}: it is in use seconds later",
+                file.display()
+            ),
+            _ => format!("{get}, set RIOT_API_KEY and start again"),
+        })
+    }
+}
+
+/// What is held of a gate.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    pub api: Arc<RiotApi>,
+    pub weather: Arc<Weather>,
+    pub ring: Arc<KeyRing>,
+}
+
+impl Gate {
+    /// The gate and its actors, which the engine starts. `queues` are those whose jobs call the API.
+    pub fn new(
+        key: ApiKey,
+        source: KeySource,
+        transport: Arc<dyn Transport>,
+        queues: impl IntoIterator<Item = &'static str>,
+        metrics: Arc<Metrics>,
+    ) -> (Self, Services) {
+        let ring = Arc::new(KeyRing::new(key));
+        let weather = Arc::new(Weather::new(queues));
+        // Nobody answers at this address; the supervisor puts the real one in its place.
+        let (nowhere, _) = actix::dev::channel::channel(1);
+        let (tell, addr) = watch::channel(Addr::new(nowhere));
+        let api = Arc::new(RiotApi::new(
+            transport.clone(),
+            addr.clone(),
+            ring.clone(),
+            weather.clone(),
+            metrics,
+        ));
+        let gate = Self { api, weather, ring };
+        let mut children = vec![gate.gate_spec(tell, transport, source.remedy().map(Into::into))];
+        if source.watch {
+            children.push(gate.watch_spec(source, addr));
+        }
+        let holds = gate.weather.holds();
+        (gate, Services { children, holds })
+    }
+
+    /// Puts another key in use; calls that wait go on with it. False: it is in use already.
+    pub fn replace_key(&self, key: ApiKey) -> bool {
+        let is_new = self.ring.replace(key);
+        if is_new {
+            self.api.tell_gate_of_new_key();
+        }
+        is_new
+    }
+
+    fn gate_spec(
+        &self,
+        tell: watch::Sender<Addr<RiotGate>>,
+        transport: Arc<dyn Transport>,
+        remedy: Option<Arc<str>>,
+    ) -> ChildSpec {
+        let (ring, weather) = (self.ring.clone(), self.weather.clone());
+        ChildSpec::permanent("riot_gate", move |guard| {
+            let gate = RiotGate::new(
+                ring.clone(),
+                weather.clone(),
+                transport.clone(),
+                remedy.clone(),
+                guard,
+            );
+            let addr = gate.start();
+            tell.send_replace(addr.clone());
+            ChildHandle {
+                stop: Box::new(move || {
+                    Box::pin(async move {
+                        let _ = addr.send(StopGate).await;
+                    })
+                }),
+            }
+        })
+    }
+
+    fn watch_spec(&self, source: KeySource, gate: GateAddr) -> ChildSpec {
+        let ring = self.ring.clone();
+        ChildSpec::permanent("key_watch", move |guard| {
+            // A watch that is started anew takes what is in the file for news if it is.
+            let in_use = source.from_file.then(|| ring.current().1.fingerprint());
+            let watch = KeyWatch::new(
+                source.file.clone(),
+                ring.clone(),
+                gate.clone(),
+                in_use,
+                guard,
+            );
+            let addr = watch.start();
+            ChildHandle {
+                stop: Box::new(move || {
+                    Box::pin(async move {
+                        let _ = addr.send(StopKeyWatch).await;
+                    })
+                }),
+            }
+        })
+    }
+}

@@ -1,0 +1,347 @@
+//! Calls as tasks make them: in turn, with a permit of the route's limiter, and with everything waited
+//! out that is nobody's fault. Bodies are unpacked and parsed off the arbiters.
+//!
+//! Invariants: no call leaves without a permit, while the key is suspected or rejected, or while the
+//! route's circuit is open; each is asked again after the wait for the one before it. What a 429 or a
+//! rejected key costs is time, never an attempt.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix::Addr;
+use dashmap::DashMap;
+use tokio::sync::Semaphore;
+
+use super::key_ring::KeyRing;
+use super::key_trial::KeyState;
+use super::riot_gate::{GateAddr, KeyRefused, KeyReplaced, LimiterOf, Verdict};
+use super::weather::Weather;
+use crate::engine::{CancelSignal, JobContext};
+use crate::limiter::{
+    Acquire, AcquireError, Estimate, MethodId, Observation, Permit, RateLimiter, Refused, RefusedBy,
+};
+use crate::metrics::Metrics;
+use crate::model::records::{Codec, Payload};
+use crate::model::{Priority, Route};
+use crate::riot::{
+    ApiKey, Call, LimitScope, RateHeaders, Response, RiotError, Transport, as_gzip, unpack,
+};
+
+/// Refusals in a row after which a job gives its slot to others.
+const REFUSALS_MAX: u32 = 5;
+/// How long a job stays away that found the limiter's waiting line full.
+const LINE_FULL_PAUSE: Duration = Duration::from_secs(30);
+/// Pause before a gate that has died is looked for again.
+const GATE_RETRY: Duration = Duration::from_millis(50);
+
+/// For whom a call is made.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub priority: Priority,
+    /// Flows of one priority take turns.
+    pub flow: u64,
+    pub cancel: CancelSignal,
+}
+
+impl From<&JobContext> for Caller {
+    fn from(context: &JobContext) -> Self {
+        Self {
+            priority: context.priority(),
+            flow: context.flow(),
+            cancel: context.cancel().clone(),
+        }
+    }
+}
+
+/// Everything a task needs of Riot.
+#[derive(Debug)]
+pub struct RiotApi {
+    transport: Arc<dyn Transport>,
+    gate: GateAddr,
+    /// By the generation of the key: limits are each key's own.
+    limiters: DashMap<Route, (u64, Addr<RateLimiter>)>,
+    ring: Arc<KeyRing>,
+    weather: Arc<Weather>,
+    metrics: Arc<Metrics>,
+    /// Unpacking and parsing at once: as many as there are cores.
+    cpu: Arc<Semaphore>,
+}
+
+impl RiotApi {
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        gate: GateAddr,
+        ring: Arc<KeyRing>,
+        weather: Arc<Weather>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Self {
+            transport,
+            gate,
+            limiters: DashMap::new(),
+            ring,
+            weather,
+            metrics,
+            cpu: Arc::new(Semaphore::new(cores)),
+        }
+    }
+
+    /// Where the gate is now.
+    #[cfg(test)]
+    pub(super) fn gate(&self) -> Addr<super::riot_gate::RiotGate> {
+        self.gate.borrow().clone()
+    }
+
+    /// The gate has to know of a new key.
+    pub(super) fn tell_gate_of_new_key(&self) {
+        // One message a key; a gate that is being started anew finds the key in the ring.
+        self.gate.borrow().do_send(KeyReplaced);
+    }
+
+    /// Tells keys apart in the database.
+    pub fn key_fingerprint(&self) -> Arc<str> {
+        self.ring.current().1.fingerprint().into()
+    }
+
+    /// Makes a call, in turn. 429s and a rejected key are waited out: they cost no attempt. Everything
+    /// else is the caller's to judge.
+    pub async fn call(
+        &self,
+        caller: impl Into<Caller>,
+        call: &Call,
+    ) -> Result<Response, RiotError> {
+        let caller = caller.into();
+        tokio::select! {
+            result = self.call_patiently(&caller, call) => result,
+            () = caller.cancel.requested() => Err(RiotError::Cancelled),
+        }
+    }
+
+    async fn call_patiently(&self, caller: &Caller, call: &Call) -> Result<Response, RiotError> {
+        let mut refusals = 0;
+        loop {
+            self.wait_for_key().await?;
+            let Some((generation, result)) = self.call_once(caller, call).await? else {
+                continue;
+            };
+            match result {
+                Err(RiotError::RateLimited { .. }) if refusals < REFUSALS_MAX => refusals += 1,
+                Err(RiotError::Forbidden(status)) => {
+                    match self.verdict(generation, call.route).await? {
+                        Verdict::CallRefused => {
+                            let refused = RiotError::Forbidden(status);
+                            self.weather.note(call.route, &refused);
+                            return Err(refused);
+                        }
+                        Verdict::Unclear => return Err(RiotError::KeyUnclear(status)),
+                        Verdict::KeyRejected | Verdict::Replaced => {}
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Resolves at once while the key is valid.
+    async fn wait_for_key(&self) -> Result<(), RiotError> {
+        let mut key = self.weather.key();
+        let state = key
+            .wait_for(|state| matches!(state, KeyState::Valid | KeyState::Closed))
+            .await;
+        match state.as_deref() {
+            Ok(KeyState::Valid) => Ok(()),
+            _ => Err(RiotError::Stopping),
+        }
+    }
+
+    /// None: not sent, as the key is not what it was when the call began to wait.
+    async fn call_once(
+        &self,
+        caller: &Caller,
+        call: &Call,
+    ) -> Result<Option<(u64, Result<Response, RiotError>)>, RiotError> {
+        let (generation, key) = self.ring.current();
+        // Asked without becoming the probe: its turn may be far away.
+        self.weather.outage(call.route)?;
+        let permit = tokio::select! {
+            permit = self.permit(caller, call, generation) => permit?,
+            () = self.ring.replaced(generation) => return Ok(None),
+            () = self.weather.closed() => return Err(RiotError::Stopping),
+        };
+        let is_current =
+            self.ring.generation() == generation && *self.weather.key().borrow() == KeyState::Valid;
+        if !is_current {
+            return Ok(None);
+        }
+        self.weather.ask(call.route)?;
+        Ok(Some((generation, self.send(permit, call, &key).await)))
+    }
+
+    async fn send(
+        &self,
+        mut permit: Permit,
+        call: &Call,
+        key: &ApiKey,
+    ) -> Result<Response, RiotError> {
+        self.metrics.calls.fetch_add(1, Ordering::Relaxed);
+        let sent = self.weather.now();
+        permit.begin();
+        let (headers, result) = self.transport.send(call, key).await;
+        if let Some(headers) = &headers {
+            self.weather.note_limits(call.route, &headers.app_limits);
+        }
+        permit.observe(observation(headers, &result));
+        match result {
+            Ok(_)
+            | Err(RiotError::NotFound | RiotError::ForeignPuuid | RiotError::BadRequest(..)) => {
+                self.weather.ended(call.route, sent, None);
+            }
+            Err(RiotError::RateLimited { .. }) => {
+                self.metrics.rate_limited.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(ref error @ RiotError::Unavailable(_)) => {
+                self.weather.ended(call.route, sent, Some(error));
+                // What opened the circuit, and what was on its way then, is weather too.
+                self.weather.outage(call.route)?;
+                self.weather.note(call.route, error);
+            }
+            Err(_) => {}
+        }
+        result
+    }
+
+    /// What a 401 or 403 means; waits for a gate that is being started anew.
+    async fn verdict(&self, generation: u64, route: Route) -> Result<Verdict, RiotError> {
+        let gate = self.gate.borrow().clone();
+        tokio::select! {
+            verdict = gate.send(KeyRefused { generation, route }) => Ok(verdict.unwrap_or(Verdict::Unclear)),
+            () = self.weather.closed() => Err(RiotError::Stopping),
+        }
+    }
+
+    /// The limiter that the gate has for a route; waits for a gate that is being started anew.
+    async fn limiter_of(&self, route: Route) -> Addr<RateLimiter> {
+        loop {
+            let gate = self.gate.borrow().clone();
+            if let Ok(limiter) = gate.send(LimiterOf(route)).await {
+                return limiter;
+            }
+            tokio::time::sleep(GATE_RETRY).await;
+        }
+    }
+
+    async fn permit(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        generation: u64,
+    ) -> Result<Permit, RiotError> {
+        loop {
+            let known = self.limiters.get(&call.route).map(|known| known.clone());
+            let limiter = match known {
+                Some((of, limiter)) if of == generation && limiter.connected() => limiter,
+                _ => {
+                    let limiter = self.limiter_of(call.route).await;
+                    self.limiters
+                        .insert(call.route, (generation, limiter.clone()));
+                    limiter
+                }
+            };
+            let acquire = Acquire {
+                method: call.method as MethodId,
+                priority: caller.priority,
+                flow: caller.flow,
+            };
+            match limiter.send(acquire).await {
+                Ok(Ok(permit)) => return Ok(permit),
+                // As good as a refusal: the job comes back later.
+                Ok(Err(AcquireError::LineFull { .. })) => {
+                    return Err(RiotError::RateLimited {
+                        scope: LimitScope::Application,
+                        retry_after: Some(LINE_FULL_PAUSE),
+                    });
+                }
+                // The limiter has died; there will be another.
+                Err(_) => tokio::time::sleep(GATE_RETRY).await,
+            }
+        }
+    }
+
+    /// How long these calls would take from now under the limits of the route, behind everybody who
+    /// waits. None: nothing is known of the route yet.
+    pub async fn estimate(&self, route: Route, calls: Vec<(MethodId, u32)>) -> Option<Duration> {
+        let (_, limiter) = self.limiters.get(&route)?.clone();
+        limiter.send(Estimate { calls }).await.ok()
+    }
+
+    /// Unpacks and reads a document on the CPU pool; a panic of the reader is an error of the document.
+    pub async fn read<T, F>(&self, response: Response, read: F) -> Result<(T, Payload), RiotError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&[u8]) -> Result<T, RiotError> + Send + 'static,
+    {
+        let _turn = self.cpu.clone().acquire_owned().await;
+        let route = response.route;
+        let work = tokio::task::spawn_blocking(move || {
+            let Response { body, is_gzip, .. } = response;
+            if is_gzip {
+                let record = read(&unpack(&body)?)?;
+                Ok((
+                    record,
+                    Payload {
+                        codec: Codec::Gzip,
+                        body,
+                    },
+                ))
+            } else {
+                let record = read(&body)?;
+                Ok((
+                    record,
+                    Payload {
+                        codec: Codec::Gzip,
+                        body: as_gzip(&body),
+                    },
+                ))
+            }
+        });
+        let read = work
+            .await
+            .unwrap_or_else(|error| Err(RiotError::Payload(format!("its reader failed: {error}"))));
+        if let Err(error) = &read {
+            self.weather.note(route, error);
+        }
+        read
+    }
+}
+
+/// What the limiter learns of an answer.
+pub(super) fn observation(
+    headers: Option<RateHeaders>,
+    result: &Result<Response, RiotError>,
+) -> Observation {
+    let answered = headers.is_some();
+    let headers = headers.unwrap_or_default();
+    let refused = match result {
+        Err(RiotError::RateLimited { scope, retry_after }) => Some(Refused {
+            by: match scope {
+                LimitScope::Application => RefusedBy::Application,
+                LimitScope::Method => RefusedBy::Method,
+                LimitScope::Service => RefusedBy::Service,
+            },
+            retry_after: *retry_after,
+        }),
+        _ => None,
+    };
+    Observation {
+        app_limits: headers.app_limits,
+        app_counts: headers.app_counts,
+        method_limits: headers.method_limits,
+        method_counts: headers.method_counts,
+        refused,
+        answered,
+        served: result.is_ok(),
+        received: headers.received,
+    }
+}

@@ -1,0 +1,26 @@
+//! The gate to the API: what stands between a task's call and the network.
+//!
+//! From the inside out: `key_trial` and `breaker` decide (pure) whether the key is taken and whether a
+//! route works. `key_ring` holds the key in use; `weather` holds the breakers and says to the engine
+//! what may not start now. `riot_gate` is the actor that owns the limiters and tries the key;
+//! `key_watch` brings new keys in. `calls` is what tasks see: a call, in turn, with everything that is
+//! not the caller's fault waited out. `assembly` puts them together.
+//!
+//! Deliberately absent: URLs and headers (`riot`), windows (`limiter`), jobs' outcomes (`tasks`).
+
+mod assembly;
+mod breaker;
+mod calls;
+mod key_ring;
+mod key_trial;
+mod key_watch;
+mod riot_gate;
+#[cfg(test)]
+mod tests;
+mod weather;
+
+pub use assembly::{Gate, KeySource};
+pub use calls::{Caller, RiotApi};
+pub use key_ring::KeyRing;
+pub use key_trial::KeyState;
+pub use weather::{Pace, Weather};

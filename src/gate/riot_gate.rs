@@ -1,0 +1,257 @@
+//! The gate's actor: one limiter per route, made on demand and anew after a death; and the key, tried
+//! by a call of its own when another call was refused. A child of the engine's supervisor.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::{oneshot, watch};
+
+use super::calls::observation;
+use super::key_ring::KeyRing;
+use super::key_trial::{KeyState, KeyTrial, Tried};
+use super::weather::Weather;
+use crate::limiter::{Acquire, RateLimiter};
+use crate::model::{Platform, Priority, Region, Route};
+use crate::riot::{Call, RiotError, Transport};
+use crate::supervision::{ChildGuard, EndReason};
+
+/// A call that tries the key has so long, its turn at the limiter included.
+const TRY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Where the gate is; it moves when it is started anew.
+pub type GateAddr = watch::Receiver<Addr<RiotGate>>;
+
+/// What a refused call means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The key is good: riot refused this one call.
+    CallRefused,
+    KeyRejected,
+    /// The call went with a key that is no longer in use.
+    Replaced,
+    /// The key could not be tried.
+    Unclear,
+}
+
+/// See the module.
+#[allow(missing_debug_implementations, reason = "holds a transport")]
+pub struct RiotGate {
+    limiters: HashMap<Route, Addr<RateLimiter>>,
+    ring: Arc<KeyRing>,
+    weather: Arc<Weather>,
+    transport: Arc<dyn Transport>,
+    /// What a person does about a rejected key; none: somebody else tells.
+    remedy: Option<Arc<str>>,
+    trial: KeyTrial,
+    /// Callers whose call was refused and who wait for the verdict.
+    refused: Vec<oneshot::Sender<Verdict>>,
+    retry: Option<SpawnHandle>,
+    guard: ChildGuard,
+}
+
+impl RiotGate {
+    pub fn new(
+        ring: Arc<KeyRing>,
+        weather: Arc<Weather>,
+        transport: Arc<dyn Transport>,
+        remedy: Option<Arc<str>>,
+        guard: ChildGuard,
+    ) -> Self {
+        Self {
+            limiters: HashMap::new(),
+            ring,
+            weather,
+            transport,
+            remedy,
+            trial: KeyTrial::default(),
+            refused: Vec::new(),
+            retry: None,
+            guard,
+        }
+    }
+
+    fn limiter(&mut self, route: Route) -> Addr<RateLimiter> {
+        let fresh = match self.limiters.get(&route) {
+            Some(limiter) if limiter.connected() => return limiter.clone(),
+            Some(_) => {
+                tracing::error!(
+                    actor = "/engine/riot_gate",
+                    "/engine/riot_gate/{route} died; it is made anew"
+                );
+                RateLimiter::succeeding(route).start()
+            }
+            None => RateLimiter::new(route).start(),
+        };
+        self.limiters.insert(route, fresh.clone());
+        fresh
+    }
+
+    /// One call to an endpoint that every key may use, where the refused call went.
+    fn try_key(&mut self, platform: Platform, ctx: &mut Context<Self>) {
+        let call = Call::status(platform);
+        let (limiter, transport) = (self.limiter(call.route), self.transport.clone());
+        let (generation, key) = self.ring.current();
+        let tried = async move {
+            let acquire = Acquire {
+                method: call.method as u8,
+                priority: Priority::FIRST,
+                flow: 0,
+            };
+            let Ok(Ok(mut permit)) = limiter.send(acquire).await else {
+                return Tried::Unclear;
+            };
+            permit.begin();
+            let (headers, result) = transport.send(&call, &key).await;
+            permit.observe(observation(headers, &result));
+            match result {
+                Ok(_) | Err(RiotError::NotFound | RiotError::BadRequest(..)) => Tried::Accepted,
+                Err(RiotError::Forbidden(status)) => Tried::Refused(status),
+                Err(_) => Tried::Unclear,
+            }
+        };
+        let tried = async move {
+            let tried = tokio::time::timeout(TRY_TIMEOUT, tried).await;
+            tried.unwrap_or(Tried::Unclear)
+        };
+        ctx.spawn(tried.into_actor(self).map(move |tried, this, ctx| {
+            if this.ring.generation() == generation {
+                this.on_tried(tried, platform, ctx);
+            }
+        }));
+    }
+
+    fn on_tried(&mut self, tried: Tried, platform: Platform, ctx: &mut Context<Self>) {
+        let before = self.trial.state();
+        self.trial.tried(tried, self.weather.now());
+        let state = self.trial.state();
+        match (before, state) {
+            (KeyState::Rejected { .. }, KeyState::Valid) => {
+                tracing::info!("riot takes the API key again; everything goes on");
+            }
+            (KeyState::Suspected, KeyState::Rejected { status, .. }) => {
+                if let Some(remedy) = &self.remedy {
+                    tracing::error!(
+                        "riot rejects the API key (HTTP {status}). Everything that needs it waits and nothing is lost. \
+                         {remedy}"
+                    );
+                }
+            }
+            _ => {}
+        }
+        self.weather.set_key(state);
+        self.pass(match tried {
+            Tried::Accepted => Verdict::CallRefused,
+            Tried::Refused(_) => Verdict::KeyRejected,
+            Tried::Unclear => Verdict::Unclear,
+        });
+        if let Some(at) = self.trial.try_at() {
+            let pause = at.saturating_sub(self.weather.now());
+            let again = ctx.run_later(pause, move |this, ctx| this.try_key(platform, ctx));
+            if let Some(other) = self.retry.replace(again) {
+                ctx.cancel_future(other);
+            }
+        }
+    }
+
+    fn pass(&mut self, verdict: Verdict) {
+        for caller in self.refused.drain(..) {
+            // Whoever has gone needs none.
+            let _ = caller.send(verdict);
+        }
+    }
+}
+
+impl Actor for RiotGate {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // What an earlier gate knew of the key died with it; the next call finds out.
+        self.weather.set_key(KeyState::Valid);
+        let weather = self.weather.clone();
+        ctx.spawn(async move { weather.keep_publishing().await }.into_actor(self));
+    }
+}
+
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct StopGate;
+
+impl Handler<StopGate> for RiotGate {
+    type Result = ();
+    fn handle(&mut self, _: StopGate, ctx: &mut Self::Context) {
+        self.guard.ends(EndReason::Shutdown);
+        ctx.stop();
+    }
+}
+
+/// The limiter of a route.
+#[derive(Debug, Message)]
+#[rtype(result = "Addr<RateLimiter>")]
+pub struct LimiterOf(pub Route);
+
+impl Handler<LimiterOf> for RiotGate {
+    type Result = Addr<RateLimiter>;
+    fn handle(&mut self, LimiterOf(route): LimiterOf, _: &mut Self::Context) -> Self::Result {
+        self.limiter(route)
+    }
+}
+
+/// A call with the key of that generation was answered 401 or 403. The answer is what it means.
+#[derive(Debug, Message)]
+#[rtype(result = "Verdict")]
+pub struct KeyRefused {
+    pub generation: u64,
+    pub route: Route,
+}
+
+impl Handler<KeyRefused> for RiotGate {
+    type Result = ResponseFuture<Verdict>;
+    fn handle(&mut self, refused: KeyRefused, ctx: &mut Self::Context) -> Self::Result {
+        if refused.generation != self.ring.generation() {
+            return Box::pin(std::future::ready(Verdict::Replaced));
+        }
+        let begin = self.trial.refused();
+        if let KeyState::Rejected { .. } = self.trial.state() {
+            return Box::pin(std::future::ready(Verdict::KeyRejected));
+        }
+        let (tell, verdict) = oneshot::channel();
+        self.refused.push(tell);
+        if begin {
+            self.weather.set_key(KeyState::Suspected);
+            self.try_key(platform_of(refused.route), ctx);
+        }
+        Box::pin(async move { verdict.await.unwrap_or(Verdict::Unclear) })
+    }
+}
+
+/// Another key is in the ring.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct KeyReplaced;
+
+impl Handler<KeyReplaced> for RiotGate {
+    type Result = ();
+    fn handle(&mut self, _: KeyReplaced, ctx: &mut Self::Context) {
+        self.trial.replaced();
+        if let Some(retry) = self.retry.take() {
+            ctx.cancel_future(retry);
+        }
+        // Limits are each key's own. The old limiters end with the last call that holds them.
+        self.limiters.clear();
+        self.pass(Verdict::Replaced);
+        self.weather.set_key(KeyState::Valid);
+    }
+}
+
+/// A platform near a route: the status of a platform is what every key may ask for.
+fn platform_of(route: Route) -> Platform {
+    match route {
+        Route::Platform(platform) => platform,
+        Route::Region(Region::Americas) => Platform::Na1,
+        Route::Region(Region::Asia) => Platform::Kr,
+        Route::Region(Region::Europe) => Platform::Euw1,
+        Route::Region(Region::Sea) => Platform::Oc1,
+    }
+}

@@ -1,0 +1,83 @@
+//! Bugs in the gate and its limiters, and calls that nobody waits for any more.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use super::api::{ASIA, FakeApi, a_match, caller, gate, on_virtual_time};
+use crate::engine::CancelSignal;
+use crate::gate::Caller;
+use crate::gate::riot_gate::{LimiterOf, RiotGate};
+use crate::limiter::{RateLimiter, Snapshot};
+use crate::riot::RiotError;
+use crate::supervision::watch_panics;
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Explode;
+
+impl Handler<Explode> for RateLimiter {
+    type Result = ();
+    fn handle(&mut self, _: Explode, _: &mut Self::Context) {
+        panic!("a bug in the limiter");
+    }
+}
+
+impl Handler<Explode> for RiotGate {
+    type Result = ();
+    fn handle(&mut self, _: Explode, _: &mut Self::Context) {
+        panic!("a bug in the gate");
+    }
+}
+
+#[test]
+fn a_limiter_and_a_gate_that_panic_are_made_anew_and_calls_go_on() {
+    on_virtual_time(async {
+        watch_panics(str::to_owned);
+        let api = FakeApi::new((1_000, 1));
+        let gate = gate(&api);
+        let call = async |n| gate.api.call(caller(1), &a_match(ASIA, n)).await;
+        assert!(call(1).await.is_ok());
+        let addr = gate.api.gate();
+        let limiter = addr.send(LimiterOf(ASIA)).await.unwrap();
+        assert!(limiter.send(Explode).await.is_err());
+        assert!(call(2).await.is_ok());
+        assert_ne!(
+            addr.send(LimiterOf(ASIA)).await.unwrap(),
+            limiter,
+            "a new one"
+        );
+        assert!(addr.send(Explode).await.is_err());
+        // A refused call is judged by the gate that comes after.
+        api.answers(|call, _| match call.method {
+            crate::riot::Method::Status => Ok(()),
+            _ => Err(RiotError::Forbidden(403)),
+        });
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(call(3).await.unwrap_err(), RiotError::Forbidden(403));
+        assert_ne!(gate.api.gate(), addr);
+    });
+}
+
+#[test]
+fn a_call_whose_job_is_cancelled_leaves_the_line() {
+    on_virtual_time(async {
+        let api = FakeApi::new((1, 3_600));
+        let gate = gate(&api);
+        assert!(gate.api.call(caller(1), &a_match(ASIA, 1)).await.is_ok());
+        let (cancel, signal) = CancelSignal::pair();
+        let waiting = Caller {
+            cancel: signal,
+            ..caller(2)
+        };
+        let second = a_match(ASIA, 2);
+        let (answer, ()) = tokio::join!(gate.api.call(waiting, &second), async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            cancel.send_replace(true);
+        });
+        assert_eq!(answer.unwrap_err(), RiotError::Cancelled);
+        let limiter = gate.api.gate().send(LimiterOf(ASIA)).await.unwrap();
+        assert_eq!(limiter.send(Snapshot).await.unwrap().waiting, 0);
+        assert_eq!(api.sent(), 1);
+    });
+}

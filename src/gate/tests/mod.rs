@@ -1,0 +1,6 @@
+//! The gate on a virtual clock, before an API that does as it is told.
+
+mod api;
+mod faults;
+mod key;
+mod outage;

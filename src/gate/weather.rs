@@ -1,0 +1,269 @@
+//! What is known of the API's state by everybody who calls it: the key's, and each route's breaker. It
+//! says to the engine what may not start now, and tells people, once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::breaker::{Breaker, Passage, Turn};
+use super::key_trial::KeyState;
+use crate::engine::Holds;
+use crate::metrics::{Bursts, Telling};
+use crate::model::Route;
+use crate::riot::RiotError;
+
+/// Failures of one kind on one route are one burst while no minute passes without one.
+const BURST_GAP: Duration = Duration::from_mins(1);
+
+/// What the queues allow of what the key allows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pace {
+    /// Matches and timelines that the queues start in a minute.
+    pub per_minute: f64,
+    /// Whose rates these are, in words.
+    pub by: String,
+    pub remedy: String,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Weather {
+    /// The queues whose jobs call the API.
+    queues: BTreeSet<&'static str>,
+    epoch: Instant,
+    key: watch::Sender<KeyState>,
+    breakers: DashMap<Route, Breaker>,
+    bursts: Mutex<Bursts<(Route, String)>>,
+    holds: watch::Sender<Holds>,
+    /// What the queues start in a minute at most, until people know that the key allows more.
+    pace: Mutex<Option<Pace>>,
+    /// A circuit opened: somebody has to close the books on it in time.
+    opened: Notify,
+}
+
+impl Weather {
+    pub fn new(queues: impl IntoIterator<Item = &'static str>) -> Self {
+        Self {
+            queues: queues.into_iter().collect(),
+            epoch: Instant::now(),
+            key: watch::channel(KeyState::Valid).0,
+            breakers: DashMap::new(),
+            bursts: Mutex::new(Bursts::new(BURST_GAP)),
+            holds: watch::channel(Holds::default()).0,
+            pace: Mutex::new(None),
+            opened: Notify::new(),
+        }
+    }
+
+    /// The queues' rates, so that somebody is told if the key allows more.
+    pub fn set_pace(&self, pace: Option<Pace>) {
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = pace;
+    }
+
+    /// The application's limits, in seconds and calls, as an answer says.
+    pub(super) fn note_limits(&self, route: Route, limits: &BTreeMap<u32, u32>) {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = &*pace else { return };
+        let allowed = limits
+            .iter()
+            .map(|(seconds, calls)| f64::from(*calls) * 60.0 / f64::from((*seconds).max(1)))
+            .fold(f64::INFINITY, f64::min);
+        // A little more is no reason to change anything.
+        if allowed.is_finite() && allowed > known.per_minute * 1.2 {
+            tracing::warn!(
+                "the key allows {allowed:.0} calls a minute on {route}; {} start {:.0} matches and timelines. {}",
+                known.by,
+                known.per_minute,
+                known.remedy
+            );
+            *pace = None;
+        }
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+
+    /// What the engine may not start now.
+    pub fn holds(&self) -> watch::Receiver<Holds> {
+        self.holds.subscribe()
+    }
+
+    pub fn key(&self) -> watch::Receiver<KeyState> {
+        self.key.subscribe()
+    }
+
+    pub(super) fn set_key(&self, state: KeyState) {
+        self.key.send_if_modified(|known| {
+            // The end is final.
+            let changes = *known != KeyState::Closed && *known != state;
+            if changes {
+                *known = state;
+            }
+            changes
+        });
+        self.publish();
+    }
+
+    /// The engine stops: calls that wait for their turn are given up.
+    pub fn close(&self) {
+        self.key.send_replace(KeyState::Closed);
+    }
+
+    /// Resolves when the engine stops.
+    pub(super) async fn closed(&self) {
+        // An error is the end of this, which is the same.
+        let _ = self
+            .key
+            .subscribe()
+            .wait_for(|state| *state == KeyState::Closed)
+            .await;
+    }
+
+    /// Asks for a call on a route to be sent now; what `ask` says may make it the probe.
+    pub(super) fn ask(&self, route: Route) -> Result<(), RiotError> {
+        let now = self.now();
+        // Nearly always there is no breaker, or it is closed: no write lock for that.
+        if self
+            .breakers
+            .get(&route)
+            .is_none_or(|breaker| breaker.is_closed())
+        {
+            return Ok(());
+        }
+        let passage = self
+            .breakers
+            .get_mut(&route)
+            .map_or(Passage::Free, |mut breaker| breaker.ask(now));
+        match passage {
+            Passage::Free => Ok(()),
+            Passage::Closed(until) => Err(RiotError::Outage {
+                route,
+                retry_in: until.saturating_sub(now),
+            }),
+        }
+    }
+
+    /// An error while the route's circuit is open. Asking changes nothing.
+    pub(super) fn outage(&self, route: Route) -> Result<(), RiotError> {
+        let now = self.now();
+        let until = self
+            .breakers
+            .get(&route)
+            .and_then(|breaker| breaker.open_until(now));
+        until.map_or(Ok(()), |until| {
+            Err(RiotError::Outage {
+                route,
+                retry_in: until.saturating_sub(now),
+            })
+        })
+    }
+
+    /// A call that was sent at `sent` has ended.
+    pub(super) fn ended(&self, route: Route, sent: Duration, failure: Option<&RiotError>) {
+        let now = self.now();
+        let good = failure.is_none();
+        let turn = if good && !self.breakers.contains_key(&route) {
+            None
+        } else {
+            let mut breaker = self.breakers.entry(route).or_default();
+            breaker.ended(sent, good, now, fastrand::f64())
+        };
+        if let Some(turn) = turn {
+            tell(route, turn, failure, now);
+            self.publish();
+            self.opened.notify_one();
+        }
+    }
+
+    /// Tells of a failure, if it is the first of its kind for a while.
+    pub(super) fn note(&self, route: Route, failure: &RiotError) {
+        let text = failure.to_string();
+        let telling = self
+            .bursts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .note((route, text.clone()), self.now());
+        if let Telling::First { untold } = telling {
+            let before = if untold > 0 {
+                format!("; {untold} more of these since the last such line")
+            } else {
+                String::new()
+            };
+            tracing::warn!(route = %route, "{route}: {text}; such calls are tried again{before}");
+        }
+    }
+
+    /// Says to the engine what may not start now.
+    pub(super) fn publish(&self) {
+        let now = self.now();
+        let rejected = matches!(*self.key.borrow(), KeyState::Rejected { .. });
+        let closed = self
+            .breakers
+            .iter()
+            .filter(|breaker| breaker.open_until(now).is_some())
+            .map(|breaker| breaker.key().as_str().to_owned());
+        let holds = Holds {
+            queues: if rejected {
+                self.queues.clone()
+            } else {
+                BTreeSet::new()
+            },
+            lanes: closed.collect(),
+        };
+        self.holds.send_if_modified(|known| {
+            let changes = *known != holds;
+            if changes {
+                *known = holds;
+            }
+            changes
+        });
+    }
+
+    /// Publishes again whenever the pause of a circuit is over. Runs until it is dropped.
+    pub(super) async fn keep_publishing(&self) {
+        loop {
+            self.publish();
+            let now = self.now();
+            let next = self
+                .breakers
+                .iter()
+                .filter_map(|breaker| breaker.open_until(now))
+                .min();
+            match next {
+                None => self.opened.notified().await,
+                Some(at) => {
+                    tokio::select! {
+                        () = tokio::time::sleep_until(self.epoch + at) => {}
+                        () = self.opened.notified() => {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn tell(route: Route, turn: Turn, failure: Option<&RiotError>, now: Duration) {
+    match turn {
+        Turn::Opened(until) => {
+            let pause = until.saturating_sub(now);
+            let why = failure.map(ToString::to_string).unwrap_or_default();
+            tracing::warn!(
+                route = %route,
+                "{route} does not work: one call after the other failed ({why}). Its jobs wait without losing an \
+                 attempt and the other routes go on; it is tried again in {pause:.0?}, then more rarely"
+            );
+        }
+        Turn::StaysOpen(until) => {
+            let pause = until.saturating_sub(now);
+            tracing::debug!(route = %route, "{route} still does not work; tried again in {pause:.0?}");
+        }
+        Turn::Closed(after) => {
+            tracing::info!(route = %route, "{route} works again after {after:.0?}");
+        }
+    }
+}
