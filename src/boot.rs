@@ -1,7 +1,6 @@
 //! The one place that wires the rooms: settings in, exit code out.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,8 +9,8 @@ use serde_json::json;
 use crate::bench::{JobsBench, LimiterBench};
 use crate::cli::follow::{Follow, plan_text, summary};
 use crate::cli::{
-    Bench, BenchJobsArgs, BenchLimiterArgs, Cli, CliError, Global, JobVerb, SimulateArgs,
-    StatsArgs, SyncArgs, Verb, WeatherArgs, WorldArgs, stats, terminal,
+    Bench, BenchJobsArgs, BenchLimiterArgs, Cli, CliError, DbArgs, DbVerb, Global, JobVerb,
+    SimulateArgs, StatsArgs, SyncArgs, Verb, WeatherArgs, WorldArgs, dbinfo, stats, terminal,
 };
 use crate::config::{self, Config, Profile};
 use crate::engine::{Engine, EngineConfig};
@@ -24,8 +23,7 @@ use crate::riot::{ApiKey, BaseUrl, Method, RiotClient, install_tls};
 use crate::simulator::{
     SIMULATED_KEY, SettingError, Simulator, SimulatorConfig, World, WorldConfig, read_limits,
 };
-use crate::store::sqlite::SqliteStore;
-use crate::store::{Cancelled, Retried, Store, StoreError};
+use crate::store::{Cancelled, Location, Retried, Store};
 use crate::supervision::watch_panics;
 use crate::tasks::{
     self, MatchSync, Pacing, PlayerReport, PlayerSync, PlayerSyncArgs, Policies, TimelineSync,
@@ -60,6 +58,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             Verb::Serve => serve(&cli.global, &config).await,
             Verb::Simulate(args) => simulate(&args).await,
             Verb::Job(args) => job(&cli.global, &config, args.what).await,
+            Verb::Db(args) => db(&cli.global, &config, &args).await,
             Verb::Bench(args) => match args.what {
                 Bench::Jobs(args) => bench_jobs(&cli.global, &args).await,
                 Bench::Limiter(args) => bench_limiter(&cli.global, &args).await,
@@ -83,8 +82,8 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
         }
         None => (required_key(false)?, config.riot.base_url.clone()),
     };
-    let path = database_path(global, config, args.simulate)?;
-    let running = Running::start(config, &path, key, &base).await?;
+    let database = database(global, config, args.simulate)?;
+    let running = Running::start(config, &database, key, &base).await?;
     let outcome = running.sync_and_follow(&order).await;
     let stopped = running.stop().await;
     let (job, time_left) = outcome?;
@@ -94,7 +93,7 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
         running.store.close().await?;
     } else {
         running
-            .report(global, &order, &job, &path, args.simulate)
+            .report(global, &order, &job, &database, args.simulate)
             .await?;
     }
     drop(simulator);
@@ -164,22 +163,23 @@ fn required_key(watch: bool) -> Result<(String, KeySource), CliError> {
     Ok((found.text, source))
 }
 
-/// The file of the database. A simulated world has one of its own, so that it never mixes with real data.
-fn database_path(global: &Global, config: &Config, simulated: bool) -> Result<PathBuf, CliError> {
-    let url = global.database.as_deref().unwrap_or(&config.database.url);
+/// Where the database is. A simulated world has a file of its own, so that it never mixes with real data.
+fn database(global: &Global, config: &Config, simulated: bool) -> Result<Location, CliError> {
+    let url = global.database.as_ref().unwrap_or(&config.database.url);
     if url.is_empty() {
         let name = if simulated {
             "simulated.db"
         } else {
             "riftsync.db"
         };
-        return Ok(config::data_folder().join(name));
+        return Ok(Location::Sqlite(config::data_folder().join(name)));
     }
-    match url.split_once("://") {
-        Some(("sqlite", path)) if !path.is_empty() => Ok(PathBuf::from(path)),
-        None => Ok(PathBuf::from(url)),
-        Some(_) => Err(StoreError::Url(url.to_owned()).into()),
+    let mut location = Location::try_from(url)?;
+    if let Location::Postgres(settings) = &mut location {
+        settings.writers = config.database.writers;
+        settings.pooler = config.database.pooler;
     }
+    Ok(location)
 }
 
 /// An engine inside this process, with what it stands on.
@@ -195,7 +195,7 @@ struct Running {
 impl Running {
     async fn start(
         config: &Config,
-        path: &Path,
+        database: &Location,
         (key, source): (String, KeySource),
         base: &str,
     ) -> Result<Self, CliError> {
@@ -221,7 +221,7 @@ impl Running {
         );
         let ring = gate.ring.clone();
         watch_panics(move |text| ring.redact(text));
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path)?);
+        let store = database.open().await?;
         let policies = policies(config);
         let registry = Arc::new(tasks::registry(&gate.api, policies));
         let mut queues = tasks::queues();
@@ -359,7 +359,7 @@ impl Running {
         global: &Global,
         order: &PlayerSyncArgs,
         job: &JobRecord,
-        path: &Path,
+        database: &Location,
         simulated: bool,
     ) -> Result<(), CliError> {
         if global.json {
@@ -375,7 +375,7 @@ impl Running {
             } else {
                 ""
             };
-            eprintln!("stored in {}{world}", path.display());
+            eprintln!("stored in {database}{world}");
         }
         self.store.close().await?;
         Ok(())
@@ -421,8 +421,9 @@ async fn show_stats(global: &Global, config: &Config, args: &StatsArgs) -> Resul
         Some(text) => Some(Year::parse(text, Timestamp::now())?.get()),
         None => None,
     };
-    let store = SqliteStore::open_read_only(&database_path(global, config, args.simulate)?)?;
-    let rows = rows_of(&store, &riot_id, year).await?;
+    let database = database(global, config, args.simulate)?;
+    let store = database.open_read_only().await?;
+    let rows = rows_of(&*store, &riot_id, year).await?;
     if global.json {
         println!(
             "{}",
@@ -440,13 +441,13 @@ async fn show_stats(global: &Global, config: &Config, args: &StatsArgs) -> Resul
 }
 
 async fn serve(global: &Global, config: &Config) -> Result<(), CliError> {
-    let path = database_path(global, config, false)?;
-    let running = Running::start(config, &path, required_key(true)?, &config.riot.base_url).await?;
+    let database = database(global, config, false)?;
+    let key = required_key(true)?;
+    let running = Running::start(config, &database, key, &config.riot.base_url).await?;
     let open = running.store.open_jobs().await?;
     tracing::info!(
-        "engine {} is ready; {open} open jobs in {}",
+        "engine {} is ready; {open} open jobs in {database}",
         running.engine.id(),
-        path.display()
     );
     let outcome = tokio::select! {
         () = stop_signal() => {
@@ -462,12 +463,12 @@ async fn serve(global: &Global, config: &Config) -> Result<(), CliError> {
 
 /// Looks at or changes a job in a database that no engine uses.
 async fn job(global: &Global, config: &Config, verb: JobVerb) -> Result<(), CliError> {
-    let path = database_path(global, config, false)?;
-    let unknown = |id| CliError::JobFailed(format!("{} has no job {id}", path.display()));
+    let database = database(global, config, false)?;
+    let unknown = |id| CliError::JobFailed(format!("{database} has no job {id}"));
     let now = Timestamp::now();
     let done = match verb {
         JobVerb::Show { id } => {
-            let store = SqliteStore::open_read_only(&path)?;
+            let store = database.open_read_only().await?;
             let job = store.job(JobId(id)).await?.ok_or_else(|| unknown(id))?;
             let mut document = job_document(&job);
             document["errors"] = json!(job.errors);
@@ -475,7 +476,7 @@ async fn job(global: &Global, config: &Config, verb: JobVerb) -> Result<(), CliE
             return Ok(());
         }
         JobVerb::Cancel { id } => {
-            let store = SqliteStore::open(&path)?;
+            let store = database.open().await?;
             let cancelled = store.cancel(JobId(id), now).await?;
             store.close().await?;
             match cancelled {
@@ -490,7 +491,7 @@ async fn job(global: &Global, config: &Config, verb: JobVerb) -> Result<(), CliE
             }
         }
         JobVerb::Retry { id } => {
-            let store = SqliteStore::open(&path)?;
+            let store = database.open().await?;
             let retried = store.retry(JobId(id), now).await?;
             store.close().await?;
             match retried {
@@ -513,6 +514,26 @@ async fn job(global: &Global, config: &Config, verb: JobVerb) -> Result<(), CliE
         println!("{}", json!({ "message": done }));
     } else {
         println!("{done}");
+    }
+    Ok(())
+}
+
+/// Shows a database, or brings its tables up to date.
+async fn db(global: &Global, config: &Config, args: &DbArgs) -> Result<(), CliError> {
+    let database = database(global, config, args.simulate)?;
+    if args.what == DbVerb::Migrate {
+        database.open().await?.close().await?;
+    }
+    let migrations = database.migrations().await?;
+    let census = if migrations.applied.is_empty() {
+        None
+    } else {
+        Some(database.open_read_only().await?.census().await?)
+    };
+    if global.json {
+        println!("{}", dbinfo::document(&database, &migrations, census));
+    } else {
+        println!("{}", dbinfo::text(&database, &migrations, census));
     }
     Ok(())
 }

@@ -32,7 +32,7 @@ impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::JobFailed(_) => 1,
-            Self::Usage(_) | Self::Store(StoreError::Url(_)) => 2,
+            Self::Usage(_) | Self::Store(StoreError::Url(_) | StoreError::PostgresUrl { .. }) => 2,
             Self::Store(_) | Self::Engine(_) => 3,
             Self::KeyRejected(_) => 4,
             Self::Interrupted | Self::Stopped => 130,

@@ -3,6 +3,7 @@
 
 pub mod attempt;
 mod bucket;
+mod database_url;
 pub mod ids;
 pub mod job;
 pub mod records;
@@ -13,6 +14,7 @@ pub mod time;
 
 pub use attempt::{Outcome, Settlement};
 pub use bucket::{Bucket, Rate};
+pub use database_url::{DatabaseUrl, redact};
 pub use ids::{IdError, MatchId, Platform, Puuid, Region, RiotId, Route};
 pub use job::{
     After, ClaimedJob, Failure, JobId, JobRecord, JobState, Lease, NewJob, OnFailure, Priority,

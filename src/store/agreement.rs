@@ -68,6 +68,7 @@ enum Answer {
     Claimed(Vec<(JobId, JobId, u32)>),
     Enqueued(Vec<Enqueued>),
     Fenced(Fenced),
+    Retried(Retried),
     Other(String),
 }
 
@@ -137,6 +138,7 @@ impl<'p> Pair<'p> {
                     })
                     .collect(),
             ),
+            Answer::Retried(Retried::Joined(job)) => Answer::Retried(Retried::Joined(model(job))),
             other => other,
         }
     }
@@ -233,14 +235,10 @@ impl<'p> Pair<'p> {
                     if self.ledger.jobs[&model].kind == crate::model::attempt::BATCH_KIND {
                         continue;
                     }
-                    let retried = match self.ledger.retry(model, now) {
-                        Retried::Joined(other) => Retried::Joined(ids[&other]),
-                        other => other,
-                    };
-                    expected.push(Answer::Other(format!("{retried:?}")));
+                    expected.push(Answer::Retried(self.ledger.retry(model, now)));
                     asked.push(Box::pin(async move {
                         let done = store.retry(job, now).await.unwrap();
-                        (Answer::Other(format!("{done:?}")), vec![])
+                        (Answer::Retried(done), vec![])
                     }));
                 }
                 Order::Stage { after_s } => {

@@ -10,6 +10,7 @@ mod agreement;
 mod error;
 #[cfg(test)]
 pub(crate) mod ledger;
+mod location;
 #[cfg(test)]
 pub(crate) mod orders;
 pub mod postgres;
@@ -30,6 +31,7 @@ use dashmap::DashMap;
 use tokio::sync::Notify;
 
 pub use error::StoreError;
+pub use location::Location;
 
 use crate::model::records::{
     MatchRecord, MissingPayload, Payload, PayloadKind, PlayerRecord, TimelineRecord,
@@ -213,6 +215,17 @@ pub struct Migrations {
     pub pending: Vec<String>,
 }
 
+/// What a database holds, for people.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Census {
+    pub players: u64,
+    pub matches: u64,
+    pub timelines: u64,
+    pub open_jobs: u64,
+    /// On the disk, with indexes.
+    pub bytes: u64,
+}
+
 /// This process, as other engines know it.
 #[derive(Debug, Clone)]
 pub struct EngineInfo {
@@ -341,6 +354,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn payload(&self, kind: PayloadKind, id: MatchId) -> StoreResult<Option<Payload>>;
 
     // The store itself.
+
+    async fn census(&self) -> StoreResult<Census>;
 
     fn hints(&self) -> &Hints;
     fn writer_stats(&self) -> WriterStats;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 
-use super::{StoreError, StoreResult, StoredMatches, StoredPlayer, YearlyStats};
+use super::{Census, StoreError, StoreResult, StoredMatches, StoredPlayer, YearlyStats};
 use crate::model::job::AttemptError;
 use crate::model::records::{Codec, MatchClass, ParticipantRecord, Payload, PayloadKind};
 use crate::model::statistics::{GameFacts, YearlyTally};
@@ -275,7 +275,22 @@ pub(super) fn stored_from(rows: Vec<(i16, String, String)>) -> StoreResult<Store
     Ok(stored)
 }
 
-/// The columns of `PlayerByName`, in their order.
+/// The columns of `Census`, in their order.
+pub(super) type CensusTuple = (i64, i64, i64, i64, i64);
+
+pub(super) fn census_from(row: CensusTuple) -> Census {
+    let count = |number| u64::try_from(number).unwrap_or(0);
+    let (players, matches, timelines, open_jobs, bytes) = row;
+    Census {
+        players: count(players),
+        matches: count(matches),
+        timelines: count(timelines),
+        open_jobs: count(open_jobs),
+        bytes: count(bytes),
+    }
+}
+
+/// The columns of `PlayersByName`, in their order.
 pub(super) type PlayerTuple = (
     i64,
     String,

@@ -5,6 +5,7 @@
 mod cut;
 mod data;
 mod engine;
+mod on_postgres;
 mod place;
 mod postgres;
 mod program;

@@ -38,7 +38,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-pub use self::address::{Address, is_postgres, redact};
+pub use self::address::{Address, is_postgres};
 use self::command::{Answer, Claim, Command, Progress, Release, Verb};
 use self::reader::{Patience, Readers, read};
 use self::writer::Shared;
@@ -46,13 +46,15 @@ use super::rows::{
     GameTuple, JobTuple, TallyTuple, job_from, recompute, stored_from, tallies_from,
 };
 use super::{
-    Batch, Cancelled, Completion, EngineInfo, Enqueued, Fenced, Hints, Migrations, Rescued,
+    Batch, Cancelled, Census, Completion, EngineInfo, Enqueued, Fenced, Hints, Migrations, Rescued,
     Retried, Staged, Store, StoreError, StoreResult, StoredMatches, StoredPlayer, Wanted,
     WriterStats, YearlyStats,
 };
 use crate::model::records::{Payload, PayloadKind};
 use crate::model::{ClaimedJob, JobId, JobRecord, Lease, MatchId, NewJob, RiotId, Timestamp};
-use crate::store::rows::{PlayerTuple, payload_from, player_from, recomputed_from};
+use crate::store::rows::{
+    CensusTuple, PlayerTuple, census_from, payload_from, player_from, recomputed_from,
+};
 
 /// What the statements of this module are for.
 type Backend = diesel::pg::Pg;
@@ -366,6 +368,12 @@ impl Store for PostgresStore {
         let row: Option<(i32, Vec<u8>)> = read!(self.readers, conn =>
             data_statements::PayloadOf { kind, id: &id }.get_result(conn).await.optional());
         row.map(|row| payload_from(row, &id)).transpose()
+    }
+
+    async fn census(&self) -> StoreResult<Census> {
+        let row: CensusTuple =
+            read!(self.readers, conn => data_statements::Census {}.get_result(conn).await);
+        Ok(census_from(row))
     }
 
     fn hints(&self) -> &Hints {

@@ -171,3 +171,10 @@ statement! {
             p.champion_name, p.role, p.lane
      FROM match_participants p JOIN matches m ON m.match_id = p.match_id WHERE p.player_id = ?";
 }
+
+statement! {
+    Census {} -> (BigInt, BigInt, BigInt, BigInt, BigInt) =
+    "SELECT (SELECT count(*) FROM players), (SELECT count(*) FROM matches), (SELECT count(*) FROM match_timelines),
+            (SELECT count(*) FROM jobs WHERE finished_at IS NULL),
+            (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)";
+}

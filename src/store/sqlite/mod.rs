@@ -27,12 +27,13 @@ use self::reader::Readers;
 use self::transaction::Transaction;
 use self::writer::{Command, Counters};
 use super::rows::{
-    GameTuple, JobTuple, PlayerTuple, TallyTuple, job_from, payload_from, player_from, recompute,
-    recomputed_from, stored_from, tallies_from, to_json,
+    CensusTuple, GameTuple, JobTuple, PlayerTuple, TallyTuple, census_from, job_from, payload_from,
+    player_from, recompute, recomputed_from, stored_from, tallies_from, to_json,
 };
 use super::{
-    Batch, Cancelled, Completion, EngineInfo, Enqueued, Fenced, Hints, Rescued, Retried, Staged,
-    Store, StoreError, StoreResult, StoredMatches, StoredPlayer, Wanted, WriterStats, YearlyStats,
+    Batch, Cancelled, Census, Completion, EngineInfo, Enqueued, Fenced, Hints, Migrations, Rescued,
+    Retried, Staged, Store, StoreError, StoreResult, StoredMatches, StoredPlayer, Wanted,
+    WriterStats, YearlyStats,
 };
 use crate::model::records::{Payload, PayloadKind};
 use crate::model::{ClaimedJob, JobId, JobRecord, Lease, MatchId, NewJob, RiotId, Timestamp};
@@ -87,6 +88,11 @@ impl SqliteStore {
         }
         open::check(path)?;
         Self::without_writer(path, None)
+    }
+
+    /// Which migrations a file has and which it lacks; changes nothing.
+    pub fn inspect(path: &Path) -> StoreResult<Migrations> {
+        open::inspect(path)
     }
 
     fn without_writer(path: &Path, lock: Option<open::EngineLock>) -> StoreResult<Self> {
@@ -324,6 +330,12 @@ impl Store for SqliteStore {
         .await
         .optional()?;
         row.map(|row| payload_from(row, &id)).transpose()
+    }
+
+    async fn census(&self) -> StoreResult<Census> {
+        let mut reader = self.readers.borrow().await?;
+        let row: CensusTuple = data_statements::Census {}.get_result(reader.conn()).await?;
+        Ok(census_from(row))
     }
 
     fn hints(&self) -> &Hints {
