@@ -1,6 +1,9 @@
 //! The one place that wires the rooms: settings in, exit code out.
 
+mod serve;
+
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,14 +11,18 @@ use serde_json::json;
 
 use crate::bench::{JobsBench, LimiterBench};
 use crate::cli::follow::{Follow, plan_text, summary};
+use crate::cli::remote;
+use crate::cli::terminal::stop_signal;
 use crate::cli::{
-    Bench, BenchJobsArgs, BenchLimiterArgs, Cli, CliError, DbArgs, DbVerb, Global, JobVerb,
-    SimulateArgs, StatsArgs, SyncArgs, Verb, WeatherArgs, WorldArgs, dbinfo, stats, terminal,
+    Bench, BenchJobsArgs, BenchLimiterArgs, Cli, CliError, DbArgs, DbVerb, EngineVerb, Global,
+    KeyVerb, SimulateArgs, StatsArgs, SyncArgs, Verb, WeatherArgs, WorldArgs, dbinfo, stats,
+    terminal,
 };
 use crate::config::{self, Config, Profile};
+use crate::control;
 use crate::engine::{Engine, EngineConfig};
 use crate::gate::{Gate, KeySource, KeyState};
-use crate::metrics::Metrics;
+use crate::metrics::{LogFiles, Metrics};
 use crate::model::{
     JobId, JobRecord, JobState, Platform, Priority, RetryPolicy, RiotId, Route, Timestamp, Year,
 };
@@ -23,7 +30,7 @@ use crate::riot::{ApiKey, BaseUrl, Method, RiotClient, install_tls};
 use crate::simulator::{
     SIMULATED_KEY, SettingError, Simulator, SimulatorConfig, World, WorldConfig, read_limits,
 };
-use crate::store::{Cancelled, Location, Retried, Store};
+use crate::store::{Location, Store};
 use crate::supervision::watch_panics;
 use crate::tasks::{
     self, MatchSync, Pacing, PlayerReport, PlayerSync, PlayerSyncArgs, Policies, TimelineSync,
@@ -55,9 +62,21 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         match cli.verb {
             Verb::Sync(args) => sync(&cli.global, &config, args).await,
             Verb::Stats(args) => show_stats(&cli.global, &config, &args).await,
-            Verb::Serve => serve(&cli.global, &config).await,
+            Verb::Serve => serve::serve(&cli.global, &config).await,
             Verb::Simulate(args) => simulate(&args).await,
-            Verb::Job(args) => job(&cli.global, &config, args.what).await,
+            Verb::Job(args) => remote::job(&reach(&cli.global, &config)?, args.what).await,
+            Verb::Queue(args) => remote::queue(&reach(&cli.global, &config)?, args.what).await,
+            Verb::Status => remote::show_status(&reach(&cli.global, &config)?).await,
+            Verb::Engine(args) => {
+                let reach = reach(&cli.global, &config)?;
+                match args.what {
+                    EngineVerb::Drain => remote::drain(&reach).await,
+                    EngineVerb::Stop => remote::stop(&reach).await,
+                }
+            }
+            Verb::Key(args) => match args.what {
+                KeyVerb::Set => remote::set_key(&reach(&cli.global, &config)?).await,
+            },
             Verb::Db(args) => db(&cli.global, &config, &args).await,
             Verb::Bench(args) => match args.what {
                 Bench::Jobs(args) => bench_jobs(&cli.global, &args).await,
@@ -69,6 +88,15 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
 
 async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), CliError> {
     let order = read_order(config, &args)?;
+    if !args.simulate {
+        let reach = reach(global, config)?;
+        if args.detach {
+            return remote::sync(&reach, reach.engine().await?, &order, true).await;
+        }
+        if let Some(engine) = reach.engine_if_any().await? {
+            return remote::sync(&reach, engine, &order, false).await;
+        }
+    }
     let simulator = if args.simulate {
         let players = vec![(order.riot_id.clone(), order.platform)];
         Some(start_simulator(players, &args.world, None, localhost(0)).await?)
@@ -82,8 +110,8 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
         }
         None => (required_key(false)?, config.riot.base_url.clone()),
     };
-    let database = database(global, config, args.simulate)?;
-    let running = Running::start(config, &database, key, &base).await?;
+    let database = locate(global, config, args.simulate)?;
+    let running = Running::start(config, &database, key, &base, None).await?;
     let outcome = running.sync_and_follow(&order).await;
     let stopped = running.stop().await;
     let (job, time_left) = outcome?;
@@ -164,7 +192,7 @@ fn required_key(watch: bool) -> Result<(String, KeySource), CliError> {
 }
 
 /// Where the database is. A simulated world has a file of its own, so that it never mixes with real data.
-fn database(global: &Global, config: &Config, simulated: bool) -> Result<Location, CliError> {
+fn locate(global: &Global, config: &Config, simulated: bool) -> Result<Location, CliError> {
     let url = global.database.as_ref().unwrap_or(&config.database.url);
     if url.is_empty() {
         let name = if simulated {
@@ -180,6 +208,62 @@ fn database(global: &Global, config: &Config, simulated: bool) -> Result<Locatio
         settings.pooler = config.database.pooler;
     }
     Ok(location)
+}
+
+/// Where an engine may be that runs already.
+fn reach(global: &Global, config: &Config) -> Result<remote::Reach, CliError> {
+    let database = locate(global, config, false)?;
+    let named = global.database.is_some() || !config.database.url.is_empty();
+    Ok(remote::Reach {
+        socket: socket_path(global, config, &database),
+        named: named.then(|| database.clone()),
+        database,
+        json: global.json,
+    })
+}
+
+/// Where the control socket is: as told, or in its usual place, or beside the data.
+fn socket_path(global: &Global, config: &Config, database: &Location) -> PathBuf {
+    if let Some(path) = &global.socket {
+        return path.clone();
+    }
+    if !config.control.socket.is_empty() {
+        return PathBuf::from(&config.control.socket);
+    }
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    control::default_path(runtime.as_deref(), &beside(database))
+}
+
+/// The folder for what stands beside the data.
+fn beside(database: &Location) -> PathBuf {
+    match database {
+        Location::Sqlite(path) => path.parent().unwrap_or(Path::new(".")).to_owned(),
+        Location::Postgres(_) => config::data_folder(),
+    }
+}
+
+/// Where the metrics log is: as told, or beside the data.
+fn metrics_log(config: &Config, database: &Location) -> Option<LogFiles> {
+    let settings = &config.metrics;
+    let path = match settings.log.as_str() {
+        "none" => return None,
+        // The simulated world's is apart from the real one's, as its database is.
+        "" => {
+            let simulated =
+                matches!(database, Location::Sqlite(path) if path.ends_with("simulated.db"));
+            beside(database).join(if simulated {
+                "simulated-metrics.jsonl"
+            } else {
+                "metrics.jsonl"
+            })
+        }
+        path => PathBuf::from(path),
+    };
+    Some(LogFiles {
+        path,
+        file_bytes: settings.file_mb << 20,
+        files: settings.files,
+    })
 }
 
 /// An engine inside this process, with what it stands on.
@@ -198,6 +282,7 @@ impl Running {
         database: &Location,
         (key, source): (String, KeySource),
         base: &str,
+        control: Option<&serve::Control>,
     ) -> Result<Self, CliError> {
         let key = ApiKey::new(&key).map_err(|why| {
             CliError::Usage(format!(
@@ -212,16 +297,20 @@ impl Running {
         let base = BaseUrl::new(base).map_err(CliError::Usage)?;
         let client = RiotClient::new(base).map_err(|error| CliError::Engine(error.to_string()))?;
         let metrics = Arc::new(Metrics::default());
-        let (gate, services) = Gate::new(
+        let store = database.open().await?;
+        let (gate, mut services) = Gate::new(
             key,
             source,
             Arc::new(client),
             tasks::API_QUEUES,
+            Some(store.clone()),
             metrics.clone(),
         );
+        if let Some(control) = control {
+            services.above = control.above(&gate, database);
+        }
         let ring = gate.ring.clone();
         watch_panics(move |text| ring.redact(text));
-        let store = database.open().await?;
         let policies = policies(config);
         let registry = Arc::new(tasks::registry(&gate.api, policies));
         let mut queues = tasks::queues();
@@ -242,6 +331,8 @@ impl Running {
             queues,
             drain: config.drain(),
             keep_finished: config.keep_finished(),
+            metrics_log: metrics_log(config, database),
+            metrics_interval: Duration::from_secs(config.metrics.interval_s),
         };
         let engine = Engine::start(
             engine_config,
@@ -421,14 +512,11 @@ async fn show_stats(global: &Global, config: &Config, args: &StatsArgs) -> Resul
         Some(text) => Some(Year::parse(text, Timestamp::now())?.get()),
         None => None,
     };
-    let database = database(global, config, args.simulate)?;
+    let database = locate(global, config, args.simulate)?;
     let store = database.open_read_only().await?;
     let rows = rows_of(&*store, &riot_id, year).await?;
     if global.json {
-        println!(
-            "{}",
-            json!({ "riot_id": riot_id, "years": stats::document(&rows) })
-        );
+        println!("{}", control::stats_document(&riot_id, &rows));
     } else if rows.is_empty() {
         println!(
             "no match of {riot_id} is stored{}",
@@ -440,100 +528,23 @@ async fn show_stats(global: &Global, config: &Config, args: &StatsArgs) -> Resul
     Ok(())
 }
 
-async fn serve(global: &Global, config: &Config) -> Result<(), CliError> {
-    let database = database(global, config, false)?;
-    let key = required_key(true)?;
-    let running = Running::start(config, &database, key, &config.riot.base_url).await?;
-    let open = running.store.open_jobs().await?;
-    tracing::info!(
-        "engine {} is ready; {open} open jobs in {database}",
-        running.engine.id(),
-    );
-    let outcome = tokio::select! {
-        () = stop_signal() => {
-            tracing::info!("stopping: running jobs have {:?} to end", config.drain());
-            Ok(())
-        }
-        why = running.engine.escalated() => Err(CliError::Engine(why)),
-    };
-    running.stop().await?;
-    running.store.close().await?;
-    outcome
-}
-
-/// Looks at or changes a job in a database that no engine uses.
-async fn job(global: &Global, config: &Config, verb: JobVerb) -> Result<(), CliError> {
-    let database = database(global, config, false)?;
-    let unknown = |id| CliError::JobFailed(format!("{database} has no job {id}"));
-    let now = Timestamp::now();
-    let done = match verb {
-        JobVerb::Show { id } => {
-            let store = database.open_read_only().await?;
-            let job = store.job(JobId(id)).await?.ok_or_else(|| unknown(id))?;
-            let mut document = job_document(&job);
-            document["errors"] = json!(job.errors);
-            println!("{document:#}");
-            return Ok(());
-        }
-        JobVerb::Cancel { id } => {
-            let store = database.open().await?;
-            let cancelled = store.cancel(JobId(id), now).await?;
-            store.close().await?;
-            match cancelled {
-                Cancelled::Now => format!("job {id} is cancelled"),
-                Cancelled::Requested => {
-                    format!("job {id} ran when its engine ended; it is cancelled at the next start")
-                }
-                Cancelled::Final(state) => {
-                    return Err(CliError::JobFailed(format!("job {id} is {state} already")));
-                }
-                Cancelled::Unknown => return Err(unknown(id)),
-            }
-        }
-        JobVerb::Retry { id } => {
-            let store = database.open().await?;
-            let retried = store.retry(JobId(id), now).await?;
-            store.close().await?;
-            match retried {
-                Retried::Available => {
-                    format!("job {id} has all its attempts again; `riftsync serve` runs it")
-                }
-                Retried::Joined(other) => {
-                    format!("job {other} does the same already; `riftsync serve` runs it")
-                }
-                Retried::NotFailed(state) => {
-                    return Err(CliError::JobFailed(format!(
-                        "job {id} is {state}; only cancelled and discarded jobs are run again"
-                    )));
-                }
-                Retried::Unknown => return Err(unknown(id)),
-            }
-        }
-    };
-    if global.json {
-        println!("{}", json!({ "message": done }));
-    } else {
-        println!("{done}");
-    }
-    Ok(())
-}
-
 /// Shows a database, or brings its tables up to date.
 async fn db(global: &Global, config: &Config, args: &DbArgs) -> Result<(), CliError> {
-    let database = database(global, config, args.simulate)?;
+    let database = locate(global, config, args.simulate)?;
     if args.what == DbVerb::Migrate {
         database.open().await?.close().await?;
     }
     let migrations = database.migrations().await?;
-    let census = if migrations.applied.is_empty() {
+    let holds = if migrations.applied.is_empty() {
         None
     } else {
-        Some(database.open_read_only().await?.census().await?)
+        let store = database.open_read_only().await?;
+        Some((store.census().await?, store.size_bytes().await?))
     };
     if global.json {
-        println!("{}", dbinfo::document(&database, &migrations, census));
+        println!("{}", dbinfo::document(&database, &migrations, holds));
     } else {
-        println!("{}", dbinfo::text(&database, &migrations, census));
+        println!("{}", dbinfo::text(&database, &migrations, holds));
     }
     Ok(())
 }
@@ -672,26 +683,4 @@ async fn start_simulator(
 
 fn localhost(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
-}
-
-/// Ctrl-C or SIGTERM. A second one ends the process at once; what is committed stays.
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        std::process::exit(130);
-    });
 }

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `main`, [`boot`] | arguments in, exit code out; the one place that wires the rooms |
 //! | [`cli`] | the verbs and what they show |
+//! | [`control`] | the control socket: protocol, server, client |
 //! | [`bench`] | measurements a user can run |
 //! | [`tasks`] | the League work: a player spawns matches, a match spawns its timeline |
 //! | [`engine`] | queues over the durable store; it knows no League word |
@@ -42,6 +43,7 @@ pub mod bench;
 pub mod boot;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod engine;
 pub mod gate;
 pub mod limiter;

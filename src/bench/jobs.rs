@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::process;
 use crate::engine::{
     Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
 };
 use crate::metrics::Metrics;
+use crate::metrics::process;
 use crate::model::{After, NewJob, Priority, RetryPolicy, Timestamp};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreResult};
@@ -198,6 +198,7 @@ impl JobsBench {
             }],
             drain: Duration::from_secs(5),
             keep_finished: Duration::from_hours(1),
+            ..EngineConfig::default()
         };
         let task = NoOp {
             epoch,

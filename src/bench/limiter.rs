@@ -16,7 +16,8 @@ use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 use crate::limiter::{
-    Acquire, Observation, Permit, RateLimiter, Refused, RefusedBy, RefusedCounts,
+    Acquire, MemoryBoard, MemorySeat, Observation, Permit, RateLimiter, Refused, RefusedBy,
+    RefusedCounts,
 };
 use crate::model::{Platform, Priority, Route};
 use crate::riot::{ApiKey, BaseUrl, Call, LimitScope, RiotClient, RiotError};
@@ -89,7 +90,11 @@ impl LimiterBench {
         let base = BaseUrl::new(&simulator.base_url())?;
         let key = ApiKey::new(SIMULATED_KEY)?;
         let client = RiotClient::new(base).map_err(|error| error.to_string())?;
-        let (replace, limiter) = watch::channel(RateLimiter::new(ROUTE).start());
+        let board = Arc::new(MemoryBoard::default());
+        let seats = [board.seat("first"), board.seat("second")];
+        let fresh =
+            |seat: &Arc<MemorySeat>| RateLimiter::new(ROUTE).with_board(seat.clone()).start();
+        let (replace, limiter) = watch::channel(fresh(&seats[0]));
         let begin = Instant::now();
         let callers = Rc::new(Callers {
             client,
@@ -110,7 +115,7 @@ impl LimiterBench {
         let restart = async {
             if let Some(after) = self.restart {
                 tokio::time::sleep(after).await;
-                replace.send_replace(RateLimiter::succeeding(ROUTE).start());
+                replace.send_replace(fresh(&seats[1]));
             }
         };
         let shrink = async {

@@ -2,7 +2,6 @@
 
 mod jobs;
 mod limiter;
-mod process;
 
 pub use jobs::{JobsBench, JobsReport};
 pub use limiter::{LimiterBench, LimiterReport};

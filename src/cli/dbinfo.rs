@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 
 use crate::store::{Census, Location, Migrations};
 
+/// What is in a database, and how much of the disk it takes.
+type Holds = (Census, Option<u64>);
+
 /// For people.
-pub fn text(database: &Location, migrations: &Migrations, census: Option<Census>) -> String {
+pub fn text(database: &Location, migrations: &Migrations, holds: Option<Holds>) -> String {
     let version = match (migrations.applied.last(), migrations.pending.len()) {
         (None, _) => "none yet; `riftsync db migrate` or the first sync makes them".to_owned(),
         (Some(version), 0) => format!("version {}, up to date", short(version)),
@@ -21,8 +24,8 @@ pub fn text(database: &Location, migrations: &Migrations, census: Option<Census>
         database,
         database.kind()
     );
-    if let Some(census) = census {
-        let mib = census.bytes as f64 / f64::from(1 << 20);
+    if let Some((census, bytes)) = holds {
+        let mib = bytes.unwrap_or(0) as f64 / f64::from(1 << 20);
         let _ = write!(
             text,
             "\nholds      {} players, {} matches, {} timelines, {} open jobs; {mib:.1} MiB",
@@ -33,17 +36,17 @@ pub fn text(database: &Location, migrations: &Migrations, census: Option<Census>
 }
 
 /// For programs.
-pub fn document(database: &Location, migrations: &Migrations, census: Option<Census>) -> Value {
+pub fn document(database: &Location, migrations: &Migrations, holds: Option<Holds>) -> Value {
     json!({
         "database": database.to_string(),
         "kind": database.kind(),
         "migrations": { "applied": migrations.applied, "pending": migrations.pending },
-        "holds": census.map(|census| json!({
+        "holds": holds.map(|(census, bytes)| json!({
             "players": census.players,
             "matches": census.matches,
             "timelines": census.timelines,
             "open_jobs": census.open_jobs,
-            "bytes": census.bytes,
+            "bytes": bytes,
         })),
     })
 }

@@ -1,7 +1,11 @@
 //! How a verb can fail, and the exit code of each way.
 
+use std::path::PathBuf;
+
 use crate::config::ConfigError;
-use crate::model::{IdError, YearError};
+use crate::control::rpc::RpcError;
+use crate::control::{ClientError, SocketError};
+use crate::model::{IdError, JobId, YearError};
 use crate::store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +18,10 @@ pub enum CliError {
     JobFailed(String),
     #[error("{0}")]
     Store(#[from] StoreError),
+    #[error("{0}")]
+    Socket(#[from] SocketError),
+    #[error("{0}")]
+    Client(#[from] ClientError),
     #[error(
         "riot rejects the API key (HTTP {0}). Nothing is lost: get a new key at developer.riotgames.com, set RIOT_API_KEY, and type the same command again"
     )]
@@ -22,6 +30,16 @@ pub enum CliError {
     Engine(String),
     #[error("stopped. What was done is stored; the same command goes on from there")]
     Interrupted,
+    #[error("job {0} goes on in the engine; `riftsync job wait {0}` waits for it")]
+    Detached(JobId),
+    #[error(
+        "riot rejects the API key of the engine. Nothing is lost: get a new key at developer.riotgames.com and give it to the engine with `riftsync key set`; the job goes on then"
+    )]
+    EngineKeyRejected,
+    #[error(
+        "the engine on {socket} works on another database, {theirs}. Name its socket with --socket, or leave --database out"
+    )]
+    OtherDatabase { socket: PathBuf, theirs: String },
     #[error("stopped")]
     Stopped,
 }
@@ -33,9 +51,18 @@ impl CliError {
         match self {
             Self::JobFailed(_) => 1,
             Self::Usage(_) | Self::Store(StoreError::Url(_) | StoreError::PostgresUrl { .. }) => 2,
-            Self::Store(_) | Self::Engine(_) => 3,
-            Self::KeyRejected(_) => 4,
-            Self::Interrupted | Self::Stopped => 130,
+            Self::Client(ClientError::Refused(error)) => match error.code {
+                RpcError::NOT_FOUND | RpcError::CONFLICT => 1,
+                RpcError::INVALID_PARAMS | RpcError::METHOD_NOT_FOUND => 2,
+                _ => 3,
+            },
+            Self::Store(_)
+            | Self::Socket(_)
+            | Self::Client(_)
+            | Self::Engine(_)
+            | Self::OtherDatabase { .. } => 3,
+            Self::KeyRejected(_) | Self::EngineKeyRejected => 4,
+            Self::Interrupted | Self::Stopped | Self::Detached(_) => 130,
         }
     }
 }

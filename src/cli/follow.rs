@@ -15,6 +15,17 @@ const WORTH_TELLING: Duration = Duration::from_secs(5);
 /// Failed documents that the summary names.
 const FAILURES_SHOWN: usize = 5;
 
+/// What an engine tells of a sync.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    pub step: String,
+    /// None: it is not told now, and stays what it was.
+    pub report: Option<PlayerReport>,
+    pub calls: u64,
+    /// What went wrong, with what a person can do.
+    pub trouble: Option<String>,
+}
+
 /// The bars of one sync.
 #[derive(Debug)]
 pub struct Follow {
@@ -23,6 +34,7 @@ pub struct Follow {
     timelines: ProgressBar,
     started: Instant,
     errors_told: usize,
+    trouble: Option<String>,
 }
 
 impl Follow {
@@ -49,6 +61,7 @@ impl Follow {
             timelines: bar("timelines"),
             started: Instant::now(),
             errors_told: 0,
+            trouble: None,
         }
     }
 
@@ -62,18 +75,8 @@ impl Follow {
             .filter(|left| *left >= WORTH_TELLING)
             .map(|left| format!(", about {} left", rounded(left)))
             .unwrap_or_default();
-        self.player.set_message(format!(
-            "{step}, {calls} calls, {:.0?}{left}",
-            Duration::from_secs(self.started.elapsed().as_secs())
-        ));
-        self.player.tick();
-        self.matches.set_length(report.total_matches);
-        self.matches.set_position(report.matches_done());
-        let timelines = report.existing_timelines + report.missing_timelines;
-        self.timelines
-            .set_length(u64::from(report.total_timelines) + timelines);
-        let done = u64::from(report.processed_timelines) + report.failed_timelines.len() as u64;
-        self.timelines.set_position(done + timelines);
+        self.message(&step, calls, &left);
+        self.show_report(&report);
         // The job's own failed attempts, each once, with the remedy the log line leaves out.
         for error in job.errors.iter().skip(self.errors_told) {
             if let Some(remedy) = &error.failure.remedy
@@ -83,6 +86,38 @@ impl Follow {
             }
         }
         self.errors_told = job.errors.len();
+    }
+
+    /// Shows what an engine told.
+    pub fn show_progress(&mut self, progress: &Progress) {
+        let step = progress.step.replace('_', " ");
+        self.message(&step, progress.calls, "");
+        if let Some(report) = &progress.report {
+            self.show_report(report);
+        }
+        if progress.trouble.is_some() && progress.trouble != self.trouble {
+            let told = progress.trouble.clone().unwrap_or_default();
+            bars().suspend(|| eprintln!("{told}"));
+        }
+        self.trouble.clone_from(&progress.trouble);
+    }
+
+    fn message(&self, step: &str, calls: u64, left: &str) {
+        self.player.set_message(format!(
+            "{step}, {calls} calls, {:.0?}{left}",
+            Duration::from_secs(self.started.elapsed().as_secs())
+        ));
+        self.player.tick();
+    }
+
+    fn show_report(&self, report: &PlayerReport) {
+        self.matches.set_length(report.total_matches);
+        self.matches.set_position(report.matches_done());
+        let timelines = report.existing_timelines + report.missing_timelines;
+        self.timelines
+            .set_length(u64::from(report.total_timelines) + timelines);
+        let done = u64::from(report.processed_timelines) + report.failed_timelines.len() as u64;
+        self.timelines.set_position(done + timelines);
     }
 
     pub fn clear(self) -> Duration {
@@ -128,7 +163,12 @@ pub fn plan_text(report: &PlayerReport, route: Route, left: Option<Duration>) ->
 
 /// What was done, in a few lines.
 pub fn summary(job: &JobRecord, took: Duration, metrics: &Metrics) -> String {
-    let report = PlayerReport::of(job);
+    let calls = metrics.calls.load(Ordering::Relaxed);
+    summary_of(&PlayerReport::of(job), took, calls)
+}
+
+/// The same of a job that an engine ran.
+pub fn summary_of(report: &PlayerReport, took: Duration, calls: u64) -> String {
     let fetched = report.processed_matches + report.processed_timelines;
     let rate = f64::from(fetched) / took.as_secs_f64().max(0.001);
     let mut text = format!(
@@ -142,7 +182,7 @@ pub fn summary(job: &JobRecord, took: Duration, metrics: &Metrics) -> String {
         report.processed_timelines,
         report.existing_timelines,
         report.missing_timelines + report.failed_timelines.len() as u64,
-        metrics.calls.load(Ordering::Relaxed),
+        calls,
         took.as_secs_f64(),
     );
     for (what, failed) in [

@@ -3,6 +3,7 @@
 pub mod dbinfo;
 pub mod error;
 pub mod follow;
+pub mod remote;
 pub mod stats;
 pub mod terminal;
 pub mod weather;
@@ -14,9 +15,8 @@ use clap::{Args, Parser, Subcommand};
 pub use error::CliError;
 pub use weather::WeatherArgs;
 
-use crate::model::DatabaseUrl;
-
 use crate::config::Profile;
+use crate::model::{DatabaseUrl, JobState};
 
 /// Keeps a database of League of Legends players true to the Riot Games API.
 #[derive(Debug, Parser)]
@@ -36,6 +36,9 @@ pub struct Global {
     /// A file with settings; see config/default.toml
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// The engine's control socket
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
     /// The settings for this kind of key; production with --simulate, else development unless told
     #[arg(long, global = true, value_name = "PROFILE")]
     pub profile: Option<Profile>,
@@ -54,8 +57,16 @@ pub enum Verb {
     Serve,
     /// A Riot API to develop and test against
     Simulate(SimulateArgs),
-    /// Look at a job, cancel it, or run a failed one again
+    /// Look at jobs, wait for them, cancel them, or run failed ones again
     Job(JobArgs),
+    /// Look at the engine's queues, pause and resume them, change their slots and rate
+    Queue(QueueArgs),
+    /// How the engine stands
+    Status,
+    /// Let the engine's jobs end, or stop it
+    Engine(EngineArgs),
+    /// Give the engine another API key
+    Key(KeyArgs),
     /// Look at the database, or bring its tables up to date
     Db(DbArgs),
     /// Measure what this machine and disk reach
@@ -68,8 +79,93 @@ pub struct JobArgs {
     pub what: JobVerb,
 }
 
+#[derive(Debug, Args)]
+pub struct QueueArgs {
+    #[command(subcommand)]
+    pub what: QueueVerb,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum QueueVerb {
+    /// List the queues with what runs and what waits
+    List,
+    /// Start no more jobs of a queue; those that run go on
+    Pause {
+        /// A queue's name, or "all"
+        queue: String,
+    },
+    /// Start jobs of a queue again
+    Resume {
+        /// A queue's name, or "all"
+        queue: String,
+    },
+    /// Change a queue until the engine ends
+    Set {
+        /// A queue's name, or "all"
+        queue: String,
+        /// Jobs that run at once
+        #[arg(long, value_name = "N")]
+        slots: Option<u32>,
+        /// Jobs that may start in a time, as 100/m, or "none"
+        #[arg(long)]
+        rate: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct EngineArgs {
+    #[command(subcommand)]
+    pub what: EngineVerb,
+}
+
 #[derive(Debug, Clone, Copy, Subcommand)]
+pub enum EngineVerb {
+    /// Start no more jobs and wait until none runs; `queue resume all` takes it back
+    Drain,
+    /// Stop the engine, as SIGTERM does, and wait until it has gone
+    Stop,
+}
+
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    #[command(subcommand)]
+    pub what: KeyVerb,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum KeyVerb {
+    /// Read a key from stdin and put it in use; what waits for a key goes on
+    Set,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ListArgs {
+    /// Only jobs in this state: available, scheduled, blocked, running, retryable, completed, cancelled, discarded
+    #[arg(long)]
+    pub state: Option<JobState>,
+    /// Only jobs of this kind
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// Only jobs of this queue
+    #[arg(long)]
+    pub queue: Option<String>,
+    /// How many, newest first
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: u16,
+    /// Only jobs older than this one: the last of the list before
+    #[arg(long, value_name = "ID")]
+    pub before: Option<i64>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
 pub enum JobVerb {
+    /// List jobs, newest first
+    List(ListArgs),
+    /// Wait until jobs have ended; a line for each
+    Wait {
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<i64>,
+    },
     /// Show a job with the history of its errors, as JSON
     Show { id: i64 },
     /// Cancel a job, and with it those of its children that nobody else wants
@@ -169,6 +265,9 @@ pub struct SyncArgs {
     /// The calendar year (UTC); this year unless told
     #[arg(long)]
     pub year: Option<String>,
+    /// Leave it to the running engine and return at once
+    #[arg(long, conflicts_with = "simulate")]
+    pub detach: bool,
     /// Leave the timelines out
     #[arg(long)]
     pub no_timelines: bool,

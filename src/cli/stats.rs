@@ -1,10 +1,8 @@
-//! The yearly rows, as a table a person likes to read or as JSON.
-
-use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{CellAlignment, Table};
-use serde_json::{Value, json};
+//! The yearly rows, as a table a person likes to read.
 
 use crate::store::YearlyStats;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{CellAlignment, Table};
 
 /// A column a year and platform.
 pub fn table(rows: &[YearlyStats]) -> String {
@@ -53,20 +51,4 @@ pub fn table(rows: &[YearlyStats]) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.to_string()
-}
-
-pub fn document(rows: &[YearlyStats]) -> Value {
-    rows.iter()
-        .map(|row| {
-            let tally = &row.tally;
-            json!({
-                "year": row.year, "platform": row.platform, "total_matches": tally.total_matches(), "wins": tally.wins,
-                "losses": tally.losses, "remakes": tally.remakes, "win_rate": tally.win_rate(), "kda_ratio": tally.kda_ratio(),
-                "total_kills": tally.kills, "total_deaths": tally.deaths, "total_assists": tally.assists,
-                "average_gold_per_match": tally.per_match(tally.gold_earned), "average_cs_per_match": tally.average_cs(),
-                "unique_champions_played": tally.counts.champions.len(),
-                "most_played_champion": tally.most_played_champion().map(|(name, _)| name),
-            })
-        })
-        .collect()
 }

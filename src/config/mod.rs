@@ -54,6 +54,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     pub riot: RiotConfig,
     pub engine: EngineSettings,
+    pub control: ControlSettings,
+    pub metrics: MetricsSettings,
     pub queues: BTreeMap<String, QueueSettings>,
     pub kinds: BTreeMap<String, KindSettings>,
 }
@@ -82,6 +84,23 @@ pub struct RiotConfig {
 pub struct EngineSettings {
     pub drain_s: u64,
     pub keep_finished_days: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlSettings {
+    /// Empty: `riftsync.sock` in `$XDG_RUNTIME_DIR`, or beside the data.
+    pub socket: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsSettings {
+    /// Empty: `metrics.jsonl` beside the data. `none`: no log.
+    pub log: String,
+    pub interval_s: u64,
+    pub file_mb: u64,
+    pub files: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -183,6 +202,22 @@ impl Config {
             }
         }
         self.platform()?;
+        self.check_metrics()
+    }
+
+    fn check_metrics(&self) -> Result<(), ConfigError> {
+        let metrics = &self.metrics;
+        for (name, value, most) in [
+            ("interval_s", metrics.interval_s, 3_600),
+            ("file_mb", metrics.file_mb, 10_000),
+            ("files", u64::from(metrics.files), 100),
+        ] {
+            if !(1..=most).contains(&value) {
+                return Err(ConfigError::Invalid(format!(
+                    "metrics.{name} is {value}; it must be 1 to {most}"
+                )));
+            }
+        }
         Ok(())
     }
 
@@ -309,6 +344,7 @@ mod tests {
             ("[queues.recovery]\nslots = 0\n", "queues.recovery.slots"),
             ("[queues.recovery]\nrate = \"5\"\n", "queues.recovery.rate"),
             ("[riot]\nplatform = \"mars\"\n", "mars"),
+            ("[metrics]\nfiles = 0\n", "metrics.files"),
             ("profile = \"prod\"\n", "prod"),
         ] {
             std::fs::write(&path, text).unwrap();

@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use futures_util::FutureExt;
+use tracing::Instrument;
 
 use super::attempts::{Attempts, CancelSignal};
 use super::task::{JobContext, Task, TaskResult};
+use crate::metrics::{FailedAttempt, Metrics};
 use crate::model::attempt::settle;
 use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome, Timestamp};
 use crate::store::{Completion, Fenced, Store};
@@ -44,6 +46,7 @@ pub struct Executor {
     job: Arc<ClaimedJob>,
     store: Arc<dyn Store>,
     attempts: Arc<Attempts>,
+    metrics: Arc<Metrics>,
     supervisor: Recipient<JobFinished>,
     guard: ChildGuard,
 }
@@ -54,6 +57,7 @@ impl Executor {
         job: ClaimedJob,
         store: Arc<dyn Store>,
         attempts: Arc<Attempts>,
+        metrics: Arc<Metrics>,
         supervisor: Recipient<JobFinished>,
         guard: ChildGuard,
     ) -> Self {
@@ -62,6 +66,7 @@ impl Executor {
             job: Arc::new(job),
             store,
             attempts,
+            metrics,
             supervisor,
             guard,
         }
@@ -77,7 +82,17 @@ impl Actor for Executor {
             self.job.clone(),
             self.store.clone(),
             self.attempts.clone(),
+            self.metrics.clone(),
         );
+        // Whatever is logged meanwhile says for which attempt of which job.
+        let queue = self.task.queue();
+        let span = tracing::info_span!(
+            "job",
+            job.id = %self.job.lease.job,
+            attempt = self.job.attempt,
+            actor = format_args!("/engine/queues/{queue}/{}", self.job.kind),
+        );
+        let attempt = attempt.instrument(span);
         ctx.spawn(attempt.into_actor(self).map(|finished, this, ctx| {
             this.guard.ends(EndReason::Normal);
             // One message per slot: it cannot pile up, and must not be lost.
@@ -100,6 +115,7 @@ async fn run_attempt(
     job: Arc<ClaimedJob>,
     store: Arc<dyn Store>,
     attempts: Arc<Attempts>,
+    metrics: Arc<Metrics>,
 ) -> JobFinished {
     let started = Instant::now();
     let (_listed, cancel) = attempts.list(job.lease);
@@ -115,9 +131,14 @@ async fn run_attempt(
             }
         }
     };
-    let result = run_or_cancel
-        .await
-        .unwrap_or_else(|_| Outcome::Retry(Failure::new("panic", last_panic()).retryable()).into());
+    let result = run_or_cancel.await.unwrap_or_else(|_| {
+        let why = last_panic();
+        let actor = format!("/engine/queues/{}/{}", task.queue(), job.kind);
+        let detail = format!("job {}: {why}", job.lease.job);
+        metrics.events.tell("job_panicked", &actor, detail);
+        Outcome::Retry(Failure::new("panic", why).retryable()).into()
+    });
+    note_failure(&job, &result.outcome, &metrics);
     let state = settle_result(&*task, &job, result, &*store).await;
     JobFinished {
         lease: job.lease,
@@ -189,6 +210,23 @@ async fn discard_unsettled(job: &ClaimedJob, why: &str, store: &dyn Store) -> Op
         Ok(Fenced::Applied) => Some(JobState::Discarded),
         Ok(Fenced::Stale) | Err(_) => None,
     }
+}
+
+/// Remembers it for those who ask what went wrong of late.
+fn note_failure(job: &ClaimedJob, outcome: &Outcome, metrics: &Metrics) {
+    let (why, retried) = match outcome {
+        Outcome::Retry(why) => (why, job.attempt < job.max_attempts),
+        Outcome::Discard(why) => (why, false),
+        Outcome::Complete(_) | Outcome::Snooze { .. } | Outcome::Cancel(_) => return,
+    };
+    metrics.events.failed(FailedAttempt {
+        at: Timestamp::now(),
+        job_id: job.lease.job.0,
+        kind: job.kind.clone(),
+        key: job.key.clone(),
+        message: why.message.clone(),
+        retried,
+    });
 }
 
 fn log_outcome(job: &ClaimedJob, outcome: &Outcome, backoff: Duration) {

@@ -11,13 +11,16 @@
 //! ```
 
 mod attempts;
+mod controls;
 mod executor;
 mod lanes;
+mod metrics_actor;
 mod pruner;
 mod queue;
 mod registry;
 #[cfg(test)]
 mod simulation;
+mod sources;
 mod stager;
 mod task;
 mod window;
@@ -31,18 +34,22 @@ use actix::prelude::*;
 use tokio::sync::watch;
 
 pub use attempts::CancelSignal;
+pub use controls::{QueueControl, QueueControls, QueueSettings, SLOTS_MAX};
 pub use lanes::Holds;
-pub use queue::{Claim, Drain, Pause, QueueConfig, QueueSupervisor, Resume};
-pub use registry::Registry;
+pub use queue::{Claim, Drain, QueueConfig, QueueSupervisor};
+pub use registry::{OrderError, Registry};
 pub use task::{JobContext, Task, TaskFuture, TaskResult};
 
 use self::attempts::Attempts;
+use self::metrics_actor::{MetricsActor, StopMetrics};
 use self::queue::Shared;
-use crate::metrics::Metrics;
+use self::sources::{ActorSource, ProcessSource, QueueSource, StoreSource};
+use crate::metrics::{LogFiles, Metrics, Source, Telemetry, open_log};
 use crate::model::Timestamp;
 use crate::store::{EngineInfo, Store, StoreResult};
 use crate::supervision::{
-    ChildHandle, ChildSpec, Intensity, Shutdown, Strategy, Supervisor, supervisor_handle,
+    ChildHandle, ChildSpec, Intensity, ListChildren, Shutdown, Strategy, Supervisor,
+    supervisor_handle,
 };
 
 /// How an engine is set.
@@ -53,6 +60,22 @@ pub struct EngineConfig {
     pub drain: Duration,
     /// How long finished jobs are kept.
     pub keep_finished: Duration,
+    /// Where the metrics log is; none: none is written.
+    pub metrics_log: Option<LogFiles>,
+    pub metrics_interval: Duration,
+}
+
+impl Default for EngineConfig {
+    /// An engine without queues and without a log.
+    fn default() -> Self {
+        Self {
+            queues: Vec::new(),
+            drain: Duration::from_secs(10),
+            keep_finished: Duration::from_hours(24 * 30),
+            metrics_log: None,
+            metrics_interval: Duration::from_secs(10),
+        }
+    }
 }
 
 /// What the tasks lean on.
@@ -62,6 +85,25 @@ pub struct Services {
     pub children: Vec<ChildSpec>,
     /// What the services say may not start now.
     pub holds: watch::Receiver<Holds>,
+    /// Readings of what the services did.
+    pub sources: Vec<Arc<dyn Source>>,
+    /// Started last: those that serve and watch the engine.
+    pub above: Above,
+}
+
+/// Makes the services that lean on the engine.
+pub type Above = Box<dyn FnOnce(&EngineHandle) -> Vec<ChildSpec>>;
+
+/// An engine as those see it that serve and watch it.
+#[derive(Debug, Clone)]
+pub struct EngineHandle {
+    pub id: Arc<str>,
+    pub started_at: Timestamp,
+    pub queues: Arc<QueueControls>,
+    pub store: Arc<dyn Store>,
+    pub registry: Arc<Registry>,
+    pub metrics: Arc<Metrics>,
+    pub telemetry: Arc<Telemetry>,
 }
 
 impl Default for Services {
@@ -69,6 +111,8 @@ impl Default for Services {
         Self {
             children: Vec::new(),
             holds: watch::channel(Holds::default()).1,
+            sources: Vec::new(),
+            above: Box::new(|_| Vec::new()),
         }
     }
 }
@@ -76,9 +120,8 @@ impl Default for Services {
 /// A running engine. Dropping it stops nothing; `stop` does.
 #[derive(Debug)]
 pub struct Engine {
-    id: Arc<str>,
+    handle: EngineHandle,
     root: Addr<Supervisor>,
-    store: Arc<dyn Store>,
     escalated: watch::Receiver<Option<String>>,
 }
 
@@ -108,41 +151,75 @@ impl Engine {
                 rescued.poisoned
             );
         }
+        let queues = QueueControls::new(&config.queues, services.holds.clone(), &metrics);
+        let queues = Arc::new(queues);
+        let mut sources: Vec<Arc<dyn Source>> = vec![
+            Arc::new(QueueSource {
+                queues: queues.clone(),
+                metrics: metrics.clone(),
+            }),
+            Arc::new(StoreSource(store.clone())),
+            Arc::new(ProcessSource),
+            Arc::new(ActorSource(metrics.clone())),
+        ];
+        sources.extend(services.sources);
+        let log = config.metrics_log.and_then(open_log);
+        let telemetry = Telemetry::new(id.clone(), metrics.clone(), sources, log);
+        let telemetry = Arc::new(telemetry);
+        metrics.events.tell("engine_started", "/engine", "");
+        let handle = EngineHandle {
+            id: id.clone(),
+            started_at: now,
+            telemetry: telemetry.clone(),
+            queues,
+            store: store.clone(),
+            registry: registry.clone(),
+            metrics,
+        };
         let attempts = Arc::new(Attempts::default());
         let (tell, escalated) = watch::channel(None);
         let mut specs = vec![writer_spec(store.clone())];
         specs.extend(services.children);
         specs.extend([
             queues_spec(
-                &config,
+                &handle.queues,
+                config.drain,
                 &Shared {
                     engine: id.clone(),
                     store: store.clone(),
                     registry,
                     attempts: attempts.clone(),
                     holds: services.holds,
+                    metrics: handle.metrics.clone(),
                 },
-                &metrics,
             ),
             stager_spec(store.clone()),
             canceller_spec(id.clone(), store.clone(), attempts),
-            pruner_spec(store.clone(), config.keep_finished),
+            pruner_spec(store, config.keep_finished),
         ]);
+        if telemetry.has_log() {
+            specs.push(metrics_spec(telemetry, config.metrics_interval));
+        }
+        specs.extend((services.above)(&handle));
         let root = Supervisor::new("/engine", Strategy::RestForOne, Intensity::default(), specs)
+            .observed(&handle.metrics)
             .on_escalation(move |why| {
                 tell.send_replace(Some(why));
             })
             .start();
         Ok(Self {
-            id,
+            handle,
             root,
-            store,
             escalated,
         })
     }
 
     pub fn id(&self) -> &str {
-        &self.id
+        &self.handle.id
+    }
+
+    pub fn handle(&self) -> &EngineHandle {
+        &self.handle
     }
 
     /// Resolves with the reason when the engine's supervisors have given up.
@@ -154,13 +231,39 @@ impl Engine {
         }
     }
 
+    /// The engine's children, and how often each was restarted since it was last quiet.
+    pub async fn restarts(&self) -> Vec<(String, u64)> {
+        // A root that has stopped has no children.
+        self.root.send(ListChildren).await.unwrap_or_default()
+    }
+
+    /// Starts no more jobs and lets those that run end, as long as they take or the time lasts.
+    pub async fn drain(&self, time: Duration) {
+        let queues = &self.handle.queues;
+        queues.pause_all();
+        // What has not ended then is handed back by `stop`.
+        let idle = tokio::time::timeout(time, queues.idle()).await.is_ok();
+        let how = if idle { "" } else { "jobs are left" };
+        let events = &self.handle.metrics.events;
+        events.tell("engine_drained", "/engine", how);
+    }
+
     /// Drains the queues and stops the actors, in reverse order of their start.
     pub async fn stop(&self) -> StoreResult<()> {
         // A root that escalated has stopped already.
         let _ = self.root.send(Shutdown).await;
-        let now = Timestamp::now();
-        self.store.release(&self.id, None, &[], now).await?;
-        self.store.engine_stopped(&self.id, now).await
+        let released = self.release().await;
+        let events = &self.handle.metrics.events;
+        events.tell("engine_stopped", "/engine", "");
+        // What was done since the last record is not lost.
+        metrics_actor::write_interval(&self.handle.telemetry).await;
+        released
+    }
+
+    async fn release(&self) -> StoreResult<()> {
+        let (store, id, now) = (&self.handle.store, &self.handle.id, Timestamp::now());
+        store.release(id, None, &[], now).await?;
+        store.engine_stopped(id, now).await
     }
 }
 
@@ -219,24 +322,29 @@ fn pruner_spec(store: Arc<dyn Store>, keep: Duration) -> ChildSpec {
     })
 }
 
-fn queues_spec(config: &EngineConfig, shared: &Shared, metrics: &Arc<Metrics>) -> ChildSpec {
-    let (config, shared, metrics) = (config.clone(), shared.clone(), metrics.clone());
-    let stop_timeout = config.drain + Duration::from_secs(5);
+fn metrics_spec(telemetry: Arc<Telemetry>, interval: Duration) -> ChildSpec {
+    ChildSpec::permanent("metrics", move |guard| {
+        let addr = MetricsActor::new(telemetry.clone(), interval, guard).start();
+        ChildHandle {
+            stop: Box::new(move || {
+                Box::pin(async move {
+                    let _ = addr.send(StopMetrics).await;
+                })
+            }),
+        }
+    })
+}
+
+fn queues_spec(queues: &Arc<QueueControls>, drain: Duration, shared: &Shared) -> ChildSpec {
+    let (queues, shared) = (queues.clone(), shared.clone());
     let mut spec = ChildSpec::permanent("queues", move |guard| {
-        let specs = config
-            .queues
+        let specs = queues
+            .all()
             .iter()
             .map(|queue| {
-                let counters = metrics.queue(queue.name);
-                let (queue, shared, drain) = (queue.clone(), shared.clone(), config.drain);
+                let (queue, shared) = (queue.clone(), shared.clone());
                 let mut spec = ChildSpec::permanent(queue.name, move |guard| {
-                    let addr = QueueSupervisor::new(
-                        queue.clone(),
-                        shared.clone(),
-                        counters.clone(),
-                        guard,
-                    )
-                    .start();
+                    let addr = QueueSupervisor::new(queue.clone(), shared.clone(), guard).start();
                     ChildHandle {
                         stop: Box::new(move || {
                             Box::pin(async move {
@@ -256,11 +364,12 @@ fn queues_spec(config: &EngineConfig, shared: &Shared, metrics: &Arc<Metrics>) -
                 Intensity::default(),
                 specs,
             )
+            .observed(&shared.metrics)
             .guarded(guard)
             .start(),
         )
     });
-    spec.stop_timeout = stop_timeout + Duration::from_secs(5);
+    spec.stop_timeout = drain + Duration::from_secs(10);
     spec
 }
 

@@ -17,11 +17,12 @@ use actix::prelude::*;
 use tokio::sync::watch;
 
 use super::attempts::Attempts;
+use super::controls::{QueueControl, QueueSettings};
 use super::executor::{Abandon, Executor, JobFinished};
 use super::lanes::Holds;
 use super::registry::Registry;
 use super::window::{Next, Window};
-use crate::metrics::{QueueCounters, bump};
+use crate::metrics::{Metrics, bump};
 use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome, Rate, Timestamp, attempt};
 use crate::store::{Completion, Store, StoreError};
 use crate::supervision::{ChildEnded, ChildGuard, EndReason};
@@ -50,16 +51,18 @@ pub(super) struct Shared {
     pub(super) registry: Arc<Registry>,
     pub(super) attempts: Arc<Attempts>,
     pub(super) holds: watch::Receiver<Holds>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// See the module.
 #[allow(missing_debug_implementations, reason = "holds tasks")]
 pub struct QueueSupervisor {
-    config: QueueConfig,
+    name: &'static str,
+    control: Arc<QueueControl>,
+    settings: watch::Receiver<QueueSettings>,
     engine: Arc<str>,
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
-    counters: Arc<QueueCounters>,
     attempts: Arc<Attempts>,
     epoch: Instant,
     window: Window,
@@ -70,6 +73,7 @@ pub struct QueueSupervisor {
     /// Waits for the running jobs to end.
     drained: Vec<tokio::sync::oneshot::Sender<()>>,
     holds: watch::Receiver<Holds>,
+    metrics: Arc<Metrics>,
     guard: ChildGuard,
 }
 
@@ -85,47 +89,39 @@ struct Running {
 #[rtype(result = "()")]
 pub struct Claim;
 
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Pause;
-
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Resume;
-
 /// Claim no more, let what runs end within the time, hand the rest back, stop.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Drain(pub Duration);
 
 impl QueueSupervisor {
-    pub(super) fn new(
-        config: QueueConfig,
-        shared: Shared,
-        counters: Arc<QueueCounters>,
-        guard: ChildGuard,
-    ) -> Self {
+    pub(super) fn new(control: Arc<QueueControl>, shared: Shared, guard: ChildGuard) -> Self {
         let Shared {
             engine,
             store,
             registry,
             attempts,
             holds,
+            metrics,
         } = shared;
+        let settings = control.watch_settings();
+        let begin = *settings.borrow();
         Self {
-            window: Window::new(config.slots, config.prefetch, config.rate),
+            window: Window::new(begin.slots, begin.prefetch, begin.rate),
             epoch: Instant::now(),
             attempts,
-            config,
+            name: control.name,
+            settings,
             engine,
             store,
             registry,
-            counters,
+            control,
             running: HashMap::new(),
             rate_timer: None,
             incarnations: 0,
             drained: Vec::new(),
             holds,
+            metrics,
             guard,
         }
     }
@@ -144,9 +140,9 @@ impl QueueSupervisor {
                 self.window.claim_failed();
                 // Weather is told once, by the store.
                 if error.is_weather() {
-                    tracing::debug!("queue {} waits: {error}", self.config.name);
+                    tracing::debug!("queue {} waits: {error}", self.name);
                 } else {
-                    tracing::error!("queue {} cannot claim: {error}", self.config.name);
+                    tracing::error!("queue {} cannot claim: {error}", self.name);
                 }
                 ctx.notify_later(Claim, POLL);
             }
@@ -170,17 +166,24 @@ impl QueueSupervisor {
                 Next::Nothing => break,
             }
         }
-        bump(&self.counters.running, self.window.running());
+        self.show();
         if self.window.wants_more() {
             self.claim(ctx);
         }
+    }
+
+    fn show(&self) {
+        let (running, counters) = (self.window.running(), &self.control.counters);
+        bump(&counters.running, running);
+        bump(&counters.ready, self.window.ready());
+        self.control.now_running(running);
     }
 
     fn claim(&mut self, ctx: &mut Context<Self>) {
         let Some(look) = self.window.look() else {
             return;
         };
-        let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.config.name);
+        let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.name);
         let claim = async move {
             let now = Timestamp::now();
             if let Some(held) = &look.reconcile {
@@ -228,6 +231,7 @@ impl QueueSupervisor {
             job.clone(),
             self.store.clone(),
             self.attempts.clone(),
+            self.metrics.clone(),
             ctx.address().recipient(),
             guard,
         );
@@ -257,7 +261,7 @@ impl QueueSupervisor {
     fn heed_holds(&mut self, ctx: &mut Context<Self>) {
         {
             let holds = self.holds.borrow_and_update();
-            let held = holds.queues.contains(self.config.name);
+            let held = holds.queues.contains(self.name);
             self.window.hold(held, holds.lanes.clone());
         }
         self.start_ready(ctx);
@@ -272,9 +276,25 @@ impl QueueSupervisor {
         }));
     }
 
+    /// Takes over what an operator says, and hears of every change.
+    fn heed_settings(&mut self, ctx: &mut Context<Self>) {
+        let settings = *self.settings.borrow_and_update();
+        self.window.set(settings);
+        self.start_ready(ctx);
+        self.claim(ctx);
+        let mut settings = self.settings.clone();
+        let changed = async move { settings.changed().await };
+        ctx.spawn(changed.into_actor(self).map(|changed, this, ctx| {
+            // An error cannot be: this actor holds the sender too.
+            if changed.is_ok() {
+                this.heed_settings(ctx);
+            }
+        }));
+    }
+
     /// Opens the queue once nothing of an earlier incarnation is left running.
     fn hand_back_then_open(&mut self, ctx: &mut Context<Self>) {
-        let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.config.name);
+        let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.name);
         let released = async move {
             store
                 .release(&engine, Some(queue), &[], Timestamp::now())
@@ -288,14 +308,14 @@ impl QueueSupervisor {
                         if count > 0 {
                             tracing::info!(
                                 "queue {}: {count} jobs of its predecessor were handed back",
-                                this.config.name
+                                this.name
                             );
                         }
                         this.window.open();
                         this.claim(ctx);
                     }
                     Err(error) => {
-                        tracing::warn!("queue {} cannot open yet: {error}", this.config.name);
+                        tracing::warn!("queue {} cannot open yet: {error}", this.name);
                         ctx.run_later(POLL, Self::hand_back_then_open);
                     }
                 }),
@@ -309,7 +329,8 @@ impl Actor for QueueSupervisor {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.hand_back_then_open(ctx);
         self.heed_holds(ctx);
-        let hint = self.store.hints().queue(self.config.name);
+        self.heed_settings(ctx);
+        let hint = self.store.hints().queue(self.name);
         let addr = ctx.address();
         // The future belongs to this actor: it ends with it.
         ctx.spawn(
@@ -333,6 +354,7 @@ impl Drop for QueueSupervisor {
         for running in self.running.values() {
             running.executor.do_send(Abandon);
         }
+        self.control.now_running(0);
     }
 }
 
@@ -346,7 +368,9 @@ impl Handler<Claim> for QueueSupervisor {
 impl Handler<JobFinished> for QueueSupervisor {
     type Result = ();
     fn handle(&mut self, finished: JobFinished, ctx: &mut Self::Context) {
-        self.counters.finished(finished.state, finished.took);
+        self.control
+            .counters
+            .finished(finished.state, finished.took);
         self.forget(finished.lease, finished.state, ctx);
     }
 }
@@ -390,26 +414,11 @@ impl Handler<ChildEnded> for QueueSupervisor {
             if let Err(error) = settled {
                 tracing::error!("job {} died and could not be settled: {error}", lease.job);
             }
-            this.counters
+            this.control
+                .counters
                 .finished(Some(JobState::Retryable), Duration::ZERO);
             this.forget(lease, Some(JobState::Retryable), ctx);
         }));
-    }
-}
-
-impl Handler<Pause> for QueueSupervisor {
-    type Result = ();
-    fn handle(&mut self, _: Pause, _: &mut Self::Context) {
-        self.window.pause();
-    }
-}
-
-impl Handler<Resume> for QueueSupervisor {
-    type Result = ();
-    fn handle(&mut self, _: Resume, ctx: &mut Self::Context) {
-        self.window.resume();
-        self.start_ready(ctx);
-        self.claim(ctx);
     }
 }
 
@@ -423,7 +432,7 @@ impl Handler<Drain> for QueueSupervisor {
         } else {
             self.drained.push(told);
         }
-        let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.config.name);
+        let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.name);
         let drained = async move { tokio::time::timeout(time, empty).await.is_ok() };
         Box::pin(drained.into_actor(self).then(move |all_done, this, _| {
             if !all_done {
@@ -436,6 +445,7 @@ impl Handler<Drain> for QueueSupervisor {
                 running.executor.do_send(Abandon);
             }
             this.running.clear();
+            this.control.now_running(0);
             async move {
                 if let Err(error) = store
                     .release(&engine, Some(queue), &[], Timestamp::now())

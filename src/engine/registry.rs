@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::task::Task;
+use crate::model::NewJob;
 
 #[derive(Default)]
 pub struct Registry {
@@ -23,6 +24,27 @@ impl Registry {
 
     pub fn task(&self, kind: &str) -> Option<Arc<dyn Task>> {
         self.tasks.get(kind).cloned()
+    }
+}
+
+/// Why no job can be made of what somebody wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderError {
+    UnknownKind { known: String },
+    Arguments(String),
+}
+
+impl Registry {
+    /// A job from a kind and arguments that somebody wrote.
+    pub fn order(&self, kind: &str, args: &str) -> Result<NewJob, OrderError> {
+        if let Some(task) = self.tasks.get(kind) {
+            return task.order(args).map_err(OrderError::Arguments);
+        }
+        let mut known: Vec<&str> = self.tasks.keys().copied().collect();
+        known.sort_unstable();
+        Err(OrderError::UnknownKind {
+            known: known.join(", "),
+        })
     }
 }
 

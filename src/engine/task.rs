@@ -108,6 +108,11 @@ pub trait Task: Send + Sync + 'static {
     fn kind(&self) -> &'static str;
     fn queue(&self) -> &'static str;
     fn retry_policy(&self) -> RetryPolicy;
+    /// A job of this kind from arguments that somebody wrote, or what is wrong with them. A kind that
+    /// only other jobs spawn leaves this out.
+    fn order(&self, _args: &str) -> Result<NewJob, String> {
+        Err("jobs of this kind are made by other jobs alone".to_owned())
+    }
     /// Runs one attempt. A panic costs the attempt and nothing else.
     fn run(&self, context: JobContext) -> TaskFuture;
 }

@@ -8,6 +8,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
+use super::controls::QueueSettings;
 use super::lanes::Lanes;
 use crate::model::{Bucket, ClaimedJob, Lease, Priority, Rate};
 use crate::store::Wanted;
@@ -17,7 +18,6 @@ pub(super) enum Phase {
     /// Hands back what an earlier incarnation left.
     Starting,
     Open,
-    Paused,
     Draining,
 }
 
@@ -68,6 +68,8 @@ pub(super) struct Window {
     prefetch: usize,
     bucket: Option<Bucket>,
     phase: Phase,
+    /// An operator says that nothing more may start.
+    paused: bool,
     /// A service says that nothing of this queue may start now.
     held: bool,
     lanes: Lanes,
@@ -86,14 +88,20 @@ pub(super) struct Window {
     uncertain: bool,
 }
 
+/// Slots beyond the others for urgent jobs.
+fn express(slots: usize) -> usize {
+    (slots / 8).max(1)
+}
+
 impl Window {
     pub(super) fn new(slots: usize, prefetch: usize, rate: Option<Rate>) -> Self {
         Self {
             slots,
-            express: (slots / 8).max(1),
+            express: express(slots),
             prefetch,
             bucket: rate.map(Bucket::new),
             phase: Phase::Starting,
+            paused: false,
             held: false,
             lanes: Lanes::default(),
             passed_over: false,
@@ -107,6 +115,16 @@ impl Window {
 
     pub(super) fn running(&self) -> usize {
         self.running.len()
+    }
+
+    /// Jobs that are held and do not run.
+    pub(super) fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Whether jobs may be claimed and started.
+    fn is_going(&self) -> bool {
+        self.phase == Phase::Open && !self.paused && !self.held
     }
 
     fn room(&self) -> usize {
@@ -125,7 +143,7 @@ impl Window {
             0 => (self.express_room(), true),
             room => (room, false),
         };
-        if self.phase != Phase::Open || self.held || self.claiming.is_some() || room == 0 {
+        if !self.is_going() || self.claiming.is_some() || room == 0 {
             self.hungry = true;
             return None;
         }
@@ -176,8 +194,7 @@ impl Window {
     pub(super) fn wants_more(&self) -> bool {
         self.hungry
             && self.claiming.is_none()
-            && self.phase == Phase::Open
-            && !self.held
+            && self.is_going()
             && (self.passed_over || self.room() * 2 >= self.prefetch.max(1))
     }
 
@@ -185,7 +202,7 @@ impl Window {
     pub(super) fn next(&mut self, now: Duration) -> Next {
         let free = self.slots.saturating_sub(self.running.len());
         let express = (self.slots + self.express).saturating_sub(self.running.len());
-        if self.phase != Phase::Open || self.held || express == 0 {
+        if !self.is_going() || express == 0 {
             return Next::Nothing;
         }
         let mut ready = self.ready.iter();
@@ -238,15 +255,14 @@ impl Window {
         }
     }
 
-    pub(super) fn pause(&mut self) {
-        if self.phase != Phase::Draining {
-            self.phase = Phase::Paused;
-        }
-    }
-
-    pub(super) fn resume(&mut self) {
-        if self.phase == Phase::Paused {
-            self.phase = Phase::Open;
+    /// Takes over what an operator says. Fewer slots take nothing from jobs that run.
+    pub(super) fn set(&mut self, settings: QueueSettings) {
+        self.slots = settings.slots;
+        self.express = express(settings.slots);
+        self.prefetch = settings.prefetch;
+        self.paused = settings.paused;
+        if self.bucket.as_ref().map(Bucket::rate) != settings.rate {
+            self.bucket = settings.rate.map(Bucket::new);
         }
     }
 
@@ -290,6 +306,15 @@ mod tests {
         assert_eq!(window.look(), None, "not before it is open");
         window.open();
         window
+    }
+
+    fn settings(slots: usize) -> QueueSettings {
+        QueueSettings {
+            slots,
+            prefetch: slots,
+            rate: None,
+            paused: false,
+        }
     }
 
     fn asked(window: &mut Window) -> Option<usize> {
@@ -347,10 +372,49 @@ mod tests {
         let mut window = open(2, 2);
         window.look();
         window.claimed(jobs(1));
-        window.pause();
-        assert_eq!(started(&mut window), 0);
-        window.resume();
+        window.set(QueueSettings {
+            paused: true,
+            ..settings(2)
+        });
+        assert_eq!((started(&mut window), window.look()), (0, None));
+        window.set(settings(2));
         assert_eq!(started(&mut window), 1);
+    }
+
+    #[test]
+    fn a_queue_that_is_paused_before_it_opens_opens_when_it_is_resumed() {
+        let mut window = Window::new(2, 2, None);
+        window.set(QueueSettings {
+            paused: true,
+            ..settings(2)
+        });
+        window.open();
+        assert_eq!(window.look(), None);
+        window.set(settings(2));
+        assert_eq!(asked(&mut window), Some(4));
+    }
+
+    #[test]
+    fn slots_and_rate_can_change_while_jobs_run() {
+        let mut window = open(4, 4);
+        window.look();
+        window.claimed(jobs(8));
+        assert_eq!(started(&mut window), 4);
+        window.set(settings(2));
+        window.ended(lease(0), false);
+        window.ended(lease(1), false);
+        assert_eq!(started(&mut window), 0, "two run, and two may");
+        let rate = Rate {
+            count: 1,
+            period: Duration::from_secs(10),
+        };
+        window.set(QueueSettings {
+            rate: Some(rate),
+            ..settings(6)
+        });
+        assert_eq!(started(&mut window), 1);
+        window.set(settings(6));
+        assert_eq!(started(&mut window), 3);
     }
 
     #[test]
@@ -359,7 +423,7 @@ mod tests {
         window.look();
         window.drain();
         window.claimed(jobs(2));
-        window.resume();
+        window.set(settings(2));
         assert_eq!((started(&mut window), window.look()), (0, None));
     }
 

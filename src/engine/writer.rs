@@ -140,6 +140,7 @@ mod tests {
             }],
             drain: Duration::from_secs(1),
             keep_finished: Duration::from_hours(1),
+            ..EngineConfig::default()
         };
         let registry = Arc::new(Registry::default().with(NoOp));
         let engine = Engine::start(

@@ -11,10 +11,12 @@ use super::calls::RiotApi;
 use super::key_ring::KeyRing;
 use super::key_watch::{KeyWatch, StopKeyWatch};
 use super::riot_gate::{GateAddr, RiotGate, StopGate};
+use super::source::LimiterSource;
 use super::weather::Weather;
 use crate::engine::Services;
 use crate::metrics::Metrics;
 use crate::riot::{ApiKey, Transport};
+use crate::store::Store;
 use crate::supervision::{ChildHandle, ChildSpec};
 
 /// Where new keys come from.
@@ -51,15 +53,18 @@ pub struct Gate {
 
 impl Gate {
     /// The gate and its actors, which the engine starts. `queues` are those whose jobs call the API.
+    /// With a store, engines that use it share the key's limits by it, and one that starts anew knows
+    /// what went before.
     pub fn new(
         key: ApiKey,
         source: KeySource,
         transport: Arc<dyn Transport>,
         queues: impl IntoIterator<Item = &'static str>,
+        store: Option<Arc<dyn Store>>,
         metrics: Arc<Metrics>,
     ) -> (Self, Services) {
         let ring = Arc::new(KeyRing::new(key));
-        let weather = Arc::new(Weather::new(queues));
+        let weather = Arc::new(Weather::new(queues).observed(metrics.clone()));
         // Nobody answers at this address; the supervisor puts the real one in its place.
         let (nowhere, _) = actix::dev::channel::channel(1);
         let (tell, addr) = watch::channel(Addr::new(nowhere));
@@ -71,12 +76,19 @@ impl Gate {
             metrics,
         ));
         let gate = Self { api, weather, ring };
-        let mut children = vec![gate.gate_spec(tell, transport, source.remedy().map(Into::into))];
+        let mut children =
+            vec![gate.gate_spec(tell, transport, source.remedy().map(Into::into), store)];
         if source.watch {
             children.push(gate.watch_spec(source, addr));
         }
         let holds = gate.weather.holds();
-        (gate, Services { children, holds })
+        let services = Services {
+            children,
+            holds,
+            sources: vec![Arc::new(LimiterSource(gate.api.clone()))],
+            ..Services::default()
+        };
+        (gate, services)
     }
 
     /// Puts another key in use; calls that wait go on with it. False: it is in use already.
@@ -93,6 +105,7 @@ impl Gate {
         tell: watch::Sender<Addr<RiotGate>>,
         transport: Arc<dyn Transport>,
         remedy: Option<Arc<str>>,
+        store: Option<Arc<dyn Store>>,
     ) -> ChildSpec {
         let (ring, weather) = (self.ring.clone(), self.weather.clone());
         ChildSpec::permanent("riot_gate", move |guard| {
@@ -101,6 +114,7 @@ impl Gate {
                 weather.clone(),
                 transport.clone(),
                 remedy.clone(),
+                store.clone(),
                 guard,
             );
             let addr = gate.start();

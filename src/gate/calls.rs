@@ -19,7 +19,8 @@ use super::riot_gate::{GateAddr, KeyRefused, KeyReplaced, LimiterOf, Verdict};
 use super::weather::Weather;
 use crate::engine::{CancelSignal, JobContext};
 use crate::limiter::{
-    Acquire, AcquireError, Estimate, MethodId, Observation, Permit, RateLimiter, Refused, RefusedBy,
+    Acquire, AcquireError, Estimate, LimiterState, MethodId, Observation, Permit, RateLimiter,
+    Refused, RefusedBy, Snapshot,
 };
 use crate::metrics::Metrics;
 use crate::model::records::{Codec, Payload};
@@ -274,6 +275,17 @@ impl RiotApi {
     pub async fn estimate(&self, route: Route, calls: Vec<(MethodId, u32)>) -> Option<Duration> {
         let (_, limiter) = self.limiters.get(&route)?.clone();
         limiter.send(Estimate { calls }).await.ok()
+    }
+
+    /// How the limiters stand that calls were made through.
+    pub async fn limiter_states(&self) -> Vec<LimiterState> {
+        let limiters: Vec<_> = self.limiters.iter().map(|known| known.1.clone()).collect();
+        let states = limiters.iter().map(|limiter| limiter.send(Snapshot));
+        let states = futures_util::future::join_all(states).await;
+        // One that has died is made anew by the next call.
+        let mut states: Vec<LimiterState> = states.into_iter().flatten().collect();
+        states.sort_by_key(|state| state.route);
+        states
     }
 
     /// Unpacks and reads a document on the CPU pool; a panic of the reader is an error of the document.

@@ -15,6 +15,8 @@ mod key_ring;
 mod key_trial;
 mod key_watch;
 mod riot_gate;
+mod source;
+mod store_board;
 #[cfg(test)]
 mod tests;
 mod weather;

@@ -11,10 +11,12 @@ use tokio::sync::{oneshot, watch};
 use super::calls::observation;
 use super::key_ring::KeyRing;
 use super::key_trial::{KeyState, KeyTrial, Tried};
+use super::store_board::StoreBoard;
 use super::weather::Weather;
 use crate::limiter::{Acquire, RateLimiter};
 use crate::model::{Platform, Priority, Region, Route};
 use crate::riot::{Call, RiotError, Transport};
+use crate::store::Store;
 use crate::supervision::{ChildGuard, EndReason};
 
 /// A call that tries the key has so long, its turn at the limiter included.
@@ -44,6 +46,8 @@ pub struct RiotGate {
     transport: Arc<dyn Transport>,
     /// What a person does about a rejected key; none: somebody else tells.
     remedy: Option<Arc<str>>,
+    /// Where engines of one key share its limits; none: nobody else has it.
+    store: Option<Arc<dyn Store>>,
     trial: KeyTrial,
     /// Callers whose call was refused and who wait for the verdict.
     refused: Vec<oneshot::Sender<Verdict>>,
@@ -57,6 +61,7 @@ impl RiotGate {
         weather: Arc<Weather>,
         transport: Arc<dyn Transport>,
         remedy: Option<Arc<str>>,
+        store: Option<Arc<dyn Store>>,
         guard: ChildGuard,
     ) -> Self {
         Self {
@@ -65,6 +70,7 @@ impl RiotGate {
             weather,
             transport,
             remedy,
+            store,
             trial: KeyTrial::default(),
             refused: Vec::new(),
             retry: None,
@@ -80,10 +86,18 @@ impl RiotGate {
                     actor = "/engine/riot_gate",
                     "/engine/riot_gate/{route} died; it is made anew"
                 );
-                RateLimiter::succeeding(route).start()
+                RateLimiter::succeeding(route)
             }
-            None => RateLimiter::new(route).start(),
+            None => RateLimiter::new(route),
         };
+        let fresh = match &self.store {
+            Some(store) => {
+                let key = self.ring.current().1.fingerprint();
+                fresh.with_board(Arc::new(StoreBoard::new(store.clone(), key.into())))
+            }
+            None => fresh,
+        };
+        let fresh = fresh.start();
         self.limiters.insert(route, fresh.clone());
         fresh
     }

@@ -2,7 +2,7 @@
 //! says to the engine what may not start now, and tells people, once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::breaker::{Breaker, Passage, Turn};
 use super::key_trial::KeyState;
 use crate::engine::Holds;
-use crate::metrics::{Bursts, Telling};
+use crate::metrics::{Bursts, Metrics, Telling};
 use crate::model::Route;
 use crate::riot::RiotError;
 
@@ -43,6 +43,7 @@ pub struct Weather {
     pace: Mutex<Option<Pace>>,
     /// A circuit opened: somebody has to close the books on it in time.
     opened: Notify,
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl Weather {
@@ -56,6 +57,20 @@ impl Weather {
             holds: watch::channel(Holds::default()).0,
             pace: Mutex::new(None),
             opened: Notify::new(),
+            metrics: None,
+        }
+    }
+
+    /// Tells its changes to the metrics log too.
+    #[must_use]
+    pub(super) fn observed(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
+    fn event(&self, event: &'static str, actor: &str, detail: impl Into<String>) {
+        if let Some(metrics) = &self.metrics {
+            metrics.events.tell(event, actor, detail);
         }
     }
 
@@ -98,6 +113,7 @@ impl Weather {
     }
 
     pub(super) fn set_key(&self, state: KeyState) {
+        let was_rejected = matches!(*self.key.borrow(), KeyState::Rejected { .. });
         self.key.send_if_modified(|known| {
             // The end is final.
             let changes = *known != KeyState::Closed && *known != state;
@@ -106,6 +122,19 @@ impl Weather {
             }
             changes
         });
+        match state {
+            KeyState::Rejected { status, .. } if !was_rejected => {
+                self.event(
+                    "key_rejected",
+                    "/engine/riot_gate",
+                    format!("HTTP {status}"),
+                );
+            }
+            KeyState::Valid if was_rejected => {
+                self.event("key_accepted", "/engine/riot_gate", "");
+            }
+            _ => {}
+        }
         self.publish();
     }
 
@@ -174,6 +203,15 @@ impl Weather {
             breaker.ended(sent, good, now, fastrand::f64())
         };
         if let Some(turn) = turn {
+            let actor = format!("/engine/riot_gate/{route}");
+            match turn {
+                Turn::Opened(_) => {
+                    let why = failure.map(ToString::to_string);
+                    self.event("circuit_opened", &actor, why.unwrap_or_default());
+                }
+                Turn::Closed(_) => self.event("circuit_closed", &actor, ""),
+                Turn::StaysOpen(_) => {}
+            }
             tell(route, turn, failure, now);
             self.publish();
             self.opened.notify_one();

@@ -6,12 +6,14 @@
 //!
 //! Deliberately absent: HTTP, keys, retries. What a 429 means for a job is its task's business.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::dev::{MessageResponse, OneshotSender};
 use actix::prelude::*;
 use tokio::time::Instant;
 
+use super::board::Board;
 use super::budget::{Budget, MethodId};
 use super::line::Line;
 use super::margin::Margins;
@@ -31,6 +33,27 @@ const NAP_MAX: Duration = Duration::from_hours(1);
 /// Refusals of one kind are told once while no minute passes without one.
 const BURST_GAP: Duration = Duration::from_mins(1);
 
+/// Exchanges with the board while calls go: usually, and at the most often.
+const EXCHANGE_USUAL: Duration = Duration::from_secs(1);
+const EXCHANGE_MIN: Duration = Duration::from_millis(20);
+/// Pauses after exchanges that brought nothing double so often.
+const FRUITLESS_MAX: u32 = 5;
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How it stands with the board.
+#[derive(Debug, Default)]
+struct Exchange {
+    begun: bool,
+    /// When the last report was sent.
+    last: Duration,
+    under_way: bool,
+    /// Exchanges in a row that brought nothing.
+    fruitless: u32,
+    /// Permits granted until then.
+    granted: u64,
+    timer: Option<(Duration, SpawnHandle)>,
+}
+
 type Grant = OneshotSender<Result<Permit, AcquireError>>;
 
 /// See the module.
@@ -47,6 +70,9 @@ pub struct RateLimiter {
     timer: Option<(Duration, SpawnHandle)>,
     granted: u64,
     given_back: u64,
+    /// Where other engines of the key are, if there may be any.
+    board: Option<Arc<dyn Board>>,
+    exchange: Exchange,
     refused: RefusedCounts,
     bursts: Bursts<RefusedBy>,
 }
@@ -68,6 +94,8 @@ impl RateLimiter {
             timer: None,
             granted: 0,
             given_back: 0,
+            board: None,
+            exchange: Exchange::default(),
             refused: RefusedCounts::default(),
             bursts: Bursts::new(BURST_GAP),
         }
@@ -79,6 +107,14 @@ impl RateLimiter {
             budget: Budget::succeeding(Margins::default(), Duration::ZERO),
             ..Self::new(route)
         }
+    }
+
+    /// A limiter that shares the limits with other engines.
+    #[must_use]
+    pub fn with_board(mut self, board: Arc<dyn Board>) -> Self {
+        self.budget = Budget::shared(Margins::default());
+        self.board = Some(board);
+        self
     }
 
     /// With another bound on the waiting line.
@@ -118,6 +154,107 @@ impl RateLimiter {
         if let Some(at) = next {
             self.wake_at(at, now, ctx);
         }
+        if self.line.len() > 0 && self.budget.wants_grant(now) {
+            self.exchange_soon(ctx);
+        }
+    }
+
+    /// Asks the board for more, but not all the time.
+    fn exchange_soon(&mut self, ctx: &mut Context<Self>) {
+        if self.exchange.under_way {
+            return;
+        }
+        let now = self.now();
+        let earliest = self.exchange.last + EXCHANGE_MIN * (1 << self.exchange.fruitless);
+        if self.exchange.begun && now < earliest {
+            self.exchange_at(earliest, now, ctx);
+        } else {
+            self.exchange_now(ctx);
+        }
+    }
+
+    /// One timer: the earlier one counts.
+    fn exchange_at(&mut self, at: Duration, now: Duration, ctx: &mut Context<Self>) {
+        if let Some((set_for, handle)) = self.exchange.timer {
+            if set_for <= at {
+                return;
+            }
+            ctx.cancel_future(handle);
+        }
+        let handle = ctx.run_later(at.saturating_sub(now), |this, ctx| {
+            this.exchange.timer = None;
+            this.exchange_now(ctx);
+        });
+        self.exchange.timer = Some((at, handle));
+    }
+
+    fn exchange_now(&mut self, ctx: &mut Context<Self>) {
+        let Some(board) = self.board.clone() else {
+            return;
+        };
+        if self.exchange.under_way {
+            return;
+        }
+        let sent = self.now();
+        let granted = u32::try_from(self.granted - self.exchange.granted).unwrap_or(u32::MAX);
+        self.exchange.granted = self.granted;
+        let elapsed = sent.saturating_sub(self.exchange.last).max(EXCHANGE_MIN);
+        self.exchange.begun = true;
+        self.exchange.last = sent;
+        self.exchange.under_way = true;
+        // Those who wait, as many again who come after them, and what went in a second of late.
+        let pace = f64::from(granted) / elapsed.as_secs_f64();
+        let wanted = self.wanted(pace);
+        let report = self.budget.report(sent, &wanted);
+        let asked = board.exchange(self.route, report);
+        let asked = async move { tokio::time::timeout(EXCHANGE_TIMEOUT, asked).await };
+        ctx.spawn(asked.into_actor(self).map(move |answer, this, ctx| {
+            this.exchange.under_way = false;
+            let now = this.now();
+            match answer {
+                Ok(Ok(grant)) => {
+                    this.budget.granted(&grant, sent, now);
+                    // Who has its part need not ask for more all the time.
+                    let more = !this.budget.wants_grant(now);
+                    let fruitless = this.exchange.fruitless + 1;
+                    this.exchange.fruitless = if more {
+                        0
+                    } else {
+                        fruitless.min(FRUITLESS_MAX)
+                    };
+                }
+                Ok(Err(why)) => {
+                    tracing::debug!("the limits of {} cannot be shared now: {why}", this.route);
+                }
+                Err(_) => tracing::debug!("the limits of {} cannot be shared in time", this.route),
+            }
+            if this.line.len() > 0 || !this.budget.is_idle() {
+                this.exchange_at(sent + EXCHANGE_USUAL, now, ctx);
+            }
+            this.pump(ctx);
+        }));
+    }
+
+    /// Calls of each method that are wanted before the next exchange.
+    fn wanted(&mut self, pace: f64) -> Vec<(MethodId, u32)> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a pace of calls is small and not negative; the cast saturates"
+        )]
+        let pace = (pace * EXCHANGE_USUAL.as_secs_f64() * 1.5).ceil() as u32;
+        let mut methods: Vec<MethodId> = self.budget.methods().collect();
+        methods.extend(self.line.methods());
+        methods.sort_unstable();
+        methods.dedup();
+        methods
+            .into_iter()
+            .map(|method| {
+                let waiting = u32::try_from(self.line.waiting_for(method)).unwrap_or(u32::MAX);
+                let more = if waiting > 0 { pace } else { 0 };
+                (method, waiting.saturating_mul(2).saturating_add(more))
+            })
+            .collect()
     }
 
     /// The method of the first waiter whose method may go, or when one may that may not.

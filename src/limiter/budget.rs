@@ -11,6 +11,7 @@ use super::observation::Observation;
 use super::scope::{SETTLE, Scope, Ticket};
 use super::transit::Transit;
 use super::window::Admission;
+use crate::model::budget_share::{BoardGrant, BoardReport, LEASE_MS};
 
 /// A method's name to the limiter; it need not know which there are.
 pub type MethodId = u8;
@@ -54,7 +55,19 @@ pub struct Budget {
     methods: BTreeMap<MethodId, Scope>,
     margins: Margins,
     transit: Transit,
+    board: Option<BoardState>,
 }
+
+/// What is known of the board that engines share limits by.
+#[derive(Debug, Default)]
+struct BoardState {
+    /// When the report was sent that it last answered.
+    answered: Option<Duration>,
+}
+
+/// Without an answer of the board for so long no call goes: others may take it for the end of this
+/// engine a second later.
+const BOARD_TRUSTED: Duration = Duration::from_millis(LEASE_MS.unsigned_abs() - 1_000);
 
 impl Budget {
     pub fn new(margins: Margins) -> Self {
@@ -63,6 +76,7 @@ impl Budget {
             methods: BTreeMap::new(),
             margins,
             transit: Transit::default(),
+            board: None,
         }
     }
 
@@ -74,24 +88,102 @@ impl Budget {
         budget
     }
 
+    /// A budget that several engines share by a board. No call goes before the board has answered.
+    pub fn shared(margins: Margins) -> Self {
+        let mut budget = Self::new(margins);
+        budget.app.share_by_board();
+        budget.board = Some(BoardState::default());
+        budget
+    }
+
     fn method(&mut self, method: MethodId) -> &mut Scope {
-        self.methods
-            .entry(method)
-            .or_insert_with(|| Scope::new(self.margins))
+        let (margins, by_board) = (self.margins, self.board.is_some());
+        self.methods.entry(method).or_insert_with(|| {
+            let mut scope = Scope::new(margins);
+            if by_board {
+                scope.share_by_board();
+            }
+            scope
+        })
+    }
+
+    /// The board was not asked yet, or its answer is too old.
+    fn board_is_silent(&self, now: Duration) -> bool {
+        self.board
+            .as_ref()
+            .is_some_and(|board| board.answered.is_none_or(|at| now > at + BOARD_TRUSTED))
+    }
+
+    /// A call waits for what the board may grant.
+    pub fn wants_grant(&self, now: Duration) -> bool {
+        self.board.is_some()
+            && (self.board_is_silent(now)
+                || self.app.wants_grant()
+                || self.methods.values().any(Scope::wants_grant))
+    }
+
+    /// No place of any window is held.
+    pub fn is_idle(&self) -> bool {
+        self.app.is_idle() && self.methods.values().all(Scope::is_idle)
+    }
+
+    /// What the board is told; `wanted` are the calls of each method that wait. Until it answers, no
+    /// more is used than the report keeps.
+    pub fn report(&mut self, now: Duration, wanted: &[(MethodId, u32)]) -> BoardReport {
+        let total = wanted.iter().map(|(_, calls)| calls).sum();
+        let mut windows = self.app.report(None, now, &self.transit, total);
+        for (&method, scope) in &mut self.methods {
+            let wanted = wanted.iter().find(|(of, _)| *of == method);
+            let wanted = wanted.map_or(0, |(_, calls)| *calls);
+            windows.extend(scope.report(Some(method), now, &self.transit, wanted));
+        }
+        let left = |method| {
+            let left = self.paused_until(method).saturating_sub(now).as_millis();
+            (left > 0).then(|| (method, u32::try_from(left).unwrap_or(u32::MAX)))
+        };
+        let methods = self.methods.keys().map(|method| Some(*method));
+        let pauses = std::iter::once(None).chain(methods).filter_map(left);
+        BoardReport {
+            windows,
+            pauses: pauses.collect(),
+        }
+    }
+
+    /// The board's answer to the report that was sent at `sent`.
+    pub fn granted(&mut self, grant: &BoardGrant, sent: Duration, now: Duration) {
+        for window in &grant.windows {
+            match window.key.method {
+                None => self.app.granted(*window, now),
+                Some(method) => self.method(method).granted(*window, now),
+            }
+        }
+        for (method, left) in &grant.pauses {
+            let until = now + Duration::from_millis(u64::from(*left));
+            match method {
+                None => self.app.hold_until(until),
+                Some(method) => self.method(*method).hold_until(until),
+            }
+        }
+        if let Some(board) = &mut self.board {
+            board.answered = Some(sent);
+        }
     }
 
     /// May any call go?
     pub fn admit_any(&mut self, now: Duration) -> Admission {
+        if self.board_is_silent(now) {
+            return Admission::AfterAnswer;
+        }
         self.app.admit(now, &self.transit)
     }
 
     /// May a call of this method go, as far as the method is concerned?
     pub fn admit_method(&mut self, method: MethodId, now: Duration) -> Admission {
-        let scope = self
-            .methods
-            .entry(method)
-            .or_insert_with(|| Scope::new(self.margins));
-        scope.admit(now, &self.transit)
+        self.method(method);
+        let transit = &self.transit;
+        self.methods
+            .get_mut(&method)
+            .map_or(Admission::Now, |scope| scope.admit(now, transit))
     }
 
     /// May a call of this method go?

@@ -8,6 +8,7 @@
 
 mod actor;
 mod answer;
+mod board;
 mod budget;
 mod line;
 mod margin;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use actor::RateLimiter;
 pub use answer::Pairs;
+pub use board::{Board, MemoryBoard, MemorySeat};
 pub use budget::{Budget, Departure, MethodId, WindowState};
 pub use margin::Margins;
 pub use news::News;

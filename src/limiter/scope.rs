@@ -11,6 +11,7 @@ use super::pause::Pause;
 use super::ramp::Ramp;
 use super::transit::Transit;
 use super::window::{Admission, Mark, Overrun, Window};
+use crate::model::budget_share::{WindowGrant, WindowKey, WindowReport};
 
 /// When the first count shows that the key was in use, calls of before may still be on their way and
 /// not counted. So the second call waits, and its count is believed.
@@ -40,6 +41,8 @@ pub(super) struct Scope {
     others_told: Option<Duration>,
     in_flight: u32,
     departed: u64,
+    /// Several engines share the limits by a board.
+    by_board: bool,
     ramp: Ramp,
     pause: Pause,
 }
@@ -55,6 +58,7 @@ impl Scope {
             others_told: None,
             in_flight: 0,
             departed: 0,
+            by_board: false,
             ramp: Ramp::default(),
             pause: Pause::default(),
         }
@@ -210,6 +214,9 @@ impl Scope {
             } else {
                 let mut window = Window::new(seconds, limit, self.margins);
                 window.counted(answer.received);
+                if self.by_board {
+                    window.share_by_board(self.in_flight);
+                }
                 self.windows.insert(seconds, window);
                 changed = true;
             }
@@ -264,6 +271,62 @@ impl Scope {
             // During a pause nothing goes, but places become free.
             free.max(self.pause.until())
         }
+    }
+
+    /// Several engines share the limits by a board from now on.
+    pub(super) fn share_by_board(&mut self) {
+        self.by_board = true;
+        for window in self.windows.values_mut() {
+            window.share_by_board(self.in_flight);
+        }
+    }
+
+    /// A window waits for what the board may have.
+    pub(super) fn wants_grant(&self) -> bool {
+        self.windows
+            .values()
+            .any(|window| window.wants_grant(self.in_flight))
+    }
+
+    /// What the board granted of a window, which may be new here.
+    pub(super) fn granted(&mut self, grant: WindowGrant, now: Duration) {
+        let seconds = grant.key.seconds;
+        if !self.windows.contains_key(&seconds) {
+            // Answers will tell if that is no limit any more.
+            let window = Window::new(seconds, grant.limit, self.margins);
+            self.windows.insert(seconds, window);
+            self.known_since = now;
+            self.known = true;
+        }
+        if let Some(window) = self.windows.get_mut(&seconds) {
+            window.granted(grant);
+        }
+    }
+
+    pub(super) fn report(
+        &mut self,
+        method: Option<u8>,
+        now: Duration,
+        transit: &Transit,
+        wanted: u32,
+    ) -> Vec<WindowReport> {
+        self.advance(now, transit);
+        let times = [transit.floor(), transit.mean()];
+        let in_flight = self.in_flight;
+        self.windows
+            .iter_mut()
+            .map(|(&seconds, window)| {
+                let key = WindowKey { method, seconds };
+                window.report(key, now, times, in_flight, wanted)
+            })
+            .collect()
+    }
+
+    /// No place of any window is held.
+    pub(super) fn is_idle(&self) -> bool {
+        self.windows
+            .values()
+            .all(|window| window.used(self.in_flight) == 0)
     }
 
     /// Nobody before that.

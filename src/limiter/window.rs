@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use super::margin::{Margin, Margins};
 use super::slots::Slots;
+use crate::model::budget_share::{WindowGrant, WindowKey, WindowReport};
 
 /// When a call may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,9 @@ impl Admission {
         }
     }
 }
+
+/// Moments that a report tells apart.
+const REPORTED: u32 = 16;
 
 /// Others who use a window are expected back for so long.
 const SHARED: Duration = Duration::from_mins(10);
@@ -74,6 +78,15 @@ pub(super) struct Window {
     margin: Margin,
     /// A 429 told that others use it; so it is taken to be until then.
     shared_until: Duration,
+    /// Places that may be held, where several engines share the limit by a board; and the part of it
+    /// that is ours when all want it.
+    cap: Option<Cap>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Cap {
+    places: u32,
+    part: u32,
 }
 
 impl Window {
@@ -88,6 +101,7 @@ impl Window {
             others: Slots::new(span),
             margin: Margin::new(margins, span),
             shared_until: Duration::ZERO,
+            cap: None,
         }
     }
 
@@ -97,6 +111,71 @@ impl Window {
 
     pub(super) fn set_limit(&mut self, limit: u32) {
         self.limit = limit.max(1);
+    }
+
+    /// Places that may be held.
+    fn allowed(&self) -> u32 {
+        self.cap
+            .map_or(self.limit, |cap| cap.places.min(self.limit))
+    }
+
+    /// From now on it is shared by a board, which has granted nothing yet but what is held.
+    pub(super) fn share_by_board(&mut self, in_flight: u32) {
+        self.cap = Some(Cap {
+            places: self.used(in_flight),
+            part: 0,
+        });
+    }
+
+    /// The board has more than it granted.
+    pub(super) fn wants_grant(&self, in_flight: u32) -> bool {
+        self.cap
+            .is_some_and(|cap| cap.places < self.limit && self.used(in_flight) >= cap.places)
+    }
+
+    pub(super) fn granted(&mut self, grant: WindowGrant) {
+        self.cap = Some(Cap {
+            places: grant.cap,
+            part: grant.part,
+        });
+    }
+
+    /// What the board is told. Until it answers no more is used than is kept.
+    pub(super) fn report(
+        &mut self,
+        key: WindowKey,
+        now: Duration,
+        [floor, round_trip]: [Duration; 2],
+        in_flight: u32,
+        wanted: u32,
+    ) -> WindowReport {
+        let used = self.used(in_flight);
+        let keep = self
+            .cap
+            .map_or(used, |cap| cap.places.min(cap.part.max(used)));
+        self.cap = self.cap.map(|cap| Cap {
+            places: keep,
+            ..cap
+        });
+        let after = self.span + self.margin.at(now);
+        let mut places: Vec<(u32, u32)> = Vec::new();
+        // Rounded up to a few moments: a row of the board is small, and never too early.
+        let step = (millis(self.span) / REPORTED).max(1);
+        let in_flight = (in_flight > 0).then_some((now + after + round_trip, in_flight));
+        for (free_at, calls) in self.releases(after, floor).chain(in_flight) {
+            let free_in = millis(free_at.saturating_sub(now)).div_ceil(step) * step;
+            match places.last_mut() {
+                Some((at, sum)) if *at == free_in => *sum += calls,
+                _ => places.push((free_in, calls)),
+            }
+        }
+        WindowReport {
+            key,
+            limit: self.limit,
+            places,
+            wanted,
+            keep,
+        }
     }
 
     /// Places that are held, with those of calls in flight.
@@ -121,7 +200,7 @@ impl Window {
     /// When one more call may go. `advance` comes first.
     pub(super) fn admit(&self, now: Duration, floor: Duration, in_flight: u32) -> Admission {
         let used = self.used(in_flight);
-        let Some(over) = used.checked_sub(self.limit) else {
+        let Some(over) = used.checked_sub(self.allowed()) else {
             return Admission::Now;
         };
         match self.nth_release(now, floor, over) {
@@ -219,6 +298,10 @@ impl Window {
         in_flight: u32,
         [sent, received]: [Duration; 2],
     ) -> (u32, bool) {
+        if self.cap.is_some() {
+            // The calls of others are on the board.
+            return (0, false);
+        }
         let ours = mark.map_or(in_flight + self.ours.remembered(), |mark| mark.ours + later);
         let others = count.saturating_sub(ours);
         // Where a 429 told of others, rather too many of them are assumed than too few.
@@ -273,4 +356,8 @@ impl Window {
         }
         news
     }
+}
+
+fn millis(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }

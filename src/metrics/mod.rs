@@ -1,6 +1,15 @@
-//! Counters of what the actors did. Cheap on the hot path: relaxed atomics, looked up once.
+//! What the actors did, and the actor metrics log.
+//!
+//! Counters are cheap on the hot path: relaxed atomics, looked up once. `sample` and `telemetry` read
+//! them now and then and write what changed; `events` are told one by one.
 
+mod actors;
 mod bursts;
+mod events;
+pub mod process;
+mod rotating;
+mod sample;
+mod telemetry;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,9 +17,15 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 
+pub use actors::{ActorState, Actors};
 pub use bursts::{Bursts, Telling};
+pub use events::{Event, Events, FailedAttempt};
+pub use rotating::{LogFiles, RotatingFile};
+pub use sample::{Sample, WindowSample};
+pub use telemetry::{Reading, Source, Telemetry, VERSION, open_log};
 
 use crate::model::JobState;
+use crate::model::histogram::Histogram;
 
 /// All counters of one process.
 #[derive(Debug, Default)]
@@ -20,18 +35,23 @@ pub struct Metrics {
     pub calls: AtomicU64,
     /// Answers that said 429.
     pub rate_limited: AtomicU64,
+    pub actors: Actors,
+    pub events: Events,
 }
 
 /// What became of the attempts of one queue.
 #[derive(Debug, Default)]
 pub struct QueueCounters {
     pub running: AtomicU64,
+    /// Jobs held ready in memory beyond them.
+    pub ready: AtomicU64,
     pub processed: AtomicU64,
     pub retried: AtomicU64,
     pub snoozed: AtomicU64,
     pub failed: AtomicU64,
     /// Time that attempts took, summed, in microseconds.
     pub busy_us: AtomicU64,
+    pub times: Histogram,
 }
 
 impl Metrics {
@@ -41,7 +61,7 @@ impl Metrics {
 }
 
 impl QueueCounters {
-    pub fn finished(&self, state: Option<JobState>, took: Duration) {
+    pub fn finished(&self, state: Option<JobState>, duration: Duration) {
         let counter = match state {
             Some(JobState::Completed | JobState::Blocked) => &self.processed,
             Some(JobState::Retryable | JobState::Available) => &self.retried,
@@ -51,8 +71,9 @@ impl QueueCounters {
             }
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let took = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         self.busy_us.fetch_add(took, Ordering::Relaxed);
+        self.times.note(duration);
     }
 }
 

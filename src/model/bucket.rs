@@ -1,5 +1,6 @@
 //! A token bucket that holds one period's worth: so many in so long, all at once if none went before.
 
+use std::fmt;
 use std::time::Duration;
 
 /// So many in each period.
@@ -26,6 +27,20 @@ impl Rate {
             count: count.ok_or_else(wrong)?,
             period,
         })
+    }
+}
+
+impl fmt::Display for Rate {
+    /// As `parse` reads it; a period of no name in seconds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = match self.period.as_secs() {
+            1 => "s",
+            60 => "m",
+            3_600 => "h",
+            86_400 => "d",
+            seconds => return write!(f, "{}/{seconds}s", self.count),
+        };
+        write!(f, "{}/{unit}", self.count)
     }
 }
 
@@ -60,6 +75,10 @@ impl Bucket {
 }
 
 impl Bucket {
+    pub fn rate(&self) -> Rate {
+        self.rate
+    }
+
     /// The last token taken was not used.
     pub fn give_back(&mut self) {
         let token = self.rate.period / self.rate.count;

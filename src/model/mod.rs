@@ -3,7 +3,9 @@
 
 pub mod attempt;
 mod bucket;
+pub mod budget_share;
 mod database_url;
+pub mod histogram;
 pub mod ids;
 pub mod job;
 pub mod records;

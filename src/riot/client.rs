@@ -123,6 +123,31 @@ pub enum Method {
     Status,
 }
 
+impl Method {
+    const ALL: [Self; 6] = [
+        Self::AccountByRiotId,
+        Self::SummonerByPuuid,
+        Self::MatchIds,
+        Self::Match,
+        Self::Timeline,
+        Self::Status,
+    ];
+
+    /// The name of a method by its number, as limiters know it.
+    pub fn name(number: u8) -> &'static str {
+        let known = Self::ALL.iter().find(|method| **method as u8 == number);
+        match known {
+            Some(Self::AccountByRiotId) => "account-by-riot-id",
+            Some(Self::SummonerByPuuid) => "summoner",
+            Some(Self::MatchIds) => "match-ids",
+            Some(Self::Match) => "match",
+            Some(Self::Timeline) => "timeline",
+            Some(Self::Status) => "status",
+            None => "unknown",
+        }
+    }
+}
+
 /// One call: where, what, and under which limit it counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {

@@ -1,7 +1,7 @@
 //! Which database a URL means, and how to open it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -47,6 +47,17 @@ impl Location {
         match self {
             Self::Sqlite(_) => "sqlite",
             Self::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Whether this is the database that an engine shows so.
+    pub fn is_shown_as(&self, theirs: &str) -> bool {
+        match self {
+            Self::Sqlite(path) => {
+                let real = |path: &Path| std::fs::canonicalize(path).unwrap_or(path.to_owned());
+                real(path) == real(Path::new(theirs))
+            }
+            Self::Postgres(settings) => settings.address.to_string() == theirs,
         }
     }
 

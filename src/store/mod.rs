@@ -33,6 +33,8 @@ use tokio::sync::Notify;
 pub use error::StoreError;
 pub use location::Location;
 
+use crate::model::budget_share::{BoardGrant, BoardReport};
+use crate::model::histogram::Times;
 use crate::model::records::{
     MatchRecord, MissingPayload, Payload, PayloadKind, PlayerRecord, TimelineRecord,
 };
@@ -101,6 +103,25 @@ pub struct Enqueued {
     pub id: JobId,
     /// An open job with this key was there already.
     pub joined: bool,
+}
+
+/// Which jobs to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobFilter {
+    pub state: Option<JobState>,
+    pub kind: Option<String>,
+    pub queue: Option<String>,
+    /// Only jobs that were enqueued before this one.
+    pub before: Option<JobId>,
+    pub limit: usize,
+}
+
+/// Open jobs of a queue in one state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenCount {
+    pub queue: String,
+    pub state: JobState,
+    pub jobs: u64,
 }
 
 /// Many jobs under one handle: a job that ends with the last of them.
@@ -222,8 +243,6 @@ pub struct Census {
     pub matches: u64,
     pub timelines: u64,
     pub open_jobs: u64,
-    /// On the disk, with indexes.
-    pub bytes: u64,
 }
 
 /// This process, as other engines know it.
@@ -236,6 +255,15 @@ pub struct EngineInfo {
     pub version: &'static str,
 }
 
+/// Who reports on a board of budgets, and on which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetSeat {
+    pub key_fingerprint: Arc<str>,
+    pub route: &'static str,
+    /// New for every life of a limiter.
+    pub engine: Arc<str>,
+}
+
 /// Commits of the writer, for people and the metrics log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WriterStats {
@@ -243,6 +271,10 @@ pub struct WriterStats {
     pub commands: u64,
     /// Writes refused because their lease was no longer theirs.
     pub stale: u64,
+    /// Commands that wait for the writer now.
+    pub waiting: u64,
+    /// How long its commits took, from the first command of a group to the disk.
+    pub times: Times,
 }
 
 /// Hints that a queue may have work: set by commits, coalesced, never the truth (the claim is).
@@ -331,9 +363,23 @@ pub trait Store: Send + Sync + fmt::Debug {
         keep: &[Lease],
         now: Timestamp,
     ) -> StoreResult<usize>;
+    /// Puts an engine's report of a key's use of a route on the board that engines of the key share, and
+    /// takes what it may use.
+    async fn share_budget(
+        &self,
+        seat: BudgetSeat,
+        report: BoardReport,
+        now: Timestamp,
+    ) -> StoreResult<BoardGrant>;
     async fn engine_started(&self, engine: EngineInfo, now: Timestamp) -> StoreResult<()>;
     async fn engine_stopped(&self, engine: &str, now: Timestamp) -> StoreResult<()>;
     async fn job(&self, id: JobId) -> StoreResult<Option<JobRecord>>;
+    /// Those of these jobs that there are, in any order.
+    async fn jobs_by_id(&self, ids: &[JobId]) -> StoreResult<Vec<JobRecord>>;
+    /// Newest first.
+    async fn list_jobs(&self, filter: &JobFilter) -> StoreResult<Vec<JobRecord>>;
+    /// What is open, by queue and state; none of a queue and state: no line.
+    async fn open_counts(&self) -> StoreResult<Vec<OpenCount>>;
     /// Jobs not in a final state.
     async fn open_jobs(&self) -> StoreResult<u64>;
 
@@ -359,6 +405,10 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     fn hints(&self) -> &Hints;
     fn writer_stats(&self) -> WriterStats;
+    /// What the database takes on the disk; none if it does not tell.
+    async fn size_bytes(&self) -> StoreResult<Option<u64>> {
+        Ok(None)
+    }
     /// Resolves when the writer has died and must be started again.
     async fn writer_died(&self) -> String;
     fn restart_writer(&self) -> StoreResult<()>;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 
-use super::{Census, StoreError, StoreResult, StoredMatches, StoredPlayer, YearlyStats};
+use super::{Census, OpenCount, StoreError, StoreResult, StoredMatches, StoredPlayer, YearlyStats};
 use crate::model::job::AttemptError;
 use crate::model::records::{Codec, MatchClass, ParticipantRecord, Payload, PayloadKind};
 use crate::model::statistics::{GameFacts, YearlyTally};
@@ -275,18 +275,37 @@ pub(super) fn stored_from(rows: Vec<(i16, String, String)>) -> StoreResult<Store
     Ok(stored)
 }
 
+/// Open jobs: (queue, state, how many). A queue and state may come twice.
+pub(super) type CountTuple = (String, String, i64);
+
+pub(super) fn counts_from(rows: Vec<CountTuple>) -> StoreResult<Vec<OpenCount>> {
+    let mut counts: Vec<OpenCount> = Vec::new();
+    for (queue, state, jobs) in rows {
+        let state = state.parse().map_err(StoreError::Unexpected)?;
+        let jobs = u64::try_from(jobs).unwrap_or(0);
+        // What may have killed an engine is counted apart, and is available all the same.
+        match counts
+            .iter_mut()
+            .find(|count| count.queue == queue && count.state == state)
+        {
+            Some(count) => count.jobs += jobs,
+            None => counts.push(OpenCount { queue, state, jobs }),
+        }
+    }
+    Ok(counts)
+}
+
 /// The columns of `Census`, in their order.
-pub(super) type CensusTuple = (i64, i64, i64, i64, i64);
+pub(super) type CensusTuple = (i64, i64, i64, i64);
 
 pub(super) fn census_from(row: CensusTuple) -> Census {
     let count = |number| u64::try_from(number).unwrap_or(0);
-    let (players, matches, timelines, open_jobs, bytes) = row;
+    let (players, matches, timelines, open_jobs) = row;
     Census {
         players: count(players),
         matches: count(matches),
         timelines: count(timelines),
         open_jobs: count(open_jobs),
-        bytes: count(bytes),
     }
 }
 

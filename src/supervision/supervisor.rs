@@ -10,12 +10,15 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
 use super::budget::{Intensity, RestartBackoff, RestartBudget};
 use super::guard::{ChildEnded, ChildGuard, EndReason};
+use crate::metrics::Metrics;
+use crate::model::Timestamp;
 
 pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -97,6 +100,7 @@ pub struct Supervisor {
     incarnations: u64,
     guard: Option<ChildGuard>,
     on_escalation: Option<Box<dyn FnOnce(String)>>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 /// Stops the children in reverse order; answered when the last has stopped.
@@ -137,6 +141,7 @@ impl Supervisor {
             incarnations: 0,
             guard: None,
             on_escalation: None,
+            metrics: None,
         }
     }
 
@@ -154,6 +159,37 @@ impl Supervisor {
         self
     }
 
+    /// Tells of its children's lives.
+    #[must_use]
+    pub fn observed(mut self, metrics: &Arc<Metrics>) -> Self {
+        self.metrics = Some(metrics.clone());
+        self
+    }
+
+    fn tell(&self, event: &'static str, path: &str, detail: &str) {
+        if let Some(metrics) = &self.metrics {
+            metrics.events.tell(event, path, detail);
+        }
+    }
+
+    fn tell_started(&self, path: &str) {
+        if let Some(metrics) = &self.metrics {
+            let again = metrics.actors.started(path, Timestamp::now());
+            let event = if again {
+                "actor_restarted"
+            } else {
+                "actor_started"
+            };
+            metrics.events.tell(event, path, "");
+        }
+    }
+
+    fn tell_ended(&self, path: &str) {
+        if let Some(metrics) = &self.metrics {
+            metrics.actors.ended(path, Timestamp::now());
+        }
+    }
+
     fn start_child(&mut self, index: usize, ctx: &mut Context<Self>) {
         self.incarnations += 1;
         let child = &mut self.children[index];
@@ -165,6 +201,8 @@ impl Supervisor {
             ctx.address().recipient(),
         );
         child.handle = Some((child.spec.start)(guard));
+        let path = format!("{}/{}", self.path, self.children[index].spec.name);
+        self.tell_started(&path);
     }
 
     /// Stops children `from..`, each within its time: in reverse order where one leans on another, all
@@ -215,17 +253,20 @@ impl Supervisor {
         };
         let child = &mut self.children[index];
         child.handle = None;
-        if !restart {
-            return;
-        }
         let path = format!("{}/{}", self.path, child.spec.name);
         if let EndReason::Died(cause) = reason {
             tracing::error!(actor = path, "{path} died: {cause}");
+            self.tell("actor_died", &path, cause);
+        }
+        self.tell_ended(&path);
+        if !restart {
+            return;
         }
         if !self.budget.spend(self.epoch.elapsed()) {
             self.escalate(format!("{path} died too often; last: {reason:?}"), ctx);
             return;
         }
+        let child = &mut self.children[index];
         let (pause, restarts) =
             child
                 .spec
@@ -261,6 +302,7 @@ impl Supervisor {
 
     fn escalate(&mut self, why: String, ctx: &mut Context<Self>) {
         tracing::error!(actor = self.path, "{} gives up: {why}", self.path);
+        self.tell("escalated", &self.path, &why);
         self.phase = Phase::Stopping;
         let stopped = self.stop_from(0);
         ctx.spawn(stopped.into_actor(self).map(move |(), this, ctx| {

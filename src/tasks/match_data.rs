@@ -88,6 +88,24 @@ impl Task for MatchSync {
         self.policies.matches
     }
 
+    fn order(&self, args: &str) -> Result<NewJob, String> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Order {
+            match_id: MatchId,
+            #[serde(default)]
+            timeline: bool,
+        }
+        let order: Order = serde_json::from_str(args).map_err(|error| error.to_string())?;
+        Ok(job(
+            order.match_id,
+            order.timeline,
+            None,
+            Priority::DEFAULT,
+            self.policies.matches,
+        ))
+    }
+
     fn run(&self, context: JobContext) -> TaskFuture {
         let (api, timelines) = (self.api.clone(), self.policies.timelines);
         Box::pin(async move {

@@ -66,6 +66,54 @@ impl PlayerSyncArgs {
     }
 }
 
+/// The same as somebody writes it: the name in one or in two parts, the year left out or not checked.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    #[serde(default)]
+    riot_id: Option<RiotId>,
+    #[serde(default)]
+    game_name: Option<String>,
+    #[serde(default)]
+    tag_line: Option<String>,
+    platform: Platform,
+    #[serde(default)]
+    year: Option<i16>,
+    #[serde(default = "yes")]
+    timelines: bool,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Order {
+    fn into_args(self, now: Timestamp) -> Result<PlayerSyncArgs, String> {
+        let riot_id = match (self.riot_id, self.game_name, self.tag_line) {
+            (Some(riot_id), None, None) => riot_id,
+            (None, Some(name), Some(tag)) => {
+                RiotId::new(&name, &tag).map_err(|error| error.to_string())?
+            }
+            _ => {
+                return Err(
+                    "name the player by riot_id (\"Name#TAG\"), or by game_name and tag_line"
+                        .to_owned(),
+                );
+            }
+        };
+        let year = self.year.or_else(|| now.year()).unwrap_or(Year::FIRST);
+        Ok(PlayerSyncArgs {
+            riot_id,
+            platform: self.platform,
+            year: Year::new(year, now).map_err(|error| error.to_string())?,
+            timelines: self.timelines,
+            dry_run: self.dry_run,
+        })
+    }
+}
+
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct PlayerSync {
@@ -92,6 +140,12 @@ impl Task for PlayerSync {
 
     fn retry_policy(&self) -> RetryPolicy {
         self.policies.player
+    }
+
+    fn order(&self, args: &str) -> Result<NewJob, String> {
+        let order: Order = serde_json::from_str(args).map_err(|error| error.to_string())?;
+        let args = order.into_args(Timestamp::now())?;
+        Ok(args.job(Priority::DEFAULT, self.policies.player))
     }
 
     fn run(&self, context: JobContext) -> TaskFuture {

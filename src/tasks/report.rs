@@ -1,6 +1,6 @@
 //! What people and programs see of a job: its progress and its result, from its row alone. Pure.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{MatchSync, PlayerSync, TimelineSync};
@@ -8,7 +8,8 @@ use crate::model::rollup::FailedChild;
 use crate::model::{JobRecord, JobState};
 
 /// A player job's counts, while it runs and when it is done.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PlayerReport {
     pub total_matches: u64,
     pub existing_matches: u64,
@@ -106,10 +107,13 @@ pub fn job_document(job: &JobRecord) -> Value {
         "attempt": job.attempt, "step": step, "percent": percent(job),
         "started_at": job.started_at.map(|at| at.to_string()), "finished_at": job.finished_at.map(|at| at.to_string()),
     });
-    let last_error = job
-        .errors
-        .last()
-        .filter(|_| job.state != JobState::Completed);
+    // While it runs again, what it does is more than what went wrong before.
+    let last_error = job.errors.last().filter(|_| {
+        !matches!(
+            job.state,
+            JobState::Completed | JobState::Running | JobState::Blocked
+        )
+    });
     if let Some(error) = last_error {
         document["error"] = json!({
             "kind": error.failure.kind, "message": error.failure.message,

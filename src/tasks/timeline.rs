@@ -74,6 +74,16 @@ impl Task for TimelineSync {
         self.policy
     }
 
+    fn order(&self, args: &str) -> Result<NewJob, String> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Order {
+            match_id: MatchId,
+        }
+        let Order { match_id } = serde_json::from_str(args).map_err(|error| error.to_string())?;
+        Ok(job(match_id, None, Priority::DEFAULT, self.policy))
+    }
+
     fn run(&self, context: JobContext) -> TaskFuture {
         let api = self.api.clone();
         Box::pin(async move {

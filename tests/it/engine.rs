@@ -54,6 +54,7 @@ fn config() -> EngineConfig {
         queues: vec![queue("q"), queue("other")],
         drain: Duration::from_millis(50),
         keep_finished: Duration::from_hours(1),
+        ..EngineConfig::default()
     }
 }
 

@@ -8,7 +8,7 @@ use riftsync::model::{
     After, Failure, JobId, JobState, Lease, NewJob, OnFailure, Outcome, Priority, Timestamp,
     attempt,
 };
-use riftsync::store::{Cancelled, Completion, Effect, Fenced, Retried, Store, Wanted};
+use riftsync::store::{Cancelled, Completion, Effect, Fenced, JobFilter, Retried, Store, Wanted};
 use serde_json::json;
 
 use crate::place::on_each_store;
@@ -68,6 +68,8 @@ on_each_store! { tokio::test;
     a_running_job_that_is_to_be_cancelled_is_neither_tried_again_nor_handed_back,
     a_failed_job_that_is_retried_has_all_its_attempts_and_keeps_its_history,
     finished_jobs_are_pruned_a_few_at_a_time_and_open_ones_stay,
+    jobs_are_listed_newest_first_by_what_they_are_and_in_pages,
+    open_jobs_are_counted_by_queue_and_state_whatever_they_wait_for,
 }
 
 async fn a_second_open_job_with_a_key_joins_the_first_and_lends_it_its_priority(
@@ -531,4 +533,110 @@ async fn finished_jobs_are_pruned_a_few_at_a_time_and_open_ones_stay(store: Arc<
     assert_eq!(store.prune(later, 2).await.unwrap(), 2);
     assert_eq!(store.prune(later, 2).await.unwrap(), 1);
     assert_eq!(store.open_jobs().await.unwrap(), 1);
+}
+
+async fn jobs_are_listed_newest_first_by_what_they_are_and_in_pages(store: Arc<dyn Store>) {
+    let mut elsewhere = new_job("l", None);
+    elsewhere.queue = "p";
+    let jobs = vec![
+        new_job("k", None),
+        elsewhere,
+        new_job("k", None),
+        new_job("k", None),
+    ];
+    let enqueued = store.enqueue(jobs, NOW).await.unwrap();
+    let ids: Vec<JobId> = enqueued.into_iter().map(|job| job.id).collect();
+    let running = claim_one(&*store, "q").await.job;
+    let list = async |filter: JobFilter| -> Vec<JobId> {
+        let jobs = store.list_jobs(&filter).await.unwrap();
+        jobs.into_iter().map(|job| job.id).collect()
+    };
+    let all = JobFilter {
+        limit: 10,
+        ..JobFilter::default()
+    };
+    assert_eq!(
+        list(all.clone()).await,
+        ids.iter().rev().copied().collect::<Vec<_>>()
+    );
+    let first = JobFilter {
+        limit: 2,
+        ..all.clone()
+    };
+    assert_eq!(list(first).await, [ids[3], ids[2]]);
+    let second = JobFilter {
+        before: Some(ids[2]),
+        ..all.clone()
+    };
+    assert_eq!(list(second).await, [ids[1], ids[0]]);
+    let of_kind = JobFilter {
+        kind: Some("l".to_owned()),
+        ..all.clone()
+    };
+    assert_eq!(list(of_kind).await, [ids[1]]);
+    let of_queue = JobFilter {
+        queue: Some("q".to_owned()),
+        state: Some(JobState::Available),
+        ..all.clone()
+    };
+    assert_eq!(list(of_queue).await, [ids[3], ids[2]]);
+    let of_state = JobFilter {
+        state: Some(JobState::Running),
+        ..all
+    };
+    assert_eq!(list(of_state).await, [running]);
+    let known = store.jobs_by_id(&[ids[1], JobId(99), ids[0]]).await;
+    let mut known: Vec<JobId> = known.unwrap().into_iter().map(|job| job.id).collect();
+    known.sort();
+    assert_eq!(known, [ids[0], ids[1]]);
+}
+
+async fn open_jobs_are_counted_by_queue_and_state_whatever_they_wait_for(store: Arc<dyn Store>) {
+    let later = NewJob {
+        run_at: Some(NOW + Duration::from_secs(9)),
+        ..new_job("k", None)
+    };
+    let first = store
+        .enqueue(vec![new_job("k", None), new_job("k", None), later], NOW)
+        .await
+        .unwrap()[0]
+        .id;
+    let after = NewJob {
+        after: After {
+            jobs: vec![first],
+            on_failure: OnFailure::Cancel,
+        },
+        ..new_job("k", None)
+    };
+    store.enqueue(vec![after], NOW).await.unwrap();
+    let batch = vec![NewJob {
+        queue: "p",
+        ..new_job("k", None)
+    }];
+    store.enqueue_batch(batch, NOW).await.unwrap();
+    let lease = claim_one(&*store, "q").await;
+    let counts = async || {
+        let counts = store.open_counts().await.unwrap();
+        let mut counts: Vec<_> = counts
+            .into_iter()
+            .map(|count| (count.queue, count.state.as_str(), count.jobs))
+            .collect();
+        counts.sort();
+        counts
+    };
+    let line = |queue: &str, state, jobs| (queue.to_owned(), state, jobs);
+    let expected = vec![
+        line("default", "blocked", 1),
+        line("p", "available", 1),
+        line("q", "available", 1),
+        line("q", "blocked", 1),
+        line("q", "running", 1),
+        line("q", "scheduled", 1),
+    ];
+    assert_eq!(counts().await, expected);
+    // One that ran when its engine died is available like the others.
+    store.rescue("e2", NOW).await.unwrap();
+    assert!(counts().await.contains(&line("q", "available", 2)));
+    let ended = settle(&*store, lease, end(Outcome::Complete(json!(1)))).await;
+    assert_eq!(ended, Fenced::Stale);
 }

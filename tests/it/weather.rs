@@ -176,6 +176,7 @@ async fn what_a_person_waits_for_is_called_within_one_window_of_a_crawl() {
         KeySource::default(),
         Arc::new(RiotClient::new(base).unwrap()),
         tasks::API_QUEUES,
+        Some(store.clone()),
         metrics.clone(),
     );
     let registry = Arc::new(tasks::registry(&gate.api, Policies::default()));
@@ -183,6 +184,7 @@ async fn what_a_person_waits_for_is_called_within_one_window_of_a_crawl() {
         queues: tasks::queues(),
         drain: Duration::from_millis(100),
         keep_finished: Duration::from_hours(1),
+        ..EngineConfig::default()
     };
     let engine = Engine::start(config, store.clone(), registry, services, metrics)
         .await
@@ -225,4 +227,29 @@ async fn what_a_person_waits_for_is_called_within_one_window_of_a_crawl() {
     gate.weather.close();
     engine.stop().await.unwrap();
     store.close().await.unwrap();
+}
+
+/// Killed each time when the key has nothing left in its window.
+#[tokio::test]
+async fn an_engine_that_starts_again_keeps_to_what_the_last_one_left_of_the_key() {
+    let config = SimulatorConfig {
+        app_limits: vec![(50, 1), (150, 5)],
+        ..SimulatorConfig::default()
+    };
+    let setup = setup_with(&[PLAYER], 300, config).await;
+    setup.submit(&[PLAYER]).await;
+    for calls in [150, 300, 420] {
+        let mut engine = setup.serve().spawn().unwrap();
+        while setup.simulator.counters().calls < calls {
+            assert!(engine.try_wait().unwrap().is_none(), "{}", setup.log());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        engine.kill().unwrap();
+        engine.wait().unwrap();
+    }
+    setup.run_to_the_end().await;
+    let counters = setup.simulator.counters();
+    assert_eq!(counters.of_status(429), 0);
+    assert!(counters.calls > 500, "{}", counters.calls);
+    setup.check_complete().await;
 }

@@ -105,6 +105,7 @@ pub fn gate(api: &Arc<FakeApi>) -> Gate {
         KeySource::default(),
         api.clone(),
         ["q"],
+        None,
         Arc::new(Metrics::default()),
     );
     Supervisor::new(

@@ -1,6 +1,7 @@
 //! The limiter against the simulator's meters, which count exactly, on a virtual clock.
 
 mod actor;
+mod board;
 mod budget;
 mod drift;
 mod drive;

@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::{ClaimedJob, JobId, Lease, NewJob, Timestamp};
 use crate::store::{
-    Batch, Cancelled, Completion, Effect, EngineInfo, Enqueued, Fenced, Rescued, Retried, Staged,
-    StoreError, StoreResult,
+    Batch, BudgetSeat, Cancelled, Completion, Effect, EngineInfo, Enqueued, Fenced, Rescued,
+    Retried, Staged, StoreError, StoreResult,
 };
 
 /// The caller who waits, and what to tell once the fate of the group is known.
@@ -61,6 +62,7 @@ pub(super) enum Verb {
     Stage(Timestamp, Answer<Staged>),
     Rescue(String, Timestamp, Answer<Rescued>),
     Release(Release, Answer<usize>),
+    ShareBudget(Box<(BudgetSeat, BoardReport)>, Answer<BoardGrant>),
     EngineStarted(EngineInfo, Answer<()>),
     EngineStopped(String, Answer<()>),
     #[cfg(test)]
@@ -115,6 +117,7 @@ impl Command {
             Verb::Prune(.., answer) | Verb::Release(_, answer) => answer.deliver(committed),
             Verb::Stage(_, answer) => answer.deliver(committed),
             Verb::Rescue(.., answer) => answer.deliver(committed),
+            Verb::ShareBudget(_, answer) => answer.deliver(committed),
             Verb::EngineStarted(_, answer) | Verb::EngineStopped(_, answer) => {
                 answer.deliver(committed);
             }

@@ -247,7 +247,7 @@ statement! {
 }
 
 statement! {
-    Census {} -> (BigInt, BigInt, BigInt, BigInt, BigInt) =
+    Census {} -> (BigInt, BigInt, BigInt, BigInt) =
     "SELECT (SELECT count(*) FROM players), (SELECT count(*) FROM matches), (SELECT count(*) FROM match_timelines),
-            (SELECT count(*) FROM jobs WHERE finished_at IS NULL), pg_database_size(current_database())";
+            (SELECT count(*) FROM jobs WHERE finished_at IS NULL)";
 }

@@ -43,6 +43,9 @@ async fn run_alone(tx: &mut Transaction<'_>, verb: &mut Verb) -> Result<(), Faul
             answer.set(Ok(tx.release(order).await?));
             tx.flush_parents().await?;
         }
+        Verb::ShareBudget(asked, answer) => {
+            answer.set(Ok(tx.share_budget(&asked.0, &asked.1).await?));
+        }
         Verb::EngineStarted(engine, answer) => {
             tx.engine_started(engine).await?;
             answer.set(Ok(()));

@@ -382,11 +382,58 @@ statement! {
     "UPDATE engines SET stopped_at = (extract(epoch FROM clock_timestamp()) * 1000)::bigint WHERE id = ?";
 }
 
+macro_rules! job_columns {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, kind, queue, key, args, state, priority, attempt, max_attempts, crash_count, \
+             run_at, step, percent, progress, rollup, children_pending, result, errors, enqueued_at, started_at, finished_at \
+             FROM jobs ",
+            $rest
+        )
+    };
+}
+
+statement! { JobById { id: i64 => BigInt } -> JobRow = job_columns!("WHERE id = ?"); }
+
+statement! { JobsById { ids: Vec<i64> => Array<BigInt> } -> JobRow = job_columns!("WHERE id = ANY(?)"); }
+
 statement! {
-    JobById { id: i64 => BigInt } -> JobRow =
-    "SELECT id, kind, queue, key, args, state, priority, attempt, max_attempts, crash_count,
-            run_at, step, percent, progress, rollup, children_pending, result, errors, enqueued_at, started_at, finished_at
-     FROM jobs WHERE id = ?";
+    /// Newest first.
+    ListJobs<'a> {
+        before: i64 => BigInt, state: Option<&'a str> => Opt<Text>, kind: Option<&'a str> => Opt<Text>,
+        queue: Option<&'a str> => Opt<Text>, limit: i64 => BigInt,
+    } -> JobRow =
+    job_columns!(
+        "WHERE id < ? AND state = coalesce(?, state) AND kind = coalesce(?, kind) AND queue = coalesce(?, queue)
+         ORDER BY id DESC LIMIT ?"
+    );
+}
+
+statement! {
+    /// The same of running jobs, which an index knows: they are asked for every second by who watches.
+    ListRunning<'a> {
+        before: i64 => BigInt, kind: Option<&'a str> => Opt<Text>, queue: Option<&'a str> => Opt<Text>, limit: i64 => BigInt,
+    } -> JobRow =
+    job_columns!(
+        "WHERE state = 'running' AND id < ? AND kind = coalesce(?, kind) AND queue = coalesce(?, queue)
+         ORDER BY id DESC LIMIT ?"
+    );
+}
+
+statement! {
+    /// Open jobs of each queue by state, each from the index that knows them. Every blocked job has a link
+    /// to one that it waits for.
+    OpenCounts {} -> (Text, Text, BigInt) =
+    "SELECT queue, 'available', count(*) FROM jobs WHERE state = 'available' AND crash_count = 0 GROUP BY queue
+     UNION ALL
+     SELECT queue, 'available', count(*) FROM jobs WHERE state = 'available' AND crash_count > 0 GROUP BY queue
+     UNION ALL
+     SELECT queue, state, count(*) FROM jobs WHERE state IN ('scheduled', 'retryable') GROUP BY queue, state
+     UNION ALL
+     SELECT queue, 'running', count(*) FROM jobs WHERE state = 'running' GROUP BY queue
+     UNION ALL
+     SELECT queue, 'blocked', count(*) FROM jobs
+         WHERE state = 'blocked' AND id IN (SELECT parent_id FROM job_links) GROUP BY queue";
 }
 
 statement! { OpenJobs {} -> BigInt = "SELECT count(*) FROM jobs WHERE finished_at IS NULL"; }
@@ -400,3 +447,32 @@ statement! {
      UNION ALL
      SELECT 2::smallint, kind, id FROM missing_payloads WHERE id = ANY(?)";
 }
+
+statement! {
+    /// One engine at a time takes its share of a key's limits on a route; the clock of the database, which is
+    /// the same for all of them.
+    LockBudget<'a> { key: &'a str => Text, route: &'a str => Text } -> BigInt =
+    "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM pg_advisory_xact_lock(hashtextextended(? || ' ' || ?, 4711))";
+}
+
+statement! {
+    BudgetRows<'a> { key: &'a str => Text, route: &'a str => Text } -> (Text, Text, BigInt, Opt<BigInt>) =
+    "SELECT engine_id, windows, reported_at, ended_at FROM rate_budgets WHERE key_fingerprint = ? AND route = ?";
+}
+
+statement! {
+    PutBudget<'a> {
+        key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text, windows: &'a str => Text,
+        reported_at: i64 => BigInt,
+    } -> () =
+    "INSERT INTO rate_budgets (key_fingerprint, route, engine_id, windows, reported_at) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (key_fingerprint, route, engine_id) DO UPDATE
+         SET windows = excluded.windows, reported_at = excluded.reported_at, ended_at = NULL";
+}
+
+statement! {
+    DropBudgets<'a> { key: &'a str => Text, route: &'a str => Text, engines: Vec<&'a str> => Array<Text> } -> () =
+    "DELETE FROM rate_budgets WHERE key_fingerprint = ? AND route = ? AND engine_id = ANY(?)";
+}
+
+statement! { Size {} -> BigInt = "SELECT pg_database_size(current_database())"; }

@@ -24,6 +24,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         "lanes",
         include_str!("../../../migrations/postgres/00000000000003_lanes/up.sql"),
     ),
+    (
+        "00000000000004",
+        "shared_budgets",
+        include_str!("../../../migrations/postgres/00000000000004_shared_budgets/up.sql"),
+    ),
 ];
 
 /// Held while one engine migrates; any number that nobody else uses.

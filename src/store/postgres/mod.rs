@@ -9,6 +9,7 @@
 
 mod address;
 mod attempts;
+mod budgets;
 mod command;
 mod connect;
 mod data;
@@ -46,14 +47,18 @@ use super::rows::{
     GameTuple, JobTuple, TallyTuple, job_from, recompute, stored_from, tallies_from,
 };
 use super::{
-    Batch, Cancelled, Census, Completion, EngineInfo, Enqueued, Fenced, Hints, Migrations, Rescued,
-    Retried, Staged, Store, StoreError, StoreResult, StoredMatches, StoredPlayer, Wanted,
-    WriterStats, YearlyStats,
+    Batch, BudgetSeat, Cancelled, Census, Completion, EngineInfo, Enqueued, Fenced, Hints,
+    JobFilter, Migrations, OpenCount, Rescued, Retried, Staged, Store, StoreError, StoreResult,
+    StoredMatches, StoredPlayer, Wanted, WriterStats, YearlyStats,
 };
+use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
-use crate::model::{ClaimedJob, JobId, JobRecord, Lease, MatchId, NewJob, RiotId, Timestamp};
+use crate::model::{
+    ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, NewJob, RiotId, Timestamp,
+};
 use crate::store::rows::{
-    CensusTuple, PlayerTuple, census_from, payload_from, player_from, recomputed_from,
+    CensusTuple, CountTuple, PlayerTuple, census_from, counts_from, payload_from, player_from,
+    recomputed_from,
 };
 
 /// What the statements of this module are for.
@@ -300,6 +305,16 @@ impl Store for PostgresStore {
         self.write(|answer| Verb::Release(order, answer)).await
     }
 
+    async fn share_budget(
+        &self,
+        seat: BudgetSeat,
+        report: BoardReport,
+        _: Timestamp,
+    ) -> StoreResult<BoardGrant> {
+        let asked = Box::new((seat, report));
+        self.write(|answer| Verb::ShareBudget(asked, answer)).await
+    }
+
     async fn engine_started(&self, engine: EngineInfo, _: Timestamp) -> StoreResult<()> {
         self.write(|answer| Verb::EngineStarted(engine, answer))
             .await
@@ -315,6 +330,36 @@ impl Store for PostgresStore {
         let row: Option<JobTuple> = read!(self.readers, conn =>
             job_statements::JobById { id: id.0 }.get_result(conn).await.optional());
         row.map(job_from).transpose()
+    }
+
+    async fn jobs_by_id(&self, ids: &[JobId]) -> StoreResult<Vec<JobRecord>> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        let rows: Vec<JobTuple> = read!(self.readers, conn =>
+            job_statements::JobsById { ids: ids.clone() }.load(conn).await);
+        rows.into_iter().map(job_from).collect()
+    }
+
+    async fn list_jobs(&self, filter: &JobFilter) -> StoreResult<Vec<JobRecord>> {
+        let before = filter.before.map_or(i64::MAX, |id| id.0);
+        let (kind, queue) = (filter.kind.as_deref(), filter.queue.as_deref());
+        let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
+        let rows: Vec<JobTuple> = read!(self.readers, conn => {
+            if filter.state == Some(JobState::Running) {
+                let running = job_statements::ListRunning { before, kind, queue, limit };
+                running.load(conn).await
+            } else {
+                let state = filter.state.map(JobState::as_str);
+                let jobs = job_statements::ListJobs { before, state, kind, queue, limit };
+                jobs.load(conn).await
+            }
+        });
+        rows.into_iter().map(job_from).collect()
+    }
+
+    async fn open_counts(&self) -> StoreResult<Vec<OpenCount>> {
+        let rows: Vec<CountTuple> =
+            read!(self.readers, conn => job_statements::OpenCounts {}.load(conn).await);
+        counts_from(rows)
     }
 
     async fn open_jobs(&self) -> StoreResult<u64> {
@@ -381,7 +426,16 @@ impl Store for PostgresStore {
     }
 
     fn writer_stats(&self) -> WriterStats {
-        self.shared.counters.read()
+        let waiting = lock(&self.writer).as_ref().map_or(0, |writer| {
+            writer.commands.max_capacity() - writer.commands.capacity()
+        });
+        self.shared.counters.read(waiting)
+    }
+
+    async fn size_bytes(&self) -> StoreResult<Option<u64>> {
+        let bytes: i64 =
+            read!(self.readers, conn => job_statements::Size {}.get_result(conn).await);
+        Ok(u64::try_from(bytes).ok())
     }
 
     async fn writer_died(&self) -> String {

@@ -32,6 +32,7 @@ use super::fault::Fault;
 use super::group;
 use super::marks::{self, Marks};
 use super::transaction::{Consequences, Transaction};
+use crate::model::histogram::Histogram;
 use crate::store::{Hints, StoreError, StoreResult, WriterStats};
 
 /// Commands that may wait; callers beyond wait for room.
@@ -72,14 +73,17 @@ pub(super) struct Counters {
     commits: AtomicU64,
     commands: AtomicU64,
     stale: AtomicU64,
+    times: Histogram,
 }
 
 impl Counters {
-    pub(super) fn read(&self) -> WriterStats {
+    pub(super) fn read(&self, waiting: usize) -> WriterStats {
         WriterStats {
             commits: self.commits.load(Ordering::Relaxed),
             commands: self.commands.load(Ordering::Relaxed),
             stale: self.stale.load(Ordering::Relaxed),
+            waiting: waiting as u64,
+            times: self.times.read(),
         }
     }
 }
@@ -204,9 +208,11 @@ impl Writer {
             let since = commands.iter().map(|command| command.since).min();
             let until = since.unwrap_or_else(Instant::now) + PATIENCE;
             self.connect(until).await.map_err(Fault::Lost)?;
+            let begun = Instant::now();
             let fault = match self.attempt(commands).await {
                 Ok(after) => {
                     self.shared.good_weather();
+                    self.shared.counters.times.note(begun.elapsed());
                     self.failures = 0;
                     self.tell(&after, commands.len());
                     return Ok(());

@@ -173,8 +173,7 @@ statement! {
 }
 
 statement! {
-    Census {} -> (BigInt, BigInt, BigInt, BigInt, BigInt) =
+    Census {} -> (BigInt, BigInt, BigInt, BigInt) =
     "SELECT (SELECT count(*) FROM players), (SELECT count(*) FROM matches), (SELECT count(*) FROM match_timelines),
-            (SELECT count(*) FROM jobs WHERE finished_at IS NULL),
-            (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)";
+            (SELECT count(*) FROM jobs WHERE finished_at IS NULL)";
 }

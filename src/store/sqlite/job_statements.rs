@@ -294,11 +294,61 @@ statement! {
     EngineStopped<'a> { at: i64 => BigInt, id: &'a str => Text } -> () = "UPDATE engines SET stopped_at = ? WHERE id = ?";
 }
 
+macro_rules! job_columns {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, kind, queue, key, args, state, priority, attempt, max_attempts, crash_count, \
+             run_at, step, percent, progress, rollup, children_pending, result, errors, enqueued_at, started_at, finished_at \
+             FROM jobs ",
+            $rest
+        )
+    };
+}
+
+statement! { JobById { id: i64 => BigInt } -> JobRow = job_columns!("WHERE id = ?"); }
+
 statement! {
-    JobById { id: i64 => BigInt } -> JobRow =
-    "SELECT id, kind, queue, key, args, state, priority, attempt, max_attempts, crash_count,
-            run_at, step, percent, progress, rollup, children_pending, result, errors, enqueued_at, started_at, finished_at
-     FROM jobs WHERE id = ?";
+    JobsById<'a> { ids: &'a str => Text } -> JobRow =
+    job_columns!("WHERE id IN (SELECT value FROM json_each(?))");
+}
+
+statement! {
+    /// Newest first.
+    ListJobs<'a> {
+        before: i64 => BigInt, state: Option<&'a str> => Opt<Text>, kind: Option<&'a str> => Opt<Text>,
+        queue: Option<&'a str> => Opt<Text>, limit: i64 => BigInt,
+    } -> JobRow =
+    job_columns!(
+        "WHERE id < ? AND state = coalesce(?, state) AND kind = coalesce(?, kind) AND queue = coalesce(?, queue)
+         ORDER BY id DESC LIMIT ?"
+    );
+}
+
+statement! {
+    /// The same of running jobs, which an index knows: they are asked for every second by who watches.
+    ListRunning<'a> {
+        before: i64 => BigInt, kind: Option<&'a str> => Opt<Text>, queue: Option<&'a str> => Opt<Text>, limit: i64 => BigInt,
+    } -> JobRow =
+    job_columns!(
+        "INDEXED BY jobs_running WHERE state = 'running' AND id < ? AND kind = coalesce(?, kind) AND queue = coalesce(?, queue)
+         ORDER BY id DESC LIMIT ?"
+    );
+}
+
+statement! {
+    /// Open jobs of each queue by state, from indexes alone but for the few that wait. Every blocked job
+    /// has a link to one that it waits for.
+    OpenCounts {} -> (Text, Text, BigInt) =
+    "SELECT queue, 'available', count(*) FROM jobs WHERE state = 'available' AND crash_count = 0 GROUP BY queue
+     UNION ALL
+     SELECT queue, 'available', count(*) FROM jobs WHERE state = 'available' AND crash_count > 0 GROUP BY queue
+     UNION ALL
+     SELECT queue, state, count(*) FROM jobs WHERE state IN ('scheduled', 'retryable') GROUP BY queue, state
+     UNION ALL
+     SELECT queue, 'running', count(*) FROM jobs WHERE state = 'running' GROUP BY queue
+     UNION ALL
+     SELECT queue, 'blocked', count(*) FROM jobs
+         WHERE state = 'blocked' AND id IN (SELECT parent_id FROM job_links) GROUP BY queue";
 }
 
 statement! { OpenJobs {} -> BigInt = "SELECT count(*) FROM jobs WHERE finished_at IS NULL"; }
@@ -311,4 +361,27 @@ statement! {
      SELECT 1, '', match_id FROM match_timelines WHERE match_id IN (SELECT value FROM json_each(?))
      UNION ALL
      SELECT 2, kind, id FROM missing_payloads WHERE id IN (SELECT value FROM json_each(?))";
+}
+
+statement! {
+    BudgetRows<'a> { key: &'a str => Text, route: &'a str => Text } -> (Text, Text, BigInt, Opt<BigInt>) =
+    "SELECT engine_id, windows, reported_at, ended_at FROM rate_budgets WHERE key_fingerprint = ? AND route = ?";
+}
+
+statement! {
+    PutBudget<'a> {
+        key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text, windows: &'a str => Text,
+        reported_at: i64 => BigInt,
+    } -> () =
+    "INSERT OR REPLACE INTO rate_budgets (key_fingerprint, route, engine_id, windows, reported_at) VALUES (?, ?, ?, ?, ?)";
+}
+
+statement! {
+    DropBudget<'a> { key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text } -> () =
+    "DELETE FROM rate_budgets WHERE key_fingerprint = ? AND route = ? AND engine_id = ?";
+}
+
+statement! {
+    /// A database file has one engine: those before it have ended.
+    EndBudgets { now: i64 => BigInt } -> () = "UPDATE rate_budgets SET ended_at = ? WHERE ended_at IS NULL";
 }

@@ -4,6 +4,7 @@
 //! writer; nothing is reported as written before its commit is on the disk.
 
 mod attempts;
+mod budgets;
 mod data;
 mod data_statements;
 mod enqueue;
@@ -27,16 +28,20 @@ use self::reader::Readers;
 use self::transaction::Transaction;
 use self::writer::{Command, Counters};
 use super::rows::{
-    CensusTuple, GameTuple, JobTuple, PlayerTuple, TallyTuple, census_from, job_from, payload_from,
-    player_from, recompute, recomputed_from, stored_from, tallies_from, to_json,
+    CensusTuple, CountTuple, GameTuple, JobTuple, PlayerTuple, TallyTuple, census_from,
+    counts_from, job_from, payload_from, player_from, recompute, recomputed_from, stored_from,
+    tallies_from, to_json,
 };
 use super::{
-    Batch, Cancelled, Census, Completion, EngineInfo, Enqueued, Fenced, Hints, Migrations, Rescued,
-    Retried, Staged, Store, StoreError, StoreResult, StoredMatches, StoredPlayer, Wanted,
-    WriterStats, YearlyStats,
+    Batch, BudgetSeat, Cancelled, Census, Completion, EngineInfo, Enqueued, Fenced, Hints,
+    JobFilter, Migrations, OpenCount, Rescued, Retried, Staged, Store, StoreError, StoreResult,
+    StoredMatches, StoredPlayer, Wanted, WriterStats, YearlyStats,
 };
+use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
-use crate::model::{ClaimedJob, JobId, JobRecord, Lease, MatchId, NewJob, RiotId, Timestamp};
+use crate::model::{
+    ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, NewJob, RiotId, Timestamp,
+};
 
 /// What the statements of this module are for.
 type Backend = diesel::sqlite::Sqlite;
@@ -246,6 +251,16 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn share_budget(
+        &self,
+        seat: BudgetSeat,
+        report: BoardReport,
+        now: Timestamp,
+    ) -> StoreResult<BoardGrant> {
+        self.write(move |tx| tx.share_budget(&seat, &report, now))
+            .await
+    }
+
     async fn engine_started(&self, engine: EngineInfo, now: Timestamp) -> StoreResult<()> {
         self.write(move |tx| tx.engine_started(&engine, now)).await
     }
@@ -262,6 +277,50 @@ impl Store for SqliteStore {
             .await
             .optional()?;
         row.map(job_from).transpose()
+    }
+
+    async fn jobs_by_id(&self, ids: &[JobId]) -> StoreResult<Vec<JobRecord>> {
+        let ids = to_json(&ids)?;
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<JobTuple> = job_statements::JobsById { ids: &ids }
+            .load(reader.conn())
+            .await?;
+        rows.into_iter().map(job_from).collect()
+    }
+
+    async fn list_jobs(&self, filter: &JobFilter) -> StoreResult<Vec<JobRecord>> {
+        let before = filter.before.map_or(i64::MAX, |id| id.0);
+        let (kind, queue) = (filter.kind.as_deref(), filter.queue.as_deref());
+        let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<JobTuple> = match filter.state {
+            Some(JobState::Running) => {
+                let running = job_statements::ListRunning {
+                    before,
+                    kind,
+                    queue,
+                    limit,
+                };
+                running.load(reader.conn()).await?
+            }
+            state => {
+                let jobs = job_statements::ListJobs {
+                    before,
+                    state: state.map(JobState::as_str),
+                    kind,
+                    queue,
+                    limit,
+                };
+                jobs.load(reader.conn()).await?
+            }
+        };
+        rows.into_iter().map(job_from).collect()
+    }
+
+    async fn open_counts(&self) -> StoreResult<Vec<OpenCount>> {
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<CountTuple> = job_statements::OpenCounts {}.load(reader.conn()).await?;
+        counts_from(rows)
     }
 
     async fn open_jobs(&self) -> StoreResult<u64> {
@@ -343,7 +402,25 @@ impl Store for SqliteStore {
     }
 
     fn writer_stats(&self) -> WriterStats {
-        self.counters.read()
+        let waiting = self.lock_writer().as_ref().map_or(0, |writer| {
+            writer.commands.max_capacity() - writer.commands.capacity()
+        });
+        self.counters.read(waiting)
+    }
+
+    async fn size_bytes(&self) -> StoreResult<Option<u64>> {
+        let path = self.path.clone();
+        let sizes = tokio::task::spawn_blocking(move || {
+            ["", "-wal"].map(|suffix| {
+                let mut name = path.as_os_str().to_owned();
+                name.push(suffix);
+                std::fs::metadata(name).map_or(0, |file| file.len())
+            })
+        });
+        let sizes = sizes
+            .await
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Some(sizes.iter().sum()))
     }
 
     async fn writer_died(&self) -> String {

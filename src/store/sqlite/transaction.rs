@@ -190,6 +190,10 @@ impl<'c> Transaction<'c> {
         engine: &EngineInfo,
         now: Timestamp,
     ) -> StoreResult<()> {
+        sql::EndBudgets {
+            now: now.as_millis(),
+        }
+        .execute(self.conn)?;
         sql::EngineStarted {
             id: &engine.id,
             pid: i64::from(engine.pid),

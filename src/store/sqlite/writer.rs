@@ -10,6 +10,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
@@ -17,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::job_statements as sql;
 use super::transaction::{Consequences, Transaction};
+use crate::model::histogram::Histogram;
 use crate::store::{Hints, StoreError, StoreResult, WriterStats};
 
 /// Commands that may wait; callers beyond wait for room.
@@ -63,14 +65,17 @@ pub(super) struct Counters {
     commits: AtomicU64,
     commands: AtomicU64,
     stale: AtomicU64,
+    times: Histogram,
 }
 
 impl Counters {
-    pub(super) fn read(&self) -> WriterStats {
+    pub(super) fn read(&self, waiting: usize) -> WriterStats {
         WriterStats {
             commits: self.commits.load(Ordering::Relaxed),
             commands: self.commands.load(Ordering::Relaxed),
             stale: self.stale.load(Ordering::Relaxed),
+            waiting: waiting as u64,
+            times: self.times.read(),
         }
     }
 }
@@ -125,12 +130,14 @@ fn commit_group(
     counters: &Counters,
     weather: &mut bool,
 ) {
+    let begun = Instant::now();
     let outcome = run_group(conn, waiting);
     match outcome {
         Ok((effects, stale)) => {
             if std::mem::take(weather) {
                 tracing::info!("the database can be written again; everything goes on");
             }
+            counters.times.note(begun.elapsed());
             counters.commits.fetch_add(1, Ordering::Relaxed);
             counters
                 .commands

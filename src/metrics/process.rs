@@ -6,12 +6,12 @@ use std::time::Duration;
 const TICKS_PER_S: u64 = 100;
 
 /// Resident memory now, in bytes.
-pub(super) fn resident_bytes() -> u64 {
+pub fn resident_bytes() -> u64 {
     status_kib("VmRSS:") * 1024
 }
 
 /// The most resident memory there ever was, in bytes.
-pub(super) fn resident_peak_bytes() -> u64 {
+pub fn resident_peak_bytes() -> u64 {
     status_kib("VmHWM:") * 1024
 }
 
@@ -26,7 +26,7 @@ fn status_kib(field: &str) -> u64 {
 }
 
 /// Processor time used so far, of all threads, in user and kernel.
-pub(super) fn cpu_time() -> Duration {
+pub fn cpu_time() -> Duration {
     let ticks = std::fs::read_to_string("/proc/self/stat")
         .ok()
         .and_then(|stat| {

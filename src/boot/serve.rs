@@ -1,0 +1,134 @@
+//! `serve`: the engine with its control socket, until it is told to stop.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::{Running, locate, required_key};
+use crate::cli::terminal::stop_signal;
+use crate::cli::{CliError, Global};
+use crate::config::Config;
+use crate::control::{About, Desk, KeyDesk, Limits, SocketPlace, server_spec};
+use crate::engine::Above;
+use crate::gate::{Gate, KeyState};
+use crate::riot::ApiKey;
+use crate::store::Location;
+use crate::tasks::job_document;
+
+pub(super) async fn serve(global: &Global, config: &Config) -> Result<(), CliError> {
+    let database = locate(global, config, false)?;
+    let control = Control::open(&super::socket_path(global, config, &database))?;
+    let key = required_key(true)?;
+    let base = &config.riot.base_url;
+    let running = Running::start(config, &database, key, base, Some(&control)).await?;
+    let open = running.store.open_jobs().await?;
+    say_ready(global, &running, &control, &database);
+    tracing::info!(
+        "engine {} is ready; {open} open jobs in {database}",
+        running.engine.id()
+    );
+    let outcome = tokio::select! {
+        () = stop_signal() => Ok(()),
+        () = control.asked_to_stop() => Ok(()),
+        why = running.engine.escalated() => Err(CliError::Engine(why)),
+    };
+    if outcome.is_ok() {
+        tracing::info!("stopping: running jobs have {:?} to end", config.drain());
+        control.stop.send_replace(true);
+        // While they end, the engine can still be asked how it stands.
+        running.gate.weather.close();
+        running.engine.drain(config.drain()).await;
+    }
+    running.stop().await?;
+    running.store.close().await?;
+    outcome
+}
+
+/// One line, for whoever waits for it: from now on the socket answers.
+fn say_ready(global: &Global, running: &Running, control: &Control, database: &Location) {
+    let (engine, socket) = (running.engine.id(), control.place.path());
+    if global.json {
+        let ready = json!({
+            "ready": true, "engine": engine, "pid": std::process::id(), "socket": socket, "database": database.to_string(),
+        });
+        println!("{ready}");
+    } else {
+        println!(
+            "riftsync is ready: engine {engine}, pid {}, socket {}",
+            std::process::id(),
+            socket.display()
+        );
+    }
+}
+
+/// The control socket of this process.
+pub(super) struct Control {
+    place: Arc<SocketPlace>,
+    stop: watch::Sender<bool>,
+}
+
+impl Control {
+    fn open(path: &Path) -> Result<Self, CliError> {
+        Ok(Self {
+            place: Arc::new(SocketPlace::open(path)?),
+            stop: watch::Sender::new(false),
+        })
+    }
+
+    /// The services that answer at the socket.
+    pub(super) fn above(&self, gate: &Gate, database: &Location) -> Above {
+        let about = About {
+            database: match database {
+                Location::Sqlite(path) => absolute(path).display().to_string(),
+                Location::Postgres(_) => database.to_string(),
+            },
+            socket: absolute(self.place.path()),
+        };
+        let key = Arc::new(GateKey(gate.clone()));
+        let (place, stop) = (self.place.clone(), self.stop.clone());
+        Box::new(move |engine| {
+            let desk = Desk::new(
+                engine.clone(),
+                about,
+                key,
+                Limits::default(),
+                job_document,
+                stop,
+            );
+            vec![server_spec(place, desk)]
+        })
+    }
+
+    async fn asked_to_stop(&self) {
+        // It cannot be closed: this holds the sender.
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path)
+        .or_else(|_| std::path::absolute(path))
+        .unwrap_or_else(|_| path.to_owned())
+}
+
+/// The gate's key, as the control socket sees it.
+#[derive(Debug)]
+struct GateKey(Gate);
+
+impl KeyDesk for GateKey {
+    fn state(&self) -> &'static str {
+        match *self.0.weather.key().borrow() {
+            KeyState::Valid => "valid",
+            KeyState::Suspected => "suspected",
+            KeyState::Rejected { .. } => "rejected",
+            KeyState::Closed => "closed",
+        }
+    }
+
+    fn replace(&self, key: &str) -> Result<bool, String> {
+        let key = ApiKey::new(key).map_err(str::to_owned)?;
+        Ok(self.0.replace_key(key))
+    }
+}

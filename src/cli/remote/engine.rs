@@ -1,0 +1,105 @@
+//! `status`, `engine drain|stop` and `key set`.
+
+use std::io::{IsTerminal, Read};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::queue::queues_table;
+use super::{Reach, text};
+use crate::cli::CliError;
+use crate::control::client::holder;
+use crate::control::{Client, ClientError};
+
+/// How often an engine is looked at that is draining or stopping.
+const LOOK: Duration = Duration::from_millis(100);
+/// Longer than any key; no more is read.
+const KEY_BYTES_MAX: u64 = 4_096;
+
+pub async fn show_status(reach: &Reach) -> Result<(), CliError> {
+    let status = reach
+        .engine()
+        .await?
+        .call("engine.status", json!({}))
+        .await?;
+    reach.show(&status, status_text);
+    Ok(())
+}
+
+fn status_text(status: &Value) -> String {
+    let number = |name: &str| status[name].as_u64().unwrap_or(0);
+    let uptime = Duration::from_secs(number("uptime_s"));
+    format!(
+        "engine {} (riftsync {}, pid {}) is {}, up {uptime:?}\n\
+         database {}\n\
+         API key {}; {} calls, {} answered 429\n\
+         {} jobs running, {} commits\n{}",
+        text(&status["engine"]),
+        text(&status["version"]),
+        text(&status["pid"]),
+        text(&status["state"]),
+        text(&status["database"]),
+        text(&status["key"]),
+        number("calls"),
+        number("rate_limited"),
+        number("running"),
+        number("commits"),
+        queues_table(&status["queues"]),
+    )
+}
+
+/// Starts no more jobs, and waits until none runs.
+pub async fn drain(reach: &Reach) -> Result<(), CliError> {
+    let mut engine = reach.engine().await?;
+    let mut status = engine.call("engine.drain", json!({})).await?;
+    while status["running"].as_u64().unwrap_or(0) > 0 {
+        tokio::time::sleep(LOOK).await;
+        status = engine.call("engine.status", json!({})).await?;
+    }
+    reach.show(&status, |_| {
+        "no job runs any more; `riftsync queue resume all` takes jobs again, `riftsync engine stop` ends the engine"
+            .to_owned()
+    });
+    Ok(())
+}
+
+/// Stops the engine, and waits until it has gone.
+pub async fn stop(reach: &Reach) -> Result<(), CliError> {
+    let mut engine = reach.engine().await?;
+    let answer = engine.call("engine.stop", json!({})).await?;
+    engine.closed().await;
+    // The socket closes first; its place is free when the engine has written its last.
+    while holder(engine.path()).is_some() {
+        tokio::time::sleep(LOOK).await;
+    }
+    reach.show(&json!({ "state": "stopped", "pid": answer["pid"] }), |_| {
+        format!("the engine with pid {} has stopped", answer["pid"])
+    });
+    Ok(())
+}
+
+/// Gives the engine another key, read from stdin: arguments are seen by everybody on the machine.
+pub async fn set_key(reach: &Reach) -> Result<(), CliError> {
+    let mut engine: Client = reach.engine().await?;
+    if std::io::stdin().is_terminal() {
+        eprintln!("Paste the new API key, then press Enter and Ctrl-D:");
+    }
+    let mut key = String::new();
+    std::io::stdin()
+        .take(KEY_BYTES_MAX)
+        .read_to_string(&mut key)
+        .map_err(|error| CliError::Usage(format!("no key could be read from stdin: {error}")))?;
+    let answer = engine.call("key.set", json!({ "key": key.trim() })).await;
+    let answer = answer.map_err(|error| match error {
+        ClientError::Refused(error) => CliError::Usage(error.message),
+        other => other.into(),
+    })?;
+    reach.show(&answer, |answer| {
+        if answer["replaced"] == true {
+            "the engine uses the new key from now on".to_owned()
+        } else {
+            "the engine uses this key already".to_owned()
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,246 @@
+//! `job list|show|wait|cancel|retry`: through the engine, or, if none runs, on the database itself.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::table::table;
+use super::{Reach, text};
+use crate::cli::{CliError, JobVerb, ListArgs};
+use crate::control::client::ClientError;
+use crate::control::{Client, view};
+use crate::model::{JobId, Timestamp};
+use crate::store::{Cancelled, JobFilter, Location, Retried};
+use crate::tasks::job_document;
+
+pub async fn job(reach: &Reach, verb: JobVerb) -> Result<(), CliError> {
+    let engine = reach.engine_if_any().await?;
+    match (verb, engine) {
+        (JobVerb::List(args), Some(engine)) => list(reach, engine, &args).await,
+        (JobVerb::List(args), None) => list_offline(reach, &args).await,
+        (JobVerb::Show { id }, Some(mut engine)) => {
+            let job = engine.call("job.get", json!({ "job_id": id })).await?;
+            println!("{job:#}");
+            Ok(())
+        }
+        (JobVerb::Show { id }, None) => {
+            println!("{:#}", read(reach, id).await?);
+            Ok(())
+        }
+        (JobVerb::Wait { ids }, Some(engine)) => wait(reach, engine, &ids).await,
+        (JobVerb::Wait { ids }, None) => wait_offline(reach, &ids).await,
+        (JobVerb::Cancel { id }, Some(mut engine)) => {
+            let answer = engine.call("job.cancel", json!({ "job_id": id })).await?;
+            let said = if answer["cancelled"] == true {
+                format!("job {id} is cancelled")
+            } else {
+                format!("job {id} runs; it is asked to end, and is then cancelled")
+            };
+            reach.show(&answer, |_| said);
+            Ok(())
+        }
+        (JobVerb::Retry { id }, Some(mut engine)) => {
+            let answer = engine.call("job.retry", json!({ "job_id": id })).await?;
+            let said = if answer["joined"] == true {
+                format!("job {} does the same already", answer["job_id"])
+            } else {
+                format!("job {id} has all its attempts again")
+            };
+            reach.show(&answer, |_| said);
+            Ok(())
+        }
+        (JobVerb::Cancel { id }, None) => cancel_offline(reach, JobId(id)).await,
+        (JobVerb::Retry { id }, None) => retry_offline(reach, JobId(id)).await,
+    }
+}
+
+async fn list(reach: &Reach, mut engine: Client, args: &ListArgs) -> Result<(), CliError> {
+    let mut params = json!({ "limit": args.limit });
+    for (name, value) in [
+        ("state", args.state.map(|state| state.to_string())),
+        ("kind", args.kind.clone()),
+        ("queue", args.queue.clone()),
+    ] {
+        if let Some(value) = value {
+            params[name] = json!(value);
+        }
+    }
+    if let Some(before) = args.before {
+        params["before"] = json!(before);
+    }
+    let answer = engine.call("job.list", params).await?;
+    reach.show(&answer, jobs_table);
+    Ok(())
+}
+
+async fn list_offline(reach: &Reach, args: &ListArgs) -> Result<(), CliError> {
+    let filter = JobFilter {
+        state: args.state,
+        kind: args.kind.clone(),
+        queue: args.queue.clone(),
+        before: args.before.map(JobId),
+        limit: usize::from(args.limit),
+    };
+    let jobs = reach.read_only().await?.list_jobs(&filter).await?;
+    let jobs: Vec<Value> = jobs
+        .iter()
+        .map(|job| view::line(job_document, job))
+        .collect();
+    reach.show(&json!({ "jobs": jobs }), jobs_table);
+    Ok(())
+}
+
+fn jobs_table(answer: &Value) -> String {
+    let jobs = answer["jobs"].as_array();
+    if jobs.is_none_or(Vec::is_empty) {
+        return "no such jobs".to_owned();
+    }
+    let rows = jobs.into_iter().flatten().map(|job| {
+        let fields = ["job_id", "kind", "key", "state", "percent", "attempt"];
+        let mut row: Vec<String> = fields.map(|field| text(&job[field])).into();
+        row.push(match &job["error"]["message"] {
+            Value::Null => text(&job["step"]),
+            message => text(message),
+        });
+        row
+    });
+    let header = [
+        "job",
+        "kind",
+        "key",
+        "state",
+        "%",
+        "attempt",
+        "step or error",
+    ];
+    table(&header, rows)
+}
+
+/// Waits for all of them; the first that failed decides the exit code.
+async fn wait(reach: &Reach, mut engine: Client, ids: &[i64]) -> Result<(), CliError> {
+    let mut waiting = HashMap::new();
+    for id in ids {
+        let (subscription, _) = engine.subscribe(JobId(*id)).await?;
+        waiting.insert(subscription, *id);
+    }
+    let mut failed = Vec::new();
+    while !waiting.is_empty() {
+        let mut told = tokio::select! {
+            told = engine.notification() => told?,
+            () = crate::cli::terminal::stop_signal() => {
+                let ids: Vec<String> = waiting.values().map(ToString::to_string).collect();
+                eprintln!("job {} goes on in the engine", ids.join(", "));
+                return Err(CliError::Stopped);
+            }
+        };
+        let subscription = told.params["subscription"].as_u64().unwrap_or(0);
+        if told.method != "job.ended" {
+            continue;
+        }
+        if let Some(id) = waiting.remove(&subscription) {
+            let job = told.params["job"].take();
+            ended(reach, id, &job, &mut failed);
+        }
+    }
+    outcome(&failed)
+}
+
+async fn wait_offline(reach: &Reach, ids: &[i64]) -> Result<(), CliError> {
+    let mut failed = Vec::new();
+    for id in ids {
+        let job = read(reach, *id).await?;
+        let over = job["finished_at"].is_string();
+        if !over {
+            // It would wait for ever.
+            return Err(ClientError::NoEngine(reach.socket.clone()).into());
+        }
+        ended(reach, *id, &job, &mut failed);
+    }
+    outcome(&failed)
+}
+
+fn ended(reach: &Reach, id: i64, job: &Value, failed: &mut Vec<i64>) {
+    if job["success"] != true {
+        failed.push(id);
+    }
+    reach.show(job, |job| {
+        let why = match &job["error"]["message"] {
+            Value::Null => String::new(),
+            message => format!(": {}", text(message)),
+        };
+        format!(
+            "job {id} {} is {}{why}",
+            text(&job["kind"]),
+            text(&job["state"])
+        )
+    });
+}
+
+fn outcome(failed: &[i64]) -> Result<(), CliError> {
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<String> = failed.iter().map(ToString::to_string).collect();
+    let ids = ids.join(", ");
+    Err(CliError::JobFailed(format!(
+        "not completed: job {ids}. `riftsync job show ID` says more"
+    )))
+}
+
+async fn read(reach: &Reach, id: i64) -> Result<Value, CliError> {
+    let job = reach.read_only().await?.job(JobId(id)).await?;
+    job.map(|job| view::whole(job_document, &job))
+        .ok_or_else(|| unknown(reach, JobId(id)))
+}
+
+fn unknown(reach: &Reach, id: JobId) -> CliError {
+    CliError::JobFailed(format!("{} has no job {id}", reach.database))
+}
+
+async fn cancel_offline(reach: &Reach, id: JobId) -> Result<(), CliError> {
+    let store = reach.database.open().await?;
+    let cancelled = store.cancel(id, Timestamp::now()).await;
+    store.close().await?;
+    let (now, said) = match cancelled? {
+        Cancelled::Now => (true, format!("job {id} is cancelled")),
+        Cancelled::Requested => (
+            false,
+            match reach.database {
+                Location::Sqlite(_) => {
+                    format!("job {id} ran when its engine ended; it is cancelled at the next start")
+                }
+                Location::Postgres(_) => format!("job {id} runs; its engine is asked to end it"),
+            },
+        ),
+        Cancelled::Final(state) => {
+            return Err(CliError::JobFailed(format!("job {id} is {state} already")));
+        }
+        Cancelled::Unknown => return Err(unknown(reach, id)),
+    };
+    reach.show(&json!({ "job_id": id, "cancelled": now }), |_| said);
+    Ok(())
+}
+
+async fn retry_offline(reach: &Reach, id: JobId) -> Result<(), CliError> {
+    let store = reach.database.open().await?;
+    let retried = store.retry(id, Timestamp::now()).await;
+    store.close().await?;
+    let (job, said) = match retried? {
+        Retried::Available => (
+            id,
+            format!("job {id} has all its attempts again; `riftsync serve` runs it"),
+        ),
+        Retried::Joined(other) => (
+            other,
+            format!("job {other} does the same already; `riftsync serve` runs it"),
+        ),
+        Retried::NotFailed(state) => {
+            return Err(CliError::JobFailed(format!(
+                "job {id} is {state}; only cancelled and discarded jobs are run again"
+            )));
+        }
+        Retried::Unknown => return Err(unknown(reach, id)),
+    };
+    reach.show(&json!({ "job_id": job, "joined": job != id }), |_| said);
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! The verbs that talk to a running engine.
+
+mod engine;
+mod job;
+mod queue;
+mod sync;
+mod table;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+pub use engine::{drain, set_key, show_status, stop};
+pub use job::job;
+pub use queue::queue;
+pub use sync::sync;
+
+use super::CliError;
+use crate::control::{Client, ClientError};
+use crate::store::{Location, Store};
+
+/// Where an engine may be, and which one is meant.
+#[derive(Debug)]
+pub struct Reach {
+    pub socket: PathBuf,
+    /// The database that is meant, when somebody named one: an engine on another is not the one.
+    pub named: Option<Location>,
+    /// The database to look into when no engine runs.
+    pub database: Location,
+    pub json: bool,
+}
+
+impl Reach {
+    /// The engine, or why there is none.
+    pub async fn engine(&self) -> Result<Client, CliError> {
+        let mut client = Client::connect(&self.socket).await?;
+        if let Some(named) = &self.named {
+            let status = client.call("engine.status", json!({})).await?;
+            let theirs = text(&status["database"]);
+            if !named.is_shown_as(&theirs) {
+                return Err(CliError::OtherDatabase {
+                    socket: self.socket.clone(),
+                    theirs,
+                });
+            }
+        }
+        Ok(client)
+    }
+
+    /// The engine, or none if none runs that is meant.
+    pub async fn engine_if_any(&self) -> Result<Option<Client>, CliError> {
+        match self.engine().await {
+            Ok(client) => Ok(Some(client)),
+            Err(CliError::Client(ClientError::NoEngine(_)) | CliError::OtherDatabase { .. }) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn read_only(&self) -> Result<Arc<dyn Store>, CliError> {
+        Ok(self.database.open_read_only().await?)
+    }
+
+    /// Shows an answer: as it is to programs, else as `text` has it.
+    fn show(&self, answer: &Value, text: impl FnOnce(&Value) -> String) {
+        if self.json {
+            println!("{answer}");
+        } else {
+            println!("{}", text(answer));
+        }
+    }
+}
+
+/// A text field of an answer, or a dash.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,146 @@
+//! `sync` through a running engine: submit, follow, show.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Reach, text};
+use crate::cli::follow::{Follow, Progress, plan_text, summary_of};
+use crate::cli::{CliError, stats, terminal};
+use crate::control::Client;
+use crate::model::{JobId, Priority, Route};
+use crate::tasks::{PlayerReport, PlayerSync, PlayerSyncArgs};
+
+/// How often the engine is asked for what its jobs do not tell: calls, and whether the key is taken.
+const STATUS: Duration = Duration::from_secs(1);
+
+/// Brings the order to the engine, and follows it unless told not to.
+pub async fn sync(
+    reach: &Reach,
+    mut engine: Client,
+    order: &PlayerSyncArgs,
+    detach: bool,
+) -> Result<(), CliError> {
+    let submit = json!({
+        "kind": PlayerSync::KIND, "args": order, "priority": Priority::INTERACTIVE,
+    });
+    let submitted = engine.call("job.submit", submit).await?;
+    let id = JobId(submitted["job_id"].as_i64().unwrap_or(0));
+    if detach {
+        reach.show(&submitted, |_| {
+            format!("job {id} is in the engine's hands; `riftsync job wait {id}` waits for it")
+        });
+        return Ok(());
+    }
+    let title = format!("{} on {}, {}", order.riot_id, order.platform, order.year);
+    let mut bars = Follow::new(&title);
+    let followed = tokio::select! {
+        followed = follow(&mut engine, id, &mut bars) => followed,
+        () = terminal::stop_signal() => Err(CliError::Detached(id)),
+    };
+    let took = bars.clear();
+    let (job, calls) = followed?;
+    if reach.json {
+        println!("{job}");
+    }
+    if job["success"] != true {
+        let error = &job["error"];
+        let mut why = match &error["message"] {
+            Value::Null => format!("job {id} is {}", text(&job["state"])),
+            message => text(message),
+        };
+        if let Value::String(remedy) = &error["remedy"] {
+            why = format!("{why}; {remedy}");
+        }
+        return Err(CliError::JobFailed(why));
+    }
+    let report = report_of(&job);
+    if order.dry_run {
+        if !reach.json {
+            let route = Route::Region(order.platform.region());
+            println!("{}", plan_text(&report, route, None));
+        }
+        return Ok(());
+    }
+    eprintln!("{}", summary_of(&report, took, calls));
+    if !reach.json {
+        let store = reach.read_only().await?;
+        if let Some(player) = store.player(&order.riot_id).await? {
+            let rows = store.yearly_stats(player.id, Some(order.year.get()));
+            println!("{}", stats::table(&rows.await?));
+        }
+    }
+    Ok(())
+}
+
+/// The job when it has ended, and how many calls the engine made meanwhile.
+async fn follow(
+    engine: &mut Client,
+    id: JobId,
+    bars: &mut Follow,
+) -> Result<(Value, u64), CliError> {
+    let mut calls = Calls::look(engine).await?;
+    let (_, mut job) = engine.subscribe(id).await?;
+    let mut look = tokio::time::interval(STATUS);
+    loop {
+        bars.show_progress(&progress_of(&job, calls.made()));
+        tokio::select! {
+            told = engine.notification() => {
+                let mut told = told?;
+                job = told.params["job"].take();
+                if told.method == "job.ended" {
+                    calls.look_again(engine).await?;
+                    return Ok((job, calls.made()));
+                }
+            }
+            _ = look.tick() => calls.look_again(engine).await?,
+        }
+    }
+}
+
+/// The engine's calls, counted from when it was first asked.
+struct Calls {
+    before: u64,
+    now: u64,
+}
+
+impl Calls {
+    async fn look(engine: &mut Client) -> Result<Self, CliError> {
+        let mut calls = Self { before: 0, now: 0 };
+        calls.look_again(engine).await?;
+        calls.before = calls.now;
+        Ok(calls)
+    }
+
+    async fn look_again(&mut self, engine: &mut Client) -> Result<(), CliError> {
+        let status = engine.call("engine.status", json!({})).await?;
+        if status["key"] == "rejected" {
+            return Err(CliError::EngineKeyRejected);
+        }
+        self.now = status["calls"].as_u64().unwrap_or(self.now);
+        Ok(())
+    }
+
+    fn made(&self) -> u64 {
+        self.now - self.before
+    }
+}
+
+fn report_of(job: &Value) -> PlayerReport {
+    // An answer of a newer engine may have more; one of an older less.
+    serde_json::from_value(job["result"].clone()).unwrap_or_default()
+}
+
+fn progress_of(job: &Value, calls: u64) -> Progress {
+    let error = &job["error"];
+    let trouble = match (&error["message"], &error["remedy"]) {
+        (Value::String(message), Value::String(remedy)) => Some(format!("{message}; {remedy}")),
+        _ => None,
+    };
+    Progress {
+        step: job["step"].as_str().unwrap_or("waiting").to_owned(),
+        report: job["result"].is_object().then(|| report_of(job)),
+        calls,
+        trouble,
+    }
+}

@@ -1,0 +1,313 @@
+//! One client: its lines, their answers, and what it follows. One task, one thing at a time.
+
+use std::collections::HashSet;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tokio::io::{AsyncWriteExt, Interest};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::desk::Desk;
+use super::lines::{Lines, Taken};
+use super::methods::{self, Answer, SUBSCRIBE, UNSUBSCRIBE};
+use super::rpc::{self, Line, Malformed, Params, Request, RpcError};
+use super::view;
+use super::watch::{Seen, is_over};
+use crate::model::JobId;
+
+/// Submits of one batch that are under way at once: as many as the writer takes in a few commits.
+const SUBMITS_AT_ONCE: usize = 1_024;
+/// Answers to one batch at most, in bytes; what comes after is refused.
+const ANSWERS_BYTES_MAX: usize = 16 << 20;
+/// How often a client that writes no more is looked at: is it still there to read?
+const LOOK: Duration = Duration::from_secs(5);
+
+type Change = (u64, JobId, watch::Receiver<Seen>, bool);
+type Follow = Pin<Box<dyn Future<Output = Change>>>;
+
+/// See the module.
+pub(super) struct Connection {
+    desk: Arc<Desk>,
+    lines: Lines<OwnedReadHalf>,
+    writer: OwnedWriteHalf,
+    follows: FuturesUnordered<Follow>,
+    subscriptions: HashSet<u64>,
+    last_subscription: u64,
+    active: Instant,
+}
+
+impl Connection {
+    pub(super) fn new(stream: UnixStream, desk: Arc<Desk>) -> Self {
+        let (reader, writer) = stream.into_split();
+        Self {
+            lines: Lines::new(reader, desk.limits.line_bytes),
+            desk,
+            writer,
+            follows: FuturesUnordered::new(),
+            subscriptions: HashSet::new(),
+            last_subscription: 0,
+            active: Instant::now(),
+        }
+    }
+
+    /// Serves the client until it goes, or is sent away. An error is its going.
+    pub(super) async fn run(mut self) -> io::Result<()> {
+        loop {
+            loop {
+                match self.lines.take() {
+                    Taken::Line(line) => self.answer_line(&line).await?,
+                    Taken::TooLong => {
+                        let max = self.desk.limits.line_bytes;
+                        let why = format!("a line is longer than {max} bytes; it was not read");
+                        self.refuse(RpcError::new(RpcError::LIMIT, why)).await?;
+                    }
+                    Taken::Nothing => break,
+                }
+            }
+            let ended = self.lines.has_ended();
+            if ended && self.follows.is_empty() {
+                return Ok(());
+            }
+            let (deadline, why) = self.deadline();
+            tokio::select! {
+                read = self.lines.fill(), if !ended => {
+                    read?;
+                    self.active = Instant::now();
+                }
+                Some(change) = self.follows.next(), if !self.follows.is_empty() => {
+                    self.tell(change).await?;
+                }
+                () = tokio::time::sleep_until(deadline) => {
+                    if !ended {
+                        return self.refuse(RpcError::new(RpcError::TIMEOUT, why)).await;
+                    }
+                    if self.writer.ready(Interest::WRITABLE).await?.is_write_closed() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// How long the client may stay silent, and what it is told then.
+    fn deadline(&self) -> (Instant, &'static str) {
+        let limits = &self.desk.limits;
+        if self.lines.has_ended() {
+            return (Instant::now() + LOOK, "");
+        }
+        if let Some(begun) = self.lines.half_since() {
+            return (
+                begun + limits.half_line,
+                "the line was not finished in time; the connection is closed",
+            );
+        }
+        let idle = if self.follows.is_empty() {
+            limits.idle
+        } else {
+            // It waits for its jobs.
+            Duration::from_hours(24 * 365)
+        };
+        (
+            self.active + idle,
+            "nothing was asked for too long; the connection is closed",
+        )
+    }
+
+    async fn answer_line(&mut self, line: &[u8]) -> io::Result<()> {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return Ok(());
+        }
+        let mut out = Vec::new();
+        match rpc::read_line(line, self.desk.limits.batch) {
+            Line::One(request) => self.answer_one(request, &mut out).await,
+            Line::Batch(requests) => self.answer_batch(requests, &mut out).await,
+        }
+        if !out.is_empty() {
+            out.push(b'\n');
+            self.write(&out).await?;
+        }
+        self.active = Instant::now();
+        Ok(())
+    }
+
+    /// In the order of the requests. Submits that follow each other go together, so that they share
+    /// their commits.
+    async fn answer_batch(
+        &mut self,
+        requests: Vec<Result<Request<'_>, Malformed<'_>>>,
+        out: &mut Vec<u8>,
+    ) {
+        let mut requests = requests.into_iter().peekable();
+        out.push(b'[');
+        while let Some(request) = requests.next() {
+            if out.len() > ANSWERS_BYTES_MAX {
+                let why = "the answers to this batch are too long; ask for less at once";
+                let id = match &request {
+                    Ok(request) => request.id,
+                    Err(malformed) => malformed.id,
+                };
+                separate(out);
+                rpc::answer(out, id, &Err(RpcError::new(RpcError::LIMIT, why)));
+                continue;
+            }
+            match request {
+                Ok(first) if is_submit(&first) => {
+                    let mut submits = vec![first];
+                    while let Some(Ok(next)) =
+                        requests.next_if(|next| next.as_ref().is_ok_and(is_submit))
+                    {
+                        submits.push(next);
+                    }
+                    let desk = &*self.desk;
+                    let mut answers = futures_util::stream::iter(submits)
+                        .map(async |submit| {
+                            let answer = methods::call(desk, &submit.method, submit.params).await;
+                            (submit.id, answer)
+                        })
+                        .buffered(SUBMITS_AT_ONCE);
+                    while let Some((id, answer)) = answers.next().await {
+                        if id.is_some() {
+                            separate(out);
+                            rpc::answer(out, id, &answer);
+                        }
+                    }
+                }
+                other => {
+                    let before = out.len();
+                    separate(out);
+                    let begun = out.len();
+                    self.answer_one(other, out).await;
+                    if out.len() == begun {
+                        out.truncate(before);
+                    }
+                }
+            }
+        }
+        // A batch of notifications has no answer at all.
+        if out.len() == 1 {
+            out.clear();
+        } else {
+            out.push(b']');
+        }
+    }
+
+    async fn answer_one(&mut self, request: Result<Request<'_>, Malformed<'_>>, out: &mut Vec<u8>) {
+        match request {
+            Err(malformed) => rpc::answer(out, malformed.id, &Err(malformed.error)),
+            Ok(Request { method, params, id }) => {
+                let answer = match &*method {
+                    SUBSCRIBE => self.subscribe(params).await,
+                    UNSUBSCRIBE => self.unsubscribe(params),
+                    method => methods::call(&self.desk, method, params).await,
+                };
+                if id.is_some() {
+                    rpc::answer(out, id, &answer);
+                }
+            }
+        }
+    }
+
+    async fn subscribe(&mut self, params: Params<'_>) -> Answer {
+        let id = JobId(params.read::<methods::OneJob>()?.job_id);
+        let max = self.desk.limits.subscriptions;
+        if self.subscriptions.len() >= max {
+            let why = format!("one connection follows at most {max} jobs");
+            return Err(RpcError::new(RpcError::LIMIT, why));
+        }
+        let Some((job, receiver)) = self.desk.watch.follow(id).await? else {
+            return Err(methods::unknown_job(id));
+        };
+        self.last_subscription += 1;
+        let subscription = self.last_subscription;
+        self.subscriptions.insert(subscription);
+        self.follows.push(next_change(subscription, id, receiver));
+        Ok(json!({ "subscription": subscription, "job": view::job(self.desk.document, &job) }))
+    }
+
+    fn unsubscribe(&mut self, params: Params<'_>) -> Answer {
+        let subscription = params.read::<methods::OneSubscription>()?.subscription;
+        if !self.subscriptions.remove(&subscription) {
+            let why = format!("this connection has no subscription {subscription}");
+            return Err(RpcError::new(RpcError::NOT_FOUND, why));
+        }
+        Ok(json!({ "subscription": subscription }))
+    }
+
+    /// Tells the client what is newest of a job.
+    async fn tell(&mut self, (subscription, id, mut receiver, open): Change) -> io::Result<()> {
+        if !self.subscriptions.contains(&subscription) {
+            return Ok(());
+        }
+        let seen = receiver.borrow_and_update().clone();
+        let over = is_over(&seen) || !open;
+        let method = if over { "job.ended" } else { "job.progress" };
+        let job = match seen {
+            Some(job) => view::job(self.desk.document, &job),
+            None => json!({ "job_id": id, "state": "gone" }),
+        };
+        if over {
+            self.subscriptions.remove(&subscription);
+        } else {
+            self.follows.push(next_change(subscription, id, receiver));
+        }
+        let mut out = Vec::new();
+        let params = json!({ "subscription": subscription, "job": job });
+        rpc::notification(&mut out, method, &params);
+        self.write(&out).await
+    }
+
+    /// An error that belongs to no request.
+    async fn refuse(&mut self, error: RpcError) -> io::Result<()> {
+        let mut out = Vec::new();
+        rpc::answer(&mut out, None, &Err::<Value, _>(error));
+        out.push(b'\n');
+        self.write(&out).await
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let stall = self.desk.limits.write_stall;
+        // Progress counts, not the whole: a slow reader of a long answer is a reader.
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let written = tokio::time::timeout(stall, self.writer.write(rest)).await??;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            rest = &rest[written..];
+        }
+        Ok(())
+    }
+}
+
+fn is_submit(request: &Request<'_>) -> bool {
+    request.method == "job.submit"
+}
+
+fn separate(out: &mut Vec<u8>) {
+    if out.len() > 1 {
+        out.push(b',');
+    }
+}
+
+fn next_change(subscription: u64, id: JobId, mut receiver: watch::Receiver<Seen>) -> Follow {
+    Box::pin(async move {
+        let open = receiver.changed().await.is_ok();
+        (subscription, id, receiver, open)
+    })
+}
+
+/// The line for a client that is sent away before it could ask.
+pub(super) fn farewell(error: RpcError) -> Vec<u8> {
+    let mut out = Vec::new();
+    rpc::answer(&mut out, None::<&RawValue>, &Err::<Value, _>(error));
+    out.push(b'\n');
+    out
+}

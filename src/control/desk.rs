@@ -1,0 +1,73 @@
+//! What all connections share: the engine, and how to show it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::Limits;
+use super::methods::Counted;
+use super::view::Document;
+use super::watch::Watch;
+use crate::engine::EngineHandle;
+
+/// What a status says that the engine itself does not know.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// As a person knows it, without a password.
+    pub database: String,
+    pub socket: PathBuf,
+}
+
+/// What the socket may do with the API key: it never comes out again.
+pub trait KeyDesk: Send + Sync + std::fmt::Debug {
+    /// One word: `valid`, `suspected`, `rejected`, `closed`.
+    fn state(&self) -> &'static str;
+    /// Puts another key in use. False: it is in use already. What is wrong with it is told without it.
+    fn replace(&self, key: &str) -> Result<bool, String>;
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Desk {
+    pub(super) engine: EngineHandle,
+    pub(super) about: About,
+    pub(super) key: Arc<dyn KeyDesk>,
+    pub(super) limits: Limits,
+    pub(super) watch: Watch,
+    pub(super) counted: Counted,
+    pub(super) document: Document,
+    stop: watch::Sender<bool>,
+}
+
+impl Desk {
+    /// `document`: the one shape in which programs see a job. `stop`: set when a client asks the
+    /// engine to stop.
+    pub fn new(
+        engine: EngineHandle,
+        about: About,
+        key: Arc<dyn KeyDesk>,
+        limits: Limits,
+        document: Document,
+        stop: watch::Sender<bool>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            watch: Watch::new(engine.store.clone()),
+            counted: Counted::default(),
+            engine,
+            about,
+            key,
+            limits,
+            document,
+            stop,
+        })
+    }
+
+    pub(super) fn ask_to_stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+}

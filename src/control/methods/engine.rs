@@ -1,0 +1,86 @@
+//! `engine.*`.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
+
+use super::{Answer, queue};
+use crate::control::desk::Desk;
+use crate::control::rpc::Params;
+use crate::metrics::VERSION;
+use crate::model::Timestamp;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+pub(super) async fn status(desk: &Desk, params: Params<'_>) -> Answer {
+    params.read::<Nothing>()?;
+    // A database with weather must not hide the rest.
+    let counts = queue::counts(desk).await.ok();
+    let engine = &desk.engine;
+    let queues = engine.queues.all();
+    let running: usize = queues.iter().map(|queue| queue.running()).sum();
+    let all_paused = queues.iter().all(|queue| queue.settings().paused);
+    let state = match (desk.is_stopping(), all_paused, running) {
+        (true, ..) => "stopping",
+        (false, true, 0) => "drained",
+        (false, true, _) => "draining",
+        (false, false, _) => "running",
+    };
+    let queues: Vec<Value> = queues
+        .iter()
+        .map(|queue| queue::document(desk, queue, counts.as_deref()))
+        .collect();
+    let writer = engine.store.writer_stats();
+    Ok(json!({
+        "engine": &*engine.id, "state": state, "pid": std::process::id(), "version": env!("CARGO_PKG_VERSION"),
+        "started_at": engine.started_at.to_string(),
+        "uptime_s": Timestamp::now().since(engine.started_at).as_secs(),
+        "database": desk.about.database, "socket": desk.about.socket, "key": desk.key.state(),
+        "running": running, "queues": queues,
+        "calls": engine.metrics.calls.load(Ordering::Relaxed),
+        "rate_limited": engine.metrics.rate_limited.load(Ordering::Relaxed),
+        "commits": writer.commits, "stale_writes": writer.stale,
+    }))
+}
+
+/// All readings since the engine began, the tree of its actors, and what happened of late.
+pub(super) async fn metrics(desk: &Desk, params: Params<'_>) -> Answer {
+    params.read::<Nothing>()?;
+    let engine = &desk.engine;
+    let totals: Vec<Value> = engine
+        .telemetry
+        .read()
+        .await
+        .iter()
+        .map(|sample| Value::Object(sample.totals()))
+        .collect();
+    let actors: Vec<Value> = engine
+        .metrics
+        .actors
+        .all()
+        .iter()
+        .map(|(path, actor)| {
+            json!({ "actor": path, "up": actor.up, "restarts": actor.restarts, "since": actor.since.to_string() })
+        })
+        .collect();
+    let (events, failures) = engine.metrics.events.recent();
+    Ok(
+        json!({ "v": VERSION, "totals": totals, "actors": actors, "events": events, "failures": failures }),
+    )
+}
+
+/// Starts no more jobs; those that run go on to their end. `queue.resume` takes it back.
+pub(super) async fn drain(desk: &Desk, params: Params<'_>) -> Answer {
+    params.read::<Nothing>()?;
+    desk.engine.queues.pause_all();
+    status(desk, Params::default()).await
+}
+
+/// Ends the engine as SIGTERM does. The connection closes when it has ended.
+pub(super) fn stop(desk: &Desk, params: Params<'_>) -> Answer {
+    params.read::<Nothing>()?;
+    desk.ask_to_stop();
+    Ok(json!({ "state": "stopping", "pid": std::process::id() }))
+}

@@ -1,0 +1,247 @@
+//! `job.*`.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::Answer;
+use crate::control::desk::Desk;
+use crate::control::rpc::{Params, RpcError};
+use crate::control::view;
+use crate::engine::OrderError;
+use crate::model::{After, JobId, JobState, NewJob, OnFailure, Priority, Timestamp};
+use crate::store::{Cancelled, JobFilter, Retried};
+
+/// Arguments of one job at most, in bytes.
+const ARGS_BYTES_MAX: usize = 64 << 10;
+/// Jobs of one `job.submit_batch`.
+const BATCH_MAX: usize = 10_000;
+/// Jobs that one may wait for.
+const AFTER_MAX: usize = 1_000;
+const LIST_DEFAULT: usize = 50;
+const LIST_MAX: usize = 1_000;
+/// The latest that a job may be put off.
+const DELAY_S_MAX: u64 = 10 * 366 * 86_400;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Submit {
+    kind: String,
+    #[serde(default)]
+    args: Option<Box<RawValue>>,
+    #[serde(default)]
+    priority: Option<u8>,
+    #[serde(default)]
+    delay_s: Option<u64>,
+    #[serde(default)]
+    after: Vec<i64>,
+    #[serde(default)]
+    on_failure: Policy,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Policy {
+    #[default]
+    Cancel,
+    RunAnyway,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubmitBatch {
+    jobs: Vec<Submit>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::control) struct OneJob {
+    pub job_id: i64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    #[serde(default)]
+    state: Option<JobState>,
+    #[serde(default)]
+    kind: Option<String>,
+    #[serde(default)]
+    queue: Option<String>,
+    #[serde(default)]
+    limit: Option<usize>,
+    #[serde(default)]
+    before: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::control) struct OneSubscription {
+    pub subscription: u64,
+}
+
+impl Submit {
+    fn into_job(self, desk: &Desk, now: Timestamp) -> Result<NewJob, RpcError> {
+        let args = self.args.as_deref().map_or("{}", RawValue::get);
+        if args.len() > ARGS_BYTES_MAX {
+            return Err(RpcError::invalid(format!(
+                "args have {} bytes; at most {ARGS_BYTES_MAX} are taken",
+                args.len()
+            )));
+        }
+        let mut job =
+            desk.engine
+                .registry
+                .order(&self.kind, args)
+                .map_err(|error| match error {
+                    OrderError::UnknownKind { known } => RpcError::invalid(format!(
+                        "there is no kind of job '{}'. Known: {known}",
+                        self.kind.chars().take(100).collect::<String>()
+                    )),
+                    OrderError::Arguments(why) => {
+                        RpcError::invalid(format!("args of {}: {why}", self.kind))
+                    }
+                })?;
+        match self.priority {
+            Some(priority @ 0..=9) => job.priority = Priority::new(priority),
+            Some(other) => {
+                return Err(RpcError::invalid(format!(
+                    "priority is {other}; it must be 0 (first) to 9"
+                )));
+            }
+            None => {}
+        }
+        if let Some(delay_s) = self.delay_s {
+            if delay_s > DELAY_S_MAX {
+                return Err(RpcError::invalid(format!(
+                    "delay_s is {delay_s}; at most {DELAY_S_MAX} (ten years) are taken"
+                )));
+            }
+            job.run_at = Some(now + std::time::Duration::from_secs(delay_s));
+        }
+        if self.after.len() > AFTER_MAX {
+            return Err(RpcError::invalid(format!(
+                "a job comes after at most {AFTER_MAX} others; for more, use one batch"
+            )));
+        }
+        job.after = After {
+            jobs: self.after.into_iter().map(JobId).collect(),
+            on_failure: match self.on_failure {
+                Policy::Cancel => OnFailure::Cancel,
+                Policy::RunAnyway => OnFailure::RunAnyway,
+            },
+        };
+        Ok(job)
+    }
+}
+
+fn accepts(desk: &Desk) -> Result<(), RpcError> {
+    if desk.is_stopping() {
+        let why =
+            "the engine is stopping and takes no new jobs; start it again with: riftsync serve";
+        return Err(RpcError::new(RpcError::UNAVAILABLE, why));
+    }
+    Ok(())
+}
+
+pub(super) async fn submit(desk: &Desk, params: Params<'_>) -> Answer {
+    accepts(desk)?;
+    let now = Timestamp::now();
+    let job = params.read::<Submit>()?.into_job(desk, now)?;
+    let enqueued = desk.engine.store.enqueue(vec![job], now).await?;
+    let enqueued = enqueued
+        .first()
+        .ok_or_else(|| RpcError::new(RpcError::INTERNAL, "the store enqueued nothing"))?;
+    Ok(json!({ "job_id": enqueued.id, "joined": enqueued.joined }))
+}
+
+pub(super) async fn submit_batch(desk: &Desk, params: Params<'_>) -> Answer {
+    accepts(desk)?;
+    let now = Timestamp::now();
+    let orders = params.read::<SubmitBatch>()?.jobs;
+    if orders.len() > BATCH_MAX {
+        return Err(RpcError::invalid(format!(
+            "a batch of {} jobs is too large; at most {BATCH_MAX} go in one",
+            orders.len()
+        )));
+    }
+    let jobs: Result<Vec<NewJob>, RpcError> = orders
+        .into_iter()
+        .enumerate()
+        .map(|(number, order)| {
+            order.into_job(desk, now).map_err(|mut error| {
+                error.message = format!("jobs[{number}]: {}", error.message);
+                error
+            })
+        })
+        .collect();
+    let batch = desk.engine.store.enqueue_batch(jobs?, now).await?;
+    let jobs: Vec<Value> = batch
+        .jobs
+        .iter()
+        .map(|job| json!({ "job_id": job.id, "joined": job.joined }))
+        .collect();
+    Ok(json!({ "job_id": batch.id, "jobs": jobs }))
+}
+
+pub(super) async fn get(desk: &Desk, params: Params<'_>) -> Answer {
+    let id = JobId(params.read::<OneJob>()?.job_id);
+    let job = desk.engine.store.job(id).await?;
+    job.map(|job| view::whole(desk.document, &job))
+        .ok_or_else(|| unknown(id))
+}
+
+pub(super) async fn list(desk: &Desk, params: Params<'_>) -> Answer {
+    let list = params.read::<List>()?;
+    let limit = list.limit.unwrap_or(LIST_DEFAULT);
+    if limit > LIST_MAX {
+        return Err(RpcError::invalid(format!(
+            "limit is {limit}; at most {LIST_MAX}. Ask for more with before: the last job_id of a list"
+        )));
+    }
+    let filter = JobFilter {
+        state: list.state,
+        kind: list.kind,
+        queue: list.queue,
+        before: list.before.map(JobId),
+        limit,
+    };
+    let jobs = desk.engine.store.list_jobs(&filter).await?;
+    let jobs: Vec<Value> = jobs
+        .iter()
+        .map(|job| view::line(desk.document, job))
+        .collect();
+    Ok(json!({ "jobs": jobs }))
+}
+
+pub(super) async fn cancel(desk: &Desk, params: Params<'_>) -> Answer {
+    let id = JobId(params.read::<OneJob>()?.job_id);
+    match desk.engine.store.cancel(id, Timestamp::now()).await? {
+        Cancelled::Now => Ok(json!({ "job_id": id, "cancelled": true })),
+        // It runs, and is asked to end.
+        Cancelled::Requested => Ok(json!({ "job_id": id, "cancelled": false, "requested": true })),
+        Cancelled::Final(state) => Err(RpcError::new(
+            RpcError::CONFLICT,
+            format!("job {id} is {state} already"),
+        )),
+        Cancelled::Unknown => Err(unknown(id)),
+    }
+}
+
+pub(super) async fn retry(desk: &Desk, params: Params<'_>) -> Answer {
+    accepts(desk)?;
+    let id = JobId(params.read::<OneJob>()?.job_id);
+    match desk.engine.store.retry(id, Timestamp::now()).await? {
+        Retried::Available => Ok(json!({ "job_id": id, "joined": false })),
+        Retried::Joined(other) => Ok(json!({ "job_id": other, "joined": true })),
+        Retried::NotFailed(state) => Err(RpcError::new(
+            RpcError::CONFLICT,
+            format!("job {id} is {state}; only cancelled and discarded jobs are run again"),
+        )),
+        Retried::Unknown => Err(unknown(id)),
+    }
+}
+
+pub(in crate::control) fn unknown(id: JobId) -> RpcError {
+    RpcError::new(RpcError::NOT_FOUND, format!("there is no job {id}"))
+}

@@ -1,0 +1,112 @@
+//! What can be asked: one function a method, one file a noun.
+
+mod engine;
+mod job;
+mod key;
+mod player;
+mod queue;
+
+pub(super) use job::{OneJob, OneSubscription, unknown as unknown_job};
+pub use player::stats_document;
+pub(super) use queue::Counted;
+
+use std::future::{Future, ready};
+use std::pin::Pin;
+
+use serde_json::{Value, json};
+
+use super::desk::Desk;
+use super::rpc::{Params, RpcError};
+use crate::store::StoreError;
+
+pub(super) type Answer = Result<Value, RpcError>;
+type Call = for<'c> fn(&'c Desk, Params<'c>) -> Pin<Box<dyn Future<Output = Answer> + Send + 'c>>;
+
+/// Methods that belong to a connection, which answers them itself.
+pub(super) const SUBSCRIBE: &str = "job.subscribe";
+pub(super) const UNSUBSCRIBE: &str = "job.unsubscribe";
+
+const METHODS: &[(&str, Call)] = &[
+    ("job.submit", |desk, params| {
+        Box::pin(job::submit(desk, params))
+    }),
+    ("job.submit_batch", |desk, params| {
+        Box::pin(job::submit_batch(desk, params))
+    }),
+    ("job.get", |desk, params| Box::pin(job::get(desk, params))),
+    ("job.list", |desk, params| Box::pin(job::list(desk, params))),
+    ("job.cancel", |desk, params| {
+        Box::pin(job::cancel(desk, params))
+    }),
+    ("job.retry", |desk, params| {
+        Box::pin(job::retry(desk, params))
+    }),
+    ("queue.list", |desk, params| {
+        Box::pin(queue::list(desk, params))
+    }),
+    ("queue.pause", |desk, params| {
+        Box::pin(ready(queue::pause(desk, params)))
+    }),
+    ("queue.resume", |desk, params| {
+        Box::pin(ready(queue::resume(desk, params)))
+    }),
+    ("queue.set", |desk, params| {
+        Box::pin(ready(queue::set(desk, params)))
+    }),
+    ("engine.status", |desk, params| {
+        Box::pin(engine::status(desk, params))
+    }),
+    ("engine.metrics", |desk, params| {
+        Box::pin(engine::metrics(desk, params))
+    }),
+    ("engine.drain", |desk, params| {
+        Box::pin(engine::drain(desk, params))
+    }),
+    ("engine.stop", |desk, params| {
+        Box::pin(ready(engine::stop(desk, params)))
+    }),
+    ("key.set", |desk, params| {
+        Box::pin(ready(key::set(desk, params)))
+    }),
+    ("player.stats", |desk, params| {
+        Box::pin(player::stats(desk, params))
+    }),
+];
+
+/// Answers a request.
+pub(super) async fn call(desk: &Desk, method: &str, params: Params<'_>) -> Answer {
+    match METHODS.iter().find(|(name, _)| *name == method) {
+        Some((_, call)) => call(desk, params).await,
+        None => Err(unknown_method(method)),
+    }
+}
+
+fn unknown_method(method: &str) -> RpcError {
+    let known = METHODS.iter().map(|(name, _)| *name);
+    let known: Vec<&str> = known.chain([SUBSCRIBE, UNSUBSCRIBE]).collect();
+    let method: String = method.chars().take(100).collect();
+    let mut error = RpcError::new(
+        RpcError::METHOD_NOT_FOUND,
+        format!("there is no method '{method}'"),
+    );
+    error.data = Some(json!({ "methods": known }));
+    error
+}
+
+impl From<StoreError> for RpcError {
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::Unavailable(_) | StoreError::Closed => Self::UNAVAILABLE,
+            StoreError::Refused(_) => Self::CONFLICT,
+            StoreError::Unopenable { .. }
+            | StoreError::NotADatabase { .. }
+            | StoreError::Newer { .. }
+            | StoreError::InUse { .. }
+            | StoreError::Unreachable { .. }
+            | StoreError::Url(_)
+            | StoreError::PostgresUrl { .. }
+            | StoreError::Unexpected(_) => Self::INTERNAL,
+        };
+        Self::new(code, error.to_string())
+    }
+}

@@ -1,0 +1,164 @@
+//! `queue.*`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::Answer;
+use crate::control::desk::Desk;
+use crate::control::rpc::{Params, RpcError};
+use crate::engine::{QueueControl, SLOTS_MAX};
+use crate::model::{JobState, Rate};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    /// A queue's name, or `all`.
+    queue: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Set {
+    queue: String,
+    #[serde(default)]
+    slots: Option<usize>,
+    /// `100/m`, or `none`.
+    #[serde(default)]
+    rate: Option<String>,
+}
+
+/// Open jobs of each queue by state.
+pub(in crate::control) type Counts = HashMap<(String, JobState), u64>;
+
+/// Counts are good for so many times as long as it took to count: a long queue is not counted all day
+/// for those who watch it.
+const GOOD_FOR: u32 = 10;
+
+/// What was counted last.
+#[derive(Debug, Default)]
+pub(in crate::control) struct Counted(tokio::sync::Mutex<Option<(Instant, Arc<Counts>)>>);
+
+pub(super) async fn list(desk: &Desk, params: Params<'_>) -> Answer {
+    params.read::<Nothing>()?;
+    let counts = counts(desk).await?;
+    let queues = desk.engine.queues.all();
+    let queues: Vec<Value> = queues
+        .iter()
+        .map(|queue| document(desk, queue, Some(&counts)))
+        .collect();
+    Ok(json!({ "queues": queues }))
+}
+
+/// Counts what is open, once for all who ask meanwhile.
+pub(super) async fn counts(desk: &Desk) -> Result<Arc<Counts>, RpcError> {
+    let mut counted = desk.counted.0.lock().await;
+    if let Some((good_until, counts)) = &*counted
+        && Instant::now() < *good_until
+    {
+        return Ok(counts.clone());
+    }
+    let begun = Instant::now();
+    let counts = desk.engine.store.open_counts().await?;
+    let counts: Counts = counts
+        .into_iter()
+        .map(|count| ((count.queue, count.state), count.jobs))
+        .collect();
+    let counts = Arc::new(counts);
+    let good_until = Instant::now() + begun.elapsed() * GOOD_FOR;
+    *counted = Some((good_until, counts.clone()));
+    Ok(counts)
+}
+
+/// A queue as it stands, with its counts in the database if they are known.
+pub(super) fn document(desk: &Desk, queue: &QueueControl, counts: Option<&Counts>) -> Value {
+    let settings = queue.settings();
+    let mut document = json!({
+        "queue": queue.name, "slots": settings.slots, "rate": settings.rate.map(|rate| rate.to_string()),
+        "running": queue.running(), "paused": settings.paused, "held": desk.engine.queues.is_held(queue),
+    });
+    if let Some(counts) = counts {
+        let waiting = [
+            JobState::Available,
+            JobState::Scheduled,
+            JobState::Retryable,
+            JobState::Blocked,
+        ];
+        for state in waiting {
+            let jobs = counts.get(&(queue.name.to_owned(), state)).copied();
+            document[state.as_str()] = json!(jobs.unwrap_or(0));
+        }
+    }
+    document
+}
+
+pub(super) fn pause(desk: &Desk, params: Params<'_>) -> Answer {
+    set_paused(desk, params, true)
+}
+
+pub(super) fn resume(desk: &Desk, params: Params<'_>) -> Answer {
+    set_paused(desk, params, false)
+}
+
+fn set_paused(desk: &Desk, params: Params<'_>, paused: bool) -> Answer {
+    let which = params.read::<Which>()?.queue;
+    let mut queues = Vec::new();
+    for queue in named(desk, &which)? {
+        queue.set(|settings| settings.paused = paused);
+        queues.push(document(desk, queue, None));
+    }
+    Ok(json!({ "queues": queues }))
+}
+
+pub(super) fn set(desk: &Desk, params: Params<'_>) -> Answer {
+    let set = params.read::<Set>()?;
+    if let Some(slots) = set.slots
+        && !(1..=SLOTS_MAX).contains(&slots)
+    {
+        return Err(RpcError::invalid(format!(
+            "slots is {slots}; it must be 1 to {SLOTS_MAX}"
+        )));
+    }
+    let rate = match set.rate.as_deref() {
+        None => None,
+        Some("none") => Some(None),
+        Some(text) => Some(Some(Rate::parse(text).map_err(RpcError::invalid)?)),
+    };
+    let mut queues = Vec::new();
+    for queue in named(desk, &set.queue)? {
+        queue.set(|settings| {
+            if let Some(slots) = set.slots {
+                settings.slots = slots;
+                settings.prefetch = slots;
+            }
+            if let Some(rate) = rate {
+                settings.rate = rate;
+            }
+        });
+        queues.push(document(desk, queue, None));
+    }
+    Ok(json!({ "queues": queues }))
+}
+
+fn named<'d>(desk: &'d Desk, name: &str) -> Result<Vec<&'d Arc<QueueControl>>, RpcError> {
+    let queues = &desk.engine.queues;
+    if name == "all" {
+        return Ok(queues.all().iter().collect());
+    }
+    queues.named(name).map(|queue| vec![queue]).ok_or_else(|| {
+        let known: Vec<&str> = queues.all().iter().map(|queue| queue.name).collect();
+        let name: String = name.chars().take(100).collect();
+        let text = format!(
+            "there is no queue '{name}'. Known: {}, all",
+            known.join(", ")
+        );
+        RpcError::new(RpcError::NOT_FOUND, text)
+    })
+}

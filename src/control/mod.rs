@@ -1,0 +1,65 @@
+//! The control socket: how people and programs talk to a running engine.
+//!
+//! From the outside in: `socket` (where it is, whose it is), `server` (the actor: connections and how
+//! many), `connection` (lines in, lines out), `lines` and `rpc` (JSON-RPC 2.0, one object a line),
+//! `methods` (what can be asked), `view` (how a job is shown), `watch` (following jobs). `client` is the other end.
+//!
+//! Invariants: a connection is one task that reads no further line before it has answered the last,
+//! so that nothing is buffered for a reader that does not read; what it missed is replaced by what is
+//! newest, and the end of a job is always the last that is told. Nothing that a client sends or does
+//! reaches another connection. The server has a thread of its own: no client takes time from jobs.
+//!
+//! Deliberately absent: League data, SQL, decisions about jobs. What a job's arguments mean is said by
+//! its task.
+
+pub mod client;
+mod connection;
+mod desk;
+mod lines;
+mod methods;
+pub mod rpc;
+mod server;
+mod socket;
+#[cfg(test)]
+mod tests;
+pub mod view;
+mod watch;
+
+pub use client::{Client, ClientError, Notification};
+pub use desk::{About, Desk, KeyDesk};
+pub use methods::stats_document;
+pub use server::{ControlServer, StopServer, server_spec};
+pub use socket::{SocketError, SocketPlace, default_path};
+
+use std::time::Duration;
+
+/// What a client may use. Everything has a limit.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub line_bytes: usize,
+    pub connections: usize,
+    /// Requests in one batch.
+    pub batch: usize,
+    /// Subscriptions of one connection.
+    pub subscriptions: usize,
+    /// How long a line may take from its first byte to its last.
+    pub half_line: Duration,
+    /// How long a connection may ask nothing and wait for nothing.
+    pub idle: Duration,
+    /// How long a reader may not read what is written.
+    pub write_stall: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            line_bytes: 1 << 20,
+            connections: 64,
+            batch: 10_000,
+            subscriptions: 1_000,
+            half_line: Duration::from_secs(10),
+            idle: Duration::from_mins(10),
+            write_stall: Duration::from_mins(30),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The server: takes connections in, each a task of its own, and no more than there may be.
+
+use std::io::Write;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
+
+use super::connection::{Connection, farewell};
+use super::desk::Desk;
+use super::rpc::RpcError;
+use super::socket::SocketPlace;
+use crate::supervision::{ChildGuard, ChildHandle, ChildSpec, EndReason};
+
+/// Pause after a connection that could not be taken, which means that files have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// See the module.
+#[derive(Debug)]
+pub struct ControlServer {
+    place: Arc<SocketPlace>,
+    desk: Arc<Desk>,
+    guard: ChildGuard,
+}
+
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct StopServer;
+
+/// The server as a child of the engine's supervisor, on a thread of its own.
+pub fn server_spec(place: Arc<SocketPlace>, desk: Arc<Desk>) -> ChildSpec {
+    let thread = Rc::new(Thread(Arbiter::new()));
+    ChildSpec::permanent("control_server", move |guard| {
+        let (place, desk, thread) = (place.clone(), desk.clone(), thread.clone());
+        let server = move |_: &mut Context<ControlServer>| ControlServer { place, desk, guard };
+        let addr = ControlServer::start_in_arbiter(&thread.0.handle(), server);
+        ChildHandle {
+            stop: Box::new(move || {
+                Box::pin(async move {
+                    let _ = addr.send(StopServer).await;
+                    drop(thread);
+                })
+            }),
+        }
+    })
+}
+
+/// Ends with the last who needs it.
+struct Thread(Arbiter);
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+impl Actor for ControlServer {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let ours = own_uid();
+        let (listener, ours) = match (self.place.listener(), ours) {
+            (Ok(listener), Ok(ours)) => (listener, ours),
+            (Err(cause), _) | (_, Err(cause)) => {
+                let path = self.place.path().display();
+                let why = format!("the control socket {path} cannot be served: {cause}");
+                self.guard.ends(EndReason::Died(why));
+                ctx.stop();
+                return;
+            }
+        };
+        let desk = self.desk.clone();
+        ctx.spawn(async move { desk.watch.run().await }.into_actor(self));
+        ctx.spawn(accept(listener, self.desk.clone(), ours).into_actor(self));
+    }
+}
+
+impl Handler<StopServer> for ControlServer {
+    type Result = ();
+    fn handle(&mut self, _: StopServer, ctx: &mut Self::Context) {
+        self.guard.ends(EndReason::Shutdown);
+        ctx.stop();
+    }
+}
+
+/// Takes connections in until it is dropped, and then ends them.
+async fn accept(listener: UnixListener, desk: Arc<Desk>, ours: u32) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(ended) = connections.join_next(), if !connections.is_empty() => {
+                if let Err(error) = ended && error.is_panic() {
+                    // The hook has told what it was; it cost this connection and no other.
+                    tracing::error!("a connection to the control socket ended by a bug");
+                }
+            }
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let max = desk.limits.connections;
+                    match greet(&stream, ours, connections.len(), max) {
+                        Ok(()) => {
+                            let connection = Connection::new(stream, desk.clone());
+                            connections.spawn_local(async move {
+                                // An error here is a client that has gone.
+                                let _ = connection.run().await;
+                            });
+                        }
+                        Err(error) => send_away(stream, error),
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!("the control socket takes nobody in just now: {error}");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+fn greet(stream: &UnixStream, ours: u32, open: usize, max: usize) -> Result<(), RpcError> {
+    let theirs = stream.peer_cred().map(|peer| peer.uid()).ok();
+    if !may_connect(ours, theirs) {
+        let why = "this engine belongs to another user";
+        return Err(RpcError::new(RpcError::FORBIDDEN, why));
+    }
+    if open >= max {
+        let why = format!("{max} connections are open, which is all there may be; close one");
+        return Err(RpcError::new(RpcError::LIMIT, why));
+    }
+    Ok(())
+}
+
+/// The engine's own user, and root, from whom nothing can be kept anyway.
+fn may_connect(ours: u32, theirs: Option<u32>) -> bool {
+    theirs.is_some_and(|theirs| theirs == ours || theirs == 0)
+}
+
+/// Says why, if that needs no waiting, and closes.
+fn send_away(stream: UnixStream, error: RpcError) {
+    if let Ok(mut stream) = stream.into_std() {
+        let _ = stream.write(&farewell(error));
+    }
+}
+
+/// A pair of sockets of this process knows whose it is.
+fn own_uid() -> std::io::Result<u32> {
+    let (one, _other) = UnixStream::pair()?;
+    Ok(one.peer_cred()?.uid())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_user_may_not_connect_nor_one_who_is_not_known() {
+        assert!(may_connect(1000, Some(1000)));
+        assert!(may_connect(1000, Some(0)));
+        assert!(!may_connect(1000, Some(1001)));
+        assert!(!may_connect(0, Some(1000)));
+        assert!(!may_connect(0, None));
+    }
+
+    #[actix::test]
+    async fn our_own_user_is_found_by_the_system() {
+        use std::os::unix::fs::MetadataExt;
+        let ours = std::fs::metadata("/proc/self").unwrap().uid();
+        assert_eq!(own_uid().unwrap(), ours);
+    }
+}

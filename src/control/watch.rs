@@ -1,0 +1,172 @@
+//! Following jobs: one look at the database for all jobs that somebody follows, however many follow
+//! them.
+//!
+//! A follower holds the newest that is known of its job. One that is slow misses what lies between;
+//! the end is always the last value there is, so nobody misses it and nobody is waited for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+use crate::model::{JobId, JobRecord};
+use crate::store::{Store, StoreResult};
+
+/// Between two looks.
+const TICK: Duration = Duration::from_millis(100);
+/// So many jobs are looked at so often; more of them less often.
+const JOBS_PER_TICK: u32 = 50;
+const TICK_MAX: Duration = Duration::from_secs(2);
+
+/// What a follower sees of a job. None: it is gone from the database.
+pub(super) type Seen = Option<Arc<JobRecord>>;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Watch {
+    store: Arc<dyn Store>,
+    jobs: Mutex<HashMap<JobId, watch::Sender<Seen>>>,
+    wake: Notify,
+}
+
+pub(super) fn is_over(seen: &Seen) -> bool {
+    seen.as_ref().is_none_or(|job| job.state.is_final())
+}
+
+impl Watch {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            jobs: Mutex::default(),
+            wake: Notify::new(),
+        }
+    }
+
+    /// Follows a job: what is known of it now, and whatever comes. None: there is no such job.
+    pub(super) async fn follow(
+        &self,
+        id: JobId,
+    ) -> StoreResult<Option<(Arc<JobRecord>, watch::Receiver<Seen>)>> {
+        if let Some(sender) = self.lock().get(&id) {
+            let mut receiver = sender.subscribe();
+            let seen = receiver.borrow_and_update().clone();
+            if let Some(job) = seen {
+                return Ok(Some((job, receiver)));
+            }
+        }
+        let Some(job) = self.store.job(id).await?.map(Arc::new) else {
+            return Ok(None);
+        };
+        let mut jobs = self.lock();
+        let sender = jobs
+            .entry(id)
+            .or_insert_with(|| watch::Sender::new(Some(job.clone())));
+        let receiver = sender.subscribe();
+        self.wake.notify_one();
+        Ok(Some((job, receiver)))
+    }
+
+    /// Looks again and again, as long as somebody follows. Never returns.
+    pub(super) async fn run(&self) {
+        loop {
+            let ids = self.followed();
+            if ids.is_empty() {
+                self.wake.notified().await;
+                continue;
+            }
+            match self.store.jobs_by_id(&ids).await {
+                Ok(rows) => self.tell(&ids, rows),
+                Err(error) => tracing::debug!("those who follow jobs wait: {error}"),
+            }
+            let crowd = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+            let pause = TICK * crowd.div_ceil(JOBS_PER_TICK);
+            tokio::time::sleep(pause.min(TICK_MAX)).await;
+        }
+    }
+
+    fn followed(&self) -> Vec<JobId> {
+        let mut jobs = self.lock();
+        jobs.retain(|_, sender| sender.receiver_count() > 0);
+        jobs.keys().copied().collect()
+    }
+
+    fn tell(&self, ids: &[JobId], rows: Vec<JobRecord>) {
+        let mut rows: HashMap<JobId, JobRecord> =
+            rows.into_iter().map(|row| (row.id, row)).collect();
+        let mut jobs = self.lock();
+        for id in ids {
+            let row = rows.remove(id).map(Arc::new);
+            let Some(sender) = jobs.get(id) else { continue };
+            let over = is_over(&row);
+            sender.send_if_modified(|seen| {
+                let news = *seen != row;
+                if news {
+                    *seen = row;
+                }
+                // Whoever came with the end in sight is told of it too.
+                news || over
+            });
+            if over {
+                jobs.remove(id);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, watch::Sender<Seen>>> {
+        // A panic elsewhere cannot leave the map half changed.
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{After, JobState, NewJob, Priority, Timestamp};
+    use crate::store::sqlite::SqliteStore;
+
+    fn job() -> NewJob {
+        NewJob {
+            kind: "k",
+            queue: "q",
+            lane: "",
+            key: None,
+            args: "{}".to_owned(),
+            priority: Priority::DEFAULT,
+            max_attempts: 1,
+            run_at: None,
+            after: After::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn every_follower_sees_the_end_also_one_that_has_looked_at_nothing_between() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open(&folder.path().join("t.db")).unwrap());
+        let now = Timestamp::now();
+        let id = store.enqueue(vec![job()], now).await.unwrap()[0].id;
+        let watch = Arc::new(Watch::new(store.clone()));
+        let (first, mut slow) = watch.follow(id).await.unwrap().unwrap();
+        assert_eq!(first.state, JobState::Available);
+        let (_, mut quick) = watch.follow(id).await.unwrap().unwrap();
+        assert!(watch.follow(JobId(99)).await.unwrap().is_none());
+        let looking = watch.clone();
+        let look = tokio::spawn(async move { looking.run().await });
+        let wanted = crate::store::Wanted::of("q", 1);
+        store.claim(wanted, "e", now).await.unwrap();
+        let running = |seen: &Seen| seen.as_ref().is_some_and(|j| j.state == JobState::Running);
+        quick.wait_for(running).await.unwrap();
+        store.release("e", None, &[], now).await.unwrap();
+        let _ = store.cancel(id, now).await.unwrap();
+        quick.wait_for(is_over).await.unwrap();
+        slow.changed().await.unwrap();
+        let seen = slow.borrow_and_update().clone();
+        assert_eq!(seen.unwrap().state, JobState::Cancelled);
+        assert!(watch.lock().is_empty(), "nobody is left to tell");
+        let (after, mut late) = watch.follow(id).await.unwrap().unwrap();
+        assert_eq!(after.state, JobState::Cancelled);
+        late.changed().await.unwrap();
+        look.abort();
+    }
+}

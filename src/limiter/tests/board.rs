@@ -1,0 +1,243 @@
+//! Several limiters of one key over one board, and one that comes after another, on a virtual clock
+//! before the simulator's meter.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix::prelude::*;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, sleep};
+
+use super::secs;
+use crate::limiter::{
+    Acquire, Board, MemoryBoard, MemorySeat, Observation, Pairs, RateLimiter, Refused, RefusedBy,
+};
+use crate::model::budget_share::{BoardGrant, BoardReport, share};
+use crate::model::{Platform, Priority, Route};
+use crate::simulator::{Limit, Meter, WindowModel};
+
+const ROUTE: Route = Route::Platform(Platform::Kr);
+
+/// A seat at a board that takes a few milliseconds to answer.
+#[derive(Debug)]
+struct Slow(Arc<MemorySeat>, Arc<AtomicU64>);
+
+impl Board for Slow {
+    fn exchange(
+        &self,
+        route: Route,
+        report: BoardReport,
+    ) -> BoxFuture<'static, Result<BoardGrant, String>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        let answer = self.0.exchange(route, report);
+        async move {
+            sleep(Duration::from_millis(3)).await;
+            answer.await
+        }
+        .boxed()
+    }
+}
+
+/// A server: a meter, round trips of 60 to 100 ms.
+struct Server {
+    meter: RefCell<Meter>,
+    limits: Vec<Limit>,
+    epoch: Instant,
+    calls: Cell<u64>,
+    over: Cell<u64>,
+}
+
+impl Server {
+    async fn call(&self) -> Observation {
+        sleep(Duration::from_millis(30 + fastrand::u64(..20))).await;
+        let now = u64::try_from(self.epoch.elapsed().as_millis()).unwrap();
+        let counted = self.meter.borrow_mut().count(now);
+        self.calls.set(self.calls.get() + 1);
+        let over = counted.blocked_ms.is_some();
+        self.over.set(self.over.get() + u64::from(over));
+        sleep(Duration::from_millis(30 + fastrand::u64(..20))).await;
+        let limits: Pairs = self.limits.iter().map(|(n, s)| (*s, *n)).collect();
+        Observation {
+            app_limits: limits,
+            app_counts: counted.counts.iter().map(|(n, s)| (*s, *n)).collect(),
+            answered: true,
+            served: !over,
+            refused: over.then_some(Refused {
+                by: RefusedBy::Application,
+                retry_after: Some(secs(1)),
+            }),
+            ..Observation::default()
+        }
+    }
+}
+
+/// Callers that want everything until they are stopped.
+fn saturate(limiter: &Addr<RateLimiter>, server: &Rc<Server>, callers: u64, until: Instant) {
+    for flow in 0..callers {
+        let (limiter, server) = (limiter.clone(), server.clone());
+        tokio::task::spawn_local(async move {
+            while Instant::now() < until {
+                let acquire = Acquire {
+                    method: 0,
+                    priority: Priority::DEFAULT,
+                    flow,
+                };
+                let Ok(Ok(mut permit)) = limiter.send(acquire).await else {
+                    return;
+                };
+                if Instant::now() >= until {
+                    return;
+                }
+                permit.begin();
+                permit.observe(server.call().await);
+            }
+        });
+    }
+}
+
+fn server(model: WindowModel, limits: &[Limit], seed: u64) -> Rc<Server> {
+    Rc::new(Server {
+        meter: RefCell::new(Meter::new(model, limits, 0, seed)),
+        limits: limits.to_vec(),
+        epoch: Instant::now(),
+        calls: Cell::new(0),
+        over: Cell::new(0),
+    })
+}
+
+fn on_virtual_time(test: impl Future<Output = ()>) {
+    System::new().block_on(async {
+        tokio::time::pause();
+        test.await;
+    });
+}
+
+#[test]
+fn three_engines_together_keep_one_keys_limits_and_use_them() {
+    let keys: [&[Limit]; 3] = [
+        &[(20, 1), (100, 120)],
+        &[(500, 10), (30_000, 600)],
+        &[(20, 1)],
+    ];
+    for model in WindowModel::ALL {
+        for limits in keys {
+            on_virtual_time(async move {
+                let server = server(model, limits, 7);
+                let (board, exchanges) = (Arc::new(MemoryBoard::default()), Arc::default());
+                let until = Instant::now() + Duration::from_mins(10);
+                for engine in ["a", "b", "c"] {
+                    let seat = Slow(board.seat(engine), Arc::clone(&exchanges));
+                    let limiter = RateLimiter::new(ROUTE).with_board(Arc::new(seat)).start();
+                    saturate(&limiter, &server, 32, until);
+                    // They do not start together.
+                    sleep(secs(3)).await;
+                }
+                tokio::time::sleep_until(until).await;
+                let permitted: f64 = limits
+                    .iter()
+                    .map(|(calls, span)| f64::from(*calls) * 600.0 / f64::from(*span))
+                    .fold(f64::INFINITY, f64::min);
+                let used = server.calls.get() as f64 / permitted;
+                assert_eq!(server.over.get(), 0, "{model:?} {limits:?}");
+                assert!(used >= 0.95, "{model:?} {limits:?}: {used}");
+                let exchanges = exchanges.load(Ordering::Relaxed);
+                assert!(exchanges < 10 * 600 * 3, "{exchanges} exchanges");
+            });
+        }
+    }
+}
+
+#[test]
+fn an_engine_that_follows_another_in_the_middle_of_a_window_neither_exceeds_nor_wastes_it() {
+    for model in WindowModel::ALL {
+        for limits in [&[(500, 10), (30_000, 600)][..], &[(100, 120), (20, 1)]] {
+            for at in 0..8 {
+                on_virtual_time(async move {
+                    let server = server(model, limits, at);
+                    let (board, exchanges) = (Arc::new(MemoryBoard::default()), Arc::default());
+                    let longest = u64::from(if limits[0].0 == 500 { 10 } else { 120_u32 });
+                    let slow = |seat| Arc::new(Slow(seat, Arc::clone(&exchanges)));
+                    let first = board.seat("first");
+                    let limiter = RateLimiter::new(ROUTE)
+                        .with_board(slow(first.clone()))
+                        .start();
+                    // It ends without a word; its calls are on their way.
+                    let dies = Instant::now() + secs(longest * 3 + at * longest / 8);
+                    saturate(&limiter, &server, 32, dies);
+                    tokio::time::sleep_until(dies).await;
+                    first.end();
+                    drop(limiter);
+                    let before = server.calls.get();
+                    let second = RateLimiter::new(ROUTE)
+                        .with_board(slow(board.seat("second")))
+                        .start();
+                    let until = dies + secs(longest * 4);
+                    saturate(&second, &server, 32, until);
+                    tokio::time::sleep_until(until).await;
+                    assert_eq!(server.over.get(), 0, "{model:?} {limits:?} {at}");
+                    let used = (server.calls.get() - before) as f64;
+                    let permitted = f64::from(limits[0].0) * 4.0;
+                    assert!(
+                        used >= 0.75 * permitted,
+                        "{model:?} {limits:?} {at}: {used}"
+                    );
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn without_an_answer_of_the_board_no_call_goes() {
+    #[derive(Debug)]
+    struct Silent(Arc<Mutex<bool>>);
+    impl Board for Silent {
+        fn exchange(
+            &self,
+            _: Route,
+            report: BoardReport,
+        ) -> BoxFuture<'static, Result<BoardGrant, String>> {
+            let answers = *self.0.lock().unwrap();
+            let (_, grant) = share(&[], "a", &report, 0);
+            async move {
+                if answers {
+                    Ok(grant)
+                } else {
+                    Err("the database is away".to_owned())
+                }
+            }
+            .boxed()
+        }
+    }
+    on_virtual_time(async {
+        let server = server(WindowModel::ALL[0], &[(100, 1)], 1);
+        let answers = Arc::new(Mutex::new(false));
+        let limiter = RateLimiter::new(ROUTE)
+            .with_board(Arc::new(Silent(answers.clone())))
+            .start();
+        saturate(
+            &limiter,
+            &server,
+            8,
+            Instant::now() + Duration::from_mins(5),
+        );
+        sleep(secs(30)).await;
+        assert_eq!(server.calls.get(), 0);
+        *answers.lock().unwrap() = true;
+        sleep(secs(30)).await;
+        assert!(server.calls.get() > 2_000, "{}", server.calls.get());
+        *answers.lock().unwrap() = false;
+        sleep(secs(11)).await;
+        let stopped = server.calls.get();
+        sleep(secs(30)).await;
+        assert_eq!(
+            server.calls.get(),
+            stopped,
+            "others may have taken its part"
+        );
+    });
+}

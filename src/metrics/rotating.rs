@@ -1,0 +1,195 @@
+//! A log file that never outgrows its limit: full files are moved aside, the oldest is deleted.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Where the log is, and how large it may become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFiles {
+    pub path: PathBuf,
+    /// One file at most.
+    pub file_bytes: u64,
+    /// Files at most, the one that is written included.
+    pub files: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct RotatingFile {
+    files: LogFiles,
+    file: Option<File>,
+    bytes: u64,
+    /// One engine writes it.
+    _lock: File,
+}
+
+impl RotatingFile {
+    /// Opens the log to go on where it ended. None: another engine writes it.
+    pub fn open(files: LogFiles) -> io::Result<Option<Self>> {
+        if let Some(folder) = files.path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(with_suffix(&files.path, "lock"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let mut log = Self {
+            files,
+            file: None,
+            bytes: 0,
+            _lock: lock,
+        };
+        log.remove_beyond();
+        log.open_file()?;
+        Ok(Some(log))
+    }
+
+    /// Files of a time when there could be more of them.
+    fn remove_beyond(&self) {
+        let mut n = self.files.files.max(1);
+        while std::fs::remove_file(with_suffix(&self.files.path, &n.to_string())).is_ok() {
+            n += 1;
+        }
+    }
+
+    fn open_file(&mut self) -> io::Result<&mut File> {
+        if self.file.is_none() {
+            let file = OpenOptions::new()
+                .append(true)
+                .create(true)
+                .open(&self.files.path)?;
+            self.bytes = file.metadata()?.len();
+            self.file = Some(file);
+        }
+        self.file
+            .as_mut()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// Writes whole lines, all in one file. More than a file may hold is refused.
+    pub fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        let length = lines.len() as u64;
+        if length > self.files.file_bytes {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "more at once than one file may hold",
+            ));
+        }
+        self.open_file()?;
+        if self.bytes + length > self.files.file_bytes {
+            self.rotate()?;
+        }
+        let whole = self.bytes;
+        let file = self.open_file()?;
+        if let Err(error) = file.write_all(lines) {
+            // Half a line would spoil the next one too.
+            let _ = file.set_len(whole);
+            self.file = None;
+            return Err(error);
+        }
+        self.bytes = whole + length;
+        Ok(())
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        self.file = None;
+        let numbered = |n: u32| with_suffix(&self.files.path, &n.to_string());
+        let oldest = self.files.files.saturating_sub(1);
+        if oldest == 0 {
+            std::fs::remove_file(&self.files.path)?;
+        } else {
+            for n in (1..oldest).rev() {
+                match std::fs::rename(numbered(n), numbered(n + 1)) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+            std::fs::rename(&self.files.path, numbered(1))?;
+        }
+        self.bytes = 0;
+        self.open_file().map(|_| ())
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tempfile::TempDir;
+
+    fn open(folder: &Path, file_bytes: u64, files: u32) -> Option<RotatingFile> {
+        RotatingFile::open(LogFiles {
+            path: folder.join("m.jsonl"),
+            file_bytes,
+            files,
+        })
+        .unwrap()
+    }
+
+    fn sizes(folder: &Path) -> Vec<u64> {
+        let files = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+        files
+            .filter(|file| !file.file_name().to_str().unwrap().ends_with("lock"))
+            .map(|file| file.metadata().unwrap().len())
+            .collect()
+    }
+
+    #[test]
+    fn the_newest_lines_stay_and_the_oldest_go() {
+        let folder = TempDir::new().unwrap();
+        let mut log = open(folder.path(), 10, 3).unwrap();
+        for n in 0..9 {
+            log.write(format!("line{n}\n").as_bytes()).unwrap();
+        }
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        let [now, before, oldest] = ["m.jsonl", "m.jsonl.1", "m.jsonl.2"].map(read);
+        assert_eq!(
+            [&*now, &*before, &*oldest],
+            ["line8\n", "line7\n", "line6\n"]
+        );
+        assert_eq!(sizes(folder.path()).len(), 3);
+    }
+
+    #[test]
+    fn a_log_goes_on_where_it_ended_and_belongs_to_one_engine() {
+        let folder = TempDir::new().unwrap();
+        let mut log = open(folder.path(), 100, 2).unwrap();
+        log.write(b"a\n").unwrap();
+        assert!(open(folder.path(), 100, 2).is_none());
+        drop(log);
+        open(folder.path(), 100, 2).unwrap().write(b"b\n").unwrap();
+        let text = std::fs::read_to_string(folder.path().join("m.jsonl")).unwrap();
+        assert_eq!(text, "a\nb\n");
+    }
+
+    proptest! {
+        #[test]
+        fn the_log_never_exceeds_its_limit(lines in prop::collection::vec(1_usize..60, 1..80), file_bytes in 20_u64..200, files in 1_u32..5) {
+            let folder = TempDir::new().unwrap();
+            let mut log = open(folder.path(), file_bytes, files).unwrap();
+            for length in lines {
+                let refused = length as u64 > file_bytes;
+                prop_assert_eq!(log.write(&vec![b'x'; length]).is_err(), refused);
+                let sizes = sizes(folder.path());
+                prop_assert!(sizes.iter().sum::<u64>() <= file_bytes * u64::from(files));
+                prop_assert!(sizes.len() <= files as usize);
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The board on which engines of one key share its limits.
+
+use diesel::prelude::*;
+
+use super::job_statements as sql;
+use super::transaction::Transaction;
+use crate::model::Timestamp;
+use crate::model::budget_share::{BoardGrant, BoardReport, BoardRow, share};
+use crate::store::rows::{from_json, to_json};
+use crate::store::{BudgetSeat, StoreResult};
+
+impl Transaction<'_> {
+    pub(super) fn share_budget(
+        &mut self,
+        seat: &BudgetSeat,
+        report: &BoardReport,
+        now: Timestamp,
+    ) -> StoreResult<BoardGrant> {
+        let (key, route, now) = (&*seat.key_fingerprint, seat.route, now.as_millis());
+        let found: Vec<(String, String, i64, Option<i64>)> =
+            sql::BudgetRows { key, route }.load(self.conn)?;
+        let mut rows = Vec::with_capacity(found.len());
+        for (engine, windows, reported_at, ended_at) in found {
+            rows.push(BoardRow {
+                engine,
+                entry: from_json(&windows)?,
+                reported_at,
+                ended_at,
+            });
+        }
+        let (entry, grant) = share(&rows, &seat.engine, report, now);
+        for row in rows.iter().filter(|row| row.is_over(now)) {
+            let engine = &row.engine;
+            sql::DropBudget { key, route, engine }.execute(self.conn)?;
+        }
+        sql::PutBudget {
+            key,
+            route,
+            engine: &seat.engine,
+            windows: &to_json(&entry)?,
+            reported_at: now,
+        }
+        .execute(self.conn)?;
+        Ok(grant)
+    }
+}

@@ -1,0 +1,377 @@
+//! The verbs, through a running engine and without one.
+
+use serde_json::json;
+
+use super::*;
+
+const SYNC: &[&str] = &["sync", PLAYER, "--platform", "euw1", "--year", "2025"];
+
+#[tokio::test]
+async fn a_sync_goes_through_the_engine_that_listens_and_ends_as_one_of_its_own() {
+    let setup = setup(60).await;
+    let served = setup.serve().await;
+    let document = setup.json(SYNC).await;
+    assert_eq!(document["state"], "completed");
+    assert!(document["result"]["processed_matches"].as_u64().unwrap() > 50);
+    let calls = setup.simulator.counters().of_status(200);
+    let again = setup.run(SYNC).await;
+    assert!(again.status.success(), "{}", text(&again));
+    assert!(text(&again).contains("0 fetched"), "{}", text(&again));
+    let table = String::from_utf8(again.stdout).unwrap();
+    assert!(table.contains("2025 euw1"), "{table}");
+    assert!(setup.simulator.counters().of_status(200) < calls + 10);
+    let status = setup.json(&["status"]).await;
+    assert_eq!(
+        (&status["state"], &status["pid"]),
+        (&json!("running"), &json!(served.pid()))
+    );
+    let listed = setup
+        .json(&["job", "list", "--kind", "sync_player_data"])
+        .await;
+    assert_eq!(listed["jobs"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_detached_sync_is_waited_for_by_whoever_likes() {
+    let setup = setup(30).await;
+    let _served = setup.serve().await;
+    let submitted = setup.json(&[SYNC, &["--detach"]].concat()).await;
+    let id = submitted["job_id"].to_string();
+    let waited = setup.run(&["job", "wait", &id, &id]).await;
+    assert!(waited.status.success(), "{}", text(&waited));
+    let said = String::from_utf8(waited.stdout).unwrap();
+    assert_eq!(said.matches("is completed").count(), 2, "{said}");
+    let unknown = setup.run(&[
+        "sync",
+        "Nobody#404",
+        "--platform",
+        "euw1",
+        "--detach",
+        "--json",
+    ]);
+    let unknown: Value = serde_json::from_slice(&unknown.await.stdout).unwrap();
+    let failed = setup
+        .run(&["job", "wait", &unknown["job_id"].to_string()])
+        .await;
+    assert_eq!(failed.status.code(), Some(1), "{}", text(&failed));
+}
+
+#[tokio::test]
+async fn an_interrupted_sync_leaves_its_job_to_the_engine() {
+    let setup = setup(60).await;
+    let served = setup.serve().await;
+    setup.json(&["queue", "pause", "match_processing"]).await;
+    let sync = setup
+        .command(SYNC)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while setup.json(&["job", "list", "--state", "blocked"]).await["jobs"]
+        .as_array()
+        .unwrap()
+        .is_empty()
+    {}
+    let sync = Served { child: sync };
+    sync.signal("-INT");
+    assert_eq!(sync.exited().await, Some(130));
+    setup.json(&["queue", "resume", "match_processing"]).await;
+    let waited = setup.json(&["job", "wait", "1"]).await;
+    assert_eq!(waited["state"], "completed");
+    drop(served);
+}
+
+#[tokio::test]
+async fn an_engine_is_drained_resumed_and_stopped_from_outside() {
+    let setup = setup(30).await;
+    let served = setup.serve().await;
+    let queue = setup
+        .json(&["queue", "set", "all", "--slots", "5", "--rate", "none"])
+        .await;
+    assert_eq!(queue["queues"][0]["slots"], 5);
+    let drained = setup.json(&["engine", "drain"]).await;
+    assert_eq!(drained["state"], "drained");
+    let submitted = setup.json(&[SYNC, &["--detach"]].concat()).await;
+    let queues = setup.json(&["queue", "list"]).await;
+    assert_eq!(
+        (
+            &queues["queues"][0]["available"],
+            &queues["queues"][0]["paused"]
+        ),
+        (&json!(1), &json!(true))
+    );
+    setup.json(&["queue", "resume", "all"]).await;
+    let id = submitted["job_id"].to_string();
+    assert_eq!(setup.json(&["job", "wait", &id]).await["success"], true);
+    let pid = served.pid();
+    let stopped = setup.json(&["engine", "stop"]).await;
+    assert_eq!(
+        (&stopped["state"], &stopped["pid"]),
+        (&json!("stopped"), &json!(pid))
+    );
+    assert!(!setup.path("riftsync.sock").exists());
+    assert_eq!(served.exited().await, Some(0), "{}", setup.log());
+    // What is stored is there without it.
+    assert_eq!(
+        setup.json(&["job", "show", &id]).await["state"],
+        "completed"
+    );
+    assert_eq!(setup.json(&["job", "wait", &id]).await["success"], true);
+}
+
+#[tokio::test]
+async fn without_an_engine_what_needs_one_says_so_with_exit_code_3() {
+    let setup = setup(1).await;
+    for args in [
+        &["status"][..],
+        &["queue", "list"],
+        &["queue", "pause", "all"],
+        &["engine", "drain"],
+        &["engine", "stop"],
+        &["key", "set"],
+        &["sync", PLAYER, "--platform", "euw1", "--detach"],
+    ] {
+        let output = setup.run(args).await;
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {}", text(&output));
+        let said = text(&output);
+        assert!(
+            said.contains("riftsync serve") && said.lines().count() == 1,
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_second_engine_on_the_socket_or_the_database_is_refused_with_the_holders_pid() {
+    let setup = setup(1).await;
+    let served = setup.serve().await;
+    let pid = format!("pid {}", served.pid());
+    let other_socket = setup.path("other.sock");
+    let elsewhere = ["serve", "--socket", other_socket.to_str().unwrap()];
+    for args in [&["serve"][..], &elsewhere] {
+        let output = setup.run(args).await;
+        assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+        assert!(text(&output).contains(&pid), "{}", text(&output));
+    }
+    assert!(!other_socket.exists());
+    // The first was not disturbed, and however it ends, its places are free.
+    setup.json(&["status"]).await;
+    served.signal("-KILL");
+    served.exited().await;
+    assert!(
+        setup.path("riftsync.sock").exists(),
+        "nobody was left to remove it"
+    );
+    let gone = setup.run(&["status"]).await;
+    assert_eq!(gone.status.code(), Some(3), "{}", text(&gone));
+    let next = setup.serve().await;
+    assert_eq!(setup.json(&["status"]).await["pid"], next.pid());
+}
+
+#[tokio::test]
+async fn an_engine_on_another_database_is_not_the_one_that_is_meant() {
+    let setup = setup(3).await;
+    let _served = setup.serve().await;
+    let other = format!("sqlite://{}", setup.path("other.db").display());
+    let socket = setup.path("riftsync.sock");
+    let socket = socket.to_str().unwrap().to_owned();
+    let words = move |args: &[&str]| -> Vec<String> {
+        let more = ["--database", &other, "--socket", &socket];
+        args.iter()
+            .chain(&more)
+            .map(|&word| word.to_owned())
+            .collect()
+    };
+    let run = async |args: &[&str]| {
+        let mut command = setup.command(&[]);
+        // The last --database would be a second one: start over.
+        let program = command.get_program().to_owned();
+        let envs: Vec<_> = command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+            .collect();
+        command = Command::new(program);
+        command
+            .env_clear()
+            .envs(envs)
+            .args(words(args))
+            .stdin(Stdio::null());
+        tokio::task::spawn_blocking(move || command.output().unwrap())
+            .await
+            .unwrap()
+    };
+    let status = run(&["status"]).await;
+    assert_eq!(status.status.code(), Some(3));
+    assert!(text(&status).contains("t.db"), "{}", text(&status));
+    let synced = run(SYNC).await;
+    assert!(synced.status.success(), "{}", text(&synced));
+    assert!(setup.path("other.db").exists());
+    assert!(
+        setup.json(&["job", "list"]).await["jobs"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_is_rejected_is_told_to_who_waits_and_a_new_one_goes_on() {
+    let setup = setup(10).await;
+    let accepted = Some(vec![SIMULATED_KEY.to_owned()]);
+    setup.simulator.control().set_keys(accepted);
+    let _served = setup
+        .serve_with(|command| command.env("RIOT_API_KEY", "RGAPI-of-yesterday"))
+        .await;
+    let output = setup.run(SYNC).await;
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output));
+    assert!(
+        text(&output).contains("riftsync key set"),
+        "{}",
+        text(&output)
+    );
+    let mut set = setup
+        .command(&["key", "set"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    set.stdin
+        .take()
+        .unwrap()
+        .write_all(SIMULATED_KEY.as_bytes())
+        .unwrap();
+    assert_eq!(Served { child: set }.exited().await, Some(0));
+    assert_eq!(
+        setup.json(&["job", "wait", "1"]).await["state"],
+        "completed"
+    );
+    assert_eq!(setup.json(&["status"]).await["key"], "valid");
+    let log = setup.log();
+    assert!(
+        !log.contains(SIMULATED_KEY) && !log.contains("RGAPI-of-yesterday"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn the_key_is_in_no_output_at_any_level_of_the_log() {
+    let setup = setup(20).await;
+    let served = setup
+        .serve_with(|command| command.env("RUST_LOG", "trace"))
+        .await;
+    let mut seen = String::new();
+    for args in [
+        SYNC,
+        &["job", "list"],
+        &["job", "show", "1"],
+        &["status", "--json"],
+        &["queue", "list", "--json"],
+        &["stats", PLAYER, "--json"],
+        &["engine", "stop"],
+    ] {
+        let mut command = setup.command(args);
+        command.env("RUST_LOG", "trace");
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+        let output = output.await.unwrap();
+        assert!(output.status.success(), "{args:?}: {}", text(&output));
+        seen += &text(&output);
+        seen += &String::from_utf8_lossy(&output.stdout);
+    }
+    assert_eq!(served.exited().await, Some(0));
+    let log = setup.log();
+    assert!(log.contains("TRACE"), "the log was asked for everything");
+    seen += &log;
+    let secret = SIMULATED_KEY.trim_start_matches("RGAPI-");
+    assert!(!seen.contains(secret));
+    for file in std::fs::read_dir(setup.folder.path()).unwrap() {
+        // The database, its log, the metrics log.
+        let bytes = std::fs::read(file.unwrap().path()).unwrap_or_default();
+        let found = bytes
+            .windows(secret.len())
+            .any(|part| part == secret.as_bytes());
+        assert!(!found);
+    }
+}
+
+#[tokio::test]
+async fn the_metrics_log_of_a_stopped_engine_counts_every_job_and_call() {
+    let setup = setup(40).await;
+    setup.simulator.control().set_app_limits(vec![(10_000, 10)]);
+    let served = setup
+        .serve_with(|command| command.env("RIFTSYNC_METRICS__INTERVAL_S", "1"))
+        .await;
+    setup.json(SYNC).await;
+    let metrics = setup.json_rpc("engine.metrics");
+    let done = metrics["totals"].as_array().unwrap().iter();
+    let done: u64 = done.filter_map(|total| total["processed"].as_u64()).sum();
+    setup.json(&["engine", "stop"]).await;
+    assert_eq!(served.exited().await, Some(0));
+    let log = std::fs::read_to_string(setup.path("metrics.jsonl")).unwrap();
+    let records: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let sum = |kind: &str, field: &str| -> u64 {
+        let of_kind = records.iter().filter(|record| record["kind"] == kind);
+        of_kind.map(|record| record[field].as_u64().unwrap()).sum()
+    };
+    let jobs = setup
+        .json(&["job", "list", "--state", "completed", "--limit", "1000"])
+        .await;
+    let completed = jobs["jobs"].as_array().unwrap().len() as u64;
+    assert_eq!((sum("queue", "processed"), done), (completed, completed));
+    assert!(completed > 60);
+    let granted = sum("limiter", "granted") - sum("limiter", "given_back");
+    let counters = setup.simulator.counters();
+    assert_eq!(granted, counters.of_status(200) + counters.of_status(404));
+    let windows = records
+        .iter()
+        .find(|record| !record["windows"].is_null())
+        .unwrap();
+    assert!(
+        windows["windows"][0]["limit"].as_u64().unwrap() > 0,
+        "{windows}"
+    );
+    let events: Vec<&str> = records
+        .iter()
+        .filter_map(|record| record["event"].as_str())
+        .collect();
+    assert_eq!(
+        (events[0], *events.last().unwrap()),
+        ("engine_started", "engine_stopped")
+    );
+    assert!(events.contains(&"engine_drained"));
+}
+
+#[tokio::test]
+async fn a_person_with_nc_submits_a_sync_and_watches_it() {
+    let setup = setup(20).await;
+    let _served = setup.serve().await;
+    let mut nc = setup.connect();
+    let states = tokio::task::spawn_blocking(move || {
+        nc.send(r#"{"jsonrpc":"2.0","id":1,"method":"job.submit","params":{"kind":"sync_player_data","args":{"game_name":"Quiet Otter","tag_line":"SIM","platform":"euw1","year":2025}}}"#);
+        let id = nc.line()["result"]["job_id"].clone();
+        nc.send(&format!(
+            r#"{{"jsonrpc":"2.0","id":2,"method":"job.subscribe","params":{{"job_id":{id}}}}}"#
+        ));
+        let mut states = vec![nc.line()["result"]["job"].clone()];
+        loop {
+            let told = nc.line();
+            states.push(told["params"]["job"].clone());
+            if told["method"] == "job.ended" {
+                return states;
+            }
+        }
+    });
+    let states = states.await.unwrap();
+    let last = states.last().unwrap();
+    assert_eq!(
+        (&last["state"], &last["percent"]),
+        (&json!("completed"), &json!(100))
+    );
+    let percents: Vec<u64> = states
+        .iter()
+        .map(|job| job["percent"].as_u64().unwrap())
+        .collect();
+    assert!(percents.is_sorted(), "{percents:?}");
+}
