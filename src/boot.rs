@@ -14,8 +14,9 @@ use crate::cli::follow::{Follow, plan_text, summary};
 use crate::cli::remote;
 use crate::cli::terminal::stop_signal;
 use crate::cli::{
-    Bench, BenchJobsArgs, BenchLimiterArgs, Cli, CliError, EngineVerb, Global, KeyVerb,
-    SimulateArgs, StatsArgs, SyncArgs, Verb, WeatherArgs, WorldArgs, stats, terminal,
+    Bench, BenchJobsArgs, BenchLimiterArgs, Cli, CliError, DbArgs, DbVerb, EngineVerb, Global,
+    KeyVerb, SimulateArgs, StatsArgs, SyncArgs, Verb, WeatherArgs, WorldArgs, dbinfo, stats,
+    terminal,
 };
 use crate::config::{self, Config, Profile};
 use crate::control;
@@ -29,8 +30,7 @@ use crate::riot::{ApiKey, BaseUrl, Method, RiotClient, install_tls};
 use crate::simulator::{
     SIMULATED_KEY, SettingError, Simulator, SimulatorConfig, World, WorldConfig, read_limits,
 };
-use crate::store::sqlite::SqliteStore;
-use crate::store::{Store, StoreError};
+use crate::store::{Location, Store};
 use crate::supervision::watch_panics;
 use crate::tasks::{
     self, MatchSync, Pacing, PlayerReport, PlayerSync, PlayerSyncArgs, Policies, TimelineSync,
@@ -77,6 +77,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             Verb::Key(args) => match args.what {
                 KeyVerb::Set => remote::set_key(&reach(&cli.global, &config)?).await,
             },
+            Verb::Db(args) => db(&cli.global, &config, &args).await,
             Verb::Bench(args) => match args.what {
                 Bench::Jobs(args) => bench_jobs(&cli.global, &args).await,
                 Bench::Limiter(args) => bench_limiter(&cli.global, &args).await,
@@ -109,8 +110,8 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
         }
         None => (required_key(false)?, config.riot.base_url.clone()),
     };
-    let path = database_path(global, config, args.simulate)?;
-    let running = Running::start(config, &path, key, &base, None).await?;
+    let database = locate(global, config, args.simulate)?;
+    let running = Running::start(config, &database, key, &base, None).await?;
     let outcome = running.sync_and_follow(&order).await;
     let stopped = running.stop().await;
     let (job, time_left) = outcome?;
@@ -120,7 +121,7 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
         running.store.close().await?;
     } else {
         running
-            .report(global, &order, &job, &path, args.simulate)
+            .report(global, &order, &job, &database, args.simulate)
             .await?;
     }
     drop(simulator);
@@ -190,27 +191,28 @@ fn required_key(watch: bool) -> Result<(String, KeySource), CliError> {
     Ok((found.text, source))
 }
 
-/// The file of the database. A simulated world has one of its own, so that it never mixes with real data.
-fn database_path(global: &Global, config: &Config, simulated: bool) -> Result<PathBuf, CliError> {
-    let url = global.database.as_deref().unwrap_or(&config.database.url);
+/// Where the database is. A simulated world has a file of its own, so that it never mixes with real data.
+fn locate(global: &Global, config: &Config, simulated: bool) -> Result<Location, CliError> {
+    let url = global.database.as_ref().unwrap_or(&config.database.url);
     if url.is_empty() {
         let name = if simulated {
             "simulated.db"
         } else {
             "riftsync.db"
         };
-        return Ok(config::data_folder().join(name));
+        return Ok(Location::Sqlite(config::data_folder().join(name)));
     }
-    match url.split_once("://") {
-        Some(("sqlite", path)) if !path.is_empty() => Ok(PathBuf::from(path)),
-        None => Ok(PathBuf::from(url)),
-        Some(_) => Err(StoreError::Url(url.to_owned()).into()),
+    let mut location = Location::try_from(url)?;
+    if let Location::Postgres(settings) = &mut location {
+        settings.writers = config.database.writers;
+        settings.pooler = config.database.pooler;
     }
+    Ok(location)
 }
 
 /// Where an engine may be that runs already.
 fn reach(global: &Global, config: &Config) -> Result<remote::Reach, CliError> {
-    let database = database_path(global, config, false)?;
+    let database = locate(global, config, false)?;
     let named = global.database.is_some() || !config.database.url.is_empty();
     Ok(remote::Reach {
         socket: socket_path(global, config, &database),
@@ -221,7 +223,7 @@ fn reach(global: &Global, config: &Config) -> Result<remote::Reach, CliError> {
 }
 
 /// Where the control socket is: as told, or in its usual place, or beside the data.
-fn socket_path(global: &Global, config: &Config, database: &Path) -> PathBuf {
+fn socket_path(global: &Global, config: &Config, database: &Location) -> PathBuf {
     if let Some(path) = &global.socket {
         return path.clone();
     }
@@ -229,20 +231,32 @@ fn socket_path(global: &Global, config: &Config, database: &Path) -> PathBuf {
         return PathBuf::from(&config.control.socket);
     }
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let beside = database.parent().unwrap_or(Path::new("."));
-    control::default_path(runtime.as_deref(), beside)
+    control::default_path(runtime.as_deref(), &beside(database))
+}
+
+/// The folder for what stands beside the data.
+fn beside(database: &Location) -> PathBuf {
+    match database {
+        Location::Sqlite(path) => path.parent().unwrap_or(Path::new(".")).to_owned(),
+        Location::Postgres(_) => config::data_folder(),
+    }
 }
 
 /// Where the metrics log is: as told, or beside the data.
-fn metrics_log(config: &Config, database: &Path) -> Option<LogFiles> {
+fn metrics_log(config: &Config, database: &Location) -> Option<LogFiles> {
     let settings = &config.metrics;
     let path = match settings.log.as_str() {
         "none" => return None,
         // The simulated world's is apart from the real one's, as its database is.
-        "" if database.ends_with("simulated.db") => {
-            database.with_file_name("simulated-metrics.jsonl")
+        "" => {
+            let simulated =
+                matches!(database, Location::Sqlite(path) if path.ends_with("simulated.db"));
+            beside(database).join(if simulated {
+                "simulated-metrics.jsonl"
+            } else {
+                "metrics.jsonl"
+            })
         }
-        "" => database.with_file_name("metrics.jsonl"),
         path => PathBuf::from(path),
     };
     Some(LogFiles {
@@ -265,7 +279,7 @@ struct Running {
 impl Running {
     async fn start(
         config: &Config,
-        path: &Path,
+        database: &Location,
         (key, source): (String, KeySource),
         base: &str,
         control: Option<&serve::Control>,
@@ -283,7 +297,7 @@ impl Running {
         let base = BaseUrl::new(base).map_err(CliError::Usage)?;
         let client = RiotClient::new(base).map_err(|error| CliError::Engine(error.to_string()))?;
         let metrics = Arc::new(Metrics::default());
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path)?);
+        let store = database.open().await?;
         let (gate, mut services) = Gate::new(
             key,
             source,
@@ -293,7 +307,7 @@ impl Running {
             metrics.clone(),
         );
         if let Some(control) = control {
-            services.above = control.above(&gate, path);
+            services.above = control.above(&gate, database);
         }
         let ring = gate.ring.clone();
         watch_panics(move |text| ring.redact(text));
@@ -317,7 +331,7 @@ impl Running {
             queues,
             drain: config.drain(),
             keep_finished: config.keep_finished(),
-            metrics_log: metrics_log(config, path),
+            metrics_log: metrics_log(config, database),
             metrics_interval: Duration::from_secs(config.metrics.interval_s),
         };
         let engine = Engine::start(
@@ -436,7 +450,7 @@ impl Running {
         global: &Global,
         order: &PlayerSyncArgs,
         job: &JobRecord,
-        path: &Path,
+        database: &Location,
         simulated: bool,
     ) -> Result<(), CliError> {
         if global.json {
@@ -452,7 +466,7 @@ impl Running {
             } else {
                 ""
             };
-            eprintln!("stored in {}{world}", path.display());
+            eprintln!("stored in {database}{world}");
         }
         self.store.close().await?;
         Ok(())
@@ -498,8 +512,9 @@ async fn show_stats(global: &Global, config: &Config, args: &StatsArgs) -> Resul
         Some(text) => Some(Year::parse(text, Timestamp::now())?.get()),
         None => None,
     };
-    let store = SqliteStore::open_read_only(&database_path(global, config, args.simulate)?)?;
-    let rows = rows_of(&store, &riot_id, year).await?;
+    let database = locate(global, config, args.simulate)?;
+    let store = database.open_read_only().await?;
+    let rows = rows_of(&*store, &riot_id, year).await?;
     if global.json {
         crate::outln!("{}", control::stats_document(&riot_id, &rows));
     } else if rows.is_empty() {
@@ -509,6 +524,27 @@ async fn show_stats(global: &Global, config: &Config, args: &StatsArgs) -> Resul
         );
     } else {
         crate::outln!("{}", stats::table(&rows));
+    }
+    Ok(())
+}
+
+/// Shows a database, or brings its tables up to date.
+async fn db(global: &Global, config: &Config, args: &DbArgs) -> Result<(), CliError> {
+    let database = locate(global, config, args.simulate)?;
+    if args.what == DbVerb::Migrate {
+        database.open().await?.close().await?;
+    }
+    let migrations = database.migrations().await?;
+    let holds = if migrations.applied.is_empty() {
+        None
+    } else {
+        let store = database.open_read_only().await?;
+        Some((store.census().await?, store.size_bytes().await?))
+    };
+    if global.json {
+        println!("{}", dbinfo::document(&database, &migrations, holds));
+    } else {
+        println!("{}", dbinfo::text(&database, &migrations, holds));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@
 //! | [`supervision`] | OTP strategies over actix |
 //! | [`limiter`] | permits for calls, windows learnt from headers |
 //! | [`riot`] | one HTTP call, typed errors, documents as records; no retries |
-//! | [`store`] | the databases; the only SQL |
+//! | [`store`] | SQLite and PostgreSQL behind one trait; the only SQL |
 //! | [`metrics`], [`config`] | counters; settings |
 //! | [`simulator`] | a Riot API to develop and test against |
 //! | [`model`] | facts and decisions; no tokio, actix, diesel or reqwest |
@@ -30,8 +30,14 @@
 //! - Memory does not grow with the backlog: a queue holds its slots and a prefetch.
 //! - What a queue does not know to hold, it hands back before it claims again: no answer that was lost
 //!   leaves a job running for ever.
+//! - Whether a commit was made whose answer was lost is asked of the database, not guessed.
+//! - No error, log or `Debug` shows the password of a database.
 //! - Decisions are pure (`model`, `engine::window`) and are crashed in thousands of simulated worlds over
 //!   a plain model of the store, to which the databases are held by the same random orders.
+
+// Helpers of tests are shared with the integration tests, and name the crate.
+#[cfg(test)]
+extern crate self as riftsync;
 
 pub mod bench;
 pub mod boot;

@@ -1,9 +1,93 @@
 #!/usr/bin/env bash
 # Everything the tests need, from nothing, then all tests. Needs a Rust toolchain and a C compiler.
+#
+# PostgreSQL: the server of $TEST_DATABASE_URL if that is set (its user must be allowed to create databases); else
+# one of its own, from the binaries on this machine, in a temporary folder that is gone at the end; else the
+# binaries are installed, where that may be done. Arguments go to `cargo test`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-command -v cargo >/dev/null || { echo "tests/run.sh: cargo is not on the PATH; install a Rust toolchain first" >&2; exit 2; }
-command -v cc >/dev/null || { echo "tests/run.sh: no C compiler 'cc' on the PATH; SQLite is compiled from its source" >&2; exit 2; }
+fail() { echo "tests/run.sh: $*" >&2; exit 2; }
 
-exec cargo test --locked "$@"
+command -v cargo >/dev/null || fail "cargo is not on the PATH; install a Rust toolchain first"
+command -v cc >/dev/null || fail "no C compiler 'cc' on the PATH; SQLite is compiled from its source"
+
+# The folder with initdb and postgres of the newest version there is.
+server_binaries() {
+    local folder
+    if folder=$(command -v initdb 2>/dev/null) && command -v postgres >/dev/null; then
+        dirname "$(readlink -f "$folder")"
+        return
+    fi
+    for folder in $(ls -d /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/local/pgsql/bin /opt/homebrew/opt/postgresql@*/bin 2>/dev/null | sort -rV); do
+        if [ -x "$folder/initdb" ] && [ -x "$folder/postgres" ]; then
+            echo "$folder"
+            return
+        fi
+    done
+}
+
+install_server() {
+    [ "$(id -u)" = 0 ] || fail "no PostgreSQL server (initdb, postgres) is on this machine, and only root may install one. Install the package 'postgresql', or set TEST_DATABASE_URL to a server"
+    command -v apt-get >/dev/null || fail "no PostgreSQL server (initdb, postgres) is on this machine, and there is no apt-get to install one. Install PostgreSQL, or set TEST_DATABASE_URL to a server"
+    echo "tests/run.sh: installing PostgreSQL" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    # Its package would start a cluster of its own, which nobody here needs.
+    mkdir -p /etc/postgresql-common
+    [ -e /etc/postgresql-common/createcluster.conf ] || echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+    { apt-get update -qq && apt-get install -qq -y --no-install-recommends postgresql; } >&2 ||
+        fail "PostgreSQL could not be installed with apt-get. Install it, or set TEST_DATABASE_URL to a server"
+}
+
+# Runs a command as somebody whom PostgreSQL accepts: never as root.
+unprivileged() {
+    if [ "$(id -u)" != 0 ]; then
+        "$@"
+    elif command -v setpriv >/dev/null; then
+        setpriv --reuid="$server_user" --regid="$(id -g "$server_user")" --clear-groups "$@"
+    else
+        runuser -u "$server_user" -- "$@"
+    fi
+}
+
+stop_server() {
+    # Immediate: nothing in it is worth keeping.
+    unprivileged "$binaries/pg_ctl" -D "$folder/data" -m immediate -w stop >/dev/null 2>&1 || true
+    rm -rf "$folder"
+}
+
+start_server() {
+    binaries=$(server_binaries)
+    if [ -z "$binaries" ]; then
+        install_server
+        binaries=$(server_binaries)
+        [ -n "$binaries" ] || fail "PostgreSQL was installed, but initdb and postgres are in none of the usual places. Put them on the PATH"
+    fi
+    server_user=nobody
+    if [ "$(id -u)" = 0 ] && ! id -u nobody >/dev/null 2>&1; then
+        server_user=riftsync-tests
+        id -u "$server_user" >/dev/null 2>&1 || useradd --system --no-create-home "$server_user"
+    fi
+    folder=$(mktemp -d "${TMPDIR:-/tmp}/riftsync-postgres.XXXXXX")
+    trap stop_server EXIT
+    trap 'exit 130' INT TERM
+    [ "$(id -u)" != 0 ] || chown "$server_user" "$folder"
+    # From inside the folder: the server's user need not be able to read the project's.
+    (cd "$folder" && unprivileged "$binaries/initdb" -D "$folder/data" -U riftsync --auth=trust -E UTF8 --locale=C >"$folder/initdb.log" 2>&1) ||
+        { cat "$folder/initdb.log" >&2; fail "initdb failed, see above"; }
+    local port attempt
+    for attempt in 1 2 3 4 5; do
+        port=$((20000 + RANDOM % 20000))
+        # Commits are not forced to the disk: a test that loses power is run again.
+        if (cd "$folder" && unprivileged "$binaries/pg_ctl" -D "$folder/data" -l "$folder/server.log" -w start -o \
+            "-p $port -k $folder -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off") >/dev/null 2>&1; then
+            export TEST_DATABASE_URL="postgres://riftsync@127.0.0.1:$port/postgres"
+            return
+        fi
+    done
+    cat "$folder/server.log" >&2
+    fail "the PostgreSQL server of $binaries did not start, see above"
+}
+
+[ -n "${TEST_DATABASE_URL:-}" ] || start_server
+cargo test --locked "$@"

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::{Running, database_path, required_key};
+use super::{Running, locate, required_key};
 use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, Global};
 use crate::config::Config;
@@ -15,20 +15,20 @@ use crate::control::{About, Desk, KeyDesk, Limits, SocketPlace, server_spec};
 use crate::engine::Above;
 use crate::gate::{Gate, KeyState};
 use crate::riot::ApiKey;
+use crate::store::Location;
 use crate::tasks::job_document;
 
 pub(super) async fn serve(global: &Global, config: &Config) -> Result<(), CliError> {
-    let path = database_path(global, config, false)?;
-    let control = Control::open(&super::socket_path(global, config, &path))?;
+    let database = locate(global, config, false)?;
+    let control = Control::open(&super::socket_path(global, config, &database))?;
     let key = required_key(true)?;
     let base = &config.riot.base_url;
-    let running = Running::start(config, &path, key, base, Some(&control)).await?;
+    let running = Running::start(config, &database, key, base, Some(&control)).await?;
     let open = running.store.open_jobs().await?;
-    say_ready(global, &running, &control, &path);
+    say_ready(global, &running, &control, &database);
     tracing::info!(
-        "engine {} is ready; {open} open jobs in {}",
-        running.engine.id(),
-        path.display()
+        "engine {} is ready; {open} open jobs in {database}",
+        running.engine.id()
     );
     let outcome = tokio::select! {
         () = stop_signal() => Ok(()),
@@ -48,11 +48,11 @@ pub(super) async fn serve(global: &Global, config: &Config) -> Result<(), CliErr
 }
 
 /// One line, for whoever waits for it: from now on the socket answers.
-fn say_ready(global: &Global, running: &Running, control: &Control, database: &Path) {
+fn say_ready(global: &Global, running: &Running, control: &Control, database: &Location) {
     let (engine, socket) = (running.engine.id(), control.place.path());
     let ready = if global.json {
         let ready = json!({
-            "ready": true, "engine": engine, "pid": std::process::id(), "socket": socket, "database": database,
+            "ready": true, "engine": engine, "pid": std::process::id(), "socket": socket, "database": database.to_string(),
         });
         ready.to_string()
     } else {
@@ -81,9 +81,12 @@ impl Control {
     }
 
     /// The services that answer at the socket.
-    pub(super) fn above(&self, gate: &Gate, database: &Path) -> Above {
+    pub(super) fn above(&self, gate: &Gate, database: &Location) -> Above {
         let about = About {
-            database: absolute(database),
+            database: match database {
+                Location::Sqlite(path) => absolute(path).display().to_string(),
+                Location::Postgres(_) => database.to_string(),
+            },
             socket: absolute(self.place.path()),
         };
         let key = Arc::new(GateKey(gate.clone()));

@@ -39,7 +39,7 @@ pub enum CliError {
     #[error(
         "the engine on {socket} works on another database, {theirs}. Name its socket with --socket, or leave --database out"
     )]
-    OtherDatabase { socket: PathBuf, theirs: PathBuf },
+    OtherDatabase { socket: PathBuf, theirs: String },
     #[error("stopped")]
     Stopped,
 }
@@ -50,7 +50,7 @@ impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::JobFailed(_) => 1,
-            Self::Usage(_) | Self::Store(StoreError::Url(_)) => 2,
+            Self::Usage(_) | Self::Store(StoreError::Url(_) | StoreError::PostgresUrl { .. }) => 2,
             Self::Client(ClientError::Refused(error)) => match error.code {
                 RpcError::NOT_FOUND | RpcError::CONFLICT => 1,
                 RpcError::INVALID_PARAMS | RpcError::METHOD_NOT_FOUND => 2,

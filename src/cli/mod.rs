@@ -1,5 +1,6 @@
 //! The verbs a person types.
 
+pub mod dbinfo;
 pub mod error;
 pub mod follow;
 pub mod remote;
@@ -15,7 +16,7 @@ pub use error::CliError;
 pub use weather::WeatherArgs;
 
 use crate::config::Profile;
-use crate::model::JobState;
+use crate::model::{DatabaseUrl, JobState};
 
 /// Keeps a database of League of Legends players true to the Riot Games API.
 #[derive(Debug, Parser)]
@@ -41,9 +42,9 @@ pub struct Global {
     /// The settings for this kind of key; production with --simulate, else development unless told
     #[arg(long, global = true, value_name = "PROFILE")]
     pub profile: Option<Profile>,
-    /// The database, as `sqlite:///path/to/file.db`
+    /// The database, as `sqlite:///path/to/file.db` or `postgres://user@host/database`
     #[arg(long, global = true, value_name = "URL")]
-    pub database: Option<String>,
+    pub database: Option<DatabaseUrl>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -66,6 +67,8 @@ pub enum Verb {
     Engine(EngineArgs),
     /// Give the engine another API key
     Key(KeyArgs),
+    /// Look at the database, or bring its tables up to date
+    Db(DbArgs),
     /// Measure what this machine and disk reach
     Bench(BenchArgs),
 }
@@ -169,6 +172,23 @@ pub enum JobVerb {
     Cancel { id: i64 },
     /// Give a cancelled or discarded job all its attempts again; the next engine runs it
     Retry { id: i64 },
+}
+
+#[derive(Debug, Args)]
+pub struct DbArgs {
+    #[command(subcommand)]
+    pub what: DbVerb,
+    /// The database of `sync --simulate`
+    #[arg(long, global = true)]
+    pub simulate: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum DbVerb {
+    /// Which database it is, which version its tables have, what is in it
+    Info,
+    /// Make the tables, or bring them up to date; engines do so themselves when they start
+    Migrate,
 }
 
 #[derive(Debug, Args)]

@@ -11,7 +11,7 @@ use config::{Config as Source, Environment, File, FileFormat};
 use etcetera::BaseStrategy;
 use serde::Deserialize;
 
-use crate::model::{Platform, Rate, RetryPolicy};
+use crate::model::{DatabaseUrl, Platform, Rate, RetryPolicy};
 
 /// The defaults, also the documentation of every setting.
 const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -64,7 +64,11 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct DatabaseConfig {
     /// Empty: `riftsync.db` in the data folder.
-    pub url: String,
+    pub url: DatabaseUrl,
+    /// Connections that write to PostgreSQL.
+    pub writers: usize,
+    /// PostgreSQL is reached through a pooler that may give every transaction another session.
+    pub pooler: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -164,7 +168,7 @@ impl Config {
         if config.database.url.is_empty()
             && let Ok(url) = std::env::var("DATABASE_URL")
         {
-            config.database.url = url;
+            config.database.url = url.into();
         }
         config.check()?;
         Ok(config)
@@ -172,6 +176,12 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         let invalid = |text: String| Err(ConfigError::Invalid(text));
+        if !(1..=16).contains(&self.database.writers) {
+            return invalid(format!(
+                "database.writers is {}; it must be 1 to 16",
+                self.database.writers
+            ));
+        }
         for (name, queue) in &self.queues {
             if !(1..=1_000).contains(&queue.slots) {
                 return invalid(format!(

@@ -14,7 +14,8 @@ use crate::engine::EngineHandle;
 /// What a status says that the engine itself does not know.
 #[derive(Debug, Clone)]
 pub struct About {
-    pub database: PathBuf,
+    /// As a person knows it, without a password.
+    pub database: String,
     pub socket: PathBuf,
 }
 

@@ -67,7 +67,9 @@ mod tests {
         TaskResult,
     };
     use crate::metrics::Metrics;
-    use crate::model::{After, NewJob, Priority, RetryPolicy, Timestamp};
+    use crate::model::{After, JobId, NewJob, Priority, RetryPolicy, Timestamp};
+    use crate::store::postgres::PostgresStore;
+    use crate::store::scratch::Scratch;
     use crate::store::sqlite::SqliteStore;
     use std::time::Duration;
 
@@ -103,7 +105,7 @@ mod tests {
     }
 
     /// Enqueues, again as long as the writer is away; a failed enqueue has written nothing.
-    async fn enqueue(store: &SqliteStore, jobs: usize) {
+    async fn enqueue(store: &dyn Store, jobs: usize) {
         while store
             .enqueue(vec![job(); jobs], Timestamp::now())
             .await
@@ -115,10 +117,20 @@ mod tests {
 
     #[actix::test]
     async fn a_panic_of_the_writer_costs_its_group_and_nothing_that_was_promised() {
-        crate::supervision::watch_panics(str::to_owned);
         let folder = tempfile::TempDir::new().unwrap();
-        let sqlite = Arc::new(SqliteStore::open(&folder.path().join("t.db")).unwrap());
-        let store: Arc<dyn Store> = sqlite.clone();
+        let store = Arc::new(SqliteStore::open(&folder.path().join("t.db")).unwrap());
+        survives_panics(store.clone(), || store.panic_in_writer()).await;
+    }
+
+    #[actix::test]
+    async fn a_panic_of_one_of_several_writers_costs_no_more() {
+        let scratch = Scratch::new();
+        let store = Arc::new(PostgresStore::open(scratch.settings()).await.unwrap());
+        survives_panics(store.clone(), || store.panic_in_writer()).await;
+    }
+
+    async fn survives_panics<F: Future<Output = ()>>(store: Arc<dyn Store>, panic: impl Fn() -> F) {
+        crate::supervision::watch_panics(str::to_owned);
         let config = EngineConfig {
             queues: vec![QueueConfig {
                 name: "q",
@@ -141,15 +153,15 @@ mod tests {
         .await
         .unwrap();
         for _ in 0..3 {
-            enqueue(&sqlite, 50).await;
-            sqlite.panic_in_writer().await;
+            enqueue(&*store, 50).await;
+            panic().await;
         }
-        enqueue(&sqlite, 50).await;
+        enqueue(&*store, 50).await;
         while store.open_jobs().await.unwrap() > 0 {
             tokio::task::yield_now().await;
         }
         engine.stop().await.unwrap();
-        assert!(store.job(crate::model::JobId(200)).await.unwrap().is_some());
-        assert!(store.job(crate::model::JobId(201)).await.unwrap().is_none());
+        assert!(store.job(JobId(200)).await.unwrap().is_some());
+        assert!(store.job(JobId(201)).await.unwrap().is_none());
     }
 }

@@ -4,6 +4,7 @@
 pub mod attempt;
 mod bucket;
 pub mod budget_share;
+mod database_url;
 pub mod histogram;
 pub mod ids;
 pub mod job;
@@ -15,6 +16,7 @@ pub mod time;
 
 pub use attempt::{Outcome, Settlement};
 pub use bucket::{Bucket, Rate};
+pub use database_url::{DatabaseUrl, redact};
 pub use ids::{IdError, MatchId, Platform, Puuid, Region, RiotId, Route};
 pub use job::{
     After, ClaimedJob, Failure, JobId, JobRecord, JobState, Lease, NewJob, OnFailure, Priority,

@@ -25,8 +25,18 @@ pub enum StoreError {
         "the database {path} is in use by another riftsync engine (pid {pid}). Wait for it or stop it"
     )]
     InUse { path: PathBuf, pid: String },
-    #[error("'{0}' is not a database URL. Write sqlite:///path/to/file.db")]
+    #[error(
+        "the database {database} cannot be used: {cause}. Check that it runs, and what --database or DATABASE_URL says"
+    )]
+    Unreachable { database: String, cause: String },
+    #[error(
+        "'{0}' is not a database URL. Write sqlite:///path/to/file.db or postgres://user@host/database"
+    )]
     Url(String),
+    #[error(
+        "'{url}' is not a database URL: {cause}. Write postgres://user:password@host:5432/database"
+    )]
+    PostgresUrl { url: String, cause: String },
     /// The statement is wrong, or a row is not what only riftsync writes.
     #[error("the database gave an unexpected answer: {0}. Please report this")]
     Unexpected(String),
@@ -46,7 +56,9 @@ impl StoreError {
             | Self::NotADatabase { .. }
             | Self::Newer { .. }
             | Self::InUse { .. }
+            | Self::Unreachable { .. }
             | Self::Url(_)
+            | Self::PostgresUrl { .. }
             | Self::Unexpected(_)
             | Self::Refused(_)
             | Self::Closed => false,

@@ -71,6 +71,15 @@ impl Ledger {
         waiting.map(|row| row.turn).min().unwrap_or(0)
     }
 
+    /// The next turn of each queue and priority of the jobs of a call, as its begin finds them.
+    fn turns(&self, jobs: &[NewJob]) -> Vec<(&'static str, Priority, i64)> {
+        let turn = |job: &NewJob| {
+            let next = self.next_turn(job.queue, job.priority);
+            (job.queue, job.priority, next)
+        };
+        jobs.iter().map(turn).collect()
+    }
+
     fn open_by_key(&self, kind: &str, key: Option<&str>) -> Option<JobId> {
         key?;
         self.jobs
@@ -80,7 +89,7 @@ impl Ledger {
     }
 
     pub fn enqueue(&mut self, jobs: &[NewJob], now: Timestamp) -> Vec<Enqueued> {
-        let mut turns = Vec::new();
+        let mut turns = self.turns(jobs);
         jobs.iter()
             .map(|job| {
                 let origin = Origin {
@@ -144,7 +153,7 @@ impl Ledger {
         origin: Origin,
         now: Timestamp,
     ) -> Vec<Enqueued> {
-        let mut turns = Vec::new();
+        let mut turns = self.turns(children);
         let mut all = Vec::new();
         for child in children {
             let came = self.bring_in(child, origin, &mut turns, now);
@@ -196,7 +205,7 @@ impl Ledger {
         &mut self,
         job: &NewJob,
         origin: Origin,
-        turns: &mut Vec<(&'static str, Priority, i64)>,
+        turns: &mut [(&'static str, Priority, i64)],
         now: Timestamp,
     ) -> Enqueued {
         let mut after = BTreeMap::new();
@@ -220,17 +229,13 @@ impl Ledger {
         if failed {
             after.clear();
         }
-        let known = turns
+        let place = turns
             .iter_mut()
             .find(|(queue, priority, _)| *queue == job.queue && *priority == job.priority);
-        let turn = if let Some((_, _, turn)) = known {
-            *turn += 1;
-            *turn
-        } else {
-            let turn = self.next_turn(job.queue, job.priority);
-            turns.push((job.queue, job.priority, turn));
-            turn
-        };
+        let turn = place.map_or(0, |(_, _, next)| {
+            *next += 1;
+            *next - 1
+        });
         if let (Some(id), false) = (self.open_by_key(job.kind, job.key.as_deref()), failed) {
             // SQLite uses up an id for a row that conflicts.
             self.ids += 1;

@@ -5,14 +5,23 @@
 //!
 //! Deliberately absent: retry policy, queues' slots, League rules beyond "a match is counted once".
 
+#[cfg(test)]
+mod agreement;
 mod error;
 #[cfg(test)]
 pub(crate) mod ledger;
+mod location;
 #[cfg(test)]
 pub(crate) mod orders;
+pub mod postgres;
 #[cfg(test)]
 mod properties;
+mod rows;
+#[cfg(test)]
+#[path = "../../tests/support/scratch.rs"]
+pub(crate) mod scratch;
 pub mod sqlite;
+mod statement;
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,6 +31,7 @@ use dashmap::DashMap;
 use tokio::sync::Notify;
 
 pub use error::StoreError;
+pub use location::Location;
 
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::histogram::Times;
@@ -219,6 +229,22 @@ pub struct YearlyStats {
     pub tally: YearlyTally,
 }
 
+/// Which versions of the tables a database has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Migrations {
+    pub applied: Vec<String>,
+    pub pending: Vec<String>,
+}
+
+/// What a database holds, for people.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Census {
+    pub players: u64,
+    pub matches: u64,
+    pub timelines: u64,
+    pub open_jobs: u64,
+}
+
 /// This process, as other engines know it.
 #[derive(Debug, Clone)]
 pub struct EngineInfo {
@@ -374,6 +400,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn payload(&self, kind: PayloadKind, id: MatchId) -> StoreResult<Option<Payload>>;
 
     // The store itself.
+
+    async fn census(&self) -> StoreResult<Census>;
 
     fn hints(&self) -> &Hints;
     fn writer_stats(&self) -> WriterStats;

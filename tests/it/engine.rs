@@ -11,11 +11,10 @@ use riftsync::metrics::Metrics;
 use riftsync::model::{
     Failure, JobId, JobRecord, JobState, NewJob, Outcome, RetryPolicy, Timestamp,
 };
-use riftsync::store::sqlite::SqliteStore;
 use riftsync::store::{Cancelled, Store};
 use serde_json::json;
-use tempfile::TempDir;
 
+use crate::place::on_each_store;
 use crate::store::new_job;
 
 /// A kind made of a closure.
@@ -59,10 +58,8 @@ fn config() -> EngineConfig {
     }
 }
 
-async fn start(registry: Registry) -> (TempDir, Arc<dyn Store>, Engine) {
-    let folder = TempDir::new().unwrap();
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.path().join("t.db")).unwrap());
-    let engine = Engine::start(
+async fn start(store: &Arc<dyn Store>, registry: Registry) -> Engine {
+    Engine::start(
         config(),
         store.clone(),
         Arc::new(registry),
@@ -70,8 +67,18 @@ async fn start(registry: Registry) -> (TempDir, Arc<dyn Store>, Engine) {
         Arc::new(Metrics::default()),
     )
     .await
-    .unwrap();
-    (folder, store, engine)
+    .unwrap()
+}
+
+on_each_store! { actix::test;
+    a_thousand_jobs_and_their_children_all_run_once,
+    a_panic_costs_one_attempt_and_the_other_queue_goes_on,
+    an_unknown_kind_is_discarded_with_a_remedy,
+    a_stop_hands_back_what_does_not_end_in_time_without_spending_its_attempt,
+    a_retried_job_succeeds_on_its_next_attempt,
+    a_queue_whose_supervisor_panics_is_started_anew_and_loses_no_job,
+    a_running_job_that_is_cancelled_is_told_and_ends_as_it_likes,
+    a_queue_that_only_panics_leaves_the_slots_of_others_alone,
 }
 
 async fn enqueue(store: &dyn Store, jobs: Vec<NewJob>) -> Vec<JobId> {
@@ -90,8 +97,7 @@ async fn finished(store: &dyn Store, id: JobId) -> JobRecord {
     }
 }
 
-#[actix::test]
-async fn a_thousand_jobs_and_their_children_all_run_once() {
+async fn a_thousand_jobs_and_their_children_all_run_once(store: Arc<dyn Store>) {
     let runs = Arc::new(AtomicU32::new(0));
     let (parents, children) = (runs.clone(), runs.clone());
     let registry = Registry::default()
@@ -117,7 +123,7 @@ async fn a_thousand_jobs_and_their_children_all_run_once() {
                 done()
             },
         });
-    let (_folder, store, engine) = start(registry).await;
+    let engine = start(&store, registry).await;
     let ids = enqueue(&*store, vec![new_job("parent", None); 1000]).await;
     for id in ids {
         assert_eq!(finished(&*store, id).await.state, JobState::Completed);
@@ -127,8 +133,7 @@ async fn a_thousand_jobs_and_their_children_all_run_once() {
     engine.stop().await.unwrap();
 }
 
-#[actix::test]
-async fn a_panic_costs_one_attempt_and_the_other_queue_goes_on() {
+async fn a_panic_costs_one_attempt_and_the_other_queue_goes_on(store: Arc<dyn Store>) {
     riftsync::supervision::watch_panics(str::to_owned);
     let registry = Registry::default()
         .with(Simple {
@@ -141,7 +146,7 @@ async fn a_panic_costs_one_attempt_and_the_other_queue_goes_on() {
             queue: "other",
             run: |_: JobContext| done(),
         });
-    let (_folder, store, engine) = start(registry).await;
+    let engine = start(&store, registry).await;
     let bad = enqueue(&*store, vec![new_job("bad", None); 20]).await;
     let good = NewJob {
         queue: "other",
@@ -160,9 +165,8 @@ async fn a_panic_costs_one_attempt_and_the_other_queue_goes_on() {
     engine.stop().await.unwrap();
 }
 
-#[actix::test]
-async fn an_unknown_kind_is_discarded_with_a_remedy() {
-    let (_folder, store, engine) = start(Registry::default()).await;
+async fn an_unknown_kind_is_discarded_with_a_remedy(store: Arc<dyn Store>) {
+    let engine = start(&store, Registry::default()).await;
     let ids = enqueue(&*store, vec![new_job("from_the_future", None)]).await;
     let record = finished(&*store, ids[0]).await;
     assert_eq!(record.state, JobState::Discarded);
@@ -177,8 +181,9 @@ async fn an_unknown_kind_is_discarded_with_a_remedy() {
     engine.stop().await.unwrap();
 }
 
-#[actix::test]
-async fn a_stop_hands_back_what_does_not_end_in_time_without_spending_its_attempt() {
+async fn a_stop_hands_back_what_does_not_end_in_time_without_spending_its_attempt(
+    store: Arc<dyn Store>,
+) {
     let (started, mut has_started) = tokio::sync::mpsc::unbounded_channel();
     let registry = Registry::default().with(Simple {
         kind: "endless",
@@ -188,7 +193,7 @@ async fn a_stop_hands_back_what_does_not_end_in_time_without_spending_its_attemp
             Box::pin(std::future::pending())
         },
     });
-    let (_folder, store, engine) = start(registry).await;
+    let engine = start(&store, registry).await;
     let ids = enqueue(&*store, vec![new_job("endless", None)]).await;
     has_started.recv().await.unwrap();
     engine.stop().await.unwrap();
@@ -196,8 +201,7 @@ async fn a_stop_hands_back_what_does_not_end_in_time_without_spending_its_attemp
     assert_eq!((record.state, record.attempt), (JobState::Available, 0));
 }
 
-#[actix::test]
-async fn a_retried_job_succeeds_on_its_next_attempt() {
+async fn a_retried_job_succeeds_on_its_next_attempt(store: Arc<dyn Store>) {
     let tries = AtomicU32::new(0);
     let registry = Registry::default().with(Simple {
         kind: "flaky",
@@ -213,7 +217,7 @@ async fn a_retried_job_succeeds_on_its_next_attempt() {
             })
         },
     });
-    let (_folder, store, engine) = start(registry).await;
+    let engine = start(&store, registry).await;
     let ids = enqueue(&*store, vec![new_job("flaky", None)]).await;
     let record = finished(&*store, ids[0]).await;
     assert_eq!(
@@ -249,8 +253,7 @@ impl Task for Treacherous {
     }
 }
 
-#[actix::test]
-async fn a_queue_whose_supervisor_panics_is_started_anew_and_loses_no_job() {
+async fn a_queue_whose_supervisor_panics_is_started_anew_and_loses_no_job(store: Arc<dyn Store>) {
     riftsync::supervision::watch_panics(str::to_owned);
     let registry = Registry::default()
         .with(Treacherous {
@@ -261,7 +264,7 @@ async fn a_queue_whose_supervisor_panics_is_started_anew_and_loses_no_job() {
             queue: "other",
             run: |_: JobContext| done(),
         });
-    let (_folder, store, engine) = start(registry).await;
+    let engine = start(&store, registry).await;
     let bad = enqueue(&*store, vec![new_job("treacherous", None); 10]).await;
     let good = NewJob {
         queue: "other",
@@ -274,8 +277,7 @@ async fn a_queue_whose_supervisor_panics_is_started_anew_and_loses_no_job() {
     engine.stop().await.unwrap();
 }
 
-#[actix::test]
-async fn a_running_job_that_is_cancelled_is_told_and_ends_as_it_likes() {
+async fn a_running_job_that_is_cancelled_is_told_and_ends_as_it_likes(store: Arc<dyn Store>) {
     let (started, mut has_started) = tokio::sync::mpsc::unbounded_channel();
     let registry = Registry::default().with(Simple {
         kind: "polite",
@@ -288,7 +290,7 @@ async fn a_running_job_that_is_cancelled_is_told_and_ends_as_it_likes() {
             })
         },
     });
-    let (_folder, store, engine) = start(registry).await;
+    let engine = start(&store, registry).await;
     let ids = enqueue(&*store, vec![new_job("polite", None)]).await;
     has_started.recv().await.unwrap();
     let cancelled = store.cancel(ids[0], Timestamp::now()).await.unwrap();
@@ -301,8 +303,7 @@ async fn a_running_job_that_is_cancelled_is_told_and_ends_as_it_likes() {
 
 /// The queue whose every job panics has slots, retries and a supervisor of its own: while it goes on
 /// failing, the other queue runs as many jobs at once as it has slots, and all to their end.
-#[actix::test]
-async fn a_queue_that_only_panics_leaves_the_slots_of_others_alone() {
+async fn a_queue_that_only_panics_leaves_the_slots_of_others_alone(store: Arc<dyn Store>) {
     riftsync::supervision::watch_panics(str::to_owned);
     let at_once = Arc::new(tokio::sync::Barrier::new(4));
     let barrier = at_once.clone();
@@ -328,7 +329,7 @@ async fn a_queue_that_only_panics_leaves_the_slots_of_others_alone() {
                 })
             },
         });
-    let (_folder, store, engine) = start(registry).await;
+    let engine = start(&store, registry).await;
     let bad = enqueue(&*store, vec![new_job("bad", None); 300]).await;
     let good = NewJob {
         queue: "other",

@@ -3,10 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod control;
+mod cut;
+mod data;
 mod engine;
 mod examples;
+mod on_postgres;
+mod place;
+mod postgres;
 mod program;
 mod samples;
+#[path = "../support/scratch.rs"]
+mod scratch;
 mod setup;
+mod sqlite;
 mod store;
 mod weather;

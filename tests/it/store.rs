@@ -1,4 +1,4 @@
-//! What every store must do. Today there is one; a second runs the same suite.
+//! What every store must do: each case runs on a fresh database of each kind.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +8,12 @@ use riftsync::model::{
     After, Failure, JobId, JobState, Lease, NewJob, OnFailure, Outcome, Priority, Timestamp,
     attempt,
 };
-use riftsync::store::sqlite::SqliteStore;
-use riftsync::store::{
-    Cancelled, Completion, Effect, Fenced, JobFilter, Retried, Store, StoreError, Wanted,
-};
+use riftsync::store::{Cancelled, Completion, Effect, Fenced, JobFilter, Retried, Store, Wanted};
 use serde_json::json;
-use tempfile::TempDir;
 
-const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+use crate::place::on_each_store;
+
+pub const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 pub fn new_job(kind: &'static str, key: Option<&str>) -> NewJob {
     NewJob {
@@ -31,36 +29,52 @@ pub fn new_job(kind: &'static str, key: Option<&str>) -> NewJob {
     }
 }
 
-fn open() -> (TempDir, SqliteStore) {
-    let folder = TempDir::new().unwrap();
-    let store = SqliteStore::open(&folder.path().join("t.db")).unwrap();
-    (folder, store)
-}
-
-fn end(outcome: Outcome) -> Completion {
+pub fn end(outcome: Outcome) -> Completion {
     Completion::of(attempt::settle(1, 3, outcome, Duration::from_secs(5), NOW))
 }
 
-async fn claim_one(store: &SqliteStore, queue: &str) -> Lease {
+pub async fn claim_one(store: &dyn Store, queue: &str) -> Lease {
     let mut claimed = store.claim(Wanted::of(queue, 1), "e1", NOW).await.unwrap();
     assert_eq!(claimed.len(), 1, "a job is available in {queue}");
     claimed.remove(0).lease
 }
 
-async fn settle(store: &SqliteStore, lease: Lease, completion: Completion) -> Fenced {
+pub async fn settle(store: &dyn Store, lease: Lease, completion: Completion) -> Fenced {
     store
         .settle(lease, Arc::new(completion), NOW)
         .await
         .unwrap()
 }
 
-async fn state(store: &SqliteStore, id: JobId) -> JobState {
+async fn state(store: &dyn Store, id: JobId) -> JobState {
     store.job(id).await.unwrap().unwrap().state
 }
 
-#[tokio::test]
-async fn a_second_open_job_with_a_key_joins_the_first_and_lends_it_its_priority() {
-    let (_folder, store) = open();
+on_each_store! { tokio::test;
+    a_second_open_job_with_a_key_joins_the_first_and_lends_it_its_priority,
+    jobs_are_claimed_once_by_priority_then_by_age,
+    an_attempt_that_lost_its_lease_changes_nothing_and_is_counted,
+    a_failed_job_waits_for_its_time_and_keeps_why,
+    a_waiting_job_that_is_asked_for_again_runs_now,
+    a_parent_finishes_with_its_last_descendant_in_the_same_commit,
+    a_child_shared_by_two_parents_finishes_both,
+    a_dead_engines_jobs_come_back_and_the_third_death_discards,
+    released_jobs_get_their_attempt_back,
+    flows_take_turns_whatever_their_size,
+    a_job_that_comes_after_others_waits_for_the_last_of_them,
+    when_what_it_comes_after_fails_a_job_is_cancelled_or_runs_anyway_as_it_said,
+    a_batch_ends_with_the_last_of_its_jobs_and_an_empty_one_at_once,
+    a_cancelled_parent_takes_the_children_along_that_nobody_else_wants,
+    a_running_job_that_is_to_be_cancelled_is_neither_tried_again_nor_handed_back,
+    a_failed_job_that_is_retried_has_all_its_attempts_and_keeps_its_history,
+    finished_jobs_are_pruned_a_few_at_a_time_and_open_ones_stay,
+    jobs_are_listed_newest_first_by_what_they_are_and_in_pages,
+    open_jobs_are_counted_by_queue_and_state_whatever_they_wait_for,
+}
+
+async fn a_second_open_job_with_a_key_joins_the_first_and_lends_it_its_priority(
+    store: Arc<dyn Store>,
+) {
     let urgent = NewJob {
         priority: Priority::INTERACTIVE,
         ..new_job("k", Some("a"))
@@ -80,9 +94,9 @@ async fn a_second_open_job_with_a_key_joins_the_first_and_lends_it_its_priority(
     let job = store.job(done[0].id).await.unwrap().unwrap();
     assert_eq!(job.priority, Priority::INTERACTIVE);
 
-    let lease = claim_one(&store, "q").await;
+    let lease = claim_one(&*store, "q").await;
     assert_eq!(lease.job, done[0].id, "the more urgent job is first");
-    let _ = settle(&store, lease, end(Outcome::Complete(json!(null)))).await;
+    let _ = settle(&*store, lease, end(Outcome::Complete(json!(null)))).await;
     let again = store
         .enqueue(vec![new_job("k", Some("a"))], NOW)
         .await
@@ -90,9 +104,7 @@ async fn a_second_open_job_with_a_key_joins_the_first_and_lends_it_its_priority(
     assert!(!again[0].joined, "a finished job is not joined");
 }
 
-#[tokio::test]
-async fn jobs_are_claimed_once_by_priority_then_by_age() {
-    let (_folder, store) = open();
+async fn jobs_are_claimed_once_by_priority_then_by_age(store: Arc<dyn Store>) {
     let jobs: Vec<_> = (0..10_u8)
         .map(|n| NewJob {
             priority: Priority::new(n % 2),
@@ -118,24 +130,22 @@ async fn jobs_are_claimed_once_by_priority_then_by_age() {
     assert_eq!(claimed, expected);
 }
 
-#[tokio::test]
-async fn an_attempt_that_lost_its_lease_changes_nothing_and_is_counted() {
-    let (_folder, store) = open();
+async fn an_attempt_that_lost_its_lease_changes_nothing_and_is_counted(store: Arc<dyn Store>) {
     let id = store.enqueue(vec![new_job("k", None)], NOW).await.unwrap()[0].id;
-    let stale = claim_one(&store, "q").await;
+    let stale = claim_one(&*store, "q").await;
     store.rescue("e2", NOW).await.unwrap();
-    let lease = claim_one(&store, "q").await;
+    let lease = claim_one(&*store, "q").await;
     assert_ne!(stale.token, lease.token);
 
     let mut late = end(Outcome::Complete(json!({"from": "the dead"})));
     late.effects = vec![missing()];
     late.children = vec![new_job("child", None)];
-    assert_eq!(settle(&store, stale, late).await, Fenced::Stale);
+    assert_eq!(settle(&*store, stale, late).await, Fenced::Stale);
     assert_eq!(
         store.progress(stale, "late", 50, json!({})).await.unwrap(),
         Fenced::Stale
     );
-    assert_eq!(state(&store, id).await, JobState::Running);
+    assert_eq!(state(&*store, id).await, JobState::Running);
     let known = store
         .stored_matches(&["KR_1".parse().unwrap()])
         .await
@@ -144,7 +154,7 @@ async fn an_attempt_that_lost_its_lease_changes_nothing_and_is_counted() {
     assert_eq!(store.open_jobs().await.unwrap(), 1);
     assert_eq!(store.writer_stats().stale, 2);
     assert_eq!(
-        settle(&store, lease, end(Outcome::Complete(json!(1)))).await,
+        settle(&*store, lease, end(Outcome::Complete(json!(1)))).await,
         Fenced::Applied
     );
 }
@@ -157,14 +167,12 @@ fn missing() -> Effect {
     })
 }
 
-#[tokio::test]
-async fn a_failed_job_waits_for_its_time_and_keeps_why() {
-    let (_folder, store) = open();
+async fn a_failed_job_waits_for_its_time_and_keeps_why(store: Arc<dyn Store>) {
     let id = store.enqueue(vec![new_job("k", None)], NOW).await.unwrap()[0].id;
-    let lease = claim_one(&store, "q").await;
+    let lease = claim_one(&*store, "q").await;
     let failure = Failure::new("unavailable", "503").retryable();
-    let _ = settle(&store, lease, end(Outcome::Retry(failure.clone()))).await;
-    assert_eq!(state(&store, id).await, JobState::Retryable);
+    let _ = settle(&*store, lease, end(Outcome::Retry(failure.clone()))).await;
+    assert_eq!(state(&*store, id).await, JobState::Retryable);
     let early = store.stage(NOW + Duration::from_secs(4)).await.unwrap();
     assert_eq!(
         (early.moved, early.next_due),
@@ -183,17 +191,15 @@ async fn a_failed_job_waits_for_its_time_and_keeps_why() {
     assert_eq!(record.errors[0].failure, failure);
 }
 
-#[tokio::test]
-async fn a_waiting_job_that_is_asked_for_again_runs_now() {
-    let (_folder, store) = open();
+async fn a_waiting_job_that_is_asked_for_again_runs_now(store: Arc<dyn Store>) {
     let id = store
         .enqueue(vec![new_job("k", Some("a"))], NOW)
         .await
         .unwrap()[0]
         .id;
-    let lease = claim_one(&store, "q").await;
+    let lease = claim_one(&*store, "q").await;
     let failure = Failure::new("unavailable", "503").retryable();
-    let _ = settle(&store, lease, end(Outcome::Retry(failure))).await;
+    let _ = settle(&*store, lease, end(Outcome::Retry(failure))).await;
     assert!(
         store
             .claim(Wanted::of("q", 1), "e1", NOW)
@@ -205,37 +211,35 @@ async fn a_waiting_job_that_is_asked_for_again_runs_now() {
         .enqueue(vec![new_job("k", Some("a"))], NOW)
         .await
         .unwrap();
-    assert_eq!(claim_one(&store, "q").await.job, id);
+    assert_eq!(claim_one(&*store, "q").await.job, id);
 }
 
-#[tokio::test]
-async fn a_parent_finishes_with_its_last_descendant_in_the_same_commit() {
-    let (_folder, store) = open();
+async fn a_parent_finishes_with_its_last_descendant_in_the_same_commit(store: Arc<dyn Store>) {
     let parent = store
         .enqueue(vec![new_job("parent", None)], NOW)
         .await
         .unwrap()[0]
         .id;
-    let lease = claim_one(&store, "q").await;
+    let lease = claim_one(&*store, "q").await;
     let in_queue = |queue, key| NewJob {
         queue,
         ..new_job("child", Some(key))
     };
     let mut completion = end(Outcome::Complete(json!({"own": 1})));
     completion.children = vec![in_queue("c", "1"), in_queue("c", "2")];
-    let _ = settle(&store, lease, completion).await;
-    assert_eq!(state(&store, parent).await, JobState::Blocked);
+    let _ = settle(&*store, lease, completion).await;
+    assert_eq!(state(&*store, parent).await, JobState::Blocked);
 
-    let first = claim_one(&store, "c").await;
-    let second = claim_one(&store, "c").await;
+    let first = claim_one(&*store, "c").await;
+    let second = claim_one(&*store, "c").await;
     let mut with_grandchild = end(Outcome::Complete(json!(null)));
     with_grandchild.children = vec![NewJob {
         queue: "g",
         ..new_job("grandchild", Some("1"))
     }];
-    let _ = settle(&store, first, with_grandchild).await;
+    let _ = settle(&*store, first, with_grandchild).await;
     let gone = Failure::new("not_found", "404");
-    let _ = settle(&store, second, end(Outcome::Discard(gone))).await;
+    let _ = settle(&*store, second, end(Outcome::Discard(gone))).await;
     let record = store.job(parent).await.unwrap().unwrap();
     assert_eq!(
         (record.state, record.children_pending),
@@ -244,8 +248,8 @@ async fn a_parent_finishes_with_its_last_descendant_in_the_same_commit() {
     let child = record.rollup.of("child");
     assert_eq!((child.total, child.completed, child.failed), (2, 1, 1));
 
-    let grandchild = claim_one(&store, "g").await;
-    let _ = settle(&store, grandchild, end(Outcome::Complete(json!(null)))).await;
+    let grandchild = claim_one(&*store, "g").await;
+    let _ = settle(&*store, grandchild, end(Outcome::Complete(json!(null)))).await;
     let record = store.job(parent).await.unwrap().unwrap();
     assert_eq!(record.state, JobState::Completed);
     assert_eq!(record.result, Some(json!({"own": 1})));
@@ -254,23 +258,21 @@ async fn a_parent_finishes_with_its_last_descendant_in_the_same_commit() {
     assert_eq!(record.finished_at, Some(NOW));
 }
 
-#[tokio::test]
-async fn a_child_shared_by_two_parents_finishes_both() {
-    let (_folder, store) = open();
+async fn a_child_shared_by_two_parents_finishes_both(store: Arc<dyn Store>) {
     let parents = store
         .enqueue(vec![new_job("p", Some("1")), new_job("p", Some("2"))], NOW)
         .await
         .unwrap();
     for _ in 0..2 {
-        let lease = claim_one(&store, "q").await;
+        let lease = claim_one(&*store, "q").await;
         let mut completion = end(Outcome::Complete(json!(null)));
         completion.children = vec![NewJob {
             queue: "c",
             ..new_job("child", Some("shared"))
         }];
-        let _ = settle(&store, lease, completion).await;
+        let _ = settle(&*store, lease, completion).await;
     }
-    let child = claim_one(&store, "c").await;
+    let child = claim_one(&*store, "c").await;
     assert!(
         store
             .claim(Wanted::of("c", 1), "e1", NOW)
@@ -279,18 +281,16 @@ async fn a_child_shared_by_two_parents_finishes_both() {
             .is_empty(),
         "it is one job"
     );
-    let _ = settle(&store, child, end(Outcome::Complete(json!(null)))).await;
+    let _ = settle(&*store, child, end(Outcome::Complete(json!(null)))).await;
     for parent in parents {
-        assert_eq!(state(&store, parent.id).await, JobState::Completed);
+        assert_eq!(state(&*store, parent.id).await, JobState::Completed);
     }
 }
 
-#[tokio::test]
-async fn a_dead_engines_jobs_come_back_and_the_third_death_discards() {
-    let (_folder, store) = open();
+async fn a_dead_engines_jobs_come_back_and_the_third_death_discards(store: Arc<dyn Store>) {
     let id = store.enqueue(vec![new_job("k", None)], NOW).await.unwrap()[0].id;
     for death in 1..=3 {
-        let lease = claim_one(&store, "q").await;
+        let lease = claim_one(&*store, "q").await;
         assert_eq!(lease.job, id);
         let rescued = store.rescue("another", NOW).await.unwrap();
         assert_eq!(
@@ -303,11 +303,9 @@ async fn a_dead_engines_jobs_come_back_and_the_third_death_discards() {
     assert_eq!(record.errors[0].failure.kind, "poison_pill");
 }
 
-#[tokio::test]
-async fn released_jobs_get_their_attempt_back() {
-    let (_folder, store) = open();
+async fn released_jobs_get_their_attempt_back(store: Arc<dyn Store>) {
     let id = store.enqueue(vec![new_job("k", None)], NOW).await.unwrap()[0].id;
-    claim_one(&store, "q").await;
+    claim_one(&*store, "q").await;
     assert_eq!(
         store.release("e1", Some("other"), &[], NOW).await.unwrap(),
         0
@@ -317,58 +315,7 @@ async fn released_jobs_get_their_attempt_back() {
     assert_eq!((record.state, record.attempt), (JobState::Available, 0));
 }
 
-#[tokio::test]
-async fn a_second_engine_on_the_file_is_refused_with_the_holders_pid() {
-    let (folder, store) = open();
-    let path = folder.path().join("t.db");
-    match SqliteStore::open(&path) {
-        Err(StoreError::InUse { pid, .. }) => assert_eq!(pid, std::process::id().to_string()),
-        other => panic!("{other:?}"),
-    }
-    store.close().await.unwrap();
-    drop(store);
-    SqliteStore::open(&path).unwrap();
-}
-
-#[test]
-fn a_file_that_is_not_a_database_is_named_and_left_as_it_was() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("notes.txt");
-    std::fs::write(&path, "my notes, longer than sixteen bytes").unwrap();
-    assert!(matches!(
-        SqliteStore::open(&path),
-        Err(StoreError::NotADatabase { .. })
-    ));
-    assert_eq!(
-        std::fs::read_to_string(&path).unwrap(),
-        "my notes, longer than sixteen bytes"
-    );
-}
-
-#[tokio::test]
-async fn a_database_of_a_newer_version_is_refused() {
-    use diesel::prelude::*;
-    let (folder, store) = open();
-    let path = folder.path().join("t.db");
-    store.close().await.unwrap();
-    drop(store);
-    let mut conn = diesel::sqlite::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-    diesel::sql_query("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')")
-        .execute(&mut conn)
-        .unwrap();
-    assert!(matches!(
-        SqliteStore::open(&path),
-        Err(StoreError::Newer { .. })
-    ));
-    assert!(matches!(
-        SqliteStore::open_read_only(&path),
-        Err(StoreError::Newer { .. })
-    ));
-}
-
-#[tokio::test]
-async fn flows_take_turns_whatever_their_size() {
-    let (_folder, store) = open();
+async fn flows_take_turns_whatever_their_size(store: Arc<dyn Store>) {
     let of = |kind, count| vec![new_job(kind, None); count];
     store.enqueue(of("large", 300), NOW).await.unwrap();
     let begun = store.claim(Wanted::of("q", 100), "e1", NOW).await.unwrap();
@@ -379,9 +326,7 @@ async fn flows_take_turns_whatever_their_size() {
     assert_eq!(small, 10, "ten of each: {next:?}");
 }
 
-#[tokio::test]
-async fn a_job_that_comes_after_others_waits_for_the_last_of_them() {
-    let (_folder, store) = open();
+async fn a_job_that_comes_after_others_waits_for_the_last_of_them(store: Arc<dyn Store>) {
     let first = store
         .enqueue(vec![new_job("k", None), new_job("k", None)], NOW)
         .await
@@ -395,16 +340,16 @@ async fn a_job_that_comes_after_others_waits_for_the_last_of_them() {
     };
     let last = store.enqueue(vec![waiting], NOW).await.unwrap()[0].id;
     for _ in 0..2 {
-        assert_eq!(state(&store, last).await, JobState::Blocked);
-        let lease = claim_one(&store, "q").await;
-        let _ = settle(&store, lease, end(Outcome::Complete(json!(null)))).await;
+        assert_eq!(state(&*store, last).await, JobState::Blocked);
+        let lease = claim_one(&*store, "q").await;
+        let _ = settle(&*store, lease, end(Outcome::Complete(json!(null)))).await;
     }
-    assert_eq!(claim_one(&store, "q").await.job, last);
+    assert_eq!(claim_one(&*store, "q").await.job, last);
 }
 
-#[tokio::test]
-async fn when_what_it_comes_after_fails_a_job_is_cancelled_or_runs_anyway_as_it_said() {
-    let (_folder, store) = open();
+async fn when_what_it_comes_after_fails_a_job_is_cancelled_or_runs_anyway_as_it_said(
+    store: Arc<dyn Store>,
+) {
     let first = store.enqueue(vec![new_job("k", None)], NOW).await.unwrap()[0].id;
     let after = |id, on_failure| NewJob {
         after: After {
@@ -428,16 +373,16 @@ async fn when_what_it_comes_after_fails_a_job_is_cancelled_or_runs_anyway_as_it_
         .await
         .unwrap()[0]
         .id;
-    let lease = claim_one(&store, "q").await;
+    let lease = claim_one(&*store, "q").await;
     let _ = settle(
-        &store,
+        &*store,
         lease,
         end(Outcome::Discard(Failure::new("test", "no"))),
     )
     .await;
-    assert_eq!(state(&store, second[0].id).await, JobState::Cancelled);
-    assert_eq!(state(&store, second[1].id).await, JobState::Available);
-    assert_eq!(state(&store, third).await, JobState::Cancelled);
+    assert_eq!(state(&*store, second[0].id).await, JobState::Cancelled);
+    assert_eq!(state(&*store, second[1].id).await, JobState::Available);
+    assert_eq!(state(&*store, third).await, JobState::Cancelled);
     let record = store.job(third).await.unwrap().unwrap();
     assert!(record.errors[0].failure.message.contains("come after"));
     let late = store
@@ -445,35 +390,31 @@ async fn when_what_it_comes_after_fails_a_job_is_cancelled_or_runs_anyway_as_it_
         .await
         .unwrap()[0]
         .id;
-    assert_eq!(state(&store, late).await, JobState::Cancelled);
+    assert_eq!(state(&*store, late).await, JobState::Cancelled);
     let unknown = after(JobId(4711), OnFailure::Cancel);
     let error = store.enqueue(vec![unknown], NOW).await.unwrap_err();
     assert!(error.to_string().contains("4711"), "{error}");
 }
 
-#[tokio::test]
-async fn a_batch_ends_with_the_last_of_its_jobs_and_an_empty_one_at_once() {
-    let (_folder, store) = open();
+async fn a_batch_ends_with_the_last_of_its_jobs_and_an_empty_one_at_once(store: Arc<dyn Store>) {
     let batch = store
         .enqueue_batch(vec![new_job("k", Some("a")), new_job("k", Some("a"))], NOW)
         .await
         .unwrap();
     assert!(batch.jobs[1].joined);
-    assert_eq!(state(&store, batch.id).await, JobState::Blocked);
-    let lease = claim_one(&store, "q").await;
-    let _ = settle(&store, lease, end(Outcome::Complete(json!(null)))).await;
+    assert_eq!(state(&*store, batch.id).await, JobState::Blocked);
+    let lease = claim_one(&*store, "q").await;
+    let _ = settle(&*store, lease, end(Outcome::Complete(json!(null)))).await;
     let record = store.job(batch.id).await.unwrap().unwrap();
     assert_eq!(
         (record.state, record.rollup.of("k").completed),
         (JobState::Completed, 1)
     );
     let empty = store.enqueue_batch(vec![], NOW).await.unwrap();
-    assert_eq!(state(&store, empty.id).await, JobState::Completed);
+    assert_eq!(state(&*store, empty.id).await, JobState::Completed);
 }
 
-#[tokio::test]
-async fn a_cancelled_parent_takes_the_children_along_that_nobody_else_wants() {
-    let (_folder, store) = open();
+async fn a_cancelled_parent_takes_the_children_along_that_nobody_else_wants(store: Arc<dyn Store>) {
     let batch = store
         .enqueue_batch(
             ["mine", "shared", "asked for"]
@@ -494,7 +435,7 @@ async fn a_cancelled_parent_takes_the_children_along_that_nobody_else_wants() {
     assert_eq!(store.cancel(batch.id, NOW).await.unwrap(), Cancelled::Now);
     let mut states = Vec::new();
     for job in &batch.jobs {
-        states.push(state(&store, job.id).await);
+        states.push(state(&*store, job.id).await);
     }
     let expected = [
         JobState::Cancelled,
@@ -502,7 +443,7 @@ async fn a_cancelled_parent_takes_the_children_along_that_nobody_else_wants() {
         JobState::Available,
     ];
     assert_eq!(states, expected);
-    assert_eq!(state(&store, other.id).await, JobState::Blocked);
+    assert_eq!(state(&*store, other.id).await, JobState::Blocked);
     assert_eq!(
         store.cancel(batch.id, NOW).await.unwrap(),
         Cancelled::Final(JobState::Cancelled)
@@ -513,31 +454,9 @@ async fn a_cancelled_parent_takes_the_children_along_that_nobody_else_wants() {
     );
 }
 
-/// Both orders share a commit: the first command keeps the writer busy until both wait.
-#[tokio::test]
-async fn a_parent_whose_last_child_ends_in_the_same_commit_is_not_cancelled_any_more() {
-    let (_folder, store) = open();
-    let batch = store
-        .enqueue_batch(vec![new_job("k", None)], NOW)
-        .await
-        .unwrap();
-    let lease = claim_one(&store, "q").await;
-    let filler = NewJob {
-        queue: "filler",
-        ..new_job("k", None)
-    };
-    let (_, settled, cancelled) = tokio::join!(
-        store.enqueue(vec![filler; 3_000], NOW),
-        settle(&store, lease, end(Outcome::Complete(json!(null)))),
-        store.cancel(batch.id, NOW),
-    );
-    assert_eq!(settled, Fenced::Applied);
-    assert_eq!(cancelled.unwrap(), Cancelled::Final(JobState::Completed));
-}
-
-#[tokio::test]
-async fn a_running_job_that_is_to_be_cancelled_is_neither_tried_again_nor_handed_back() {
-    let (_folder, store) = open();
+async fn a_running_job_that_is_to_be_cancelled_is_neither_tried_again_nor_handed_back(
+    store: Arc<dyn Store>,
+) {
     let ids = store
         .enqueue(vec![new_job("k", None); 3], NOW)
         .await
@@ -551,20 +470,20 @@ async fn a_running_job_that_is_to_be_cancelled_is_neither_tried_again_nor_handed
     }
     assert_eq!(store.cancel_requests("e1").await.unwrap().len(), 3);
     let again = end(Outcome::Retry(Failure::new("unavailable", "503")));
-    let _ = settle(&store, claimed[0].lease, again).await;
+    let _ = settle(&*store, claimed[0].lease, again).await;
     let mut spawning = end(Outcome::Complete(json!(null)));
     spawning.children = vec![new_job("child", None)];
-    let _ = settle(&store, claimed[1].lease, spawning).await;
+    let _ = settle(&*store, claimed[1].lease, spawning).await;
     store.release("e1", None, &[], NOW).await.unwrap();
     for id in ids {
-        assert_eq!(state(&store, id.id).await, JobState::Cancelled);
+        assert_eq!(state(&*store, id.id).await, JobState::Cancelled);
     }
     assert_eq!(store.open_jobs().await.unwrap(), 0, "and spawns nothing");
 }
 
-#[tokio::test]
-async fn a_failed_job_that_is_retried_has_all_its_attempts_and_keeps_its_history() {
-    let (_folder, store) = open();
+async fn a_failed_job_that_is_retried_has_all_its_attempts_and_keeps_its_history(
+    store: Arc<dyn Store>,
+) {
     let id = store
         .enqueue(vec![new_job("k", Some("a"))], NOW)
         .await
@@ -574,9 +493,9 @@ async fn a_failed_job_that_is_retried_has_all_its_attempts_and_keeps_its_history
         store.retry(id, NOW).await.unwrap(),
         Retried::NotFailed(JobState::Available)
     );
-    let lease = claim_one(&store, "q").await;
+    let lease = claim_one(&*store, "q").await;
     let _ = settle(
-        &store,
+        &*store,
         lease,
         end(Outcome::Discard(Failure::new("test", "no"))),
     )
@@ -596,16 +515,14 @@ async fn a_failed_job_that_is_retried_has_all_its_attempts_and_keeps_its_history
     assert_eq!(store.retry(id, NOW).await.unwrap(), Retried::Joined(twin));
 }
 
-#[tokio::test]
-async fn finished_jobs_are_pruned_a_few_at_a_time_and_open_ones_stay() {
-    let (_folder, store) = open();
+async fn finished_jobs_are_pruned_a_few_at_a_time_and_open_ones_stay(store: Arc<dyn Store>) {
     store
         .enqueue(vec![new_job("k", None); 4], NOW)
         .await
         .unwrap();
     for _ in 0..3 {
-        let lease = claim_one(&store, "q").await;
-        let _ = settle(&store, lease, end(Outcome::Complete(json!(null)))).await;
+        let lease = claim_one(&*store, "q").await;
+        let _ = settle(&*store, lease, end(Outcome::Complete(json!(null)))).await;
     }
     let later = NOW + Duration::from_secs(1);
     assert_eq!(
@@ -618,9 +535,7 @@ async fn finished_jobs_are_pruned_a_few_at_a_time_and_open_ones_stay() {
     assert_eq!(store.open_jobs().await.unwrap(), 1);
 }
 
-#[tokio::test]
-async fn jobs_are_listed_newest_first_by_what_they_are_and_in_pages() {
-    let (_folder, store) = open();
+async fn jobs_are_listed_newest_first_by_what_they_are_and_in_pages(store: Arc<dyn Store>) {
     let mut elsewhere = new_job("l", None);
     elsewhere.queue = "p";
     let jobs = vec![
@@ -631,7 +546,7 @@ async fn jobs_are_listed_newest_first_by_what_they_are_and_in_pages() {
     ];
     let enqueued = store.enqueue(jobs, NOW).await.unwrap();
     let ids: Vec<JobId> = enqueued.into_iter().map(|job| job.id).collect();
-    let running = claim_one(&store, "q").await.job;
+    let running = claim_one(&*store, "q").await.job;
     let list = async |filter: JobFilter| -> Vec<JobId> {
         let jobs = store.list_jobs(&filter).await.unwrap();
         jobs.into_iter().map(|job| job.id).collect()
@@ -676,9 +591,7 @@ async fn jobs_are_listed_newest_first_by_what_they_are_and_in_pages() {
     assert_eq!(known, [ids[0], ids[1]]);
 }
 
-#[tokio::test]
-async fn open_jobs_are_counted_by_queue_and_state_whatever_they_wait_for() {
-    let (_folder, store) = open();
+async fn open_jobs_are_counted_by_queue_and_state_whatever_they_wait_for(store: Arc<dyn Store>) {
     let later = NewJob {
         run_at: Some(NOW + Duration::from_secs(9)),
         ..new_job("k", None)
@@ -701,7 +614,7 @@ async fn open_jobs_are_counted_by_queue_and_state_whatever_they_wait_for() {
         ..new_job("k", None)
     }];
     store.enqueue_batch(batch, NOW).await.unwrap();
-    let lease = claim_one(&store, "q").await;
+    let lease = claim_one(&*store, "q").await;
     let counts = async || {
         let counts = store.open_counts().await.unwrap();
         let mut counts: Vec<_> = counts
@@ -724,6 +637,6 @@ async fn open_jobs_are_counted_by_queue_and_state_whatever_they_wait_for() {
     // One that ran when its engine died is available like the others.
     store.rescue("e2", NOW).await.unwrap();
     assert!(counts().await.contains(&line("q", "available", 2)));
-    let ended = settle(&store, lease, end(Outcome::Complete(json!(1)))).await;
+    let ended = settle(&*store, lease, end(Outcome::Complete(json!(1)))).await;
     assert_eq!(ended, Fenced::Stale);
 }

@@ -10,8 +10,7 @@ use crate::cli::{CliError, JobVerb, ListArgs};
 use crate::control::client::ClientError;
 use crate::control::{Client, view};
 use crate::model::{JobId, Timestamp};
-use crate::store::sqlite::SqliteStore;
-use crate::store::{Cancelled, JobFilter, Retried, Store};
+use crate::store::{Cancelled, JobFilter, Location, Retried};
 use crate::tasks::job_document;
 
 pub async fn job(reach: &Reach, verb: JobVerb) -> Result<(), CliError> {
@@ -82,7 +81,7 @@ async fn list_offline(reach: &Reach, args: &ListArgs) -> Result<(), CliError> {
         before: args.before.map(JobId),
         limit: usize::from(args.limit),
     };
-    let jobs = reach.read_only()?.list_jobs(&filter).await?;
+    let jobs = reach.read_only().await?.list_jobs(&filter).await?;
     let jobs: Vec<Value> = jobs
         .iter()
         .map(|job| view::line(job_document, job))
@@ -189,24 +188,29 @@ fn outcome(failed: &[i64]) -> Result<(), CliError> {
 }
 
 async fn read(reach: &Reach, id: i64) -> Result<Value, CliError> {
-    let job = reach.read_only()?.job(JobId(id)).await?;
+    let job = reach.read_only().await?.job(JobId(id)).await?;
     job.map(|job| view::whole(job_document, &job))
         .ok_or_else(|| unknown(reach, JobId(id)))
 }
 
 fn unknown(reach: &Reach, id: JobId) -> CliError {
-    CliError::JobFailed(format!("{} has no job {id}", reach.database.display()))
+    CliError::JobFailed(format!("{} has no job {id}", reach.database))
 }
 
 async fn cancel_offline(reach: &Reach, id: JobId) -> Result<(), CliError> {
-    let store = SqliteStore::open(&reach.database)?;
+    let store = reach.database.open().await?;
     let cancelled = store.cancel(id, Timestamp::now()).await;
     store.close().await?;
     let (now, said) = match cancelled? {
         Cancelled::Now => (true, format!("job {id} is cancelled")),
         Cancelled::Requested => (
             false,
-            format!("job {id} ran when its engine ended; it is cancelled at the next start"),
+            match reach.database {
+                Location::Sqlite(_) => {
+                    format!("job {id} ran when its engine ended; it is cancelled at the next start")
+                }
+                Location::Postgres(_) => format!("job {id} runs; its engine is asked to end it"),
+            },
         ),
         Cancelled::Final(state) => {
             return Err(CliError::JobFailed(format!("job {id} is {state} already")));
@@ -218,7 +222,7 @@ async fn cancel_offline(reach: &Reach, id: JobId) -> Result<(), CliError> {
 }
 
 async fn retry_offline(reach: &Reach, id: JobId) -> Result<(), CliError> {
-    let store = SqliteStore::open(&reach.database)?;
+    let store = reach.database.open().await?;
     let retried = store.retry(id, Timestamp::now()).await;
     store.close().await?;
     let (job, said) = match retried? {

@@ -6,7 +6,8 @@ mod queue;
 mod sync;
 mod table;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -17,16 +18,16 @@ pub use sync::sync;
 
 use super::CliError;
 use crate::control::{Client, ClientError};
-use crate::store::sqlite::SqliteStore;
+use crate::store::{Location, Store};
 
 /// Where an engine may be, and which one is meant.
 #[derive(Debug)]
 pub struct Reach {
     pub socket: PathBuf,
     /// The database that is meant, when somebody named one: an engine on another is not the one.
-    pub named: Option<PathBuf>,
+    pub named: Option<Location>,
     /// The database to look into when no engine runs.
-    pub database: PathBuf,
+    pub database: Location,
     pub json: bool,
 }
 
@@ -36,8 +37,8 @@ impl Reach {
         let mut client = Client::connect(&self.socket).await?;
         if let Some(named) = &self.named {
             let status = client.call("engine.status", json!({})).await?;
-            let theirs = PathBuf::from(status["database"].as_str().unwrap_or_default());
-            if !same_file(named, &theirs) {
+            let theirs = text(&status["database"]);
+            if !named.is_shown_as(&theirs) {
                 return Err(CliError::OtherDatabase {
                     socket: self.socket.clone(),
                     theirs,
@@ -58,8 +59,8 @@ impl Reach {
         }
     }
 
-    fn read_only(&self) -> Result<SqliteStore, CliError> {
-        Ok(SqliteStore::open_read_only(&self.database)?)
+    async fn read_only(&self) -> Result<Arc<dyn Store>, CliError> {
+        Ok(self.database.open_read_only().await?)
     }
 
     /// Shows an answer: as it is to programs, else as `text` has it.
@@ -70,11 +71,6 @@ impl Reach {
             crate::outln!("{}", text(answer));
         }
     }
-}
-
-fn same_file(one: &Path, other: &Path) -> bool {
-    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    real(one) == real(other)
 }
 
 /// A text field of an answer, or a dash.

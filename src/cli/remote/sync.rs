@@ -9,7 +9,6 @@ use crate::cli::follow::{Follow, Progress, plan_text, summary_of};
 use crate::cli::{CliError, stats, terminal};
 use crate::control::Client;
 use crate::model::{JobId, Priority, Route};
-use crate::store::Store;
 use crate::tasks::{PlayerReport, PlayerSync, PlayerSyncArgs};
 
 /// How often the engine is asked for what its jobs do not tell: calls, and whether the key is taken.
@@ -65,7 +64,7 @@ pub async fn sync(
     }
     eprintln!("{}", summary_of(&report, took, calls));
     if !reach.json {
-        let store = reach.read_only()?;
+        let store = reach.read_only().await?;
         if let Some(player) = store.player(&order.riot_id).await? {
             let rows = store.yearly_stats(player.id, Some(order.year.get()));
             crate::outln!("{}", stats::table(&rows.await?));

@@ -102,7 +102,9 @@ impl From<StoreError> for RpcError {
             | StoreError::NotADatabase { .. }
             | StoreError::Newer { .. }
             | StoreError::InUse { .. }
+            | StoreError::Unreachable { .. }
             | StoreError::Url(_)
+            | StoreError::PostgresUrl { .. }
             | StoreError::Unexpected(_) => Self::INTERNAL,
         };
         Self::new(code, error.to_string())

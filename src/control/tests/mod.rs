@@ -123,7 +123,7 @@ async fn start(limits: Limits) -> Setup {
     let place = Arc::new(SocketPlace::open(&folder.path().join("r.sock")).unwrap());
     let (tell_stop, stop) = watch::channel(false);
     let about = About {
-        database,
+        database: database.display().to_string(),
         socket: place.path().to_owned(),
     };
     let services = Services {

@@ -4,14 +4,11 @@ use diesel::prelude::*;
 
 use super::job_statements as sql;
 use super::relations::Ended;
-use super::transaction::{Transaction, from_json, to_i32, to_json, to_u32};
+use super::transaction::Transaction;
 use crate::model::attempt::{self, cancelled_on_request};
-use crate::model::job::AttemptError;
-use crate::model::{ClaimedJob, Failure, JobId, JobState, Lease, Outcome, Priority, Timestamp};
+use crate::model::{ClaimedJob, JobId, JobState, Lease, Outcome, Priority, Timestamp};
+use crate::store::rows::{append_error, to_i32, to_json, to_u32};
 use crate::store::{Completion, Fenced, Rescued, Staged, StoreResult, Wanted};
-
-/// Failed attempts that a job's history keeps.
-const ERRORS_KEPT: usize = 10;
 
 impl Transaction<'_> {
     pub(super) fn claim(
@@ -286,21 +283,4 @@ impl Transaction<'_> {
         .execute(self.conn)?;
         Ok(pruned)
     }
-}
-
-pub(super) fn append_error(
-    history: &str,
-    attempt: u32,
-    failure: &Failure,
-    now: Timestamp,
-) -> StoreResult<String> {
-    let mut errors: Vec<AttemptError> = from_json(history)?;
-    errors.push(AttemptError {
-        attempt,
-        at: now,
-        failure: failure.clone(),
-    });
-    let excess = errors.len().saturating_sub(ERRORS_KEPT);
-    errors.drain(..excess);
-    to_json(&errors)
 }

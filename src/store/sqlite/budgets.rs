@@ -3,9 +3,10 @@
 use diesel::prelude::*;
 
 use super::job_statements as sql;
-use super::transaction::{Transaction, from_json, to_json};
+use super::transaction::Transaction;
 use crate::model::Timestamp;
 use crate::model::budget_share::{BoardGrant, BoardReport, BoardRow, share};
+use crate::store::rows::{from_json, to_json};
 use crate::store::{BudgetSeat, StoreResult};
 
 impl Transaction<'_> {

@@ -1,18 +1,16 @@
 //! The data a job writes with its completion: a match is stored and counted once, whoever brings it.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use diesel::prelude::*;
 
 use super::data_statements as sql;
-use super::transaction::{Transaction, from_json, to_json};
+use super::transaction::Transaction;
 use crate::model::records::{
     MatchClass, MatchRecord, MissingPayload, ParticipantRecord, Payload, PayloadKind, PlayerRecord,
     SeenPlayer,
 };
 use crate::model::statistics::{GameFacts, YearlyTally};
 use crate::model::{Platform, Timestamp};
+use crate::store::rows::{GameTuple, TallyTuple, facts, recompute, tally_from, to_json};
 use crate::store::{Effect, StoreResult};
 
 impl Transaction<'_> {
@@ -339,87 +337,4 @@ impl Transaction<'_> {
         .execute(self.conn)?;
         Ok(())
     }
-}
-
-/// A row of sums as diesel loads it: the SQL types are `TallyRow`'s.
-pub(super) type TallyTuple = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, String);
-
-pub(super) fn tally_from(row: TallyTuple) -> StoreResult<YearlyTally> {
-    let (wins, losses, remakes, kills, deaths, assists, gold, minions, neutral, damage, counts) =
-        row;
-    Ok(YearlyTally {
-        wins,
-        losses,
-        remakes,
-        kills,
-        deaths,
-        assists,
-        gold_earned: gold,
-        total_minions_killed: minions,
-        neutral_minions_killed: neutral,
-        damage_to_champions: damage,
-        counts: from_json(&counts)?,
-    })
-}
-
-fn facts(class: MatchClass, seat: &ParticipantRecord) -> GameFacts {
-    GameFacts {
-        class,
-        win: seat.win,
-        kills: seat.kills,
-        deaths: seat.deaths,
-        assists: seat.assists,
-        gold_earned: seat.gold_earned,
-        total_minions_killed: seat.total_minions_killed,
-        neutral_minions_killed: seat.neutral_minions_killed,
-        damage_to_champions: seat.damage_to_champions,
-        champion_id: seat.champion_id,
-        champion_name: seat.champion_name.clone(),
-        role: seat.role.as_str().into(),
-        lane: seat.lane.as_str().into(),
-    }
-}
-
-/// A game of a player as `GamesOfPlayer` gives it.
-pub(super) type GameTuple = (
-    (i32, String, bool, i64, bool, i32, i32, i32),
-    (i32, i32, i32, i32, i32, String, String, String),
-);
-
-/// The tallies that the games of a player add up to, by year and platform.
-pub(super) fn recompute(games: Vec<GameTuple>) -> BTreeMap<(i32, String), YearlyTally> {
-    let mut tallies: BTreeMap<(i32, String), YearlyTally> = BTreeMap::new();
-    for (
-        (year, platform, is_remake, duration, win, kills, deaths, assists),
-        (gold, minions, neutral, damage, champion_id, champion_name, role, lane),
-    ) in games
-    {
-        let class = match (duration, is_remake) {
-            (0, _) => MatchClass::Void,
-            (_, true) => MatchClass::Remake,
-            (_, false) => MatchClass::Played,
-        };
-        if class == MatchClass::Void {
-            continue;
-        }
-        tallies
-            .entry((year, platform))
-            .or_default()
-            .add(&GameFacts {
-                class,
-                win,
-                kills,
-                deaths,
-                assists,
-                gold_earned: gold,
-                total_minions_killed: minions,
-                neutral_minions_killed: neutral,
-                damage_to_champions: damage,
-                champion_id,
-                champion_name: Arc::from(champion_name),
-                role: Arc::from(role),
-                lane: Arc::from(lane),
-            });
-    }
-    tallies
 }

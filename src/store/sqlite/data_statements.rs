@@ -2,7 +2,8 @@
 
 use diesel::sql_types::{BigInt, Binary, Bool, Double, Integer, Nullable, Text};
 
-use super::statement::statement;
+use crate::store::rows::TallyRow;
+use crate::store::statement::statement;
 
 type Opt<T> = Nullable<T>;
 
@@ -128,20 +129,6 @@ statement! {
     "DELETE FROM missing_payloads WHERE kind = ? AND id = ?";
 }
 
-pub(super) type TallyRow = (
-    BigInt,
-    BigInt,
-    BigInt,
-    BigInt,
-    BigInt,
-    BigInt,
-    BigInt,
-    BigInt,
-    BigInt,
-    BigInt,
-    Text,
-);
-
 statement! {
     Tally<'a> { player: i64 => BigInt, year: i32 => Integer, platform: &'a str => Text } -> TallyRow =
     "SELECT wins, losses, remakes, total_kills, total_deaths, total_assists, total_gold_earned, total_minions_killed,
@@ -183,4 +170,10 @@ statement! {
             p.gold_earned, p.total_minions_killed, p.neutral_minions_killed, p.damage_to_champions, p.champion_id,
             p.champion_name, p.role, p.lane
      FROM match_participants p JOIN matches m ON m.match_id = p.match_id WHERE p.player_id = ?";
+}
+
+statement! {
+    Census {} -> (BigInt, BigInt, BigInt, BigInt) =
+    "SELECT (SELECT count(*) FROM players), (SELECT count(*) FROM matches), (SELECT count(*) FROM match_timelines),
+            (SELECT count(*) FROM jobs WHERE finished_at IS NULL)";
 }

@@ -3,9 +3,10 @@
 use diesel::prelude::*;
 
 use super::job_statements as sql;
-use super::transaction::{Transaction, to_i32};
+use super::transaction::Transaction;
 use crate::model::attempt::BATCH_KIND;
 use crate::model::{Failure, JobId, JobState, NewJob, OnFailure, Priority, Timestamp};
+use crate::store::rows::{append_error, dependency_failed, to_i32};
 use crate::store::{Batch, Enqueued, StoreError, StoreResult};
 
 /// Who brings a job in.
@@ -20,31 +21,40 @@ struct Origin {
 }
 
 /// Gives the jobs of one call their turns: each job of a queue and priority one later than the last,
-/// from the turn that is next there. So the flows of a queue take turns, whatever their size.
-#[derive(Debug, Default)]
+/// from the turn that is next there when the call begins. So the flows of a queue take turns,
+/// whatever their size.
+#[derive(Debug)]
 struct Turns {
     next: Vec<(&'static str, Priority, i64)>,
 }
 
 impl Turns {
-    fn take(&mut self, tx: &mut Transaction<'_>, job: &NewJob) -> StoreResult<i64> {
-        let known = self
+    fn of(tx: &mut Transaction<'_>, jobs: &[NewJob]) -> StoreResult<Self> {
+        let mut next: Vec<(&'static str, Priority, i64)> = Vec::new();
+        for job in jobs {
+            let here = |place: &(_, _, _)| place.0 == job.queue && place.1 == job.priority;
+            if next.iter().any(here) {
+                continue;
+            }
+            let turn: Option<i64> = sql::NextTurn {
+                queue: job.queue,
+                priority: i32::from(job.priority.get()),
+            }
+            .get_result(tx.conn)
+            .optional()?;
+            next.push((job.queue, job.priority, turn.unwrap_or(0)));
+        }
+        Ok(Self { next })
+    }
+
+    fn take(&mut self, job: &NewJob) -> i64 {
+        let place = self
             .next
             .iter_mut()
             .find(|(queue, priority, _)| *queue == job.queue && *priority == job.priority);
-        if let Some((_, _, turn)) = known {
-            *turn += 1;
-            return Ok(*turn);
-        }
-        let turn: Option<i64> = sql::NextTurn {
-            queue: job.queue,
-            priority: i32::from(job.priority.get()),
-        }
-        .get_result(tx.conn)
-        .optional()?;
-        let turn = turn.unwrap_or(0);
-        self.next.push((job.queue, job.priority, turn));
-        Ok(turn)
+        let (_, _, next) = place.expect("every job of the call was looked at");
+        *next += 1;
+        *next - 1
     }
 }
 
@@ -64,7 +74,7 @@ impl Transaction<'_> {
         jobs: &[NewJob],
         now: Timestamp,
     ) -> StoreResult<Vec<Enqueued>> {
-        let mut turns = Turns::default();
+        let mut turns = Turns::of(self, jobs)?;
         jobs.iter()
             .map(|job| {
                 let origin = Origin {
@@ -126,7 +136,7 @@ impl Transaction<'_> {
         origin: Origin,
         now: Timestamp,
     ) -> StoreResult<(Vec<Enqueued>, usize)> {
-        let mut turns = Turns::default();
+        let mut turns = Turns::of(self, children)?;
         let mut linked = 0;
         let mut all = Vec::with_capacity(children.len());
         for child in children {
@@ -198,7 +208,7 @@ impl Transaction<'_> {
         } else {
             JobState::Available
         };
-        let turn = turns.take(self, job)?;
+        let turn = turns.take(job);
         let inserted = sql::InsertJob {
             kind: job.kind,
             queue: job.queue,
@@ -234,7 +244,7 @@ impl Transaction<'_> {
             .execute(self.conn)?;
         }
         if let Some(failure) = &failed {
-            let errors = super::attempts::append_error("[]", 0, failure, now)?;
+            let errors = append_error("[]", 0, failure, now)?;
             sql::SetErrors {
                 errors: &errors,
                 id,
@@ -308,15 +318,4 @@ impl Transaction<'_> {
             cancelled: false,
         })
     }
-}
-
-/// Why a job is cancelled whose predecessor failed.
-pub(super) fn dependency_failed(other: JobId, state: JobState) -> Failure {
-    Failure::new(
-        "dependency",
-        format!("job {other}, which it was to come after, is {state}"),
-    )
-    .with_remedy(format!(
-        "look at job {other}; then `riftsync job retry` both"
-    ))
 }

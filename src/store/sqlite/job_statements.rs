@@ -2,7 +2,8 @@
 
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, SmallInt, Text};
 
-use super::statement::statement;
+use crate::store::rows::JobRow;
+use crate::store::statement::statement;
 
 type Opt<T> = Nullable<T>;
 
@@ -292,34 +293,6 @@ statement! {
 statement! {
     EngineStopped<'a> { at: i64 => BigInt, id: &'a str => Text } -> () = "UPDATE engines SET stopped_at = ? WHERE id = ?";
 }
-
-pub(super) type JobRow = (
-    (
-        BigInt,
-        Text,
-        Text,
-        Opt<Text>,
-        Text,
-        Text,
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-    ),
-    (
-        BigInt,
-        Opt<Text>,
-        Integer,
-        Text,
-        Text,
-        Integer,
-        Opt<Text>,
-        Text,
-        BigInt,
-        Opt<BigInt>,
-        Opt<BigInt>,
-    ),
-);
 
 macro_rules! job_columns {
     ($rest:literal) => {

@@ -3,8 +3,6 @@
 //! Invariants: one engine per file (a lock file with its pid); every write goes through the one
 //! writer; nothing is reported as written before its commit is on the disk.
 
-#[cfg(test)]
-mod agreement;
 mod attempts;
 mod budgets;
 mod data;
@@ -14,7 +12,6 @@ mod job_statements;
 mod open;
 mod reader;
 mod relations;
-mod statement;
 mod transaction;
 mod writer;
 
@@ -27,20 +24,27 @@ use diesel::result::OptionalExtension;
 use diesel_async::RunQueryDsl;
 use tokio::sync::{mpsc, watch};
 
-use self::data::{GameTuple, TallyTuple, recompute, tally_from};
-use self::reader::{JobTuple, Readers, job_from};
+use self::reader::Readers;
 use self::transaction::Transaction;
 use self::writer::{Command, Counters};
+use super::rows::{
+    CensusTuple, CountTuple, GameTuple, JobTuple, PlayerTuple, TallyTuple, census_from,
+    counts_from, job_from, payload_from, player_from, recompute, recomputed_from, stored_from,
+    tallies_from, to_json,
+};
 use super::{
-    Batch, BudgetSeat, Cancelled, Completion, EngineInfo, Enqueued, Fenced, Hints, JobFilter,
-    OpenCount, Rescued, Retried, Staged, Store, StoreError, StoreResult, StoredMatches,
-    StoredPlayer, Wanted, WriterStats, YearlyStats,
+    Batch, BudgetSeat, Cancelled, Census, Completion, EngineInfo, Enqueued, Fenced, Hints,
+    JobFilter, Migrations, OpenCount, Rescued, Retried, Staged, Store, StoreError, StoreResult,
+    StoredMatches, StoredPlayer, Wanted, WriterStats, YearlyStats,
 };
 use crate::model::budget_share::{BoardGrant, BoardReport};
-use crate::model::records::{Codec, Payload, PayloadKind};
+use crate::model::records::{Payload, PayloadKind};
 use crate::model::{
     ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, NewJob, RiotId, Timestamp,
 };
+
+/// What the statements of this module are for.
+type Backend = diesel::sqlite::Sqlite;
 
 /// A riftsync database in one file.
 #[derive(Debug)]
@@ -89,6 +93,11 @@ impl SqliteStore {
         }
         open::check(path)?;
         Self::without_writer(path, None)
+    }
+
+    /// Which migrations a file has and which it lacks; changes nothing.
+    pub fn inspect(path: &Path) -> StoreResult<Migrations> {
+        open::inspect(path)
     }
 
     fn without_writer(path: &Path, lock: Option<open::EngineLock>) -> StoreResult<Self> {
@@ -271,7 +280,7 @@ impl Store for SqliteStore {
     }
 
     async fn jobs_by_id(&self, ids: &[JobId]) -> StoreResult<Vec<JobRecord>> {
-        let ids = transaction::to_json(&ids)?;
+        let ids = to_json(&ids)?;
         let mut reader = self.readers.borrow().await?;
         let rows: Vec<JobTuple> = job_statements::JobsById { ids: &ids }
             .load(reader.conn())
@@ -310,22 +319,8 @@ impl Store for SqliteStore {
 
     async fn open_counts(&self) -> StoreResult<Vec<OpenCount>> {
         let mut reader = self.readers.borrow().await?;
-        let rows: Vec<(String, String, i64)> =
-            job_statements::OpenCounts {}.load(reader.conn()).await?;
-        let mut counts: Vec<OpenCount> = Vec::new();
-        for (queue, state, jobs) in rows {
-            let state = state.parse().map_err(StoreError::Unexpected)?;
-            let jobs = u64::try_from(jobs).unwrap_or(0);
-            // What may have killed an engine is counted apart, and is available all the same.
-            match counts
-                .iter_mut()
-                .find(|count| count.queue == queue && count.state == state)
-            {
-                Some(count) => count.jobs += jobs,
-                None => counts.push(OpenCount { queue, state, jobs }),
-            }
-        }
-        Ok(counts)
+        let rows: Vec<CountTuple> = job_statements::OpenCounts {}.load(reader.conn()).await?;
+        counts_from(rows)
     }
 
     async fn open_jobs(&self) -> StoreResult<u64> {
@@ -337,7 +332,7 @@ impl Store for SqliteStore {
     }
 
     async fn stored_matches(&self, ids: &[MatchId]) -> StoreResult<StoredMatches> {
-        let list = transaction::to_json(&ids)?;
+        let list = to_json(&ids)?;
         let mut reader = self.readers.borrow().await?;
         let rows: Vec<(i16, String, String)> = job_statements::Stored {
             matches: &list,
@@ -346,19 +341,7 @@ impl Store for SqliteStore {
         }
         .load(reader.conn())
         .await?;
-        let mut stored = StoredMatches::default();
-        for (table, kind, id) in rows {
-            let id: MatchId = id.parse().map_err(|error: crate::model::IdError| {
-                StoreError::Unexpected(error.to_string())
-            })?;
-            match (table, kind.as_str()) {
-                (0, _) => stored.matches.push(id),
-                (1, _) => stored.timelines.push(id),
-                (_, "timeline") => stored.missing.push((PayloadKind::Timeline, id)),
-                _ => stored.missing.push((PayloadKind::Match, id)),
-            }
-        }
-        Ok(stored)
+        stored_from(rows)
     }
 
     async fn player(&self, riot_id: &RiotId) -> StoreResult<Option<StoredPlayer>> {
@@ -384,21 +367,7 @@ impl Store for SqliteStore {
             data_statements::TalliesOfPlayer { player: player_id }
                 .load(reader.conn())
                 .await?;
-        rows.into_iter()
-            .map(|(row_year, platform, tally)| {
-                let year = i16::try_from(row_year).unwrap_or(0);
-                Ok(YearlyStats {
-                    player_id,
-                    year,
-                    platform,
-                    tally: tally_from(tally)?,
-                })
-            })
-            .filter(|row: &StoreResult<YearlyStats>| {
-                row.as_ref()
-                    .map_or(true, |row| year.is_none_or(|y| y == row.year))
-            })
-            .collect()
+        tallies_from(rows, player_id, year)
     }
 
     async fn recomputed_stats(&self, player_id: i64) -> StoreResult<Vec<YearlyStats>> {
@@ -406,15 +375,7 @@ impl Store for SqliteStore {
         let games: Vec<GameTuple> = data_statements::GamesOfPlayer { player: player_id }
             .load(reader.conn())
             .await?;
-        Ok(recompute(games)
-            .into_iter()
-            .map(|((year, platform), tally)| YearlyStats {
-                player_id,
-                year: i16::try_from(year).unwrap_or(0),
-                platform,
-                tally,
-            })
-            .collect())
+        Ok(recomputed_from(recompute(games), player_id))
     }
 
     async fn payload(&self, kind: PayloadKind, id: MatchId) -> StoreResult<Option<Payload>> {
@@ -427,16 +388,13 @@ impl Store for SqliteStore {
         .get_result(reader.conn())
         .await
         .optional()?;
-        row.map(|(codec, body)| match codec {
-            1 => Ok(Payload {
-                codec: Codec::Gzip,
-                body: body.into(),
-            }),
-            other => Err(StoreError::Unexpected(format!(
-                "payload {id} has the unknown codec {other}"
-            ))),
-        })
-        .transpose()
+        row.map(|row| payload_from(row, &id)).transpose()
+    }
+
+    async fn census(&self) -> StoreResult<Census> {
+        let mut reader = self.readers.borrow().await?;
+        let row: CensusTuple = data_statements::Census {}.get_result(reader.conn()).await?;
+        Ok(census_from(row))
     }
 
     fn hints(&self) -> &Hints {
@@ -501,33 +459,4 @@ impl Store for SqliteStore {
             .map_err(|error| StoreError::Unavailable(error.to_string()))?
             .map_err(|_| writer_gone())
     }
-}
-
-/// A row of `players` as diesel loads it.
-type PlayerTuple = (
-    i64,
-    String,
-    String,
-    Option<String>,
-    Option<String>,
-    String,
-    Option<i32>,
-    Option<i64>,
-);
-
-fn player_from(row: PlayerTuple) -> StoreResult<StoredPlayer> {
-    let (id, puuid, key_fingerprint, game_name, tag_line, platform, icon, level) = row;
-    let unexpected = |error: crate::model::IdError| StoreError::Unexpected(error.to_string());
-    Ok(StoredPlayer {
-        id,
-        puuid: puuid.parse().map_err(unexpected)?,
-        key_fingerprint,
-        riot_id: match (game_name, tag_line) {
-            (Some(name), Some(tag)) => RiotId::new(&name, &tag).ok(),
-            _ => None,
-        },
-        platform: platform.parse().map_err(unexpected)?,
-        profile_icon_id: icon,
-        summoner_level: level,
-    })
 }

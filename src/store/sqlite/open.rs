@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
-use diesel::sqlite::SqliteConnection;
+use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use crate::store::{StoreError, StoreResult};
+use crate::store::{Migrations, StoreError, StoreResult};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
@@ -170,23 +170,50 @@ fn connect(path: &Path) -> StoreResult<SqliteConnection> {
     Ok(conn)
 }
 
-/// A database with a migration that this program does not know was written by a newer one.
-fn refuse_newer(conn: &mut SqliteConnection, path: &Path) -> StoreResult<()> {
-    let applied = conn
-        .applied_migrations()
+/// Which migrations a file has and which it lacks, without changing it.
+pub(super) fn inspect(path: &Path) -> StoreResult<Migrations> {
+    if !path.exists() {
+        return Ok(Migrations {
+            applied: Vec::new(),
+            pending: known(path)?,
+        });
+    }
+    check(path)?;
+    let applied = applied(&mut connect(path)?, path)?;
+    let mut pending = known(path)?;
+    pending.retain(|version| !applied.contains(version));
+    Ok(Migrations { applied, pending })
+}
+
+/// The migrations of this program, oldest first.
+fn known(path: &Path) -> StoreResult<Vec<String>> {
+    let known = diesel::migration::MigrationSource::<Sqlite>::migrations(&MIGRATIONS)
         .map_err(|error| unopenable(path, error.to_string()))?;
-    let known =
-        diesel::migration::MigrationSource::<diesel::sqlite::Sqlite>::migrations(&MIGRATIONS)
-            .map_err(|error| unopenable(path, error.to_string()))?;
-    let known: Vec<String> = known
+    let mut versions: Vec<String> = known
         .iter()
         .map(|migration| migration.name().version().to_string())
         .collect();
-    match applied
+    versions.sort();
+    Ok(versions)
+}
+
+/// Those of a file, oldest first.
+fn applied(conn: &mut SqliteConnection, path: &Path) -> StoreResult<Vec<String>> {
+    let applied = conn
+        .applied_migrations()
+        .map_err(|error| unopenable(path, error.to_string()))?;
+    let mut versions: Vec<String> = applied.iter().map(ToString::to_string).collect();
+    versions.sort();
+    Ok(versions)
+}
+
+/// A database with a migration that this program does not know was written by a newer one.
+fn refuse_newer(conn: &mut SqliteConnection, path: &Path) -> StoreResult<()> {
+    let known = known(path)?;
+    let unknown = applied(conn, path)?
         .into_iter()
-        .map(|version| version.to_string())
-        .find(|version| !known.contains(version))
-    {
+        .find(|version| !known.contains(version));
+    match unknown {
         Some(version) => Err(StoreError::Newer {
             path: path.to_owned(),
             version,

@@ -6,8 +6,6 @@ use diesel_async::{AsyncConnection, SimpleAsyncConnection};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::open;
-use crate::model::rollup::Rollup;
-use crate::model::{JobId, JobRecord, Priority, Timestamp};
 use crate::store::{StoreError, StoreResult};
 
 pub(super) type ReadConnection = SyncConnectionWrapper<SqliteConnection>;
@@ -65,77 +63,4 @@ impl Readers {
             slot.lock().await.take();
         }
     }
-}
-
-/// The columns of `JobById`, in their order. Two tuples, for one has at most 16 or 32 members.
-pub(super) type JobTuple = (
-    (
-        i64,
-        String,
-        String,
-        Option<String>,
-        String,
-        String,
-        i32,
-        i32,
-        i32,
-        i32,
-    ),
-    (
-        i64,
-        Option<String>,
-        i32,
-        String,
-        String,
-        i32,
-        Option<String>,
-        String,
-        i64,
-        Option<i64>,
-        Option<i64>,
-    ),
-);
-
-pub(super) fn job_from(row: JobTuple) -> StoreResult<JobRecord> {
-    use super::transaction::{from_json, to_u32};
-    let (
-        (id, kind, queue, key, args, state, priority, attempt, max_attempts, crash_count),
-        (
-            run_at,
-            step,
-            percent,
-            progress,
-            rollup,
-            pending,
-            result,
-            errors,
-            enqueued_at,
-            started_at,
-            finished_at,
-        ),
-    ) = row;
-    let rollup: Rollup = from_json(&rollup)?;
-    Ok(JobRecord {
-        id: JobId(id),
-        kind,
-        queue,
-        key,
-        args: from_json(&args)?,
-        state: state.parse().map_err(StoreError::Unexpected)?,
-        priority: Priority::new(u8::try_from(priority).unwrap_or(u8::MAX)),
-        attempt: to_u32(attempt),
-        max_attempts: to_u32(max_attempts),
-        crash_count: to_u32(crash_count),
-        run_at: Timestamp::from_millis(run_at),
-        step,
-        percent: u8::try_from(percent).unwrap_or(100),
-        progress: from_json(&progress)?,
-        rollup,
-        children_pending: to_u32(pending),
-        result: result.as_deref().map(from_json).transpose()?,
-        errors: from_json(&errors)?,
-        enqueued_at: Timestamp::from_millis(enqueued_at),
-        started_at: started_at.map(Timestamp::from_millis),
-        finished_at: finished_at.map(Timestamp::from_millis),
-    })
 }

@@ -3,13 +3,12 @@
 
 use diesel::prelude::*;
 
-use super::attempts::append_error;
-use super::enqueue::dependency_failed;
 use super::job_statements as sql;
-use super::transaction::{Transaction, from_json, to_json, to_u32};
+use super::transaction::Transaction;
 use crate::model::attempt::{BATCH_KIND, cancelled_on_request};
 use crate::model::rollup::FailedChild;
 use crate::model::{JobId, JobState, Rollup, Timestamp};
+use crate::store::rows::{append_error, dependency_failed, from_json, to_json, to_u32};
 use crate::store::{Cancelled, Retried, StoreError, StoreResult};
 
 /// A job that is final now.

@@ -11,7 +11,8 @@ use diesel::sqlite::SqliteConnection;
 
 use super::job_statements as sql;
 use crate::model::{JobId, JobState, Rollup, Timestamp};
-use crate::store::{EngineInfo, StoreError, StoreResult};
+use crate::store::rows::{from_json, to_json};
+use crate::store::{EngineInfo, StoreResult};
 
 /// A change of a parent's row that waits for the end of the group.
 #[derive(Debug, Clone, Default)]
@@ -213,21 +214,4 @@ impl<'c> Transaction<'c> {
         .execute(self.conn)?;
         Ok(())
     }
-}
-
-pub(super) fn to_json<T: serde::Serialize>(value: &T) -> StoreResult<String> {
-    serde_json::to_string(value).map_err(|error| StoreError::Unexpected(error.to_string()))
-}
-
-pub(super) fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> StoreResult<T> {
-    serde_json::from_str(text)
-        .map_err(|error| StoreError::Unexpected(format!("a JSON column: {error}")))
-}
-
-pub(super) fn to_u32(value: i32) -> u32 {
-    u32::try_from(value).unwrap_or(0)
-}
-
-pub(super) fn to_i32(value: u32) -> i32 {
-    i32::try_from(value).unwrap_or(i32::MAX)
 }

@@ -1,7 +1,8 @@
 //! Hand-written SQL as diesel statements that are prepared once per connection.
 //!
 //! diesel's `sql_query` is prepared anew at every use; a `QueryFragment` with a static `QueryId` is
-//! cached by its type. `statement!` writes the fragment: each `?` of the text takes the next field.
+//! cached by its type. `statement!` writes the fragment: each `?` of the text takes the next field. The module
+//! above the statements says with `type Backend` which database they are for.
 
 /// Declares a statement: `Name { field: RustType => SqlType, ... } -> (SqlTypes of a row) = "text";`
 macro_rules! statement {
@@ -18,10 +19,10 @@ macro_rules! statement {
         #[allow(clippy::struct_field_names, reason = "fields are named as columns are")]
         pub(super) struct $name $($lt)* { $(pub(super) $field: $rust),* }
 
-        impl $($lt)* diesel::query_builder::QueryFragment<diesel::sqlite::Sqlite> for $name $($lt)* {
+        impl $($lt)* diesel::query_builder::QueryFragment<super::Backend> for $name $($lt)* {
             fn walk_ast<'b>(
                 &'b self,
-                mut out: diesel::query_builder::AstPass<'_, 'b, diesel::sqlite::Sqlite>,
+                mut out: diesel::query_builder::AstPass<'_, 'b, super::Backend>,
             ) -> diesel::QueryResult<()> {
                 const TEXT: &str = $text;
                 let mut pieces = TEXT.split('?');

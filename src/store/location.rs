@@ -1,0 +1,123 @@
+//! Which database a URL means, and how to open it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::postgres::{Address, PostgresStore, Settings, is_postgres};
+use super::sqlite::SqliteStore;
+use super::{Migrations, Store, StoreError, StoreResult};
+use crate::model::{DatabaseUrl, redact};
+
+/// Where a database is. Shown without a password.
+#[derive(Debug, Clone)]
+pub enum Location {
+    Sqlite(PathBuf),
+    Postgres(Box<Settings>),
+}
+
+impl TryFrom<&DatabaseUrl> for Location {
+    type Error = StoreError;
+    fn try_from(url: &DatabaseUrl) -> StoreResult<Self> {
+        let url = url.expose();
+        if is_postgres(url) {
+            let address = Address::from_str(url)?;
+            return Ok(Self::Postgres(Box::new(Settings::new(address))));
+        }
+        match url.split_once("://") {
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
+            None if !url.is_empty() => Ok(Self::Sqlite(url.into())),
+            _ => Err(StoreError::Url(redact(url))),
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => path.display().fmt(f),
+            Self::Postgres(settings) => settings.address.fmt(f),
+        }
+    }
+}
+
+impl Location {
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Whether this is the database that an engine shows so.
+    pub fn is_shown_as(&self, theirs: &str) -> bool {
+        match self {
+            Self::Sqlite(path) => {
+                let real = |path: &Path| std::fs::canonicalize(path).unwrap_or(path.to_owned());
+                real(path) == real(Path::new(theirs))
+            }
+            Self::Postgres(settings) => settings.address.to_string() == theirs,
+        }
+    }
+
+    /// Opens the database for an engine: makes it or brings it up to date.
+    pub async fn open(&self) -> StoreResult<Arc<dyn Store>> {
+        Ok(match self {
+            Self::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
+            Self::Postgres(settings) => Arc::new(PostgresStore::open((**settings).clone()).await?),
+        })
+    }
+
+    /// Opens the database to read only, beside engines that may be running.
+    pub async fn open_read_only(&self) -> StoreResult<Arc<dyn Store>> {
+        Ok(match self {
+            Self::Sqlite(path) => Arc::new(SqliteStore::open_read_only(path)?),
+            Self::Postgres(settings) => {
+                Arc::new(PostgresStore::open_read_only((**settings).clone()).await?)
+            }
+        })
+    }
+
+    /// Which migrations the database has and lacks; changes nothing.
+    pub async fn migrations(&self) -> StoreResult<Migrations> {
+        match self {
+            Self::Sqlite(path) => SqliteStore::inspect(path),
+            Self::Postgres(settings) => PostgresStore::inspect((**settings).clone()).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn location(url: &str) -> StoreResult<Location> {
+        Location::try_from(&DatabaseUrl::from(url.to_owned()))
+    }
+
+    #[test]
+    fn a_url_says_which_database_and_a_plain_path_is_a_file() {
+        for (url, kind, shown) in [
+            ("sqlite:///tmp/x.db", "sqlite", "/tmp/x.db"),
+            ("x.db", "sqlite", "x.db"),
+            ("postgres://h/db", "postgres", "postgres://h/db"),
+            (
+                "postgresql://u:p@h/db",
+                "postgres",
+                "postgresql://u:***@h/db",
+            ),
+        ] {
+            let location = location(url).unwrap();
+            assert_eq!(
+                (location.kind(), location.to_string().as_str()),
+                (kind, shown)
+            );
+        }
+        for url in ["", "sqlite://", "mysql://u:sesame@h/db"] {
+            let error = location(url).unwrap_err();
+            assert!(matches!(error, StoreError::Url(_)), "{url}");
+            assert!(!format!("{error} {error:?}").contains("sesame"));
+        }
+    }
+}

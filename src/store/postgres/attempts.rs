@@ -1,0 +1,327 @@
+//! The life of attempts but their ends: claimed, under way, handed back or rescued.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use diesel_async::RunQueryDsl;
+
+use super::command::{Claim, Progress, Release};
+use super::fault::Fault;
+use super::job_statements as sql;
+use super::settle::End;
+use super::transaction::Transaction;
+use crate::model::attempt::{self, cancelled_on_request};
+use crate::model::{ClaimedJob, JobId, Lease, Outcome, Priority, Timestamp};
+use crate::store::rows::{to_i32, to_u32};
+use crate::store::{Completion, EngineInfo, Fenced, Rescued, Staged};
+
+/// Jobs that one look at the schedule moves; the next look follows at once.
+const STAGED_MAX: i64 = 5_000;
+/// An engine that was silent so long is dead.
+pub(super) const DEAD_AFTER: Duration = Duration::from_secs(20);
+
+/// A running job of a dead engine, as `RunningOfDead` gives it.
+type Lost = (i64, i64, String, i32, i32, i32, i64, Option<i64>);
+
+type ClaimRow = (
+    (i64, i64, i64, i64),
+    (String, String, Option<String>, String, i32, i32, i32),
+);
+
+impl Transaction<'_> {
+    /// `suspects`: jobs of this queue ran when an engine died.
+    pub(super) async fn claim(
+        &mut self,
+        claim: &Claim,
+        suspects: bool,
+    ) -> Result<Vec<ClaimedJob>, Fault> {
+        let token = fastrand::i64(0..=i64::MAX);
+        let mut limit = i64::try_from(claim.limit).unwrap_or(i64::MAX);
+        let mut rows: Vec<ClaimRow> = Vec::new();
+        let lock = sql::LockSuspects {};
+        if suspects && limit > 0 && lock.get_result(&mut self.conn).await? {
+            rows = sql::ClaimSuspect {
+                queue: &claim.queue,
+                before: i32::from(claim.before),
+                closed: &claim.closed,
+                token,
+                engine: &claim.engine,
+                now: claim.now.as_millis(),
+            }
+            .load(&mut self.conn)
+            .await?;
+            limit -= i64::try_from(rows.len()).unwrap_or(0);
+        }
+        if limit > 0 {
+            let others: Vec<ClaimRow> = sql::ClaimJobs {
+                queue: &claim.queue,
+                before: i32::from(claim.before),
+                closed: &claim.closed,
+                limit,
+                token,
+                engine: &claim.engine,
+                now: claim.now.as_millis(),
+            }
+            .load(&mut self.conn)
+            .await?;
+            rows.extend(others);
+        }
+        self.after.wrote |= !rows.is_empty();
+        // RETURNING promises no order.
+        rows.sort_unstable_by_key(|((id, _, _, turn), (.., priority, _, _))| {
+            (*priority, *turn, *id)
+        });
+        Ok(rows.into_iter().map(claimed).collect())
+    }
+
+    /// Which of the queues have jobs that ran when an engine died.
+    pub(super) async fn suspects_in(
+        &mut self,
+        queues: Vec<String>,
+    ) -> Result<HashSet<String>, Fault> {
+        let found: Vec<String> = sql::QueuesWithSuspects { queues }
+            .load(&mut self.conn)
+            .await?;
+        Ok(found.into_iter().collect())
+    }
+
+    /// Of several reports of one attempt the last stands.
+    pub(super) async fn progress(&mut self, reports: &[&Progress]) -> Result<Vec<Fenced>, Fault> {
+        let mut last: Vec<&Progress> = Vec::with_capacity(reports.len());
+        let mut seen = HashSet::new();
+        for report in reports.iter().rev() {
+            if seen.insert(report.lease) {
+                last.push(report);
+            }
+        }
+        last.sort_unstable_by_key(|report| report.lease.job);
+        let held: Vec<(i64, i64)> = sql::ProgressAll {
+            ids: last.iter().map(|report| report.lease.job.0).collect(),
+            tokens: last.iter().map(|report| report.lease.token).collect(),
+            steps: last.iter().map(|report| report.step).collect(),
+            percents: last
+                .iter()
+                .map(|report| i32::from(report.percent))
+                .collect(),
+            progress: last.iter().map(|report| report.counters.as_str()).collect(),
+        }
+        .load(&mut self.conn)
+        .await?;
+        self.after.wrote |= !held.is_empty();
+        let held: HashSet<(i64, i64)> = held.into_iter().collect();
+        let fenced = |report: &&Progress| {
+            let held = held.contains(&(report.lease.job.0, report.lease.token));
+            if held { Fenced::Applied } else { Fenced::Stale }
+        };
+        let fenced: Vec<Fenced> = reports.iter().map(fenced).collect();
+        self.count_stale(&fenced);
+        Ok(fenced)
+    }
+
+    pub(super) fn count_stale(&mut self, fenced: &[Fenced]) {
+        let stale = fenced.iter().filter(|one| **one == Fenced::Stale).count();
+        self.after.stale += stale as u64;
+    }
+
+    pub(super) async fn stage(&mut self, now: Timestamp) -> Result<Staged, Fault> {
+        let queues: Vec<String> = sql::Stage {
+            now: now.as_millis(),
+            limit: STAGED_MAX,
+        }
+        .load(&mut self.conn)
+        .await?;
+        self.after.wrote |= !queues.is_empty();
+        for queue in &queues {
+            self.note_ready(queue);
+        }
+        let next: Option<i64> = sql::NextDue {}.get_result(&mut self.conn).await?;
+        Ok(Staged {
+            moved: queues.len(),
+            next_due: next.map(Timestamp::from_millis),
+        })
+    }
+
+    /// Returns the running jobs of all engines but `alive` that are not known to be alive.
+    pub(super) async fn rescue(&mut self, alive: &str, now: Timestamp) -> Result<Rescued, Fault> {
+        let lost: Vec<Lost> = sql::RunningOfDead {
+            alive,
+            silence_ms: i64::try_from(DEAD_AFTER.as_millis()).unwrap_or(i64::MAX),
+        }
+        .load(&mut self.conn)
+        .await?;
+        if lost.is_empty() {
+            return Ok(Rescued::default());
+        }
+        let mut rescued = Rescued::default();
+        let mut behind = self.last_suspects(&lost).await?;
+        let mut crash = sql::CountCrashes {
+            ids: Vec::new(),
+            crashes: Vec::new(),
+            turns: Vec::new(),
+        };
+        let mut completions = Vec::with_capacity(lost.len());
+        for (id, token, queue, priority, attempt, crashes, turn, cancel) in &lost {
+            let (settlement, crashes) = attempt::rescue(to_u32(*attempt), to_u32(*crashes), now);
+            // The job may be what killed the engine: it goes behind the other suspects of its queue.
+            let place = behind
+                .iter_mut()
+                .find(|place| place.0 == *queue && place.1 == *priority);
+            let (turn, place) = match place {
+                Some((.., end)) => (end.map_or(*turn, |end| end + 1), Some(end)),
+                None => (*turn, None),
+            };
+            if settlement.state.is_final() {
+                rescued.poisoned += 1;
+            } else {
+                rescued.returned += 1;
+                // One that is to be cancelled does not wait.
+                if let Some(end) = place.filter(|_| cancel.is_none()) {
+                    *end = Some(turn);
+                }
+            }
+            crash.ids.push(*id);
+            crash.crashes.push(to_i32(crashes));
+            crash.turns.push(turn);
+            let lease = Lease {
+                job: JobId(*id),
+                token: *token,
+            };
+            let mut completion = Completion::of(settlement);
+            completion.survived = false;
+            completions.push((lease, completion));
+        }
+        self.after.wrote = true;
+        crash.execute(&mut self.conn).await?;
+        let ends: Vec<End<'_>> = completions
+            .iter()
+            .map(|(lease, completion)| End {
+                lease: *lease,
+                completion,
+                now,
+            })
+            .collect();
+        self.settle(&ends).await?;
+        self.after.scheduled = true;
+        Ok(rescued)
+    }
+
+    /// The turns of the last suspects where the lost jobs wait.
+    async fn last_suspects(
+        &mut self,
+        lost: &[Lost],
+    ) -> Result<Vec<(String, i32, Option<i64>)>, Fault> {
+        let mut places: Vec<(&str, i32)> = Vec::new();
+        for (_, _, queue, priority, ..) in lost {
+            if !places.contains(&(queue, *priority)) {
+                places.push((queue, *priority));
+            }
+        }
+        let (queues, priorities) = places.into_iter().unzip();
+        let statement = sql::LastSuspects { queues, priorities };
+        Ok(statement.load(&mut self.conn).await?)
+    }
+
+    pub(super) async fn release(&mut self, order: &Release) -> Result<usize, Fault> {
+        let Release {
+            engine,
+            queue,
+            keep,
+            now,
+        } = order;
+        // Those that are to be cancelled need no other attempt.
+        let asked: Vec<(i64, i64, i32, String)> =
+            sql::CancelRequests { engine }.load(&mut self.conn).await?;
+        let mut completions = Vec::new();
+        for (id, token, attempt, of) in asked {
+            let kept = keep.iter().any(|kept| kept.token == token);
+            if kept || queue.as_ref().is_some_and(|queue| *queue != of) {
+                continue;
+            }
+            let lease = Lease {
+                job: JobId(id),
+                token,
+            };
+            let attempt = to_u32(attempt);
+            let outcome = Outcome::Cancel(cancelled_on_request().message);
+            let end = attempt::settle(attempt, attempt, outcome, Duration::ZERO, *now);
+            completions.push((lease, Completion::of(end)));
+        }
+        let ends: Vec<End<'_>> = completions
+            .iter()
+            .map(|(lease, completion)| End {
+                lease: *lease,
+                completion,
+                now: *now,
+            })
+            .collect();
+        self.settle(&ends).await?;
+        let queues: Vec<String> = sql::HandBack {
+            now: now.as_millis(),
+            engine,
+            queue: queue.as_deref(),
+            keep: keep.iter().map(|lease| lease.token).collect(),
+        }
+        .load(&mut self.conn)
+        .await?;
+        self.after.wrote |= !queues.is_empty();
+        for queue in &queues {
+            self.note_ready(queue);
+        }
+        Ok(queues.len())
+    }
+
+    pub(super) async fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, Fault> {
+        self.after.wrote = true;
+        let pruned = sql::Prune {
+            before: before.as_millis(),
+            limit: i64::try_from(limit).unwrap_or(i64::MAX),
+        }
+        .execute(&mut self.conn)
+        .await?;
+        sql::DropOldMarks {
+            before: before.as_millis(),
+        }
+        .execute(&mut self.conn)
+        .await?;
+        Ok(pruned)
+    }
+
+    pub(super) async fn engine_started(&mut self, engine: &EngineInfo) -> Result<(), Fault> {
+        self.after.wrote = true;
+        sql::EngineStarted {
+            id: &engine.id,
+            pid: i64::from(engine.pid),
+            host: &engine.host,
+            version: engine.version,
+        }
+        .execute(&mut self.conn)
+        .await?;
+        Ok(())
+    }
+
+    pub(super) async fn engine_stopped(&mut self, engine: &str) -> Result<(), Fault> {
+        self.after.wrote = true;
+        sql::EngineStopped { id: engine }
+            .execute(&mut self.conn)
+            .await?;
+        Ok(())
+    }
+}
+
+fn claimed(row: ClaimRow) -> ClaimedJob {
+    let ((id, token, flow, _), (kind, lane, key, args, priority, attempt, max_attempts)) = row;
+    ClaimedJob {
+        lease: Lease {
+            job: JobId(id),
+            token,
+        },
+        flow: JobId(flow),
+        kind,
+        lane,
+        key,
+        args,
+        priority: Priority::new(u8::try_from(priority).unwrap_or(u8::MAX)),
+        attempt: to_u32(attempt),
+        max_attempts: to_u32(max_attempts),
+    }
+}

@@ -1,0 +1,140 @@
+//! What waits for a commit, and who waits for its answer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use crate::model::budget_share::{BoardGrant, BoardReport};
+use crate::model::{ClaimedJob, JobId, Lease, NewJob, Timestamp};
+use crate::store::{
+    Batch, BudgetSeat, Cancelled, Completion, Effect, EngineInfo, Enqueued, Fenced, Rescued,
+    Retried, Staged, StoreError, StoreResult,
+};
+
+/// The caller who waits, and what to tell once the fate of the group is known.
+#[derive(Debug)]
+pub(super) struct Answer<T> {
+    caller: oneshot::Sender<StoreResult<T>>,
+    result: Option<StoreResult<T>>,
+}
+
+impl<T> Answer<T> {
+    pub(super) fn new() -> (Self, oneshot::Receiver<StoreResult<T>>) {
+        let (caller, answered) = oneshot::channel();
+        let answer = Self {
+            caller,
+            result: None,
+        };
+        (answer, answered)
+    }
+
+    /// The result, if the group is committed. A later run of the group overwrites it.
+    pub(super) fn set(&mut self, result: StoreResult<T>) {
+        self.result = Some(result);
+    }
+
+    fn deliver(self, committed: StoreResult<()>) {
+        let result = self.result.unwrap_or(Err(StoreError::Closed));
+        // Whoever asked may be gone; the commit stands all the same.
+        let _ = self.caller.send(committed.and(result));
+    }
+}
+
+/// A command and since when it waits.
+#[derive(Debug)]
+pub(super) struct Command {
+    pub(super) verb: Verb,
+    pub(super) since: Instant,
+}
+
+/// One transition of jobs, with its arguments.
+#[derive(Debug)]
+pub(super) enum Verb {
+    Enqueue(Vec<NewJob>, Timestamp, Answer<Vec<Enqueued>>),
+    EnqueueBatch(Vec<NewJob>, Timestamp, Answer<Batch>),
+    Settle(Lease, Arc<Completion>, Timestamp, Answer<Fenced>),
+    Progress(Progress, Answer<Fenced>),
+    Claim(Claim, Answer<Vec<ClaimedJob>>),
+    Cancel(JobId, Timestamp, Answer<Cancelled>),
+    Retry(JobId, Timestamp, Answer<Retried>),
+    Prune(Timestamp, usize, Answer<usize>),
+    Stage(Timestamp, Answer<Staged>),
+    Rescue(String, Timestamp, Answer<Rescued>),
+    Release(Release, Answer<usize>),
+    ShareBudget(Box<(BudgetSeat, BoardReport)>, Answer<BoardGrant>),
+    EngineStarted(EngineInfo, Answer<()>),
+    EngineStopped(String, Answer<()>),
+    #[cfg(test)]
+    Panic(Answer<()>),
+}
+
+#[derive(Debug)]
+pub(super) struct Progress {
+    pub(super) lease: Lease,
+    pub(super) step: &'static str,
+    pub(super) percent: u8,
+    pub(super) counters: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) queue: String,
+    pub(super) limit: usize,
+    /// Jobs of these lanes are passed over.
+    pub(super) closed: Vec<String>,
+    /// The priority that is too late.
+    pub(super) before: u8,
+    pub(super) engine: String,
+    pub(super) now: Timestamp,
+}
+
+#[derive(Debug)]
+pub(super) struct Release {
+    pub(super) engine: String,
+    pub(super) queue: Option<String>,
+    pub(super) keep: Vec<Lease>,
+    pub(super) now: Timestamp,
+}
+
+impl Command {
+    pub(super) fn new(verb: Verb) -> Self {
+        Self {
+            verb,
+            since: Instant::now(),
+        }
+    }
+
+    /// Answers the caller, once the fate of the group is known.
+    pub(super) fn deliver(self, committed: StoreResult<()>) {
+        match self.verb {
+            Verb::Enqueue(.., answer) => answer.deliver(committed),
+            Verb::EnqueueBatch(.., answer) => answer.deliver(committed),
+            Verb::Settle(.., answer) | Verb::Progress(_, answer) => answer.deliver(committed),
+            Verb::Claim(_, answer) => answer.deliver(committed),
+            Verb::Cancel(.., answer) => answer.deliver(committed),
+            Verb::Retry(.., answer) => answer.deliver(committed),
+            Verb::Prune(.., answer) | Verb::Release(_, answer) => answer.deliver(committed),
+            Verb::Stage(_, answer) => answer.deliver(committed),
+            Verb::Rescue(.., answer) => answer.deliver(committed),
+            Verb::ShareBudget(_, answer) => answer.deliver(committed),
+            Verb::EngineStarted(_, answer) | Verb::EngineStopped(_, answer) => {
+                answer.deliver(committed);
+            }
+            #[cfg(test)]
+            Verb::Panic(answer) => answer.deliver(committed),
+        }
+    }
+
+    /// Bytes of documents it writes: a group is bounded by them too.
+    pub(super) fn weight(&self) -> usize {
+        let Verb::Settle(_, completion, ..) = &self.verb else {
+            return 0;
+        };
+        let bodies = completion.effects.iter().map(|effect| match effect {
+            Effect::Match { payload, .. } | Effect::Timeline { payload, .. } => payload.body.len(),
+            Effect::Player { .. } | Effect::Missing(_) => 0,
+        });
+        bodies.sum()
+    }
+}

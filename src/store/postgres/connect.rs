@@ -1,0 +1,177 @@
+//! One connection: how it is made, set, and known to be dead.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use diesel_async::AsyncPgConnection;
+use tokio::task::AbortHandle;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{AsyncMessage, Notification};
+
+use super::Settings;
+use super::address::cause_of;
+use crate::store::{StoreError, StoreResult};
+
+/// The server ends a statement that takes longer.
+pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Write,
+    Read,
+}
+
+/// A connection. Dropping it closes its socket at once, also when its peer is silent.
+pub(super) struct Link {
+    pub(super) conn: AsyncPgConnection,
+    closed: Arc<AtomicBool>,
+    driver: AbortHandle,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Link")
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) struct ConnectError {
+    pub(super) cause: String,
+    /// The server is there and asks for patience.
+    pub(super) starting: bool,
+}
+
+impl Link {
+    /// Connects. Must be called on the runtime that is to drive the connection.
+    pub(super) async fn connect(
+        settings: &Settings,
+        purpose: Purpose,
+    ) -> Result<Self, ConnectError> {
+        Self::connect_and_hear(settings, purpose, |_| {}).await
+    }
+
+    pub(super) async fn connect_and_hear(
+        settings: &Settings,
+        purpose: Purpose,
+        mut hear: impl FnMut(Notification) + Send + 'static,
+    ) -> Result<Self, ConnectError> {
+        let mut config = settings.address.config.clone();
+        if !settings.pooler {
+            let options = session_options(purpose);
+            match config.get_options() {
+                Some(own) => config.options(format!("{options} {own}")),
+                None => config.options(options),
+            };
+        }
+        // A host name can have many addresses, each with a time-out of its own; this is for all.
+        let connecting = config.connect(settings.address.tls.clone());
+        let limit = config
+            .get_connect_timeout()
+            .copied()
+            .unwrap_or(STATEMENT_TIMEOUT)
+            * 2;
+        let (client, mut connection) = match tokio::time::timeout(limit, connecting).await {
+            Ok(Ok(pair)) => pair,
+            Ok(Err(error)) => {
+                return Err(ConnectError {
+                    starting: error.code() == Some(&SqlState::CANNOT_CONNECT_NOW),
+                    cause: cause_of(&error),
+                });
+            }
+            Err(_) => {
+                return Err(ConnectError {
+                    starting: false,
+                    cause: format!("no answer within {limit:?}"),
+                });
+            }
+        };
+        let closed = Arc::new(AtomicBool::new(false));
+        let told = closed.clone();
+        let driver = tokio::spawn(async move {
+            while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+                if let AsyncMessage::Notification(notification) = message {
+                    hear(notification);
+                }
+            }
+            told.store(true, Ordering::Release);
+        })
+        .abort_handle();
+        let made = AsyncPgConnection::try_from(client).await;
+        let mut conn = made.map_err(|error| {
+            driver.abort();
+            ConnectError {
+                starting: false,
+                cause: error.to_string(),
+            }
+        })?;
+        if settings.pooler {
+            // The next transaction may run on another of the pooler's sessions.
+            use diesel_async::AsyncConnection;
+            conn.set_prepared_statement_cache_size(diesel::connection::CacheSize::Disabled);
+        }
+        Ok(Self {
+            conn,
+            closed,
+            driver,
+        })
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+}
+
+/// Connects for the first time: what is wrong now is wrong with the address, and told. A server that is
+/// just starting is waited for.
+pub(super) async fn first(settings: &Settings) -> StoreResult<Link> {
+    let begun = tokio::time::Instant::now();
+    loop {
+        match Link::connect(settings, Purpose::Write).await {
+            Ok(link) => return Ok(link),
+            Err(error) if error.starting && begun.elapsed() < STATEMENT_TIMEOUT => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            Err(error) => {
+                return Err(StoreError::Unreachable {
+                    database: settings.address.to_string(),
+                    cause: error.cause,
+                });
+            }
+        }
+    }
+}
+
+/// How a session is set. Plans are made once: every statement here has one good plan, along an index, and
+/// arrays of ids hide from the planner how many there are.
+fn session_options(purpose: Purpose) -> String {
+    let timeouts = format!(
+        "-c statement_timeout={} -c idle_in_transaction_session_timeout={}",
+        STATEMENT_TIMEOUT.as_millis(),
+        2 * STATEMENT_TIMEOUT.as_millis()
+    );
+    match purpose {
+        Purpose::Read => timeouts,
+        Purpose::Write => format!("{timeouts} {PLANS}"),
+    }
+}
+
+const PLANS: &str = "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
+
+/// Opens a transaction. Behind a pooler the session's settings are the transaction's.
+pub(super) fn begin(settings: &Settings) -> &'static str {
+    if settings.pooler {
+        "BEGIN; SET LOCAL statement_timeout = '30s'; SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
+    } else {
+        "BEGIN"
+    }
+}

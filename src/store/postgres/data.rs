@@ -1,0 +1,389 @@
+//! The data that jobs write with their completion, many at once: a match is stored and counted once,
+//! whoever brings it.
+//!
+//! The tables are written in one order everywhere (missing, matches, timelines, payloads, players, seats,
+//! statistics), each in the order of its keys: transactions that meet wait for each other in a line.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+
+use diesel_async::RunQueryDsl;
+
+use super::data_statements as sql;
+use super::fault::Fault;
+use super::players::Sightings;
+use super::statistics::Game;
+use super::transaction::Transaction;
+use crate::model::records::{
+    MatchClass, MatchRecord, MissingPayload, ParticipantRecord, Payload, PayloadKind, PlayerRecord,
+    TimelineRecord,
+};
+use crate::model::statistics::GameFacts;
+use crate::model::{MatchId, Timestamp};
+use crate::store::Effect;
+use crate::store::rows::facts;
+
+/// A match to store, once it is known to be new.
+struct NewMatch<'a> {
+    record: &'a MatchRecord,
+    payload: &'a Payload,
+    fingerprint: &'a str,
+    now: Timestamp,
+}
+
+/// The effects of a batch by table. Of two that bring the same document the first stands.
+#[derive(Default)]
+struct Sorted<'a> {
+    missing: BTreeMap<(&'static str, String), (&'a MissingPayload, Timestamp)>,
+    matches: BTreeMap<String, NewMatch<'a>>,
+    timelines: BTreeMap<String, (&'a TimelineRecord, &'a Payload, Timestamp)>,
+    players: Vec<(&'a PlayerRecord, &'a str, &'a [i64], Timestamp)>,
+}
+
+impl<'a> Sorted<'a> {
+    fn of(effects: &[(&'a Effect, Timestamp)]) -> Self {
+        let mut sorted = Self::default();
+        for (effect, now) in effects {
+            let now = *now;
+            match effect {
+                Effect::Match {
+                    record,
+                    payload,
+                    key_fingerprint,
+                } => {
+                    let fingerprint = key_fingerprint.as_ref();
+                    sorted
+                        .matches
+                        .entry(record.id.to_string())
+                        .or_insert(NewMatch {
+                            record,
+                            payload,
+                            fingerprint,
+                            now,
+                        });
+                }
+                Effect::Timeline { record, payload } => {
+                    let id = record.id.to_string();
+                    sorted.timelines.entry(id).or_insert((record, payload, now));
+                }
+                Effect::Player {
+                    record,
+                    key_fingerprint,
+                    was,
+                } => sorted
+                    .players
+                    .push((record, key_fingerprint.as_ref(), was, now)),
+                Effect::Missing(missing) => {
+                    let place = (missing.kind.as_str(), missing.id.to_string());
+                    sorted.missing.insert(place, (missing, now));
+                }
+            }
+        }
+        sorted
+    }
+}
+
+impl Transaction<'_> {
+    pub(super) async fn apply(&mut self, effects: &[(&Effect, Timestamp)]) -> Result<(), Fault> {
+        if effects.is_empty() {
+            return Ok(());
+        }
+        self.after.wrote = true;
+        let sorted = Sorted::of(effects);
+        self.keep_players(&sorted).await?;
+        self.put_missing(&sorted).await?;
+        let new_matches = self.insert_matches(&sorted).await?;
+        let new_timelines = self.insert_timelines(&sorted).await?;
+        let matches: Vec<(&String, &NewMatch<'_>)> = sorted
+            .matches
+            .iter()
+            .filter(|(id, _)| new_matches.contains(*id))
+            .collect();
+        let mut payloads: Vec<(&str, PayloadKind, &Payload)> = matches
+            .iter()
+            .map(|(id, new)| (id.as_str(), PayloadKind::Match, new.payload))
+            .collect();
+        payloads.extend(
+            sorted
+                .timelines
+                .iter()
+                .filter(|(id, _)| new_timelines.contains(*id))
+                .map(|(id, (_, payload, _))| (id.as_str(), PayloadKind::Timeline, *payload)),
+        );
+        self.put_payloads(&payloads).await?;
+        let mut sightings = Sightings::default();
+        for (_, new) in &matches {
+            for seen in new
+                .record
+                .participants
+                .iter()
+                .filter_map(|seat| seat.player.as_ref())
+            {
+                let platform = new.record.id.platform();
+                sightings.seen(
+                    seen,
+                    platform,
+                    new.fingerprint,
+                    new.record.game_end,
+                    new.now,
+                );
+            }
+        }
+        for (record, fingerprint, _, now) in &sorted.players {
+            sightings.told(record, fingerprint, *now);
+        }
+        let players = self.put_players(&sightings).await?;
+        self.insert_participants(&matches, &players).await?;
+        let mut games = Vec::new();
+        for (_, new) in &matches {
+            if new.record.class == MatchClass::Void {
+                continue;
+            }
+            for seat in &new.record.participants {
+                let Some(seen) = &seat.player else { continue };
+                games.push(Game {
+                    player: players[seen.puuid.as_str()],
+                    year: i32::from(new.record.year),
+                    platform: new.record.id.platform().as_str(),
+                    facts: clean_facts(facts(new.record.class, seat)),
+                });
+            }
+        }
+        self.count_games(games).await
+    }
+
+    /// From here on the rows of players stay, or are made one by this transaction alone.
+    async fn keep_players(&mut self, sorted: &Sorted<'_>) -> Result<(), Fault> {
+        if sorted.players.iter().any(|(_, _, was, _)| !was.is_empty()) {
+            let _locked: i32 = sql::UnitePlayers {}.get_result(&mut self.conn).await?;
+            for (record, _, was, _) in &sorted.players {
+                self.unite_player(record, was).await?;
+            }
+        } else if !(sorted.players.is_empty() && sorted.matches.is_empty()) {
+            let _locked: i32 = sql::KeepPlayers {}.get_result(&mut self.conn).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_missing(&mut self, sorted: &Sorted<'_>) -> Result<(), Fault> {
+        if sorted.missing.is_empty() {
+            return Ok(());
+        }
+        let missing = &sorted.missing;
+        let reasons: Vec<Cow<'_, str>> = missing
+            .values()
+            .map(|(missing, _)| clean(&missing.reason))
+            .collect();
+        sql::PutMissing {
+            kinds: missing.keys().map(|(kind, _)| *kind).collect(),
+            ids: missing.keys().map(|(_, id)| id.as_str()).collect(),
+            reasons: reasons.iter().map(|reason| &**reason).collect(),
+            at: missing.values().map(|(_, now)| now.as_millis()).collect(),
+        }
+        .execute(&mut self.conn)
+        .await?;
+        Ok(())
+    }
+
+    /// Which of the matches were not stored before: everything the others say has been counted.
+    async fn insert_matches(&mut self, sorted: &Sorted<'_>) -> Result<HashSet<String>, Fault> {
+        if sorted.matches.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let each = || sorted.matches.values().map(|new| new.record);
+        let texts: Vec<[Cow<'_, str>; 4]> = each()
+            .map(|m| {
+                [&m.data_version, &m.game_mode, &m.game_type, &m.game_version]
+                    .map(|text| clean(text))
+            })
+            .collect();
+        let results: Vec<Option<Cow<'_, str>>> = each()
+            .map(|m| m.end_of_game_result.as_deref().map(clean))
+            .collect();
+        let text = |n: usize| texts.iter().map(|texts| &*texts[n]).collect();
+        let new: Vec<String> = sql::InsertMatches {
+            ids: sorted.matches.keys().map(String::as_str).collect(),
+            platforms: each().map(|m| m.id.platform().as_str()).collect(),
+            data_versions: text(0),
+            creations: each().map(|m| m.game_creation.as_millis()).collect(),
+            starts: each().map(|m| m.game_start.as_millis()).collect(),
+            ends: each().map(|m| m.game_end.as_millis()).collect(),
+            durations: each().map(|m| m.game_duration_s).collect(),
+            queue_ids: each().map(|m| m.queue_id).collect(),
+            map_ids: each().map(|m| m.map_id).collect(),
+            modes: text(1),
+            types: text(2),
+            versions: text(3),
+            results: results.iter().map(Option::as_deref).collect(),
+            years: each().map(|m| i32::from(m.year)).collect(),
+            remakes: each().map(|m| m.class == MatchClass::Remake).collect(),
+            stored_at: sorted
+                .matches
+                .values()
+                .map(|new| new.now.as_millis())
+                .collect(),
+        }
+        .load(&mut self.conn)
+        .await?;
+        Ok(new.into_iter().collect())
+    }
+
+    async fn insert_timelines(&mut self, sorted: &Sorted<'_>) -> Result<HashSet<String>, Fault> {
+        if sorted.timelines.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let each = || sorted.timelines.values().map(|(record, ..)| *record);
+        let versions: Vec<Cow<'_, str>> = each().map(|t| clean(&t.data_version)).collect();
+        let new: Vec<String> = sql::InsertTimelines {
+            ids: sorted.timelines.keys().map(String::as_str).collect(),
+            data_versions: versions.iter().map(|version| &**version).collect(),
+            intervals: each().map(|t| t.frame_interval_ms).collect(),
+            frames: each().map(|t| t.frame_count).collect(),
+            events: each().map(|t| t.event_count).collect(),
+            stored_at: sorted
+                .timelines
+                .values()
+                .map(|(.., now)| now.as_millis())
+                .collect(),
+        }
+        .load(&mut self.conn)
+        .await?;
+        Ok(new.into_iter().collect())
+    }
+
+    async fn put_payloads(
+        &mut self,
+        payloads: &[(&str, PayloadKind, &Payload)],
+    ) -> Result<(), Fault> {
+        if payloads.is_empty() {
+            return Ok(());
+        }
+        let kinds = || payloads.iter().map(|(_, kind, _)| kind.as_str()).collect();
+        let ids = || payloads.iter().map(|(id, ..)| *id).collect();
+        sql::PutPayloads {
+            kinds: kinds(),
+            ids: ids(),
+            codecs: payloads
+                .iter()
+                .map(|(.., payload)| payload.codec as i32)
+                .collect(),
+            bodies: payloads
+                .iter()
+                .map(|(.., payload)| &*payload.body)
+                .collect(),
+        }
+        .execute(&mut self.conn)
+        .await?;
+        sql::ForgetMissing {
+            kinds: kinds(),
+            ids: ids(),
+        }
+        .execute(&mut self.conn)
+        .await?;
+        Ok(())
+    }
+
+    async fn insert_participants(
+        &mut self,
+        matches: &[(&String, &NewMatch<'_>)],
+        players: &BTreeMap<String, i64>,
+    ) -> Result<(), Fault> {
+        let seats: Vec<(&str, &ParticipantRecord)> = matches
+            .iter()
+            .flat_map(|(id, new)| {
+                new.record
+                    .participants
+                    .iter()
+                    .map(|seat| (id.as_str(), seat))
+            })
+            .collect();
+        if seats.is_empty() {
+            return Ok(());
+        }
+        let texts: Vec<[Cow<'_, str>; 4]> = seats
+            .iter()
+            .map(|(_, seat)| {
+                [
+                    &*seat.champion_name,
+                    &seat.team_position,
+                    &seat.role,
+                    &seat.lane,
+                ]
+                .map(clean)
+            })
+            .collect();
+        let text = |n: usize| texts.iter().map(|texts| &*texts[n]).collect();
+        let of = |number: fn(&ParticipantRecord) -> i32| {
+            seats.iter().map(|(_, seat)| number(seat)).collect()
+        };
+        let maybe = |number: fn(&ParticipantRecord) -> Option<i32>| {
+            seats.iter().map(|(_, seat)| number(seat)).collect()
+        };
+        let item = |n: usize| seats.iter().map(|(_, seat)| seat.items[n]).collect();
+        let player = |seat: &ParticipantRecord| {
+            let seen = seat.player.as_ref()?;
+            players.get(seen.puuid.as_str()).copied()
+        };
+        sql::InsertParticipants {
+            match_ids: seats.iter().map(|(id, _)| *id).collect(),
+            participant_ids: of(|seat| seat.participant_id),
+            player_ids: seats.iter().map(|(_, seat)| player(seat)).collect(),
+            team_ids: of(|seat| seat.team_id),
+            champion_ids: of(|seat| seat.champion_id),
+            champion_names: text(0),
+            team_positions: text(1),
+            roles: text(2),
+            lanes: text(3),
+            kills: of(|seat| seat.kills),
+            deaths: of(|seat| seat.deaths),
+            assists: of(|seat| seat.assists),
+            wins: seats.iter().map(|(_, seat)| seat.win).collect(),
+            gold: of(|seat| seat.gold_earned),
+            minions: of(|seat| seat.total_minions_killed),
+            neutral: of(|seat| seat.neutral_minions_killed),
+            damage: of(|seat| seat.damage_to_champions),
+            vision: of(|seat| seat.vision_score),
+            levels: of(|seat| seat.champ_level),
+            placements: maybe(|seat| seat.placement),
+            subteams: maybe(|seat| seat.subteam_id),
+            item0: item(0),
+            item1: item(1),
+            item2: item(2),
+            item3: item(3),
+            item4: item(4),
+            item5: item(5),
+            item6: item(6),
+            spell1: of(|seat| seat.spells[0]),
+            spell2: of(|seat| seat.spells[1]),
+            primary: of(|seat| seat.perk_primary_style),
+            sub: of(|seat| seat.perk_sub_style),
+        }
+        .execute(&mut self.conn)
+        .await?;
+        Ok(())
+    }
+}
+
+/// PostgreSQL takes no NUL in a text, which JSON can hold and SQLite stores.
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') {
+        Cow::Owned(text.replace('\0', "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// As the seat's row has them, from which statistics are recomputed.
+fn clean_facts(mut facts: GameFacts) -> GameFacts {
+    for text in [&mut facts.champion_name, &mut facts.role, &mut facts.lane] {
+        if let Cow::Owned(cleaned) = clean(text) {
+            *text = cleaned.into();
+        }
+    }
+    facts
+}
+
+/// Ids as the database has them.
+pub(super) fn id_texts(ids: &[MatchId]) -> Vec<String> {
+    ids.iter().map(ToString::to_string).collect()
+}

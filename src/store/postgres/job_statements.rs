@@ -1,0 +1,478 @@
+//! The SQL of jobs: one statement for a batch, its rows as arrays.
+//!
+//! Rows are locked in the order of their ids wherever a statement locks more than one, so that two
+//! transactions seldom wait for each other in a circle.
+
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text};
+
+use crate::store::rows::JobRow;
+use crate::store::statement::statement;
+
+type Opt<T> = Nullable<T>;
+
+statement! {
+    /// Takes the place of a mark that is not there, so that it never will be.
+    Forestall { id: i64 => BigInt, at: i64 => BigInt } -> () =
+    "INSERT INTO store_commits (id, made, at) VALUES (?, FALSE, ?) ON CONFLICT DO NOTHING";
+}
+
+statement! { WasMade { id: i64 => BigInt } -> Bool = "SELECT made FROM store_commits WHERE id = ?"; }
+
+statement! {
+    DropMarks { first: i64 => BigInt, end: i64 => BigInt } -> () =
+    "DELETE FROM store_commits WHERE id >= ? AND id < ?";
+}
+
+statement! {
+    /// Marks of engines that were killed.
+    DropOldMarks { before: i64 => BigInt } -> () = "DELETE FROM store_commits WHERE at < ?";
+}
+
+statement! {
+    NewIds { count: i64 => BigInt } -> BigInt = "SELECT nextval('jobs_id_seq') FROM generate_series(1, ?)";
+}
+
+statement! {
+    InsertJobs<'a> {
+        ids: Vec<i64> => Array<BigInt>, kinds: Vec<&'a str> => Array<Text>, queues: Vec<&'a str> => Array<Text>,
+        keys: Vec<Option<&'a str>> => Array<Opt<Text>>, args: Vec<&'a str> => Array<Text>, states: Vec<&'a str> => Array<Text>,
+        priorities: Vec<i32> => Array<Integer>, max_attempts: Vec<i32> => Array<Integer>, run_at: Vec<i64> => Array<BigInt>,
+        flows: Vec<i64> => Array<BigInt>, turns: Vec<i64> => Array<BigInt>, submitted: Vec<i32> => Array<Integer>,
+        waits_for: Vec<i32> => Array<Integer>, errors: Vec<&'a str> => Array<Text>,
+        worked_at: Vec<Option<i64>> => Array<Opt<BigInt>>, finished_at: Vec<Option<i64>> => Array<Opt<BigInt>>,
+        enqueued_at: Vec<i64> => Array<BigInt>, lanes: Vec<&'a str> => Array<Text>,
+    } -> () =
+    "INSERT INTO jobs (id, kind, queue, key, args, state, priority, max_attempts, run_at, flow, turn, submitted, waits_for,
+                       errors, worked_at, started_at, finished_at, enqueued_at, lane)
+     SELECT id, kind, queue, key, args, state, priority, max_attempts, run_at, flow, turn, submitted, waits_for,
+            errors, worked_at, worked_at, finished_at, enqueued_at, lane
+     FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       AS new (id, kind, queue, key, args, state, priority, max_attempts, run_at, flow, turn, submitted, waits_for,
+               errors, worked_at, finished_at, enqueued_at, lane)";
+}
+
+statement! {
+    /// The turns of the first jobs that wait in queues at priorities.
+    NextTurns<'a> { queues: Vec<&'a str> => Array<Text>, priorities: Vec<i32> => Array<Integer> } -> (Text, Integer, Opt<BigInt>) =
+    "SELECT place.queue, place.priority,
+            (SELECT turn FROM jobs WHERE jobs.queue = place.queue AND jobs.priority = place.priority
+                 AND state = 'available' AND crash_count = 0 ORDER BY turn LIMIT 1)
+     FROM unnest(?, ?) AS place (queue, priority)";
+}
+
+statement! {
+    /// The states of jobs, which stay so until this transaction ends: a job that ends meanwhile must find
+    /// the links of those that come after it.
+    StatesOf { ids: Vec<i64> => Array<BigInt> } -> (BigInt, Text) =
+    "SELECT id, state FROM jobs WHERE id = ANY(?) ORDER BY id FOR SHARE";
+}
+
+statement! {
+    /// Open jobs by their keys, locked: they may not end before what joins them is linked.
+    OpenByKeys<'a> { kinds: Vec<&'a str> => Array<Text>, keys: Vec<&'a str> => Array<Text> }
+        -> (BigInt, Text, Text, Text, Text, Integer, Integer, Opt<BigInt>) =
+    "SELECT jobs.id, jobs.kind, jobs.key, jobs.state, jobs.queue, jobs.priority, jobs.submitted, jobs.worked_at
+     FROM unnest(?, ?) AS wanted (kind, key) JOIN jobs ON jobs.kind = wanted.kind AND jobs.key = wanted.key
+     WHERE jobs.key IS NOT NULL AND jobs.finished_at IS NULL
+     ORDER BY jobs.id FOR UPDATE OF jobs";
+}
+
+statement! {
+    JoinJobs<'a> {
+        ids: Vec<i64> => Array<BigInt>, states: Vec<&'a str> => Array<Text>, priorities: Vec<i32> => Array<Integer>,
+        submitted: Vec<i32> => Array<Integer>,
+    } -> () =
+    "UPDATE jobs SET state = joined.state, priority = joined.priority, submitted = joined.submitted
+     FROM unnest(?, ?, ?, ?) AS joined (id, state, priority, submitted) WHERE jobs.id = joined.id";
+}
+
+statement! {
+    /// Links that were not there before.
+    LinkAll<'a> { children: Vec<i64> => Array<BigInt>, parents: Vec<i64> => Array<BigInt>, relations: Vec<&'a str> => Array<Text> }
+        -> (BigInt, BigInt) =
+    "INSERT INTO job_links (child_id, parent_id, relation) SELECT * FROM unnest(?, ?, ?)
+     ON CONFLICT DO NOTHING RETURNING child_id, parent_id";
+}
+
+statement! {
+    /// One at a time may link a job to one that waits itself: two circles' halves must see each other.
+    LockCircles {} -> Integer = "SELECT 1 FROM pg_advisory_xact_lock(7523094288207667810)";
+}
+
+statement! {
+    /// Which of `jobs` are among all that wait for `other`, itself included?
+    WaitingAmong { other: i64 => BigInt, jobs: Vec<i64> => Array<BigInt> } -> BigInt =
+    "WITH RECURSIVE waiting (id) AS (
+         VALUES (?) UNION SELECT parent_id FROM job_links JOIN waiting ON child_id = waiting.id)
+     SELECT id FROM waiting WHERE id = ANY(?)";
+}
+
+statement! {
+    /// Queues with jobs that ran when an engine died.
+    QueuesWithSuspects { queues: Vec<String> => Array<Text> } -> Text =
+    "SELECT queue FROM unnest(?) AS wanted (queue)
+     WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.queue = wanted.queue AND state = 'available' AND crash_count > 0)";
+}
+
+statement! { AllQueuesWithSuspects {} -> Text = "SELECT DISTINCT queue FROM jobs WHERE state = 'available' AND crash_count > 0"; }
+
+statement! {
+    /// Suspects are claimed by one transaction at a time; the others try later.
+    LockSuspects {} -> Bool = "SELECT pg_try_advisory_xact_lock(7523094288207667811)";
+}
+
+pub(super) type ClaimRow = (
+    (BigInt, BigInt, BigInt, BigInt),
+    (Text, Text, Opt<Text>, Text, Integer, Integer, Integer),
+);
+
+/// The two claims differ in whom they pick. What others claim just now is passed over, not waited for. The
+/// token of a claim is random; with the job's id in it, no two leases share one.
+macro_rules! claim {
+    ($picked:literal) => {
+        concat!(
+            "WITH picked AS MATERIALIZED (SELECT id FROM jobs WHERE queue = ? AND state = 'available'
+                 AND priority < ? AND lane <> ALL (?) ",
+            $picked,
+            " FOR UPDATE SKIP LOCKED)
+             UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = ? # picked.id, engine_id = ?,
+                    started_at = coalesce(started_at, ?)
+             FROM picked WHERE jobs.id = picked.id
+             RETURNING jobs.id, lease_token, CASE WHEN flow = 0 THEN jobs.id ELSE flow END, turn,
+                       kind, lane, key, args, priority, attempt, max_attempts"
+        )
+    };
+}
+
+statement! {
+    ClaimSuspect<'a> {
+        queue: &'a str => Text, before: i32 => Integer, closed: &'a [String] => Array<Text>,
+        token: i64 => BigInt, engine: &'a str => Text, now: i64 => BigInt,
+    } -> ClaimRow = claim!(
+        "AND crash_count > 0 AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND crash_count > 0)
+         ORDER BY priority, turn, id LIMIT 1");
+}
+
+statement! {
+    ClaimJobs<'a> {
+        queue: &'a str => Text, before: i32 => Integer, closed: &'a [String] => Array<Text>, limit: i64 => BigInt,
+        token: i64 => BigInt, engine: &'a str => Text, now: i64 => BigInt,
+    } -> ClaimRow = claim!("AND crash_count = 0 ORDER BY priority, turn, id LIMIT ?");
+}
+
+statement! {
+    ProgressAll<'a> {
+        ids: Vec<i64> => Array<BigInt>, tokens: Vec<i64> => Array<BigInt>, steps: Vec<&'a str> => Array<Text>,
+        percents: Vec<i32> => Array<Integer>, progress: Vec<&'a str> => Array<Text>,
+    } -> (BigInt, BigInt) =
+    "UPDATE jobs SET step = told.step, percent = told.percent, progress = told.progress
+     FROM unnest(?, ?, ?, ?, ?) AS told (id, token, step, percent, progress)
+     WHERE jobs.id = told.id AND jobs.lease_token = told.token AND jobs.state = 'running'
+     RETURNING jobs.id, jobs.lease_token";
+}
+
+statement! {
+    /// Ends of attempts that need no look at their jobs first. The fence is in the statement: only those
+    /// that still hold their jobs, and nobody asked to cancel, come back.
+    SettleQuick<'a> {
+        ids: Vec<i64> => Array<BigInt>, tokens: Vec<i64> => Array<BigInt>, states: Vec<&'a str> => Array<Text>,
+        attempts: Vec<i32> => Array<Integer>, run_at: Vec<i64> => Array<BigInt>, results: Vec<Option<String>> => Array<Opt<Text>>,
+        worked_at: Vec<Option<i64>> => Array<Opt<BigInt>>, finished_at: Vec<Option<i64>> => Array<Opt<BigInt>>,
+    } -> (BigInt, Text, Opt<Text>, Text) =
+    "UPDATE jobs SET state = ended.state, attempt = ended.attempt, run_at = ended.run_at, result = ended.result,
+            worked_at = ended.worked_at, finished_at = ended.finished_at, lease_token = NULL, engine_id = NULL
+     FROM unnest(?, ?, ?, ?, ?, ?, ?, ?) AS ended (id, token, state, attempt, run_at, result, worked_at, finished_at)
+     WHERE jobs.id = ended.id AND jobs.lease_token = ended.token AND jobs.state = 'running'
+           AND jobs.cancel_requested_at IS NULL AND jobs.crash_count = 0
+     RETURNING jobs.id, kind, key, queue";
+}
+
+statement! {
+    /// The fence: rows only of attempts that still hold their jobs, locked until the end.
+    Fence { ids: Vec<i64> => Array<BigInt>, tokens: Vec<i64> => Array<BigInt> }
+        -> ((BigInt, Text, Opt<Text>, Text, Text), (Integer, BigInt, Opt<BigInt>, Integer)) =
+    "SELECT jobs.id, kind, key, queue, errors, attempt, CASE WHEN flow = 0 THEN jobs.id ELSE flow END, cancel_requested_at, crash_count
+     FROM unnest(?, ?) AS held (id, token) JOIN jobs ON jobs.id = held.id AND jobs.lease_token = held.token
+     WHERE jobs.state = 'running' ORDER BY jobs.id FOR UPDATE OF jobs";
+}
+
+statement! {
+    SettleAll<'a> {
+        ids: Vec<i64> => Array<BigInt>, states: Vec<&'a str> => Array<Text>, attempts: Vec<i32> => Array<Integer>,
+        run_at: Vec<i64> => Array<BigInt>, errors: Vec<String> => Array<Text>, results: Vec<Option<String>> => Array<Opt<Text>>,
+        worked_at: Vec<Option<i64>> => Array<Opt<BigInt>>, finished_at: Vec<Option<i64>> => Array<Opt<BigInt>>,
+        crashes: Vec<i32> => Array<Integer>,
+    } -> () =
+    "UPDATE jobs SET state = ended.state, attempt = ended.attempt, run_at = ended.run_at, errors = ended.errors,
+            result = ended.result, worked_at = ended.worked_at, finished_at = ended.finished_at,
+            crash_count = ended.crashes, lease_token = NULL, engine_id = NULL
+     FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?)
+       AS ended (id, state, attempt, run_at, errors, result, worked_at, finished_at, crashes)
+     WHERE jobs.id = ended.id";
+}
+
+statement! {
+    ParentsOf { children: Vec<i64> => Array<BigInt> } -> (BigInt, BigInt) =
+    "SELECT child_id, parent_id FROM job_links WHERE child_id = ANY(?) AND relation = 'child'";
+}
+
+statement! {
+    /// Who waited for jobs that are final: parents and successors. A statement of its own, after the one
+    /// that ended the jobs: a link can come in until their rows are locked, and must be seen.
+    TakeLinksOf { children: Vec<i64> => Array<BigInt> } -> (BigInt, BigInt, Text) =
+    "DELETE FROM job_links WHERE child_id = ANY(?) RETURNING child_id, parent_id, relation";
+}
+
+statement! { DropLinksTo { parent: i64 => BigInt } -> () = "DELETE FROM job_links WHERE parent_id = ?"; }
+
+statement! {
+    CountParents { child: i64 => BigInt } -> BigInt =
+    "SELECT count(*) FROM job_links WHERE child_id = ? AND relation = 'child'";
+}
+
+statement! {
+    /// Locks a job and all below it, from the leaves up: that is the order in which ends of jobs lock.
+    LockTree { id: i64 => BigInt } -> BigInt =
+    "WITH RECURSIVE below (id, depth) AS (
+         VALUES (?, 0) UNION ALL
+         SELECT child_id, depth + 1 FROM job_links JOIN below ON parent_id = below.id WHERE relation = 'child')
+     SELECT jobs.id FROM (SELECT id, max(depth) AS depth FROM below GROUP BY id) AS tree JOIN jobs ON jobs.id = tree.id
+     ORDER BY tree.depth DESC, jobs.id FOR UPDATE OF jobs";
+}
+
+statement! {
+    ChildrenOf { parent: i64 => BigInt } -> (BigInt, Text, Opt<Text>, Integer, Opt<BigInt>) =
+    "SELECT jobs.id, jobs.kind, jobs.key, jobs.submitted, jobs.worked_at
+     FROM job_links JOIN jobs ON jobs.id = job_links.child_id
+     WHERE job_links.parent_id = ? AND job_links.relation = 'child' ORDER BY jobs.id";
+}
+
+statement! {
+    /// A job that waits for others to be final.
+    Waiter { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Integer, BigInt, Text) =
+    "SELECT kind, key, queue, waits_for, run_at, errors FROM jobs WHERE id = ? AND state = 'blocked' AND waits_for > 0 FOR UPDATE";
+}
+
+statement! {
+    WaitsLess<'a> { state: &'a str => Text, id: i64 => BigInt } -> () =
+    "UPDATE jobs SET state = ?, waits_for = waits_for - 1 WHERE id = ?";
+}
+
+statement! {
+    JobToCancel { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer, Text, Opt<BigInt>) =
+    "SELECT kind, key, state, errors, attempt, rollup, worked_at FROM jobs WHERE id = ? FOR UPDATE";
+}
+
+statement! {
+    CancelNow<'a> { errors: &'a str => Text, now: i64 => BigInt, id: i64 => BigInt } -> () =
+    "UPDATE jobs SET state = 'cancelled', errors = ?, finished_at = ?, waits_for = 0, children_pending = 0 WHERE id = ?";
+}
+
+statement! {
+    SetRollup<'a> { rollup: &'a str => Text, id: i64 => BigInt } -> () = "UPDATE jobs SET rollup = ? WHERE id = ?";
+}
+
+statement! {
+    RequestCancel { now: i64 => BigInt, id: i64 => BigInt } -> () =
+    "UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, ?) WHERE id = ?";
+}
+
+statement! {
+    CancelRequests<'a> { engine: &'a str => Text } -> (BigInt, BigInt, Integer, Text) =
+    "SELECT id, lease_token, attempt, queue FROM jobs
+     WHERE state = 'running' AND cancel_requested_at IS NOT NULL AND engine_id = ? ORDER BY id";
+}
+
+statement! {
+    JobToRetry { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer) =
+    "SELECT kind, key, queue, state, priority FROM jobs WHERE id = ? FOR UPDATE";
+}
+
+statement! {
+    OpenByKey<'a> { kind: &'a str => Text, key: Option<&'a str> => Opt<Text> } -> BigInt =
+    "SELECT id FROM jobs WHERE kind = ? AND key = ? AND key IS NOT NULL AND finished_at IS NULL";
+}
+
+statement! {
+    /// A failed job starts over; its history stays.
+    Revive { now: i64 => BigInt, turn: i64 => BigInt, id: i64 => BigInt } -> () =
+    "UPDATE jobs SET state = 'available', run_at = ?, turn = ?, attempt = 0, crash_count = 0, finished_at = NULL,
+            worked_at = NULL, result = NULL, step = NULL, percent = 0, progress = '{}', rollup = '{}',
+            children_pending = 0, waits_for = 0, cancel_requested_at = NULL, submitted = 1
+     WHERE id = ?";
+}
+
+statement! {
+    Prune { before: i64 => BigInt, limit: i64 => BigInt } -> () =
+    "DELETE FROM jobs WHERE id IN (
+         SELECT id FROM jobs WHERE finished_at < ? ORDER BY finished_at LIMIT ? FOR UPDATE SKIP LOCKED)";
+}
+
+statement! {
+    /// Parents that are not final, locked: their counts change in one transaction at a time.
+    OpenParents { ids: Vec<i64> => Array<BigInt> } -> (BigInt, Text, Text, Text, Integer, Opt<BigInt>) =
+    "SELECT id, kind, state, rollup, children_pending, worked_at FROM jobs
+     WHERE id = ANY(?) AND finished_at IS NULL ORDER BY id FOR UPDATE";
+}
+
+statement! {
+    UpdateParents<'a> {
+        ids: Vec<i64> => Array<BigInt>, states: Vec<&'a str> => Array<Text>, rollups: Vec<String> => Array<Text>,
+        pending: Vec<i32> => Array<Integer>, finished_at: Vec<Option<i64>> => Array<Opt<BigInt>>,
+    } -> () =
+    "UPDATE jobs SET state = told.state, rollup = told.rollup, children_pending = told.pending, finished_at = told.finished_at
+     FROM unnest(?, ?, ?, ?, ?) AS told (id, state, rollup, pending, finished_at) WHERE jobs.id = told.id";
+}
+
+statement! {
+    Stage { now: i64 => BigInt, limit: i64 => BigInt } -> Text =
+    "UPDATE jobs SET state = 'available' WHERE id IN (
+         SELECT id FROM jobs WHERE state IN ('scheduled', 'retryable') AND run_at <= ?
+         ORDER BY run_at LIMIT ? FOR UPDATE SKIP LOCKED)
+     RETURNING queue";
+}
+
+statement! { NextDue {} -> Opt<BigInt> = "SELECT min(run_at) FROM jobs WHERE state IN ('scheduled', 'retryable')"; }
+
+statement! {
+    /// Running jobs whose engine is not known to be alive, locked.
+    RunningOfDead<'a> { alive: &'a str => Text, silence_ms: i64 => BigInt }
+        -> (BigInt, BigInt, Text, Integer, Integer, Integer, BigInt, Opt<BigInt>) =
+    "SELECT id, coalesce(lease_token, 0), queue, priority, attempt, crash_count, turn, cancel_requested_at FROM jobs
+     WHERE state = 'running' AND engine_id IS DISTINCT FROM ?
+           AND NOT EXISTS (SELECT 1 FROM engines WHERE engines.id = jobs.engine_id AND stopped_at IS NULL
+                           AND heartbeat_at > (extract(epoch FROM clock_timestamp()) * 1000)::bigint - ?)
+     ORDER BY id FOR UPDATE OF jobs";
+}
+
+statement! {
+    /// The turns of the last suspects that wait in queues at priorities.
+    LastSuspects<'a> { queues: Vec<&'a str> => Array<Text>, priorities: Vec<i32> => Array<Integer> } -> (Text, Integer, Opt<BigInt>) =
+    "SELECT place.queue, place.priority,
+            (SELECT turn FROM jobs WHERE jobs.queue = place.queue AND jobs.priority = place.priority
+                 AND state = 'available' AND crash_count > 0 ORDER BY turn DESC LIMIT 1)
+     FROM unnest(?, ?) AS place (queue, priority)";
+}
+
+statement! {
+    /// Jobs that may be what killed their engine.
+    CountCrashes { ids: Vec<i64> => Array<BigInt>, crashes: Vec<i32> => Array<Integer>, turns: Vec<i64> => Array<BigInt> } -> () =
+    "UPDATE jobs SET crash_count = lost.crashes, turn = lost.turn
+     FROM unnest(?, ?, ?) AS lost (id, crashes, turn) WHERE jobs.id = lost.id";
+}
+
+statement! {
+    HandBack<'a> { now: i64 => BigInt, engine: &'a str => Text, queue: Option<&'a str> => Opt<Text>, keep: Vec<i64> => Array<BigInt> } -> Text =
+    "UPDATE jobs SET state = 'available', attempt = greatest(attempt - 1, 0), run_at = ?, lease_token = NULL, engine_id = NULL
+     WHERE id IN (
+         SELECT id FROM jobs WHERE state = 'running' AND engine_id = ? AND queue = coalesce(?, queue)
+             AND NOT (lease_token = ANY(?)) ORDER BY id FOR UPDATE)
+     RETURNING queue";
+}
+
+statement! {
+    /// By the clock of the database, which is the same for all engines.
+    EngineStarted<'a> { id: &'a str => Text, pid: i64 => BigInt, host: &'a str => Text, version: &'a str => Text } -> () =
+    "INSERT INTO engines (id, pid, host, version, started_at, heartbeat_at)
+     SELECT ?, ?, ?, ?, now_ms, now_ms FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock";
+}
+
+statement! {
+    EngineStopped<'a> { id: &'a str => Text } -> () =
+    "UPDATE engines SET stopped_at = (extract(epoch FROM clock_timestamp()) * 1000)::bigint WHERE id = ?";
+}
+
+macro_rules! job_columns {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, kind, queue, key, args, state, priority, attempt, max_attempts, crash_count, \
+             run_at, step, percent, progress, rollup, children_pending, result, errors, enqueued_at, started_at, finished_at \
+             FROM jobs ",
+            $rest
+        )
+    };
+}
+
+statement! { JobById { id: i64 => BigInt } -> JobRow = job_columns!("WHERE id = ?"); }
+
+statement! { JobsById { ids: Vec<i64> => Array<BigInt> } -> JobRow = job_columns!("WHERE id = ANY(?)"); }
+
+statement! {
+    /// Newest first.
+    ListJobs<'a> {
+        before: i64 => BigInt, state: Option<&'a str> => Opt<Text>, kind: Option<&'a str> => Opt<Text>,
+        queue: Option<&'a str> => Opt<Text>, limit: i64 => BigInt,
+    } -> JobRow =
+    job_columns!(
+        "WHERE id < ? AND state = coalesce(?, state) AND kind = coalesce(?, kind) AND queue = coalesce(?, queue)
+         ORDER BY id DESC LIMIT ?"
+    );
+}
+
+statement! {
+    /// The same of running jobs, which an index knows: they are asked for every second by who watches.
+    ListRunning<'a> {
+        before: i64 => BigInt, kind: Option<&'a str> => Opt<Text>, queue: Option<&'a str> => Opt<Text>, limit: i64 => BigInt,
+    } -> JobRow =
+    job_columns!(
+        "WHERE state = 'running' AND id < ? AND kind = coalesce(?, kind) AND queue = coalesce(?, queue)
+         ORDER BY id DESC LIMIT ?"
+    );
+}
+
+statement! {
+    /// Open jobs of each queue by state, each from the index that knows them. Every blocked job has a link
+    /// to one that it waits for.
+    OpenCounts {} -> (Text, Text, BigInt) =
+    "SELECT queue, 'available', count(*) FROM jobs WHERE state = 'available' AND crash_count = 0 GROUP BY queue
+     UNION ALL
+     SELECT queue, 'available', count(*) FROM jobs WHERE state = 'available' AND crash_count > 0 GROUP BY queue
+     UNION ALL
+     SELECT queue, state, count(*) FROM jobs WHERE state IN ('scheduled', 'retryable') GROUP BY queue, state
+     UNION ALL
+     SELECT queue, 'running', count(*) FROM jobs WHERE state = 'running' GROUP BY queue
+     UNION ALL
+     SELECT queue, 'blocked', count(*) FROM jobs
+         WHERE state = 'blocked' AND id IN (SELECT parent_id FROM job_links) GROUP BY queue";
+}
+
+statement! { OpenJobs {} -> BigInt = "SELECT count(*) FROM jobs WHERE finished_at IS NULL"; }
+
+statement! {
+    /// Ids of a list that are in one of the tables of documents.
+    Stored { matches: Vec<String> => Array<Text>, timelines: Vec<String> => Array<Text>, missing: Vec<String> => Array<Text> } -> (SmallInt, Text, Text) =
+    "SELECT 0::smallint, '', match_id FROM matches WHERE match_id = ANY(?)
+     UNION ALL
+     SELECT 1::smallint, '', match_id FROM match_timelines WHERE match_id = ANY(?)
+     UNION ALL
+     SELECT 2::smallint, kind, id FROM missing_payloads WHERE id = ANY(?)";
+}
+
+statement! {
+    /// One engine at a time takes its share of a key's limits on a route; the clock of the database, which is
+    /// the same for all of them.
+    LockBudget<'a> { key: &'a str => Text, route: &'a str => Text } -> BigInt =
+    "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM pg_advisory_xact_lock(hashtextextended(? || ' ' || ?, 4711))";
+}
+
+statement! {
+    BudgetRows<'a> { key: &'a str => Text, route: &'a str => Text } -> (Text, Text, BigInt, Opt<BigInt>) =
+    "SELECT engine_id, windows, reported_at, ended_at FROM rate_budgets WHERE key_fingerprint = ? AND route = ?";
+}
+
+statement! {
+    PutBudget<'a> {
+        key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text, windows: &'a str => Text,
+        reported_at: i64 => BigInt,
+    } -> () =
+    "INSERT INTO rate_budgets (key_fingerprint, route, engine_id, windows, reported_at) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (key_fingerprint, route, engine_id) DO UPDATE
+         SET windows = excluded.windows, reported_at = excluded.reported_at, ended_at = NULL";
+}
+
+statement! {
+    DropBudgets<'a> { key: &'a str => Text, route: &'a str => Text, engines: Vec<&'a str> => Array<Text> } -> () =
+    "DELETE FROM rate_budgets WHERE key_fingerprint = ? AND route = ? AND engine_id = ANY(?)";
+}
+
+statement! { Size {} -> BigInt = "SELECT pg_database_size(current_database())"; }

@@ -1,0 +1,471 @@
+//! A PostgreSQL server: any number of engines over one database.
+//!
+//! Invariants: a transaction locks rows in one order (jobs, the data they wrote, parents), so that engines that
+//! meet wait in a line; whether a commit was made is asked, not guessed; nothing is reported as written
+//! before its commit. The store has a thread of its own: no actor holds up a connection.
+//!
+//! Deliberately absent: triggers, functions and any other logic in the database; `LISTEN` on the path of
+//! a job.
+
+mod address;
+mod attempts;
+mod budgets;
+mod command;
+mod connect;
+mod data;
+mod data_statements;
+mod enqueue;
+mod fault;
+mod group;
+mod job_statements;
+mod marks;
+mod migrate;
+mod players;
+mod reader;
+mod relations;
+mod settle;
+mod statistics;
+mod tls;
+mod transaction;
+mod writer;
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use diesel::result::OptionalExtension;
+use diesel_async::RunQueryDsl;
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+pub use self::address::{Address, is_postgres};
+use self::command::{Answer, Claim, Command, Progress, Release, Verb};
+use self::reader::{Patience, Readers, read};
+use self::writer::Shared;
+use super::rows::{
+    GameTuple, JobTuple, TallyTuple, job_from, recompute, stored_from, tallies_from,
+};
+use super::{
+    Batch, BudgetSeat, Cancelled, Census, Completion, EngineInfo, Enqueued, Fenced, Hints,
+    JobFilter, Migrations, OpenCount, Rescued, Retried, Staged, Store, StoreError, StoreResult,
+    StoredMatches, StoredPlayer, Wanted, WriterStats, YearlyStats,
+};
+use crate::model::budget_share::{BoardGrant, BoardReport};
+use crate::model::records::{Payload, PayloadKind};
+use crate::model::{
+    ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, NewJob, RiotId, Timestamp,
+};
+use crate::store::rows::{
+    CensusTuple, CountTuple, PlayerTuple, census_from, counts_from, payload_from, player_from,
+    recomputed_from,
+};
+
+/// What the statements of this module are for.
+type Backend = diesel::pg::Pg;
+
+/// How a store uses its database.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub address: Address,
+    /// Connections that write.
+    pub writers: usize,
+    /// A pooler may give every transaction another session: nothing is kept in one.
+    pub pooler: bool,
+}
+
+impl Settings {
+    pub fn new(address: Address) -> Self {
+        Self {
+            address,
+            writers: 3,
+            pooler: false,
+        }
+    }
+}
+
+/// A riftsync database on a PostgreSQL server.
+#[derive(Debug)]
+pub struct PostgresStore {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<Writers>>,
+    readers: Readers,
+    runtime: Mutex<Option<Runtime>>,
+}
+
+#[derive(Debug)]
+struct Writers {
+    commands: mpsc::Sender<Command>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        // A plain drop would wait for its tasks, which no async code may do.
+        if let Some(runtime) = lock(&self.runtime).take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The locks guard plain values; a panic elsewhere cannot leave them half written.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl PostgresStore {
+    /// Connects for an engine: makes or migrates the tables, starts the writers.
+    pub async fn open(settings: Settings) -> StoreResult<Self> {
+        let store = Self::without_writer(settings)?;
+        let settings = store.shared.settings.clone();
+        let ready = store.handle()?.spawn(async move {
+            let mut link = connect::first(&settings).await?;
+            migrate::run(&mut link.conn, &settings.address).await
+        });
+        ready.await.map_err(|_| StoreError::Closed)??;
+        store.restart_writer()?;
+        Ok(store)
+    }
+
+    /// Connects to read only.
+    pub async fn open_read_only(settings: Settings) -> StoreResult<Self> {
+        let store = Self::without_writer(settings)?;
+        let migrations = store.migrations().await?;
+        if migrations.applied.is_empty() {
+            return Err(StoreError::Unreachable {
+                database: store.shared.settings.address.to_string(),
+                cause: "it has no riftsync tables yet; `riftsync sync` makes them".to_owned(),
+            });
+        }
+        Ok(store)
+    }
+
+    /// Which migrations a database has and which it lacks; changes nothing.
+    pub async fn inspect(settings: Settings) -> StoreResult<Migrations> {
+        Self::without_writer(settings)?.migrations().await
+    }
+
+    async fn migrations(&self) -> StoreResult<Migrations> {
+        let settings = self.shared.settings.clone();
+        let checked = self.handle()?.spawn(async move {
+            let mut link = connect::first(&settings).await?;
+            migrate::check(&mut link.conn, &settings.address).await
+        });
+        checked.await.map_err(|_| StoreError::Closed)?
+    }
+
+    fn without_writer(settings: Settings) -> StoreResult<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("store")
+            .enable_all()
+            .build()
+            .map_err(|error| {
+                StoreError::Unavailable(format!("no thread for the store: {error}"))
+            })?;
+        Ok(Self {
+            readers: Readers::new(&settings, runtime.handle().clone()),
+            shared: Arc::new(Shared::new(settings)),
+            writer: Mutex::new(None),
+            runtime: Mutex::new(Some(runtime)),
+        })
+    }
+
+    fn handle(&self) -> StoreResult<Handle> {
+        let runtime = lock(&self.runtime);
+        runtime
+            .as_ref()
+            .map(|runtime| runtime.handle().clone())
+            .ok_or(StoreError::Closed)
+    }
+
+    /// Gives a command to the writers; the answer comes after its commit.
+    async fn write<T>(&self, verb: impl FnOnce(Answer<T>) -> Verb) -> StoreResult<T> {
+        let (answer, answered): (_, oneshot::Receiver<StoreResult<T>>) = Answer::new();
+        let commands = lock(&self.writer)
+            .as_ref()
+            .map(|writer| writer.commands.clone())
+            .ok_or(StoreError::Closed)?;
+        let command = Command::new(verb(answer));
+        commands.send(command).await.map_err(|_| writer_gone())?;
+        answered.await.map_err(|_| writer_gone())?
+    }
+
+    /// Makes a writer panic in the middle of a group.
+    #[cfg(test)]
+    pub(crate) async fn panic_in_writer(&self) {
+        let _ = self.write(Verb::Panic).await;
+    }
+}
+
+/// The writer died before the commit: nothing was written, the supervisor starts a new one.
+fn writer_gone() -> StoreError {
+    StoreError::Unavailable("the writer was interrupted before the commit".to_owned())
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn enqueue(&self, jobs: Vec<NewJob>, now: Timestamp) -> StoreResult<Vec<Enqueued>> {
+        self.write(|answer| Verb::Enqueue(jobs, now, answer)).await
+    }
+
+    async fn enqueue_batch(&self, jobs: Vec<NewJob>, now: Timestamp) -> StoreResult<Batch> {
+        self.write(|answer| Verb::EnqueueBatch(jobs, now, answer))
+            .await
+    }
+
+    async fn cancel(&self, id: JobId, now: Timestamp) -> StoreResult<Cancelled> {
+        self.write(|answer| Verb::Cancel(id, now, answer)).await
+    }
+
+    async fn retry(&self, id: JobId, now: Timestamp) -> StoreResult<Retried> {
+        self.write(|answer| Verb::Retry(id, now, answer)).await
+    }
+
+    async fn cancel_requests(&self, engine: &str) -> StoreResult<Vec<Lease>> {
+        let rows: Vec<(i64, i64, i32, String)> =
+            read!(self.readers, conn => job_statements::CancelRequests { engine }.load(conn).await);
+        let lease = |(id, token, ..): (i64, i64, i32, String)| Lease {
+            job: JobId(id),
+            token,
+        };
+        Ok(rows.into_iter().map(lease).collect())
+    }
+
+    async fn prune(&self, before: Timestamp, limit: usize) -> StoreResult<usize> {
+        self.write(|answer| Verb::Prune(before, limit, answer))
+            .await
+    }
+
+    async fn claim(
+        &self,
+        wanted: Wanted<'_>,
+        engine: &str,
+        now: Timestamp,
+    ) -> StoreResult<Vec<ClaimedJob>> {
+        let claim = Claim {
+            queue: wanted.queue.to_owned(),
+            limit: wanted.limit,
+            closed: wanted.closed.to_vec(),
+            before: wanted.bound(),
+            engine: engine.to_owned(),
+            now,
+        };
+        self.write(|answer| Verb::Claim(claim, answer)).await
+    }
+
+    async fn progress(
+        &self,
+        lease: Lease,
+        step: &'static str,
+        percent: u8,
+        counters: serde_json::Value,
+    ) -> StoreResult<Fenced> {
+        let report = Progress {
+            lease,
+            step,
+            percent,
+            counters: counters.to_string(),
+        };
+        self.write(|answer| Verb::Progress(report, answer)).await
+    }
+
+    async fn settle(
+        &self,
+        lease: Lease,
+        completion: Arc<Completion>,
+        now: Timestamp,
+    ) -> StoreResult<Fenced> {
+        self.write(|answer| Verb::Settle(lease, completion, now, answer))
+            .await
+    }
+
+    async fn stage(&self, now: Timestamp) -> StoreResult<Staged> {
+        self.write(|answer| Verb::Stage(now, answer)).await
+    }
+
+    async fn rescue(&self, alive: &str, now: Timestamp) -> StoreResult<Rescued> {
+        let alive = alive.to_owned();
+        self.write(|answer| Verb::Rescue(alive, now, answer)).await
+    }
+
+    async fn release(
+        &self,
+        engine: &str,
+        queue: Option<&str>,
+        keep: &[Lease],
+        now: Timestamp,
+    ) -> StoreResult<usize> {
+        let order = Release {
+            engine: engine.to_owned(),
+            queue: queue.map(str::to_owned),
+            keep: keep.to_vec(),
+            now,
+        };
+        self.write(|answer| Verb::Release(order, answer)).await
+    }
+
+    async fn share_budget(
+        &self,
+        seat: BudgetSeat,
+        report: BoardReport,
+        _: Timestamp,
+    ) -> StoreResult<BoardGrant> {
+        let asked = Box::new((seat, report));
+        self.write(|answer| Verb::ShareBudget(asked, answer)).await
+    }
+
+    async fn engine_started(&self, engine: EngineInfo, _: Timestamp) -> StoreResult<()> {
+        self.write(|answer| Verb::EngineStarted(engine, answer))
+            .await
+    }
+
+    async fn engine_stopped(&self, engine: &str, _: Timestamp) -> StoreResult<()> {
+        let engine = engine.to_owned();
+        self.write(|answer| Verb::EngineStopped(engine, answer))
+            .await
+    }
+
+    async fn job(&self, id: JobId) -> StoreResult<Option<JobRecord>> {
+        let row: Option<JobTuple> = read!(self.readers, conn =>
+            job_statements::JobById { id: id.0 }.get_result(conn).await.optional());
+        row.map(job_from).transpose()
+    }
+
+    async fn jobs_by_id(&self, ids: &[JobId]) -> StoreResult<Vec<JobRecord>> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        let rows: Vec<JobTuple> = read!(self.readers, conn =>
+            job_statements::JobsById { ids: ids.clone() }.load(conn).await);
+        rows.into_iter().map(job_from).collect()
+    }
+
+    async fn list_jobs(&self, filter: &JobFilter) -> StoreResult<Vec<JobRecord>> {
+        let before = filter.before.map_or(i64::MAX, |id| id.0);
+        let (kind, queue) = (filter.kind.as_deref(), filter.queue.as_deref());
+        let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
+        let rows: Vec<JobTuple> = read!(self.readers, conn => {
+            if filter.state == Some(JobState::Running) {
+                let running = job_statements::ListRunning { before, kind, queue, limit };
+                running.load(conn).await
+            } else {
+                let state = filter.state.map(JobState::as_str);
+                let jobs = job_statements::ListJobs { before, state, kind, queue, limit };
+                jobs.load(conn).await
+            }
+        });
+        rows.into_iter().map(job_from).collect()
+    }
+
+    async fn open_counts(&self) -> StoreResult<Vec<OpenCount>> {
+        let rows: Vec<CountTuple> =
+            read!(self.readers, conn => job_statements::OpenCounts {}.load(conn).await);
+        counts_from(rows)
+    }
+
+    async fn open_jobs(&self) -> StoreResult<u64> {
+        let count: i64 =
+            read!(self.readers, conn => job_statements::OpenJobs {}.get_result(conn).await);
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    async fn stored_matches(&self, ids: &[MatchId]) -> StoreResult<StoredMatches> {
+        let list = data::id_texts(ids);
+        let rows: Vec<(i16, String, String)> = read!(self.readers, conn => {
+            let stored = job_statements::Stored {
+                matches: list.clone(),
+                timelines: list.clone(),
+                missing: list.clone(),
+            };
+            stored.load(conn).await
+        });
+        stored_from(rows)
+    }
+
+    async fn player(&self, riot_id: &RiotId) -> StoreResult<Option<StoredPlayer>> {
+        Ok(self.namesakes(riot_id).await?.into_iter().next())
+    }
+
+    async fn namesakes(&self, riot_id: &RiotId) -> StoreResult<Vec<StoredPlayer>> {
+        let name = riot_id.folded();
+        let rows: Vec<PlayerTuple> = read!(self.readers, conn =>
+            data_statements::PlayersByName { name: &name }.load(conn).await);
+        rows.into_iter().map(player_from).collect()
+    }
+
+    async fn yearly_stats(
+        &self,
+        player_id: i64,
+        year: Option<i16>,
+    ) -> StoreResult<Vec<YearlyStats>> {
+        let rows: Vec<(i32, String, TallyTuple)> = read!(self.readers, conn =>
+            data_statements::TalliesOfPlayer { player: player_id }.load(conn).await);
+        tallies_from(rows, player_id, year)
+    }
+
+    async fn recomputed_stats(&self, player_id: i64) -> StoreResult<Vec<YearlyStats>> {
+        let games: Vec<GameTuple> = read!(self.readers, conn =>
+            data_statements::GamesOfPlayer { player: player_id }.load(conn).await);
+        Ok(recomputed_from(recompute(games), player_id))
+    }
+
+    async fn payload(&self, kind: PayloadKind, id: MatchId) -> StoreResult<Option<Payload>> {
+        let (kind, id) = (kind.as_str(), id.to_string());
+        let row: Option<(i32, Vec<u8>)> = read!(self.readers, conn =>
+            data_statements::PayloadOf { kind, id: &id }.get_result(conn).await.optional());
+        row.map(|row| payload_from(row, &id)).transpose()
+    }
+
+    async fn census(&self) -> StoreResult<Census> {
+        let row: CensusTuple =
+            read!(self.readers, conn => data_statements::Census {}.get_result(conn).await);
+        Ok(census_from(row))
+    }
+
+    fn hints(&self) -> &Hints {
+        &self.shared.hints
+    }
+
+    fn writer_stats(&self) -> WriterStats {
+        let waiting = lock(&self.writer).as_ref().map_or(0, |writer| {
+            writer.commands.max_capacity() - writer.commands.capacity()
+        });
+        self.shared.counters.read(waiting)
+    }
+
+    async fn size_bytes(&self) -> StoreResult<Option<u64>> {
+        let bytes: i64 =
+            read!(self.readers, conn => job_statements::Size {}.get_result(conn).await);
+        Ok(u64::try_from(bytes).ok())
+    }
+
+    async fn writer_died(&self) -> String {
+        let mut death = self.shared.death.subscribe();
+        let reason = death.wait_for(Option::is_some).await;
+        reason
+            .ok()
+            .and_then(|reason| reason.clone())
+            .unwrap_or_default()
+    }
+
+    fn restart_writer(&self) -> StoreResult<()> {
+        let handle = self.handle()?;
+        let _on_the_stores_runtime = handle.enter();
+        self.shared.death.send_replace(None);
+        let (commands, tasks) = writer::start(&self.shared);
+        *lock(&self.writer) = Some(Writers { commands, tasks });
+        Ok(())
+    }
+
+    async fn close(&self) -> StoreResult<()> {
+        self.shared.closing.store(true, Ordering::Relaxed);
+        self.readers.close().await;
+        let writers = lock(&self.writer).take();
+        if let Some(Writers { commands, tasks }) = writers {
+            drop(commands);
+            for task in tasks {
+                task.await.map_err(|_| writer_gone())?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,195 @@
+//! Players as the documents of a batch tell of them: the rows they come to, worked out in memory.
+
+use std::collections::BTreeMap;
+
+use diesel::result::OptionalExtension;
+use diesel_async::RunQueryDsl;
+
+use super::data_statements as sql;
+use super::fault::Fault;
+use super::transaction::Transaction;
+use crate::model::records::{PlayerRecord, SeenPlayer};
+use crate::model::{Platform, RiotId, Timestamp};
+use crate::store::rows::{GameTuple, recompute};
+
+/// What one batch tells of one player. Of several names the newest stands.
+#[derive(Debug)]
+struct Sighting<'a> {
+    name: Option<&'a RiotId>,
+    folded: Option<String>,
+    /// When the name was seen; 0 without one.
+    name_seen_at: i64,
+    platform: Platform,
+    fingerprint: &'a str,
+    icon: Option<i32>,
+    level: Option<i64>,
+    tracked: bool,
+    now: Timestamp,
+}
+
+/// By puuid, whose order is that of the rows' locks.
+#[derive(Debug, Default)]
+pub(super) struct Sightings<'a>(BTreeMap<&'a str, Sighting<'a>>);
+
+impl<'a> Sightings<'a> {
+    /// A player was seen in a document of the moment `seen_at`.
+    pub(super) fn seen(
+        &mut self,
+        seen: &'a SeenPlayer,
+        platform: Platform,
+        fingerprint: &'a str,
+        seen_at: Timestamp,
+        now: Timestamp,
+    ) {
+        let name = seen.riot_id.as_ref();
+        self.add(
+            seen.puuid.as_str(),
+            name,
+            platform,
+            fingerprint,
+            seen_at,
+            now,
+        );
+    }
+
+    /// What account-v1 and summoner-v4 tell is newer than any match.
+    pub(super) fn told(&mut self, record: &'a PlayerRecord, fingerprint: &'a str, now: Timestamp) {
+        let (puuid, name) = (record.puuid.as_str(), Some(&record.riot_id));
+        let sighting = self.add(puuid, name, record.platform, fingerprint, now, now);
+        sighting.icon = record.profile_icon_id.or(sighting.icon);
+        sighting.level = record.summoner_level.or(sighting.level);
+        sighting.tracked = true;
+    }
+
+    fn add(
+        &mut self,
+        puuid: &'a str,
+        name: Option<&'a RiotId>,
+        platform: Platform,
+        fingerprint: &'a str,
+        seen_at: Timestamp,
+        now: Timestamp,
+    ) -> &mut Sighting<'a> {
+        let sighting = self.0.entry(puuid).or_insert(Sighting {
+            name: None,
+            folded: None,
+            name_seen_at: 0,
+            platform,
+            fingerprint,
+            icon: None,
+            level: None,
+            tracked: false,
+            now,
+        });
+        if let Some(name) = name
+            && sighting.name_seen_at < seen_at.as_millis()
+        {
+            sighting.name = Some(name);
+            sighting.folded = Some(name.folded());
+            sighting.name_seen_at = seen_at.as_millis();
+            sighting.platform = platform;
+            sighting.fingerprint = fingerprint;
+        }
+        sighting.now = now;
+        sighting
+    }
+}
+
+impl Transaction<'_> {
+    /// Makes one row of all rows of a person whose puuid is another under each key: the oldest row, with
+    /// the puuid of today, all games, and the statistics that they add up to.
+    pub(super) async fn unite_player(
+        &mut self,
+        record: &PlayerRecord,
+        was: &[i64],
+    ) -> Result<(), Fault> {
+        if was.is_empty() {
+            return Ok(());
+        }
+        let puuid = record.puuid.as_str();
+        let known: Option<i64> = sql::PlayerByPuuid { puuid }
+            .get_result(&mut self.conn)
+            .await
+            .optional()?;
+        let mut rows: Vec<i64> = was.iter().copied().chain(known).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let (to, from) = (rows[0], rows[1..].to_vec());
+        if !from.is_empty() {
+            let move_games = sql::MoveGames {
+                to,
+                from: from.clone(),
+            };
+            move_games.execute(&mut self.conn).await?;
+            let track = sql::TrackAlso {
+                to,
+                from: from.clone(),
+            };
+            track.execute(&mut self.conn).await?;
+            sql::DropPlayers { ids: from }
+                .execute(&mut self.conn)
+                .await?;
+        }
+        sql::DropStats { players: rows }
+            .execute(&mut self.conn)
+            .await?;
+        sql::SetPuuid { puuid, id: to }
+            .execute(&mut self.conn)
+            .await?;
+        let games: Vec<GameTuple> = sql::GamesOfPlayer { player: to }
+            .load(&mut self.conn)
+            .await?;
+        self.insert_tallies(to, recompute(games)).await
+    }
+
+    /// Makes and renames players; returns the ids of all.
+    pub(super) async fn put_players(
+        &mut self,
+        sightings: &Sightings<'_>,
+    ) -> Result<BTreeMap<String, i64>, Fault> {
+        if sightings.0.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let puuids = sightings.0.keys().copied().collect();
+        let known: Vec<(String, i64, i64)> =
+            sql::KnownPlayers { puuids }.load(&mut self.conn).await?;
+        let mut ids: BTreeMap<String, i64> = BTreeMap::new();
+        let mut name_known_at: BTreeMap<String, i64> = BTreeMap::new();
+        for (puuid, id, seen_at) in known {
+            name_known_at.insert(puuid.clone(), seen_at);
+            ids.insert(puuid, id);
+        }
+        // Most players of a match are known, and nothing is newer: they are not written, and not locked.
+        let put: Vec<(&str, &Sighting<'_>)> = sightings
+            .0
+            .iter()
+            .filter(|(puuid, sighting)| {
+                name_known_at
+                    .get(**puuid)
+                    .is_none_or(|known_at| sighting.tracked || *known_at < sighting.name_seen_at)
+            })
+            .map(|(puuid, sighting)| (*puuid, sighting))
+            .collect();
+        if put.is_empty() {
+            return Ok(ids);
+        }
+        let each = || put.iter().map(|(_, sighting)| *sighting);
+        let rows: Vec<(String, i64)> = sql::PutPlayers {
+            puuids: put.iter().map(|(puuid, _)| *puuid).collect(),
+            fingerprints: each().map(|one| one.fingerprint).collect(),
+            game_names: each().map(|one| one.name.map(RiotId::game_name)).collect(),
+            tag_lines: each().map(|one| one.name.map(RiotId::tag_line)).collect(),
+            folded: each().map(|one| one.folded.as_deref()).collect(),
+            seen_at: each().map(|one| one.name_seen_at).collect(),
+            platforms: each().map(|one| one.platform.as_str()).collect(),
+            icons: each().map(|one| one.icon).collect(),
+            levels: each().map(|one| one.level).collect(),
+            tracked: each().map(|one| one.tracked).collect(),
+            at: each().map(|one| one.now.as_millis()).collect(),
+        }
+        .load(&mut self.conn)
+        .await?;
+        ids.extend(rows);
+        Ok(ids)
+    }
+}

@@ -1,0 +1,322 @@
+//! What one job's end means for others: parents count it, successors may run; and the verbs by which
+//! a person ends or revives a job.
+
+use std::collections::HashMap;
+
+use diesel::result::OptionalExtension;
+use diesel_async::RunQueryDsl;
+
+use super::fault::Fault;
+use super::job_statements as sql;
+use super::transaction::Transaction;
+use crate::model::attempt::{BATCH_KIND, cancelled_on_request};
+use crate::model::rollup::FailedChild;
+use crate::model::{JobId, JobState, Rollup, Timestamp};
+use crate::store::rows::{append_error, dependency_failed, from_json, to_json, to_u32};
+use crate::store::{Cancelled, Retried, StoreError};
+
+/// A job that is final now.
+#[derive(Debug)]
+pub(super) struct Ended {
+    id: JobId,
+    state: JobState,
+    counts: Counts,
+    now: Timestamp,
+}
+
+/// What its parents count.
+#[derive(Debug)]
+enum Counts {
+    /// The job itself: done, or failed for a reason.
+    Itself {
+        kind: String,
+        key: Option<String>,
+        reason: Option<String>,
+    },
+    /// Its children: it was counted itself when its own work was done.
+    Children(Rollup),
+}
+
+impl Ended {
+    pub(super) fn by_itself(
+        id: JobId,
+        state: JobState,
+        kind: String,
+        key: Option<String>,
+        reason: Option<String>,
+        now: Timestamp,
+    ) -> Self {
+        let counts = Counts::Itself { kind, key, reason };
+        Self {
+            id,
+            state,
+            counts,
+            now,
+        }
+    }
+
+    /// A job that completed with the last of its children.
+    pub(super) fn parent(id: JobId, rollup: Rollup, now: Timestamp) -> Self {
+        Self {
+            id,
+            state: JobState::Completed,
+            counts: Counts::Children(rollup),
+            now,
+        }
+    }
+}
+
+impl Transaction<'_> {
+    /// Tells parents and successors, and those of successors that end by it. The links go: all that
+    /// they were for is in the rows now, or in what waits for `flush_parents`.
+    pub(super) async fn ended(&mut self, first: Vec<Ended>) -> Result<(), Fault> {
+        let mut work = first;
+        while !work.is_empty() {
+            let children = work.iter().map(|job| job.id.0).collect();
+            let mut links: Vec<(i64, i64, String)> =
+                sql::TakeLinksOf { children }.load(&mut self.conn).await?;
+            links.sort_unstable();
+            let jobs: HashMap<i64, &Ended> = work.iter().map(|job| (job.id.0, job)).collect();
+            let mut next = Vec::new();
+            for (child, other, relation) in links {
+                let job = jobs[&child];
+                if relation == "child" {
+                    self.count_child(JobId(other), job);
+                } else {
+                    let cancels = relation == "after_cancel" && job.state != JobState::Completed;
+                    next.extend(self.predecessor_ended(JobId(other), job, cancels).await?);
+                }
+            }
+            work = next;
+        }
+        Ok(())
+    }
+
+    fn count_child(&mut self, parent: JobId, job: &Ended) {
+        let delta = self.parent(parent, job.now);
+        delta.pending -= 1;
+        match &job.counts {
+            Counts::Children(rollup) => delta.rollup.merge(rollup),
+            Counts::Itself {
+                kind, reason: None, ..
+            } => delta.rollup.child_completed(kind),
+            Counts::Itself {
+                kind,
+                key,
+                reason: Some(reason),
+            } => delta.rollup.child_failed(FailedChild {
+                kind: kind.clone(),
+                key: key.clone().unwrap_or_default(),
+                reason: reason.clone(),
+            }),
+        }
+    }
+
+    /// One of the jobs that `waiter` comes after is final. Returns the waiter if that ends it.
+    async fn predecessor_ended(
+        &mut self,
+        waiter: JobId,
+        job: &Ended,
+        cancels: bool,
+    ) -> Result<Option<Ended>, Fault> {
+        type Row = (String, Option<String>, String, i32, i64, String);
+        let now = job.now;
+        let row: Option<Row> = sql::Waiter { id: waiter.0 }
+            .get_result(&mut self.conn)
+            .await
+            .optional()?;
+        let Some((kind, key, queue, waits_for, run_at, errors)) = row else {
+            return Ok(None);
+        };
+        self.after.wrote = true;
+        if cancels {
+            let failure = dependency_failed(job.id, job.state);
+            sql::CancelNow {
+                errors: &append_error(&errors, 0, &failure, now)?,
+                now: now.as_millis(),
+                id: waiter.0,
+            }
+            .execute(&mut self.conn)
+            .await?;
+            sql::DropLinksTo { parent: waiter.0 }
+                .execute(&mut self.conn)
+                .await?;
+            let reason = Some(failure.message);
+            return Ok(Some(Ended::by_itself(
+                waiter,
+                JobState::Cancelled,
+                kind,
+                key,
+                reason,
+                now,
+            )));
+        }
+        let state = if waits_for > 1 {
+            JobState::Blocked
+        } else if run_at > now.as_millis() {
+            JobState::Scheduled
+        } else {
+            JobState::Available
+        };
+        sql::WaitsLess {
+            state: state.as_str(),
+            id: waiter.0,
+        }
+        .execute(&mut self.conn)
+        .await?;
+        self.note_state(state, &queue);
+        Ok(None)
+    }
+
+    /// Cancels a job, and with it the children that nobody else waits for or asked for.
+    pub(super) async fn cancel(
+        &mut self,
+        first: JobId,
+        now: Timestamp,
+    ) -> Result<Cancelled, Fault> {
+        type Row = (
+            String,
+            Option<String>,
+            String,
+            String,
+            i32,
+            String,
+            Option<i64>,
+        );
+        let _locked: Vec<i64> = sql::LockTree { id: first.0 }.load(&mut self.conn).await?;
+        let mut outcome = None;
+        let mut work = vec![first];
+        while let Some(id) = work.pop() {
+            let row: Option<Row> = sql::JobToCancel { id: id.0 }
+                .get_result(&mut self.conn)
+                .await
+                .optional()?;
+            let Some((kind, key, state, errors, attempt, rollup, worked_at)) = row else {
+                outcome.get_or_insert(Cancelled::Unknown);
+                continue;
+            };
+            let state: JobState = state.parse().map_err(StoreError::Unexpected)?;
+            if state.is_final() {
+                outcome.get_or_insert(Cancelled::Final(state));
+                continue;
+            }
+            self.after.wrote = true;
+            if state == JobState::Running {
+                sql::RequestCancel {
+                    now: now.as_millis(),
+                    id: id.0,
+                }
+                .execute(&mut self.conn)
+                .await?;
+                self.after.cancels = true;
+                outcome.get_or_insert(Cancelled::Requested);
+                continue;
+            }
+            let failure = cancelled_on_request();
+            sql::CancelNow {
+                errors: &append_error(&errors, to_u32(attempt), &failure, now)?,
+                now: now.as_millis(),
+                id: id.0,
+            }
+            .execute(&mut self.conn)
+            .await?;
+            outcome.get_or_insert(Cancelled::Now);
+            let mut rollup: Rollup = from_json(&rollup)?;
+            work.extend(self.let_children_go(id, &mut rollup).await?);
+            let ended = if worked_at.is_some() {
+                sql::SetRollup {
+                    rollup: &to_json(&rollup)?,
+                    id: id.0,
+                }
+                .execute(&mut self.conn)
+                .await?;
+                Ended {
+                    id,
+                    state: JobState::Cancelled,
+                    counts: Counts::Children(rollup),
+                    now,
+                }
+            } else {
+                let reason = Some(failure.message);
+                Ended::by_itself(id, JobState::Cancelled, kind, key, reason, now)
+            };
+            self.ended(vec![ended]).await?;
+        }
+        Ok(outcome.unwrap_or(Cancelled::Unknown))
+    }
+
+    /// Unlinks what a cancelled job waits for. Children count as failed in its rollup; those that
+    /// nobody else waits for are returned, to be cancelled too.
+    async fn let_children_go(
+        &mut self,
+        parent: JobId,
+        rollup: &mut Rollup,
+    ) -> Result<Vec<JobId>, Fault> {
+        type Row = (i64, String, Option<String>, i32, Option<i64>);
+        let children: Vec<Row> = sql::ChildrenOf { parent: parent.0 }
+            .load(&mut self.conn)
+            .await?;
+        sql::DropLinksTo { parent: parent.0 }
+            .execute(&mut self.conn)
+            .await?;
+        let mut alone = Vec::new();
+        for (id, kind, key, submitted, worked_at) in children {
+            if worked_at.is_none() {
+                rollup.child_failed(FailedChild {
+                    kind,
+                    key: key.unwrap_or_default(),
+                    reason: "cancelled with its parent".to_owned(),
+                });
+            }
+            let wanted: i64 = sql::CountParents { child: id }
+                .get_result(&mut self.conn)
+                .await?;
+            if submitted == 0 && wanted == 0 {
+                alone.push(JobId(id));
+            }
+        }
+        Ok(alone)
+    }
+
+    /// Gives a cancelled or discarded job all its attempts again.
+    pub(super) async fn retry(&mut self, id: JobId, now: Timestamp) -> Result<Retried, Fault> {
+        type Row = (String, Option<String>, String, String, i32);
+        let row: Option<Row> = sql::JobToRetry { id: id.0 }
+            .get_result(&mut self.conn)
+            .await
+            .optional()?;
+        let Some((kind, key, queue, state, priority)) = row else {
+            return Ok(Retried::Unknown);
+        };
+        let state: JobState = state.parse().map_err(StoreError::Unexpected)?;
+        if !matches!(state, JobState::Cancelled | JobState::Discarded) {
+            return Ok(Retried::NotFailed(state));
+        }
+        if kind == BATCH_KIND {
+            let why =
+                format!("job {id} is a batch, which has no work of its own: retry the jobs in it");
+            return Err(StoreError::Refused(why).into());
+        }
+        let open: Option<i64> = sql::OpenByKey {
+            kind: &kind,
+            key: key.as_deref(),
+        }
+        .get_result(&mut self.conn)
+        .await
+        .optional()?;
+        if let Some(open) = open {
+            return Ok(Retried::Joined(JobId(open)));
+        }
+        let turns = self.next_turns(&[(queue.as_str(), priority)]).await?;
+        self.after.wrote = true;
+        sql::Revive {
+            now: now.as_millis(),
+            turn: turns[0],
+            id: id.0,
+        }
+        .execute(&mut self.conn)
+        .await?;
+        self.note_ready(&queue);
+        Ok(Retried::Available)
+    }
+}

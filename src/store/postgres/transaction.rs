@@ -1,0 +1,137 @@
+//! One open transaction: a group of commands, and what must still be written with them.
+//!
+//! What the children of a job came to is gathered in memory while the commands of a group run, and
+//! written once per parent: a parent of 600 children that end in one group is updated once, and still in
+//! the same transaction as they are. Parents are locked last, in the order of their ids, and for as
+//! short as can be: the groups of all engines meet there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::fault::Fault;
+use super::job_statements as sql;
+use super::relations::Ended;
+use crate::model::{JobId, JobState, Rollup, Timestamp};
+use crate::store::rows::{from_json, to_json};
+
+/// A change of a parent's row that waits for the others.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ParentDelta {
+    pub(super) rollup: Rollup,
+    pub(super) pending: i64,
+    now: Option<Timestamp>,
+}
+
+/// Whom to tell once this is committed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Consequences {
+    /// Queues that have new work.
+    pub(super) ready: BTreeSet<String>,
+    /// A job was put on the schedule.
+    pub(super) scheduled: bool,
+    /// A running job is to be cancelled.
+    pub(super) cancels: bool,
+    pub(super) stale: u64,
+    /// Something was written at all.
+    pub(super) wrote: bool,
+}
+
+/// See the module.
+#[allow(missing_debug_implementations, reason = "a connection has no Debug")]
+pub(super) struct Transaction<'c> {
+    pub(super) conn: &'c AsyncPgConnection,
+    parents: BTreeMap<JobId, ParentDelta>,
+    pub(super) after: Consequences,
+}
+
+impl<'c> Transaction<'c> {
+    pub(super) fn new(conn: &'c AsyncPgConnection) -> Self {
+        Self {
+            conn,
+            parents: BTreeMap::new(),
+            after: Consequences::default(),
+        }
+    }
+
+    /// A change that waits for `flush_parents`.
+    pub(super) fn parent(&mut self, id: JobId, now: Timestamp) -> &mut ParentDelta {
+        let delta = self.parents.entry(id).or_default();
+        delta.now = delta.now.max(Some(now));
+        delta
+    }
+
+    pub(super) fn note_ready(&mut self, queue: &str) {
+        if !self.after.ready.contains(queue) {
+            self.after.ready.insert(queue.to_owned());
+        }
+    }
+
+    /// A job may run from `run_at` on: whom that concerns is told after the commit.
+    pub(super) fn note_state(&mut self, state: JobState, queue: &str) {
+        match state {
+            JobState::Available => self.note_ready(queue),
+            JobState::Scheduled | JobState::Retryable => self.after.scheduled = true,
+            JobState::Blocked
+            | JobState::Running
+            | JobState::Completed
+            | JobState::Cancelled
+            | JobState::Discarded => {}
+        }
+    }
+
+    /// Writes what children came to into their parents, and finishes the parents that waited for nothing
+    /// else, and theirs.
+    pub(super) async fn flush_parents(&mut self) -> Result<(), Fault> {
+        while !self.parents.is_empty() {
+            let deltas = std::mem::take(&mut self.parents);
+            self.flush_level(deltas).await?;
+        }
+        Ok(())
+    }
+
+    async fn flush_level(&mut self, deltas: BTreeMap<JobId, ParentDelta>) -> Result<(), Fault> {
+        type Row = (i64, String, String, String, i32, Option<i64>);
+        let ids = deltas.keys().map(|id| id.0).collect();
+        // A parent that is final, by cancellation or by retention, is told no more.
+        let rows: Vec<Row> = sql::OpenParents { ids }.load(&mut self.conn).await?;
+        let mut update = sql::UpdateParents {
+            ids: Vec::with_capacity(rows.len()),
+            states: Vec::with_capacity(rows.len()),
+            rollups: Vec::with_capacity(rows.len()),
+            pending: Vec::with_capacity(rows.len()),
+            finished_at: Vec::with_capacity(rows.len()),
+        };
+        let mut ended = Vec::new();
+        for (id, kind, state, rollup, pending, worked_at) in &rows {
+            let delta = &deltas[&JobId(*id)];
+            let now = delta.now.unwrap_or(Timestamp::EPOCH);
+            let mut rollup: Rollup = from_json(rollup)?;
+            rollup.merge(&delta.rollup);
+            let pending = i64::from(*pending) + delta.pending;
+            assert!(pending >= 0, "job {id} waits for {pending} children");
+            let finished =
+                pending == 0 && worked_at.is_some() && state == JobState::Blocked.as_str();
+            update.ids.push(*id);
+            update.states.push(if finished {
+                JobState::Completed.as_str()
+            } else {
+                state
+            });
+            update.rollups.push(to_json(&rollup)?);
+            update
+                .pending
+                .push(i32::try_from(pending).unwrap_or(i32::MAX));
+            update.finished_at.push(finished.then_some(now.as_millis()));
+            if finished {
+                tracing::debug!(job.id = %id, job.kind = kind, "job {id} completed with its last child");
+                ended.push(Ended::parent(JobId(*id), rollup, now));
+            }
+        }
+        if !update.ids.is_empty() {
+            self.after.wrote = true;
+            update.execute(&mut self.conn).await?;
+        }
+        self.ended(ended).await
+    }
+}

@@ -1,0 +1,446 @@
+//! The writers: each gathers the commands that are waiting into one transaction on its own connection.
+//!
+//! Callers hear of success only after the commit. A command that fails takes nothing with it: its group
+//! is rolled back, cut in two, and run again, until it is alone. While the database is away, commands wait
+//! a while and are then told so; nothing of them is written.
+//!
+//! **A connection that is cut in the middle of a commit** leaves the fate of the group open. So each
+//! transaction that writes leaves a mark of its own in the same commit (`store_commits`). The writer connects
+//! again and puts a mark of the same id there itself, one that says "not made". If it succeeds, the group
+//! is not committed and never can be: its own mark would be a duplicate. If a mark is there (the insert
+//! waits for a transaction still in flight), it says what happened. Until that is known nobody is told
+//! anything. So no command is done twice, and none is reported as what it is not; enqueues without keys
+//! included, for it is the group that has the id.
+
+use std::any::Any;
+use std::ops::Range;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use diesel_async::SimpleAsyncConnection;
+use futures_util::FutureExt;
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::Settings;
+use super::command::Command;
+use super::connect::{Link, Purpose, STATEMENT_TIMEOUT, begin};
+use super::fault::Fault;
+use super::group;
+use super::marks::{self, Marks};
+use super::transaction::{Consequences, Transaction};
+use crate::model::histogram::Histogram;
+use crate::store::{Hints, StoreError, StoreResult, WriterStats};
+
+/// Commands that may wait; callers beyond wait for room.
+pub(super) const QUEUE_MAX: usize = 4_096;
+/// Commands in one commit.
+const GROUP_MAX: usize = 1_024;
+/// Bytes of documents in one commit.
+const GROUP_BYTES_MAX: usize = 8 << 20;
+/// How long a command waits for a database that is away.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Runs of a group that others were in the way of, before it is cut in two.
+const RUNS_MAX: u32 = 5;
+/// The pause between two tries to connect.
+const BACKOFF: Duration = Duration::from_millis(50);
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
+/// A whole group: a server that answers each statement in time, and is still stuck, is not waited for.
+const GROUP_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// What a caller hears who waits for a fate that nobody can ask for any more.
+const UNKNOWN_FATE: &str = "the connection was cut in the middle of a commit, and this engine stopped before it could ask whether it was made";
+
+/// What the writers of a store share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) hints: Hints,
+    pub(super) counters: Counters,
+    /// The reason why a writer died; `None` while all live.
+    pub(super) death: watch::Sender<Option<String>>,
+    /// The store closes: nobody waits for a database that is away any longer.
+    pub(super) closing: AtomicBool,
+    /// The database cannot be written; it was said.
+    weather: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    commits: AtomicU64,
+    commands: AtomicU64,
+    stale: AtomicU64,
+    times: Histogram,
+}
+
+impl Counters {
+    pub(super) fn read(&self, waiting: usize) -> WriterStats {
+        WriterStats {
+            commits: self.commits.load(Ordering::Relaxed),
+            commands: self.commands.load(Ordering::Relaxed),
+            stale: self.stale.load(Ordering::Relaxed),
+            waiting: waiting as u64,
+            times: self.times.read(),
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            hints: Hints::default(),
+            counters: Counters::default(),
+            death: watch::Sender::new(None),
+            closing: AtomicBool::new(false),
+            weather: AtomicBool::new(false),
+        }
+    }
+
+    /// Once, not for each of those who wait.
+    fn bad_weather(&self, why: &str) {
+        if !self.weather.swap(true, Ordering::Relaxed) {
+            tracing::warn!("{}", StoreError::Unavailable(why.to_owned()));
+        }
+    }
+
+    fn good_weather(&self) {
+        if self.weather.swap(false, Ordering::Relaxed) {
+            tracing::info!("the database can be written again; everything goes on");
+        }
+    }
+}
+
+/// Starts the writers on the current runtime. They end when every sender is gone, with what is queued
+/// committed; or by a panic, which `death` then tells.
+pub(super) fn start(shared: &Arc<Shared>) -> (mpsc::Sender<Command>, Vec<JoinHandle<()>>) {
+    let (commands, waiting) = mpsc::channel(QUEUE_MAX);
+    let waiting = Arc::new(Mutex::new(waiting));
+    let writers = (0..shared.settings.writers.max(1)).map(|_| {
+        let (shared, waiting) = (shared.clone(), waiting.clone());
+        tokio::spawn(async move {
+            let writer = Writer::new(shared.clone()).run(&waiting);
+            // The group is dropped with its connection, which rolls it back; its callers hear that the writer
+            // was interrupted.
+            if let Err(panic) = AssertUnwindSafe(writer).catch_unwind().await {
+                shared.death.send_replace(Some(panic_text(&*panic)));
+            }
+        })
+    });
+    (commands, writers.collect())
+}
+
+/// Why a group is not known to be committed.
+enum Failed {
+    /// It is not.
+    Before(Fault),
+    /// The connection was lost when the commit was under way. What follows from it, if it was made.
+    InCommit(String, Consequences),
+}
+
+struct Writer {
+    shared: Arc<Shared>,
+    link: Option<Link>,
+    marks: Marks,
+    failures: u32,
+}
+
+impl Writer {
+    fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            link: None,
+            marks: Marks::new(),
+            failures: 0,
+        }
+    }
+
+    async fn run(mut self, waiting: &Mutex<mpsc::Receiver<Command>>) {
+        loop {
+            let mut commands = Vec::new();
+            {
+                let mut waiting = waiting.lock().await;
+                let Some(first) = waiting.recv().await else {
+                    break;
+                };
+                let mut bytes = first.weight();
+                commands.push(first);
+                while commands.len() < GROUP_MAX && bytes < GROUP_BYTES_MAX {
+                    let Ok(next) = waiting.try_recv() else { break };
+                    bytes += next.weight();
+                    commands.push(next);
+                }
+            }
+            self.carry_out(commands).await;
+        }
+        self.take_marks_away().await;
+    }
+
+    /// Carries out a group, in parts if it must be.
+    async fn carry_out(&mut self, commands: Vec<Command>) {
+        let mut parts = vec![commands];
+        while let Some(mut part) = parts.pop() {
+            let fault = match self.commit(&mut part).await {
+                Ok(()) => {
+                    deliver(part, &Ok(()));
+                    continue;
+                }
+                Err(fault) => fault,
+            };
+            let of_one = matches!(fault, Fault::Command(_) | Fault::Again(_));
+            if part.len() > 1 && of_one {
+                let second = part.split_off(part.len() / 2);
+                parts.push(second);
+                parts.push(part);
+            } else {
+                deliver(part, &Err(fault.into_error()));
+            }
+        }
+    }
+
+    /// Runs a group until it is committed, or is known not to be and worth no other try.
+    async fn commit(&mut self, commands: &mut [Command]) -> Result<(), Fault> {
+        let mut runs = 0;
+        loop {
+            let since = commands.iter().map(|command| command.since).min();
+            let until = since.unwrap_or_else(Instant::now) + PATIENCE;
+            self.connect(until).await.map_err(Fault::Lost)?;
+            let begun = Instant::now();
+            let fault = match self.attempt(commands).await {
+                Ok(after) => {
+                    self.shared.good_weather();
+                    self.shared.counters.times.note(begun.elapsed());
+                    self.failures = 0;
+                    self.tell(&after, commands.len());
+                    return Ok(());
+                }
+                Err(Failed::InCommit(why, after)) => {
+                    self.lost(&why);
+                    let mark = self.marks.next() - 1;
+                    match self.fate(mark).await {
+                        Some(true) => {
+                            self.tell(&after, commands.len());
+                            return Ok(());
+                        }
+                        Some(false) => Fault::Lost(why),
+                        None => return Err(Fault::Lost(UNKNOWN_FATE.to_owned())),
+                    }
+                }
+                Err(Failed::Before(fault)) => fault,
+            };
+            match fault {
+                Fault::Lost(why) => {
+                    self.lost(&why);
+                    self.give_up_after(until, &why)?;
+                }
+                Fault::Weather(why) => {
+                    self.shared.bad_weather(&why);
+                    self.give_up_after(until, &why)?;
+                    self.pause().await;
+                }
+                Fault::Again(why) => {
+                    runs += 1;
+                    if runs >= RUNS_MAX {
+                        return Err(Fault::Again(why));
+                    }
+                    tokio::time::sleep(jittered(Duration::from_millis(5) * runs)).await;
+                }
+                // A message that was not understood may be bad luck: twice is none.
+                Fault::Command(error) => {
+                    runs += 1;
+                    if runs >= 2 || matches!(error, StoreError::Refused(_)) {
+                        return Err(Fault::Command(error));
+                    }
+                    // A session may know tables as they were before a newer engine changed them.
+                    self.link = None;
+                }
+            }
+        }
+    }
+
+    fn give_up_after(&self, until: Instant, why: &str) -> Result<(), Fault> {
+        if Instant::now() >= until || self.shared.closing.load(Ordering::Relaxed) {
+            return Err(Fault::Lost(why.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// One run of a group, to its commit.
+    async fn attempt(&mut self, commands: &mut [Command]) -> Result<Consequences, Failed> {
+        let (mark, old) = (self.marks.next(), self.marks.old());
+        let link = self.link.as_mut().expect("connected before a run");
+        let run = run(link, &self.shared.settings, commands, old.clone());
+        let outcome = timeout(GROUP_TIMEOUT, run).await;
+        let after = match outcome {
+            Ok(Ok(after)) => after,
+            Ok(Err(fault)) => {
+                let closed = link.is_closed();
+                if closed || matches!(fault, Fault::Lost(_)) {
+                    return Err(Failed::Before(Fault::Lost(fault.into_error().to_string())));
+                }
+                return match rollback(link).await {
+                    Ok(()) => Err(Failed::Before(fault)),
+                    Err(why) => Err(Failed::Before(Fault::Lost(why))),
+                };
+            }
+            Err(_) => {
+                let why = format!("no end within {GROUP_TIMEOUT:?}");
+                return Err(Failed::Before(Fault::Lost(why)));
+            }
+        };
+        let end = if after.wrote {
+            self.marks.used();
+            marks::commit(mark)
+        } else {
+            "COMMIT".to_owned()
+        };
+        let committed = timeout(STATEMENT_TIMEOUT * 2, link.conn.batch_execute(&end)).await;
+        let failed = match committed {
+            Ok(Ok(())) => {
+                if let Some(old) = old.filter(|_| after.wrote) {
+                    self.marks.taken_away(&old);
+                }
+                return Ok(after);
+            }
+            Ok(Err(error)) => Fault::from(error),
+            Err(_) => Fault::Lost("no answer to a commit".to_owned()),
+        };
+        let lost = link.is_closed() || matches!(failed, Fault::Lost(_));
+        match (lost, after.wrote) {
+            (true, true) => Err(Failed::InCommit(failed.into_error().to_string(), after)),
+            (true, false) => Err(Failed::Before(Fault::Lost(failed.into_error().to_string()))),
+            // The server lives and has said no: it has rolled back.
+            (false, _) => match rollback(link).await {
+                Ok(()) => Err(Failed::Before(failed)),
+                Err(why) => Err(Failed::Before(Fault::Lost(why))),
+            },
+        }
+    }
+
+    /// Whether the group with this mark was committed. `None`: the store closes before anybody can know.
+    async fn fate(&mut self, mark: i64) -> Option<bool> {
+        loop {
+            let patient = Instant::now() + Duration::from_hours(1);
+            if self.connect(patient).await.is_ok()
+                && let Some(link) = &self.link
+            {
+                match timeout(STATEMENT_TIMEOUT * 2, marks::ask(&link.conn, mark)).await {
+                    Ok(Ok(made)) => return Some(made),
+                    Ok(Err(fault)) => self.lost(&fault.into_error().to_string()),
+                    Err(_) => self.lost("no answer"),
+                }
+            }
+            if self.shared.closing.load(Ordering::Relaxed) {
+                return None;
+            }
+        }
+    }
+
+    /// A connection that works as far as is known; tries until then.
+    async fn connect(&mut self, until: Instant) -> Result<(), String> {
+        if self.link.as_ref().is_some_and(Link::is_closed) {
+            self.link = None;
+        }
+        while self.link.is_none() {
+            // The first loss is mended at once: it may be the connection alone.
+            if self.failures > 1 {
+                self.pause().await;
+            }
+            match Link::connect(&self.shared.settings, Purpose::Write).await {
+                Ok(link) => self.link = Some(link),
+                Err(error) => {
+                    self.failures += 1;
+                    self.shared.bad_weather(&error.cause);
+                    if Instant::now() >= until || self.shared.closing.load(Ordering::Relaxed) {
+                        return Err(error.cause);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn lost(&mut self, why: &str) {
+        tracing::debug!("a connection to the database is lost: {why}");
+        self.link = None;
+        self.failures += 1;
+        if self.failures > 1 {
+            self.shared.bad_weather(why);
+        }
+    }
+
+    async fn pause(&self) {
+        let pause = BACKOFF * 2_u32.saturating_pow(self.failures.clamp(2, 10) - 2);
+        tokio::time::sleep(jittered(pause.min(BACKOFF_MAX))).await;
+    }
+
+    fn tell(&self, after: &Consequences, commands: usize) {
+        let counters = &self.shared.counters;
+        counters.commits.fetch_add(1, Ordering::Relaxed);
+        counters
+            .commands
+            .fetch_add(commands as u64, Ordering::Relaxed);
+        counters.stale.fetch_add(after.stale, Ordering::Relaxed);
+        let hints = &self.shared.hints;
+        for queue in &after.ready {
+            hints.notify(queue);
+        }
+        if after.scheduled {
+            hints.schedule().notify_one();
+        }
+        if after.cancels {
+            hints.cancels().notify_one();
+        }
+    }
+
+    async fn take_marks_away(&mut self) {
+        if let (Some(link), Some(all)) = (&self.link, self.marks.all()) {
+            let _ = timeout(Duration::from_secs(1), marks::take_away(&link.conn, all)).await;
+        }
+    }
+}
+
+/// Runs the commands in a new transaction, which stays open.
+async fn run(
+    link: &mut Link,
+    settings: &Settings,
+    commands: &mut [Command],
+    old_marks: Option<Range<i64>>,
+) -> Result<Consequences, Fault> {
+    link.conn.batch_execute(begin(settings)).await?;
+    let mut tx = Transaction::new(&link.conn);
+    group::run(&mut tx, commands).await?;
+    if let Some(old) = old_marks.filter(|_| tx.after.wrote) {
+        marks::take_away(tx.conn, old).await?;
+    }
+    Ok(tx.after)
+}
+
+async fn rollback(link: &mut Link) -> Result<(), String> {
+    match timeout(STATEMENT_TIMEOUT, link.conn.batch_execute("ROLLBACK")).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("no answer to a rollback".to_owned()),
+    }
+}
+
+fn deliver(commands: Vec<Command>, committed: &StoreResult<()>) {
+    for command in commands {
+        command.deliver(committed.clone());
+    }
+}
+
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(0.5 + fastrand::f64())
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}

@@ -1,0 +1,389 @@
+//! Rows as both databases have them, and what they mean.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use diesel::sql_types::{BigInt, Integer, Nullable, Text};
+
+use super::{Census, OpenCount, StoreError, StoreResult, StoredMatches, StoredPlayer, YearlyStats};
+use crate::model::job::AttemptError;
+use crate::model::records::{Codec, MatchClass, ParticipantRecord, Payload, PayloadKind};
+use crate::model::statistics::{GameFacts, YearlyTally};
+use crate::model::{
+    Failure, IdError, JobId, JobRecord, JobState, MatchId, Priority, RiotId, Rollup, Timestamp,
+};
+
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> StoreResult<String> {
+    serde_json::to_string(value).map_err(|error| StoreError::Unexpected(error.to_string()))
+}
+
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> StoreResult<T> {
+    serde_json::from_str(text)
+        .map_err(|error| StoreError::Unexpected(format!("a JSON column: {error}")))
+}
+
+pub(super) fn to_u32(value: i32) -> u32 {
+    u32::try_from(value).unwrap_or(0)
+}
+
+pub(super) fn to_i32(value: u32) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}
+
+/// Failed attempts that a job's history keeps.
+const ERRORS_KEPT: usize = 10;
+
+pub(super) fn append_error(
+    history: &str,
+    attempt: u32,
+    failure: &Failure,
+    now: Timestamp,
+) -> StoreResult<String> {
+    let mut errors: Vec<AttemptError> = from_json(history)?;
+    errors.push(AttemptError {
+        attempt,
+        at: now,
+        failure: failure.clone(),
+    });
+    let excess = errors.len().saturating_sub(ERRORS_KEPT);
+    errors.drain(..excess);
+    to_json(&errors)
+}
+
+/// Why a job is cancelled whose predecessor failed.
+pub(super) fn dependency_failed(other: JobId, state: JobState) -> Failure {
+    Failure::new(
+        "dependency",
+        format!("job {other}, which it was to come after, is {state}"),
+    )
+    .with_remedy(format!(
+        "look at job {other}; then `riftsync job retry` both"
+    ))
+}
+
+/// The sums of a year.
+pub(super) type TallyRow = (
+    BigInt,
+    BigInt,
+    BigInt,
+    BigInt,
+    BigInt,
+    BigInt,
+    BigInt,
+    BigInt,
+    BigInt,
+    BigInt,
+    Text,
+);
+
+/// A row of sums as diesel loads it: the SQL types are `TallyRow`'s.
+pub(super) type TallyTuple = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, String);
+
+pub(super) fn tally_from(row: TallyTuple) -> StoreResult<YearlyTally> {
+    let (wins, losses, remakes, kills, deaths, assists, gold, minions, neutral, damage, counts) =
+        row;
+    Ok(YearlyTally {
+        wins,
+        losses,
+        remakes,
+        kills,
+        deaths,
+        assists,
+        gold_earned: gold,
+        total_minions_killed: minions,
+        neutral_minions_killed: neutral,
+        damage_to_champions: damage,
+        counts: from_json(&counts)?,
+    })
+}
+
+pub(super) fn facts(class: MatchClass, seat: &ParticipantRecord) -> GameFacts {
+    GameFacts {
+        class,
+        win: seat.win,
+        kills: seat.kills,
+        deaths: seat.deaths,
+        assists: seat.assists,
+        gold_earned: seat.gold_earned,
+        total_minions_killed: seat.total_minions_killed,
+        neutral_minions_killed: seat.neutral_minions_killed,
+        damage_to_champions: seat.damage_to_champions,
+        champion_id: seat.champion_id,
+        champion_name: seat.champion_name.clone(),
+        role: seat.role.as_str().into(),
+        lane: seat.lane.as_str().into(),
+    }
+}
+
+/// A game of a player as `GamesOfPlayer` gives it.
+pub(super) type GameTuple = (
+    (i32, String, bool, i64, bool, i32, i32, i32),
+    (i32, i32, i32, i32, i32, String, String, String),
+);
+
+/// The tallies that the games of a player add up to, by year and platform.
+pub(super) fn recompute(games: Vec<GameTuple>) -> BTreeMap<(i32, String), YearlyTally> {
+    let mut tallies: BTreeMap<(i32, String), YearlyTally> = BTreeMap::new();
+    for (
+        (year, platform, is_remake, duration, win, kills, deaths, assists),
+        (gold, minions, neutral, damage, champion_id, champion_name, role, lane),
+    ) in games
+    {
+        let class = match (duration, is_remake) {
+            (0, _) => MatchClass::Void,
+            (_, true) => MatchClass::Remake,
+            (_, false) => MatchClass::Played,
+        };
+        if class == MatchClass::Void {
+            continue;
+        }
+        tallies
+            .entry((year, platform))
+            .or_default()
+            .add(&GameFacts {
+                class,
+                win,
+                kills,
+                deaths,
+                assists,
+                gold_earned: gold,
+                total_minions_killed: minions,
+                neutral_minions_killed: neutral,
+                damage_to_champions: damage,
+                champion_id,
+                champion_name: Arc::from(champion_name),
+                role: Arc::from(role),
+                lane: Arc::from(lane),
+            });
+    }
+    tallies
+}
+
+/// A whole job.
+pub(super) type JobRow = (
+    (
+        BigInt,
+        Text,
+        Text,
+        Nullable<Text>,
+        Text,
+        Text,
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+    ),
+    (
+        BigInt,
+        Nullable<Text>,
+        Integer,
+        Text,
+        Text,
+        Integer,
+        Nullable<Text>,
+        Text,
+        BigInt,
+        Nullable<BigInt>,
+        Nullable<BigInt>,
+    ),
+);
+
+/// The columns of `JobById`, in their order. Two tuples, for one has at most 16 or 32 members.
+pub(super) type JobTuple = (
+    (
+        i64,
+        String,
+        String,
+        Option<String>,
+        String,
+        String,
+        i32,
+        i32,
+        i32,
+        i32,
+    ),
+    (
+        i64,
+        Option<String>,
+        i32,
+        String,
+        String,
+        i32,
+        Option<String>,
+        String,
+        i64,
+        Option<i64>,
+        Option<i64>,
+    ),
+);
+
+pub(super) fn job_from(row: JobTuple) -> StoreResult<JobRecord> {
+    let (
+        (id, kind, queue, key, args, state, priority, attempt, max_attempts, crash_count),
+        (
+            run_at,
+            step,
+            percent,
+            progress,
+            rollup,
+            pending,
+            result,
+            errors,
+            enqueued_at,
+            started_at,
+            finished_at,
+        ),
+    ) = row;
+    let rollup: Rollup = from_json(&rollup)?;
+    Ok(JobRecord {
+        id: JobId(id),
+        kind,
+        queue,
+        key,
+        args: from_json(&args)?,
+        state: state.parse().map_err(StoreError::Unexpected)?,
+        priority: Priority::new(u8::try_from(priority).unwrap_or(u8::MAX)),
+        attempt: to_u32(attempt),
+        max_attempts: to_u32(max_attempts),
+        crash_count: to_u32(crash_count),
+        run_at: Timestamp::from_millis(run_at),
+        step,
+        percent: u8::try_from(percent).unwrap_or(100),
+        progress: from_json(&progress)?,
+        rollup,
+        children_pending: to_u32(pending),
+        result: result.as_deref().map(from_json).transpose()?,
+        errors: from_json(&errors)?,
+        enqueued_at: Timestamp::from_millis(enqueued_at),
+        started_at: started_at.map(Timestamp::from_millis),
+        finished_at: finished_at.map(Timestamp::from_millis),
+    })
+}
+
+/// Rows of the tables of documents: (table, kind, id).
+pub(super) fn stored_from(rows: Vec<(i16, String, String)>) -> StoreResult<StoredMatches> {
+    let mut stored = StoredMatches::default();
+    for (table, kind, id) in rows {
+        let id: MatchId = id.parse().map_err(unexpected)?;
+        match (table, kind.as_str()) {
+            (0, _) => stored.matches.push(id),
+            (1, _) => stored.timelines.push(id),
+            (_, "timeline") => stored.missing.push((PayloadKind::Timeline, id)),
+            _ => stored.missing.push((PayloadKind::Match, id)),
+        }
+    }
+    Ok(stored)
+}
+
+/// Open jobs: (queue, state, how many). A queue and state may come twice.
+pub(super) type CountTuple = (String, String, i64);
+
+pub(super) fn counts_from(rows: Vec<CountTuple>) -> StoreResult<Vec<OpenCount>> {
+    let mut counts: Vec<OpenCount> = Vec::new();
+    for (queue, state, jobs) in rows {
+        let state = state.parse().map_err(StoreError::Unexpected)?;
+        let jobs = u64::try_from(jobs).unwrap_or(0);
+        // What may have killed an engine is counted apart, and is available all the same.
+        match counts
+            .iter_mut()
+            .find(|count| count.queue == queue && count.state == state)
+        {
+            Some(count) => count.jobs += jobs,
+            None => counts.push(OpenCount { queue, state, jobs }),
+        }
+    }
+    Ok(counts)
+}
+
+/// The columns of `Census`, in their order.
+pub(super) type CensusTuple = (i64, i64, i64, i64);
+
+pub(super) fn census_from(row: CensusTuple) -> Census {
+    let count = |number| u64::try_from(number).unwrap_or(0);
+    let (players, matches, timelines, open_jobs) = row;
+    Census {
+        players: count(players),
+        matches: count(matches),
+        timelines: count(timelines),
+        open_jobs: count(open_jobs),
+    }
+}
+
+/// The columns of `PlayersByName`, in their order.
+pub(super) type PlayerTuple = (
+    i64,
+    String,
+    String,
+    Option<String>,
+    Option<String>,
+    String,
+    Option<i32>,
+    Option<i64>,
+);
+
+pub(super) fn player_from(row: PlayerTuple) -> StoreResult<StoredPlayer> {
+    let (id, puuid, key_fingerprint, name, tag, platform, profile_icon_id, summoner_level) = row;
+    Ok(StoredPlayer {
+        id,
+        puuid: puuid.parse().map_err(unexpected)?,
+        key_fingerprint,
+        riot_id: match (name, tag) {
+            (Some(name), Some(tag)) => RiotId::new(&name, &tag).ok(),
+            _ => None,
+        },
+        platform: platform.parse().map_err(unexpected)?,
+        profile_icon_id,
+        summoner_level,
+    })
+}
+
+/// The rows of a player, of one year if one is named.
+pub(super) fn tallies_from(
+    rows: Vec<(i32, String, TallyTuple)>,
+    player_id: i64,
+    year: Option<i16>,
+) -> StoreResult<Vec<YearlyStats>> {
+    rows.into_iter()
+        .filter(|row| year.is_none_or(|year| i32::from(year) == row.0))
+        .map(|(row_year, platform, tally)| {
+            Ok(YearlyStats {
+                player_id,
+                year: i16::try_from(row_year).unwrap_or(0),
+                platform,
+                tally: tally_from(tally)?,
+            })
+        })
+        .collect()
+}
+
+pub(super) fn recomputed_from(
+    tallies: BTreeMap<(i32, String), YearlyTally>,
+    player_id: i64,
+) -> Vec<YearlyStats> {
+    tallies
+        .into_iter()
+        .map(|((year, platform), tally)| YearlyStats {
+            player_id,
+            year: i16::try_from(year).unwrap_or(0),
+            platform,
+            tally,
+        })
+        .collect()
+}
+
+pub(super) fn payload_from((codec, body): (i32, Vec<u8>), id: &str) -> StoreResult<Payload> {
+    match codec {
+        1 => Ok(Payload {
+            codec: Codec::Gzip,
+            body: body.into(),
+        }),
+        other => Err(StoreError::Unexpected(format!(
+            "payload {id} has the unknown codec {other}"
+        ))),
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn unexpected(error: IdError) -> StoreError {
+    StoreError::Unexpected(error.to_string())
+}

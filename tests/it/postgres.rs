@@ -1,0 +1,534 @@
+//! Many engines over one PostgreSQL: what must hold when their transactions meet.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+use riftsync::model::records::Payload;
+use riftsync::model::{
+    After, ClaimedJob, Failure, JobId, JobState, NewJob, OnFailure, Outcome, Priority, attempt,
+};
+use riftsync::store::postgres::PostgresStore;
+use riftsync::store::{Completion, Effect, Fenced, Store, Wanted};
+use serde_json::json;
+
+use crate::data::{check_statistics, game, stores, with_effects, write};
+use crate::scratch::Scratch;
+use crate::store::{NOW, claim_one, end, new_job, settle};
+
+async fn open(scratch: &Scratch) -> Arc<PostgresStore> {
+    Arc::new(PostgresStore::open(scratch.settings()).await.unwrap())
+}
+
+async fn two(scratch: &Scratch) -> [Arc<PostgresStore>; 2] {
+    [open(scratch).await, open(scratch).await]
+}
+
+fn number(text: Option<&String>) -> i64 {
+    text.unwrap().parse().unwrap()
+}
+
+/// Claims until nothing is left, a few at a time.
+async fn claim_all(store: &PostgresStore, engine: &str) -> Vec<ClaimedJob> {
+    let mut all = Vec::new();
+    loop {
+        let claimed = store.claim(Wanted::of("q", 7), engine, NOW).await.unwrap();
+        if claimed.is_empty() {
+            return all;
+        }
+        all.extend(claimed);
+    }
+}
+
+#[tokio::test]
+async fn two_stores_that_claim_at_once_never_get_the_same_job() {
+    let scratch = Scratch::new();
+    let [one, other] = two(&scratch).await;
+    one.enqueue(vec![new_job("k", None); 1_000], NOW)
+        .await
+        .unwrap();
+    let claims = [&one, &one, &other, &other].map(|store| claim_all(store, "e"));
+    let claimed: Vec<ClaimedJob> = join_all(claims).await.into_iter().flatten().collect();
+    let jobs: HashSet<JobId> = claimed.iter().map(|job| job.lease.job).collect();
+    let leases: HashSet<i64> = claimed.iter().map(|job| job.lease.token).collect();
+    // A claim that finds all that is left just taken by another comes back empty: nothing is lost by it.
+    let left = claim_all(&one, "e").await.len();
+    assert_eq!(
+        (claimed.len() + left, jobs.len(), leases.len()),
+        (1_000, claimed.len(), claimed.len())
+    );
+}
+
+#[tokio::test]
+async fn of_jobs_that_ran_when_an_engine_died_all_stores_together_try_one() {
+    let scratch = Scratch::new();
+    let [one, other] = two(&scratch).await;
+    one.enqueue(vec![new_job("k", None); 6], NOW).await.unwrap();
+    assert_eq!(
+        one.claim(Wanted::of("q", 6), "dead", NOW)
+            .await
+            .unwrap()
+            .len(),
+        6
+    );
+    one.rescue("alive", NOW).await.unwrap();
+    let claims = (0..8).map(|n| [&one, &other][n % 2].claim(Wanted::of("q", 6), "alive", NOW));
+    let claimed: Vec<_> = join_all(claims)
+        .await
+        .into_iter()
+        .flat_map(Result::unwrap)
+        .collect();
+    assert_eq!(claimed.len(), 1);
+    let lease = claimed[0].lease;
+    let done = end(Outcome::Complete(json!(null)));
+    assert_eq!(settle(&*other, lease, done).await, Fenced::Applied);
+    assert_eq!(
+        one.claim(Wanted::of("q", 6), "alive", NOW)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn the_late_write_of_an_engine_that_another_took_for_dead_is_refused() {
+    let scratch = Scratch::new();
+    let [one, other] = two(&scratch).await;
+    one.enqueue(vec![new_job("k", None)], NOW).await.unwrap();
+    let late = one.claim(Wanted::of("q", 1), "e1", NOW).await.unwrap()[0].lease;
+    assert_eq!(other.rescue("e2", NOW).await.unwrap().returned, 1);
+    let lease = other.claim(Wanted::of("q", 1), "e2", NOW).await.unwrap()[0].lease;
+    let record = game(2, 12);
+    let write = with_effects(vec![stores(&record)]);
+    assert_eq!(
+        one.settle(late, write.clone(), NOW).await.unwrap(),
+        Fenced::Stale
+    );
+    assert!(
+        other
+            .stored_matches(&[record.id])
+            .await
+            .unwrap()
+            .matches
+            .is_empty()
+    );
+    assert_eq!(
+        other.settle(lease, write, NOW).await.unwrap(),
+        Fenced::Applied
+    );
+}
+
+/// Claims and settles until the queue is empty; every fifth job fails.
+async fn work_off(store: Arc<PostgresStore>, queue: &'static str) {
+    loop {
+        let jobs = store.claim(Wanted::of(queue, 16), "e", NOW).await.unwrap();
+        if jobs.is_empty() {
+            return;
+        }
+        let ends = jobs.iter().map(|job| {
+            let outcome = if job.lease.job.0 % 5 == 0 {
+                Outcome::Discard(Failure::new("test", "every fifth"))
+            } else {
+                Outcome::Complete(json!(null))
+            };
+            let settled = attempt::settle(1, 1, outcome, Duration::ZERO, NOW);
+            store.settle(job.lease, Arc::new(Completion::of(settled)), NOW)
+        });
+        for fenced in join_all(ends).await {
+            assert_eq!(fenced.unwrap(), Fenced::Applied);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_parents_counts_are_exact_when_its_children_end_in_several_engines_at_once() {
+    let scratch = Scratch::new();
+    let [one, other] = two(&scratch).await;
+    let parents = join_all((0..3).map(|_| one.enqueue_batch(vec![new_job("c", None); 200], NOW)));
+    let parents: Vec<JobId> = parents
+        .await
+        .into_iter()
+        .map(|batch| batch.unwrap().id)
+        .collect();
+    let workers = [&one, &other, &one, &other].map(|store| work_off(store.clone(), "q"));
+    join_all(workers).await;
+    work_off(one.clone(), "q").await;
+    let mut failed = 0;
+    for parent in parents {
+        let record = one.job(parent).await.unwrap().unwrap();
+        let children = record.rollup.of("c");
+        assert_eq!(
+            (record.state, record.children_pending),
+            (JobState::Completed, 0)
+        );
+        assert_eq!(
+            (children.total, children.completed + children.failed),
+            (200, 200)
+        );
+        failed += children.failed;
+    }
+    assert_eq!(failed, 120);
+}
+
+#[tokio::test]
+async fn a_match_that_two_engines_store_at_once_is_counted_once() {
+    let scratch = Scratch::new();
+    let [one, other] = two(&scratch).await;
+    // The same players in all of them: every transaction meets every other.
+    for round in 0..4 {
+        let effects = |shift: u64| -> Vec<Vec<Effect>> {
+            let of = |n: u64| vec![stores(&game(10 * round + (n + shift) % 10, 12))];
+            (0..10).map(of).collect()
+        };
+        // Each store brings all matches, in another order.
+        join(write(&*one, effects(0)), async {
+            let jobs = vec![
+                NewJob {
+                    queue: "other",
+                    ..new_job("data", None)
+                };
+                10
+            ];
+            other.enqueue(jobs, NOW).await.unwrap();
+            let claimed = other
+                .claim(Wanted::of("other", 10), "e", NOW)
+                .await
+                .unwrap();
+            let ends = claimed
+                .iter()
+                .zip(effects(5))
+                .map(|(job, effects)| other.settle(job.lease, with_effects(effects), NOW));
+            for fenced in join_all(ends).await {
+                assert_eq!(fenced.unwrap(), Fenced::Applied);
+            }
+        })
+        .await;
+    }
+    let players = scratch.rows("SELECT id FROM players");
+    assert_eq!(players.len(), 12);
+    check_statistics(&*one, players.iter().map(|row| number(row[0].as_ref()))).await;
+    assert_eq!(scratch.rows("SELECT 1 FROM matches").len(), 40);
+    assert_eq!(scratch.rows("SELECT 1 FROM match_participants").len(), 400);
+    // Of several names the newest stands, whoever wrote last.
+    let names = "SELECT game_name FROM players ORDER BY puuid";
+    let calm = Scratch::new();
+    let store = open(&calm).await;
+    for n in 0..40 {
+        write(&*store, vec![vec![stores(&game(n, 12))]]).await;
+    }
+    assert_eq!(scratch.rows(names), calm.rows(names));
+}
+
+#[tokio::test]
+async fn two_parents_that_spawn_the_same_child_at_once_share_it() {
+    let scratch = Scratch::new();
+    let [one, other] = two(&scratch).await;
+    let keys: Vec<String> = (0..40).map(|n| format!("m{n}")).collect();
+    let parents = one.enqueue(vec![new_job("p", None); 4], NOW).await.unwrap();
+    let leases = one.claim(Wanted::of("q", 4), "e", NOW).await.unwrap();
+    let ends = leases.iter().enumerate().map(|(n, job)| {
+        let mut children: Vec<NewJob> = keys
+            .iter()
+            .map(|key| NewJob {
+                queue: "c",
+                ..new_job("child", Some(key))
+            })
+            .collect();
+        // In another order each: two that wait for each other's keys would wait for ever.
+        children.rotate_left(n * 10);
+        let mut completion = end(Outcome::Complete(json!(null)));
+        completion.children = children;
+        [&one, &other][n % 2].settle(job.lease, Arc::new(completion), NOW)
+    });
+    for fenced in join_all(ends).await {
+        assert_eq!(fenced.unwrap(), Fenced::Applied);
+    }
+    assert_eq!(
+        scratch
+            .rows("SELECT 1 FROM jobs WHERE kind = 'child'")
+            .len(),
+        40
+    );
+    join(work_off(one.clone(), "c"), work_off(other.clone(), "c")).await;
+    work_off(one.clone(), "c").await;
+    for parent in parents {
+        let record = one.job(parent.id).await.unwrap().unwrap();
+        assert_eq!(
+            (record.state, record.rollup.of("child").total),
+            (JobState::Completed, 40)
+        );
+    }
+}
+
+#[tokio::test]
+async fn two_engines_that_link_jobs_in_a_circle_at_once_leave_no_job_waiting_for_ever() {
+    let scratch = Scratch::new();
+    let [one, other] = two(&scratch).await;
+    let keyed = |key: &str| new_job("k", Some(key));
+    // a and c run; b waits for c's like, d for a's: with a -> b and c -> d the circle would be closed.
+    one.enqueue(vec![keyed("b"), keyed("d")], NOW)
+        .await
+        .unwrap();
+    let (b, d) = (claim_one(&*one, "q").await, claim_one(&*one, "q").await);
+    let beside = |key: &str| NewJob {
+        queue: "beside",
+        ..keyed(key)
+    };
+    one.enqueue(vec![beside("a"), beside("c")], NOW)
+        .await
+        .unwrap();
+    let spawning = |key: &str| {
+        let mut completion = end(Outcome::Complete(json!(null)));
+        completion.children = vec![beside(key)];
+        completion
+    };
+    assert_eq!(settle(&*one, b, spawning("c")).await, Fenced::Applied);
+    assert_eq!(settle(&*one, d, spawning("a")).await, Fenced::Applied);
+    let (a, c) = (
+        claim_one(&*one, "beside").await,
+        claim_one(&*one, "beside").await,
+    );
+    let (first, second) = join(
+        settle(&*one, a, spawning("b")),
+        settle(&*other, c, spawning("d")),
+    )
+    .await;
+    assert_eq!((first, second), (Fenced::Applied, Fenced::Applied));
+    let open =
+        scratch.rows("SELECT id, state, children_pending FROM jobs WHERE finished_at IS NULL");
+    assert!(open.is_empty(), "they wait for each other: {open:?}");
+}
+
+/// Random verbs from several engines at once; then what must hold of the rows whatever happened.
+#[tokio::test]
+async fn whatever_several_engines_do_at_once_counts_and_links_stay_true_and_no_job_is_stuck() {
+    for seed in 0..6 {
+        let scratch = Scratch::new();
+        let [one, other] = two(&scratch).await;
+        let actors = (0..6).map(|n| act([&one, &other][n % 2].clone(), seed * 100 + n as u64));
+        join_all(actors).await;
+        check_rows(&scratch);
+        for _ in 0..200 {
+            let later = NOW + Duration::from_hours(1);
+            one.rescue("last", later).await.unwrap();
+            one.stage(later).await.unwrap();
+            for queue in ["q", "c"] {
+                for job in one
+                    .claim(Wanted::of(queue, 50), "last", later)
+                    .await
+                    .unwrap()
+                {
+                    let done = Arc::new(end(Outcome::Complete(json!(null))));
+                    assert_eq!(
+                        one.settle(job.lease, done, later).await.unwrap(),
+                        Fenced::Applied
+                    );
+                }
+            }
+            if one.open_jobs().await.unwrap() == 0 {
+                break;
+            }
+        }
+        let stuck = scratch.rows(
+            "SELECT id, state, waits_for, children_pending FROM jobs WHERE finished_at IS NULL",
+        );
+        assert!(stuck.is_empty(), "seed {seed}: {stuck:?}");
+        assert!(scratch.rows("SELECT * FROM job_links").is_empty());
+        check_rollups(&one, &scratch).await;
+    }
+}
+
+/// One caller among several: sixty random orders.
+async fn act(store: Arc<PostgresStore>, seed: u64) {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let engine = format!("e{seed}");
+    let mut held: Vec<ClaimedJob> = Vec::new();
+    let mut known: Vec<JobId> = Vec::new();
+    for _ in 0..60 {
+        match rng.u8(0..12) {
+            0..=2 => {
+                let jobs = sketch_all(&mut rng, &known);
+                known.extend(
+                    store
+                        .enqueue(jobs, NOW)
+                        .await
+                        .unwrap()
+                        .iter()
+                        .map(|job| job.id),
+                );
+            }
+            3 => {
+                let jobs = sketch_all(&mut rng, &[]);
+                known.push(store.enqueue_batch(jobs, NOW).await.unwrap().id);
+            }
+            4..=5 => {
+                let queue = ["q", "c"][rng.usize(0..2)];
+                held.extend(
+                    store
+                        .claim(Wanted::of(queue, 4), &engine, NOW)
+                        .await
+                        .unwrap(),
+                );
+            }
+            6..=9 => {
+                let ends = held.drain(..).map(|job| {
+                    let outcome = match rng.u8(0..6) {
+                        0 => Outcome::Retry(Failure::new("test", "again")),
+                        1 => Outcome::Discard(Failure::new("test", "no")),
+                        _ => Outcome::Complete(json!(null)),
+                    };
+                    let mut completion = Completion::of(attempt::settle(
+                        job.attempt,
+                        job.max_attempts,
+                        outcome,
+                        Duration::from_secs(1),
+                        NOW,
+                    ));
+                    if completion.settlement.state == JobState::Completed && rng.bool() {
+                        completion.children = sketch_all(&mut rng, &[]);
+                    }
+                    (job.lease, Arc::new(completion))
+                });
+                let ends: Vec<_> = ends.collect();
+                let settled = ends
+                    .into_iter()
+                    .map(|(lease, completion)| store.settle(lease, completion, NOW));
+                for fenced in join_all(settled).await {
+                    // Another may have taken this engine for dead.
+                    let _ = fenced.unwrap();
+                }
+            }
+            10 => {
+                if let Some(id) = known.get(rng.usize(0..known.len().max(1))) {
+                    store.cancel(*id, NOW).await.unwrap();
+                }
+                store
+                    .stage(NOW + Duration::from_secs(rng.u64(0..3)))
+                    .await
+                    .unwrap();
+            }
+            _ => {
+                store.rescue(&engine, NOW).await.unwrap();
+            }
+        }
+    }
+}
+
+fn sketch_all(rng: &mut fastrand::Rng, known: &[JobId]) -> Vec<NewJob> {
+    let jobs = 0..rng.usize(1..4);
+    jobs.map(|_| {
+        let key = rng.bool().then(|| rng.u8(0..8).to_string());
+        let after = known
+            .get(rng.usize(0..known.len().max(1)))
+            .filter(|_| rng.u8(0..4) == 0);
+        NewJob {
+            queue: ["q", "c"][rng.usize(0..2)],
+            priority: Priority::new(rng.u8(0..2)),
+            after: After {
+                jobs: after.copied().into_iter().collect(),
+                on_failure: if rng.bool() {
+                    OnFailure::Cancel
+                } else {
+                    OnFailure::RunAnyway
+                },
+            },
+            ..new_job(["k0", "k1"][rng.usize(0..2)], key.as_deref())
+        }
+    })
+    .collect()
+}
+
+fn check_rows(scratch: &Scratch) {
+    for (wrong, query) in [
+        (
+            "children that are not counted right",
+            "SELECT id FROM jobs WHERE finished_at IS NULL AND children_pending <>
+                 (SELECT count(*) FROM job_links WHERE parent_id = jobs.id AND relation = 'child')",
+        ),
+        (
+            "predecessors that are not counted right",
+            "SELECT id FROM jobs WHERE finished_at IS NULL AND waits_for <>
+                 (SELECT count(*) FROM job_links WHERE parent_id = jobs.id AND relation <> 'child')",
+        ),
+        (
+            "links to what is final",
+            "SELECT child_id FROM job_links JOIN jobs ON jobs.id IN (child_id, parent_id) WHERE finished_at IS NOT NULL",
+        ),
+        (
+            "blocked for nothing",
+            "SELECT id FROM jobs WHERE state = 'blocked' AND children_pending = 0 AND waits_for = 0",
+        ),
+        (
+            "leases of what does not run",
+            "SELECT id FROM jobs WHERE (state = 'running') <> (lease_token IS NOT NULL)",
+        ),
+    ] {
+        let rows = scratch.rows(query);
+        assert!(rows.is_empty(), "{wrong}: {rows:?}");
+    }
+}
+
+/// All that a parent was told adds up.
+async fn check_rollups(store: &PostgresStore, scratch: &Scratch) {
+    for row in scratch.rows("SELECT id FROM jobs WHERE state = 'completed' AND rollup <> '{}'") {
+        let record = store
+            .job(JobId(number(row[0].as_ref())))
+            .await
+            .unwrap()
+            .unwrap();
+        let sums: BTreeMap<_, _> = record
+            .rollup
+            .kinds
+            .iter()
+            .map(|(kind, count)| (kind, (count.total, count.completed + count.failed)))
+            .collect();
+        assert!(
+            sums.values().all(|(total, ended)| total == ended),
+            "job {}: {sums:?}",
+            record.id
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_fails_takes_nothing_of_its_group_with_it() {
+    let scratch = Scratch::new();
+    let mut settings = scratch.settings();
+    settings.writers = 1;
+    let store = PostgresStore::open(settings).await.unwrap();
+    // The bug of a task: a document that the tables cannot hold.
+    let mut bad = (*game(2, 12)).clone();
+    bad.participants.push(bad.participants[0].clone());
+    let bad = Effect::Match {
+        record: Arc::new(bad),
+        payload: Payload {
+            ..crate::data::payload()
+        },
+        key_fingerprint: "f".into(),
+    };
+    store
+        .enqueue(vec![new_job("k", None); 9], NOW)
+        .await
+        .unwrap();
+    let claimed = store.claim(Wanted::of("q", 9), "e", NOW).await.unwrap();
+    let ends = claimed.iter().enumerate().map(|(n, job)| {
+        let effect = if n == 4 {
+            bad.clone()
+        } else {
+            stores(&game(20 + n as u64, 12))
+        };
+        store.settle(job.lease, with_effects(vec![effect]), NOW)
+    });
+    let results = join_all(ends).await;
+    let failed: Vec<usize> = (0..9).filter(|n| results[*n].is_err()).collect();
+    assert_eq!(failed, [4]);
+    assert_eq!(scratch.rows("SELECT 1 FROM matches").len(), 8);
+    assert_eq!(
+        scratch
+            .rows("SELECT 1 FROM jobs WHERE state = 'running'")
+            .len(),
+        1
+    );
+}

@@ -1,0 +1,149 @@
+//! A fresh PostgreSQL database for one test, dropped with it.
+//!
+//! The server is the one that `TEST_DATABASE_URL` names; `tests/run.sh` starts one and sets it. Databases are
+//! copies of one that was made and migrated once, which is much faster than to migrate each.
+
+use std::future::Future;
+use std::sync::OnceLock;
+
+use riftsync::store::Store;
+use riftsync::store::postgres::{PostgresStore, Settings};
+use tokio_postgres::NoTls;
+
+/// Taken while the template is made, and while it is copied.
+const LOCK: &str = "SELECT pg_advisory_lock(4711)";
+
+/// See the module.
+#[derive(Debug)]
+pub struct Scratch {
+    name: String,
+    url: String,
+}
+
+impl Scratch {
+    pub fn new() -> Self {
+        static TEMPLATE: OnceLock<String> = OnceLock::new();
+        let template = TEMPLATE.get_or_init(|| on_own_runtime(make_template));
+        let name = format!("riftsync_test_{:016x}", fastrand::u64(..));
+        let copy = format!("CREATE DATABASE {name} TEMPLATE {template}");
+        on_own_runtime(|| async move { on_server(&[LOCK, &copy]).await });
+        Self {
+            url: url_of(&name),
+            name,
+        }
+    }
+
+    #[allow(dead_code, reason = "not all tests that share this file use it")]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn settings(&self) -> Settings {
+        Settings::new(self.url.parse().unwrap())
+    }
+
+    /// Runs statements, past the store.
+    #[allow(dead_code, reason = "not all tests that share this file use it")]
+    pub fn run(&self, statements: &str) {
+        let (url, statements) = (self.url.clone(), statements.to_owned());
+        on_own_runtime(|| async move { on(&url, &[&statements]).await });
+    }
+
+    /// The rows of a query as text.
+    #[allow(dead_code, reason = "not all tests that share this file use it")]
+    pub fn rows(&self, query: &str) -> Vec<Vec<Option<String>>> {
+        let (url, query) = (self.url.clone(), query.to_owned());
+        on_own_runtime(|| async move {
+            let client = connect(&url).await;
+            let messages = client.simple_query(&query).await.unwrap();
+            let row = |message| match message {
+                tokio_postgres::SimpleQueryMessage::Row(row) => Some(
+                    (0..row.len())
+                        .map(|n| row.get(n).map(str::to_owned))
+                        .collect(),
+                ),
+                _ => None,
+            };
+            messages.into_iter().filter_map(row).collect()
+        })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        on_own_runtime(|| async move { on_server(&[&drop]).await });
+    }
+}
+
+fn server_url() -> String {
+    std::env::var("TEST_DATABASE_URL").unwrap_or_else(|_| {
+        panic!(
+            "TEST_DATABASE_URL is not set, and this test needs a PostgreSQL server: run `bash tests/run.sh`, \
+             which brings one, or set it to postgres://user@host/postgres"
+        )
+    })
+}
+
+/// The server's URL with another database.
+fn url_of(database: &str) -> String {
+    let server = server_url();
+    let (place, query) = server.split_once('?').unwrap_or((&server, ""));
+    let host = place.rsplit_once('/').map_or(place, |(host, _)| host);
+    format!("{host}/{database}?{query}")
+}
+
+/// One template for each program that runs tests: another may have other migrations.
+async fn make_template() -> String {
+    let name = format!("riftsync_template_{}", std::process::id());
+    let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+    let create = format!("CREATE DATABASE {name}");
+    on_server(&[LOCK, &drop, &create]).await;
+    let settings = Settings::new(url_of(&name).parse().unwrap());
+    PostgresStore::open(settings)
+        .await
+        .unwrap()
+        .close()
+        .await
+        .unwrap();
+    // Nobody may be connected to a template when it is copied.
+    let alone =
+        format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+    on_server(&[&alone]).await;
+    name
+}
+
+async fn on_server(statements: &[&str]) {
+    on(&server_url(), statements).await;
+}
+
+async fn on(url: &str, statements: &[&str]) {
+    let client = connect(url).await;
+    for statement in statements {
+        client.batch_execute(statement).await.unwrap();
+    }
+}
+
+async fn connect(url: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// Works inside of any runtime, and in a drop.
+fn on_own_runtime<T, F>(work: impl FnOnce() -> F + Send) -> T
+where
+    T: Send,
+    F: Future<Output = T>,
+{
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(work())
+        });
+        thread.join().unwrap()
+    })
+}
