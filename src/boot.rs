@@ -141,10 +141,10 @@ fn show_plan(
     if global.json {
         let mut document = job_document(job);
         document["eta_s"] = json!(time_left.map(|left| left.as_secs()));
-        println!("{document}");
+        crate::outln!("{document}");
     } else {
         let route = Route::Region(order.platform.region());
-        println!("{}", plan_text(&PlayerReport::of(job), route, time_left));
+        crate::outln!("{}", plan_text(&PlayerReport::of(job), route, time_left));
     }
 }
 
@@ -454,12 +454,12 @@ impl Running {
         simulated: bool,
     ) -> Result<(), CliError> {
         if global.json {
-            println!("{}", job_document(job));
+            crate::outln!("{}", job_document(job));
         }
         if job.state == JobState::Completed {
             let rows = rows_of(&*self.store, &order.riot_id, Some(order.year.get())).await?;
             if !global.json {
-                println!("{}", stats::table(&rows));
+                crate::outln!("{}", stats::table(&rows));
             }
             let world = if simulated {
                 " (a simulated world: nothing in it is real)"
@@ -516,14 +516,14 @@ async fn show_stats(global: &Global, config: &Config, args: &StatsArgs) -> Resul
     let store = database.open_read_only().await?;
     let rows = rows_of(&*store, &riot_id, year).await?;
     if global.json {
-        println!("{}", control::stats_document(&riot_id, &rows));
+        crate::outln!("{}", control::stats_document(&riot_id, &rows));
     } else if rows.is_empty() {
-        println!(
+        crate::outln!(
             "no match of {riot_id} is stored{}",
             year.map(|year| format!(" for {year}")).unwrap_or_default()
         );
     } else {
-        println!("{}", stats::table(&rows));
+        crate::outln!("{}", stats::table(&rows));
     }
     Ok(())
 }
@@ -568,9 +568,9 @@ async fn bench_jobs(global: &Global, args: &BenchJobsArgs) -> Result<(), CliErro
     let _ = std::fs::remove_dir_all(&folder);
     let report = outcome?;
     if global.json {
-        println!("{}", json!(report));
+        crate::outln!("{}", json!(report));
     } else {
-        println!("{report}");
+        crate::outln!("{report}");
     }
     Ok(())
 }
@@ -598,9 +598,9 @@ async fn bench_limiter(global: &Global, args: &BenchLimiterArgs) -> Result<(), C
         () = stop_signal() => return Err(CliError::Stopped),
     };
     if global.json {
-        println!("{}", json!(report));
+        crate::outln!("{}", json!(report));
     } else {
-        println!("{report}");
+        crate::outln!("{report}");
     }
     Ok(())
 }
@@ -624,21 +624,21 @@ async fn simulate(args: &SimulateArgs) -> Result<(), CliError> {
         localhost(args.port),
     )
     .await?;
-    println!("base URL   {}", simulator.base_url());
-    println!("API key    {SIMULATED_KEY}");
-    println!(
+    crate::outln!("base URL   {}", simulator.base_url());
+    crate::outln!("API key    {SIMULATED_KEY}");
+    crate::outln!(
         "players    {names} on {platform}, {} matches a year",
         args.world.matches
     );
-    println!("limits     {}", args.world.limits);
+    crate::outln!("limits     {}", args.world.limits);
     for fault in &args.weather.faults {
-        println!("fault      {fault}");
+        crate::outln!("fault      {fault}");
     }
-    println!(
+    crate::outln!(
         "try        curl -H 'X-Riot-Token: {SIMULATED_KEY}' http://{}/{platform}/lol/status/v4/platform-data",
         simulator.addr()
     );
-    println!(
+    crate::outln!(
         "counters   curl http://{}/__simulator/counters",
         simulator.addr()
     );

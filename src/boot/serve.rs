@@ -1,5 +1,6 @@
 //! `serve`: the engine with its control socket, until it is told to stop.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -49,18 +50,20 @@ pub(super) async fn serve(global: &Global, config: &Config) -> Result<(), CliErr
 /// One line, for whoever waits for it: from now on the socket answers.
 fn say_ready(global: &Global, running: &Running, control: &Control, database: &Location) {
     let (engine, socket) = (running.engine.id(), control.place.path());
-    if global.json {
+    let ready = if global.json {
         let ready = json!({
             "ready": true, "engine": engine, "pid": std::process::id(), "socket": socket, "database": database.to_string(),
         });
-        println!("{ready}");
+        ready.to_string()
     } else {
-        println!(
+        format!(
             "riftsync is ready: engine {engine}, pid {}, socket {}",
             std::process::id(),
             socket.display()
-        );
-    }
+        )
+    };
+    // The engine works as well when nobody reads that.
+    let _ = writeln!(std::io::stdout(), "{ready}");
 }
 
 /// The control socket of this process.

@@ -129,7 +129,7 @@ impl Follow {
 }
 
 /// A time as people say it.
-fn rounded(time: Duration) -> String {
+pub fn rounded(time: Duration) -> String {
     let minutes = time.as_secs().div_ceil(60);
     match time.as_secs() {
         seconds @ 0..90 => format!("{seconds} s"),

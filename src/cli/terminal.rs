@@ -69,3 +69,23 @@ pub async fn stop_signal() {
         std::process::exit(130);
     });
 }
+
+/// Writes a line to stdout. Whoever reads may have had enough (`riftsync job list | head`): then the
+/// rest is nobody's, and that is no failure.
+#[macro_export]
+macro_rules! outln {
+    ($($line:tt)*) => {
+        $crate::cli::terminal::out(format_args!($($line)*))
+    };
+}
+
+/// See `outln!`.
+pub fn out(line: std::fmt::Arguments<'_>) {
+    let mut stdout = std::io::stdout().lock();
+    let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    if let Err(error) = written
+        && error.kind() == std::io::ErrorKind::BrokenPipe
+    {
+        std::process::exit(0);
+    }
+}

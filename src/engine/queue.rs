@@ -150,6 +150,7 @@ impl QueueSupervisor {
     }
 
     fn start_ready(&mut self, ctx: &mut Context<Self>) {
+        self.heed_at_once();
         loop {
             match self.window.next(self.epoch.elapsed()) {
                 Next::Start(job) => self.start_job(job, ctx),
@@ -180,6 +181,7 @@ impl QueueSupervisor {
     }
 
     fn claim(&mut self, ctx: &mut Context<Self>) {
+        self.heed_at_once();
         let Some(look) = self.window.look() else {
             return;
         };
@@ -274,6 +276,20 @@ impl QueueSupervisor {
                 this.heed_holds(ctx);
             }
         }));
+    }
+
+    /// What was said before this moment counts, heard or not: who has paused a queue sees it start
+    /// nothing more.
+    fn heed_at_once(&mut self) {
+        if self.settings.has_changed().unwrap_or(false) {
+            let settings = *self.settings.borrow_and_update();
+            self.window.set(settings);
+        }
+        if self.holds.has_changed().unwrap_or(false) {
+            let holds = self.holds.borrow_and_update();
+            let held = holds.queues.contains(self.name);
+            self.window.hold(held, holds.lanes.clone());
+        }
     }
 
     /// Takes over what an operator says, and hears of every change.

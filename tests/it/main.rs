@@ -6,6 +6,7 @@ mod control;
 mod cut;
 mod data;
 mod engine;
+mod examples;
 mod on_postgres;
 mod place;
 mod postgres;

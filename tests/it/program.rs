@@ -462,3 +462,34 @@ async fn a_stop_hands_back_and_a_second_one_loses_nothing() {
     assert!(setup.run_to_the_end().await.is_empty());
     setup.check_complete_small(60).await;
 }
+
+#[tokio::test]
+async fn a_reader_that_has_had_enough_is_no_failure() {
+    use std::io::Read;
+    let mut child = bare(&["sync", "--help"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().code() != Some(101));
+
+    let setup = setup(30).await;
+    assert!(run(setup.sync()).await.status.success());
+    let mut stats = setup
+        .command(&["stats", PLAYER])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(stats.stdout.take());
+    let ended = stats.wait().unwrap();
+    let mut told = String::new();
+    stats
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut told)
+        .unwrap();
+    assert!(ended.success(), "{ended:?}: {told}");
+    assert_eq!(told, "");
+}

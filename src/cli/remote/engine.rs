@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::queue::queues_table;
 use super::{Reach, text};
 use crate::cli::CliError;
+use crate::cli::follow::rounded;
 use crate::control::client::holder;
 use crate::control::{Client, ClientError};
 
@@ -28,9 +29,9 @@ pub async fn show_status(reach: &Reach) -> Result<(), CliError> {
 
 fn status_text(status: &Value) -> String {
     let number = |name: &str| status[name].as_u64().unwrap_or(0);
-    let uptime = Duration::from_secs(number("uptime_s"));
+    let uptime = rounded(Duration::from_secs(number("uptime_s")));
     format!(
-        "engine {} (riftsync {}, pid {}) is {}, up {uptime:?}\n\
+        "engine {} (riftsync {}, pid {}) is {}, up {uptime}\n\
          database {}\n\
          API key {}; {} calls, {} answered 429\n\
          {} jobs running, {} commits\n{}",

@@ -20,11 +20,11 @@ pub async fn job(reach: &Reach, verb: JobVerb) -> Result<(), CliError> {
         (JobVerb::List(args), None) => list_offline(reach, &args).await,
         (JobVerb::Show { id }, Some(mut engine)) => {
             let job = engine.call("job.get", json!({ "job_id": id })).await?;
-            println!("{job:#}");
+            crate::outln!("{job:#}");
             Ok(())
         }
         (JobVerb::Show { id }, None) => {
-            println!("{:#}", read(reach, id).await?);
+            crate::outln!("{:#}", read(reach, id).await?);
             Ok(())
         }
         (JobVerb::Wait { ids }, Some(engine)) => wait(reach, engine, &ids).await,

@@ -66,9 +66,9 @@ impl Reach {
     /// Shows an answer: as it is to programs, else as `text` has it.
     fn show(&self, answer: &Value, text: impl FnOnce(&Value) -> String) {
         if self.json {
-            println!("{answer}");
+            crate::outln!("{answer}");
         } else {
-            println!("{}", text(answer));
+            crate::outln!("{}", text(answer));
         }
     }
 }

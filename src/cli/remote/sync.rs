@@ -41,7 +41,7 @@ pub async fn sync(
     let took = bars.clear();
     let (job, calls) = followed?;
     if reach.json {
-        println!("{job}");
+        crate::outln!("{job}");
     }
     if job["success"] != true {
         let error = &job["error"];
@@ -58,7 +58,7 @@ pub async fn sync(
     if order.dry_run {
         if !reach.json {
             let route = Route::Region(order.platform.region());
-            println!("{}", plan_text(&report, route, None));
+            crate::outln!("{}", plan_text(&report, route, None));
         }
         return Ok(());
     }
@@ -67,7 +67,7 @@ pub async fn sync(
         let store = reach.read_only().await?;
         if let Some(player) = store.player(&order.riot_id).await? {
             let rows = store.yearly_stats(player.id, Some(order.year.get()));
-            println!("{}", stats::table(&rows.await?));
+            crate::outln!("{}", stats::table(&rows.await?));
         }
     }
     Ok(())

@@ -38,11 +38,7 @@ struct Set {
 /// Open jobs of each queue by state.
 pub(in crate::control) type Counts = HashMap<(String, JobState), u64>;
 
-/// Counts are good for so many times as long as it took to count: a long queue is not counted all day
-/// for those who watch it.
-const GOOD_FOR: u32 = 10;
-
-/// What was counted last.
+/// What was counted last, and when that began.
 #[derive(Debug, Default)]
 pub(in crate::control) struct Counted(tokio::sync::Mutex<Option<(Instant, Arc<Counts>)>>);
 
@@ -57,11 +53,13 @@ pub(super) async fn list(desk: &Desk, params: Params<'_>) -> Answer {
     Ok(json!({ "queues": queues }))
 }
 
-/// Counts what is open, once for all who ask meanwhile.
+/// Counts what is open, once for all who ask meanwhile. Nobody gets a count that began before the
+/// question: who has submitted a job finds it in there.
 pub(super) async fn counts(desk: &Desk) -> Result<Arc<Counts>, RpcError> {
+    let asked = Instant::now();
     let mut counted = desk.counted.0.lock().await;
-    if let Some((good_until, counts)) = &*counted
-        && Instant::now() < *good_until
+    if let Some((begun, counts)) = &*counted
+        && *begun >= asked
     {
         return Ok(counts.clone());
     }
@@ -72,8 +70,7 @@ pub(super) async fn counts(desk: &Desk) -> Result<Arc<Counts>, RpcError> {
         .map(|count| ((count.queue, count.state), count.jobs))
         .collect();
     let counts = Arc::new(counts);
-    let good_until = Instant::now() + begun.elapsed() * GOOD_FOR;
-    *counted = Some((good_until, counts.clone()));
+    *counted = Some((begun, counts.clone()));
     Ok(counts)
 }
 
