@@ -64,32 +64,28 @@ async fn two_stores_that_claim_at_once_never_get_the_same_job() {
 async fn of_jobs_that_ran_when_an_engine_died_all_stores_together_try_one() {
     let scratch = Scratch::new();
     let [one, other] = two(&scratch).await;
-    one.enqueue(vec![new_job("k", None); 6], NOW).await.unwrap();
-    assert_eq!(
-        one.claim(Wanted::of("q", 6), "dead", NOW)
-            .await
-            .unwrap()
-            .len(),
-        6
-    );
-    one.rescue("alive", NOW).await.unwrap();
-    let claims = (0..8).map(|n| [&one, &other][n % 2].claim(Wanted::of("q", 6), "alive", NOW));
-    let claimed: Vec<_> = join_all(claims)
-        .await
-        .into_iter()
-        .flat_map(Result::unwrap)
-        .collect();
-    assert_eq!(claimed.len(), 1);
-    let lease = claimed[0].lease;
-    let done = end(Outcome::Complete(json!(null)));
-    assert_eq!(settle(&*other, lease, done).await, Fenced::Applied);
-    assert_eq!(
-        one.claim(Wanted::of("q", 6), "alive", NOW)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    for queue in ["q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7"] {
+        let job = NewJob {
+            queue,
+            ..new_job("k", None)
+        };
+        one.enqueue(vec![job; 6], NOW).await.unwrap();
+        let wanted = || Wanted::of(queue, 6);
+        assert_eq!(one.claim(wanted(), "dead", NOW).await.unwrap().len(), 6);
+        one.rescue("alive", NOW).await.unwrap();
+        let claims = (0..8).map(|n| [&one, &other][n % 2].claim(wanted(), "alive", NOW));
+        let claimed = join_all(claims).await.into_iter().flat_map(Result::unwrap);
+        let claimed: Vec<_> = claimed.collect();
+        assert_eq!(claimed.len(), 1);
+        let done = end(Outcome::Complete(json!(null)));
+        assert_eq!(
+            settle(&*other, claimed[0].lease, done).await,
+            Fenced::Applied
+        );
+        let next = one.claim(wanted(), "alive", NOW).await.unwrap();
+        assert_eq!(next.len(), 1);
+        one.release("alive", None, &[], NOW).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -266,39 +262,41 @@ async fn two_parents_that_spawn_the_same_child_at_once_share_it() {
 async fn two_engines_that_link_jobs_in_a_circle_at_once_leave_no_job_waiting_for_ever() {
     let scratch = Scratch::new();
     let [one, other] = two(&scratch).await;
-    let keyed = |key: &str| new_job("k", Some(key));
-    // a and c run; b waits for c's like, d for a's: with a -> b and c -> d the circle would be closed.
-    one.enqueue(vec![keyed("b"), keyed("d")], NOW)
-        .await
-        .unwrap();
-    let (b, d) = (claim_one(&*one, "q").await, claim_one(&*one, "q").await);
-    let beside = |key: &str| NewJob {
-        queue: "beside",
-        ..keyed(key)
-    };
-    one.enqueue(vec![beside("a"), beside("c")], NOW)
-        .await
-        .unwrap();
-    let spawning = |key: &str| {
-        let mut completion = end(Outcome::Complete(json!(null)));
-        completion.children = vec![beside(key)];
-        completion
-    };
-    assert_eq!(settle(&*one, b, spawning("c")).await, Fenced::Applied);
-    assert_eq!(settle(&*one, d, spawning("a")).await, Fenced::Applied);
-    let (a, c) = (
-        claim_one(&*one, "beside").await,
-        claim_one(&*one, "beside").await,
-    );
-    let (first, second) = join(
-        settle(&*one, a, spawning("b")),
-        settle(&*other, c, spawning("d")),
-    )
-    .await;
-    assert_eq!((first, second), (Fenced::Applied, Fenced::Applied));
-    let open =
-        scratch.rows("SELECT id, state, children_pending FROM jobs WHERE finished_at IS NULL");
-    assert!(open.is_empty(), "they wait for each other: {open:?}");
+    for round in 0..25 {
+        let in_queue = |queue, letter: &str| NewJob {
+            queue,
+            ..new_job("k", Some(&format!("{letter}{round}")))
+        };
+        let spawning = |queue, letter: &str| {
+            let mut completion = end(Outcome::Complete(json!(null)));
+            completion.children = vec![in_queue(queue, letter)];
+            completion
+        };
+        // b waits for x and x for c; d waits for y and y for a. If a then waits for b, and c for d, all wait
+        // for ever; neither of the last two links closes the circle by itself.
+        let mut ends = Vec::new();
+        for [top, middle, bottom] in [["b", "x", "c"], ["d", "y", "a"]] {
+            one.enqueue(vec![in_queue("top", top)], NOW).await.unwrap();
+            let lease = claim_one(&*one, "top").await;
+            let spawn = spawning("middle", middle);
+            assert_eq!(settle(&*one, lease, spawn).await, Fenced::Applied);
+            let lease = claim_one(&*one, "middle").await;
+            let spawn = spawning("bottom", bottom);
+            assert_eq!(settle(&*one, lease, spawn).await, Fenced::Applied);
+            ends.push(claim_one(&*one, "bottom").await);
+        }
+        let ends = join(
+            settle(&*one, ends[0], spawning("top", "d")),
+            settle(&*other, ends[1], spawning("top", "b")),
+        );
+        assert_eq!(ends.await, (Fenced::Applied, Fenced::Applied));
+        let open =
+            scratch.rows("SELECT id, state, children_pending FROM jobs WHERE finished_at IS NULL");
+        assert!(
+            open.is_empty(),
+            "round {round}: they wait for each other: {open:?}"
+        );
+    }
 }
 
 /// Random verbs from several engines at once; then what must hold of the rows whatever happened.

@@ -54,6 +54,7 @@ on_each_store! { tokio::test;
     a_second_open_job_with_a_key_joins_the_first_and_lends_it_its_priority,
     jobs_are_claimed_once_by_priority_then_by_age,
     an_attempt_that_lost_its_lease_changes_nothing_and_is_counted,
+    an_end_that_comes_after_the_job_was_handed_back_changes_nothing,
     a_failed_job_waits_for_its_time_and_keeps_why,
     a_waiting_job_that_is_asked_for_again_runs_now,
     a_parent_finishes_with_its_last_descendant_in_the_same_commit,
@@ -157,6 +158,19 @@ async fn an_attempt_that_lost_its_lease_changes_nothing_and_is_counted(store: Ar
         settle(&*store, lease, end(Outcome::Complete(json!(1)))).await,
         Fenced::Applied
     );
+}
+
+async fn an_end_that_comes_after_the_job_was_handed_back_changes_nothing(store: Arc<dyn Store>) {
+    let id = store.enqueue(vec![new_job("k", None)], NOW).await.unwrap()[0].id;
+    let late = claim_one(&*store, "q").await;
+    store.release("e1", None, &[], NOW).await.unwrap();
+    let done = || end(Outcome::Complete(json!(null)));
+    assert_eq!(settle(&*store, late, done()).await, Fenced::Stale);
+    let lease = claim_one(&*store, "q").await;
+    assert_eq!(settle(&*store, late, done()).await, Fenced::Stale);
+    assert_eq!(state(&*store, id).await, JobState::Running);
+    assert_eq!(settle(&*store, lease, done()).await, Fenced::Applied);
+    assert_eq!(settle(&*store, lease, done()).await, Fenced::Stale);
 }
 
 fn missing() -> Effect {
