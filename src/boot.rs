@@ -206,6 +206,7 @@ fn locate(global: &Global, config: &Config, simulated: bool) -> Result<Location,
     if let Location::Postgres(settings) = &mut location {
         settings.writers = config.database.writers;
         settings.pooler = config.database.pooler;
+        settings.notify = config.database.notify;
     }
     Ok(location)
 }
