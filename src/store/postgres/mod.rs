@@ -27,6 +27,7 @@ mod settle;
 mod statistics;
 mod tls;
 mod transaction;
+mod trial;
 mod writer;
 
 use std::sync::atomic::Ordering;
