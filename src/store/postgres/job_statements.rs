@@ -327,6 +327,17 @@ statement! {
 }
 
 statement! {
+    /// Every link on the ways from jobs up to those that nobody waits for: (child, parent).
+    LinksAbove { ids: Vec<i64> => Array<BigInt> } -> (BigInt, BigInt) =
+    "WITH RECURSIVE above (child_id, parent_id) AS (
+         SELECT child_id, parent_id FROM job_links WHERE child_id = ANY(?) AND relation = 'child'
+         UNION
+         SELECT job_links.child_id, job_links.parent_id FROM above JOIN job_links ON job_links.child_id = above.parent_id
+         WHERE relation = 'child')
+     SELECT child_id, parent_id FROM above";
+}
+
+statement! {
     UpdateParents<'a> {
         ids: Vec<i64> => Array<BigInt>, states: Vec<&'a str> => Array<Text>, rollups: Vec<String> => Array<Text>,
         pending: Vec<i32> => Array<Integer>, finished_at: Vec<Option<i64>> => Array<Opt<BigInt>>,
