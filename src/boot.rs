@@ -13,6 +13,7 @@ use crate::bench::{JobsBench, LimiterBench};
 use crate::cli::follow::{Follow, plan_text, summary};
 use crate::cli::remote;
 use crate::cli::terminal::stop_signal;
+use crate::cli::top::top;
 use crate::cli::{
     Bench, BenchJobsArgs, BenchLimiterArgs, Cli, CliError, DbArgs, DbVerb, EngineVerb, Global,
     KeyVerb, SimulateArgs, StatsArgs, SyncArgs, Verb, WeatherArgs, WorldArgs, dbinfo, stats,
@@ -49,7 +50,10 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
     } else {
         "warn"
     };
-    terminal::start_log(level);
+    // The live view has the whole terminal: a log line would tear it.
+    if !matches!(cli.verb, Verb::Top) {
+        terminal::start_log(level);
+    }
     install_tls();
     let simulates = matches!(&cli.verb, Verb::Sync(args) if args.simulate);
     let usual = if simulates {
@@ -67,6 +71,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             Verb::Job(args) => remote::job(&reach(&cli.global, &config)?, args.what).await,
             Verb::Queue(args) => remote::queue(&reach(&cli.global, &config)?, args.what).await,
             Verb::Status => remote::show_status(&reach(&cli.global, &config)?).await,
+            Verb::Top => top(reach(&cli.global, &config)?).await,
             Verb::Engine(args) => {
                 let reach = reach(&cli.global, &config)?;
                 match args.what {

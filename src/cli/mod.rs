@@ -6,6 +6,7 @@ pub mod follow;
 pub mod remote;
 pub mod stats;
 pub mod terminal;
+pub mod top;
 pub mod weather;
 
 use std::path::PathBuf;
@@ -63,6 +64,8 @@ pub enum Verb {
     Queue(QueueArgs),
     /// How the engine stands
     Status,
+    /// Watch the engine: queues, jobs, limits, actors, errors; and pause, cancel, try again
+    Top,
     /// Let the engine's jobs end, or stop it
     Engine(EngineArgs),
     /// Give the engine another API key
