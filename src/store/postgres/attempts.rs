@@ -13,12 +13,10 @@ use super::transaction::Transaction;
 use crate::model::attempt::{self, cancelled_on_request};
 use crate::model::{ClaimedJob, JobId, Lease, Outcome, Priority, Timestamp};
 use crate::store::rows::{to_i32, to_u32};
-use crate::store::{Completion, EngineInfo, Fenced, Rescued, Staged};
+use crate::store::{Completion, DEAD_AFTER, EngineInfo, Fenced, Rescued, Staged};
 
 /// Jobs that one look at the schedule moves; the next look follows at once.
 const STAGED_MAX: i64 = 5_000;
-/// An engine that was silent so long is dead.
-pub(super) const DEAD_AFTER: Duration = Duration::from_secs(20);
 
 /// A running job of a dead engine, as `RunningOfDead` gives it.
 type Lost = (i64, i64, String, i32, i32, i32, i64, Option<i64>);
@@ -143,12 +141,15 @@ impl Transaction<'_> {
 
     /// Returns the running jobs of all engines but `alive` that are not known to be alive.
     pub(super) async fn rescue(&mut self, alive: &str, now: Timestamp) -> Result<Rescued, Fault> {
-        let lost: Vec<Lost> = sql::RunningOfDead {
+        let dead: Vec<String> = sql::BuryEngines {
             alive,
-            silence_ms: i64::try_from(DEAD_AFTER.as_millis()).unwrap_or(i64::MAX),
+            silence_ms: millis(DEAD_AFTER),
         }
         .load(&mut self.conn)
         .await?;
+        self.after.wrote |= !dead.is_empty();
+        let running = sql::RunningOfDead { alive };
+        let lost: Vec<Lost> = running.load(&mut self.conn).await?;
         if lost.is_empty() {
             return Ok(Rescued::default());
         }
@@ -301,11 +302,16 @@ impl Transaction<'_> {
 
     pub(super) async fn engine_stopped(&mut self, engine: &str) -> Result<(), Fault> {
         self.after.wrote = true;
-        sql::EngineStopped { id: engine }
-            .execute(&mut self.conn)
-            .await?;
+        let stopped = sql::EngineStopped { id: engine };
+        stopped.execute(&mut self.conn).await?;
+        let stepped_down = sql::StepDown { id: engine };
+        stepped_down.execute(&mut self.conn).await?;
         Ok(())
     }
+}
+
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn claimed(row: ClaimRow) -> ClaimedJob {

@@ -335,14 +335,63 @@ statement! {
 statement! { NextDue {} -> Opt<BigInt> = "SELECT min(run_at) FROM jobs WHERE state IN ('scheduled', 'retryable')"; }
 
 statement! {
+    /// Engines that were silent too long, by the clock of the database. One that is heard at this moment waits,
+    /// and hears that it was dead.
+    BuryEngines<'a> { alive: &'a str => Text, silence_ms: i64 => BigInt } -> Text =
+    "UPDATE engines SET rescued_at = now_ms FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock
+     WHERE stopped_at IS NULL AND rescued_at IS NULL AND id <> ? AND heartbeat_at <= now_ms - ? RETURNING id";
+}
+
+statement! {
     /// Running jobs whose engine is not known to be alive, locked.
-    RunningOfDead<'a> { alive: &'a str => Text, silence_ms: i64 => BigInt }
+    RunningOfDead<'a> { alive: &'a str => Text }
         -> (BigInt, BigInt, Text, Integer, Integer, Integer, BigInt, Opt<BigInt>) =
     "SELECT id, coalesce(lease_token, 0), queue, priority, attempt, crash_count, turn, cancel_requested_at FROM jobs
      WHERE state = 'running' AND engine_id IS DISTINCT FROM ?
-           AND NOT EXISTS (SELECT 1 FROM engines WHERE engines.id = jobs.engine_id AND stopped_at IS NULL
-                           AND heartbeat_at > (extract(epoch FROM clock_timestamp()) * 1000)::bigint - ?)
+           AND NOT EXISTS (SELECT 1 FROM engines WHERE engines.id = jobs.engine_id AND stopped_at IS NULL AND rescued_at IS NULL)
      ORDER BY id FOR UPDATE OF jobs";
+}
+
+statement! {
+    /// One round trip, and no other transaction is in its way but those that bury engines.
+    Heartbeat<'a> {
+        id: &'a str => Text, pid: i64 => BigInt, host: &'a str => Text, version: &'a str => Text, leads_ms: i64 => BigInt,
+        silence_ms: i64 => BigInt,
+    } -> (Opt<BigInt>, Bool, BigInt) =
+    "WITH me AS (SELECT ?::text AS id, (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms),
+          before AS (SELECT rescued_at FROM engines WHERE id = (SELECT id FROM me) FOR UPDATE),
+          heard AS (INSERT INTO engines (id, pid, host, version, started_at, heartbeat_at)
+                    SELECT id, ?, ?, ?, now_ms, now_ms FROM me
+                    ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, rescued_at = NULL),
+          lead AS (INSERT INTO leadership (role, engine_id, term, expires_at)
+                   SELECT 'leader', id, 1, now_ms + ? FROM me
+                   ON CONFLICT (role) DO UPDATE SET
+                       engine_id = excluded.engine_id, expires_at = excluded.expires_at,
+                       term = leadership.term + CASE WHEN leadership.engine_id = excluded.engine_id THEN 0 ELSE 1 END
+                   WHERE leadership.engine_id = excluded.engine_id OR leadership.expires_at < (SELECT now_ms FROM me)
+                   RETURNING term)
+     SELECT (SELECT term FROM lead),
+            NOT EXISTS (SELECT 1 FROM before WHERE rescued_at IS NULL),
+            (SELECT count(*) FROM engines, me
+             WHERE stopped_at IS NULL AND rescued_at IS NULL AND heartbeat_at > now_ms - ? AND engines.id <> me.id)";
+}
+
+statement! { Ring<'a> { words: &'a str => Text } -> () = "SELECT pg_notify('riftsync', ?)"; }
+
+statement! {
+    Held<'a> { engine: &'a str => Text } -> (BigInt, BigInt) =
+    "SELECT id, coalesce(lease_token, 0) FROM jobs WHERE state = 'running' AND engine_id = ?";
+}
+
+statement! {
+    Engines { silence_ms: i64 => BigInt } -> ((Text, BigInt, Text, Text), (BigInt, BigInt, Text, Bool, BigInt)) =
+    "SELECT id, pid, host, version, started_at, greatest(now_ms - heartbeat_at, 0),
+            CASE WHEN stopped_at IS NOT NULL THEN 'stopped'
+                 WHEN rescued_at IS NOT NULL OR heartbeat_at <= now_ms - ? THEN 'dead' ELSE 'alive' END,
+            EXISTS (SELECT 1 FROM leadership WHERE engine_id = engines.id AND expires_at >= now_ms),
+            (SELECT count(*) FROM jobs WHERE state = 'running' AND engine_id = engines.id)
+     FROM engines, (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock
+     WHERE coalesce(stopped_at, heartbeat_at) > now_ms - 86400000 ORDER BY started_at, id";
 }
 
 statement! {
@@ -380,6 +429,11 @@ statement! {
 statement! {
     EngineStopped<'a> { id: &'a str => Text } -> () =
     "UPDATE engines SET stopped_at = (extract(epoch FROM clock_timestamp()) * 1000)::bigint WHERE id = ?";
+}
+
+statement! {
+    /// The next engine need not wait for the lease to run out.
+    StepDown<'a> { id: &'a str => Text } -> () = "UPDATE leadership SET expires_at = 0 WHERE engine_id = ?";
 }
 
 macro_rules! job_columns {

@@ -29,6 +29,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         "shared_budgets",
         include_str!("../../../migrations/postgres/00000000000004_shared_budgets/up.sql"),
     ),
+    (
+        "00000000000005",
+        "engines_together",
+        include_str!("../../../migrations/postgres/00000000000005_engines_together/up.sql"),
+    ),
 ];
 
 /// Held while one engine migrates; any number that nobody else uses.

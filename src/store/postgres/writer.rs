@@ -16,7 +16,7 @@ use std::any::Any;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel_async::SimpleAsyncConnection;
@@ -26,6 +26,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::Settings;
+use super::bell::Bell;
 use super::command::Command;
 use super::connect::{Link, Purpose, STATEMENT_TIMEOUT, begin};
 use super::fault::Fault;
@@ -59,11 +60,14 @@ const UNKNOWN_FATE: &str = "the connection was cut in the middle of a commit, an
 pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) hints: Hints,
+    pub(super) bell: Bell,
     pub(super) counters: Counters,
     /// The reason why a writer died; `None` while all live.
     pub(super) death: watch::Sender<Option<String>>,
     /// The store closes: nobody waits for a database that is away any longer.
     pub(super) closing: AtomicBool,
+    /// Other engines that live, as the last heartbeat told.
+    pub(super) others: AtomicU32,
     /// The database cannot be written; it was said.
     weather: AtomicBool,
 }
@@ -93,9 +97,11 @@ impl Shared {
         Self {
             settings,
             hints: Hints::default(),
+            bell: Bell::new(),
             counters: Counters::default(),
             death: watch::Sender::new(None),
             closing: AtomicBool::new(false),
+            others: AtomicU32::new(0),
             weather: AtomicBool::new(false),
         }
     }
@@ -393,6 +399,10 @@ impl Writer {
         }
         if after.cancels {
             hints.cancels().notify_one();
+        }
+        let shared = &self.shared;
+        if shared.settings.notify && shared.others.load(Ordering::Relaxed) > 0 {
+            shared.bell.ring(after);
         }
     }
 
