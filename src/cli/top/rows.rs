@@ -45,7 +45,10 @@ pub(super) fn names(snapshot: &Snapshot, panel: Panel) -> Vec<String> {
 /// wait for their children.
 pub(super) fn jobs(snapshot: &Snapshot) -> Vec<&Job> {
     let mut jobs: Vec<&Job> = snapshot.jobs.iter().collect();
-    jobs.sort_by_key(|job| (job.step.is_none(), job.state != "running", job.job_id));
+    jobs.sort_by_key(|job| {
+        let silent = job.step.is_none();
+        (silent, silent && job.state != "running", job.job_id)
+    });
     // Between two questions one may have gone from one state to the other.
     jobs.dedup_by_key(|job| job.job_id);
     jobs

@@ -171,7 +171,8 @@ pub(super) struct Trouble {
 }
 
 impl Snapshot {
-    /// Jobs that failed for good, and attempts of the others that did, newest first, each job once.
+    /// Jobs that failed for good, and attempts of the others that did, newest first, each job once. Of
+    /// those that ended together the oldest is first: with a parent end its children.
     pub(super) fn troubles(&self) -> Vec<Trouble> {
         let attempts = self.metrics.failures.iter().map(|failure| Trouble {
             at: failure.at,
@@ -200,7 +201,7 @@ impl Snapshot {
         all.retain(|trouble| {
             !matches!(&*trouble.fate, "retried" | "failed") || !ended.contains(&trouble.job_id)
         });
-        all.sort_by_key(|trouble| std::cmp::Reverse((trouble.at, trouble.job_id)));
+        all.sort_by_key(|trouble| (std::cmp::Reverse(trouble.at), trouble.job_id));
         let mut seen = HashSet::new();
         all.retain(|trouble| seen.insert(trouble.job_id));
         all

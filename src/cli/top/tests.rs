@@ -199,7 +199,7 @@ fn no_size_and_no_name_breaks_it() {
     app.over = Over::Nothing;
     app.focus = Panel::Jobs;
     // Where there is room for nothing else, there is for the jobs.
-    assert_shows(&screen(&app, 30, 6), &["1 player kr/faker#1"]);
+    assert_shows(&screen(&app, 30, 6), &["1 player kr/f", "children"]);
 }
 
 #[test]

@@ -164,14 +164,11 @@ fn numbers(app: &App) -> Line<'static> {
         return Line::default();
     }
     let rates = app.rates.as_ref();
-    let mut line = vec![
-        Span::raw(format!("{} run", status.running)),
-        Span::raw(format!(
-            "  {} calls{}",
-            count(status.calls),
-            rate(rates.map(|rates| rates.calls))
-        )),
-    ];
+    let mut line = vec![Span::raw(format!(
+        "{} calls{}",
+        count(status.calls),
+        rate(rates.map(|rates| rates.calls))
+    ))];
     let refused = format!("  {} x 429", count(status.rate_limited));
     line.push(if status.rate_limited > 0 {
         refused.yellow()

@@ -140,7 +140,7 @@ fn jobs(snapshot: &Snapshot, width: u16, now: Timestamp) -> List {
         columns: if wide {
             &[10, 0, 8, 24, 4, 24, 3, 5]
         } else {
-            &[6, 0, 8, 8, 4, 10, 3, 4]
+            &[6, 0, 8, 8, 4, 12, 3, 4]
         },
         headings: vec![
             right("JOBS"),
