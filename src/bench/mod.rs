@@ -1,9 +1,11 @@
 //! Measurements that a user can run: what this machine, disk and build reach.
 
+mod control;
 mod jobs;
 mod limiter;
 mod place;
 
+pub use control::{ControlBench, ControlReport};
 pub use jobs::{JobsBench, JobsReport};
 pub use limiter::{LimiterBench, LimiterReport};
 pub use place::Place;
