@@ -44,8 +44,8 @@ pub(super) async fn serve(
         running.engine.id()
     );
     let manager = ServiceManager::from_environment();
-    if let Some(manager) = &manager {
-        manager.ready(&running);
+    if manager.is_some() {
+        ServiceManager::ready(&running);
     }
     let told = async {
         match &manager {

@@ -36,7 +36,7 @@ impl ServiceManager {
         })
     }
 
-    pub(super) fn ready(&self, running: &Running) {
+    pub(super) fn ready(running: &Running) {
         tell(&[NotifyState::Ready, NotifyState::Status(&status(running))]);
     }
 
@@ -51,12 +51,12 @@ impl ServiceManager {
         loop {
             tokio::time::sleep(pause.min(STATUS)).await;
             let lives = is_alive(&running.engine, &*running.store).await;
-            let status = status(running);
-            let mut states = vec![NotifyState::Status(&status)];
+            let line = status(running);
+            let mut news = vec![NotifyState::Status(&line)];
             if lives && self.watchdog.is_some() {
-                states.push(NotifyState::Watchdog);
+                news.push(NotifyState::Watchdog);
             }
-            tell(&states);
+            tell(&news);
         }
     }
 }

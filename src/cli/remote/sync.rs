@@ -101,10 +101,10 @@ async fn follow(
             }
             _ = look.tick() => {
                 calls.look_again(engine).await?;
-                left = match job["state"] == "blocked" {
-                    true => time_left(engine, id).await?,
-                    false => None,
-                };
+                left = None;
+                if job["state"] == "blocked" {
+                    left = time_left(engine, id).await?;
+                }
             }
         }
     }

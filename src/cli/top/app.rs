@@ -185,11 +185,7 @@ impl App {
             KeyCode::PageUp => self.move_by(-PAGE),
             KeyCode::Home | KeyCode::Char('g') => self.move_by(isize::MIN / 2),
             KeyCode::End | KeyCode::Char('G') => self.move_by(isize::MAX / 2),
-            KeyCode::Enter => {
-                if self.chosen_row().is_some() {
-                    self.over = Over::More;
-                }
-            }
+            KeyCode::Enter if self.chosen_at(self.focus).is_some() => self.over = Over::More,
             KeyCode::Char('p') => return self.order_queue(Order::Pause),
             KeyCode::Char('r') => return self.order_queue(Order::Resume),
             KeyCode::Char('P') => return Step::Do(Order::Pause("all".to_owned())),
@@ -210,11 +206,6 @@ impl App {
         let chosen = self.chosen[panel as usize].as_ref();
         let at = chosen.and_then(|chosen| names.iter().position(|name| name == chosen));
         Some(at.unwrap_or(0))
-    }
-
-    fn chosen_row(&self) -> Option<String> {
-        let names = rows::names(&self.snapshot, self.focus);
-        self.chosen_at(self.focus).map(|at| names[at].clone())
     }
 
     fn move_by(&mut self, by: isize) {

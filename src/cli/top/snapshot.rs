@@ -1,4 +1,5 @@
 //! What the engine said of itself at one moment. Fields that an older engine does not tell are empty.
+#![allow(clippy::struct_field_names, reason = "they are the protocol's names")]
 
 use std::collections::HashSet;
 

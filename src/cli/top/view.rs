@@ -216,5 +216,5 @@ fn keys() -> Line<'static> {
     let spans = keys
         .into_iter()
         .flat_map(|(key, what)| [key.bold(), Span::raw(" "), what.dim(), Span::raw("  ")]);
-    Line::from_iter(spans)
+    spans.collect()
 }

@@ -39,7 +39,7 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
         if let Some(help) = line.strip_prefix("# HELP ") {
             let (name, help) = help.split_once(' ').unwrap();
             assert!(!help.is_empty() && name != family, "{line}");
-            family = name.to_owned();
+            name.clone_into(&mut family);
             continue;
         }
         if let Some(kind) = line.strip_prefix("# TYPE ") {

@@ -47,10 +47,10 @@ fn show(frame: &mut Frame<'_>, area: Rect, list: List, focused: bool, chosen: Op
     let hidden = list.rows.len() > room;
     let mut headings = list.headings;
     if hidden && room > 0 {
-        let last = (first + room).min(list.rows.len());
+        let end = (first + room).min(list.rows.len());
         // Where there is room for it.
         let name = &mut headings[list.columns.iter().position(|c| *c == 0).unwrap_or(0)].text;
-        *name = format!("{name} {}-{last}/{}", first + 1, list.rows.len());
+        *name = format!("{name} {}-{end}/{}", first + 1, list.rows.len());
     }
     let style = if focused {
         Style::new().fg(Color::Black).bg(Color::Cyan)

@@ -53,7 +53,7 @@ pub(super) fn row(cells: Vec<Cell>, widths: &[Option<usize>]) -> Line<'static> {
         };
         Span::styled(text, cell.style)
     });
-    Line::from_iter(spans)
+    spans.collect()
 }
 
 /// The widths of columns of which one (0 below) takes what the others leave. When that is next to
@@ -157,7 +157,7 @@ pub(super) fn bar(share: f64, columns: usize) -> String {
     )]
     let eighths = (share.clamp(0.0, 1.0) * (columns * 8) as f64).round() as usize;
     let mut bar = "█".repeat(eighths / 8);
-    if eighths % 8 > 0 {
+    if !eighths.is_multiple_of(8) {
         bar.push(PARTS[eighths % 8]);
     }
     let drawn = eighths.div_ceil(8);
