@@ -3,11 +3,14 @@
 pub mod dbinfo;
 pub mod error;
 pub mod follow;
+pub mod pages;
 pub mod remote;
 pub mod stats;
 pub mod terminal;
+pub mod top;
 pub mod weather;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -15,7 +18,7 @@ use clap::{Args, Parser, Subcommand};
 pub use error::CliError;
 pub use weather::WeatherArgs;
 
-use crate::config::Profile;
+use crate::config::{Profile, listen_address};
 use crate::model::{DatabaseUrl, JobState};
 
 /// Keeps a database of League of Legends players true to the Riot Games API.
@@ -54,7 +57,7 @@ pub enum Verb {
     /// Show a player's yearly statistics
     Stats(StatsArgs),
     /// Run the engine on what is queued until it is stopped
-    Serve,
+    Serve(ServeArgs),
     /// A Riot API to develop and test against
     Simulate(SimulateArgs),
     /// Look at jobs, wait for them, cancel them, or run failed ones again
@@ -63,6 +66,8 @@ pub enum Verb {
     Queue(QueueArgs),
     /// How the engine stands
     Status,
+    /// Watch the engine: queues, jobs, limits, actors, errors; and pause, cancel, try again
+    Top,
     /// Let the engine's jobs end, or stop it
     Engine(EngineArgs),
     /// Give the engine another API key
@@ -71,6 +76,21 @@ pub enum Verb {
     Db(DbArgs),
     /// Measure what this machine and disk reach
     Bench(BenchArgs),
+    /// Print what a shell needs to complete these words
+    Completions { shell: clap_complete::Shell },
+    /// Print the manual page, or write those of all verbs into a folder
+    #[command(hide = true)]
+    Man {
+        #[arg(value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Tell the metrics to Prometheus at a port of 127.0.0.1, or at an address with its port
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listen_address)]
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]
@@ -203,6 +223,8 @@ pub enum Bench {
     Jobs(BenchJobsArgs),
     /// Simulated matches and timelines through everything there is, into a fresh database
     Pipeline(BenchPipelineArgs),
+    /// No-op jobs over the control socket: how soon one starts, how many a second are taken in
+    Control(BenchControlArgs),
     /// More calls than a simulated key permits: how much of it is used, and its 429s by type
     Limiter(BenchLimiterArgs),
 }
@@ -249,6 +271,22 @@ pub struct BenchLimiterArgs {
     /// The limits change to these after half of the time
     #[arg(long, value_name = "LIMITS")]
     pub shrink: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchControlArgs {
+    /// Jobs submitted one by one, each after the one before has started
+    #[arg(long, default_value_t = 2_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub singles: u32,
+    /// Jobs submitted in batches
+    #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub jobs: u32,
+    /// Requests in one batch
+    #[arg(long, default_value_t = 1_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub batch: u32,
+    /// Where the measured database is made, and removed afterwards: the disk that is measured
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -180,7 +180,6 @@ pub(super) fn not_found(
     let what = kind.as_str();
     if let Some(delay) = look_again_in(context.now(), young_until) {
         tracing::info!(
-            job.id = %context.lease().job,
             "riot does not serve the {what} of {id} yet (404); it is young, and asked for again until it is an hour old"
         );
         return Outcome::Snooze {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Reach, text};
 use crate::cli::follow::{Follow, Progress, plan_text, summary_of};
 use crate::cli::{CliError, stats, terminal};
-use crate::control::Client;
+use crate::control::{Client, ClientError};
 use crate::model::{JobId, Priority, Route};
 use crate::tasks::{PlayerReport, PlayerSync, PlayerSyncArgs};
 
@@ -39,7 +39,12 @@ pub async fn sync(
         () = terminal::stop_signal() => Err(CliError::Detached(id)),
     };
     let took = bars.clear();
-    let (job, calls) = followed?;
+    let (mut job, calls) = followed?;
+    let mut left = None;
+    if order.dry_run && job["success"] == true {
+        left = time_left(&mut engine, id).await?;
+        job["eta_s"] = json!(left.map(|left| left.as_secs()));
+    }
     if reach.json {
         crate::outln!("{job}");
     }
@@ -58,7 +63,7 @@ pub async fn sync(
     if order.dry_run {
         if !reach.json {
             let route = Route::Region(order.platform.region());
-            crate::outln!("{}", plan_text(&report, route, None));
+            crate::outln!("{}", plan_text(&report, route, left));
         }
         return Ok(());
     }
@@ -82,8 +87,9 @@ async fn follow(
     let mut calls = Calls::look(engine).await?;
     let (_, mut job) = engine.subscribe(id).await?;
     let mut look = tokio::time::interval(STATUS);
+    let mut left = None;
     loop {
-        bars.show_progress(&progress_of(&job, calls.made()));
+        bars.show_progress(&progress_of(&job, calls.made(), left));
         tokio::select! {
             told = engine.notification() => {
                 let mut told = told?;
@@ -93,8 +99,23 @@ async fn follow(
                     return Ok((job, calls.made()));
                 }
             }
-            _ = look.tick() => calls.look_again(engine).await?,
+            _ = look.tick() => {
+                calls.look_again(engine).await?;
+                left = None;
+                if job["state"] == "blocked" {
+                    left = time_left(engine, id).await?;
+                }
+            }
         }
+    }
+}
+
+/// How long the job will take; none: nobody can know, or the engine is an older one.
+async fn time_left(engine: &mut Client, id: JobId) -> Result<Option<Duration>, CliError> {
+    match engine.call("job.time_left", json!({ "job_id": id })).await {
+        Ok(answer) => Ok(answer["eta_s"].as_u64().map(Duration::from_secs)),
+        Err(ClientError::Refused(_)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -131,7 +152,7 @@ fn report_of(job: &Value) -> PlayerReport {
     serde_json::from_value(job["result"].clone()).unwrap_or_default()
 }
 
-fn progress_of(job: &Value, calls: u64) -> Progress {
+fn progress_of(job: &Value, calls: u64, left: Option<Duration>) -> Progress {
     let error = &job["error"];
     let trouble = match (&error["message"], &error["remedy"]) {
         (Value::String(message), Value::String(remedy)) => Some(format!("{message}; {remedy}")),
@@ -141,6 +162,7 @@ fn progress_of(job: &Value, calls: u64) -> Progress {
         step: job["step"].as_str().unwrap_or("waiting").to_owned(),
         report: job["result"].is_object().then(|| report_of(job)),
         calls,
+        left,
         trouble,
     }
 }
