@@ -1,6 +1,7 @@
 //! The one place that wires the rooms: settings in, exit code out.
 
 mod serve;
+mod upkeep;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ use crate::cli::{
 };
 use crate::config::{self, Config, Profile};
 use crate::control;
-use crate::engine::{Engine, EngineConfig};
+use crate::engine::{Engine, EngineConfig, Registry};
 use crate::gate::{Gate, KeySource, KeyState};
 use crate::metrics::{LogFiles, Metrics};
 use crate::model::{
@@ -33,7 +34,7 @@ use crate::simulator::{
 use crate::store::{Location, Store};
 use crate::supervision::watch_panics;
 use crate::tasks::{
-    self, MatchSync, Pacing, PlayerReport, PlayerSync, PlayerSyncArgs, Policies, TimelineSync,
+    self, MatchSync, Pacing, PlayerReport, PlayerSync, PlayerSyncArgs, Policies, Recover, TimelineSync,
     job_document,
 };
 
@@ -62,6 +63,9 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         match cli.verb {
             Verb::Sync(args) => sync(&cli.global, &config, args).await,
             Verb::Stats(args) => show_stats(&cli.global, &config, &args).await,
+            Verb::Recover(args) => upkeep::recover(&cli.global, &config, args).await,
+            Verb::Cleanup(args) => upkeep::cleanup(&cli.global, &config, args).await,
+            Verb::Replay(args) => upkeep::replay(&cli.global, &config, args).await,
             Verb::Serve => serve::serve(&cli.global, &config).await,
             Verb::Simulate(args) => simulate(&args).await,
             Verb::Job(args) => remote::job(&reach(&cli.global, &config)?, args.what).await,
@@ -111,7 +115,7 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
         None => (required_key(false)?, config.riot.base_url.clone()),
     };
     let database = locate(global, config, args.simulate)?;
-    let running = Running::start(config, &database, key, &base, None).await?;
+    let running = Running::start(config, &database, key, &base, None, None).await?;
     let outcome = running.sync_and_follow(&order).await;
     let stopped = running.stop().await;
     let (job, time_left) = outcome?;
@@ -275,6 +279,7 @@ struct Running {
     gate: Gate,
     pace: Pacing,
     policies: Policies,
+    registry: Arc<Registry>,
 }
 
 impl Running {
@@ -284,6 +289,7 @@ impl Running {
         (key, source): (String, KeySource),
         base: &str,
         control: Option<&serve::Control>,
+        only: Option<&str>,
     ) -> Result<Self, CliError> {
         let key = ApiKey::new(&key).map_err(|why| {
             CliError::Usage(format!(
@@ -315,6 +321,7 @@ impl Running {
         let policies = policies(config);
         let registry = Arc::new(tasks::registry(&gate.api, policies));
         let mut queues = tasks::queues();
+        queues.retain(|queue| only.is_none_or(|only| queue.name == only));
         for queue in &mut queues {
             if let Some(settings) = config.queues.get(queue.name) {
                 queue.slots = settings.slots;
@@ -338,7 +345,7 @@ impl Running {
         let engine = Engine::start(
             engine_config,
             store.clone(),
-            registry,
+            registry.clone(),
             services,
             metrics.clone(),
         )
@@ -350,6 +357,7 @@ impl Running {
             gate,
             pace,
             policies,
+            registry,
         })
     }
 
@@ -491,6 +499,8 @@ fn policies(config: &Config) -> Policies {
         player: of(PlayerSync::KIND, default.player),
         matches: of(MatchSync::KIND, default.matches),
         timelines: of(TimelineSync::KIND, default.timelines),
+        recovery: of(Recover::KIND, default.recovery),
+        maintenance: of("cleanup_old_data", default.maintenance),
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) async fn serve(global: &Global, config: &Config) -> Result<(), CliErr
     let control = Control::open(&super::socket_path(global, config, &database))?;
     let key = required_key(true)?;
     let base = &config.riot.base_url;
-    let running = Running::start(config, &database, key, base, Some(&control)).await?;
+    let running = Running::start(config, &database, key, base, Some(&control), None).await?;
     let open = running.store.open_jobs().await?;
     say_ready(global, &running, &control, &database);
     tracing::info!(

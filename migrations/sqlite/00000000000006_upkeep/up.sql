@@ -24,14 +24,6 @@ CREATE TABLE cleaned_stats (
     PRIMARY KEY (player_id, year, platform)
 ) STRICT, WITHOUT ROWID;
 
--- What payloads of codec 2 were packed with.
-CREATE TABLE payload_dictionaries (
-    id          INTEGER PRIMARY KEY,
-    kind        TEXT NOT NULL,                      -- match | timeline
-    body        BLOB NOT NULL,
-    created_at  INTEGER NOT NULL
-) STRICT;
-
 -- The oldest matches, and the failed jobs of a match.
 CREATE INDEX matches_by_age ON matches (stored_at);
 CREATE INDEX jobs_failed ON jobs (kind, key) WHERE state = 'discarded';
