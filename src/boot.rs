@@ -34,8 +34,8 @@ use crate::simulator::{
 use crate::store::{Location, Store};
 use crate::supervision::watch_panics;
 use crate::tasks::{
-    self, MatchSync, Pacing, PlayerReport, PlayerSync, PlayerSyncArgs, Policies, Recover, TimelineSync,
-    job_document,
+    self, MatchSync, Pacing, PlayerReport, PlayerSync, PlayerSyncArgs, Policies, Recover,
+    TimelineSync, job_document,
 };
 
 /// How often a followed job is looked at.

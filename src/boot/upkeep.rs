@@ -68,7 +68,10 @@ async fn recoveries(
                 Platform::known()
             ))
         })?;
-        let named = args.riot_ids.iter().map(|text| Ok((text.parse()?, platform)));
+        let named = args
+            .riot_ids
+            .iter()
+            .map(|text| Ok((text.parse()?, platform)));
         named.collect::<Result<_, CliError>>()?
     };
     let orders = players.iter().flat_map(|(riot_id, platform)| {
@@ -124,10 +127,13 @@ async fn recover_there(
     order: &tasks::RecoverArgs,
 ) -> Result<(), CliError> {
     let title = title(order);
-    let (job, took, calls) = remote::run(reach, engine, Recover::KIND, json!(order), &title).await?;
+    let (job, took, calls) =
+        remote::run(reach, engine, Recover::KIND, json!(order), &title).await?;
     if !reach.json {
         let report = remote::report_of(&job);
-        show(order, &report, &job["result"], || summary_of(&report, took, calls));
+        show(order, &report, &job["result"], || {
+            summary_of(&report, took, calls)
+        });
     }
     Ok(())
 }
@@ -162,7 +168,9 @@ async fn recover_here(
     if global.json {
         crate::outln!("{document}");
     } else {
-        show(order, &report, &document["result"], || summary_of(&report, took, made));
+        show(order, &report, &document["result"], || {
+            summary_of(&report, took, made)
+        });
     }
     Ok(())
 }

@@ -33,7 +33,8 @@ pub fn findings(result: &Value) -> String {
         );
         let differences = result["differences"].as_array();
         for one in differences.into_iter().flatten().take(SHOWN) {
-            let [id, what, from] = ["id", "what", "from"].map(|name| one[name].as_str().unwrap_or("-"));
+            let [id, what, from] =
+                ["id", "what", "from"].map(|name| one[name].as_str().unwrap_or("-"));
             let _ = write!(text, "\n  {id}: {what}; mended from: {from}");
         }
         let more = number("differences_found").saturating_sub(SHOWN as u64);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use diesel::sql_types::{BigInt, Binary, Double, Integer, Nullable, SmallInt, Text};
 use serde::Deserialize;
 
-use super::rows::{GameTuple, TallyRow, TallyTuple, from_json, game_of, payload_from, tally_from};
+use super::rows::{TallyRow, TallyTuple, from_json, game_of, payload_from, tally_from};
 use super::{StoreError, StoreResult};
 use crate::model::records::{
     MatchClass, MatchRecord, ParticipantRecord, Payload, PayloadKind, SeenPlayer, TimelineRecord,
@@ -221,14 +221,12 @@ pub(super) fn parse_id(id: &str) -> StoreResult<MatchId> {
 /// The keys that jobs for the documents of these matches may have.
 pub(super) fn job_keys(ids: &[MatchId]) -> Vec<String> {
     ids.iter()
-        .flat_map(|id| {
-            ["", "/no-timeline", "/mend"].map(|what| format!("{id}{what}"))
-        })
+        .flat_map(|id| ["", "/no-timeline", "/mend"].map(|what| format!("{id}{what}")))
         .collect()
 }
 
 /// Ids that are none, which somebody wrote by hand, are passed over.
-pub(super) fn ids_from(rows: Vec<String>) -> Vec<MatchId> {
+pub(super) fn ids_from(rows: &[String]) -> Vec<MatchId> {
     rows.iter().filter_map(|id| id.parse().ok()).collect()
 }
 
@@ -336,13 +334,11 @@ pub(super) type PlayersGameRow = (
         Text,
     ),
 );
-type G = GameTuple;
 pub(super) type PlayersGame = (
     i64,
     (i32, String, bool, i64, bool, i32, i32, i32),
     (i32, i32, i32, i32, i32, String, String, String),
 );
-const _: fn(PlayersGame) -> (i64, G) = |(player, one, other)| (player, (one, other));
 
 /// A year of a player: (player, year, platform, sums).
 pub(super) type YearRow = (BigInt, Integer, Text, TallyRow);
@@ -417,11 +413,13 @@ pub(super) fn differing(stored: Vec<StatsTuple>, tallies: &Tallies) -> Vec<i64> 
                 tally.per_match(tally.gold_earned),
                 tally.average_cs(),
             ];
-            let (a, b, c, d, e, f, g) = shares;
+            let shares = [
+                shares.0, shares.1, shares.2, shares.3, shares.4, shares.5, shares.6,
+            ];
             // The same sums give the same ratios, to the bit.
             tally_from(sums).is_ok_and(|sums| sums == *tally)
                 && numbers == exact
-                && [a, b, c, d, e, f, g].map(f64::to_bits) == ratios.map(f64::to_bits)
+                && shares.map(f64::to_bits) == ratios.map(f64::to_bits)
         });
         if !matches {
             differ.insert(player);

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::TimelineSync;
 use super::failed::bad_arguments;
 use super::{MatchSync, PlayerSync, PlayerSyncArgs, Policies, RECOVERY, Recover, RecoverArgs};
-use super::TimelineSync;
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::model::{After, JobId, JobRecord, JobState, NewJob, Outcome, Priority, RetryPolicy};
 use crate::store::{JobFilter, Store, StoreResult};
@@ -147,4 +147,62 @@ fn in_trouble(mut jobs: Vec<JobRecord>) -> Vec<PlayerSyncArgs> {
     }
     troubled.sort_by_key(|(finished_at, _)| *finished_at);
     troubled.into_iter().map(|(_, args)| args).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Rollup, Timestamp};
+
+    /// The job `id`, which failed for so many matches.
+    fn job(id: i64, kind: &str, player: &str, failed: u32) -> JobRecord {
+        let mut rollup = Rollup::default();
+        for n in 0..failed {
+            rollup.child_linked(MatchSync::KIND);
+            rollup.child_failed(crate::model::rollup::FailedChild {
+                kind: MatchSync::KIND.to_owned(),
+                key: n.to_string(),
+                reason: "503".to_owned(),
+            });
+        }
+        JobRecord {
+            id: JobId(id),
+            kind: kind.to_owned(),
+            queue: RECOVERY.to_owned(),
+            key: None,
+            args: json!({ "riot_id": player, "platform": "kr", "year": 2025, "timelines": true }),
+            state: JobState::Completed,
+            priority: Priority::DEFAULT,
+            attempt: 1,
+            max_attempts: 1,
+            crash_count: 0,
+            run_at: Timestamp::EPOCH,
+            step: None,
+            percent: 100,
+            progress: json!({}),
+            rollup,
+            children_pending: 0,
+            result: None,
+            errors: Vec::new(),
+            enqueued_at: Timestamp::EPOCH,
+            started_at: None,
+            finished_at: Some(Timestamp::from_millis(1_000 - id)),
+        }
+    }
+
+    #[test]
+    fn players_whose_newest_job_left_something_behind_are_recovered_the_longest_ago_first() {
+        let jobs = vec![
+            job(1, PlayerSync::KIND, "Mended since#KR1", 3),
+            job(2, PlayerSync::KIND, "Later#KR1", 1),
+            job(3, PlayerSync::KIND, "Whole#KR1", 0),
+            job(4, Recover::KIND, "mended since#kr1", 0),
+            job(5, Recover::KIND, "Earlier#KR1", 2),
+        ];
+        let found: Vec<String> = in_trouble(jobs)
+            .iter()
+            .map(|args| args.riot_id.to_string())
+            .collect();
+        assert_eq!(found, ["Earlier#KR1", "Later#KR1"]);
+    }
 }

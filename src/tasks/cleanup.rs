@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::failed::bad_arguments;
-use super::upkeep::{job, rest, store_failed};
+use super::upkeep::{job, percent, rest, store_failed};
 use super::{MAINTENANCE, Policies};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::model::{NewJob, Outcome, Priority, RetryPolicy, Timestamp};
@@ -70,7 +70,10 @@ impl Task for CleanOld {
     fn order(&self, args: &str) -> Result<NewJob, String> {
         let args: CleanupArgs = serde_json::from_str(args).map_err(|error| error.to_string())?;
         if args.days > DAYS_MAX {
-            return Err(format!("days is {}; at most {DAYS_MAX} are taken", args.days));
+            return Err(format!(
+                "days is {}; at most {DAYS_MAX} are taken",
+                args.days
+            ));
         }
         let text = serde_json::to_string(&args).expect("numbers are JSON");
         let key = format!("{}/{}/{}", args.days, args.dry_run, args.adjust_stats);
@@ -113,9 +116,11 @@ async fn clean(context: &JobContext, args: CleanupArgs) -> StoreResult<TaskResul
             break;
         }
         gone += matches;
-        let percent = (gone * 80 / found.matches.max(gone)) as u8;
+        let percent = percent(gone, found.matches);
         let counts = json!({ "cleaned_matches": gone });
-        let _ = context.progress("cleaning_matches", percent, counts).await?;
+        let _ = context
+            .progress("cleaning_matches", percent, counts)
+            .await?;
         rest(begun).await;
         if context.cancel().is_requested() {
             return Ok(Outcome::Cancel(format!("cancelled after {gone} matches")).into());

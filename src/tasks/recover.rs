@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::failed::bad_arguments;
-use super::plan::plan;
+use super::plan::{Plan, plan};
 use super::player::{Order, Stop, other_selves, resolve_and_list};
 use super::verify::{Verified, verify_matches, verify_statistics};
 use super::{PlayerSyncArgs, Policies, RECOVERY, match_data, timeline};
@@ -17,7 +17,7 @@ use crate::gate::RiotApi;
 use crate::model::records::PayloadKind;
 use crate::model::{MatchId, NewJob, Priority, RetryPolicy, Route, Timestamp};
 use crate::riot::Method;
-use crate::store::Effect;
+use crate::store::{Effect, StoredMatches};
 
 const STEPS: [&str; 2] = ["checking_existing_data", "fetching_match_ids"];
 
@@ -121,6 +121,38 @@ impl Gap {
     }
 }
 
+/// What is to be fetched: what is not there, and what the verification found broken. Pure.
+fn find_gap(plan: &Plan, stored: &StoredMatches, timelines: bool, verified: &Verified) -> Gap {
+    let has_timeline: HashSet<MatchId> = stored
+        .timelines
+        .iter()
+        .copied()
+        .chain(
+            stored
+                .missing
+                .iter()
+                .filter(|(kind, _)| *kind == PayloadKind::Timeline)
+                .map(|(_, id)| *id),
+        )
+        .collect();
+    let mut gap = Gap {
+        matches: plan.matches.clone(),
+        timelines: plan.timelines.clone(),
+        with_timeline: HashSet::new(),
+    };
+    if timelines {
+        let without = plan.matches.iter().filter(|id| !has_timeline.contains(*id));
+        gap.with_timeline.extend(without);
+    }
+    let absent: HashSet<MatchId> = gap.matches.iter().copied().collect();
+    let more = verified.refetches(PayloadKind::Match);
+    gap.matches.extend(more.filter(|id| !absent.contains(id)));
+    let coming: HashSet<MatchId> = gap.timeline_calls().collect();
+    let more = verified.refetches(PayloadKind::Timeline);
+    gap.timelines.extend(more.filter(|id| !coming.contains(id)));
+    gap
+}
+
 async fn recover(
     api: &RiotApi,
     context: &JobContext,
@@ -150,36 +182,16 @@ async fn recover(
     }
     let total = json!({ "total_matches": ids.len() });
     let _ = context.progress("analyzing_data_gaps", 15, total).await?;
-    let stored = store.stored_matches(&ids).await?;
+    let mut stored = store.stored_matches(&ids).await?;
+    for (kind, id) in &verified.rebuilt {
+        match kind {
+            PayloadKind::Match => stored.matches.push(*id),
+            PayloadKind::Timeline => stored.timelines.push(*id),
+        }
+    }
     let plan = plan(&ids, &stored, args.timelines);
     let discarded = store.discarded_jobs(&ids).await?;
-    let has_timeline: HashSet<MatchId> = stored
-        .timelines
-        .iter()
-        .copied()
-        .chain(
-            stored
-                .missing
-                .iter()
-                .filter(|(kind, _)| *kind == PayloadKind::Timeline)
-                .map(|(_, id)| *id),
-        )
-        .collect();
-    let mut gap = Gap {
-        matches: plan.matches.clone(),
-        timelines: plan.timelines.clone(),
-        with_timeline: HashSet::new(),
-    };
-    if args.timelines {
-        let without = plan.matches.iter().filter(|id| !has_timeline.contains(*id));
-        gap.with_timeline.extend(without);
-    }
-    let absent: HashSet<MatchId> = gap.matches.iter().copied().collect();
-    let more = verified.refetches(PayloadKind::Match);
-    gap.matches.extend(more.filter(|id| !absent.contains(id)));
-    let coming: HashSet<MatchId> = gap.timeline_calls().collect();
-    let more = verified.refetches(PayloadKind::Timeline);
-    gap.timelines.extend(more.filter(|id| !coming.contains(id)));
+    let gap = find_gap(&plan, &stored, args.timelines, &verified);
     let calls = gap.calls();
     let mut own = json!({
         "riot_id": player.riot_id, "puuid": player.puuid, "year": args.year, "platform": args.platform,

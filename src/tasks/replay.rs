@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::failed::bad_arguments;
-use super::upkeep::{job, rest, store_failed};
+use super::upkeep::{job, percent, rest, store_failed};
 use super::verify::{Verified, verify_matches, verify_statistics};
 use super::{MAINTENANCE, Policies};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
@@ -104,7 +104,7 @@ async fn replay(context: &JobContext, args: ReplayArgs) -> StoreResult<TaskResul
         place.matches += ids.len() as u64;
         place.unreadable += verified.refetch.len() as u64;
         place.changed += verified.found - verified.refetch.len() as u64;
-        let percent = (place.matches * 99 / total.max(place.matches)) as u8;
+        let percent = percent(place.matches, total);
         let _ = context.progress("replaying", percent, json!(place)).await?;
         rest(begun).await;
         if context.cancel().is_requested() {

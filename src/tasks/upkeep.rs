@@ -17,6 +17,11 @@ pub(super) async fn rest(begun: Instant) {
     tokio::time::sleep(begun.elapsed().clamp(REST_MIN, REST_MAX)).await;
 }
 
+/// How far a job is, of 99: it is done when it says so itself.
+pub(super) fn percent(done: u64, total: u64) -> u8 {
+    u8::try_from(done.min(total) * 99 / total.max(1)).unwrap_or(99)
+}
+
 /// A job of which one at a time is open.
 pub(super) fn job(
     kind: &'static str,

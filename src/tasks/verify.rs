@@ -35,6 +35,8 @@ pub(super) struct Verified {
     pub differences: Vec<Difference>,
     /// Documents that only the API can bring back.
     pub refetch: BTreeSet<(MatchId, bool)>,
+    /// What is, or would be, put right from stored documents: it is there.
+    pub rebuilt: Vec<(PayloadKind, MatchId)>,
     seated: BTreeSet<i64>,
 }
 
@@ -293,6 +295,11 @@ pub(super) async fn verify_matches(
                 match finding.mend {
                     Mend::Rows(repair) => {
                         verified.note(id.to_string(), &finding.what, "payload");
+                        let kind = match *repair {
+                            Repair::Timeline { .. } => PayloadKind::Timeline,
+                            Repair::Match { .. } | Repair::Statistics { .. } => PayloadKind::Match,
+                        };
+                        verified.rebuilt.push((kind, id));
                         repairs.push(*repair);
                     }
                     Mend::Fetch(kind) => {
@@ -336,4 +343,53 @@ pub(super) async fn verify_statistics(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::records::{Codec, Payload};
+    use crate::riot::as_gzip;
+    use std::collections::HashMap;
+
+    fn stored(body: Vec<u8>, record: &TimelineRecord) -> StoredDocuments {
+        let payload = Payload {
+            codec: Codec::Gzip,
+            body: body.into(),
+        };
+        StoredDocuments {
+            id: record.id,
+            record: None,
+            platform: None,
+            seats: Vec::new(),
+            timeline: Some(record.clone()),
+            payloads: HashMap::from([(PayloadKind::Timeline, Ok(payload))]),
+        }
+    }
+
+    #[test]
+    fn whichever_byte_is_corrupted_the_document_is_found_broken_or_is_as_it_was() {
+        let text = br#"{"metadata":{"dataVersion":"2","matchId":"KR_1"},"info":{"frameInterval":60000,"frames":[{"events":[{},{}]}]}}"#;
+        let id = "KR_1".parse().unwrap();
+        let record = parse_timeline(id, text).unwrap();
+        let good = as_gzip(text).to_vec();
+        assert!(examine(&stored(good.clone(), &record)).is_empty());
+        let mut found = 0;
+        for at in 0..good.len() {
+            for bit in [0x01, 0x10, 0xff] {
+                let mut bad = good.clone();
+                bad[at] ^= bit;
+                let same = unpack(&bad).is_ok_and(|unpacked| unpacked == text);
+                let findings = examine(&stored(bad, &record));
+                assert_eq!(findings.is_empty(), same, "byte {at} with {bit:x}");
+                found += findings.len();
+            }
+        }
+        // All but the time, the level and the system of the header, which say nothing of the document.
+        assert!(
+            found >= (good.len() - 7) * 3,
+            "{found} of {}",
+            good.len() * 3
+        );
+    }
 }

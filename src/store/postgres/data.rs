@@ -21,8 +21,8 @@ use crate::model::records::{
 };
 use crate::model::statistics::GameFacts;
 use crate::model::{MatchId, Timestamp};
-use crate::store::{Effect, Repair};
 use crate::store::rows::facts;
+use crate::store::{Effect, Repair};
 
 /// A match to store, once it is known to be new.
 struct NewMatch<'a> {
@@ -260,8 +260,7 @@ impl Transaction<'_> {
 
     /// From here on the rows of players stay, or are made one by this transaction alone.
     async fn keep_players(&mut self, sorted: &Sorted<'_>) -> Result<(), Fault> {
-        if sorted.players.iter().any(|(_, _, was, _)| !was.is_empty())
-            || !sorted.repairs.is_empty()
+        if sorted.players.iter().any(|(_, _, was, _)| !was.is_empty()) || !sorted.repairs.is_empty()
         {
             let _locked: i32 = sql::UnitePlayers {}.get_result(&mut self.conn).await?;
             for (record, _, was, _) in &sorted.players {

@@ -46,20 +46,20 @@ pub use self::address::{Address, is_postgres};
 use self::attempts::millis;
 use self::command::{Answer, Claim, Command, Progress, Release, Verb};
 use self::reader::{Patience, Readers, read};
+use self::upkeep::Upkeep;
 use self::writer::Shared;
 use super::rows::{
-    EngineTuple, JobTuple, TallyTuple, engine_from, job_from, lease_from,
-    stored_from, tallies_from,
+    EngineTuple, JobTuple, TallyTuple, engine_from, job_from, lease_from, stored_from, tallies_from,
 };
 use super::upkeep::{
     DocumentTuple, LeftoversTuple, PlayersGame, StatsTuple, Tallies, YearTuple, add_up, differing,
     documents_from, ids_from, job_keys, leftovers_from,
 };
-use self::upkeep::Upkeep;
 use super::{
-    Cleanup, Leftovers, Repair, StoredDocuments, Batch, Beat, BudgetSeat, Cancelled, Census, Completion, DEAD_AFTER, EngineInfo, EngineRow,
-    Enqueued, Fenced, Hints, JobFilter, LEADS_FOR, Migrations, OpenCount, Rescued, Retried, Staged,
-    Store, StoreError, StoreResult, StoredMatches, StoredPlayer, Wanted, WriterStats, YearlyStats,
+    Batch, Beat, BudgetSeat, Cancelled, Census, Cleanup, Completion, DEAD_AFTER, EngineInfo,
+    EngineRow, Enqueued, Fenced, Hints, JobFilter, LEADS_FOR, Leftovers, Migrations, OpenCount,
+    Repair, Rescued, Retried, Staged, Store, StoreError, StoreResult, StoredDocuments,
+    StoredMatches, StoredPlayer, Wanted, WriterStats, YearlyStats,
 };
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
@@ -496,10 +496,10 @@ impl Store for PostgresStore {
         let ids = data::id_texts(ids);
         let rows: Vec<DocumentTuple> = read!(self.readers, conn => {
             let documents = upkeep_statements::Documents {
-                a: ids.clone(),
-                b: ids.clone(),
-                c: ids.clone(),
-                d: ids.clone(),
+                matches: ids.clone(),
+                seats: ids.clone(),
+                timelines: ids.clone(),
+                payloads: ids.clone(),
             };
             documents.load(conn).await
         });
@@ -510,15 +510,22 @@ impl Store for PostgresStore {
         let year = i32::from(year);
         let rows: Vec<String> = read!(self.readers, conn =>
             upkeep_statements::MatchesOf { player, year }.load(conn).await);
-        Ok(ids_from(rows))
+        Ok(ids_from(&rows))
     }
 
     async fn matches_after(&self, id: &str, limit: usize) -> StoreResult<Vec<MatchId>> {
-        let n = i64::try_from(limit).unwrap_or(i64::MAX);
-        let (a, b, m, l) = (id, id, n, n);
-        let rows: Vec<String> = read!(self.readers, conn =>
-            upkeep_statements::MatchesAfter { a, n, b, m, l }.load(conn).await);
-        Ok(ids_from(rows))
+        let max = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows: Vec<String> = read!(self.readers, conn => {
+            let after = upkeep_statements::MatchesAfter {
+                stored_after: id,
+                stored_max: max,
+                packed_after: id,
+                packed_max: max,
+                max,
+            };
+            after.load(conn).await
+        });
+        Ok(ids_from(&rows))
     }
 
     async fn false_statistics(&self, players: &[i64]) -> StoreResult<Vec<i64>> {
@@ -559,9 +566,8 @@ impl Store for PostgresStore {
 
     async fn leftovers(&self, before: Timestamp) -> StoreResult<Leftovers> {
         let at = before.as_millis();
-        let (a, b, c, d, e, f, g) = (at, at, at, at, at, at, at);
         let row: LeftoversTuple = read!(self.readers, conn =>
-            upkeep_statements::Leftovers { a, b, c, d, e, f, g }.get_result(conn).await);
+            upkeep_statements::Leftovers { matches: at, seats: at, timelines: at, payloads: at, bytes: at, jobs: at, engines: at }.get_result(conn).await);
         Ok(leftovers_from(row))
     }
 

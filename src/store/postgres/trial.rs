@@ -26,8 +26,15 @@ impl PostgresStore {
     /// Drops a database that `make_trial` made; `settings`: what it was given.
     pub async fn drop_trial(settings: &Settings, trial: &Settings) -> StoreResult<()> {
         let name = trial.address.database();
-        assert!(name.starts_with("riftsync_bench_"), "only what was made for a trial");
-        run(settings, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
+        assert!(
+            name.starts_with("riftsync_bench_"),
+            "only what was made for a trial"
+        );
+        run(
+            settings,
+            format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+        )
+        .await
     }
 
     /// How commits are kept, for the reader of a measurement.

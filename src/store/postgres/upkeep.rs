@@ -148,7 +148,10 @@ impl Transaction<'_> {
         // A puuid of another key may be gone since its player became one row with others.
         let mut sat = BTreeMap::new();
         for (seat, puuid) in puuids {
-            let player = before.iter().find(|row| row.0 == seat).and_then(|row| row.2);
+            let player = before
+                .iter()
+                .find(|row| row.0 == seat)
+                .and_then(|row| row.2);
             if let Some(player) = player
                 && !known.iter().any(|(known, ..)| known == puuid)
             {
@@ -164,7 +167,8 @@ impl Transaction<'_> {
             .map(|row| row.1)
             .chain(players.into_values())
             .collect();
-        self.recompute_players(concerned.into_iter().collect()).await
+        self.recompute_players(concerned.into_iter().collect())
+            .await
     }
 
     async fn cleaned_of(&mut self, players: Vec<i64>) -> Result<Vec<YearTuple>, Fault> {
@@ -200,7 +204,9 @@ impl Transaction<'_> {
 
     async fn add_cleaned(&mut self, mut more: Tallies) -> Result<(), Fault> {
         let players: BTreeSet<i64> = more.keys().map(|place| place.0).collect();
-        for (player, year, platform, tally) in self.cleaned_of(players.into_iter().collect()).await? {
+        for (player, year, platform, tally) in
+            self.cleaned_of(players.into_iter().collect()).await?
+        {
             if let Some(sum) = more.get_mut(&(player, year, platform)) {
                 sum.merge(&tally_from(tally)?);
             }
@@ -254,7 +260,8 @@ impl Transaction<'_> {
         payloads.execute(&mut self.conn).await?;
         sql::DropSeats { ids }.execute(&mut self.conn).await?;
         if cleanup.adjust_stats {
-            self.recompute_players(players.into_iter().collect()).await?;
+            self.recompute_players(players.into_iter().collect())
+                .await?;
         } else {
             self.add_cleaned(add_up(games, Vec::new())?).await?;
         }

@@ -53,7 +53,12 @@ impl Transaction<'_> {
         }
     }
 
-    pub(super) fn store_payload(&mut self, kind: PayloadKind, id: &str, payload: &Payload) -> StoreResult<()> {
+    pub(super) fn store_payload(
+        &mut self,
+        kind: PayloadKind,
+        id: &str,
+        payload: &Payload,
+    ) -> StoreResult<()> {
         sql::InsertPayload {
             kind: kind.as_str(),
             id,
@@ -112,7 +117,11 @@ impl Transaction<'_> {
     }
 
     /// Whether the match was new.
-    pub(super) fn insert_match(&mut self, record: &MatchRecord, stored_at: Timestamp) -> StoreResult<bool> {
+    pub(super) fn insert_match(
+        &mut self,
+        record: &MatchRecord,
+        stored_at: Timestamp,
+    ) -> StoreResult<bool> {
         let inserted = sql::InsertMatch {
             id: &record.id.to_string(),
             platform: record.id.platform().as_str(),

@@ -30,18 +30,19 @@ use self::reader::Readers;
 use self::transaction::Transaction;
 use self::writer::{Command, Counters};
 use super::rows::{
-    CensusTuple, CountTuple, EngineTuple, JobTuple, PlayerTuple, TallyTuple,
-    census_from, counts_from, engine_from, job_from, lease_from, payload_from, player_from,
-    recomputed_from, stored_from, tallies_from, to_json,
+    CensusTuple, CountTuple, EngineTuple, JobTuple, PlayerTuple, TallyTuple, census_from,
+    counts_from, engine_from, job_from, lease_from, payload_from, player_from, recomputed_from,
+    stored_from, tallies_from, to_json,
 };
 use super::upkeep::{
     DocumentTuple, LeftoversTuple, PlayersGame, StatsTuple, Tallies, YearTuple, add_up, differing,
     documents_from, ids_from, job_keys, leftovers_from,
 };
 use super::{
-    Batch, Beat, BudgetSeat, Cancelled, Census, Cleanup, Completion, Leftovers, Repair, StoredDocuments, EngineInfo, EngineRow, Enqueued,
-    Fenced, Hints, JobFilter, Migrations, OpenCount, Rescued, Retried, Staged, Store, StoreError,
-    StoreResult, StoredMatches, StoredPlayer, Wanted, WriterStats, YearlyStats,
+    Batch, Beat, BudgetSeat, Cancelled, Census, Cleanup, Completion, EngineInfo, EngineRow,
+    Enqueued, Fenced, Hints, JobFilter, Leftovers, Migrations, OpenCount, Repair, Rescued, Retried,
+    Staged, Store, StoreError, StoreResult, StoredDocuments, StoredMatches, StoredPlayer, Wanted,
+    WriterStats, YearlyStats,
 };
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
@@ -438,10 +439,14 @@ impl Store for SqliteStore {
     async fn documents(&self, ids: &[MatchId]) -> StoreResult<Vec<StoredDocuments>> {
         let list = &to_json(&ids)?;
         let mut reader = self.readers.borrow().await?;
-        let (a, b, c, d) = (list, list, list, list);
-        let rows: Vec<DocumentTuple> = upkeep_statements::Documents { a, b, c, d }
-            .load(reader.conn())
-            .await?;
+        let rows: Vec<DocumentTuple> = upkeep_statements::Documents {
+            matches: list,
+            seats: list,
+            timelines: list,
+            payloads: list,
+        }
+        .load(reader.conn())
+        .await?;
         documents_from(rows)
     }
 
@@ -451,17 +456,21 @@ impl Store for SqliteStore {
         let rows: Vec<String> = upkeep_statements::MatchesOf { player, year }
             .load(reader.conn())
             .await?;
-        Ok(ids_from(rows))
+        Ok(ids_from(&rows))
     }
 
     async fn matches_after(&self, id: &str, limit: usize) -> StoreResult<Vec<MatchId>> {
         let mut reader = self.readers.borrow().await?;
-        let n = i64::try_from(limit).unwrap_or(i64::MAX);
-        let (a, b, m, l) = (id, id, n, n);
-        let rows: Vec<String> = upkeep_statements::MatchesAfter { a, n, b, m, l }
-            .load(reader.conn())
-            .await?;
-        Ok(ids_from(rows))
+        let max = i64::try_from(limit).unwrap_or(i64::MAX);
+        let after = upkeep_statements::MatchesAfter {
+            stored_after: id,
+            stored_max: max,
+            packed_after: id,
+            packed_max: max,
+            max,
+        };
+        let rows: Vec<String> = after.load(reader.conn()).await?;
+        Ok(ids_from(&rows))
     }
 
     async fn false_statistics(&self, players: &[i64]) -> StoreResult<Vec<i64>> {
@@ -506,11 +515,18 @@ impl Store for SqliteStore {
 
     async fn leftovers(&self, before: Timestamp) -> StoreResult<Leftovers> {
         let at = before.as_millis();
-        let (a, b, c, d, e, f, g) = (at, at, at, at, at, at, at);
         let mut reader = self.readers.borrow().await?;
-        let row: LeftoversTuple = upkeep_statements::Leftovers { a, b, c, d, e, f, g }
-            .get_result(reader.conn())
-            .await?;
+        let row: LeftoversTuple = upkeep_statements::Leftovers {
+            matches: at,
+            seats: at,
+            timelines: at,
+            payloads: at,
+            bytes: at,
+            jobs: at,
+            engines: at,
+        }
+        .get_result(reader.conn())
+        .await?;
         Ok(leftovers_from(row))
     }
 

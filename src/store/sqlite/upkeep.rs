@@ -9,9 +9,9 @@ use diesel::prelude::*;
 use super::data_statements;
 use super::transaction::Transaction;
 use super::upkeep_statements as sql;
+use crate::model::Timestamp;
 use crate::model::records::{MatchRecord, Payload, PayloadKind};
 use crate::model::statistics::YearlyTally;
-use crate::model::Timestamp;
 use crate::store::rows::{tally_from, to_json};
 use crate::store::upkeep::{PlayersGame, Tallies, YearTuple, add_up};
 use crate::store::{Cleanup, Repair, StoreResult};
@@ -89,12 +89,12 @@ impl Transaction<'_> {
                         .optional()?;
                     // A puuid of another key may be gone since its player became one row with others.
                     let sat = before.iter().find(|row| row.0 == seat.participant_id);
-                    match (known, sat.and_then(|row| row.2)) {
-                        (None, Some(player)) => Some(player),
-                        _ => {
-                            let platform = record.id.platform();
-                            Some(self.seen_player(seen, platform, fingerprint, record.game_end, now)?)
-                        }
+                    let stays = sat.and_then(|row| row.2).filter(|_| known.is_none());
+                    if stays.is_some() {
+                        stays
+                    } else {
+                        let platform = record.id.platform();
+                        Some(self.seen_player(seen, platform, fingerprint, record.game_end, now)?)
                     }
                 }
             };

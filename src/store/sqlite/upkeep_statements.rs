@@ -7,7 +7,7 @@ use crate::store::upkeep::{DocumentRow, PlayersGameRow, StatsRow, YearRow};
 
 statement! {
     /// All of some matches in one statement: at one moment.
-    Documents<'a> { a: &'a str => Text, b: &'a str => Text, c: &'a str => Text, d: &'a str => Text } -> DocumentRow =
+    Documents<'a> { matches: &'a str => Text, seats: &'a str => Text, timelines: &'a str => Text, payloads: &'a str => Text } -> DocumentRow =
     "SELECT 0, m.match_id, json_array(m.platform, data_version, game_creation, game_start, game_end, game_duration_s, queue_id, map_id,
         game_mode, game_type, game_version, end_of_game_result, year, is_remake), 0, NULL, NULL
      FROM matches m WHERE m.match_id IN (SELECT value FROM json_each(?))
@@ -30,7 +30,10 @@ statement! {
 }
 
 statement! {
-    MatchesAfter<'a> { a: &'a str => Text, n: i64 => BigInt, b: &'a str => Text, m: i64 => BigInt, l: i64 => BigInt } -> Text =
+    MatchesAfter<'a> {
+        stored_after: &'a str => Text, stored_max: i64 => BigInt, packed_after: &'a str => Text, packed_max: i64 => BigInt,
+        max: i64 => BigInt,
+    } -> Text =
     "SELECT match_id FROM (SELECT match_id FROM (SELECT match_id FROM matches WHERE match_id > ? ORDER BY match_id LIMIT ?) AS stored
      UNION SELECT match_id FROM (SELECT match_id FROM payloads WHERE match_id > ? ORDER BY match_id LIMIT ?) AS packed) AS ids
      ORDER BY match_id LIMIT ?";
@@ -167,8 +170,10 @@ statement! {
 }
 
 statement! {
-    Leftovers { a: i64 => BigInt, b: i64 => BigInt, c: i64 => BigInt, d: i64 => BigInt, e: i64 => BigInt, f: i64 => BigInt, g: i64 => BigInt }
-        -> (BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt) =
+    Leftovers {
+        matches: i64 => BigInt, seats: i64 => BigInt, timelines: i64 => BigInt, payloads: i64 => BigInt, bytes: i64 => BigInt,
+        jobs: i64 => BigInt, engines: i64 => BigInt,
+    } -> (BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt) =
     "SELECT (SELECT count(*) FROM matches WHERE stored_at < ?),
         (SELECT count(*) FROM matches m JOIN match_participants p ON p.match_id = m.match_id WHERE m.stored_at < ?),
         (SELECT count(*) FROM matches m JOIN match_timelines t ON t.match_id = m.match_id WHERE m.stored_at < ?),
