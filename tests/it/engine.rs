@@ -12,7 +12,7 @@ use riftsync::model::{
     Failure, JobId, JobRecord, JobState, NewJob, Outcome, RetryPolicy, Timestamp,
 };
 use riftsync::store::postgres::PostgresStore;
-use riftsync::store::{Cancelled, Fenced, Store, Wanted};
+use riftsync::store::{Cancelled, EngineInfo, Fenced, Store, Wanted};
 use serde_json::json;
 
 use crate::place::on_each_store;
@@ -411,8 +411,15 @@ async fn an_engine_that_was_taken_for_dead_drops_what_it_lost_and_does_the_rest(
     while runs.load(Ordering::Relaxed) < 4 || store.held(engine.id()).await.unwrap().len() < 8 {
         tokio::task::yield_now().await;
     }
+    let another = EngineInfo {
+        id: "another".to_owned(),
+        pid: 1,
+        host: "elsewhere".to_owned(),
+        version: "1",
+    };
+    store.beat(&another).await.unwrap();
     // What another engine does to one that it takes for dead, in the middle of its life.
-    scratch.run("UPDATE engines SET heartbeat_at = heartbeat_at - 20000");
+    scratch.run("UPDATE engines SET heartbeat_at = heartbeat_at - 20000 WHERE id <> 'another'");
     assert_eq!(
         store
             .rescue("another", Timestamp::now())

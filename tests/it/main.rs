@@ -7,6 +7,7 @@ mod cut;
 mod data;
 mod engine;
 mod examples;
+mod fleet;
 mod on_postgres;
 mod place;
 mod postgres;

@@ -1,15 +1,16 @@
 //! The life of attempts but their ends: claimed, under way, handed back or rescued.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel_async::RunQueryDsl;
 
 use super::command::{Claim, Progress, Release};
 use super::fault::Fault;
 use super::job_statements as sql;
+use super::positions::Place;
 use super::settle::End;
-use super::transaction::Transaction;
+use super::transaction::{Transaction, Walk};
 use crate::model::attempt::{self, cancelled_on_request};
 use crate::model::{ClaimedJob, JobId, Lease, Outcome, Priority, Timestamp};
 use crate::store::rows::{to_i32, to_u32};
@@ -51,17 +52,35 @@ impl Transaction<'_> {
             limit -= i64::try_from(rows.len()).unwrap_or(0);
         }
         if limit > 0 {
+            let (start, began) = (self.start(&claim.queue), Instant::now());
+            let priorities = 0..claim.before.min(Priority::LAST.get() + 1);
             let others: Vec<ClaimRow> = sql::ClaimJobs {
+                priorities: priorities.clone().map(i32::from).collect(),
+                turns: priorities.clone().map(|at| start.at(at.into()).0).collect(),
+                ids: priorities.map(|at| start.at(at.into()).1).collect(),
                 queue: &claim.queue,
-                before: i32::from(claim.before),
                 closed: &claim.closed,
                 limit,
+                of_all: limit,
                 token,
                 engine: &claim.engine,
                 now: claim.now.as_millis(),
             }
             .load(&mut self.conn)
             .await?;
+            // One that passed over closed lanes left jobs behind it.
+            let passed_over = !claim.closed.is_empty();
+            self.after.claims.push(Walk {
+                queue: claim.queue.clone(),
+                start,
+                last: if passed_over {
+                    Vec::new()
+                } else {
+                    last_of(&others)
+                },
+                began,
+                took: began.elapsed(),
+            });
             rows.extend(others);
         }
         self.after.wrote |= !rows.is_empty();
@@ -312,6 +331,19 @@ impl Transaction<'_> {
 
 pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The last place among rows of each priority.
+fn last_of(rows: &[ClaimRow]) -> Vec<(usize, Place)> {
+    let mut last: Vec<(usize, Place)> = Vec::new();
+    for ((id, _, _, turn), (.., priority, _, _)) in rows {
+        let (priority, place) = (usize::try_from(*priority).unwrap_or(0), (*turn, *id));
+        match last.iter_mut().find(|one| one.0 == priority) {
+            Some((_, there)) => *there = (*there).max(place),
+            None => last.push((priority, place)),
+        }
+    }
+    last
 }
 
 fn claimed(row: ClaimRow) -> ClaimedJob {

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::connect::{Link, Purpose, STATEMENT_TIMEOUT};
 use super::job_statements as sql;
+use super::positions::Positions;
 use super::transaction::Consequences;
 use super::writer::Shared;
 use crate::store::Hints;
@@ -81,7 +82,7 @@ impl Bell {
         (words.len() > self.me.len()).then_some(words)
     }
 
-    fn hear(&self, words: &str, hints: &Hints) {
+    fn hear(&self, words: &str, hints: &Hints, positions: &Positions) {
         let mut words = words.split(' ');
         if words.next() == Some(&self.me) {
             return;
@@ -91,7 +92,10 @@ impl Bell {
                 SCHEDULE => hints.schedule().notify_one(),
                 CANCELS => hints.cancels().notify_one(),
                 // Only queues that somebody here has: the words are not trusted.
-                queue => hints.notify_if_known(queue),
+                queue => {
+                    positions.heard(queue);
+                    hints.notify_if_known(queue);
+                }
             }
         }
     }
@@ -116,7 +120,8 @@ async fn ring_and_listen(shared: &Arc<Shared>) -> Result<(), String> {
     let hearer = shared.clone();
     let hear = move |told: tokio_postgres::Notification| {
         if told.channel() == "riftsync" {
-            hearer.bell.hear(told.payload(), &hearer.hints);
+            let (hints, positions) = (&hearer.hints, &hearer.positions);
+            hearer.bell.hear(told.payload(), hints, positions);
         }
     };
     let link = Link::connect_and_hear(&shared.settings, Purpose::Read, hear).await;
@@ -144,7 +149,7 @@ mod tests {
     #[test]
     fn what_one_rings_another_hears_once_and_itself_never() {
         let (one, other) = (Bell::new(), Bell::new());
-        let hints = Hints::default();
+        let (hints, positions) = (Hints::default(), Positions::default());
         let q = hints.queue("q");
         assert_eq!(one.take(), None);
         let after = Consequences {
@@ -156,9 +161,9 @@ mod tests {
         one.ring(&after);
         let words = one.take().unwrap();
         assert_eq!(one.take(), None, "told once");
-        one.hear(&words, &hints);
+        one.hear(&words, &hints, &positions);
         assert!(q.notified().now_or_never().is_none());
-        other.hear(&words, &hints);
+        other.hear(&words, &hints, &positions);
         assert!(q.notified().now_or_never().is_some());
         assert!(hints.cancels().notified().now_or_never().is_some());
         assert!(hints.schedule().notified().now_or_never().is_none());

@@ -52,12 +52,16 @@ statement! {
 }
 
 statement! {
-    /// The turns of the first jobs that wait in queues at priorities.
-    NextTurns<'a> { queues: Vec<&'a str> => Array<Text>, priorities: Vec<i32> => Array<Integer> } -> (Text, Integer, Opt<BigInt>) =
+    /// The turns of the first jobs that wait in queues at priorities, none of them before a place.
+    NextTurns<'a> {
+        queues: Vec<&'a str> => Array<Text>, priorities: Vec<i32> => Array<Integer>, turns: Vec<i64> => Array<BigInt>,
+        ids: Vec<i64> => Array<BigInt>,
+    } -> (Text, Integer, Opt<BigInt>) =
     "SELECT place.queue, place.priority,
-            (SELECT turn FROM jobs WHERE jobs.queue = place.queue AND jobs.priority = place.priority
-                 AND state = 'available' AND crash_count = 0 ORDER BY turn LIMIT 1)
-     FROM unnest(?, ?) AS place (queue, priority)";
+            (SELECT jobs.turn FROM jobs WHERE jobs.queue = place.queue AND jobs.priority = place.priority
+                 AND (jobs.turn, jobs.id) >= (place.turn, place.id)
+                 AND state = 'available' AND crash_count = 0 ORDER BY jobs.turn, jobs.id LIMIT 1)
+     FROM unnest(?, ?, ?, ?) AS place (queue, priority, turn, id)";
 }
 
 statement! {
@@ -131,11 +135,9 @@ pub(super) type ClaimRow = (
 macro_rules! claim {
     ($picked:literal) => {
         concat!(
-            "WITH picked AS MATERIALIZED (SELECT id FROM jobs WHERE queue = ? AND state = 'available'
-                 AND priority < ? AND lane <> ALL (?) ",
+            "WITH picked AS MATERIALIZED (",
             $picked,
-            " FOR UPDATE SKIP LOCKED)
-             UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = ? # picked.id, engine_id = ?,
+            ") UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = ? # picked.id, engine_id = ?,
                     started_at = coalesce(started_at, ?)
              FROM picked WHERE jobs.id = picked.id
              RETURNING jobs.id, lease_token, CASE WHEN flow = 0 THEN jobs.id ELSE flow END, turn,
@@ -149,15 +151,24 @@ statement! {
         queue: &'a str => Text, before: i32 => Integer, closed: &'a [String] => Array<Text>,
         token: i64 => BigInt, engine: &'a str => Text, now: i64 => BigInt,
     } -> ClaimRow = claim!(
-        "AND crash_count > 0 AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND crash_count > 0)
-         ORDER BY priority, turn, id LIMIT 1");
+        "SELECT id FROM jobs WHERE queue = ? AND state = 'available' AND priority < ? AND lane <> ALL (?)
+             AND crash_count > 0 AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND crash_count > 0)
+         ORDER BY priority, turn, id LIMIT 1 FOR UPDATE SKIP LOCKED");
 }
 
 statement! {
+    /// From a place on in each priority, the most urgent first; it ends as soon as there are enough.
     ClaimJobs<'a> {
-        queue: &'a str => Text, before: i32 => Integer, closed: &'a [String] => Array<Text>, limit: i64 => BigInt,
+        priorities: Vec<i32> => Array<Integer>, turns: Vec<i64> => Array<BigInt>, ids: Vec<i64> => Array<BigInt>,
+        queue: &'a str => Text, closed: &'a [String] => Array<Text>, limit: i64 => BigInt, of_all: i64 => BigInt,
         token: i64 => BigInt, engine: &'a str => Text, now: i64 => BigInt,
-    } -> ClaimRow = claim!("AND crash_count = 0 ORDER BY priority, turn, id LIMIT ?");
+    } -> ClaimRow = claim!(
+        "SELECT job.id FROM unnest(?, ?, ?) AS start (priority, turn, id),
+             LATERAL (SELECT jobs.id FROM jobs
+                      WHERE queue = ? AND jobs.priority = start.priority AND (jobs.turn, jobs.id) >= (start.turn, start.id)
+                            AND state = 'available' AND crash_count = 0 AND lane <> ALL (?)
+                      ORDER BY jobs.turn, jobs.id LIMIT ? FOR UPDATE SKIP LOCKED) AS job
+         LIMIT ?");
 }
 
 statement! {

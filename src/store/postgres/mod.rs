@@ -21,6 +21,7 @@ mod job_statements;
 mod marks;
 mod migrate;
 mod players;
+mod positions;
 mod reader;
 mod relations;
 mod settle;

@@ -32,6 +32,7 @@ use super::connect::{Link, Purpose, STATEMENT_TIMEOUT, begin};
 use super::fault::Fault;
 use super::group;
 use super::marks::{self, Marks};
+use super::positions::Positions;
 use super::transaction::{Consequences, Transaction};
 use crate::model::histogram::Histogram;
 use crate::store::{Hints, StoreError, StoreResult, WriterStats};
@@ -61,6 +62,7 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) hints: Hints,
     pub(super) bell: Bell,
+    pub(super) positions: Positions,
     pub(super) counters: Counters,
     /// The reason why a writer died; `None` while all live.
     pub(super) death: watch::Sender<Option<String>>,
@@ -98,6 +100,7 @@ impl Shared {
             settings,
             hints: Hints::default(),
             bell: Bell::new(),
+            positions: Positions::default(),
             counters: Counters::default(),
             death: watch::Sender::new(None),
             closing: AtomicBool::new(false),
@@ -278,7 +281,7 @@ impl Writer {
     async fn attempt(&mut self, commands: &mut [Command]) -> Result<Consequences, Failed> {
         let (mark, old) = (self.marks.next(), self.marks.old());
         let link = self.link.as_mut().expect("connected before a run");
-        let run = run(link, &self.shared.settings, commands, old.clone());
+        let run = run(link, &self.shared, commands, old.clone());
         let outcome = timeout(GROUP_TIMEOUT, run).await;
         let after = match outcome {
             Ok(Ok(after)) => after,
@@ -390,6 +393,16 @@ impl Writer {
             .commands
             .fetch_add(commands as u64, Ordering::Relaxed);
         counters.stale.fetch_add(after.stale, Ordering::Relaxed);
+        let positions = &self.shared.positions;
+        for claim in &after.claims {
+            claim.note(positions);
+        }
+        for ((queue, priority), place) in &after.came {
+            positions.came(queue, *priority, *place);
+        }
+        for queue in &after.returned {
+            positions.forget(queue);
+        }
         let hints = &self.shared.hints;
         for queue in &after.ready {
             hints.notify(queue);
@@ -416,12 +429,12 @@ impl Writer {
 /// Runs the commands in a new transaction, which stays open.
 async fn run(
     link: &mut Link,
-    settings: &Settings,
+    shared: &Shared,
     commands: &mut [Command],
     old_marks: Option<Range<i64>>,
 ) -> Result<Consequences, Fault> {
-    link.conn.batch_execute(begin(settings)).await?;
-    let mut tx = Transaction::new(&link.conn);
+    link.conn.batch_execute(begin(&shared.settings)).await?;
+    let mut tx = Transaction::new(&link.conn, &shared.positions);
     group::run(&mut tx, commands).await?;
     if let Some(old) = old_marks.filter(|_| tx.after.wrote) {
         marks::take_away(tx.conn, old).await?;
