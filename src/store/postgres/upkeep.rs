@@ -10,12 +10,13 @@ use std::time::Duration;
 use diesel::result::OptionalExtension;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
+use super::PostgresStore;
 use super::connect::{Link, Purpose};
 use super::data_statements;
 use super::fault::Fault;
 use super::transaction::Transaction;
 use super::upkeep_statements as sql;
-use super::{PostgresStore, Settings};
+use super::writer::Shared;
 use crate::model::Timestamp;
 use crate::model::records::{MatchRecord, Payload};
 use crate::model::statistics::YearlyTally;
@@ -37,12 +38,12 @@ pub(super) enum Upkeep {
 
 impl PostgresStore {
     pub(super) async fn upkeep(&self, upkeep: Upkeep) -> StoreResult<u64> {
-        let settings = self.shared.settings.clone();
+        let shared = self.shared.clone();
         let work = self.handle()?.spawn(async move {
             let mut tries = 0;
             loop {
                 tries += 1;
-                match once(&settings, &upkeep).await {
+                match once(&shared, &upkeep).await {
                     Ok(done) => return Ok(done),
                     Err(Fault::Command(error)) => return Err(error),
                     Err(fault) if tries == TRIES => return Err(fault.into_error()),
@@ -54,13 +55,13 @@ impl PostgresStore {
     }
 }
 
-async fn once(settings: &Settings, upkeep: &Upkeep) -> Result<u64, Fault> {
-    let link = Link::connect(settings, Purpose::Read)
+async fn once(shared: &Shared, upkeep: &Upkeep) -> Result<u64, Fault> {
+    let link = Link::connect(&shared.settings, Purpose::Read)
         .await
         .map_err(|error| Fault::Lost(error.cause))?;
     let mut conn: &AsyncPgConnection = &link.conn;
     conn.batch_execute("BEGIN").await?;
-    let mut tx = Transaction::new(conn);
+    let mut tx = Transaction::new(conn, &shared.positions);
     let _locked: i32 = data_statements::UnitePlayers {}
         .get_result(&mut tx.conn)
         .await?;
