@@ -3,6 +3,7 @@
 mod forecast;
 mod serve;
 mod service;
+mod upkeep;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ use crate::cli::{
 use crate::cli::{pages, remote};
 use crate::config::{self, Config, Profile};
 use crate::control::{self, TimeLeft};
-use crate::engine::{Engine, EngineConfig};
+use crate::engine::{Engine, EngineConfig, Registry};
 use crate::gate::{Gate, KeySource, KeyState};
 use crate::metrics::process::{cpu_time, resident_peak_bytes};
 use crate::metrics::{LogFiles, Metrics};
@@ -40,8 +41,8 @@ use crate::simulator::{
 use crate::store::{Location, Store};
 use crate::supervision::watch_panics;
 use crate::tasks::{
-    self, MatchSync, Pacing, PlayerReport, PlayerSync, PlayerSyncArgs, Policies, TimelineSync,
-    job_document,
+    self, MatchSync, Pacing, PlayerReport, PlayerSync, PlayerSyncArgs, Policies, Recover,
+    TimelineSync, job_document,
 };
 
 /// How often a followed job is looked at.
@@ -88,6 +89,9 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             Verb::Serve(args) => serve::serve(&cli.global, &config, &args).await,
             // Done above.
             Verb::Completions { .. } | Verb::Man { .. } => Ok(()),
+            Verb::Recover(args) => upkeep::recover(&cli.global, &config, args).await,
+            Verb::Cleanup(args) => upkeep::cleanup(&cli.global, &config, args).await,
+            Verb::Replay(args) => upkeep::replay(&cli.global, &config, args).await,
             Verb::Simulate(args) => simulate(&args).await,
             Verb::Job(args) => remote::job(&reach(&cli.global, &config)?, args.what).await,
             Verb::Queue(args) => remote::queue(&reach(&cli.global, &config)?, args.what).await,
@@ -139,7 +143,7 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
         None => (required_key(false)?, config.riot.base_url.clone()),
     };
     let database = locate(global, config, args.simulate)?;
-    let running = Running::start(config, &database, key, &base, None).await?;
+    let running = Running::start(config, &database, key, &base, None, None).await?;
     let outcome = running.sync_and_follow(&order).await;
     let stopped = running.stop().await;
     let (job, time_left) = outcome?;
@@ -303,6 +307,7 @@ struct Running {
     gate: Gate,
     forecast: Forecast,
     policies: Policies,
+    registry: Arc<Registry>,
 }
 
 impl Running {
@@ -312,6 +317,7 @@ impl Running {
         (key, source): (String, KeySource),
         base: &str,
         control: Option<&serve::Control>,
+        only: Option<&str>,
     ) -> Result<Self, CliError> {
         let key = ApiKey::new(&key).map_err(|why| {
             CliError::Usage(format!(
@@ -343,6 +349,7 @@ impl Running {
         let policies = policies(config);
         let registry = Arc::new(tasks::registry(&gate.api, policies));
         let mut queues = tasks::queues();
+        queues.retain(|queue| only.is_none_or(|only| queue.name == only));
         for queue in &mut queues {
             if let Some(settings) = config.queues.get(queue.name) {
                 queue.slots = settings.slots;
@@ -366,7 +373,7 @@ impl Running {
         let engine = Engine::start(
             engine_config,
             store.clone(),
-            registry,
+            registry.clone(),
             services,
             metrics.clone(),
         )
@@ -382,6 +389,7 @@ impl Running {
             gate,
             forecast,
             policies,
+            registry,
         })
     }
 
@@ -505,6 +513,8 @@ fn policies(config: &Config) -> Policies {
         player: of(PlayerSync::KIND, default.player),
         matches: of(MatchSync::KIND, default.matches),
         timelines: of(TimelineSync::KIND, default.timelines),
+        recovery: of(Recover::KIND, default.recovery),
+        maintenance: of("cleanup_old_data", default.maintenance),
     }
 }
 
@@ -649,7 +659,7 @@ async fn run_pipeline(
     "none".clone_into(&mut config.metrics.log);
     let key = (SIMULATED_KEY.to_owned(), KeySource::default());
     let (base, location) = (simulator.base_url(), place.location());
-    let running = Running::start(&config, &location, key, base, None).await?;
+    let running = Running::start(&config, &location, key, base, None, None).await?;
     let (now, store) = (Timestamp::now(), running.store.clone());
     let (before, cpu, begun) = (store.writer_stats(), cpu_time(), Instant::now());
     let year = Year::new(now.year().unwrap_or(Year::FIRST), now)?;

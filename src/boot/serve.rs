@@ -36,7 +36,7 @@ pub(super) async fn serve(
     let control = Control::open(&super::socket_path(global, config, &database), metrics)?;
     let key = required_key(true)?;
     let base = &config.riot.base_url;
-    let running = Running::start(config, &database, key, base, Some(&control)).await?;
+    let running = Running::start(config, &database, key, base, Some(&control), None).await?;
     let open = running.store.open_jobs().await?;
     say_ready(global, &running, &control, &database);
     tracing::info!(

@@ -8,6 +8,7 @@ pub mod remote;
 pub mod stats;
 pub mod terminal;
 pub mod top;
+pub mod upkeep;
 pub mod weather;
 
 use std::net::SocketAddr;
@@ -54,6 +55,12 @@ pub struct Global {
 pub enum Verb {
     /// Bring a player's year into the database; fetches only what is not there
     Sync(SyncArgs),
+    /// Find what of players is missing, failed or damaged, and fetch and mend only that
+    Recover(RecoverArgs),
+    /// Delete matches that were stored long ago, with everything that hangs on them
+    Cleanup(CleanupArgs),
+    /// Rebuild rows and statistics from the stored documents, without a call
+    Replay(ReplayArgs),
     /// Show a player's yearly statistics
     Stats(StatsArgs),
     /// Run the engine on what is queued until it is stopped
@@ -349,6 +356,51 @@ pub struct WorldArgs {
     /// The simulated key's limits, calls:seconds, or "none"
     #[arg(long, default_value = "500:10,30000:600", value_name = "LIMITS")]
     pub limits: String,
+}
+
+#[derive(Debug, Args)]
+pub struct RecoverArgs {
+    /// Players, as "Name#TAG"
+    #[arg(required_unless_present = "all")]
+    pub riot_ids: Vec<String>,
+    /// Every player that was synced by name, the longest ago first
+    #[arg(long, conflicts_with = "riot_ids")]
+    pub all: bool,
+    /// The server the players play on: kr, euw1, na1, ...
+    #[arg(long)]
+    pub platform: Option<String>,
+    /// The calendar year (UTC), or years as 2024..2026; this year unless told
+    #[arg(long)]
+    pub year: Option<String>,
+    /// Leave the timelines out
+    #[arg(long)]
+    pub no_timelines: bool,
+    /// Only tell what is missing, the calls it takes, and how long
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Re-read what is stored, and mend what is not as it should be
+    #[arg(long)]
+    pub verify: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CleanupArgs {
+    /// Matches that were stored longer ago
+    #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=366_000))]
+    pub days: u32,
+    /// Only tell how many rows and bytes would go
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Take the matches out of the statistics too; else these keep what they counted
+    #[arg(long)]
+    pub adjust_stats: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Only tell how many rows would change
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

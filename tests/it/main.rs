@@ -18,4 +18,5 @@ mod scratch;
 mod setup;
 mod sqlite;
 mod store;
+mod upkeep;
 mod weather;

@@ -45,20 +45,7 @@ pub async fn sync(
         left = time_left(&mut engine, id).await?;
         job["eta_s"] = json!(left.map(|left| left.as_secs()));
     }
-    if reach.json {
-        crate::outln!("{job}");
-    }
-    if job["success"] != true {
-        let error = &job["error"];
-        let mut why = match &error["message"] {
-            Value::Null => format!("job {id} is {}", text(&job["state"])),
-            message => text(message),
-        };
-        if let Value::String(remedy) = &error["remedy"] {
-            why = format!("{why}; {remedy}");
-        }
-        return Err(CliError::JobFailed(why));
-    }
+    succeeded(reach, id, &job)?;
     let report = report_of(&job);
     if order.dry_run {
         if !reach.json {
@@ -76,6 +63,47 @@ pub async fn sync(
         }
     }
     Ok(())
+}
+
+/// Shows a job that has ended; an error if it failed.
+fn succeeded(reach: &Reach, id: JobId, job: &Value) -> Result<(), CliError> {
+    if reach.json {
+        crate::outln!("{job}");
+    }
+    if job["success"] == true {
+        return Ok(());
+    }
+    let error = &job["error"];
+    let mut why = match &error["message"] {
+        Value::Null => format!("job {id} is {}", text(&job["state"])),
+        message => text(message),
+    };
+    if let Value::String(remedy) = &error["remedy"] {
+        why = format!("{why}; {remedy}");
+    }
+    Err(CliError::JobFailed(why))
+}
+
+/// Runs a job in the engine and waits for its end; returns its document, how long it took, and the calls.
+pub async fn run(
+    reach: &Reach,
+    engine: &mut Client,
+    kind: &str,
+    args: Value,
+    title: &str,
+) -> Result<(Value, Duration, u64), CliError> {
+    let submit = json!({ "kind": kind, "args": args, "priority": Priority::INTERACTIVE });
+    let submitted = engine.call("job.submit", submit).await?;
+    let id = JobId(submitted["job_id"].as_i64().unwrap_or(0));
+    let mut bars = Follow::new(title);
+    let followed = tokio::select! {
+        followed = follow(engine, id, &mut bars) => followed,
+        () = terminal::stop_signal() => Err(CliError::Detached(id)),
+    };
+    let took = bars.clear();
+    let (job, calls) = followed?;
+    succeeded(reach, id, &job)?;
+    Ok((job, took, calls))
 }
 
 /// The job when it has ended, and how many calls the engine made meanwhile.
@@ -147,7 +175,7 @@ impl Calls {
     }
 }
 
-fn report_of(job: &Value) -> PlayerReport {
+pub fn report_of(job: &Value) -> PlayerReport {
     // An answer of a newer engine may have more; one of an older less.
     serde_json::from_value(job["result"].clone()).unwrap_or_default()
 }

@@ -516,12 +516,14 @@ statement! { OpenJobs {} -> BigInt = "SELECT count(*) FROM jobs WHERE finished_a
 
 statement! {
     /// Ids of a list that are in one of the tables of documents.
-    Stored { matches: Vec<String> => Array<Text>, timelines: Vec<String> => Array<Text>, missing: Vec<String> => Array<Text> } -> (SmallInt, Text, Text) =
+    Stored { matches: Vec<String> => Array<Text>, timelines: Vec<String> => Array<Text>, missing: Vec<String> => Array<Text>, cleaned: Vec<String> => Array<Text> } -> (SmallInt, Text, Text) =
     "SELECT 0::smallint, '', match_id FROM matches WHERE match_id = ANY(?)
      UNION ALL
      SELECT 1::smallint, '', match_id FROM match_timelines WHERE match_id = ANY(?)
      UNION ALL
-     SELECT 2::smallint, kind, id FROM missing_payloads WHERE id = ANY(?)";
+     SELECT 2::smallint, kind, id FROM missing_payloads WHERE id = ANY(?)
+     UNION ALL
+     SELECT 3::smallint, '', match_id FROM cleaned_matches WHERE match_id = ANY(?)";
 }
 
 statement! {
