@@ -4,6 +4,7 @@
 pub mod attempt;
 mod bucket;
 pub mod budget_share;
+pub mod cadence;
 mod database_url;
 pub mod histogram;
 pub mod ids;
@@ -16,6 +17,7 @@ pub mod time;
 
 pub use attempt::{Outcome, Settlement};
 pub use bucket::{Bucket, Rate};
+pub use cadence::{Cadence, CatchUp};
 pub use database_url::{DatabaseUrl, redact};
 pub use ids::{IdError, MatchId, Platform, Puuid, Region, RiotId, Route};
 pub use job::{
