@@ -20,7 +20,8 @@ use crate::cli::{
 };
 use crate::config::{self, Config, Profile};
 use crate::control;
-use crate::engine::{Engine, EngineConfig};
+use crate::engine::scheduler::check_schedule;
+use crate::engine::{Engine, EngineConfig, Registry};
 use crate::gate::{Gate, KeySource, KeyState};
 use crate::metrics::{LogFiles, Metrics};
 use crate::model::{
@@ -30,6 +31,7 @@ use crate::riot::{ApiKey, BaseUrl, Method, RiotClient, install_tls};
 use crate::simulator::{
     SIMULATED_KEY, SettingError, Simulator, SimulatorConfig, World, WorldConfig, read_limits,
 };
+use crate::store::schedules::Schedule;
 use crate::store::{Location, Store};
 use crate::supervision::watch_panics;
 use crate::tasks::{
@@ -66,6 +68,16 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             Verb::Simulate(args) => simulate(&args).await,
             Verb::Job(args) => remote::job(&reach(&cli.global, &config)?, args.what).await,
             Verb::Queue(args) => remote::queue(&reach(&cli.global, &config)?, args.what).await,
+            Verb::Schedule(args) => {
+                remote::schedule(&reach(&cli.global, &config)?, args.what).await
+            }
+            Verb::Track(args) => {
+                remote::set_tracked(&reach(&cli.global, &config)?, &args.riot_id, true).await
+            }
+            Verb::Untrack(args) => {
+                remote::set_tracked(&reach(&cli.global, &config)?, &args.riot_id, false).await
+            }
+            Verb::Tracked => remote::show_tracked(&reach(&cli.global, &config)?).await,
             Verb::Status => remote::show_status(&reach(&cli.global, &config)?).await,
             Verb::Engine(args) => {
                 let reach = reach(&cli.global, &config)?;
@@ -331,6 +343,10 @@ impl Running {
             queues,
             drain: config.drain(),
             keep_finished: config.keep_finished(),
+            schedules: match control {
+                Some(_) => Some(schedules(config, &registry)?),
+                None => None,
+            },
             metrics_log: metrics_log(config, database),
             metrics_interval: Duration::from_secs(config.metrics.interval_s),
         };
@@ -491,6 +507,30 @@ fn policies(config: &Config) -> Policies {
         matches: of(MatchSync::KIND, default.matches),
         timelines: of(TimelineSync::KIND, default.timelines),
     }
+}
+
+/// The schedules of the configuration, or what is wrong with one.
+fn schedules(config: &Config, registry: &Registry) -> Result<Vec<Schedule>, CliError> {
+    let schedules = config.schedules.iter().map(|(name, settings)| {
+        let wrong = |why: String| {
+            CliError::Usage(format!(
+                "the configuration is wrong: schedules.{name}: {why}"
+            ))
+        };
+        let usual = settings.cadence().map_err(wrong)?.usual_catch_up();
+        let args = settings.args.as_ref().map(ToString::to_string);
+        let schedule = Schedule {
+            name: name.clone(),
+            expression: settings.when.trim().to_owned(),
+            zone: settings.zone().to_owned(),
+            catch_up: settings.catch_up.unwrap_or(usual),
+            kind: settings.kind.clone(),
+            args: args.unwrap_or_else(|| "{}".to_owned()),
+        };
+        check_schedule(registry, &schedule).map_err(wrong)?;
+        Ok(schedule)
+    });
+    schedules.collect()
 }
 
 async fn rows_of(

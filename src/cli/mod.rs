@@ -16,7 +16,7 @@ pub use error::CliError;
 pub use weather::WeatherArgs;
 
 use crate::config::Profile;
-use crate::model::{DatabaseUrl, JobState};
+use crate::model::{CatchUp, DatabaseUrl, JobState};
 
 /// Keeps a database of League of Legends players true to the Riot Games API.
 #[derive(Debug, Parser)]
@@ -63,6 +63,14 @@ pub enum Verb {
     Queue(QueueArgs),
     /// How the engine stands
     Status,
+    /// What runs by the clock
+    Schedule(ScheduleArgs),
+    /// Have a player synced again by schedule
+    Track(TrackArgs),
+    /// Have a player synced no more by schedule; what is stored stays
+    Untrack(TrackArgs),
+    /// List the players that are synced again by schedule, most recently active first
+    Tracked,
     /// Let the engine's jobs end, or stop it
     Engine(EngineArgs),
     /// Give the engine another API key
@@ -110,6 +118,46 @@ pub enum QueueVerb {
         #[arg(long)]
         rate: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct ScheduleArgs {
+    #[command(subcommand)]
+    pub what: ScheduleVerb,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum ScheduleVerb {
+    /// List schedules with when they ran last and run next
+    List,
+    /// Add a schedule, or change one that was added; those of the configuration are changed there
+    Add {
+        /// a to z, 0 to 9, _ and -
+        name: String,
+        /// When it runs: "30 3 * * *", "every 6h", "at 2026-12-01T03:00" or "off"
+        #[arg(long)]
+        when: String,
+        /// The kind of its jobs
+        #[arg(long)]
+        kind: String,
+        /// Their arguments, as JSON
+        #[arg(long, default_value = "{}", value_name = "JSON")]
+        args: String,
+        /// The time zone of the cron expression or moment
+        #[arg(long, default_value = "UTC", value_name = "ZONE")]
+        timezone: String,
+        /// When no engine ran: "skip" what was missed, or run "once" for it. Usual: once for every and at
+        #[arg(long, value_name = "POLICY")]
+        catch_up: Option<CatchUp>,
+    },
+    /// Remove a schedule that was added
+    Remove { name: String },
+}
+
+#[derive(Debug, Args)]
+pub struct TrackArgs {
+    /// The player, as "Name#TAG"
+    pub riot_id: String,
 }
 
 #[derive(Debug, Args)]

@@ -27,7 +27,7 @@ mod watch;
 
 pub use client::{Client, ClientError, Notification};
 pub use desk::{About, Desk, KeyDesk};
-pub use methods::stats_document;
+pub use methods::{schedules_document, stats_document, tracked_document};
 pub use server::{ControlServer, StopServer, server_spec};
 pub use socket::{SocketError, SocketPlace, default_path};
 

@@ -7,6 +7,7 @@
 //!  ├─ queues           (one-for-one) a QueueSupervisor per queue ─ an Executor per running job
 //!  ├─ stager           scheduled and retryable jobs whose time has come
 //!  ├─ canceller        requests to cancel running jobs
+//!  ├─ scheduler        jobs of schedules that are due
 //!  └─ pruner           finished jobs that were kept long enough
 //! ```
 
@@ -18,6 +19,7 @@ mod metrics_actor;
 mod pruner;
 mod queue;
 mod registry;
+pub mod scheduler;
 #[cfg(test)]
 mod simulation;
 mod sources;
@@ -46,6 +48,7 @@ use self::queue::Shared;
 use self::sources::{ActorSource, ProcessSource, QueueSource, StoreSource};
 use crate::metrics::{LogFiles, Metrics, Source, Telemetry, open_log};
 use crate::model::Timestamp;
+use crate::store::schedules::Schedule;
 use crate::store::{EngineInfo, Store, StoreResult};
 use crate::supervision::{
     ChildHandle, ChildSpec, Intensity, ListChildren, Shutdown, Strategy, Supervisor,
@@ -60,6 +63,8 @@ pub struct EngineConfig {
     pub drain: Duration,
     /// How long finished jobs are kept.
     pub keep_finished: Duration,
+    /// Jobs that run by the clock. None: no scheduler runs.
+    pub schedules: Option<Vec<Schedule>>,
     /// Where the metrics log is; none: none is written.
     pub metrics_log: Option<LogFiles>,
     pub metrics_interval: Duration,
@@ -72,6 +77,7 @@ impl Default for EngineConfig {
             queues: Vec::new(),
             drain: Duration::from_secs(10),
             keep_finished: Duration::from_hours(24 * 30),
+            schedules: None,
             metrics_log: None,
             metrics_interval: Duration::from_secs(10),
         }
@@ -187,7 +193,7 @@ impl Engine {
                 &Shared {
                     engine: id.clone(),
                     store: store.clone(),
-                    registry,
+                    registry: registry.clone(),
                     attempts: attempts.clone(),
                     holds: services.holds,
                     metrics: handle.metrics.clone(),
@@ -195,8 +201,12 @@ impl Engine {
             ),
             stager_spec(store.clone()),
             canceller_spec(id.clone(), store.clone(), attempts),
-            pruner_spec(store, config.keep_finished),
+            pruner_spec(store.clone(), config.keep_finished),
         ]);
+        if let Some(schedules) = config.schedules {
+            let leader = watch::channel(true).1;
+            specs.push(scheduler_spec(store, registry, leader, schedules.into()));
+        }
         if telemetry.has_log() {
             specs.push(metrics_spec(telemetry, config.metrics_interval));
         }
@@ -316,6 +326,31 @@ fn pruner_spec(store: Arc<dyn Store>, keep: Duration) -> ChildSpec {
             stop: Box::new(move || {
                 Box::pin(async move {
                     let _ = addr.send(pruner::StopPruner).await;
+                })
+            }),
+        }
+    })
+}
+
+fn scheduler_spec(
+    store: Arc<dyn Store>,
+    registry: Arc<Registry>,
+    leader: watch::Receiver<bool>,
+    configured: Arc<[Schedule]>,
+) -> ChildSpec {
+    ChildSpec::permanent("scheduler", move |guard| {
+        let addr = scheduler::Scheduler::new(
+            store.clone(),
+            registry.clone(),
+            leader.clone(),
+            configured.clone(),
+            guard,
+        )
+        .start();
+        ChildHandle {
+            stop: Box::new(move || {
+                Box::pin(async move {
+                    let _ = addr.send(scheduler::StopScheduler).await;
                 })
             }),
         }

@@ -13,10 +13,13 @@ pub(crate) mod ledger;
 mod location;
 #[cfg(test)]
 pub(crate) mod orders;
+pub mod people;
 pub mod postgres;
 #[cfg(test)]
 mod properties;
+pub mod pulse;
 mod rows;
+pub mod schedules;
 #[cfg(test)]
 #[path = "../../tests/support/scratch.rs"]
 pub(crate) mod scratch;
@@ -32,6 +35,9 @@ use tokio::sync::Notify;
 
 pub use error::StoreError;
 pub use location::Location;
+pub use people::PeopleStore;
+pub use pulse::PulseStore;
+pub use schedules::ScheduleStore;
 
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::histogram::Times;
@@ -283,6 +289,7 @@ pub struct Hints {
     queues: DashMap<String, Arc<Notify>>,
     schedule: Notify,
     cancels: Notify,
+    schedules: Notify,
 }
 
 impl Hints {
@@ -307,10 +314,15 @@ impl Hints {
     pub fn cancels(&self) -> &Notify {
         &self.cancels
     }
+
+    /// Somebody changed the schedules.
+    pub fn schedules(&self) -> &Notify {
+        &self.schedules
+    }
 }
 
 #[async_trait]
-pub trait Store: Send + Sync + fmt::Debug {
+pub trait Store: ScheduleStore + PeopleStore + PulseStore + Send + Sync + fmt::Debug {
     // Jobs. Each verb is one transition.
 
     /// Enqueues in one transaction; a job whose key is open joins it, at the higher priority of both.

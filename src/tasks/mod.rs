@@ -11,6 +11,7 @@ mod plan;
 mod player;
 mod report;
 mod timeline;
+mod tracked;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ pub use pacing::Pacing;
 pub use player::{PlayerSync, PlayerSyncArgs};
 pub use report::{PlayerReport, job_document};
 pub use timeline::TimelineSync;
+pub use tracked::TrackedSync;
 
 use crate::engine::{QueueConfig, Registry};
 use crate::gate::RiotApi;
@@ -83,4 +85,5 @@ pub fn registry(api: &Arc<RiotApi>, policies: Policies) -> Registry {
         .with(PlayerSync::new(api.clone(), policies))
         .with(MatchSync::new(api.clone(), policies))
         .with(TimelineSync::new(api.clone(), policies.timelines))
+        .with(TrackedSync::new(policies))
 }

@@ -12,6 +12,7 @@ mod place;
 mod postgres;
 mod program;
 mod samples;
+mod schedules;
 #[path = "../support/scratch.rs"]
 mod scratch;
 mod setup;

@@ -3,8 +3,10 @@
 mod engine;
 mod job;
 mod queue;
+mod schedule;
 mod sync;
 mod table;
+mod track;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +16,9 @@ use serde_json::{Value, json};
 pub use engine::{drain, set_key, show_status, stop};
 pub use job::job;
 pub use queue::queue;
+pub use schedule::schedule;
 pub use sync::sync;
+pub use track::{set_tracked, show_tracked};
 
 use super::CliError;
 use crate::control::{Client, ClientError};

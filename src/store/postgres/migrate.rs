@@ -29,6 +29,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         "shared_budgets",
         include_str!("../../../migrations/postgres/00000000000004_shared_budgets/up.sql"),
     ),
+    (
+        "00000000000007",
+        "schedules",
+        include_str!("../../../migrations/postgres/00000000000007_schedules/up.sql"),
+    ),
 ];
 
 /// Held while one engine migrates; any number that nobody else uses.

@@ -10,8 +10,11 @@ mod data_statements;
 mod enqueue;
 mod job_statements;
 mod open;
+mod people;
+mod pulse;
 mod reader;
 mod relations;
+mod schedules;
 mod transaction;
 mod writer;
 
