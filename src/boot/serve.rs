@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -11,12 +12,12 @@ use super::{Running, locate, required_key};
 use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, Global};
 use crate::config::Config;
-use crate::control::{About, Desk, KeyDesk, Limits, SocketPlace, server_spec};
+use crate::control::{About, Desk, HealthDesk, KeyDesk, Limits, SocketPlace, server_spec};
 use crate::engine::Above;
 use crate::gate::{Gate, KeyState};
 use crate::riot::ApiKey;
 use crate::store::Location;
-use crate::tasks::job_document;
+use crate::tasks::{HealthProbe, job_document};
 
 pub(super) async fn serve(global: &Global, config: &Config) -> Result<(), CliError> {
     let database = locate(global, config, false)?;
@@ -81,7 +82,12 @@ impl Control {
     }
 
     /// The services that answer at the socket.
-    pub(super) fn above(&self, gate: &Gate, database: &Location) -> Above {
+    pub(super) fn above(
+        &self,
+        gate: &Gate,
+        health: &Arc<HealthProbe>,
+        database: &Location,
+    ) -> Above {
         let about = About {
             database: match database {
                 Location::Sqlite(path) => absolute(path).display().to_string(),
@@ -90,12 +96,14 @@ impl Control {
             socket: absolute(self.place.path()),
         };
         let key = Arc::new(GateKey(gate.clone()));
+        let health = Arc::new(Probe(health.clone()));
         let (place, stop) = (self.place.clone(), self.stop.clone());
         Box::new(move |engine| {
             let desk = Desk::new(
                 engine.clone(),
                 about,
                 key,
+                health,
                 Limits::default(),
                 job_document,
                 stop,
@@ -114,6 +122,16 @@ fn absolute(path: &Path) -> PathBuf {
     std::fs::canonicalize(path)
         .or_else(|_| std::path::absolute(path))
         .unwrap_or_else(|_| path.to_owned())
+}
+
+/// The check of health, as the control socket sees it.
+#[derive(Debug)]
+struct Probe(Arc<HealthProbe>);
+
+impl HealthDesk for Probe {
+    fn check(&self) -> BoxFuture<'static, serde_json::Value> {
+        self.0.clone().check()
+    }
 }
 
 /// The gate's key, as the control socket sees it.

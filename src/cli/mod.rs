@@ -1,5 +1,6 @@
 //! The verbs a person types.
 
+pub mod batch;
 pub mod dbinfo;
 pub mod error;
 pub mod follow;
@@ -16,6 +17,7 @@ pub use error::CliError;
 pub use weather::WeatherArgs;
 
 use crate::config::Profile;
+use crate::export::{Format, What};
 use crate::model::{CatchUp, DatabaseUrl, JobState};
 
 /// Keeps a database of League of Legends players true to the Riot Games API.
@@ -51,10 +53,14 @@ pub struct Global {
 pub enum Verb {
     /// Bring a player's year into the database; fetches only what is not there
     Sync(SyncArgs),
+    /// Sync the players of a ladder's tier, the best first
+    Ladder(LadderOptions),
     /// Show a player's yearly statistics
     Stats(StatsArgs),
     /// Run the engine on what is queued until it is stopped
     Serve,
+    /// Write a table of the data to a file, for `DuckDB`, Polars, pandas or a spreadsheet
+    Export(ExportArgs),
     /// A Riot API to develop and test against
     Simulate(SimulateArgs),
     /// Look at jobs, wait for them, cancel them, or run failed ones again
@@ -63,6 +69,8 @@ pub enum Verb {
     Queue(QueueArgs),
     /// How the engine stands
     Status,
+    /// Check the engine and all it stands on; exits with 0 if healthy, 1 if degraded, 3 if unhealthy
+    Health,
     /// What runs by the clock
     Schedule(ScheduleArgs),
     /// Have a player synced again by schedule
@@ -306,7 +314,11 @@ pub struct BenchJobsArgs {
 #[derive(Debug, Args)]
 pub struct SyncArgs {
     /// The player, as "Name#TAG"
-    pub riot_id: String,
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    pub riot_id: Option<String>,
+    /// Sync all players of a file: a Name#TAG a line, a platform behind a comma where it is another
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "simulate"])]
+    pub file: Option<PathBuf>,
     /// The server the player plays on: kr, euw1, na1, ...
     #[arg(long)]
     pub platform: Option<String>,
@@ -319,6 +331,9 @@ pub struct SyncArgs {
     /// Leave the timelines out
     #[arg(long)]
     pub no_timelines: bool,
+    /// Do not have the player synced again by schedule
+    #[arg(long)]
+    pub no_track: bool,
     /// Only list what there is and what is missing, how many calls that takes, and how long
     #[arg(long)]
     pub dry_run: bool,
@@ -327,6 +342,34 @@ pub struct SyncArgs {
     pub simulate: bool,
     #[command(flatten)]
     pub world: WorldArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct LadderOptions {
+    /// The server: kr, euw1, na1, ...
+    #[arg(long)]
+    pub platform: Option<String>,
+    /// RANKED_SOLO_5x5 or RANKED_FLEX_SR
+    #[arg(long, default_value = "RANKED_SOLO_5x5", value_name = "QUEUE")]
+    pub queue: String,
+    /// challenger, grandmaster, master, diamond, emerald, ... iron
+    #[arg(long)]
+    pub tier: String,
+    /// I, II, III or IV; all of them unless told
+    #[arg(long)]
+    pub division: Option<String>,
+    /// Players at most
+    #[arg(long, default_value_t = 300, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+    /// The calendar year (UTC); this year unless told
+    #[arg(long)]
+    pub year: Option<String>,
+    /// Leave the timelines out
+    #[arg(long)]
+    pub no_timelines: bool,
+    /// Leave it to the running engine and return at once
+    #[arg(long)]
+    pub detach: bool,
 }
 
 /// How the simulated world is made.
@@ -350,6 +393,28 @@ pub struct StatsArgs {
     /// Only this year
     #[arg(long)]
     pub year: Option<String>,
+    /// Read the database of `sync --simulate`
+    #[arg(long)]
+    pub simulate: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Which table
+    #[arg(long, value_name = "TABLE")]
+    pub what: What,
+    /// parquet or csv; by the file's name unless told, else parquet
+    #[arg(long)]
+    pub format: Option<Format>,
+    /// Only this calendar year (UTC), or these, as 2024..2026
+    #[arg(long)]
+    pub year: Option<String>,
+    /// Only matches that this player was in, as "Name#TAG"; of stats only the player's
+    #[arg(long, value_name = "NAME#TAG")]
+    pub player: Option<String>,
+    /// The file; TABLE.FORMAT in this folder unless told
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     /// Read the database of `sync --simulate`
     #[arg(long)]
     pub simulate: bool,

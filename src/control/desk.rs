@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::Limits;
@@ -27,12 +29,21 @@ pub trait KeyDesk: Send + Sync + std::fmt::Debug {
     fn replace(&self, key: &str) -> Result<bool, String>;
 }
 
+/// What knows how the engine and all it stands on are.
+pub trait HealthDesk: Send + Sync + std::fmt::Debug {
+    /// Takes readings and judges them, as a document.
+    fn check(&self) -> BoxFuture<'static, Value>;
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Desk {
     pub(super) engine: EngineHandle,
     pub(super) about: About,
     pub(super) key: Arc<dyn KeyDesk>,
+    pub(super) health: Arc<dyn HealthDesk>,
+    /// One check at a time: who asks meanwhile waits for it.
+    pub(super) checking: tokio::sync::Mutex<()>,
     pub(super) limits: Limits,
     pub(super) watch: Watch,
     pub(super) counted: Counted,
@@ -47,6 +58,7 @@ impl Desk {
         engine: EngineHandle,
         about: About,
         key: Arc<dyn KeyDesk>,
+        health: Arc<dyn HealthDesk>,
         limits: Limits,
         document: Document,
         stop: watch::Sender<bool>,
@@ -57,6 +69,8 @@ impl Desk {
             engine,
             about,
             key,
+            health,
+            checking: tokio::sync::Mutex::new(()),
             limits,
             document,
             stop,

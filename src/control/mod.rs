@@ -26,7 +26,7 @@ pub mod view;
 mod watch;
 
 pub use client::{Client, ClientError, Notification};
-pub use desk::{About, Desk, KeyDesk};
+pub use desk::{About, Desk, HealthDesk, KeyDesk};
 pub use methods::{schedules_document, stats_document, tracked_document};
 pub use server::{ControlServer, StopServer, server_spec};
 pub use socket::{SocketError, SocketPlace, default_path};

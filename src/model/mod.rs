@@ -6,6 +6,7 @@ mod bucket;
 pub mod budget_share;
 pub mod cadence;
 mod database_url;
+pub mod health;
 pub mod histogram;
 pub mod ids;
 pub mod job;
@@ -13,6 +14,7 @@ pub mod records;
 mod retry_policy;
 pub mod rollup;
 pub mod statistics;
+pub mod table;
 pub mod time;
 
 pub use attempt::{Outcome, Settlement};

@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod agreement;
 mod error;
+pub mod export;
 #[cfg(test)]
 pub(crate) mod ledger;
 mod location;
@@ -34,6 +35,7 @@ use dashmap::DashMap;
 use tokio::sync::Notify;
 
 pub use error::StoreError;
+pub use export::ExportStore;
 pub use location::Location;
 pub use people::PeopleStore;
 pub use pulse::PulseStore;
@@ -322,7 +324,9 @@ impl Hints {
 }
 
 #[async_trait]
-pub trait Store: ScheduleStore + PeopleStore + PulseStore + Send + Sync + fmt::Debug {
+pub trait Store:
+    ScheduleStore + PeopleStore + PulseStore + ExportStore + Send + Sync + fmt::Debug
+{
     // Jobs. Each verb is one transition.
 
     /// Enqueues in one transaction; a job whose key is open joins it, at the higher priority of both.

@@ -5,6 +5,8 @@
 //! A new kind is one file here and one line in [`registry`].
 
 mod failed;
+mod health;
+mod ladder;
 mod match_data;
 mod pacing;
 mod plan;
@@ -15,6 +17,8 @@ mod tracked;
 
 use std::sync::Arc;
 
+pub use health::{HealthCheck, HealthProbe};
+pub use ladder::{LadderArgs, LadderSync, PuuidSync};
 pub use match_data::MatchSync;
 pub use pacing::Pacing;
 pub use player::{PlayerSync, PlayerSyncArgs};
@@ -79,11 +83,13 @@ impl Default for Policies {
     }
 }
 
-/// Every kind of job.
+/// Every kind of job but `health_check`, which looks at the engine that runs it.
 pub fn registry(api: &Arc<RiotApi>, policies: Policies) -> Registry {
     Registry::default()
         .with(PlayerSync::new(api.clone(), policies))
         .with(MatchSync::new(api.clone(), policies))
         .with(TimelineSync::new(api.clone(), policies.timelines))
         .with(TrackedSync::new(policies))
+        .with(LadderSync::new(api.clone(), policies))
+        .with(PuuidSync::new(api.clone(), policies))
 }

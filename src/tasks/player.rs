@@ -40,6 +40,9 @@ pub struct PlayerSyncArgs {
     /// Only look what there is to fetch.
     #[serde(default)]
     pub dry_run: bool,
+    /// The player is synced again by schedule from now on.
+    #[serde(default = "yes")]
+    pub track: bool,
 }
 
 impl PlayerSyncArgs {
@@ -83,6 +86,8 @@ struct Order {
     timelines: bool,
     #[serde(default)]
     dry_run: bool,
+    #[serde(default = "yes")]
+    track: bool,
 }
 
 fn yes() -> bool {
@@ -110,6 +115,7 @@ impl Order {
             year: Year::new(year, now).map_err(|error| error.to_string())?,
             timelines: self.timelines,
             dry_run: self.dry_run,
+            track: self.track,
         })
     }
 }
@@ -354,6 +360,7 @@ async fn fetch_player(
         platform: args.platform,
         profile_icon_id: summoner.profile_icon_id,
         summoner_level: summoner.summoner_level,
+        tracked: args.track,
     })
 }
 

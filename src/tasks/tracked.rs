@@ -150,6 +150,7 @@ fn round(
                 year: *year,
                 timelines: args.timelines,
                 dry_run: false,
+                track: true,
             };
             let mut job = sync.job(Priority::new(PRIORITY), policies.player);
             job.run_at = Some(now + step * number);

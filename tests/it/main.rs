@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod control;
+mod crowd;
 mod cut;
 mod data;
 mod engine;
 mod examples;
+mod export;
 mod on_postgres;
 mod place;
 mod postgres;

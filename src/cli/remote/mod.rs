@@ -1,6 +1,8 @@
 //! The verbs that talk to a running engine.
 
+mod crowd;
 mod engine;
+mod health;
 mod job;
 mod queue;
 mod schedule;
@@ -13,7 +15,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+pub use crowd::crowd;
 pub use engine::{drain, set_key, show_status, stop};
+pub use health::health;
 pub use job::job;
 pub use queue::queue;
 pub use schedule::schedule;

@@ -45,6 +45,13 @@ pub(super) async fn status(desk: &Desk, params: Params<'_>) -> Answer {
     }))
 }
 
+/// Takes readings of everything, now, and judges them.
+pub(super) async fn health(desk: &Desk, params: Params<'_>) -> Answer {
+    params.read::<Nothing>()?;
+    let _turn = desk.checking.lock().await;
+    Ok(desk.health.check().await)
+}
+
 /// All readings since the engine began, the tree of its actors, and what happened of late.
 pub(super) async fn metrics(desk: &Desk, params: Params<'_>) -> Answer {
     params.read::<Nothing>()?;

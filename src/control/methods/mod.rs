@@ -58,6 +58,9 @@ const METHODS: &[(&str, Call)] = &[
     ("engine.status", |desk, params| {
         Box::pin(engine::status(desk, params))
     }),
+    ("engine.health", |desk, params| {
+        Box::pin(engine::health(desk, params))
+    }),
     ("engine.metrics", |desk, params| {
         Box::pin(engine::metrics(desk, params))
     }),

@@ -15,6 +15,7 @@ mod connect;
 mod data;
 mod data_statements;
 mod enqueue;
+mod export;
 mod fault;
 mod group;
 mod job_statements;

@@ -8,6 +8,7 @@ mod budgets;
 mod data;
 mod data_statements;
 mod enqueue;
+mod export;
 mod job_statements;
 mod open;
 mod people;

@@ -506,3 +506,90 @@ async fn who_was_synced_is_tracked_until_untracked_with_an_engine_or_without() {
         text(&unknown)
     );
 }
+
+#[tokio::test]
+async fn health_tells_what_is_wrong_and_what_to_do_and_exits_by_it() {
+    let setup = setup(4).await;
+    let _engine = setup.serve().await;
+    let synced = setup.run(SYNC).await;
+    assert!(synced.status.success(), "{}", text(&synced));
+    let calls = |status: &Value| status["calls"].as_u64().unwrap();
+    let before = calls(&setup.json(&["status"]).await);
+    let well = setup.json(&["health"]).await;
+    assert_eq!(well["verdict"], "healthy", "{well}");
+    assert_eq!(well["findings"], json!([]));
+    let routes: Vec<_> = well["routes"].as_array().unwrap().iter().collect();
+    assert!(
+        routes.iter().all(|route| route["state"] == "reached"),
+        "{well}"
+    );
+    let names: Vec<_> = routes
+        .iter()
+        .map(|route| route["route"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["euw1", "europe"]);
+    assert_eq!(
+        calls(&setup.json(&["status"]).await),
+        before + 2,
+        "real calls"
+    );
+    assert!(well["database"]["write_ms"].as_f64().unwrap() > 0.0);
+    assert!(well["database"]["free_bytes"].is_u64());
+
+    // Twice as often as the queue of the checks may start them: on demand it is not held by that.
+    setup.json(&["queue", "pause", "player_sync"]).await;
+    let waits = setup.json(&[SYNC, &["--detach"]].concat()).await;
+    assert!(waits["job_id"].is_i64());
+    let degraded = setup.run(&["health"]).await;
+    assert_eq!(degraded.status.code(), Some(1), "{}", text(&degraded));
+    let told = String::from_utf8(degraded.stdout).unwrap();
+    assert!(told.starts_with("degraded"), "{told}");
+    assert!(told.contains("riftsync queue resume player_sync"), "{told}");
+
+    // A check by schedule is a job, and is kept in the log.
+    let added = [
+        "schedule",
+        "add",
+        "now",
+        "--when",
+        "every 1s",
+        "--kind",
+        "health_check",
+    ];
+    setup.json(&added).await;
+    while !setup.log().contains("health: degraded. queue player_sync") {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    setup.json(&["schedule", "remove", "now"]).await;
+    setup.json(&["queue", "resume", "player_sync"]).await;
+
+    setup.simulator.control().reject_key(true);
+    let unhealthy = loop {
+        let check = setup.run(&["health", "--json"]).await;
+        if check.status.code() == Some(3) {
+            break check;
+        }
+        // The first call that is refused only raises the suspicion.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let check: Value = serde_json::from_slice(&unhealthy.stdout).unwrap();
+    assert_eq!(check["key"], "rejected", "{check}");
+    assert!(
+        check["findings"][0]["remedy"]
+            .as_str()
+            .unwrap()
+            .contains("riftsync key set")
+    );
+}
+
+#[tokio::test]
+async fn health_without_an_engine_says_that_none_runs() {
+    let setup = setup(1).await;
+    let health = setup.run(&["health"]).await;
+    assert_eq!(health.status.code(), Some(3));
+    assert!(
+        text(&health).contains("riftsync serve"),
+        "{}",
+        text(&health)
+    );
+}
