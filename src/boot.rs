@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::bench::{JobsBench, LimiterBench};
+use crate::bench::{JobsBench, LimiterBench, Place};
 use crate::cli::follow::{Follow, plan_text, summary};
 use crate::cli::remote;
 use crate::cli::terminal::stop_signal;
@@ -228,6 +228,7 @@ fn locate(global: &Global, config: &Config, simulated: bool) -> Result<Location,
     if let Location::Postgres(settings) = &mut location {
         settings.writers = config.database.writers;
         settings.pooler = config.database.pooler;
+        settings.notify = config.database.notify;
     }
     Ok(location)
 }
@@ -691,13 +692,12 @@ async fn bench_jobs(global: &Global, args: &BenchJobsArgs) -> Result<(), CliErro
         latency: Duration::from_secs(u64::from(args.latency_seconds)),
         queued: args.queued as usize,
     };
-    let path = folder.join("bench.db");
+    let place = Place::make(bench_server(global)?, &folder).await?;
     let outcome = tokio::select! {
-        report = bench.run(&path) => report.map_err(CliError::from),
+        report = bench.run(&place) => report.map_err(CliError::from),
         () = stop_signal() => Err(CliError::Stopped),
     };
-    // It was made above, for this alone.
-    let _ = std::fs::remove_dir_all(&folder);
+    place.remove().await?;
     let report = outcome?;
     if global.json {
         crate::outln!("{}", json!(report));
@@ -705,6 +705,19 @@ async fn bench_jobs(global: &Global, args: &BenchJobsArgs) -> Result<(), CliErro
         crate::outln!("{report}");
     }
     Ok(())
+}
+
+/// The server of a measurement, if one is named: never the one of the settings, which has work to do.
+fn bench_server(global: &Global) -> Result<Option<Location>, CliError> {
+    let named = global.database.as_ref().map(Location::try_from);
+    let location = named.transpose()?;
+    if let Some(Location::Sqlite(path)) = &location {
+        return Err(CliError::Usage(format!(
+            "a measurement makes a file of its own: name its folder with --folder, not {} with --database",
+            path.display()
+        )));
+    }
+    Ok(location)
 }
 
 async fn bench_limiter(global: &Global, args: &BenchLimiterArgs) -> Result<(), CliError> {

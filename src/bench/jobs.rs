@@ -6,7 +6,6 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,13 +13,13 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use super::Place;
 use crate::engine::{
     Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
 };
 use crate::metrics::Metrics;
 use crate::metrics::process;
 use crate::model::{After, NewJob, Priority, RetryPolicy, Timestamp};
-use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreResult};
 
 const QUEUE: &str = "default";
@@ -48,7 +47,7 @@ pub struct JobsBench {
 pub struct JobsReport {
     pub engine: String,
     pub store: &'static str,
-    pub durability: &'static str,
+    pub durability: String,
     pub jobs: usize,
     pub slots: usize,
     pub enqueue_batch: usize,
@@ -126,9 +125,9 @@ fn per_s(count: usize, took: Duration) -> f64 {
 }
 
 impl JobsBench {
-    /// Runs on a fresh database at `path`. Must be called on an actix system.
-    pub async fn run(&self, path: &Path) -> StoreResult<JobsReport> {
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path)?);
+    /// Runs on a fresh database. Must be called on an actix system.
+    pub async fn run(&self, place: &Place) -> StoreResult<JobsReport> {
+        let store = place.open().await?;
         let epoch = Instant::now();
         let started = Arc::new(AtomicU64::new(0));
 
@@ -160,8 +159,8 @@ impl JobsBench {
         let quantile = |q| waited.value_at_quantile(q) as f64 / 1_000.0;
         Ok(JobsReport {
             engine: format!("riftsync {}", env!("CARGO_PKG_VERSION")),
-            store: "sqlite",
-            durability: "synchronous=FULL",
+            store: place.kind(),
+            durability: place.durability().await?,
             jobs: self.jobs,
             slots: self.slots,
             enqueue_batch: BULK,
@@ -248,7 +247,7 @@ impl JobsBench {
         until_empty(store, started, sent).await?;
         let mut waited = Histogram::new(3).expect("3 digits are a valid precision");
         for us in WAITED.take() {
-            waited.saturating_record(us);
+            waited.record(us).expect("it grows as it must");
         }
         Ok(waited)
     }

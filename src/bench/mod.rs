@@ -2,6 +2,8 @@
 
 mod jobs;
 mod limiter;
+mod place;
 
 pub use jobs::{JobsBench, JobsReport};
 pub use limiter::{LimiterBench, LimiterReport};
+pub use place::Place;

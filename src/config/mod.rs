@@ -70,6 +70,8 @@ pub struct DatabaseConfig {
     pub writers: usize,
     /// PostgreSQL is reached through a pooler that may give every transaction another session.
     pub pooler: bool,
+    /// Engines of one PostgreSQL tell each other of new work.
+    pub notify: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -54,6 +54,16 @@ impl Lanes {
         }
     }
 
+    /// One that was ready is forgotten.
+    pub(super) fn dropped(&mut self, lane: &str) {
+        if let Some([held, _]) = self.counts.get_mut(lane) {
+            *held -= 1;
+            if *held == 0 {
+                self.counts.remove(lane);
+            }
+        }
+    }
+
     /// Everything that was ready is handed back.
     pub(super) fn dropped_ready(&mut self) {
         self.counts.retain(|_, [held, running]| {

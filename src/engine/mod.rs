@@ -3,10 +3,12 @@
 //! ```text
 //! EngineSupervisor (rest-for-one)
 //!  ├─ store_writer     watches the store's writer thread
+//!  ├─ heartbeat        tells other engines that this one lives; who leads
 //!  ├─ ...              services that tasks lean on, such as the gate to an API
 //!  ├─ queues           (one-for-one) a QueueSupervisor per queue ─ an Executor per running job
 //!  ├─ stager           scheduled and retryable jobs whose time has come
 //!  ├─ canceller        requests to cancel running jobs
+//!  ├─ rescuer          jobs of dead engines
 //!  ├─ scheduler        jobs of schedules that are due
 //!  └─ pruner           finished jobs that were kept long enough
 //! ```
@@ -14,11 +16,13 @@
 mod attempts;
 mod controls;
 mod executor;
+mod heartbeat;
 mod lanes;
 mod metrics_actor;
 mod pruner;
 mod queue;
 mod registry;
+mod rescuer;
 pub mod scheduler;
 #[cfg(test)]
 mod simulation;
@@ -37,6 +41,7 @@ use tokio::sync::watch;
 
 pub use attempts::CancelSignal;
 pub use controls::{QueueControl, QueueControls, QueueSettings, SLOTS_MAX};
+pub use heartbeat::Standings;
 pub use lanes::Holds;
 pub use queue::{Claim, Drain, QueueConfig, QueueSupervisor};
 pub use registry::{OrderError, Registry};
@@ -110,6 +115,7 @@ pub struct EngineHandle {
     pub registry: Arc<Registry>,
     pub metrics: Arc<Metrics>,
     pub telemetry: Arc<Telemetry>,
+    pub standings: Arc<Standings>,
 }
 
 impl Default for Services {
@@ -148,15 +154,16 @@ impl Engine {
             version: env!("CARGO_PKG_VERSION"),
         };
         let now = Timestamp::now();
-        store.engine_started(info, now).await?;
-        let rescued = store.rescue(&id, now).await?;
-        if rescued.returned + rescued.poisoned > 0 {
-            tracing::info!(
-                "{} jobs of an engine that ended abruptly run again; {} were discarded after too many such ends",
-                rescued.returned,
-                rescued.poisoned
-            );
-        }
+        store.engine_started(info.clone(), now).await?;
+        let standings = Arc::new(Standings::new(info, store.clone(), metrics.clone()));
+        standings.beat().await?;
+        let duty = Arc::new(rescuer::Duty {
+            engine: id.clone(),
+            store: store.clone(),
+            standings: standings.clone(),
+            metrics: metrics.clone(),
+        });
+        duty.look().await?;
         let queues = QueueControls::new(&config.queues, services.holds.clone(), &metrics);
         let queues = Arc::new(queues);
         let mut sources: Vec<Arc<dyn Source>> = vec![
@@ -181,10 +188,14 @@ impl Engine {
             store: store.clone(),
             registry: registry.clone(),
             metrics,
+            standings: standings.clone(),
         };
         let attempts = Arc::new(Attempts::default());
         let (tell, escalated) = watch::channel(None);
-        let mut specs = vec![writer_spec(store.clone())];
+        let mut specs = vec![
+            writer_spec(store.clone()),
+            heartbeat_spec(standings.clone()),
+        ];
         specs.extend(services.children);
         specs.extend([
             queues_spec(
@@ -196,15 +207,17 @@ impl Engine {
                     registry: registry.clone(),
                     attempts: attempts.clone(),
                     holds: services.holds,
+                    standing: standings.watch(),
                     metrics: handle.metrics.clone(),
                 },
             ),
             stager_spec(store.clone()),
             canceller_spec(id.clone(), store.clone(), attempts),
-            pruner_spec(store.clone(), config.keep_finished),
+            rescuer_spec(duty),
+            pruner_spec(store.clone(), config.keep_finished, standings.watch_lead()),
         ]);
         if let Some(schedules) = config.schedules {
-            let leader = watch::channel(true).1;
+            let leader = standings.watch_lead();
             specs.push(scheduler_spec(store, registry, leader, schedules.into()));
         }
         if telemetry.has_log() {
@@ -291,6 +304,32 @@ fn writer_spec(store: Arc<dyn Store>) -> ChildSpec {
     })
 }
 
+fn heartbeat_spec(standings: Arc<Standings>) -> ChildSpec {
+    ChildSpec::permanent("heartbeat", move |guard| {
+        let addr = heartbeat::Heartbeat::new(standings.clone(), guard).start();
+        ChildHandle {
+            stop: Box::new(move || {
+                Box::pin(async move {
+                    let _ = addr.send(heartbeat::StopHeartbeat).await;
+                })
+            }),
+        }
+    })
+}
+
+fn rescuer_spec(duty: Arc<rescuer::Duty>) -> ChildSpec {
+    ChildSpec::permanent("rescuer", move |guard| {
+        let addr = rescuer::Rescuer::new(duty.clone(), guard).start();
+        ChildHandle {
+            stop: Box::new(move || {
+                Box::pin(async move {
+                    let _ = addr.send(rescuer::StopRescuer).await;
+                })
+            }),
+        }
+    })
+}
+
 fn stager_spec(store: Arc<dyn Store>) -> ChildSpec {
     ChildSpec::permanent("stager", move |guard| {
         let addr = stager::Stager::new(store.clone(), guard).start();
@@ -319,9 +358,9 @@ fn canceller_spec(engine: Arc<str>, store: Arc<dyn Store>, attempts: Arc<Attempt
     })
 }
 
-fn pruner_spec(store: Arc<dyn Store>, keep: Duration) -> ChildSpec {
+fn pruner_spec(store: Arc<dyn Store>, keep: Duration, leads: watch::Receiver<bool>) -> ChildSpec {
     ChildSpec::permanent("pruner", move |guard| {
-        let addr = pruner::Pruner::new(store.clone(), keep, guard).start();
+        let addr = pruner::Pruner::new(store.clone(), keep, leads.clone(), guard).start();
         ChildHandle {
             stop: Box::new(move || {
                 Box::pin(async move {

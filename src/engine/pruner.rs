@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
+use tokio::sync::watch;
 
 use crate::model::Timestamp;
 use crate::store::Store;
@@ -20,6 +21,7 @@ const EVERY: Duration = Duration::from_mins(10);
 pub struct Pruner {
     store: Arc<dyn Store>,
     keep: Duration,
+    leads: watch::Receiver<bool>,
     guard: ChildGuard,
 }
 
@@ -28,8 +30,19 @@ pub struct Pruner {
 pub struct StopPruner;
 
 impl Pruner {
-    pub fn new(store: Arc<dyn Store>, keep: Duration, guard: ChildGuard) -> Self {
-        Self { store, keep, guard }
+    /// `leads`: of several engines one prunes.
+    pub fn new(
+        store: Arc<dyn Store>,
+        keep: Duration,
+        leads: watch::Receiver<bool>,
+        guard: ChildGuard,
+    ) -> Self {
+        Self {
+            store,
+            keep,
+            leads,
+            guard,
+        }
     }
 }
 
@@ -37,10 +50,11 @@ impl Actor for Pruner {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let (store, keep) = (self.store.clone(), self.keep);
+        let (store, keep, mut leads) = (self.store.clone(), self.keep, self.leads.clone());
         ctx.spawn(
             async move {
-                loop {
+                // An error is the end of the engine.
+                while leads.wait_for(|leads| *leads).await.is_ok() {
                     let pause = match store.prune(Timestamp::now() - keep, BATCH).await {
                         Ok(BATCH..) => BREATH,
                         Ok(_) => EVERY,

@@ -9,7 +9,7 @@
 //!
 //! Deliberately absent: SQL, HTTP, League data. A failed job is an `Outcome`, not a crash.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use super::attempts::Attempts;
 use super::controls::{QueueControl, QueueSettings};
 use super::executor::{Abandon, Executor, JobFinished};
+use super::heartbeat::Standing;
 use super::lanes::Holds;
 use super::registry::Registry;
 use super::window::{Next, Window};
@@ -51,6 +52,7 @@ pub(super) struct Shared {
     pub(super) registry: Arc<Registry>,
     pub(super) attempts: Arc<Attempts>,
     pub(super) holds: watch::Receiver<Holds>,
+    pub(super) standing: watch::Receiver<Standing>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -73,6 +75,11 @@ pub struct QueueSupervisor {
     /// Waits for the running jobs to end.
     drained: Vec<tokio::sync::oneshot::Sender<()>>,
     holds: watch::Receiver<Holds>,
+    standing: watch::Receiver<Standing>,
+    /// Losses of this engine's jobs that this queue has taken note of.
+    losses: u64,
+    /// The store is asked what this engine still holds.
+    taking_stock: bool,
     metrics: Arc<Metrics>,
     guard: ChildGuard,
 }
@@ -102,10 +109,13 @@ impl QueueSupervisor {
             registry,
             attempts,
             holds,
+            standing,
             metrics,
         } = shared;
         let settings = control.watch_settings();
         let begin = *settings.borrow();
+        // What a predecessor lost is handed back with the rest.
+        let losses = standing.borrow().losses;
         Self {
             window: Window::new(begin.slots, begin.prefetch, begin.rate),
             epoch: Instant::now(),
@@ -121,6 +131,9 @@ impl QueueSupervisor {
             incarnations: 0,
             drained: Vec::new(),
             holds,
+            losses,
+            standing,
+            taking_stock: false,
             metrics,
             guard,
         }
@@ -134,7 +147,9 @@ impl QueueSupervisor {
         match claimed {
             Ok(jobs) => {
                 self.window.claimed(jobs);
+                self.heed_losses(ctx);
                 self.start_ready(ctx);
+                self.give_up_if_paused(ctx);
             }
             Err(error) => {
                 self.window.claim_failed();
@@ -290,6 +305,85 @@ impl QueueSupervisor {
             let held = holds.queues.contains(self.name);
             self.window.hold(held, holds.lanes.clone());
         }
+        let standing = *self.standing.borrow();
+        let lost = standing.losses != self.losses;
+        self.window
+            .lapse(lost || standing.has_lapsed(Instant::now()));
+    }
+
+    /// Starts again after this engine was not heard for a while, without what others have taken over.
+    fn heed_standing(&mut self, ctx: &mut Context<Self>) {
+        self.standing.mark_unchanged();
+        self.heed_losses(ctx);
+        self.start_ready(ctx);
+        self.claim(ctx);
+        let mut standing = self.standing.clone();
+        let changed = async move { standing.changed().await };
+        ctx.spawn(changed.into_actor(self).map(|changed, this, ctx| {
+            // An error is the end of the engine.
+            if changed.is_ok() {
+                this.heed_standing(ctx);
+            }
+        }));
+    }
+
+    /// Its jobs were returned behind its back: drops those that it no longer holds. Nothing starts until
+    /// that is done.
+    fn heed_losses(&mut self, ctx: &mut Context<Self>) {
+        let losses = self.standing.borrow().losses;
+        // A claim that is under way may have been made before the loss or after: its answer is waited for.
+        if losses == self.losses || self.taking_stock || self.window.is_claiming() {
+            return;
+        }
+        self.taking_stock = true;
+        self.window.lapse(true);
+        let (store, engine) = (self.store.clone(), self.engine.clone());
+        let held = async move { store.held(&engine).await };
+        ctx.spawn(held.into_actor(self).map(move |held, this, ctx| {
+            this.taking_stock = false;
+            match held {
+                Ok(held) => {
+                    let held: HashSet<Lease> = held.into_iter().collect();
+                    for lease in this.window.keep_only(&held) {
+                        this.window.ended(lease, false);
+                        if let Some(running) = this.running.remove(&lease) {
+                            running.executor.do_send(Abandon);
+                        }
+                    }
+                    this.losses = losses;
+                    this.heed_losses(ctx);
+                    this.start_ready(ctx);
+                }
+                Err(_) => {
+                    ctx.run_later(POLL, Self::heed_losses);
+                }
+            }
+        }));
+    }
+
+    /// A paused queue holds no jobs that others could run.
+    fn give_up_if_paused(&mut self, ctx: &mut Context<Self>) {
+        if !self.window.is_paused() {
+            return;
+        }
+        let Some(kept) = self.window.give_up_ready() else {
+            return;
+        };
+        self.show();
+        let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.name);
+        let released = async move {
+            let now = Timestamp::now();
+            store.release(&engine, Some(queue), &kept, now).await
+        };
+        ctx.spawn(released.into_actor(self).map(|released, this, ctx| {
+            match released {
+                Ok(_) => this.window.claimed(Vec::new()),
+                // The next claim hands them back first.
+                Err(_) => this.window.claim_failed(),
+            }
+            // It may be resumed by now.
+            this.claim(ctx);
+        }));
     }
 
     /// Takes over what an operator says, and hears of every change.
@@ -297,6 +391,7 @@ impl QueueSupervisor {
         let settings = *self.settings.borrow_and_update();
         self.window.set(settings);
         self.start_ready(ctx);
+        self.give_up_if_paused(ctx);
         self.claim(ctx);
         let mut settings = self.settings.clone();
         let changed = async move { settings.changed().await };
@@ -346,6 +441,7 @@ impl Actor for QueueSupervisor {
         self.hand_back_then_open(ctx);
         self.heed_holds(ctx);
         self.heed_settings(ctx);
+        self.heed_standing(ctx);
         let hint = self.store.hints().queue(self.name);
         let addr = ctx.address();
         // The future belongs to this actor: it ends with it.
@@ -353,7 +449,9 @@ impl Actor for QueueSupervisor {
             async move {
                 loop {
                     // Whether by hint or by time: look. A poll of an empty queue is one indexed read.
-                    let _ = tokio::time::timeout(POLL, hint.notified()).await;
+                    // Several engines do not look at the same time.
+                    let poll = POLL.mul_f64(0.75 + 0.5 * fastrand::f64());
+                    let _ = tokio::time::timeout(poll, hint.notified()).await;
                     if addr.send(Claim).await.is_err() {
                         break;
                     }

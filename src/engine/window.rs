@@ -5,7 +5,7 @@
 //! exceed `slots`, one claim is in flight at a time. Only urgent jobs get a little more: what a person
 //! waits for does not wait until a crawl leaves a slot.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use super::controls::QueueSettings;
@@ -72,6 +72,8 @@ pub(super) struct Window {
     paused: bool,
     /// A service says that nothing of this queue may start now.
     held: bool,
+    /// Other engines may have the jobs of this one.
+    lapsed: bool,
     lanes: Lanes,
     /// The last claim passed over lanes that had their share.
     passed_over: bool,
@@ -103,6 +105,7 @@ impl Window {
             phase: Phase::Starting,
             paused: false,
             held: false,
+            lapsed: false,
             lanes: Lanes::default(),
             passed_over: false,
             claiming: None,
@@ -124,7 +127,7 @@ impl Window {
 
     /// Whether jobs may be claimed and started.
     fn is_going(&self) -> bool {
-        self.phase == Phase::Open && !self.paused && !self.held
+        self.phase == Phase::Open && !self.paused && !self.held && !self.lapsed
     }
 
     fn room(&self) -> usize {
@@ -264,6 +267,48 @@ impl Window {
         if self.bucket.as_ref().map(Bucket::rate) != settings.rate {
             self.bucket = settings.rate.map(Bucket::new);
         }
+    }
+
+    /// Other engines may have the jobs of this one, or may not.
+    pub(super) fn lapse(&mut self, lapsed: bool) {
+        self.lapsed = lapsed;
+    }
+
+    pub(super) fn is_claiming(&self) -> bool {
+        self.claiming.is_some()
+    }
+
+    /// Forgets what is ready and not `held` any more, and tells what runs and is not.
+    pub(super) fn keep_only(&mut self, held: &HashSet<Lease>) -> Vec<Lease> {
+        let lanes = &mut self.lanes;
+        self.ready.retain(|job| {
+            let kept = held.contains(&job.lease);
+            if !kept {
+                lanes.dropped(&job.lane);
+            }
+            kept
+        });
+        self.hungry = true;
+        let running = self.running.keys().copied();
+        running.filter(|lease| !held.contains(lease)).collect()
+    }
+
+    /// Forgets what is ready, so that it can be handed back; until that is told as a claim that came to
+    /// nothing or failed, no other is made. Returns what is kept; none: there is nothing to hand back, or a
+    /// claim is under way.
+    pub(super) fn give_up_ready(&mut self) -> Option<Vec<Lease>> {
+        if self.ready.is_empty() || self.claiming.is_some() {
+            return None;
+        }
+        self.claiming = Some(0);
+        self.ready.clear();
+        self.lanes.dropped_ready();
+        self.hungry = true;
+        Some(self.running.keys().copied().collect())
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused
     }
 
     /// Starts and claims no more. What is ready but not running is handed back with its lease.

@@ -189,18 +189,19 @@ fn share_window(
     report: &WindowReport,
     now: i64,
 ) -> (BoardWindow, WindowGrant) {
-    let of_others = others.iter().filter_map(|row| {
-        let window = row
-            .entry
-            .windows
-            .iter()
-            .find(|window| window.key == report.key)?;
-        Some((*row, window))
-    });
     let mut held = 0;
     let mut gone = 0;
     let mut wishes = Vec::new();
-    for (row, window) in of_others {
+    for row in others {
+        let mut windows = row.entry.windows.iter();
+        let Some(window) = windows.find(|window| window.key == report.key) else {
+            // Who does not know the limits yet may be asking for them just now, with one call.
+            if report.key.method.is_none() && row.last_call_at(now).is_none() {
+                held += 1;
+                wishes.push(1);
+            }
+            continue;
+        };
         let places = window.held(row, now);
         held += places;
         if row.last_call_at(now).is_some() {
@@ -311,6 +312,30 @@ mod tests {
         let mut rows = vec![];
         assert_eq!(put(&mut rows, "a", report(0, 30), 0).cap, 30);
         assert_eq!(put(&mut rows, "a", report(30, 500), 0).cap, 100);
+    }
+
+    #[test]
+    fn engines_that_begin_at_once_leave_room_for_the_first_calls_of_the_others() {
+        let mut rows = vec![];
+        for engine in ["a", "b", "c"] {
+            let (entry, _) = share(&rows, engine, &BoardReport::default(), 0);
+            rows.push(BoardRow {
+                engine: engine.to_owned(),
+                entry,
+                reported_at: 0,
+                ended_at: None,
+            });
+        }
+        // The answer to its first call has told the limits to one of them.
+        let first = BoardReport {
+            windows: vec![report(1, 500)],
+            pauses: vec![],
+        };
+        let (_, grant) = share(&rows, "a", &first, 100);
+        assert_eq!(grant.windows[0].cap, 98);
+        // Those that have ended long ago call no more.
+        let (_, grant) = share(&rows, "a", &first, LEASE_MS);
+        assert_eq!(grant.windows[0].cap, 100);
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod statement;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use dashmap::DashMap;
@@ -253,6 +254,57 @@ pub struct Census {
     pub open_jobs: u64,
 }
 
+/// An engine that was silent so long is dead: its jobs are returned.
+pub const DEAD_AFTER: Duration = Duration::from_secs(20);
+/// How long an engine leads after it was heard.
+pub const LEADS_FOR: Duration = Duration::from_secs(15);
+
+/// What an engine hears when it tells that it lives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Beat {
+    /// It leads, in this term, for [`LEADS_FOR`] from before it asked.
+    pub leads: Option<i64>,
+    /// It was taken for dead, and its jobs were returned.
+    pub was_dead: bool,
+    /// Other engines that live.
+    pub others: u32,
+}
+
+/// An engine, as the database knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineRow {
+    pub id: String,
+    pub pid: u32,
+    pub host: String,
+    pub version: String,
+    pub started_at: Timestamp,
+    /// How long it was not heard.
+    pub silent: Duration,
+    pub state: EngineState,
+    pub leads: bool,
+    /// Jobs that it holds.
+    pub running: u64,
+}
+
+/// Whether an engine lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineState {
+    Alive,
+    /// It was silent too long.
+    Dead,
+    Stopped,
+}
+
+impl EngineState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Dead => "dead",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// This process, as other engines know it.
 #[derive(Debug, Clone)]
 pub struct EngineInfo {
@@ -304,6 +356,13 @@ impl Hints {
         match self.queues.get(queue) {
             Some(notify) => notify.notify_one(),
             None => self.queue(queue).notify_one(),
+        }
+    }
+
+    /// The same for a queue that somebody waits for; any other is nobody's.
+    pub fn notify_if_known(&self, queue: &str) {
+        if let Some(notify) = self.queues.get(queue) {
+            notify.notify_one();
         }
     }
 
@@ -368,7 +427,8 @@ pub trait Store:
     ) -> StoreResult<Fenced>;
     /// Makes scheduled and retryable jobs available whose time has come.
     async fn stage(&self, now: Timestamp) -> StoreResult<Staged>;
-    /// Returns the running jobs of every engine but `alive`: on SQLite there can be only one.
+    /// Returns the running jobs of dead engines: those that were silent for [`DEAD_AFTER`], by the clock of the
+    /// database; on SQLite, which has one engine at a time, those of every engine but `alive`.
     async fn rescue(&self, alive: &str, now: Timestamp) -> StoreResult<Rescued>;
     /// Hands back running jobs of this engine (of one queue, or all) without spending their attempt,
     /// but those in `keep`.
@@ -387,6 +447,14 @@ pub trait Store:
         report: BoardReport,
         now: Timestamp,
     ) -> StoreResult<BoardGrant>;
+    /// Whether other engines may use the database too.
+    fn is_shared(&self) -> bool;
+    /// Tells that an engine lives, and takes or keeps the lead for it if nobody else has it.
+    async fn beat(&self, engine: &EngineInfo) -> StoreResult<Beat>;
+    /// The attempts that an engine holds.
+    async fn held(&self, engine: &str) -> StoreResult<Vec<Lease>>;
+    /// Engines that live, or died or stopped within the last day; oldest first.
+    async fn engines(&self) -> StoreResult<Vec<EngineRow>>;
     async fn engine_started(&self, engine: EngineInfo, now: Timestamp) -> StoreResult<()>;
     async fn engine_stopped(&self, engine: &str, now: Timestamp) -> StoreResult<()>;
     async fn job(&self, id: JobId) -> StoreResult<Option<JobRecord>>;

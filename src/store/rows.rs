@@ -2,15 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 
-use super::{Census, OpenCount, StoreError, StoreResult, StoredMatches, StoredPlayer, YearlyStats};
+use super::{
+    Census, EngineRow, EngineState, OpenCount, StoreError, StoreResult, StoredMatches,
+    StoredPlayer, YearlyStats,
+};
 use crate::model::job::AttemptError;
 use crate::model::records::{Codec, MatchClass, ParticipantRecord, Payload, PayloadKind};
 use crate::model::statistics::{GameFacts, YearlyTally};
 use crate::model::{
-    Failure, IdError, JobId, JobRecord, JobState, MatchId, Priority, RiotId, Rollup, Timestamp,
+    Failure, IdError, JobId, JobRecord, JobState, Lease, MatchId, Priority, RiotId, Rollup,
+    Timestamp,
 };
 
 pub(super) fn to_json<T: serde::Serialize>(value: &T) -> StoreResult<String> {
@@ -386,4 +391,33 @@ pub(super) fn payload_from((codec, body): (i32, Vec<u8>), id: &str) -> StoreResu
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn unexpected(error: IdError) -> StoreError {
     StoreError::Unexpected(error.to_string())
+}
+
+pub(super) fn lease_from((id, token): (i64, i64)) -> Lease {
+    Lease {
+        job: JobId(id),
+        token,
+    }
+}
+
+/// A row of `engines`, with how long it was silent, its state, whether it leads, and its jobs.
+pub(super) type EngineTuple = ((String, i64, String, String), (i64, i64, String, bool, i64));
+
+pub(super) fn engine_from(row: EngineTuple) -> EngineRow {
+    let ((id, pid, host, version), (started_at, silent_ms, state, leads, running)) = row;
+    EngineRow {
+        id,
+        pid: u32::try_from(pid).unwrap_or(0),
+        host,
+        version,
+        started_at: Timestamp::from_millis(started_at),
+        silent: Duration::from_millis(u64::try_from(silent_ms).unwrap_or(0)),
+        state: match state.as_str() {
+            "alive" => EngineState::Alive,
+            "stopped" => EngineState::Stopped,
+            _ => EngineState::Dead,
+        },
+        leads,
+        running: u64::try_from(running).unwrap_or(0),
+    }
 }

@@ -11,10 +11,12 @@ use riftsync::metrics::Metrics;
 use riftsync::model::{
     Failure, JobId, JobRecord, JobState, NewJob, Outcome, RetryPolicy, Timestamp,
 };
-use riftsync::store::{Cancelled, Store};
+use riftsync::store::postgres::PostgresStore;
+use riftsync::store::{Cancelled, EngineInfo, Fenced, Store, Wanted};
 use serde_json::json;
 
 use crate::place::on_each_store;
+use crate::scratch::Scratch;
 use crate::store::new_job;
 
 /// A kind made of a closure.
@@ -79,6 +81,7 @@ on_each_store! { actix::test;
     a_queue_whose_supervisor_panics_is_started_anew_and_loses_no_job,
     a_running_job_that_is_cancelled_is_told_and_ends_as_it_likes,
     a_queue_that_only_panics_leaves_the_slots_of_others_alone,
+    a_paused_queue_holds_only_what_runs,
 }
 
 async fn enqueue(store: &dyn Store, jobs: Vec<NewJob>) -> Vec<JobId> {
@@ -348,5 +351,111 @@ async fn a_queue_that_only_panics_leaves_the_slots_of_others_alone(store: Arc<dy
         900,
         "three attempts of each"
     );
+    engine.stop().await.unwrap();
+}
+
+/// Jobs of kind `k` that end when they are told to.
+fn waits_until(told: tokio::sync::watch::Receiver<bool>, runs: Arc<AtomicU32>) -> impl Task {
+    Simple {
+        kind: "k",
+        queue: "q",
+        run: move |_| -> TaskFuture {
+            runs.fetch_add(1, Ordering::Relaxed);
+            let mut told = told.clone();
+            Box::pin(async move {
+                told.wait_for(|told| *told).await.unwrap();
+                TaskResult::complete(json!(null))
+            })
+        },
+    }
+}
+
+async fn a_paused_queue_holds_only_what_runs(store: Arc<dyn Store>) {
+    let (tell, told) = tokio::sync::watch::channel(false);
+    let runs = Arc::new(AtomicU32::new(0));
+    let registry = Registry::default().with(waits_until(told, runs.clone()));
+    let ids = enqueue(&*store, vec![new_job("k", None); 8]).await;
+    let engine = start(&store, registry).await;
+    let held = || async { store.held(engine.id()).await.unwrap().len() };
+    while held().await < 8 || runs.load(Ordering::Relaxed) < 4 {
+        tokio::task::yield_now().await;
+    }
+    let queues = &engine.handle().queues;
+    let queue = queues.all().iter().find(|queue| queue.name == "q").unwrap();
+    queue.set(|settings| settings.paused = true);
+    while held().await > 4 {
+        tokio::task::yield_now().await;
+    }
+    tell.send_replace(true);
+    while held().await > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(store.open_jobs().await.unwrap(), 4);
+    queue.set(|settings| settings.paused = false);
+    for id in ids {
+        let record = finished(&*store, id).await;
+        assert_eq!((record.state, record.attempt), (JobState::Completed, 1));
+    }
+    engine.stop().await.unwrap();
+}
+
+#[actix::test]
+async fn an_engine_that_was_taken_for_dead_drops_what_it_lost_and_does_the_rest() {
+    let scratch = Scratch::new();
+    let store: Arc<dyn Store> = Arc::new(PostgresStore::open(scratch.settings()).await.unwrap());
+    let (tell, told) = tokio::sync::watch::channel(false);
+    let runs = Arc::new(AtomicU32::new(0));
+    let registry = Registry::default().with(waits_until(told, runs.clone()));
+    enqueue(&*store, vec![new_job("k", None); 12]).await;
+    let engine = start(&store, registry).await;
+    while runs.load(Ordering::Relaxed) < 4 || store.held(engine.id()).await.unwrap().len() < 8 {
+        tokio::task::yield_now().await;
+    }
+    let another = EngineInfo {
+        id: "another".to_owned(),
+        pid: 1,
+        host: "elsewhere".to_owned(),
+        version: "1",
+    };
+    store.beat(&another).await.unwrap();
+    // What another engine does to one that it takes for dead, in the middle of its life.
+    scratch.run("UPDATE engines SET heartbeat_at = heartbeat_at - 20000 WHERE id <> 'another'");
+    assert_eq!(
+        store
+            .rescue("another", Timestamp::now())
+            .await
+            .unwrap()
+            .returned,
+        8
+    );
+    let taken = Wanted::of("q", 1);
+    let taken = store
+        .claim(taken, "another", Timestamp::now())
+        .await
+        .unwrap();
+    assert_eq!(taken.len(), 1, "a suspect");
+    engine.handle().standings.beat().await.unwrap();
+    while runs.load(Ordering::Relaxed) < 8 {
+        tokio::task::yield_now().await;
+    }
+    // Those that ran before were dropped: now that they may end, none of them writes.
+    tell.send_replace(true);
+    while store.open_jobs().await.unwrap() > 8 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(store.writer_stats().stale, 0);
+    let done = riftsync::model::attempt::settle(
+        1,
+        3,
+        Outcome::Complete(json!(null)),
+        Duration::ZERO,
+        Timestamp::now(),
+    );
+    let done = Arc::new(riftsync::store::Completion::of(done));
+    let settled = store.settle(taken[0].lease, done, Timestamp::now()).await;
+    assert_eq!(settled.unwrap(), Fenced::Applied);
+    while store.open_jobs().await.unwrap() > 0 {
+        tokio::task::yield_now().await;
+    }
     engine.stop().await.unwrap();
 }

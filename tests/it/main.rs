@@ -9,6 +9,7 @@ mod data;
 mod engine;
 mod examples;
 mod export;
+mod fleet;
 mod on_postgres;
 mod place;
 mod postgres;

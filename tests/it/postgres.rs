@@ -10,7 +10,7 @@ use riftsync::model::{
     After, ClaimedJob, Failure, JobId, JobState, NewJob, OnFailure, Outcome, Priority, attempt,
 };
 use riftsync::store::postgres::PostgresStore;
-use riftsync::store::{Completion, Effect, Fenced, Store, Wanted};
+use riftsync::store::{Beat, Completion, Effect, EngineInfo, EngineState, Fenced, Store, Wanted};
 use serde_json::json;
 
 use crate::data::{check_statistics, game, stores, with_effects, write};
@@ -529,4 +529,106 @@ async fn a_command_that_fails_takes_nothing_of_its_group_with_it() {
             .len(),
         1
     );
+}
+
+fn info(id: &str) -> EngineInfo {
+    EngineInfo {
+        id: id.to_owned(),
+        pid: 1,
+        host: "here".to_owned(),
+        version: "1",
+    }
+}
+
+async fn starts(store: &dyn Store, id: &str) -> Beat {
+    store.engine_started(info(id), NOW).await.unwrap();
+    store.beat(&info(id)).await.unwrap()
+}
+
+/// As if this engine had not been heard for so long.
+fn silent(scratch: &Scratch, id: &str, seconds: u32) {
+    scratch.run(&format!(
+        "UPDATE engines SET heartbeat_at = heartbeat_at - {seconds} * 1000 WHERE id = '{id}'"
+    ));
+}
+
+#[tokio::test]
+async fn a_silent_engine_loses_its_jobs_after_twenty_seconds_and_hears_of_it() {
+    let scratch = Scratch::new();
+    let [one, other] = two(&scratch).await;
+    one.enqueue(vec![new_job("k", None); 4], NOW).await.unwrap();
+    assert!(!starts(&*one, "e1").await.was_dead);
+    assert_eq!(starts(&*other, "e2").await.others, 1);
+    let late = one.claim(Wanted::of("q", 2), "e1", NOW).await.unwrap();
+    silent(&scratch, "e1", 15);
+    assert_eq!(other.rescue("e2", NOW).await.unwrap().returned, 0);
+    assert_eq!(other.beat(&info("e2")).await.unwrap().others, 1);
+    silent(&scratch, "e1", 5);
+    assert_eq!(other.beat(&info("e2")).await.unwrap().others, 0);
+    assert_eq!(other.rescue("e2", NOW).await.unwrap().returned, 2);
+    let states: Vec<_> = other.engines().await.unwrap();
+    let state = |id: &str| states.iter().find(|row| row.id == id).unwrap().state;
+    assert_eq!(
+        (state("e1"), state("e2")),
+        (EngineState::Dead, EngineState::Alive)
+    );
+    assert_eq!(one.held("e1").await.unwrap(), []);
+    let done = Arc::new(end(Outcome::Complete(json!(null))));
+    let written = one.settle(late[0].lease, done, NOW).await.unwrap();
+    assert_eq!(written, Fenced::Stale);
+    assert!(one.beat(&info("e1")).await.unwrap().was_dead);
+    assert!(!one.beat(&info("e1")).await.unwrap().was_dead, "told once");
+    let again = one.claim(Wanted::of("q", 1), "e1", NOW).await.unwrap();
+    assert_eq!(one.held("e1").await.unwrap(), [again[0].lease]);
+    assert_eq!(other.rescue("e2", NOW).await.unwrap().returned, 0);
+    // A row that somebody has deleted is as good as dead.
+    scratch.run("DELETE FROM engines WHERE id = 'e1'");
+    assert_eq!(other.rescue("e2", NOW).await.unwrap().returned, 1);
+    assert!(one.beat(&info("e1")).await.unwrap().was_dead);
+}
+
+#[tokio::test]
+async fn one_engine_leads_and_another_after_its_lease_or_its_end_in_a_new_term() {
+    let scratch = Scratch::new();
+    let [one, other] = two(&scratch).await;
+    assert_eq!(starts(&*one, "e1").await.leads, Some(1));
+    assert_eq!(starts(&*other, "e2").await.leads, None);
+    assert_eq!(one.beat(&info("e1")).await.unwrap().leads, Some(1));
+    scratch.run("UPDATE leadership SET expires_at = expires_at - 14000");
+    assert_eq!(other.beat(&info("e2")).await.unwrap().leads, None);
+    scratch.run("UPDATE leadership SET expires_at = expires_at - 2000");
+    assert_eq!(other.beat(&info("e2")).await.unwrap().leads, Some(2));
+    assert_eq!(one.beat(&info("e1")).await.unwrap().leads, None);
+    assert!(other.engines().await.unwrap()[1].leads);
+    other.engine_stopped("e2", NOW).await.unwrap();
+    assert_eq!(one.beat(&info("e1")).await.unwrap().leads, Some(3));
+    let beats = (0..8).map(|n| {
+        let (store, id) = ([&one, &other][n % 2].clone(), format!("new {n}"));
+        async move { store.beat(&info(&id)).await.unwrap().leads }
+    });
+    scratch.run("UPDATE leadership SET expires_at = 0");
+    let leads: Vec<_> = join_all(beats).await.into_iter().flatten().collect();
+    assert_eq!(leads, [4], "one of many that ask at once");
+}
+
+#[tokio::test]
+async fn work_that_comes_in_through_one_engine_is_heard_of_by_another() {
+    let scratch = Scratch::new();
+    let [one, other] = two(&scratch).await;
+    starts(&*one, "e1").await;
+    starts(&*other, "e2").await;
+    one.beat(&info("e1")).await.unwrap();
+    let hint = other.hints().queue("q");
+    // A listener may not listen yet: what is not heard is rung again.
+    let heard = async { hint.notified().await };
+    let rings = async {
+        loop {
+            one.enqueue(vec![new_job("k", None)], NOW).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = heard => {}
+        () = rings => {}
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::queue::queues_table;
+use super::table::table;
 use super::{Reach, text};
 use crate::cli::CliError;
 use crate::cli::follow::rounded;
@@ -30,11 +31,13 @@ pub async fn show_status(reach: &Reach) -> Result<(), CliError> {
 fn status_text(status: &Value) -> String {
     let number = |name: &str| status[name].as_u64().unwrap_or(0);
     let uptime = rounded(Duration::from_secs(number("uptime_s")));
+    let engines =
+        engines_table(&status["engines"]).map_or_else(String::new, |table| format!("\n{table}"));
     format!(
         "engine {} (riftsync {}, pid {}) is {}, up {uptime}\n\
          database {}\n\
          API key {}; {} calls, {} answered 429\n\
-         {} jobs running, {} commits\n{}",
+         {} jobs running, {} commits\n{}{engines}",
         text(&status["engine"]),
         text(&status["version"]),
         text(&status["pid"]),
@@ -47,6 +50,28 @@ fn status_text(status: &Value) -> String {
         number("commits"),
         queues_table(&status["queues"]),
     )
+}
+
+/// The engines that share the database, if there is more than this one to tell of.
+fn engines_table(engines: &Value) -> Option<String> {
+    let engines = engines.as_array()?;
+    let told = |engine: &&Value| engine["state"] != "stopped";
+    if engines.iter().filter(told).count() < 2 {
+        return None;
+    }
+    let rows = engines.iter().filter(told).map(|engine| {
+        let silent = Duration::from_secs_f64(engine["silent_s"].as_f64().unwrap_or(0.0).max(0.0));
+        let leads = if engine["leads"] == true { "leads" } else { "" };
+        let mut row: Vec<String> = ["engine", "state", "host", "pid", "version", "running"]
+            .map(|column| text(&engine[column]))
+            .to_vec();
+        row.extend([format!("{} ago", rounded(silent)), leads.to_owned()]);
+        row
+    });
+    let header = [
+        "engine", "state", "host", "pid", "version", "running", "heard", "",
+    ];
+    Some(table(&header, rows))
 }
 
 /// Starts no more jobs, and waits until none runs.

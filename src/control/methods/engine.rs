@@ -9,6 +9,7 @@ use crate::control::desk::Desk;
 use crate::control::rpc::Params;
 use crate::metrics::VERSION;
 use crate::model::Timestamp;
+use crate::store::EngineRow;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +34,8 @@ pub(super) async fn status(desk: &Desk, params: Params<'_>) -> Answer {
         .map(|queue| queue::document(desk, queue, counts.as_deref()))
         .collect();
     let writer = engine.store.writer_stats();
+    let engines = engine.store.engines().await.ok();
+    let engines = engines.map(|engines| engines.iter().map(engine_document).collect::<Vec<_>>());
     Ok(json!({
         "engine": &*engine.id, "state": state, "pid": std::process::id(), "version": env!("CARGO_PKG_VERSION"),
         "started_at": engine.started_at.to_string(),
@@ -41,7 +44,7 @@ pub(super) async fn status(desk: &Desk, params: Params<'_>) -> Answer {
         "running": running, "queues": queues,
         "calls": engine.metrics.calls.load(Ordering::Relaxed),
         "rate_limited": engine.metrics.rate_limited.load(Ordering::Relaxed),
-        "commits": writer.commits, "stale_writes": writer.stale,
+        "commits": writer.commits, "stale_writes": writer.stale, "engines": engines,
     }))
 }
 
@@ -50,6 +53,15 @@ pub(super) async fn health(desk: &Desk, params: Params<'_>) -> Answer {
     params.read::<Nothing>()?;
     let _turn = desk.checking.lock().await;
     Ok(desk.health.check().await)
+}
+
+/// One of the engines that share the database.
+fn engine_document(engine: &EngineRow) -> Value {
+    json!({
+        "engine": engine.id, "state": engine.state.as_str(), "leads": engine.leads, "host": engine.host, "pid": engine.pid,
+        "version": engine.version, "started_at": engine.started_at.to_string(), "silent_s": engine.silent.as_secs_f64(),
+        "running": engine.running,
+    })
 }
 
 /// All readings since the engine began, the tree of its actors, and what happened of late.

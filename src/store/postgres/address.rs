@@ -91,6 +91,19 @@ impl FromStr for Address {
     }
 }
 
+impl Address {
+    /// The name of the database; empty: the server's choice.
+    pub(super) fn database(&self) -> &str {
+        self.config.get_dbname().unwrap_or_default()
+    }
+
+    /// Another database of the same server.
+    pub(super) fn set_database(&mut self, name: &str) {
+        self.config.dbname(name);
+        self.shown = format!("{} ({name})", self.shown);
+    }
+}
+
 /// Whether a text is a URL of PostgreSQL.
 pub fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")

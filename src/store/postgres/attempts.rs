@@ -1,24 +1,23 @@
 //! The life of attempts but their ends: claimed, under way, handed back or rescued.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel_async::RunQueryDsl;
 
 use super::command::{Claim, Progress, Release};
 use super::fault::Fault;
 use super::job_statements as sql;
+use super::positions::Place;
 use super::settle::End;
-use super::transaction::Transaction;
+use super::transaction::{Transaction, Walk};
 use crate::model::attempt::{self, cancelled_on_request};
 use crate::model::{ClaimedJob, JobId, Lease, Outcome, Priority, Timestamp};
 use crate::store::rows::{to_i32, to_u32};
-use crate::store::{Completion, EngineInfo, Fenced, Rescued, Staged};
+use crate::store::{Completion, DEAD_AFTER, EngineInfo, Fenced, Rescued, Staged};
 
 /// Jobs that one look at the schedule moves; the next look follows at once.
 const STAGED_MAX: i64 = 5_000;
-/// An engine that was silent so long is dead.
-pub(super) const DEAD_AFTER: Duration = Duration::from_secs(20);
 
 /// A running job of a dead engine, as `RunningOfDead` gives it.
 type Lost = (i64, i64, String, i32, i32, i32, i64, Option<i64>);
@@ -53,17 +52,35 @@ impl Transaction<'_> {
             limit -= i64::try_from(rows.len()).unwrap_or(0);
         }
         if limit > 0 {
+            let (start, began) = (self.start(&claim.queue), Instant::now());
+            let priorities = 0..claim.before.min(Priority::LAST.get() + 1);
             let others: Vec<ClaimRow> = sql::ClaimJobs {
+                priorities: priorities.clone().map(i32::from).collect(),
+                turns: priorities.clone().map(|at| start.at(at.into()).0).collect(),
+                ids: priorities.map(|at| start.at(at.into()).1).collect(),
                 queue: &claim.queue,
-                before: i32::from(claim.before),
                 closed: &claim.closed,
                 limit,
+                of_all: limit,
                 token,
                 engine: &claim.engine,
                 now: claim.now.as_millis(),
             }
             .load(&mut self.conn)
             .await?;
+            // One that passed over closed lanes left jobs behind it.
+            let passed_over = !claim.closed.is_empty();
+            self.after.claims.push(Walk {
+                queue: claim.queue.clone(),
+                start,
+                last: if passed_over {
+                    Vec::new()
+                } else {
+                    last_of(&others)
+                },
+                began,
+                took: began.elapsed(),
+            });
             rows.extend(others);
         }
         self.after.wrote |= !rows.is_empty();
@@ -143,12 +160,15 @@ impl Transaction<'_> {
 
     /// Returns the running jobs of all engines but `alive` that are not known to be alive.
     pub(super) async fn rescue(&mut self, alive: &str, now: Timestamp) -> Result<Rescued, Fault> {
-        let lost: Vec<Lost> = sql::RunningOfDead {
+        let dead: Vec<String> = sql::BuryEngines {
             alive,
-            silence_ms: i64::try_from(DEAD_AFTER.as_millis()).unwrap_or(i64::MAX),
+            silence_ms: millis(DEAD_AFTER),
         }
         .load(&mut self.conn)
         .await?;
+        self.after.wrote |= !dead.is_empty();
+        let running = sql::RunningOfDead { alive };
+        let lost: Vec<Lost> = running.load(&mut self.conn).await?;
         if lost.is_empty() {
             return Ok(Rescued::default());
         }
@@ -301,11 +321,29 @@ impl Transaction<'_> {
 
     pub(super) async fn engine_stopped(&mut self, engine: &str) -> Result<(), Fault> {
         self.after.wrote = true;
-        sql::EngineStopped { id: engine }
-            .execute(&mut self.conn)
-            .await?;
+        let stopped = sql::EngineStopped { id: engine };
+        stopped.execute(&mut self.conn).await?;
+        let stepped_down = sql::StepDown { id: engine };
+        stepped_down.execute(&mut self.conn).await?;
         Ok(())
     }
+}
+
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The last place among rows of each priority.
+fn last_of(rows: &[ClaimRow]) -> Vec<(usize, Place)> {
+    let mut last: Vec<(usize, Place)> = Vec::new();
+    for ((id, _, _, turn), (.., priority, _, _)) in rows {
+        let (priority, place) = (usize::try_from(*priority).unwrap_or(0), (*turn, *id));
+        match last.iter_mut().find(|one| one.0 == priority) {
+            Some((_, there)) => *there = (*there).max(place),
+            None => last.push((priority, place)),
+        }
+    }
+    last
 }
 
 fn claimed(row: ClaimRow) -> ClaimedJob {

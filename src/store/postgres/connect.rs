@@ -17,6 +17,10 @@ use crate::store::{StoreError, StoreResult};
 /// The server ends a statement that takes longer.
 pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The server ends a transaction of somebody who says nothing more: stopped or cut off in the middle of it, he would
+/// keep its locks from all other engines.
+const SILENCE_IN_TRANSACTION: Duration = Duration::from_secs(10);
+
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -157,7 +161,7 @@ fn session_options(purpose: Purpose) -> String {
     let timeouts = format!(
         "-c statement_timeout={} -c idle_in_transaction_session_timeout={}",
         STATEMENT_TIMEOUT.as_millis(),
-        2 * STATEMENT_TIMEOUT.as_millis()
+        SILENCE_IN_TRANSACTION.as_millis()
     );
     match purpose {
         Purpose::Read => timeouts,
@@ -170,7 +174,7 @@ const PLANS: &str = "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_
 /// Opens a transaction. Behind a pooler the session's settings are the transaction's.
 pub(super) fn begin(settings: &Settings) -> &'static str {
     if settings.pooler {
-        "BEGIN; SET LOCAL statement_timeout = '30s'; SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
+        "BEGIN; SET LOCAL statement_timeout = '30s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
     } else {
         "BEGIN"
     }

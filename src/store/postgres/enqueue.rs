@@ -9,6 +9,7 @@ use diesel_async::RunQueryDsl;
 
 use super::fault::Fault;
 use super::job_statements as sql;
+use super::positions::Place;
 use super::transaction::Transaction;
 use crate::model::attempt::BATCH_KIND;
 use crate::model::rollup::FailedChild;
@@ -246,7 +247,7 @@ impl Transaction<'_> {
                     };
                     (other.0, row.id, relation)
                 }));
-                self.note_state(row.state, job.queue);
+                self.note_new(row.state, job.queue, job.priority, (row.turn, row.id));
                 jobs.push(Came {
                     id: JobId(row.id),
                     joined: false,
@@ -521,9 +522,18 @@ impl Transaction<'_> {
         if places.is_empty() {
             return Ok(Vec::new());
         }
+        let starts: Vec<Place> = places
+            .iter()
+            .map(|(queue, priority)| {
+                self.start(queue)
+                    .at(usize::try_from(*priority).unwrap_or(0))
+            })
+            .collect();
         let rows: Vec<(String, i32, Option<i64>)> = sql::NextTurns {
             queues: places.iter().map(|place| place.0).collect(),
             priorities: places.iter().map(|place| place.1).collect(),
+            turns: starts.iter().map(|start| start.0).collect(),
+            ids: starts.iter().map(|start| start.1).collect(),
         }
         .load(&mut self.conn)
         .await?;

@@ -52,12 +52,16 @@ statement! {
 }
 
 statement! {
-    /// The turns of the first jobs that wait in queues at priorities.
-    NextTurns<'a> { queues: Vec<&'a str> => Array<Text>, priorities: Vec<i32> => Array<Integer> } -> (Text, Integer, Opt<BigInt>) =
+    /// The turns of the first jobs that wait in queues at priorities, none of them before a place.
+    NextTurns<'a> {
+        queues: Vec<&'a str> => Array<Text>, priorities: Vec<i32> => Array<Integer>, turns: Vec<i64> => Array<BigInt>,
+        ids: Vec<i64> => Array<BigInt>,
+    } -> (Text, Integer, Opt<BigInt>) =
     "SELECT place.queue, place.priority,
-            (SELECT turn FROM jobs WHERE jobs.queue = place.queue AND jobs.priority = place.priority
-                 AND state = 'available' AND crash_count = 0 ORDER BY turn LIMIT 1)
-     FROM unnest(?, ?) AS place (queue, priority)";
+            (SELECT jobs.turn FROM jobs WHERE jobs.queue = place.queue AND jobs.priority = place.priority
+                 AND (jobs.turn, jobs.id) >= (place.turn, place.id)
+                 AND state = 'available' AND crash_count = 0 ORDER BY jobs.turn, jobs.id LIMIT 1)
+     FROM unnest(?, ?, ?, ?) AS place (queue, priority, turn, id)";
 }
 
 statement! {
@@ -131,11 +135,9 @@ pub(super) type ClaimRow = (
 macro_rules! claim {
     ($picked:literal) => {
         concat!(
-            "WITH picked AS MATERIALIZED (SELECT id FROM jobs WHERE queue = ? AND state = 'available'
-                 AND priority < ? AND lane <> ALL (?) ",
+            "WITH picked AS MATERIALIZED (",
             $picked,
-            " FOR UPDATE SKIP LOCKED)
-             UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = ? # picked.id, engine_id = ?,
+            ") UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = ? # picked.id, engine_id = ?,
                     started_at = coalesce(started_at, ?)
              FROM picked WHERE jobs.id = picked.id
              RETURNING jobs.id, lease_token, CASE WHEN flow = 0 THEN jobs.id ELSE flow END, turn,
@@ -149,15 +151,24 @@ statement! {
         queue: &'a str => Text, before: i32 => Integer, closed: &'a [String] => Array<Text>,
         token: i64 => BigInt, engine: &'a str => Text, now: i64 => BigInt,
     } -> ClaimRow = claim!(
-        "AND crash_count > 0 AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND crash_count > 0)
-         ORDER BY priority, turn, id LIMIT 1");
+        "SELECT id FROM jobs WHERE queue = ? AND state = 'available' AND priority < ? AND lane <> ALL (?)
+             AND crash_count > 0 AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND crash_count > 0)
+         ORDER BY priority, turn, id LIMIT 1 FOR UPDATE SKIP LOCKED");
 }
 
 statement! {
+    /// From a place on in each priority, the most urgent first; it ends as soon as there are enough.
     ClaimJobs<'a> {
-        queue: &'a str => Text, before: i32 => Integer, closed: &'a [String] => Array<Text>, limit: i64 => BigInt,
+        priorities: Vec<i32> => Array<Integer>, turns: Vec<i64> => Array<BigInt>, ids: Vec<i64> => Array<BigInt>,
+        queue: &'a str => Text, closed: &'a [String] => Array<Text>, limit: i64 => BigInt, of_all: i64 => BigInt,
         token: i64 => BigInt, engine: &'a str => Text, now: i64 => BigInt,
-    } -> ClaimRow = claim!("AND crash_count = 0 ORDER BY priority, turn, id LIMIT ?");
+    } -> ClaimRow = claim!(
+        "SELECT job.id FROM unnest(?, ?, ?) AS start (priority, turn, id),
+             LATERAL (SELECT jobs.id FROM jobs
+                      WHERE queue = ? AND jobs.priority = start.priority AND (jobs.turn, jobs.id) >= (start.turn, start.id)
+                            AND state = 'available' AND crash_count = 0 AND lane <> ALL (?)
+                      ORDER BY jobs.turn, jobs.id LIMIT ? FOR UPDATE SKIP LOCKED) AS job
+         LIMIT ?");
 }
 
 statement! {
@@ -335,14 +346,63 @@ statement! {
 statement! { NextDue {} -> Opt<BigInt> = "SELECT min(run_at) FROM jobs WHERE state IN ('scheduled', 'retryable')"; }
 
 statement! {
+    /// Engines that were silent too long, by the clock of the database. One that is heard at this moment waits,
+    /// and hears that it was dead.
+    BuryEngines<'a> { alive: &'a str => Text, silence_ms: i64 => BigInt } -> Text =
+    "UPDATE engines SET rescued_at = now_ms FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock
+     WHERE stopped_at IS NULL AND rescued_at IS NULL AND id <> ? AND heartbeat_at <= now_ms - ? RETURNING id";
+}
+
+statement! {
     /// Running jobs whose engine is not known to be alive, locked.
-    RunningOfDead<'a> { alive: &'a str => Text, silence_ms: i64 => BigInt }
+    RunningOfDead<'a> { alive: &'a str => Text }
         -> (BigInt, BigInt, Text, Integer, Integer, Integer, BigInt, Opt<BigInt>) =
     "SELECT id, coalesce(lease_token, 0), queue, priority, attempt, crash_count, turn, cancel_requested_at FROM jobs
      WHERE state = 'running' AND engine_id IS DISTINCT FROM ?
-           AND NOT EXISTS (SELECT 1 FROM engines WHERE engines.id = jobs.engine_id AND stopped_at IS NULL
-                           AND heartbeat_at > (extract(epoch FROM clock_timestamp()) * 1000)::bigint - ?)
+           AND NOT EXISTS (SELECT 1 FROM engines WHERE engines.id = jobs.engine_id AND stopped_at IS NULL AND rescued_at IS NULL)
      ORDER BY id FOR UPDATE OF jobs";
+}
+
+statement! {
+    /// One round trip, and no other transaction is in its way but those that bury engines.
+    Heartbeat<'a> {
+        id: &'a str => Text, pid: i64 => BigInt, host: &'a str => Text, version: &'a str => Text, leads_ms: i64 => BigInt,
+        silence_ms: i64 => BigInt,
+    } -> (Opt<BigInt>, Bool, BigInt) =
+    "WITH me AS (SELECT ?::text AS id, (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms),
+          before AS (SELECT rescued_at FROM engines WHERE id = (SELECT id FROM me) FOR UPDATE),
+          heard AS (INSERT INTO engines (id, pid, host, version, started_at, heartbeat_at)
+                    SELECT id, ?, ?, ?, now_ms, now_ms FROM me
+                    ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, rescued_at = NULL),
+          lead AS (INSERT INTO leadership (role, engine_id, term, expires_at)
+                   SELECT 'leader', id, 1, now_ms + ? FROM me
+                   ON CONFLICT (role) DO UPDATE SET
+                       engine_id = excluded.engine_id, expires_at = excluded.expires_at,
+                       term = leadership.term + CASE WHEN leadership.engine_id = excluded.engine_id THEN 0 ELSE 1 END
+                   WHERE leadership.engine_id = excluded.engine_id OR leadership.expires_at < (SELECT now_ms FROM me)
+                   RETURNING term)
+     SELECT (SELECT term FROM lead),
+            NOT EXISTS (SELECT 1 FROM before WHERE rescued_at IS NULL),
+            (SELECT count(*) FROM engines, me
+             WHERE stopped_at IS NULL AND rescued_at IS NULL AND heartbeat_at > now_ms - ? AND engines.id <> me.id)";
+}
+
+statement! { Ring<'a> { words: &'a str => Text } -> () = "SELECT pg_notify('riftsync', ?)"; }
+
+statement! {
+    Held<'a> { engine: &'a str => Text } -> (BigInt, BigInt) =
+    "SELECT id, coalesce(lease_token, 0) FROM jobs WHERE state = 'running' AND engine_id = ?";
+}
+
+statement! {
+    Engines { silence_ms: i64 => BigInt } -> ((Text, BigInt, Text, Text), (BigInt, BigInt, Text, Bool, BigInt)) =
+    "SELECT id, pid, host, version, started_at, greatest(now_ms - heartbeat_at, 0),
+            CASE WHEN stopped_at IS NOT NULL THEN 'stopped'
+                 WHEN rescued_at IS NOT NULL OR heartbeat_at <= now_ms - ? THEN 'dead' ELSE 'alive' END,
+            EXISTS (SELECT 1 FROM leadership WHERE engine_id = engines.id AND expires_at >= now_ms),
+            (SELECT count(*) FROM jobs WHERE state = 'running' AND engine_id = engines.id)
+     FROM engines, (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock
+     WHERE coalesce(stopped_at, heartbeat_at) > now_ms - 86400000 ORDER BY started_at, id";
 }
 
 statement! {
@@ -380,6 +440,11 @@ statement! {
 statement! {
     EngineStopped<'a> { id: &'a str => Text } -> () =
     "UPDATE engines SET stopped_at = (extract(epoch FROM clock_timestamp()) * 1000)::bigint WHERE id = ?";
+}
+
+statement! {
+    /// The next engine need not wait for the lease to run out.
+    StepDown<'a> { id: &'a str => Text } -> () = "UPDATE leadership SET expires_at = 0 WHERE engine_id = ?";
 }
 
 macro_rules! job_columns {

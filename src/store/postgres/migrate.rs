@@ -30,6 +30,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         include_str!("../../../migrations/postgres/00000000000004_shared_budgets/up.sql"),
     ),
     (
+        "00000000000005",
+        "engines_together",
+        include_str!("../../../migrations/postgres/00000000000005_engines_together/up.sql"),
+    ),
+    (
         "00000000000007",
         "schedules",
         include_str!("../../../migrations/postgres/00000000000007_schedules/up.sql"),

@@ -4,11 +4,11 @@
 //! meet wait in a line; whether a commit was made is asked, not guessed; nothing is reported as written
 //! before its commit. The store has a thread of its own: no actor holds up a connection.
 //!
-//! Deliberately absent: triggers, functions and any other logic in the database; `LISTEN` on the path of
-//! a job.
+//! Deliberately absent: triggers, functions and any other logic in the database; `NOTIFY` in a transaction.
 
 mod address;
 mod attempts;
+mod bell;
 mod budgets;
 mod command;
 mod connect;
@@ -23,6 +23,7 @@ mod marks;
 mod migrate;
 mod people;
 mod players;
+mod positions;
 mod pulse;
 mod reader;
 mod relations;
@@ -31,6 +32,7 @@ mod settle;
 mod statistics;
 mod tls;
 mod transaction;
+mod trial;
 mod writer;
 
 use std::sync::atomic::Ordering;
@@ -41,19 +43,21 @@ use diesel::result::OptionalExtension;
 use diesel_async::RunQueryDsl;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 pub use self::address::{Address, is_postgres};
+use self::attempts::millis;
 use self::command::{Answer, Claim, Command, Progress, Release, Verb};
 use self::reader::{Patience, Readers, read};
 use self::writer::Shared;
 use super::rows::{
-    GameTuple, JobTuple, TallyTuple, job_from, recompute, stored_from, tallies_from,
+    EngineTuple, GameTuple, JobTuple, TallyTuple, engine_from, job_from, lease_from, recompute,
+    stored_from, tallies_from,
 };
 use super::{
-    Batch, BudgetSeat, Cancelled, Census, Completion, EngineInfo, Enqueued, Fenced, Hints,
-    JobFilter, Migrations, OpenCount, Rescued, Retried, Staged, Store, StoreError, StoreResult,
-    StoredMatches, StoredPlayer, Wanted, WriterStats, YearlyStats,
+    Batch, Beat, BudgetSeat, Cancelled, Census, Completion, DEAD_AFTER, EngineInfo, EngineRow,
+    Enqueued, Fenced, Hints, JobFilter, LEADS_FOR, Migrations, OpenCount, Rescued, Retried, Staged,
+    Store, StoreError, StoreResult, StoredMatches, StoredPlayer, Wanted, WriterStats, YearlyStats,
 };
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
@@ -76,6 +80,8 @@ pub struct Settings {
     pub writers: usize,
     /// A pooler may give every transaction another session: nothing is kept in one.
     pub pooler: bool,
+    /// Tell other engines of new work, and listen to them. Not behind a pooler.
+    pub notify: bool,
 }
 
 impl Settings {
@@ -84,6 +90,7 @@ impl Settings {
             address,
             writers: 3,
             pooler: false,
+            notify: true,
         }
     }
 }
@@ -94,6 +101,7 @@ pub struct PostgresStore {
     shared: Arc<Shared>,
     writer: Mutex<Option<Writers>>,
     readers: Readers,
+    bell: Mutex<Option<AbortHandle>>,
     runtime: Mutex<Option<Runtime>>,
 }
 
@@ -128,7 +136,18 @@ impl PostgresStore {
         });
         ready.await.map_err(|_| StoreError::Closed)??;
         store.restart_writer()?;
+        store.listen()?;
         Ok(store)
+    }
+
+    fn listen(&self) -> StoreResult<()> {
+        let settings = &self.shared.settings;
+        if settings.notify && !settings.pooler {
+            let handle = self.handle()?;
+            let _on_the_stores_runtime = handle.enter();
+            *lock(&self.bell) = Some(bell::start(&self.shared));
+        }
+        Ok(())
     }
 
     /// Connects to read only.
@@ -171,6 +190,7 @@ impl PostgresStore {
             readers: Readers::new(&settings, runtime.handle().clone()),
             shared: Arc::new(Shared::new(settings)),
             writer: Mutex::new(None),
+            bell: Mutex::new(None),
             runtime: Mutex::new(Some(runtime)),
         })
     }
@@ -319,6 +339,45 @@ impl Store for PostgresStore {
         self.write(|answer| Verb::ShareBudget(asked, answer)).await
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn beat(&self, engine: &EngineInfo) -> StoreResult<Beat> {
+        let (leads, was_dead, others): (Option<i64>, bool, i64) = read!(self.readers, conn => {
+            // On a connection for reads: it must not wait behind the work.
+            let heartbeat = job_statements::Heartbeat {
+                id: &engine.id,
+                pid: i64::from(engine.pid),
+                host: &engine.host,
+                version: engine.version,
+                leads_ms: millis(LEADS_FOR),
+                silence_ms: millis(DEAD_AFTER),
+            };
+            heartbeat.get_result(conn).await
+        });
+        let others = u32::try_from(others).unwrap_or(u32::MAX);
+        self.shared.others.store(others, Ordering::Relaxed);
+        Ok(Beat {
+            leads,
+            was_dead,
+            others,
+        })
+    }
+
+    async fn held(&self, engine: &str) -> StoreResult<Vec<Lease>> {
+        let rows: Vec<(i64, i64)> =
+            read!(self.readers, conn => job_statements::Held { engine }.load(conn).await);
+        Ok(rows.into_iter().map(lease_from).collect())
+    }
+
+    async fn engines(&self) -> StoreResult<Vec<EngineRow>> {
+        let silence_ms = millis(DEAD_AFTER);
+        let rows: Vec<EngineTuple> = read!(self.readers, conn =>
+            job_statements::Engines { silence_ms }.load(conn).await);
+        Ok(rows.into_iter().map(engine_from).collect())
+    }
+
     async fn engine_started(&self, engine: EngineInfo, _: Timestamp) -> StoreResult<()> {
         self.write(|answer| Verb::EngineStarted(engine, answer))
             .await
@@ -462,6 +521,9 @@ impl Store for PostgresStore {
 
     async fn close(&self) -> StoreResult<()> {
         self.shared.closing.store(true, Ordering::Relaxed);
+        if let Some(bell) = lock(&self.bell).take() {
+            bell.abort();
+        }
         self.readers.close().await;
         let writers = lock(&self.writer).take();
         if let Some(Writers { commands, tasks }) = writers {

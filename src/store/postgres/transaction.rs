@@ -6,13 +6,15 @@
 //! short as can be: the groups of all engines meet there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::fault::Fault;
 use super::job_statements as sql;
+use super::positions::{Place, Positions, Start};
 use super::relations::Ended;
-use crate::model::{JobId, JobState, Rollup, Timestamp};
+use crate::model::{JobId, JobState, Priority, Rollup, Timestamp};
 use crate::store::rows::{from_json, to_json};
 
 /// A change of a parent's row that waits for the others.
@@ -28,6 +30,12 @@ pub(super) struct ParentDelta {
 pub(super) struct Consequences {
     /// Queues that have new work.
     pub(super) ready: BTreeSet<String>,
+    /// The first places where new jobs came in.
+    pub(super) came: BTreeMap<(String, Priority), Place>,
+    /// Queues where jobs are available again.
+    pub(super) returned: BTreeSet<String>,
+    /// From where jobs were claimed.
+    pub(super) claims: Vec<Walk>,
     /// A job was put on the schedule.
     pub(super) scheduled: bool,
     /// A running job is to be cancelled.
@@ -37,18 +45,45 @@ pub(super) struct Consequences {
     pub(super) wrote: bool,
 }
 
+impl Consequences {
+    fn ready(&mut self, queue: &str) {
+        if !self.ready.contains(queue) {
+            self.ready.insert(queue.to_owned());
+        }
+    }
+}
+
+/// A claim, for those after it.
+#[derive(Debug, Clone)]
+pub(super) struct Walk {
+    pub(super) queue: String,
+    pub(super) start: Start,
+    /// The last claimed, by priority.
+    pub(super) last: Vec<(usize, Place)>,
+    pub(super) began: Instant,
+    pub(super) took: Duration,
+}
+
+impl Walk {
+    pub(super) fn note(&self, positions: &Positions) {
+        positions.claimed(&self.queue, &self.start, &self.last, self.began, self.took);
+    }
+}
+
 /// See the module.
 #[allow(missing_debug_implementations, reason = "a connection has no Debug")]
 pub(super) struct Transaction<'c> {
     pub(super) conn: &'c AsyncPgConnection,
+    pub(super) positions: &'c Positions,
     parents: BTreeMap<JobId, ParentDelta>,
     pub(super) after: Consequences,
 }
 
 impl<'c> Transaction<'c> {
-    pub(super) fn new(conn: &'c AsyncPgConnection) -> Self {
+    pub(super) fn new(conn: &'c AsyncPgConnection, positions: &'c Positions) -> Self {
         Self {
             conn,
+            positions,
             parents: BTreeMap::new(),
             after: Consequences::default(),
         }
@@ -61,10 +96,50 @@ impl<'c> Transaction<'c> {
         delta
     }
 
+    /// Jobs of the queue are available again, somewhere among those that wait.
     pub(super) fn note_ready(&mut self, queue: &str) {
-        if !self.after.ready.contains(queue) {
-            self.after.ready.insert(queue.to_owned());
+        self.after.ready(queue);
+        if !self.after.returned.contains(queue) {
+            self.after.returned.insert(queue.to_owned());
         }
+    }
+
+    /// A new job.
+    pub(super) fn note_new(
+        &mut self,
+        state: JobState,
+        queue: &str,
+        priority: Priority,
+        place: Place,
+    ) {
+        if state != JobState::Available {
+            self.note_state(state, queue);
+            return;
+        }
+        self.after.ready(queue);
+        // Queues are few, and jobs of one come in a row.
+        let mut all = self.after.came.iter_mut();
+        let here = all.find(|((other, at), _)| other == queue && *at == priority);
+        match here {
+            Some((_, first)) => *first = (*first).min(place),
+            None => {
+                self.after.came.insert((queue.to_owned(), priority), place);
+            }
+        }
+    }
+
+    /// Where a claim of the queue begins: not behind what this transaction has brought.
+    pub(super) fn start(&self, queue: &str) -> Start {
+        if self.after.returned.contains(queue) {
+            return Start::default();
+        }
+        let mut start = self.positions.start(queue, Instant::now());
+        for ((other, priority), place) in &self.after.came {
+            if other == queue {
+                start.not_after(*priority, *place);
+            }
+        }
+        start
     }
 
     /// A job may run from `run_at` on: whom that concerns is told after the commit.

@@ -16,7 +16,7 @@ use std::any::Any;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel_async::SimpleAsyncConnection;
@@ -26,11 +26,13 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::Settings;
+use super::bell::Bell;
 use super::command::Command;
 use super::connect::{Link, Purpose, STATEMENT_TIMEOUT, begin};
 use super::fault::Fault;
 use super::group;
 use super::marks::{self, Marks};
+use super::positions::Positions;
 use super::transaction::{Consequences, Transaction};
 use crate::model::histogram::Histogram;
 use crate::store::{Hints, StoreError, StoreResult, WriterStats};
@@ -59,11 +61,15 @@ const UNKNOWN_FATE: &str = "the connection was cut in the middle of a commit, an
 pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) hints: Hints,
+    pub(super) bell: Bell,
+    pub(super) positions: Positions,
     pub(super) counters: Counters,
     /// The reason why a writer died; `None` while all live.
     pub(super) death: watch::Sender<Option<String>>,
     /// The store closes: nobody waits for a database that is away any longer.
     pub(super) closing: AtomicBool,
+    /// Other engines that live, as the last heartbeat told.
+    pub(super) others: AtomicU32,
     /// The database cannot be written; it was said.
     weather: AtomicBool,
 }
@@ -93,9 +99,12 @@ impl Shared {
         Self {
             settings,
             hints: Hints::default(),
+            bell: Bell::new(),
+            positions: Positions::default(),
             counters: Counters::default(),
             death: watch::Sender::new(None),
             closing: AtomicBool::new(false),
+            others: AtomicU32::new(0),
             weather: AtomicBool::new(false),
         }
     }
@@ -272,7 +281,7 @@ impl Writer {
     async fn attempt(&mut self, commands: &mut [Command]) -> Result<Consequences, Failed> {
         let (mark, old) = (self.marks.next(), self.marks.old());
         let link = self.link.as_mut().expect("connected before a run");
-        let run = run(link, &self.shared.settings, commands, old.clone());
+        let run = run(link, &self.shared, commands, old.clone());
         let outcome = timeout(GROUP_TIMEOUT, run).await;
         let after = match outcome {
             Ok(Ok(after)) => after,
@@ -384,6 +393,16 @@ impl Writer {
             .commands
             .fetch_add(commands as u64, Ordering::Relaxed);
         counters.stale.fetch_add(after.stale, Ordering::Relaxed);
+        let positions = &self.shared.positions;
+        for claim in &after.claims {
+            claim.note(positions);
+        }
+        for ((queue, priority), place) in &after.came {
+            positions.came(queue, *priority, *place);
+        }
+        for queue in &after.returned {
+            positions.forget(queue);
+        }
         let hints = &self.shared.hints;
         for queue in &after.ready {
             hints.notify(queue);
@@ -393,6 +412,10 @@ impl Writer {
         }
         if after.cancels {
             hints.cancels().notify_one();
+        }
+        let shared = &self.shared;
+        if shared.settings.notify && shared.others.load(Ordering::Relaxed) > 0 {
+            shared.bell.ring(after);
         }
     }
 
@@ -406,12 +429,12 @@ impl Writer {
 /// Runs the commands in a new transaction, which stays open.
 async fn run(
     link: &mut Link,
-    settings: &Settings,
+    shared: &Shared,
     commands: &mut [Command],
     old_marks: Option<Range<i64>>,
 ) -> Result<Consequences, Fault> {
-    link.conn.batch_execute(begin(settings)).await?;
-    let mut tx = Transaction::new(&link.conn);
+    link.conn.batch_execute(begin(&shared.settings)).await?;
+    let mut tx = Transaction::new(&link.conn, &shared.positions);
     group::run(&mut tx, commands).await?;
     if let Some(old) = old_marks.filter(|_| tx.after.wrote) {
         marks::take_away(tx.conn, old).await?;

@@ -294,6 +294,22 @@ statement! {
     EngineStopped<'a> { at: i64 => BigInt, id: &'a str => Text } -> () = "UPDATE engines SET stopped_at = ? WHERE id = ?";
 }
 
+statement! {
+    Held<'a> { engine: &'a str => Text } -> (BigInt, BigInt) =
+    "SELECT id, coalesce(lease_token, 0) FROM jobs WHERE state = 'running' AND engine_id = ?";
+}
+
+statement! {
+    /// The last that started is the one that may live: whoever asks knows by the file's lock.
+    Engines { since: i64 => BigInt } -> ((Text, BigInt, Text, Text), (BigInt, BigInt, Text, Bool, BigInt)) =
+    "SELECT id, pid, host, version, started_at, 0,
+            CASE WHEN stopped_at IS NOT NULL THEN 'stopped' WHEN rn > 1 THEN 'dead' ELSE 'alive' END,
+            stopped_at IS NULL AND rn = 1,
+            (SELECT count(*) FROM jobs WHERE state = 'running' AND engine_id = engines.id)
+     FROM (SELECT *, row_number() OVER (ORDER BY started_at DESC, id) AS rn FROM engines) AS engines
+     WHERE coalesce(stopped_at, heartbeat_at) > ? OR rn = 1 ORDER BY started_at, id";
+}
+
 macro_rules! job_columns {
     ($rest:literal) => {
         concat!(

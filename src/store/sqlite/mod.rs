@@ -32,14 +32,14 @@ use self::reader::Readers;
 use self::transaction::Transaction;
 use self::writer::{Command, Counters};
 use super::rows::{
-    CensusTuple, CountTuple, GameTuple, JobTuple, PlayerTuple, TallyTuple, census_from,
-    counts_from, job_from, payload_from, player_from, recompute, recomputed_from, stored_from,
-    tallies_from, to_json,
+    CensusTuple, CountTuple, EngineTuple, GameTuple, JobTuple, PlayerTuple, TallyTuple,
+    census_from, counts_from, engine_from, job_from, lease_from, payload_from, player_from,
+    recompute, recomputed_from, stored_from, tallies_from, to_json,
 };
 use super::{
-    Batch, BudgetSeat, Cancelled, Census, Completion, EngineInfo, Enqueued, Fenced, Hints,
-    JobFilter, Migrations, OpenCount, Rescued, Retried, Staged, Store, StoreError, StoreResult,
-    StoredMatches, StoredPlayer, Wanted, WriterStats, YearlyStats,
+    Batch, Beat, BudgetSeat, Cancelled, Census, Completion, EngineInfo, EngineRow, Enqueued,
+    Fenced, Hints, JobFilter, Migrations, OpenCount, Rescued, Retried, Staged, Store, StoreError,
+    StoreResult, StoredMatches, StoredPlayer, Wanted, WriterStats, YearlyStats,
 };
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
@@ -263,6 +263,34 @@ impl Store for SqliteStore {
     ) -> StoreResult<BoardGrant> {
         self.write(move |tx| tx.share_budget(&seat, &report, now))
             .await
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Whoever has the file's lock lives, and leads: nothing needs to be written.
+    async fn beat(&self, _: &EngineInfo) -> StoreResult<Beat> {
+        Ok(Beat {
+            leads: Some(1),
+            ..Beat::default()
+        })
+    }
+
+    async fn held(&self, engine: &str) -> StoreResult<Vec<Lease>> {
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<(i64, i64)> = job_statements::Held { engine }.load(reader.conn()).await?;
+        Ok(rows.into_iter().map(lease_from).collect())
+    }
+
+    async fn engines(&self) -> StoreResult<Vec<EngineRow>> {
+        let mut reader = self.readers.borrow().await?;
+        let now = Timestamp::now().as_millis();
+        let since = now - 86_400_000;
+        let rows: Vec<EngineTuple> = job_statements::Engines { since }
+            .load(reader.conn())
+            .await?;
+        Ok(rows.into_iter().map(engine_from).collect())
     }
 
     async fn engine_started(&self, engine: EngineInfo, now: Timestamp) -> StoreResult<()> {

@@ -1,0 +1,68 @@
+//! Where a measurement puts its database: always a fresh one, gone afterwards.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::store::postgres::{PostgresStore, Settings};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Location, Store, StoreResult};
+
+/// A fresh database.
+#[derive(Debug)]
+pub enum Place {
+    /// A file in a folder of its own.
+    Sqlite(PathBuf),
+    /// A database beside the named one.
+    Postgres {
+        server: Box<Settings>,
+        trial: Box<Settings>,
+    },
+}
+
+impl Place {
+    /// `folder`: for the file of an embedded database; it is made, and removed at the end.
+    pub async fn make(server: Option<Location>, folder: &Path) -> StoreResult<Self> {
+        match server {
+            Some(Location::Postgres(server)) => {
+                let trial = Box::new(PostgresStore::make_trial(&server).await?);
+                Ok(Self::Postgres { server, trial })
+            }
+            _ => Ok(Self::Sqlite(folder.to_owned())),
+        }
+    }
+
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres { .. } => "postgres",
+        }
+    }
+
+    pub async fn open(&self) -> StoreResult<Arc<dyn Store>> {
+        Ok(match self {
+            Self::Sqlite(folder) => Arc::new(SqliteStore::open(&folder.join("bench.db"))?),
+            Self::Postgres { trial, .. } => Arc::new(PostgresStore::open((**trial).clone()).await?),
+        })
+    }
+
+    /// How it keeps commits.
+    pub async fn durability(&self) -> StoreResult<String> {
+        match self {
+            // Set, and read back, at every start.
+            Self::Sqlite(_) => Ok("synchronous=FULL".to_owned()),
+            Self::Postgres { trial, .. } => PostgresStore::durability(trial).await,
+        }
+    }
+
+    /// Removes it.
+    pub async fn remove(self) -> StoreResult<()> {
+        match self {
+            Self::Sqlite(folder) => {
+                // It was made for this alone.
+                let _ = std::fs::remove_dir_all(folder);
+                Ok(())
+            }
+            Self::Postgres { server, trial } => PostgresStore::drop_trial(&server, &trial).await,
+        }
+    }
+}

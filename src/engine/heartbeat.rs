@@ -1,0 +1,209 @@
+//! How an engine stands among those of its database: heard, in the lead, or taken for dead.
+//!
+//! An engine that was not heard for [`DEAD_AFTER`] loses its jobs. It may be alive all the same (stopped by its
+//! system, or cut off), so it stops by itself a moment before: from then on it starts nothing that others may have
+//! started. When it is heard again it learns whether its jobs were returned, and drops those that it
+//! no longer holds. What they write meanwhile is refused by their leases.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use tokio::sync::watch;
+
+use crate::metrics::Metrics;
+use crate::store::{Beat, DEAD_AFTER, EngineInfo, LEADS_FOR, Store};
+use crate::supervision::{ChildGuard, EndReason};
+
+/// How often an engine is heard.
+pub(super) const EVERY: Duration = Duration::from_secs(5);
+/// The next try after one that failed.
+const AGAIN: Duration = Duration::from_secs(1);
+/// An engine stops by itself a moment before others may take it for dead.
+const HOLDS_FOR: Duration = DEAD_AFTER.saturating_sub(Duration::from_secs(2));
+
+/// How this engine stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// It holds its jobs until then; none: for ever, because it has the database for itself.
+    until: Option<Instant>,
+    /// How often its jobs were returned behind its back.
+    pub(super) losses: u64,
+    /// It leads, until then.
+    leads: Option<(i64, Instant)>,
+}
+
+impl Standing {
+    /// After it was heard; `asked`: when the heartbeat was sent, which is before the database's clock saw it.
+    fn heard(self, beat: Beat, asked: Instant, shared: bool) -> Self {
+        Self {
+            until: shared.then(|| asked + HOLDS_FOR),
+            losses: self.losses + u64::from(beat.was_dead),
+            leads: beat.leads.map(|term| (term, asked + LEADS_FOR)),
+        }
+    }
+
+    /// Others may have its jobs.
+    pub(super) fn has_lapsed(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now >= until)
+    }
+
+    /// The term in which it leads.
+    pub(super) fn leads(&self, now: Instant) -> Option<i64> {
+        let (term, until) = self.leads?;
+        (now < until).then_some(term)
+    }
+}
+
+/// The engine's standing, for those who act on it.
+#[derive(Debug)]
+pub struct Standings {
+    info: EngineInfo,
+    store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+    now: watch::Sender<Standing>,
+    leads: watch::Sender<bool>,
+}
+
+impl Standings {
+    pub(super) fn new(info: EngineInfo, store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            info,
+            store,
+            metrics,
+            now: watch::Sender::new(Standing::default()),
+            leads: watch::Sender::new(false),
+        }
+    }
+
+    pub(super) fn watch(&self) -> watch::Receiver<Standing> {
+        self.now.subscribe()
+    }
+
+    pub(super) fn leads(&self) -> Option<i64> {
+        self.now.borrow().leads(Instant::now())
+    }
+
+    /// Whether this engine leads; for duties that would do no harm, but waste, if two engines had them at once.
+    pub fn watch_lead(&self) -> watch::Receiver<bool> {
+        self.leads.subscribe()
+    }
+
+    /// Tells that the engine lives. Returns the pause until the next time.
+    pub async fn beat(&self) -> Result<Duration, crate::store::StoreError> {
+        let asked = Instant::now();
+        let outcome = self.store.beat(&self.info).await;
+        let before = *self.now.borrow();
+        if let Ok(beat) = &outcome {
+            let standing = before.heard(*beat, asked, self.store.is_shared());
+            if beat.was_dead {
+                let silent = "was not heard for a while and taken for dead; what others took over is left to them";
+                tracing::warn!("this engine {silent}");
+                self.metrics
+                    .events
+                    .tell("engine_was_dead", "/engine", silent);
+            }
+            self.now.send_replace(standing);
+        }
+        self.show_lead();
+        outcome.map(|_| EVERY)
+    }
+
+    fn show_lead(&self) {
+        let standing = *self.now.borrow();
+        let term = standing.leads(Instant::now());
+        let changed = self.leads.send_if_modified(|leads| {
+            let changed = *leads != term.is_some();
+            *leads = term.is_some();
+            changed
+        });
+        if changed && self.store.is_shared() {
+            let (event, why) = match term {
+                Some(term) => ("leads", format!("term {term}")),
+                None => ("leads_no_more", String::new()),
+            };
+            tracing::info!("this engine {} {why}", event.replace('_', " "));
+            self.metrics.events.tell(event, "/engine", &why);
+        }
+    }
+}
+
+/// Beats. See the module.
+#[derive(Debug)]
+pub struct Heartbeat {
+    standings: Arc<Standings>,
+    guard: ChildGuard,
+}
+
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct StopHeartbeat;
+
+impl Heartbeat {
+    pub(super) fn new(standings: Arc<Standings>, guard: ChildGuard) -> Self {
+        Self { standings, guard }
+    }
+}
+
+impl Actor for Heartbeat {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let standings = self.standings.clone();
+        ctx.spawn(
+            async move {
+                loop {
+                    let pause = standings.beat().await.unwrap_or_else(|error| {
+                        // Weather is told once, by the store.
+                        tracing::debug!("this engine is not heard: {error}");
+                        AGAIN
+                    });
+                    tokio::time::sleep(pause).await;
+                }
+            }
+            .into_actor(self),
+        );
+    }
+}
+
+impl Handler<StopHeartbeat> for Heartbeat {
+    type Result = ();
+    fn handle(&mut self, _: StopHeartbeat, ctx: &mut Self::Context) {
+        self.guard.ends(EndReason::Shutdown);
+        ctx.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_stops_before_others_take_it_for_dead_and_trusts_its_lead_from_before_it_asked() {
+        let asked = Instant::now();
+        let beat = Beat {
+            leads: Some(7),
+            ..Beat::default()
+        };
+        let standing = Standing::default().heard(beat, asked, true);
+        assert!(!standing.has_lapsed(asked + Duration::from_secs(17)));
+        assert!(standing.has_lapsed(asked + Duration::from_secs(18)));
+        assert_eq!(standing.leads(asked + Duration::from_secs(14)), Some(7));
+        assert_eq!(standing.leads(asked + Duration::from_secs(15)), None);
+        let alone = Standing::default().heard(beat, asked, false);
+        assert!(!alone.has_lapsed(asked + Duration::from_hours(1)));
+    }
+
+    #[test]
+    fn each_loss_of_its_jobs_is_seen() {
+        let asked = Instant::now();
+        let lost = Beat {
+            was_dead: true,
+            ..Beat::default()
+        };
+        let standing = Standing::default().heard(lost, asked, true);
+        let standing = standing.heard(Beat::default(), asked, true);
+        assert_eq!(standing.heard(lost, asked, true).losses, 2);
+        assert_eq!(standing.leads(asked), None);
+    }
+}

@@ -1,0 +1,63 @@
+//! A database for a measurement, made beside the one that is named, and dropped afterwards.
+
+use diesel::sql_types::Text;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+
+use super::connect;
+use super::{PostgresStore, Settings};
+use crate::store::{StoreError, StoreResult};
+
+#[derive(diesel::QueryableByName)]
+struct Durability {
+    #[diesel(sql_type = Text)]
+    text: String,
+}
+
+impl PostgresStore {
+    /// Makes an empty database on the server of these settings. Returns its own.
+    pub async fn make_trial(settings: &Settings) -> StoreResult<Settings> {
+        let name = format!("riftsync_bench_{:016x}", fastrand::u64(..));
+        run(settings, format!("CREATE DATABASE {name}")).await?;
+        let mut trial = settings.clone();
+        trial.address.set_database(&name);
+        Ok(trial)
+    }
+
+    /// Drops a database that `make_trial` made; `settings`: what it was given.
+    pub async fn drop_trial(settings: &Settings, trial: &Settings) -> StoreResult<()> {
+        let name = trial.address.database();
+        assert!(
+            name.starts_with("riftsync_bench_"),
+            "only what was made for a trial"
+        );
+        run(
+            settings,
+            format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+        )
+        .await
+    }
+
+    /// How commits are kept, for the reader of a measurement.
+    pub async fn durability(settings: &Settings) -> StoreResult<String> {
+        let reading = async |settings: Settings| {
+            let mut link = connect::first(&settings).await?;
+            let rows: Vec<Durability> = diesel::sql_query(
+                "SELECT 'synchronous_commit=' || current_setting('synchronous_commit')
+                        || ', fsync=' || current_setting('fsync') AS text",
+            )
+            .load(&mut link.conn)
+            .await?;
+            Ok(rows.into_iter().map(|row| row.text).collect())
+        };
+        reading(settings.clone()).await
+    }
+}
+
+async fn run(settings: &Settings, statement: String) -> StoreResult<()> {
+    let mut link = connect::first(settings).await?;
+    let done = link.conn.batch_execute(&statement).await;
+    done.map_err(|error| StoreError::Unreachable {
+        database: settings.address.to_string(),
+        cause: format!("{error}. A measurement makes a database of its own: name a user who may"),
+    })
+}

@@ -1,0 +1,320 @@
+//! Several engines, each a process of its own, over one PostgreSQL and with one key.
+
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use riftsync::model::{Platform, Priority, RetryPolicy, Timestamp, Year};
+use riftsync::simulator::{Latency, Method, SIMULATED_KEY, SimulatorConfig};
+use riftsync::store::Store;
+use riftsync::store::postgres::PostgresStore;
+use riftsync::tasks::PlayerSyncArgs;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::data::check_statistics;
+use crate::scratch::Scratch;
+use crate::setup::{Setup, bare, exited, setup_with, signal};
+
+/// A world, a database, and names of players.
+struct Fleet {
+    setup: Setup,
+    scratch: Scratch,
+    players: Vec<String>,
+}
+
+/// One engine.
+struct Engine {
+    child: Child,
+    name: &'static str,
+}
+
+impl Fleet {
+    async fn new(players: usize, matches_per_year: u32, config: SimulatorConfig) -> Self {
+        let players: Vec<String> = (0..players).map(|n| format!("Otter {n}#SIM")).collect();
+        let names: Vec<&str> = players.iter().map(String::as_str).collect();
+        Self {
+            setup: setup_with(&names, matches_per_year, config).await,
+            scratch: Scratch::new(),
+            players,
+        }
+    }
+
+    /// An engine; `url`: where it believes the database to be.
+    fn engine(&self, name: &'static str, url: &str) -> Engine {
+        let folder = self.setup.folder.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        let log = std::fs::File::create(folder.join("serve.log")).unwrap();
+        let mut command: Command = bare(&["serve", "--database", url]);
+        command
+            .arg("--socket")
+            .arg(folder.join("s"))
+            .env("HOME", &folder)
+            .env("RIOT_API_KEY", SIMULATED_KEY)
+            .env("RIFTSYNC_PROFILE", "production")
+            .env("RIFTSYNC_RIOT__BASE_URL", self.setup.simulator.base_url())
+            .env("RIFTSYNC_METRICS__LOG", folder.join("metrics.jsonl"))
+            .stdout(Stdio::null())
+            .stderr(log);
+        let child = command.spawn().unwrap();
+        Engine { child, name }
+    }
+
+    fn log(&self, name: &str) -> String {
+        let path = self.setup.folder.path().join(name).join("serve.log");
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    async fn store(&self) -> Arc<PostgresStore> {
+        Arc::new(PostgresStore::open(self.scratch.settings()).await.unwrap())
+    }
+
+    async fn submit(&self, store: &dyn Store) {
+        let now = Timestamp::now();
+        let jobs = self.players.iter().map(|player| {
+            let args = PlayerSyncArgs {
+                riot_id: player.parse().unwrap(),
+                platform: "euw1".parse::<Platform>().unwrap(),
+                year: Year::parse("2025", now).unwrap(),
+                timelines: true,
+                dry_run: false,
+                track: true,
+            };
+            args.job(Priority::DEFAULT, RetryPolicy::new(5, 0, 0))
+        });
+        store.enqueue(jobs.collect(), now).await.unwrap();
+    }
+
+    fn count(&self, query: &str) -> u64 {
+        let rows = self.scratch.rows(query);
+        rows[0][0].as_deref().unwrap().parse().unwrap()
+    }
+
+    fn timelines(&self) -> u64 {
+        self.count("SELECT count(*) FROM match_timelines")
+    }
+
+    /// Waits, by looking, until so much is stored.
+    async fn until_timelines(&self, count: u64) {
+        while self.timelines() < count {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn until_done(&self, store: &dyn Store) {
+        while store.open_jobs().await.unwrap() > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Everything the world has of the players' year is stored once, and the statistics are exact.
+    async fn check_complete(&self, store: &dyn Store) {
+        for player in &self.players {
+            let truth = self
+                .setup
+                .world
+                .player_matches(&player.parse().unwrap(), 2025);
+            let ids: Vec<_> = truth.iter().map(|truth| truth.id).collect();
+            let stored = store.stored_matches(&ids).await.unwrap();
+            let there = truth.iter().filter(|truth| truth.has_match);
+            assert_eq!(stored.matches.len(), there.clone().count(), "{player}");
+            let timelines = there.filter(|truth| truth.has_timeline).count();
+            assert_eq!(stored.timelines.len(), timelines, "{player}");
+        }
+        let players = self.scratch.rows("SELECT id FROM players");
+        let ids = players
+            .iter()
+            .map(|row| row[0].as_deref().unwrap().parse().unwrap());
+        check_statistics(store, ids).await;
+    }
+}
+
+impl Engine {
+    async fn ends_well(self, fleet: &Fleet) {
+        signal(&self.child, "-TERM");
+        let ended = exited(self.child).await;
+        assert_eq!(ended.status.code(), Some(0), "{}", fleet.log(self.name));
+    }
+}
+
+/// A wire to a server, which can be cut: then nothing passes, and nobody is told.
+struct Wire {
+    port: u16,
+    cut: watch::Sender<bool>,
+}
+
+impl Wire {
+    async fn to(scratch: &Scratch) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let wire = Self {
+            port: listener.local_addr().unwrap().port(),
+            cut: watch::Sender::new(false),
+        };
+        let server: tokio_postgres::Config = scratch.url().parse().unwrap();
+        let port = server.get_ports().first().copied().unwrap_or(5432);
+        let cut = wire.cut.subscribe();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let cut = cut.clone();
+                tokio::spawn(async move {
+                    let mut held = cut.clone();
+                    let _ = held.wait_for(|cut| !cut).await;
+                    let server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                    let (from_client, to_client) = client.into_split();
+                    let (from_server, to_server) = server.into_split();
+                    tokio::spawn(carry(from_client, to_server, cut.clone()));
+                    carry(from_server, to_client, cut).await;
+                });
+            }
+        });
+        wire
+    }
+
+    fn url(&self, scratch: &Scratch) -> String {
+        let direct: tokio_postgres::Config = scratch.url().parse().unwrap();
+        let user = direct.get_user().unwrap_or("postgres");
+        let password = direct.get_password().map(String::from_utf8_lossy);
+        let password = password.map(|word| format!(":{word}")).unwrap_or_default();
+        let (port, database) = (self.port, direct.get_dbname().unwrap());
+        format!("postgres://{user}{password}@127.0.0.1:{port}/{database}?sslmode=disable")
+    }
+}
+
+/// What was sent while the wire was cut arrives late, as it does.
+async fn carry(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    mut cut: watch::Receiver<bool>,
+) {
+    let mut bytes = vec![0; 1 << 16];
+    while let Ok(length @ 1..) = from.read(&mut bytes).await {
+        if cut.wait_for(|cut| !cut).await.is_err() || to.write_all(&bytes[..length]).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn unhurried() -> SimulatorConfig {
+    SimulatorConfig {
+        latency: "150:0.3".parse::<Latency>().unwrap(),
+        ..SimulatorConfig::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn engines_that_are_killed_stopped_or_cut_off_lose_nothing_and_do_no_harm_when_they_return() {
+    let fleet = Fleet::new(20, 40, unhurried()).await;
+    let store = fleet.store().await;
+    fleet.submit(&*store).await;
+    let wire = Wire::to(&fleet.scratch).await;
+    let direct = fleet.scratch.url();
+    let mut killed = fleet.engine("killed", direct);
+    let stopped = fleet.engine("stopped", direct);
+    let cut_off = fleet.engine("cut_off", &wire.url(&fleet.scratch));
+    let sound = fleet.engine("sound", direct);
+    fleet.until_timelines(60).await;
+    let of_four = "SELECT count(DISTINCT engine_id) FROM jobs WHERE state = 'running'";
+    while fleet.count(of_four) < 4 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    signal(&stopped.child, "-STOP");
+    wire.cut.send_replace(true);
+    killed.child.kill().unwrap();
+    killed.child.wait().unwrap();
+    let cut_at = tokio::time::Instant::now();
+
+    // The sound one does it all, also what the others held.
+    fleet.until_done(&*store).await;
+    let rescues =
+        "SELECT count(*) FROM engines WHERE rescued_at - heartbeat_at BETWEEN 20000 AND 30000";
+    assert_eq!(
+        fleet.count(rescues),
+        3,
+        "within half a minute: {}",
+        fleet.log("sound")
+    );
+    fleet.check_complete(&*store).await;
+    let calls = fleet.setup.document_calls();
+
+    // The others come back, with answers to calls of a minute ago.
+    tokio::time::sleep_until(cut_at + Duration::from_mins(1)).await;
+    signal(&stopped.child, "-CONT");
+    wire.cut.send_replace(false);
+    let alive = "SELECT count(*) FROM engines WHERE stopped_at IS NULL AND rescued_at IS NULL";
+    while fleet.count(alive) < 3 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let before = fleet
+        .scratch
+        .rows("SELECT * FROM player_yearly_stats ORDER BY player_id, year, platform");
+    // Each of them works again.
+    fleet.submit(&*store).await;
+    fleet.until_done(&*store).await;
+    fleet.check_complete(&*store).await;
+    let after = fleet
+        .scratch
+        .rows("SELECT * FROM player_yearly_stats ORDER BY player_id, year, platform");
+    assert_eq!(before, after);
+    assert_eq!(
+        fleet.setup.document_calls(),
+        calls,
+        "nothing is fetched twice"
+    );
+    for (name, told) in [("stopped", "taken for dead"), ("cut_off", "taken for dead")] {
+        assert!(fleet.log(name).contains(told), "{}", fleet.log(name));
+    }
+    for engine in [stopped, cut_off, sound] {
+        engine.ends_well(&fleet).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_engines_use_the_whole_of_one_key_and_not_one_call_more() {
+    let limits = vec![(20, 1), (100, 10)];
+    let config = SimulatorConfig {
+        app_limits: limits,
+        strict_limits: true,
+        latency: "80:0.3".parse::<Latency>().unwrap(),
+        latency_before_count: 0.5,
+        ..SimulatorConfig::default()
+    };
+    let fleet = Fleet::new(12, 60, config).await;
+    let store = fleet.store().await;
+    fleet.submit(&*store).await;
+    let names = ["one", "two", "three"];
+    let engines = names.map(|name| fleet.engine(name, fleet.scratch.url()));
+    let alive = "SELECT count(*) FROM engines WHERE stopped_at IS NULL";
+    while fleet.count(alive) < 3 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Once they have found their shares; a whole number of windows.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let permitted = || {
+        let counters = fleet.setup.simulator.counters();
+        let methods = [Method::MatchIds, Method::Match, Method::Timeline];
+        methods
+            .map(|method| counters.permitted_of(method))
+            .iter()
+            .sum::<u64>()
+    };
+    let (before, begun) = (permitted(), tokio::time::Instant::now());
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    let (calls, took) = (permitted() - before, begun.elapsed());
+    let share = calls as f64 / (took.as_secs_f64() * 10.0);
+    println!(
+        "{calls} calls in {took:?}: {:.1} % of what is permitted",
+        share * 100.0
+    );
+    let counters = fleet.setup.simulator.counters();
+    assert_eq!(
+        (counters.over_limit, counters.limited()),
+        (0, 0),
+        "not one call more"
+    );
+    assert!(share >= 0.95, "{share}");
+    for engine in engines {
+        engine.ends_well(&fleet).await;
+    }
+}
