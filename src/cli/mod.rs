@@ -349,7 +349,7 @@ pub struct LadderOptions {
     /// The server: kr, euw1, na1, ...
     #[arg(long)]
     pub platform: Option<String>,
-    /// RANKED_SOLO_5x5 or RANKED_FLEX_SR
+    /// `RANKED_SOLO_5x5` or `RANKED_FLEX_SR`
     #[arg(long, default_value = "RANKED_SOLO_5x5", value_name = "QUEUE")]
     pub queue: String,
     /// challenger, grandmaster, master, diamond, emerald, ... iron

@@ -105,14 +105,14 @@ async fn lead(looker: &mut Looker, configured: &[Schedule]) {
     let mut adopted = false;
     loop {
         let now = Timestamp::now();
-        let looked = async {
+        let round = async {
             if !adopted {
                 store.adopt_schedules(configured.to_vec(), now).await?;
                 adopted = true;
             }
             looker.look(now).await
         };
-        let pause = match looked.await {
+        let pause = match round.await {
             Ok(Some(next)) => next.since(Timestamp::now()).clamp(LOOK_MIN, LOOK_MAX),
             Ok(None) => LOOK_MAX,
             Err(error) => {

@@ -23,7 +23,7 @@ use crate::store::export::{ExportFilter, PAGE_MAX, matches, participants, stats}
 use crate::store::{Store, StoreError};
 
 /// Matches whose seats are in memory at once.
-const MATCHES: usize = 250;
+const MATCHES: usize = 100;
 /// Pages that are read ahead of the writer.
 const AHEAD: usize = 1;
 

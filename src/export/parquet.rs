@@ -17,7 +17,7 @@ use super::{Sink, What};
 use crate::model::table::{Cell, Column, Kind, Rows};
 
 /// Rows of a group: they are in memory until it is written.
-const GROUP: usize = 20_000;
+const GROUP: usize = 10_000;
 
 pub(super) struct ParquetSink {
     writer: SerializedFileWriter<BufWriter<PartFile>>,
@@ -190,8 +190,8 @@ impl Sink for ParquetSink {
             self.write_group()?;
         }
         let buffered = self.writer.into_inner()?;
-        Ok(buffered
+        buffered
             .into_inner()
-            .map_err(io::IntoInnerError::into_error)?)
+            .map_err(io::IntoInnerError::into_error)
     }
 }

@@ -145,7 +145,7 @@ pub fn judge(readings: &Readings) -> Vec<Finding> {
             );
         }
     }
-    findings.sort_by(|a, b| b.verdict.cmp(&a.verdict));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
     findings
 }
 
@@ -500,7 +500,7 @@ mod tests {
             |it| {
                 it.routes
                     .iter_mut()
-                    .for_each(|route| route.reached = down())
+                    .for_each(|route| route.reached = down());
             },
             Verdict::Unhealthy,
             "euw1",

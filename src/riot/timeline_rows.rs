@@ -184,11 +184,14 @@ struct Event {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 struct Hit {
-    magic_damage: i32,
-    physical_damage: i32,
-    true_damage: i32,
+    #[serde(rename = "magicDamage")]
+    magic: i32,
+    #[serde(rename = "physicalDamage")]
+    physical: i32,
+    #[serde(rename = "trueDamage")]
+    real: i32,
 }
 
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, RiotError> {
@@ -342,9 +345,7 @@ pub fn read_events(match_id: &str, text: &[u8]) -> Result<Vec<timeline_events::R
 }
 
 fn sum(hits: &[Hit]) -> i32 {
-    let each = hits
-        .iter()
-        .map(|hit| hit.magic_damage + hit.physical_damage + hit.true_damage);
+    let each = hits.iter().map(|hit| hit.magic + hit.physical + hit.real);
     each.fold(0, i32::saturating_add)
 }
 

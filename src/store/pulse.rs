@@ -31,17 +31,16 @@ pub(super) type PulseTuple = (String, Option<i64>, i64, Option<i64>);
 pub(super) fn pulses_from(rows: Vec<PulseTuple>) -> Vec<QueuePulse> {
     let mut pulses: Vec<QueuePulse> = Vec::new();
     for (queue, oldest, waiting, completed) in rows {
-        let at = match pulses.iter().position(|pulse| pulse.queue == queue) {
-            Some(at) => at,
-            None => {
-                pulses.push(QueuePulse {
-                    queue,
-                    oldest_waiting: None,
-                    waiting: 0,
-                    last_completed: None,
-                });
-                pulses.len() - 1
-            }
+        let at = if let Some(at) = pulses.iter().position(|pulse| pulse.queue == queue) {
+            at
+        } else {
+            pulses.push(QueuePulse {
+                queue,
+                oldest_waiting: None,
+                waiting: 0,
+                last_completed: None,
+            });
+            pulses.len() - 1
         };
         let pulse = &mut pulses[at];
         let oldest = oldest.map(Timestamp::from_millis);

@@ -376,16 +376,13 @@ impl Task for PuuidSync {
                 Err(error) => return failed(&error),
             };
             let name = account.game_name.zip(account.tag_line);
-            match name.and_then(|(name, tag)| RiotId::new(&name, &tag).ok()) {
-                Some(riot_id) => {
-                    let result = json!({ "riot_id": riot_id });
-                    let sync = one.sync(riot_id, context.priority(), policies);
-                    TaskResult::complete(result).with_children(vec![sync])
-                }
-                None => {
-                    let why = "the account has no name";
-                    Outcome::Discard(Failure::new("not_found", why)).into()
-                }
+            if let Some(riot_id) = name.and_then(|(name, tag)| RiotId::new(&name, &tag).ok()) {
+                let result = json!({ "riot_id": riot_id });
+                let sync = one.sync(riot_id, context.priority(), policies);
+                TaskResult::complete(result).with_children(vec![sync])
+            } else {
+                let why = "the account has no name";
+                Outcome::Discard(Failure::new("not_found", why)).into()
             }
         })
     }

@@ -149,16 +149,16 @@ async fn a_table_is_the_same_in_either_format_and_whole(store: Arc<dyn Store>) {
     let matches = table(&*store, What::Matches, ALL).await;
     assert_eq!(matches.1.len() as u64, GAMES);
     // What is counted is what the seats add up to.
-    let stats = table(&*store, What::Stats, ALL).await;
+    let years_of = table(&*store, What::Stats, ALL).await;
     let mut kills: BTreeMap<(String, String), i64> = BTreeMap::new();
-    for row in &stats.1 {
+    for row in &years_of.1 {
         let key = (
-            cell(&stats, row, "puuid").to_owned(),
-            cell(&stats, row, "year").to_owned(),
+            cell(&years_of, row, "puuid").to_owned(),
+            cell(&years_of, row, "year").to_owned(),
         );
         assert!(
             kills
-                .insert(key, cell(&stats, row, "total_kills").parse().unwrap())
+                .insert(key, cell(&years_of, row, "total_kills").parse().unwrap())
                 .is_none()
         );
     }
@@ -204,8 +204,11 @@ async fn years_and_a_player_choose_the_rows(store: Arc<dyn Store>) {
             .filter_map(|seat| seat.player.as_ref());
         seats.map(|player| &player.puuid).any(|puuid| *puuid == who)
     };
-    let player = Some(store.players_by_puuid(&[who.clone()]).await.unwrap()[0].id);
-    let filter = ExportFilter { player, ..ALL };
+    let wanted = Some(store.players_by_puuid(&[who.clone()]).await.unwrap()[0].id);
+    let filter = ExportFilter {
+        player: wanted,
+        ..ALL
+    };
     let seats = table(&*store, What::Participants, filter).await;
     let expected = games.iter().filter(|game| played(game)).count();
     assert_eq!(
@@ -213,13 +216,13 @@ async fn years_and_a_player_choose_the_rows(store: Arc<dyn Store>) {
         expected * 10,
         "all seats of the player's matches"
     );
-    let stats = table(&*store, What::Stats, filter).await;
-    assert!(!stats.1.is_empty());
+    let years_of = table(&*store, What::Stats, filter).await;
+    assert!(!years_of.1.is_empty());
     assert!(
-        stats
+        years_of
             .1
             .iter()
-            .all(|row| cell(&stats, row, "puuid") == who.as_str())
+            .all(|row| cell(&years_of, row, "puuid") == who.as_str())
     );
 }
 
@@ -305,7 +308,7 @@ async fn timelines_are_flattened_and_one_that_cannot_be_read_is_told_and_left_ou
         ("500", "1")
     );
 
-    let broken = with_frames.first().unwrap().to_string();
+    let broken = (*with_frames.first().unwrap()).clone();
     let mut conn = diesel::sqlite::SqliteConnection::establish(&database).unwrap();
     diesel::sql_query(
         "UPDATE payloads SET body = x'1f8b00' WHERE kind = 'timeline' AND match_id = ?",

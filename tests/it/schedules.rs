@@ -90,9 +90,13 @@ async fn three_run_each_tick_once(stores: [Arc<dyn Store>; 3]) {
         lookers[1].look(now + HOUR / 2).await.unwrap();
         assert_eq!(jobs(&**first).await, usize::try_from(tick).unwrap());
     }
-    let stored = first.schedules().await.unwrap().remove(0);
-    assert_eq!(stored.last_tick, Some(NOW + HOUR * 5));
-    let job = first.job(stored.last_job.unwrap()).await.unwrap().unwrap();
+    let schedule = first.schedules().await.unwrap().remove(0);
+    assert_eq!(schedule.last_tick, Some(NOW + HOUR * 5));
+    let job = first
+        .job(schedule.last_job.unwrap())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(
         (job.state, job.args),
         (JobState::Completed, json!({"n": 1}))

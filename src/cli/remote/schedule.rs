@@ -12,12 +12,11 @@ use crate::model::Timestamp;
 pub async fn schedule(reach: &Reach, what: ScheduleVerb) -> Result<(), CliError> {
     match what {
         ScheduleVerb::List => {
-            let answer = match reach.engine_if_any().await? {
-                Some(mut engine) => engine.call("schedule.list", json!({})).await?,
-                None => {
-                    let schedules = reach.read_only().await?.schedules().await?;
-                    schedules_document(&schedules, Timestamp::now())
-                }
+            let answer = if let Some(mut engine) = reach.engine_if_any().await? {
+                engine.call("schedule.list", json!({})).await?
+            } else {
+                let schedules = reach.read_only().await?.schedules().await?;
+                schedules_document(&schedules, Timestamp::now())
             };
             reach.show(&answer, list_text);
         }

@@ -18,23 +18,22 @@ pub async fn set_tracked(reach: &Reach, riot_id: &str, tracked: bool) -> Result<
     } else {
         "player.untrack"
     };
-    let answer = match reach.engine_if_any().await? {
-        Some(mut engine) => engine.call(method, json!({ "riot_id": riot_id })).await?,
-        None => {
-            let store = reach.database.open().await?;
-            let outcome = async {
-                let Some(player) = store.player(&riot_id).await? else {
-                    return Err(CliError::JobFailed(format!(
-                        "the database has no player '{riot_id}'. Bring the player in with: riftsync sync \"{riot_id}\" --platform ..."
-                    )));
-                };
-                store.track(vec![player.id], tracked).await?;
-                Ok(json!({ "riot_id": riot_id, "platform": player.platform, "tracked": tracked }))
+    let answer = if let Some(mut engine) = reach.engine_if_any().await? {
+        engine.call(method, json!({ "riot_id": riot_id })).await?
+    } else {
+        let store = reach.database.open().await?;
+        let outcome = async {
+            let Some(player) = store.player(&riot_id).await? else {
+                return Err(CliError::JobFailed(format!(
+                    "the database has no player '{riot_id}'. Bring the player in with: riftsync sync \"{riot_id}\" --platform ..."
+                )));
             };
-            let outcome = outcome.await;
-            store.close().await?;
-            outcome?
-        }
+            store.track(vec![player.id], tracked).await?;
+            Ok(json!({ "riot_id": riot_id, "platform": player.platform, "tracked": tracked }))
+        };
+        let outcome = outcome.await;
+        store.close().await?;
+        outcome?
     };
     reach.show(&answer, |_| {
         if tracked {
@@ -47,12 +46,11 @@ pub async fn set_tracked(reach: &Reach, riot_id: &str, tracked: bool) -> Result<
 }
 
 pub async fn show_tracked(reach: &Reach) -> Result<(), CliError> {
-    let answer = match reach.engine_if_any().await? {
-        Some(mut engine) => engine.call("player.tracked", json!({})).await?,
-        None => {
-            let store = reach.read_only().await?;
-            tracked_document(&store.tracked_players(LISTED_MAX).await?)
-        }
+    let answer = if let Some(mut engine) = reach.engine_if_any().await? {
+        engine.call("player.tracked", json!({})).await?
+    } else {
+        let store = reach.read_only().await?;
+        tracked_document(&store.tracked_players(LISTED_MAX).await?)
     };
     reach.show(&answer, |answer| {
         let players = answer["players"].as_array().map_or(&[][..], Vec::as_slice);

@@ -126,15 +126,22 @@ impl ExportStore for SqliteStore {
     }
 
     async fn export_matches(&self, ids: &[String]) -> StoreResult<Vec<matches::Row>> {
-        let ids = &to_json(&ids)?;
+        let ids = to_json(&ids)?;
         let mut reader = self.readers.borrow().await?;
-        Ok(sql::Matches { ids }.load(reader.conn()).await?)
+        // Rows that are read on the connection's own thread need not be copied value by value first.
+        let rows = reader.conn().spawn_blocking(move |conn| {
+            diesel::RunQueryDsl::load(sql::Matches { ids: &ids }, conn)
+        });
+        Ok(rows.await?)
     }
 
     async fn export_participants(&self, ids: &[String]) -> StoreResult<Vec<participants::Row>> {
-        let ids = &to_json(&ids)?;
+        let ids = to_json(&ids)?;
         let mut reader = self.readers.borrow().await?;
-        Ok(sql::Participants { ids }.load(reader.conn()).await?)
+        let rows = reader.conn().spawn_blocking(move |conn| {
+            diesel::RunQueryDsl::load(sql::Participants { ids: &ids }, conn)
+        });
+        Ok(rows.await?)
     }
 
     async fn export_stats(
