@@ -3,7 +3,8 @@
 #
 # PostgreSQL: the server of $TEST_DATABASE_URL if that is set (its user must be allowed to create databases); else
 # one of its own, from the binaries on this machine, in a temporary folder that is gone at the end; else the
-# binaries are installed, where that may be done. Arguments go to `cargo test`.
+# binaries are installed, where that may be done. A second server of its own is there to be restarted by tests.
+# Arguments go to `cargo test`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -50,13 +51,17 @@ unprivileged() {
     fi
 }
 
-stop_server() {
-    # Immediate: nothing in it is worth keeping.
-    unprivileged "$binaries/pg_ctl" -D "$folder/data" -m immediate -w stop >/dev/null 2>&1 || true
+stop_servers() {
+    # Immediate: nothing in them is worth keeping.
+    local data
+    for data in "$folder"/*/data; do
+        unprivileged "$binaries/pg_ctl" -D "$data" -m immediate -w stop >/dev/null 2>&1 || true
+    done
     rm -rf "$folder"
 }
 
-start_server() {
+# The binaries, their user, and a folder for their servers.
+prepare_servers() {
     binaries=$(server_binaries)
     if [ -z "$binaries" ]; then
         install_server
@@ -69,25 +74,49 @@ start_server() {
         id -u "$server_user" >/dev/null 2>&1 || useradd --system --no-create-home "$server_user"
     fi
     folder=$(mktemp -d "${TMPDIR:-/tmp}/riftsync-postgres.XXXXXX")
-    trap stop_server EXIT
+    trap stop_servers EXIT
     trap 'exit 130' INT TERM
     [ "$(id -u)" != 0 ] || chown "$server_user" "$folder"
+}
+
+# Starts a server in a folder of that name, and says where it is in `server_url`.
+start_server() {
+    local place="$folder/$1" port attempt
+    unprivileged mkdir "$place"
     # From inside the folder: the server's user need not be able to read the project's.
-    (cd "$folder" && unprivileged "$binaries/initdb" -D "$folder/data" -U riftsync --auth=trust -E UTF8 --locale=C >"$folder/initdb.log" 2>&1) ||
+    (cd "$place" && unprivileged "$binaries/initdb" -D "$place/data" -U riftsync --auth=trust -E UTF8 --locale=C >"$folder/initdb.log" 2>&1) ||
         { cat "$folder/initdb.log" >&2; fail "initdb failed, see above"; }
-    local port attempt
     for attempt in 1 2 3 4 5; do
         port=$((20000 + RANDOM % 20000))
         # Commits are not forced to the disk: a test that loses power is run again.
-        if (cd "$folder" && unprivileged "$binaries/pg_ctl" -D "$folder/data" -l "$folder/server.log" -w start -o \
-            "-p $port -k $folder -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off") >/dev/null 2>&1; then
-            export TEST_DATABASE_URL="postgres://riftsync@127.0.0.1:$port/postgres"
+        if (cd "$place" && unprivileged "$binaries/pg_ctl" -D "$place/data" -l "$place/server.log" -w start -o \
+            "-p $port -k $place -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off") >/dev/null 2>&1; then
+            server_url="postgres://riftsync@127.0.0.1:$port/postgres"
             return
         fi
     done
-    cat "$folder/server.log" >&2
+    cat "$place/server.log" >&2
     fail "the PostgreSQL server of $binaries did not start, see above"
 }
 
-[ -n "${TEST_DATABASE_URL:-}" ] || start_server
+# A server that a test may restart: its URL in a file, and a command that takes how (fast or immediate).
+start_server_for_restarts() {
+    start_server restarts
+    echo "$server_url" >"$folder/url"
+    {
+        echo '#!/usr/bin/env bash'
+        declare -p binaries server_user folder
+        declare -f unprivileged
+        echo 'cd "$folder/restarts" && unprivileged "$binaries/pg_ctl" -D data -l server.log -m "$1" -w restart >/dev/null'
+    } >"$folder/restart"
+    chmod +x "$folder/restart"
+    export TEST_RESTARTS="$folder"
+}
+
+prepare_servers
+if [ -z "${TEST_DATABASE_URL:-}" ]; then
+    start_server shared
+    export TEST_DATABASE_URL="$server_url"
+fi
+start_server_for_restarts
 cargo test --locked "$@"

@@ -17,17 +17,17 @@ use crate::scratch::Scratch;
 use crate::store::{NOW, end, new_job};
 
 /// What becomes of the next commits that write.
-const PASSES: u8 = 0;
+pub const PASSES: u8 = 0;
 /// The server never hears of it.
-const CUT_BEFORE: u8 = 1;
+pub const CUT_BEFORE: u8 = 1;
 /// The server makes it; its answer is lost.
-const CUT_AFTER: u8 = 2;
+pub const CUT_AFTER: u8 = 2;
 
 /// Stands between a store and its server.
-struct Proxy {
+pub struct Proxy {
     port: u16,
-    next: Arc<AtomicU8>,
-    cuts: Arc<AtomicUsize>,
+    pub next: Arc<AtomicU8>,
+    pub cuts: Arc<AtomicUsize>,
 }
 
 trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -46,7 +46,7 @@ async fn connect(server: &tokio_postgres::Config) -> Box<dyn Socket> {
 }
 
 impl Proxy {
-    async fn start(scratch: &Scratch) -> Self {
+    pub async fn start(scratch: &Scratch) -> Self {
         let server: tokio_postgres::Config = scratch.url().parse().unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let proxy = Self {
@@ -65,6 +65,10 @@ impl Proxy {
     }
 
     fn settings(&self, scratch: &Scratch) -> Settings {
+        Settings::new(self.url(scratch).parse().unwrap())
+    }
+
+    pub fn url(&self, scratch: &Scratch) -> String {
         let direct: tokio_postgres::Config = scratch.url().parse().unwrap();
         let user = direct.get_user().unwrap_or("postgres");
         let password = direct
@@ -72,11 +76,8 @@ impl Proxy {
             .map(|word| String::from_utf8_lossy(word).into_owned());
         let password = password.map(|word| format!(":{word}")).unwrap_or_default();
         let database = direct.get_dbname().unwrap();
-        let url = format!(
-            "postgres://{user}{password}@127.0.0.1:{}/{database}?sslmode=disable",
-            self.port
-        );
-        Settings::new(url.parse().unwrap())
+        let port = self.port;
+        format!("postgres://{user}{password}@127.0.0.1:{port}/{database}?sslmode=disable")
     }
 }
 

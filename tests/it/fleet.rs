@@ -2,6 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use riftsync::model::{Platform, Priority, RetryPolicy, Timestamp, Year};
@@ -9,10 +10,12 @@ use riftsync::simulator::{Latency, Method, SIMULATED_KEY, SimulatorConfig};
 use riftsync::store::Store;
 use riftsync::store::postgres::PostgresStore;
 use riftsync::tasks::PlayerSyncArgs;
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::cut::{CUT_AFTER, CUT_BEFORE, PASSES, Proxy};
 use crate::data::check_statistics;
 use crate::scratch::Scratch;
 use crate::setup::{Setup, bare, exited, setup_with, signal};
@@ -32,11 +35,20 @@ struct Engine {
 
 impl Fleet {
     async fn new(players: usize, matches_per_year: u32, config: SimulatorConfig) -> Self {
+        Self::on(Scratch::new(), players, matches_per_year, config).await
+    }
+
+    async fn on(
+        scratch: Scratch,
+        players: usize,
+        matches_per_year: u32,
+        config: SimulatorConfig,
+    ) -> Self {
         let players: Vec<String> = (0..players).map(|n| format!("Otter {n}#SIM")).collect();
         let names: Vec<&str> = players.iter().map(String::as_str).collect();
         Self {
             setup: setup_with(&names, matches_per_year, config).await,
-            scratch: Scratch::new(),
+            scratch,
             players,
         }
     }
@@ -317,4 +329,106 @@ async fn three_engines_use_the_whole_of_one_key_and_not_one_call_more() {
     for engine in engines {
         engine.ends_well(&fleet).await;
     }
+}
+
+/// The server that may be restarted.
+struct Server {
+    folder: std::path::PathBuf,
+}
+
+impl Server {
+    fn own() -> Self {
+        let folder = std::env::var_os("TEST_RESTARTS")
+            .expect("run tests/run.sh, which starts a server for this");
+        Self {
+            folder: folder.into(),
+        }
+    }
+
+    fn database(&self) -> Scratch {
+        let url = std::fs::read_to_string(self.folder.join("url")).unwrap();
+        Scratch::on_server(url.trim())
+    }
+
+    /// Back when it answers again.
+    async fn restart(&self, how: &'static str) {
+        let mut command = Command::new(self.folder.join("restart"));
+        command.arg(how);
+        let ended = tokio::task::spawn_blocking(move || command.status().unwrap());
+        assert!(ended.await.unwrap().success());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_restarts_and_ends_sessions_at_random_costs_time_and_nothing_else() {
+    let server = Server::own();
+    let fleet = Fleet::on(server.database(), 6, 130, unhurried()).await;
+    let store = fleet.store().await;
+    fleet.submit(&*store).await;
+    store.close().await.unwrap();
+    let engine = fleet.engine("engine", fleet.scratch.url());
+    let mut step = 0;
+    for how in ["fast", "immediate", "fast", "immediate", "fast"] {
+        for _ in 0..3 {
+            step += 15;
+            fleet.until_timelines(step).await;
+            fleet.scratch.run(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                 WHERE datname = current_database() AND pid <> pg_backend_pid() AND random() < 0.5",
+            );
+        }
+        server.restart(how).await;
+        // It is at work again by itself, and soon.
+        let there = fleet.timelines();
+        let back = fleet.until_timelines(there + 15);
+        let back = tokio::time::timeout(Duration::from_secs(10), back).await;
+        assert!(back.is_ok(), "{}", fleet.log("engine"));
+    }
+    let store = fleet.store().await;
+    fleet.until_done(&*store).await;
+    fleet.check_complete(&*store).await;
+    assert_eq!(
+        fleet.count("SELECT max(attempt) FROM jobs"),
+        1,
+        "no attempt is spent"
+    );
+    assert_eq!(fleet.count("SELECT max(crash_count) FROM jobs"), 0);
+    engine.ends_well(&fleet).await;
+    let metrics = fleet.setup.folder.path().join("engine/metrics.jsonl");
+    let metrics = std::fs::read_to_string(metrics).unwrap();
+    let restarted = metrics.lines().filter(|line| {
+        let record: Value = serde_json::from_str(line).unwrap();
+        record["restarts"].as_u64().unwrap_or(0) > 0 || record["event"] == "actor_restarted"
+    });
+    assert_eq!(restarted.collect::<Vec<_>>(), Vec::<&str>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_whose_commits_are_cut_in_the_middle_again_and_again_counts_each_match_once() {
+    let fleet = Fleet::new(4, 60, unhurried()).await;
+    let store = fleet.store().await;
+    fleet.submit(&*store).await;
+    let proxy = Proxy::start(&fleet.scratch).await;
+    let engine = fleet.engine("engine", &proxy.url(&fleet.scratch));
+    let cuts = async {
+        for cut in [CUT_BEFORE, CUT_AFTER].repeat(10) {
+            let cuts = proxy.cuts.load(Ordering::Relaxed);
+            proxy.next.store(cut, Ordering::Relaxed);
+            while proxy.cuts.load(Ordering::Relaxed) == cuts {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        proxy.next.store(PASSES, Ordering::Relaxed);
+    };
+    tokio::select! {
+        () = cuts => fleet.until_done(&*store).await,
+        () = fleet.until_done(&*store) => panic!("done before it was cut twenty times"),
+    }
+    fleet.check_complete(&*store).await;
+    assert_eq!(
+        fleet.count("SELECT max(attempt) FROM jobs"),
+        1,
+        "no attempt is spent"
+    );
+    engine.ends_well(&fleet).await;
 }

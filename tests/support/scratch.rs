@@ -18,19 +18,28 @@ const LOCK: &str = "SELECT pg_advisory_lock(4711)";
 pub struct Scratch {
     name: String,
     url: String,
+    server: String,
 }
 
 impl Scratch {
     pub fn new() -> Self {
         static TEMPLATE: OnceLock<String> = OnceLock::new();
         let template = TEMPLATE.get_or_init(|| on_own_runtime(make_template));
+        let copy = |name: &str| format!("CREATE DATABASE {name} TEMPLATE {template}");
+        Self::make(server_url(), copy)
+    }
+
+    /// An empty one on another server.
+    #[allow(dead_code, reason = "not all tests that share this file use it")]
+    pub fn on_server(server: &str) -> Self {
+        Self::make(server.to_owned(), |name| format!("CREATE DATABASE {name}"))
+    }
+
+    fn make(server: String, create: impl Fn(&str) -> String) -> Self {
         let name = format!("riftsync_test_{:016x}", fastrand::u64(..));
-        let copy = format!("CREATE DATABASE {name} TEMPLATE {template}");
-        on_own_runtime(|| async move { on_server(&[LOCK, &copy]).await });
-        Self {
-            url: url_of(&name),
-            name,
-        }
+        let (create, url) = (create(&name), url_of(&server, &name));
+        on_own_runtime(|| async { on(&server, &[LOCK, &create]).await });
+        Self { name, url, server }
     }
 
     #[allow(dead_code, reason = "not all tests that share this file use it")]
@@ -72,7 +81,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        on_own_runtime(|| async move { on_server(&[&drop]).await });
+        on_own_runtime(|| async { on(&self.server, &[&drop]).await });
     }
 }
 
@@ -86,9 +95,8 @@ fn server_url() -> String {
 }
 
 /// The server's URL with another database.
-fn url_of(database: &str) -> String {
-    let server = server_url();
-    let (place, query) = server.split_once('?').unwrap_or((&server, ""));
+fn url_of(server: &str, database: &str) -> String {
+    let (place, query) = server.split_once('?').unwrap_or((server, ""));
     let host = place.rsplit_once('/').map_or(place, |(host, _)| host);
     format!("{host}/{database}?{query}")
 }
@@ -98,8 +106,9 @@ async fn make_template() -> String {
     let name = format!("riftsync_template_{}", std::process::id());
     let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
     let create = format!("CREATE DATABASE {name}");
-    on_server(&[LOCK, &drop, &create]).await;
-    let settings = Settings::new(url_of(&name).parse().unwrap());
+    let server = server_url();
+    on(&server, &[LOCK, &drop, &create]).await;
+    let settings = Settings::new(url_of(&server, &name).parse().unwrap());
     PostgresStore::open(settings)
         .await
         .unwrap()
@@ -109,12 +118,8 @@ async fn make_template() -> String {
     // Nobody may be connected to a template when it is copied.
     let alone =
         format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
-    on_server(&[&alone]).await;
+    on(&server, &[&alone]).await;
     name
-}
-
-async fn on_server(statements: &[&str]) {
-    on(&server_url(), statements).await;
 }
 
 async fn on(url: &str, statements: &[&str]) {
