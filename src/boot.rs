@@ -1,5 +1,6 @@
 //! The one place that wires the rooms: settings in, exit code out.
 
+mod crowd;
 mod forecast;
 mod serve;
 mod service;
@@ -21,13 +22,15 @@ use crate::cli::terminal::stop_signal;
 use crate::cli::top::top;
 use crate::cli::{
     Bench, BenchControlArgs, BenchJobsArgs, BenchLimiterArgs, BenchPipelineArgs, Cli, CliError,
-    DbArgs, DbVerb, EngineVerb, Global, KeyVerb, SimulateArgs, StatsArgs, SyncArgs, Verb,
-    WeatherArgs, WorldArgs, dbinfo, stats, terminal,
+    DbArgs, DbVerb, EngineVerb, ExportArgs, Global, KeyVerb, SimulateArgs, StatsArgs, SyncArgs,
+    Verb, WeatherArgs, WorldArgs, dbinfo, stats, terminal,
 };
 use crate::cli::{pages, remote};
 use crate::config::{self, Config, Profile};
 use crate::control::{self, TimeLeft};
+use crate::engine::scheduler::check_schedule;
 use crate::engine::{Engine, EngineConfig, Registry};
+use crate::export::{self, Export, Format};
 use crate::gate::{Gate, KeySource, KeyState};
 use crate::metrics::process::{cpu_time, resident_peak_bytes};
 use crate::metrics::{LogFiles, Metrics};
@@ -38,11 +41,13 @@ use crate::riot::{ApiKey, BaseUrl, RiotClient, install_tls};
 use crate::simulator::{
     SIMULATED_KEY, SettingError, Simulator, SimulatorConfig, World, WorldConfig, read_limits,
 };
+use crate::store::export::ExportFilter;
+use crate::store::schedules::Schedule;
 use crate::store::{Location, Store};
 use crate::supervision::watch_panics;
 use crate::tasks::{
-    self, MatchSync, Pacing, PlayerReport, PlayerSync, PlayerSyncArgs, Policies, Recover,
-    TimelineSync, job_document,
+    self, HealthCheck, HealthProbe, MatchSync, Pacing, PlayerReport, PlayerSync, PlayerSyncArgs,
+    Policies, Recover, TimelineSync, job_document,
 };
 
 /// How often a followed job is looked at.
@@ -84,7 +89,11 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
     let config = Config::load(cli.global.profile, usual, cli.global.config.as_deref())?;
     actix::System::new().block_on(async move {
         match cli.verb {
-            Verb::Sync(args) => sync(&cli.global, &config, args).await,
+            Verb::Sync(args) => match args.file.clone() {
+                Some(file) => crowd::sync_file(&cli.global, &config, &args, &file).await,
+                None => sync(&cli.global, &config, args).await,
+            },
+            Verb::Ladder(args) => crowd::ladder(&cli.global, &config, &args).await,
             Verb::Stats(args) => show_stats(&cli.global, &config, &args).await,
             Verb::Serve(args) => serve::serve(&cli.global, &config, &args).await,
             // Done above.
@@ -95,6 +104,18 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             Verb::Simulate(args) => simulate(&args).await,
             Verb::Job(args) => remote::job(&reach(&cli.global, &config)?, args.what).await,
             Verb::Queue(args) => remote::queue(&reach(&cli.global, &config)?, args.what).await,
+            Verb::Export(args) => export_table(&cli.global, &config, &args).await,
+            Verb::Health => remote::health(&reach(&cli.global, &config)?).await,
+            Verb::Schedule(args) => {
+                remote::schedule(&reach(&cli.global, &config)?, args.what).await
+            }
+            Verb::Track(args) => {
+                remote::set_tracked(&reach(&cli.global, &config)?, &args.riot_id, true).await
+            }
+            Verb::Untrack(args) => {
+                remote::set_tracked(&reach(&cli.global, &config)?, &args.riot_id, false).await
+            }
+            Verb::Tracked => remote::show_tracked(&reach(&cli.global, &config)?).await,
             Verb::Status => remote::show_status(&reach(&cli.global, &config)?).await,
             Verb::Top => top(reach(&cli.global, &config)?).await,
             Verb::Engine(args) => {
@@ -183,7 +204,7 @@ fn show_plan(
 /// The order in valid words, or what is wrong with it.
 fn read_order(config: &Config, args: &SyncArgs) -> Result<PlayerSyncArgs, CliError> {
     let now = Timestamp::now();
-    let riot_id: RiotId = args.riot_id.parse()?;
+    let riot_id: RiotId = args.riot_id.as_deref().unwrap_or_default().parse()?;
     let platform = match &args.platform {
         Some(text) => text.parse()?,
         None => config.platform()?.ok_or_else(|| {
@@ -203,6 +224,7 @@ fn read_order(config: &Config, args: &SyncArgs) -> Result<PlayerSyncArgs, CliErr
         year,
         timelines: !args.no_timelines,
         dry_run: args.dry_run,
+        track: !args.no_track,
     })
 }
 
@@ -341,13 +363,19 @@ impl Running {
             Some(store.clone()),
             metrics.clone(),
         );
-        if let Some(control) = control {
-            services.above = control.above(&gate, database);
-        }
         let ring = gate.ring.clone();
         watch_panics(move |text| ring.redact(text));
         let policies = policies(config);
-        let registry = Arc::new(tasks::registry(&gate.api, policies));
+        let folder = match database {
+            Location::Sqlite(_) => Some(beside(database)),
+            Location::Postgres(_) => None,
+        };
+        let health = HealthProbe::new(gate.clone(), folder, config.platform()?);
+        let registry = tasks::registry(&gate.api, policies).with(HealthCheck::new(health.clone()));
+        let registry = Arc::new(registry);
+        if let Some(control) = control {
+            services.above = control.above(&gate, &health, database);
+        }
         let mut queues = tasks::queues();
         queues.retain(|queue| only.is_none_or(|only| queue.name == only));
         for queue in &mut queues {
@@ -367,6 +395,10 @@ impl Running {
             queues,
             drain: config.drain(),
             keep_finished: config.keep_finished(),
+            schedules: match control {
+                Some(_) => Some(schedules(config, &registry)?),
+                None => None,
+            },
             metrics_log: metrics_log(config, database),
             metrics_interval: Duration::from_secs(config.metrics.interval_s),
         };
@@ -382,6 +414,7 @@ impl Running {
             api: gate.api.clone(),
             queues: engine.handle().queues.clone(),
         };
+        health.attach(engine.handle().clone());
         Ok(Self {
             store,
             engine,
@@ -518,6 +551,30 @@ fn policies(config: &Config) -> Policies {
     }
 }
 
+/// The schedules of the configuration, or what is wrong with one.
+fn schedules(config: &Config, registry: &Registry) -> Result<Vec<Schedule>, CliError> {
+    let schedules = config.schedules.iter().map(|(name, settings)| {
+        let wrong = |why: String| {
+            CliError::Usage(format!(
+                "the configuration is wrong: schedules.{name}: {why}"
+            ))
+        };
+        let usual = settings.cadence().map_err(wrong)?.usual_catch_up();
+        let args = settings.args.as_ref().map(ToString::to_string);
+        let schedule = Schedule {
+            name: name.clone(),
+            expression: settings.when.trim().to_owned(),
+            zone: settings.zone().to_owned(),
+            catch_up: settings.catch_up.unwrap_or(usual),
+            kind: settings.kind.clone(),
+            args: args.unwrap_or_else(|| "{}".to_owned()),
+        };
+        check_schedule(registry, &schedule).map_err(wrong)?;
+        Ok(schedule)
+    });
+    schedules.collect()
+}
+
 async fn rows_of(
     store: &dyn Store,
     riot_id: &RiotId,
@@ -525,9 +582,7 @@ async fn rows_of(
 ) -> Result<Vec<crate::store::YearlyStats>, CliError> {
     match store.player(riot_id).await? {
         Some(player) => Ok(store.yearly_stats(player.id, year).await?),
-        None => Err(CliError::JobFailed(format!(
-            "the database has no player '{riot_id}'. Bring the player in with: riftsync sync \"{riot_id}\" --platform ..."
-        ))),
+        None => Err(unknown_player(riot_id)),
     }
 }
 
@@ -551,6 +606,83 @@ async fn show_stats(global: &Global, config: &Config, args: &StatsArgs) -> Resul
         crate::outln!("{}", stats::table(&rows));
     }
     Ok(())
+}
+
+async fn export_table(global: &Global, config: &Config, args: &ExportArgs) -> Result<(), CliError> {
+    let format = args.format.or_else(|| Format::of(args.out.as_deref()?));
+    let format = format.unwrap_or(Format::Parquet);
+    let usual = || PathBuf::from(format!("{}.{}", args.what, format.as_str()));
+    let years = match &args.year {
+        Some(text) => read_years(text)?,
+        None => (i16::MIN, i16::MAX),
+    };
+    let database = locate(global, config, args.simulate)?;
+    let store = database.open_read_only().await?;
+    let player = match &args.player {
+        Some(text) => {
+            let riot_id: RiotId = text.parse()?;
+            let player = store.player(&riot_id).await?;
+            Some(player.ok_or_else(|| unknown_player(&riot_id))?.id)
+        }
+        None => None,
+    };
+    let order = Export {
+        what: args.what,
+        format,
+        filter: ExportFilter { years, player },
+        path: args.out.clone().unwrap_or_else(usual),
+    };
+    let begun = Instant::now();
+    let exported = tokio::select! {
+        exported = export::export(&*store, &order) => exported?,
+        () = stop_signal() => return Err(CliError::Stopped),
+    };
+    let took = begun.elapsed();
+    if global.json {
+        crate::outln!("{}", json!(exported));
+    } else {
+        crate::outln!(
+            "{}: {} rows, {} MiB, in {:.1} s",
+            exported.file.display(),
+            exported.rows,
+            exported.bytes >> 20,
+            took.as_secs_f64()
+        );
+    }
+    match exported.unreadable.len() {
+        0 => Ok(()),
+        count => Err(CliError::JobFailed(format!(
+            "{count} stored timelines cannot be read and are not in the file; `riftsync recover --verify` mends them"
+        ))),
+    }
+}
+
+/// `2025`, or `2024..2026`.
+fn read_years(text: &str) -> Result<(i16, i16), CliError> {
+    let year = |text: &str| {
+        let year: Result<i16, _> = text.trim().parse();
+        year.map_err(|_| {
+            CliError::Usage(format!(
+                "'{text}' is not a year. Write it as 2025 or 2024..2026"
+            ))
+        })
+    };
+    let (first, last) = match text.split_once("..") {
+        Some((first, last)) => (year(first)?, year(last)?),
+        None => (year(text)?, year(text)?),
+    };
+    if first > last {
+        return Err(CliError::Usage(format!(
+            "'{text}' ends before it begins. Write it as 2024..2026"
+        )));
+    }
+    Ok((first, last))
+}
+
+fn unknown_player(riot_id: &RiotId) -> CliError {
+    CliError::JobFailed(format!(
+        "the database has no player '{riot_id}'. Bring the player in with: riftsync sync \"{riot_id}\" --platform ..."
+    ))
 }
 
 /// Shows a database, or brings its tables up to date.
@@ -670,6 +802,7 @@ async fn run_pipeline(
             year,
             timelines: bench.timelines,
             dry_run: false,
+            track: false,
         };
         Ok(order.job(Priority::DEFAULT, running.policies.player))
     });

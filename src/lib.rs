@@ -8,6 +8,7 @@
 //! | [`cli`] | the verbs and what they show |
 //! | [`control`] | the control socket: protocol, server, client |
 //! | [`bench`] | measurements a user can run |
+//! | [`export`] | the data as Parquet and CSV files |
 //! | [`tasks`] | the League work: a player spawns matches, a match spawns its timeline |
 //! | [`engine`] | queues over the durable store; it knows no League word |
 //! | [`gate`] | what stands between a task's call and the network: the key, breakers, turns |
@@ -45,6 +46,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod engine;
+pub mod export;
 pub mod gate;
 pub mod limiter;
 pub mod metrics;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use riftsync::cli::Cli;
+use riftsync::cli::{Cli, CliError};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -11,7 +11,12 @@ fn main() -> ExitCode {
     match riftsync::boot::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            if json && !matches!(error, riftsync::cli::CliError::JobFailed(_)) {
+            // What these are about was printed as a document of its own.
+            let told = matches!(
+                error,
+                CliError::JobFailed(_) | CliError::Degraded | CliError::Unhealthy
+            );
+            if json && !told {
                 println!(
                     "{}",
                     serde_json::json!({ "success": false, "error": { "message": error.to_string() } })

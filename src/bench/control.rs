@@ -13,13 +13,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::Place;
-use crate::control::{About, Desk, KeyDesk, Limits, SocketPlace, TimeLeft, server_spec};
+use crate::control::{
+    About, Desk, HealthDesk, KeyDesk, Limits, SocketPlace, TimeLeft, server_spec,
+};
 use crate::engine::{
     Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
 };
@@ -115,6 +118,12 @@ impl TimeLeft for Unknown {
     }
 }
 
+impl HealthDesk for Unknown {
+    fn check(&self) -> BoxFuture<'static, Value> {
+        Box::pin(std::future::ready(Value::Null))
+    }
+}
+
 impl ControlBench {
     /// Runs on a fresh database. Must be called on an actix system. `folder`: for the socket.
     pub async fn run(&self, place: &Place, folder: &Path) -> Result<ControlReport, String> {
@@ -132,7 +141,16 @@ impl ControlBench {
                 let (stop, document) = (watch::Sender::new(false), |_: &JobRecord| json!({}));
                 let (key, left) = (Arc::new(NoKey), Arc::new(Unknown));
                 let limits = Limits::default();
-                let desk = Desk::new(engine.clone(), about, key, left, limits, document, stop);
+                let desk = Desk::new(
+                    engine.clone(),
+                    about,
+                    key,
+                    left,
+                    Arc::new(Unknown),
+                    limits,
+                    document,
+                    stop,
+                );
                 vec![server_spec(socket, desk)]
             }),
             ..Services::default()

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -15,13 +16,13 @@ use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, Global, ServeArgs};
 use crate::config::Config;
 use crate::control::{
-    About, Desk, KeyDesk, Limits, ScrapePlace, SocketPlace, exporter_spec, server_spec,
+    About, Desk, HealthDesk, KeyDesk, Limits, ScrapePlace, SocketPlace, exporter_spec, server_spec,
 };
 use crate::engine::Above;
 use crate::gate::{Gate, KeyState};
 use crate::riot::ApiKey;
 use crate::store::Location;
-use crate::tasks::job_document;
+use crate::tasks::{HealthProbe, job_document};
 
 pub(super) async fn serve(
     global: &Global,
@@ -119,7 +120,12 @@ impl Control {
     }
 
     /// The services that answer at the socket.
-    pub(super) fn above(&self, gate: &Gate, database: &Location) -> Above {
+    pub(super) fn above(
+        &self,
+        gate: &Gate,
+        health: &Arc<HealthProbe>,
+        database: &Location,
+    ) -> Above {
         let about = About {
             database: match database {
                 Location::Sqlite(path) => absolute(path).display().to_string(),
@@ -129,6 +135,7 @@ impl Control {
         };
         let key = Arc::new(GateKey(gate.clone()));
         let api = gate.api.clone();
+        let health = Arc::new(Probe(health.clone()));
         let (place, stop) = (self.place.clone(), self.stop.clone());
         let scrape = self.scrape.clone();
         Box::new(move |engine| {
@@ -141,6 +148,7 @@ impl Control {
                 about,
                 key.clone(),
                 Arc::new(forecast),
+                health,
                 Limits::default(),
                 job_document,
                 stop,
@@ -164,6 +172,16 @@ fn absolute(path: &Path) -> PathBuf {
     std::fs::canonicalize(path)
         .or_else(|_| std::path::absolute(path))
         .unwrap_or_else(|_| path.to_owned())
+}
+
+/// The check of health, as the control socket sees it.
+#[derive(Debug)]
+struct Probe(Arc<HealthProbe>);
+
+impl HealthDesk for Probe {
+    fn check(&self) -> BoxFuture<'static, serde_json::Value> {
+        self.0.clone().check()
+    }
 }
 
 /// The gate's key, as the control socket sees it.

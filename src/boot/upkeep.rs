@@ -82,6 +82,8 @@ async fn recoveries(
                 year: *year,
                 timelines: !args.no_timelines,
                 dry_run: args.dry_run,
+                // A recovery leaves that as it is.
+                track: false,
             },
             verify: args.verify,
         })
@@ -91,7 +93,7 @@ async fn recoveries(
 
 async fn tracked(global: &Global, config: &Config) -> Result<Vec<(RiotId, Platform)>, CliError> {
     let store = locate(global, config, false)?.open_read_only().await?;
-    let players = store.tracked_players().await?;
+    let players = store.players_to_recover().await?;
     store.close().await?;
     let players = players.into_iter();
     Ok(players

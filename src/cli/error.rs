@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::config::ConfigError;
 use crate::control::rpc::RpcError;
 use crate::control::{ClientError, SocketError};
+use crate::export::ExportError;
 use crate::model::{IdError, JobId, YearError};
 use crate::store::StoreError;
 
@@ -18,6 +19,8 @@ pub enum CliError {
     JobFailed(String),
     #[error("{0}")]
     Store(#[from] StoreError),
+    #[error("{0}")]
+    Export(#[from] ExportError),
     #[error("{0}")]
     Socket(#[from] SocketError),
     #[error("{0}")]
@@ -42,6 +45,10 @@ pub enum CliError {
     OtherDatabase { socket: PathBuf, theirs: String },
     #[error("stopped")]
     Stopped,
+    #[error("the engine is degraded: it works, but somebody should look at what is listed")]
+    Degraded,
+    #[error("the engine is unhealthy: some of its work is not done")]
+    Unhealthy,
 }
 
 impl CliError {
@@ -49,7 +56,7 @@ impl CliError {
     /// rejected; 130 stopped by Ctrl-C, as shells expect.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::JobFailed(_) => 1,
+            Self::JobFailed(_) | Self::Degraded | Self::Export(ExportError::File { .. }) => 1,
             Self::Usage(_) | Self::Store(StoreError::Url(_) | StoreError::PostgresUrl { .. }) => 2,
             Self::Client(ClientError::Refused(error)) => match error.code {
                 RpcError::NOT_FOUND | RpcError::CONFLICT => 1,
@@ -60,6 +67,8 @@ impl CliError {
             | Self::Socket(_)
             | Self::Client(_)
             | Self::Engine(_)
+            | Self::Export(ExportError::Store(_))
+            | Self::Unhealthy
             | Self::OtherDatabase { .. } => 3,
             Self::KeyRejected(_) | Self::EngineKeyRejected => 4,
             Self::Interrupted | Self::Stopped | Self::Detached(_) => 130,

@@ -1,5 +1,6 @@
 //! The verbs a person types.
 
+pub mod batch;
 pub mod dbinfo;
 pub mod error;
 pub mod follow;
@@ -20,7 +21,8 @@ pub use error::CliError;
 pub use weather::WeatherArgs;
 
 use crate::config::{Profile, listen_address};
-use crate::model::{DatabaseUrl, JobState};
+use crate::export::{Format, What};
+use crate::model::{CatchUp, DatabaseUrl, JobState};
 
 /// Keeps a database of League of Legends players true to the Riot Games API.
 #[derive(Debug, Parser)]
@@ -65,6 +67,10 @@ pub enum Verb {
     Stats(StatsArgs),
     /// Run the engine on what is queued until it is stopped
     Serve(ServeArgs),
+    /// Sync the players of a ladder's tier, the best first
+    Ladder(LadderOptions),
+    /// Write a table of the data to a file, for `DuckDB`, Polars, pandas or a spreadsheet
+    Export(ExportArgs),
     /// A Riot API to develop and test against
     Simulate(SimulateArgs),
     /// Look at jobs, wait for them, cancel them, or run failed ones again
@@ -75,6 +81,16 @@ pub enum Verb {
     Status,
     /// Watch the engine: queues, jobs, limits, actors, errors; and pause, cancel, try again
     Top,
+    /// Check the engine and all it stands on; exits with 0 if healthy, 1 if degraded, 3 if unhealthy
+    Health,
+    /// What runs by the clock
+    Schedule(ScheduleArgs),
+    /// Have a player synced again by schedule
+    Track(TrackArgs),
+    /// Have a player synced no more by schedule; what is stored stays
+    Untrack(TrackArgs),
+    /// List the players that are synced again by schedule, most recently active first
+    Tracked,
     /// Let the engine's jobs end, or stop it
     Engine(EngineArgs),
     /// Give the engine another API key
@@ -137,6 +153,46 @@ pub enum QueueVerb {
         #[arg(long)]
         rate: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct ScheduleArgs {
+    #[command(subcommand)]
+    pub what: ScheduleVerb,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum ScheduleVerb {
+    /// List schedules with when they ran last and run next
+    List,
+    /// Add a schedule, or change one that was added; those of the configuration are changed there
+    Add {
+        /// a to z, 0 to 9, _ and -
+        name: String,
+        /// When it runs: "30 3 * * *", "every 6h", "at 2026-12-01T03:00" or "off"
+        #[arg(long)]
+        when: String,
+        /// The kind of its jobs
+        #[arg(long)]
+        kind: String,
+        /// Their arguments, as JSON
+        #[arg(long, default_value = "{}", value_name = "JSON")]
+        args: String,
+        /// The time zone of the cron expression or moment
+        #[arg(long, default_value = "UTC", value_name = "ZONE")]
+        timezone: String,
+        /// When no engine ran: "skip" what was missed, or run "once" for it. Usual: once for every and at
+        #[arg(long, value_name = "POLICY")]
+        catch_up: Option<CatchUp>,
+    },
+    /// Remove a schedule that was added
+    Remove { name: String },
+}
+
+#[derive(Debug, Args)]
+pub struct TrackArgs {
+    /// The player, as "Name#TAG"
+    pub riot_id: String,
 }
 
 #[derive(Debug, Args)]
@@ -321,7 +377,11 @@ pub struct BenchJobsArgs {
 #[derive(Debug, Args)]
 pub struct SyncArgs {
     /// The player, as "Name#TAG"
-    pub riot_id: String,
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    pub riot_id: Option<String>,
+    /// Sync all players of a file: a Name#TAG a line, a platform behind a comma where it is another
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "simulate"])]
+    pub file: Option<PathBuf>,
     /// The server the player plays on: kr, euw1, na1, ...
     #[arg(long)]
     pub platform: Option<String>,
@@ -334,6 +394,9 @@ pub struct SyncArgs {
     /// Leave the timelines out
     #[arg(long)]
     pub no_timelines: bool,
+    /// Do not have the player synced again by schedule
+    #[arg(long)]
+    pub no_track: bool,
     /// Only list what there is and what is missing, how many calls that takes, and how long
     #[arg(long)]
     pub dry_run: bool,
@@ -342,6 +405,34 @@ pub struct SyncArgs {
     pub simulate: bool,
     #[command(flatten)]
     pub world: WorldArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct LadderOptions {
+    /// The server: kr, euw1, na1, ...
+    #[arg(long)]
+    pub platform: Option<String>,
+    /// `RANKED_SOLO_5x5` or `RANKED_FLEX_SR`
+    #[arg(long, default_value = "RANKED_SOLO_5x5", value_name = "QUEUE")]
+    pub queue: String,
+    /// challenger, grandmaster, master, diamond, emerald, ... iron
+    #[arg(long)]
+    pub tier: String,
+    /// I, II, III or IV; all of them unless told
+    #[arg(long)]
+    pub division: Option<String>,
+    /// Players at most
+    #[arg(long, default_value_t = 300, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+    /// The calendar year (UTC); this year unless told
+    #[arg(long)]
+    pub year: Option<String>,
+    /// Leave the timelines out
+    #[arg(long)]
+    pub no_timelines: bool,
+    /// Leave it to the running engine and return at once
+    #[arg(long)]
+    pub detach: bool,
 }
 
 /// How the simulated world is made.
@@ -410,6 +501,28 @@ pub struct StatsArgs {
     /// Only this year
     #[arg(long)]
     pub year: Option<String>,
+    /// Read the database of `sync --simulate`
+    #[arg(long)]
+    pub simulate: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Which table
+    #[arg(long, value_name = "TABLE")]
+    pub what: What,
+    /// parquet or csv; by the file's name unless told, else parquet
+    #[arg(long)]
+    pub format: Option<Format>,
+    /// Only this calendar year (UTC), or these, as 2024..2026
+    #[arg(long)]
+    pub year: Option<String>,
+    /// Only matches that this player was in, as "Name#TAG"; of stats only the player's
+    #[arg(long, value_name = "NAME#TAG")]
+    pub player: Option<String>,
+    /// The file; TABLE.FORMAT in this folder unless told
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     /// Read the database of `sync --simulate`
     #[arg(long)]
     pub simulate: bool,

@@ -12,7 +12,7 @@ use config::{Config as Source, Environment, File, FileFormat};
 use etcetera::BaseStrategy;
 use serde::Deserialize;
 
-use crate::model::{DatabaseUrl, Platform, Rate, RetryPolicy};
+use crate::model::{Cadence, CatchUp, DatabaseUrl, Platform, Rate, RetryPolicy};
 
 /// The defaults, also the documentation of every setting.
 const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -59,6 +59,7 @@ pub struct Config {
     pub metrics: MetricsSettings,
     pub queues: BTreeMap<String, QueueSettings>,
     pub kinds: BTreeMap<String, KindSettings>,
+    pub schedules: BTreeMap<String, ScheduleSettings>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -152,6 +153,32 @@ pub struct KindSettings {
     pub backoff_cap_s: u64,
 }
 
+/// What runs by the clock.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleSettings {
+    /// A cron expression, `every 6h`, `at 2026-12-01T03:00` or `off`.
+    pub when: String,
+    pub kind: String,
+    #[serde(default)]
+    pub args: Option<serde_json::Value>,
+    /// IANA name; UTC unless told.
+    #[serde(default)]
+    pub timezone: Option<String>,
+    #[serde(default)]
+    pub catch_up: Option<CatchUp>,
+}
+
+impl ScheduleSettings {
+    pub fn zone(&self) -> &str {
+        self.timezone.as_deref().unwrap_or("UTC")
+    }
+
+    pub fn cadence(&self) -> Result<Cadence, String> {
+        Cadence::parse(&self.when, self.zone())
+    }
+}
+
 impl Config {
     /// Reads the defaults, what the profile changes, the file (if one is named) and the environment.
     /// The profile is the one that is asked for, else the one that file or environment name, else
@@ -223,6 +250,11 @@ impl Config {
                     "kinds.{name}.retries is {}; it must be at most 100",
                     kind.retries
                 ));
+            }
+        }
+        for (name, schedule) in &self.schedules {
+            if let Err(why) = schedule.cadence() {
+                return invalid(format!("schedules.{name}: {why}"));
             }
         }
         self.platform()?;
@@ -384,6 +416,11 @@ mod tests {
             ("[riot]\nplatform = \"mars\"\n", "mars"),
             ("[metrics]\nfiles = 0\n", "metrics.files"),
             ("[metrics]\nlisten = \"all\"\n", "metrics.listen"),
+            (
+                "[schedules.health_check]\nwhen = \"hourly\"\n",
+                "schedules.health_check",
+            ),
+            ("[schedules.mine]\nwhen = \"off\"\n", "kind"),
             ("profile = \"prod\"\n", "prod"),
         ] {
             std::fs::write(&path, text).unwrap();

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::Limits;
@@ -37,6 +39,12 @@ pub trait TimeLeft: Send + Sync + std::fmt::Debug {
     async fn of(&self, job: &JobRecord) -> Option<Duration>;
 }
 
+/// What knows how the engine and all it stands on are.
+pub trait HealthDesk: Send + Sync + std::fmt::Debug {
+    /// Takes readings and judges them, as a document.
+    fn check(&self) -> BoxFuture<'static, Value>;
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Desk {
@@ -44,6 +52,9 @@ pub struct Desk {
     pub(super) about: About,
     pub(super) key: Arc<dyn KeyDesk>,
     pub(super) time_left: Arc<dyn TimeLeft>,
+    pub(super) health: Arc<dyn HealthDesk>,
+    /// One check at a time: who asks meanwhile waits for it.
+    pub(super) checking: tokio::sync::Mutex<()>,
     pub(super) limits: Limits,
     pub(super) watch: Watch,
     pub(super) counted: Counted,
@@ -59,6 +70,7 @@ impl Desk {
         about: About,
         key: Arc<dyn KeyDesk>,
         time_left: Arc<dyn TimeLeft>,
+        health: Arc<dyn HealthDesk>,
         limits: Limits,
         document: Document,
         stop: watch::Sender<bool>,
@@ -70,6 +82,8 @@ impl Desk {
             about,
             key,
             time_left,
+            health,
+            checking: tokio::sync::Mutex::new(()),
             limits,
             document,
             stop,

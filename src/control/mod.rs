@@ -28,9 +28,9 @@ pub mod view;
 mod watch;
 
 pub use client::{Client, ClientError, Notification};
-pub use desk::{About, Desk, KeyDesk, TimeLeft};
+pub use desk::{About, Desk, HealthDesk, KeyDesk, TimeLeft};
 pub use exporter::{ScrapePlace, exporter_spec};
-pub use methods::stats_document;
+pub use methods::{schedules_document, stats_document, tracked_document};
 pub use server::{ControlServer, StopServer, server_spec};
 pub use socket::{SocketError, SocketPlace, default_path};
 

@@ -34,5 +34,6 @@ pub fn whole(document: Document, record: &JobRecord) -> Value {
     view["run_at"] = json!(record.run_at.to_string());
     view["children_pending"] = json!(record.children_pending);
     view["errors"] = json!(record.errors);
+    view["rollup"] = json!(record.rollup);
     view
 }

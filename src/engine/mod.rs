@@ -9,6 +9,7 @@
 //!  ├─ stager           scheduled and retryable jobs whose time has come
 //!  ├─ canceller        requests to cancel running jobs
 //!  ├─ rescuer          jobs of dead engines
+//!  ├─ scheduler        jobs of schedules that are due
 //!  └─ pruner           finished jobs that were kept long enough
 //! ```
 
@@ -22,6 +23,7 @@ mod pruner;
 mod queue;
 mod registry;
 mod rescuer;
+pub mod scheduler;
 #[cfg(test)]
 mod simulation;
 mod sources;
@@ -51,6 +53,7 @@ use self::queue::Shared;
 use self::sources::{ActorSource, ProcessSource, QueueSource, StoreSource};
 use crate::metrics::{LogFiles, Metrics, Source, Telemetry, open_log};
 use crate::model::Timestamp;
+use crate::store::schedules::Schedule;
 use crate::store::{EngineInfo, Store, StoreResult};
 use crate::supervision::{
     ChildHandle, ChildSpec, Intensity, ListChildren, Shutdown, Strategy, Supervisor,
@@ -65,6 +68,8 @@ pub struct EngineConfig {
     pub drain: Duration,
     /// How long finished jobs are kept.
     pub keep_finished: Duration,
+    /// Jobs that run by the clock. None: no scheduler runs.
+    pub schedules: Option<Vec<Schedule>>,
     /// Where the metrics log is; none: none is written.
     pub metrics_log: Option<LogFiles>,
     pub metrics_interval: Duration,
@@ -77,6 +82,7 @@ impl Default for EngineConfig {
             queues: Vec::new(),
             drain: Duration::from_secs(10),
             keep_finished: Duration::from_hours(24 * 30),
+            schedules: None,
             metrics_log: None,
             metrics_interval: Duration::from_secs(10),
         }
@@ -198,7 +204,7 @@ impl Engine {
                 &Shared {
                     engine: id.clone(),
                     store: store.clone(),
-                    registry,
+                    registry: registry.clone(),
                     attempts: attempts.clone(),
                     holds: services.holds,
                     standing: standings.watch(),
@@ -208,8 +214,12 @@ impl Engine {
             stager_spec(store.clone()),
             canceller_spec(id.clone(), store.clone(), attempts),
             rescuer_spec(duty),
-            pruner_spec(store, config.keep_finished, standings.watch_lead()),
+            pruner_spec(store.clone(), config.keep_finished, standings.watch_lead()),
         ]);
+        if let Some(schedules) = config.schedules {
+            let leader = standings.watch_lead();
+            specs.push(scheduler_spec(store, registry, leader, schedules.into()));
+        }
         if telemetry.has_log() {
             specs.push(metrics_spec(telemetry, config.metrics_interval));
         }
@@ -355,6 +365,31 @@ fn pruner_spec(store: Arc<dyn Store>, keep: Duration, leads: watch::Receiver<boo
             stop: Box::new(move || {
                 Box::pin(async move {
                     let _ = addr.send(pruner::StopPruner).await;
+                })
+            }),
+        }
+    })
+}
+
+fn scheduler_spec(
+    store: Arc<dyn Store>,
+    registry: Arc<Registry>,
+    leader: watch::Receiver<bool>,
+    configured: Arc<[Schedule]>,
+) -> ChildSpec {
+    ChildSpec::permanent("scheduler", move |guard| {
+        let addr = scheduler::Scheduler::new(
+            store.clone(),
+            registry.clone(),
+            leader.clone(),
+            configured.clone(),
+            guard,
+        )
+        .start();
+        ChildHandle {
+            stop: Box::new(move || {
+                Box::pin(async move {
+                    let _ = addr.send(scheduler::StopScheduler).await;
                 })
             }),
         }

@@ -4,7 +4,9 @@
 pub mod attempt;
 mod bucket;
 pub mod budget_share;
+pub mod cadence;
 mod database_url;
+pub mod health;
 pub mod histogram;
 pub mod ids;
 pub mod job;
@@ -12,10 +14,12 @@ pub mod records;
 mod retry_policy;
 pub mod rollup;
 pub mod statistics;
+pub mod table;
 pub mod time;
 
 pub use attempt::{Outcome, Settlement};
 pub use bucket::{Bucket, Rate};
+pub use cadence::{Cadence, CatchUp};
 pub use database_url::{DatabaseUrl, redact};
 pub use ids::{IdError, MatchId, Platform, Puuid, Region, RiotId, Route};
 pub use job::{

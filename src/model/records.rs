@@ -122,6 +122,8 @@ pub struct PlayerRecord {
     pub platform: Platform,
     pub profile_icon_id: Option<i32>,
     pub summoner_level: Option<i64>,
+    /// Is synced again by schedule from now on; false changes nothing.
+    pub tracked: bool,
 }
 
 /// A document that the API does not have, with the reason, so that it is not asked for again.

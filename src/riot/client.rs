@@ -121,16 +121,22 @@ pub enum Method {
     Match,
     Timeline,
     Status,
+    AccountByPuuid,
+    League,
+    LeagueEntries,
 }
 
 impl Method {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 9] = [
         Self::AccountByRiotId,
         Self::SummonerByPuuid,
         Self::MatchIds,
         Self::Match,
         Self::Timeline,
         Self::Status,
+        Self::AccountByPuuid,
+        Self::League,
+        Self::LeagueEntries,
     ];
 
     /// The name of a method by its number, as limiters know it.
@@ -143,6 +149,9 @@ impl Method {
             Some(Self::Match) => "match",
             Some(Self::Timeline) => "timeline",
             Some(Self::Status) => "status",
+            Some(Self::AccountByPuuid) => "account-by-puuid",
+            Some(Self::League) => "league",
+            Some(Self::LeagueEntries) => "league-entries",
             None => "unknown",
         }
     }
@@ -166,6 +175,51 @@ impl Call {
                 "/riot/account/v1/accounts/by-riot-id/{}/{}",
                 part(riot_id.game_name()),
                 part(riot_id.tag_line())
+            ),
+        }
+    }
+
+    /// Who a puuid of the key is.
+    pub fn account_of(puuid: &Puuid, platform: Platform) -> Self {
+        Self {
+            method: Method::AccountByPuuid,
+            route: Route::Region(platform.region().for_accounts()),
+            path: format!("/riot/account/v1/accounts/by-puuid/{puuid}"),
+        }
+    }
+
+    /// A whole league of the top; `tier` in the API's word.
+    pub fn league(platform: Platform, queue: &str, tier: &str) -> Self {
+        let part = |text| utf8_percent_encode(text, PATH_PART).to_string();
+        let tier = tier.to_ascii_lowercase();
+        Self {
+            method: Method::League,
+            route: Route::Platform(platform),
+            path: format!(
+                "/lol/league/v4/{}leagues/by-queue/{}",
+                part(&tier),
+                part(queue)
+            ),
+        }
+    }
+
+    /// A page of a division, from 1; empty behind the last.
+    pub fn league_page(
+        platform: Platform,
+        queue: &str,
+        tier: &str,
+        division: &str,
+        page: u32,
+    ) -> Self {
+        let part = |text| utf8_percent_encode(text, PATH_PART).to_string();
+        Self {
+            method: Method::LeagueEntries,
+            route: Route::Platform(platform),
+            path: format!(
+                "/lol/league/v4/entries/{}/{}/{}?page={page}",
+                part(queue),
+                part(tier),
+                part(division)
             ),
         }
     }
@@ -268,6 +322,8 @@ pub struct Response {
     pub key_fingerprint: Arc<str>,
     pub body: Bytes,
     pub is_gzip: bool,
+    /// The server's clock, to a second.
+    pub date: Option<Timestamp>,
 }
 
 /// One HTTP client for all routes. Cheap to clone.
@@ -344,6 +400,9 @@ async fn read_answer(
     };
     let is_gzip =
         header("content-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("gzip"));
+    let date = header("date")
+        .and_then(|text| jiff::fmt::rfc2822::parse(text).ok())
+        .map(|date| Timestamp::from_millis(date.timestamp().as_millisecond()));
     let retry_after = header("retry-after")
         .and_then(|text| text.trim().parse().ok())
         .map(Duration::from_secs);
@@ -380,6 +439,7 @@ async fn read_answer(
         key_fingerprint: key.fingerprint().into(),
         body,
         is_gzip,
+        date,
     })
 }
 

@@ -31,6 +31,30 @@ pub fn parse_account(text: &[u8]) -> Result<Account, RiotError> {
     parse(text)
 }
 
+/// A place in a league.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeagueEntry {
+    pub puuid: Puuid,
+    #[serde(default)]
+    pub league_points: i32,
+}
+
+/// A whole league of the top; right after a season's end it has no entries.
+pub fn parse_league(text: &[u8]) -> Result<Vec<LeagueEntry>, RiotError> {
+    #[derive(Deserialize)]
+    struct League {
+        #[serde(default)]
+        entries: Vec<LeagueEntry>,
+    }
+    Ok(parse::<League>(text)?.entries)
+}
+
+/// A page of a division.
+pub fn parse_league_page(text: &[u8]) -> Result<Vec<LeagueEntry>, RiotError> {
+    parse(text)
+}
+
 pub fn parse_summoner(text: &[u8]) -> Result<Summoner, RiotError> {
     parse(text)
 }

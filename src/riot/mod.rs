@@ -4,6 +4,7 @@
 mod client;
 mod documents;
 mod error;
+pub mod timeline_rows;
 mod unpack;
 
 pub use client::{
@@ -11,7 +12,8 @@ pub use client::{
     install_tls,
 };
 pub use documents::{
-    Account, Summoner, parse_account, parse_match, parse_match_ids, parse_summoner, parse_timeline,
+    Account, LeagueEntry, Summoner, parse_account, parse_league, parse_league_page, parse_match,
+    parse_match_ids, parse_summoner, parse_timeline,
 };
 pub use error::{LimitScope, RiotError};
-pub use unpack::{as_gzip, unpack};
+pub use unpack::{as_gzip, document_of, unpack};

@@ -8,6 +8,7 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
 use super::error::RiotError;
+use crate::model::records::{Codec, Payload};
 
 /// No real document is larger than 2 MB; what unpacks to more than this is a decompression bomb.
 const UNPACKED_MAX: u64 = 32 * 1024 * 1024;
@@ -28,6 +29,13 @@ pub fn unpack(body: &[u8]) -> Result<Vec<u8>, RiotError> {
         )));
     }
     Ok(text)
+}
+
+/// The document of a stored payload.
+pub fn document_of(payload: &Payload) -> Result<Vec<u8>, RiotError> {
+    match payload.codec {
+        Codec::Gzip => unpack(&payload.body),
+    }
 }
 
 /// A body that came unpacked, packed as the others are stored.

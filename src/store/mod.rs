@@ -8,15 +8,19 @@
 #[cfg(test)]
 mod agreement;
 mod error;
+pub mod export;
 #[cfg(test)]
 pub(crate) mod ledger;
 mod location;
 #[cfg(test)]
 pub(crate) mod orders;
+pub mod people;
 pub mod postgres;
 #[cfg(test)]
 mod properties;
+pub mod pulse;
 mod rows;
+pub mod schedules;
 #[cfg(test)]
 #[path = "../../tests/support/scratch.rs"]
 pub(crate) mod scratch;
@@ -33,7 +37,11 @@ use dashmap::DashMap;
 use tokio::sync::Notify;
 
 pub use error::StoreError;
+pub use export::ExportStore;
 pub use location::Location;
+pub use people::PeopleStore;
+pub use pulse::PulseStore;
+pub use schedules::ScheduleStore;
 pub use upkeep::{Cleanup, Leftovers, Repair, SeatRow, StoredDocuments};
 
 use crate::model::budget_share::{BoardGrant, BoardReport};
@@ -340,6 +348,7 @@ pub struct Hints {
     queues: DashMap<String, Arc<Notify>>,
     schedule: Notify,
     cancels: Notify,
+    schedules: Notify,
 }
 
 impl Hints {
@@ -371,10 +380,17 @@ impl Hints {
     pub fn cancels(&self) -> &Notify {
         &self.cancels
     }
+
+    /// Somebody changed the schedules.
+    pub fn schedules(&self) -> &Notify {
+        &self.schedules
+    }
 }
 
 #[async_trait]
-pub trait Store: Send + Sync + fmt::Debug {
+pub trait Store:
+    ScheduleStore + PeopleStore + PulseStore + ExportStore + Send + Sync + fmt::Debug
+{
     // Jobs. Each verb is one transition.
 
     /// Enqueues in one transaction; a job whose key is open joins it, at the higher priority of both.
@@ -485,7 +501,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Those of these puuids that a row of `players` has.
     async fn known_puuids(&self, puuids: &[&str]) -> StoreResult<Vec<String>>;
     /// Players that were synced by name, the longest ago first.
-    async fn tracked_players(&self) -> StoreResult<Vec<StoredPlayer>>;
+    async fn players_to_recover(&self) -> StoreResult<Vec<StoredPlayer>>;
     /// Discarded jobs for the documents of these matches.
     async fn discarded_jobs(&self, ids: &[MatchId]) -> StoreResult<u64>;
     /// Puts rows right, all in one transaction. Doing it again changes nothing.

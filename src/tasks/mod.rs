@@ -7,6 +7,8 @@
 mod auto_retry;
 mod cleanup;
 mod failed;
+mod health;
+mod ladder;
 mod match_data;
 mod pacing;
 mod plan;
@@ -15,6 +17,7 @@ mod recover;
 mod replay;
 mod report;
 mod timeline;
+mod tracked;
 mod upkeep;
 mod verify;
 
@@ -22,6 +25,8 @@ use std::sync::Arc;
 
 pub use auto_retry::{AutoRetry, AutoRetryArgs};
 pub use cleanup::{CleanOld, CleanupArgs};
+pub use health::{HealthCheck, HealthProbe};
+pub use ladder::{LadderArgs, LadderSync, PuuidSync};
 pub use match_data::MatchSync;
 pub use pacing::Pacing;
 pub use player::{PlayerSync, PlayerSyncArgs};
@@ -29,6 +34,7 @@ pub use recover::{Recover, RecoverArgs};
 pub use replay::{Replay, ReplayArgs};
 pub use report::{PlayerReport, job_document};
 pub use timeline::TimelineSync;
+pub use tracked::TrackedSync;
 
 use crate::engine::{QueueConfig, Registry};
 use crate::gate::RiotApi;
@@ -91,7 +97,7 @@ impl Default for Policies {
     }
 }
 
-/// Every kind of job.
+/// Every kind of job but `health_check`, which looks at the engine that runs it.
 pub fn registry(api: &Arc<RiotApi>, policies: Policies) -> Registry {
     Registry::default()
         .with(PlayerSync::new(api.clone(), policies))
@@ -101,4 +107,7 @@ pub fn registry(api: &Arc<RiotApi>, policies: Policies) -> Registry {
         .with(AutoRetry::new(policies))
         .with(CleanOld::new(policies))
         .with(Replay::new(policies))
+        .with(TrackedSync::new(policies))
+        .with(LadderSync::new(api.clone(), policies))
+        .with(PuuidSync::new(api.clone(), policies))
 }

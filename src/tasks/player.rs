@@ -41,6 +41,9 @@ pub struct PlayerSyncArgs {
     /// Only look what there is to fetch.
     #[serde(default)]
     pub dry_run: bool,
+    /// The player is synced again by schedule from now on.
+    #[serde(default = "yes")]
+    pub track: bool,
 }
 
 impl PlayerSyncArgs {
@@ -87,6 +90,8 @@ pub(super) struct Order {
     /// Of a recovery only.
     #[serde(default)]
     pub(super) verify: bool,
+    #[serde(default = "yes")]
+    track: bool,
 }
 
 fn yes() -> bool {
@@ -114,6 +119,7 @@ impl Order {
             year: Year::new(year, now).map_err(|error| error.to_string())?,
             timelines: self.timelines,
             dry_run: self.dry_run,
+            track: self.track,
         })
     }
 }
@@ -371,6 +377,7 @@ async fn fetch_player(
         platform: args.platform,
         profile_icon_id: summoner.profile_icon_id,
         summoner_level: summoner.summoner_level,
+        tracked: args.track,
     })
 }
 

@@ -91,6 +91,7 @@ impl Fleet {
                 year: Year::parse("2025", now).unwrap(),
                 timelines: true,
                 dry_run: false,
+                track: true,
             };
             args.job(Priority::DEFAULT, RetryPolicy::new(5, 0, 0))
         });

@@ -3,16 +3,19 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod control;
+mod crowd;
 mod cut;
 mod data;
 mod engine;
 mod examples;
+mod export;
 mod fleet;
 mod on_postgres;
 mod place;
 mod postgres;
 mod program;
 mod samples;
+mod schedules;
 #[path = "../support/scratch.rs"]
 mod scratch;
 mod setup;

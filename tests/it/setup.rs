@@ -105,6 +105,7 @@ impl Setup {
                 year: Year::parse("2025", now).unwrap(),
                 timelines: true,
                 dry_run: false,
+                track: true,
             };
             args.job(Priority::DEFAULT, RetryPolicy::new(50, 0, 0))
         });

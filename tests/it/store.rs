@@ -8,7 +8,9 @@ use riftsync::model::{
     After, Failure, JobId, JobState, Lease, NewJob, OnFailure, Outcome, Priority, Timestamp,
     attempt,
 };
-use riftsync::store::{Cancelled, Completion, Effect, Fenced, JobFilter, Retried, Store, Wanted};
+use riftsync::store::{
+    Cancelled, Completion, Effect, EngineInfo, Fenced, JobFilter, Retried, Store, Wanted,
+};
 use serde_json::json;
 
 use crate::place::on_each_store;
@@ -71,6 +73,7 @@ on_each_store! { tokio::test;
     finished_jobs_are_pruned_a_few_at_a_time_and_open_ones_stay,
     jobs_are_listed_newest_first_by_what_they_are_and_in_pages,
     open_jobs_are_counted_by_queue_and_state_whatever_they_wait_for,
+    a_pulse_tells_how_long_jobs_wait_and_when_one_ended,
 }
 
 async fn a_second_open_job_with_a_key_joins_the_first_and_lends_it_its_priority(
@@ -653,4 +656,44 @@ async fn open_jobs_are_counted_by_queue_and_state_whatever_they_wait_for(store: 
     assert!(counts().await.contains(&line("q", "available", 2)));
     let ended = settle(&*store, lease, end(Outcome::Complete(json!(1)))).await;
     assert_eq!(ended, Fenced::Stale);
+}
+
+async fn a_pulse_tells_how_long_jobs_wait_and_when_one_ended(store: Arc<dyn Store>) {
+    let minute = Duration::from_mins(1);
+    assert!(store.pulse(NOW).await.unwrap().is_empty());
+    store
+        .enqueue(vec![new_job("k", None); 3], NOW)
+        .await
+        .unwrap();
+    store
+        .enqueue(vec![new_job("k", None)], NOW + minute)
+        .await
+        .unwrap();
+    let lease = claim_one(&*store, "q").await;
+    let pulse = store.pulse(NOW).await.unwrap().remove(0);
+    assert_eq!((pulse.queue.as_str(), pulse.waiting), ("q", 3));
+    assert_eq!(
+        (pulse.oldest_waiting, pulse.last_completed),
+        (Some(NOW), None)
+    );
+    let _ = settle(&*store, lease, end(Outcome::Complete(json!(null)))).await;
+    let pulse = store.pulse(NOW).await.unwrap().remove(0);
+    assert_eq!(pulse.last_completed, Some(NOW));
+    let later = store.pulse(NOW + minute).await.unwrap().remove(0);
+    assert_eq!(
+        later.last_completed, None,
+        "before the time that was asked for"
+    );
+    // A write that changes nothing, by an engine that there is.
+    assert!(store.probe("nobody").await.is_err());
+    let engine = EngineInfo {
+        id: "e1".to_owned(),
+        pid: 1,
+        host: "h".to_owned(),
+        version: "1",
+    };
+    store.engine_started(engine, NOW).await.unwrap();
+    let commits = store.writer_stats().commits;
+    store.probe("e1").await.unwrap();
+    assert_eq!(store.writer_stats().commits, commits + 1);
 }

@@ -197,6 +197,7 @@ async fn what_a_person_waits_for_is_called_within_one_window_of_a_crawl() {
             year: Year::parse("2025", now).unwrap(),
             timelines: true,
             dry_run: false,
+            track: true,
         };
         args.job(priority, RetryPolicy::new(3, 60, 600))
     };

@@ -1,20 +1,28 @@
 //! The verbs that talk to a running engine.
 
+mod crowd;
 mod engine;
+mod health;
 mod job;
 mod queue;
+mod schedule;
 mod sync;
 mod table;
+mod track;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+pub use crowd::crowd;
 pub use engine::{drain, set_key, show_status, stop};
+pub use health::health;
 pub use job::job;
 pub use queue::queue;
+pub use schedule::schedule;
 pub use sync::{report_of, run, sync};
+pub use track::{set_tracked, show_tracked};
 
 use super::CliError;
 use crate::control::{Client, ClientError};

@@ -48,6 +48,13 @@ pub(super) async fn status(desk: &Desk, params: Params<'_>) -> Answer {
     }))
 }
 
+/// Takes readings of everything, now, and judges them.
+pub(super) async fn health(desk: &Desk, params: Params<'_>) -> Answer {
+    params.read::<Nothing>()?;
+    let _turn = desk.checking.lock().await;
+    Ok(desk.health.check().await)
+}
+
 /// One of the engines that share the database.
 fn engine_document(engine: &EngineRow) -> Value {
     json!({

@@ -5,10 +5,12 @@ mod job;
 mod key;
 mod player;
 mod queue;
+mod schedule;
 
 pub(super) use job::{OneJob, OneSubscription, unknown as unknown_job};
-pub use player::stats_document;
+pub use player::{stats_document, tracked_document};
 pub(super) use queue::Counted;
+pub use schedule::schedules_document;
 
 use std::future::{Future, ready};
 use std::pin::Pin;
@@ -59,6 +61,9 @@ const METHODS: &[(&str, Call)] = &[
     ("engine.status", |desk, params| {
         Box::pin(engine::status(desk, params))
     }),
+    ("engine.health", |desk, params| {
+        Box::pin(engine::health(desk, params))
+    }),
     ("engine.metrics", |desk, params| {
         Box::pin(engine::metrics(desk, params))
     }),
@@ -73,6 +78,24 @@ const METHODS: &[(&str, Call)] = &[
     }),
     ("player.stats", |desk, params| {
         Box::pin(player::stats(desk, params))
+    }),
+    ("player.track", |desk, params| {
+        Box::pin(player::track(desk, params))
+    }),
+    ("player.untrack", |desk, params| {
+        Box::pin(player::untrack(desk, params))
+    }),
+    ("player.tracked", |desk, params| {
+        Box::pin(player::tracked(desk, params))
+    }),
+    ("schedule.list", |desk, params| {
+        Box::pin(schedule::list(desk, params))
+    }),
+    ("schedule.add", |desk, params| {
+        Box::pin(schedule::add(desk, params))
+    }),
+    ("schedule.remove", |desk, params| {
+        Box::pin(schedule::remove(desk, params))
     }),
 ];
 

@@ -8,6 +8,7 @@ use crate::control::desk::Desk;
 use crate::control::rpc::{Params, RpcError};
 use crate::model::RiotId;
 use crate::store::YearlyStats;
+use crate::store::people::TrackedPlayer;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,4 +47,68 @@ fn year(row: &YearlyStats) -> Value {
         "unique_champions_played": tally.counts.champions.len(),
         "most_played_champion": tally.most_played_champion().map(|(name, _)| name),
     })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    riot_id: RiotId,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tracked {
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+/// Players that one list names at most.
+const TRACKED_MAX: usize = 10_000;
+
+pub(super) async fn track(desk: &Desk, params: Params<'_>) -> Answer {
+    set_tracked(desk, params, true).await
+}
+
+pub(super) async fn untrack(desk: &Desk, params: Params<'_>) -> Answer {
+    set_tracked(desk, params, false).await
+}
+
+async fn set_tracked(desk: &Desk, params: Params<'_>, tracked: bool) -> Answer {
+    let riot_id = params.read::<Which>()?.riot_id;
+    let store = &desk.engine.store;
+    let rows = store.namesakes(&riot_id).await?;
+    // Somebody who had the name before is not meant.
+    let Some(player) = rows.first() else {
+        let text = format!(
+            "the database has no player '{riot_id}'. Bring the player in with: riftsync sync \"{riot_id}\" --platform ..."
+        );
+        return Err(RpcError::new(RpcError::NOT_FOUND, text));
+    };
+    store.track(vec![player.id], tracked).await?;
+    Ok(json!({ "riot_id": riot_id, "platform": player.platform, "tracked": tracked }))
+}
+
+pub(super) async fn tracked(desk: &Desk, params: Params<'_>) -> Answer {
+    let limit = params.read::<Tracked>()?.limit.unwrap_or(TRACKED_MAX);
+    let players = desk
+        .engine
+        .store
+        .tracked_players(limit.min(TRACKED_MAX))
+        .await?;
+    Ok(tracked_document(&players))
+}
+
+/// Tracked players, most recently active first, as every program sees them.
+pub fn tracked_document(players: &[TrackedPlayer]) -> Value {
+    let players: Vec<Value> = players
+        .iter()
+        .map(|tracked| {
+            let player = &tracked.player;
+            json!({
+                "riot_id": player.riot_id, "platform": player.platform,
+                "last_played": tracked.last_played.map(|at| at.to_string()),
+            })
+        })
+        .collect();
+    json!({ "players": players })
 }

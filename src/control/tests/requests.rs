@@ -78,10 +78,10 @@ async fn what_cannot_be_done_is_told_with_its_code_and_what_can_be_done() {
             "job.nope",
         ),
         (
-            "schedule.list",
+            "schedule.dance",
             json!({}),
             RpcError::METHOD_NOT_FOUND,
-            "schedule.list",
+            "schedule.dance",
         ),
         (
             "job.get",

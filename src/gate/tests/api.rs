@@ -79,6 +79,7 @@ impl Transport for FakeApi {
                 key_fingerprint: fingerprint.as_str().into(),
                 body: Bytes::new(),
                 is_gzip: false,
+                date: None,
             });
             (headers, response)
         }

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::{ClaimedJob, JobId, Lease, NewJob, Timestamp};
+use crate::store::schedules::{Schedule, Tick, Ticked};
 use crate::store::{
     Batch, BudgetSeat, Cancelled, Completion, Effect, EngineInfo, Enqueued, Fenced, Rescued,
     Retried, Staged, StoreError, StoreResult,
@@ -63,6 +64,12 @@ pub(super) enum Verb {
     Rescue(String, Timestamp, Answer<Rescued>),
     Release(Release, Answer<usize>),
     ShareBudget(Box<(BudgetSeat, BoardReport)>, Answer<BoardGrant>),
+    PutSchedule(Schedule, Timestamp, Answer<()>),
+    RemoveSchedule(String, Answer<bool>),
+    AdoptSchedules(Vec<Schedule>, Timestamp, Answer<()>),
+    Tick(Box<Tick>, Timestamp, Answer<Ticked>),
+    Track(Vec<i64>, bool, Answer<usize>),
+    Probe(String, Answer<Option<Timestamp>>),
     EngineStarted(EngineInfo, Answer<()>),
     EngineStopped(String, Answer<()>),
     #[cfg(test)]
@@ -118,9 +125,14 @@ impl Command {
             Verb::Stage(_, answer) => answer.deliver(committed),
             Verb::Rescue(.., answer) => answer.deliver(committed),
             Verb::ShareBudget(_, answer) => answer.deliver(committed),
-            Verb::EngineStarted(_, answer) | Verb::EngineStopped(_, answer) => {
-                answer.deliver(committed);
-            }
+            Verb::EngineStarted(_, answer)
+            | Verb::EngineStopped(_, answer)
+            | Verb::PutSchedule(.., answer)
+            | Verb::AdoptSchedules(.., answer) => answer.deliver(committed),
+            Verb::RemoveSchedule(_, answer) => answer.deliver(committed),
+            Verb::Tick(.., answer) => answer.deliver(committed),
+            Verb::Track(.., answer) => answer.deliver(committed),
+            Verb::Probe(_, answer) => answer.deliver(committed),
             #[cfg(test)]
             Verb::Panic(answer) => answer.deliver(committed),
         }

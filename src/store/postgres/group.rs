@@ -54,6 +54,18 @@ async fn run_alone(tx: &mut Transaction<'_>, verb: &mut Verb) -> Result<(), Faul
             tx.engine_stopped(engine).await?;
             answer.set(Ok(()));
         }
+        Verb::PutSchedule(schedule, now, answer) => {
+            answer.set(tx.put_schedule(schedule, *now).await?);
+        }
+        Verb::RemoveSchedule(name, answer) => answer.set(tx.remove_schedule(name).await?),
+        Verb::AdoptSchedules(schedules, now, answer) => {
+            answer.set(Ok(tx.adopt_schedules(schedules, *now).await?));
+        }
+        Verb::Tick(tick, now, answer) => answer.set(Ok(tx.tick(tick, *now).await?)),
+        Verb::Track(players, tracked, answer) => {
+            answer.set(Ok(tx.track(players, *tracked).await?));
+        }
+        Verb::Probe(engine, answer) => answer.set(Ok(tx.probe(engine).await?)),
         #[cfg(test)]
         Verb::Panic(_) => panic!("a bug in a command"),
         Verb::Enqueue(..)

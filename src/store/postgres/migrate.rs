@@ -39,6 +39,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         "upkeep",
         include_str!("../../../migrations/postgres/00000000000006_upkeep/up.sql"),
     ),
+    (
+        "00000000000007",
+        "schedules",
+        include_str!("../../../migrations/postgres/00000000000007_schedules/up.sql"),
+    ),
 ];
 
 /// Held while one engine migrates; any number that nobody else uses.

@@ -15,15 +15,19 @@ mod connect;
 mod data;
 mod data_statements;
 mod enqueue;
+mod export;
 mod fault;
 mod group;
 mod job_statements;
 mod marks;
 mod migrate;
+mod people;
 mod players;
 mod positions;
+mod pulse;
 mod reader;
 mod relations;
+mod schedules;
 mod settle;
 mod statistics;
 mod tls;
@@ -545,7 +549,7 @@ impl Store for PostgresStore {
         }))
     }
 
-    async fn tracked_players(&self) -> StoreResult<Vec<StoredPlayer>> {
+    async fn players_to_recover(&self) -> StoreResult<Vec<StoredPlayer>> {
         let rows: Vec<PlayerTuple> = read!(self.readers, conn =>
             upkeep_statements::TrackedPlayers {}.load(conn).await);
         rows.into_iter().map(player_from).collect()

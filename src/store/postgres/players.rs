@@ -23,6 +23,8 @@ struct Sighting<'a> {
     icon: Option<i32>,
     level: Option<i64>,
     tracked: bool,
+    /// By account-v1 and summoner-v4: it is written whatever is known.
+    told: bool,
     now: Timestamp,
 }
 
@@ -57,7 +59,8 @@ impl<'a> Sightings<'a> {
         let sighting = self.add(puuid, name, record.platform, fingerprint, now, now);
         sighting.icon = record.profile_icon_id.or(sighting.icon);
         sighting.level = record.summoner_level.or(sighting.level);
-        sighting.tracked = true;
+        sighting.told = true;
+        sighting.tracked |= record.tracked;
     }
 
     fn add(
@@ -78,6 +81,7 @@ impl<'a> Sightings<'a> {
             icon: None,
             level: None,
             tracked: false,
+            told: false,
             now,
         });
         if let Some(name) = name
@@ -160,7 +164,7 @@ impl Transaction<'_> {
             .filter(|(puuid, sighting)| {
                 name_known_at
                     .get(**puuid)
-                    .is_none_or(|known_at| sighting.tracked || *known_at < sighting.name_seen_at)
+                    .is_none_or(|known_at| sighting.told || *known_at < sighting.name_seen_at)
             })
             .map(|(puuid, sighting)| (*puuid, sighting))
             .collect();

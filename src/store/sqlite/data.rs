@@ -280,6 +280,7 @@ impl Transaction<'_> {
         sql::UpdateSummoner {
             icon: record.profile_icon_id,
             level: record.summoner_level,
+            tracked: record.tracked,
             now: now.as_millis(),
             id,
         }

@@ -61,10 +61,11 @@ statement! {
 
 statement! {
     UpdateSummoner {
-        icon: Option<i32> => Opt<Integer>, level: Option<i64> => Opt<BigInt>, now: i64 => BigInt, id: i64 => BigInt,
+        icon: Option<i32> => Opt<Integer>, level: Option<i64> => Opt<BigInt>, tracked: bool => Bool, now: i64 => BigInt,
+        id: i64 => BigInt,
     } -> () =
     "UPDATE players SET profile_icon_id = coalesce(?, profile_icon_id), summoner_level = coalesce(?, summoner_level),
-            tracked = 1, updated_at = ?
+            tracked = max(tracked, ?), updated_at = ?
      WHERE id = ?";
 }
 

@@ -8,10 +8,14 @@ mod budgets;
 mod data;
 mod data_statements;
 mod enqueue;
+mod export;
 mod job_statements;
 mod open;
+mod people;
+mod pulse;
 mod reader;
 mod relations;
+mod schedules;
 mod transaction;
 mod upkeep;
 mod upkeep_statements;
@@ -491,7 +495,7 @@ impl Store for SqliteStore {
         Ok(known.load(reader.conn()).await?)
     }
 
-    async fn tracked_players(&self) -> StoreResult<Vec<StoredPlayer>> {
+    async fn players_to_recover(&self) -> StoreResult<Vec<StoredPlayer>> {
         let mut reader = self.readers.borrow().await?;
         let rows: Vec<PlayerTuple> = upkeep_statements::TrackedPlayers {}
             .load(reader.conn())

@@ -1,5 +1,7 @@
 //! The verbs, through a running engine and without one.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::watched::scrape;
@@ -410,4 +412,220 @@ async fn a_person_with_nc_submits_a_sync_and_watches_it() {
         .map(|job| job["percent"].as_u64().unwrap())
         .collect();
     assert!(percents.is_sorted(), "{percents:?}");
+}
+
+#[tokio::test]
+async fn a_schedule_that_is_added_runs_and_one_of_the_configuration_is_changed_there_alone() {
+    let setup = setup(4).await;
+    let _engine = setup.served().await;
+    let added = setup
+        .json(&[
+            "schedule",
+            "add",
+            "often",
+            "--when",
+            "every 1s",
+            "--kind",
+            "sync_tracked",
+        ])
+        .await;
+    assert_eq!(added["name"], "often");
+    let job = loop {
+        let listed = setup.json(&["schedule", "list"]).await;
+        let schedules = listed["schedules"].as_array().unwrap();
+        let often = schedules
+            .iter()
+            .find(|line| line["name"] == "often")
+            .unwrap();
+        assert_eq!(often["origin"], "added");
+        if let Some(job) = often["last_job"].as_i64() {
+            break job.to_string();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let waited = setup.run(&["job", "wait", &job]).await;
+    assert!(waited.status.success(), "{}", text(&waited));
+    let shown = setup.run(&["schedule", "list"]).await;
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(
+        shown.contains("every 1s") && shown.contains("sync_tracked"),
+        "{shown}"
+    );
+    setup.json(&["schedule", "remove", "often"]).await;
+    for (args, code, named) in [
+        (&["remove", "often"][..], 1, "no schedule 'often'"),
+        (&["remove", "sync_tracked"], 1, "[schedules.sync_tracked]"),
+        (
+            &["add", "x", "--when", "3 pm", "--kind", "sync_tracked"],
+            2,
+            "every 6h",
+        ),
+        (
+            &["add", "x", "--when", "every 1h", "--kind", "dance"],
+            2,
+            "Known:",
+        ),
+        (
+            &[
+                "add",
+                "x",
+                "--when",
+                "at 2020-01-01T00:00",
+                "--kind",
+                "sync_tracked",
+            ],
+            2,
+            "never comes",
+        ),
+        (
+            &[
+                "add",
+                "x",
+                "--when",
+                "every 1h",
+                "--kind",
+                "sync_tracked",
+                "--args",
+                "{\"n\":1}",
+            ],
+            2,
+            "unknown field",
+        ),
+        (
+            &["add", "X y", "--when", "every 1h", "--kind", "sync_tracked"],
+            2,
+            "no name",
+        ),
+    ] {
+        let output = setup.run(&[&["schedule"], args].concat()).await;
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{args:?}: {}",
+            text(&output)
+        );
+        assert!(text(&output).contains(named), "{args:?}: {}", text(&output));
+    }
+}
+
+#[tokio::test]
+async fn who_was_synced_is_tracked_until_untracked_with_an_engine_or_without() {
+    let setup = setup(4).await;
+    let sync = ["sync", PLAYER, "--platform", "euw1", "--year", "2025"];
+    let synced = setup.run(&sync).await;
+    assert!(synced.status.success(), "{}", text(&synced));
+    let names = |listed: Value| -> Vec<String> {
+        let players = listed["players"].as_array().unwrap();
+        players
+            .iter()
+            .map(|player| player["riot_id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(names(setup.json(&["tracked"]).await), [PLAYER]);
+    setup.json(&["untrack", PLAYER]).await;
+    assert!(names(setup.json(&["tracked"]).await).is_empty());
+    let unknown = setup.run(&["track", "Nobody#404"]).await;
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(
+        text(&unknown).contains("riftsync sync"),
+        "{}",
+        text(&unknown)
+    );
+    let _engine = setup.served().await;
+    setup.json(&["track", PLAYER]).await;
+    assert_eq!(names(setup.json(&["tracked"]).await), [PLAYER]);
+    let unknown = setup.run(&["untrack", "Nobody#404"]).await;
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(
+        text(&unknown).contains("riftsync sync"),
+        "{}",
+        text(&unknown)
+    );
+}
+
+#[tokio::test]
+async fn health_tells_what_is_wrong_and_what_to_do_and_exits_by_it() {
+    let setup = setup(4).await;
+    let _engine = setup.served().await;
+    let synced = setup.run(SYNC).await;
+    assert!(synced.status.success(), "{}", text(&synced));
+    let calls = |status: &Value| status["calls"].as_u64().unwrap();
+    let before = calls(&setup.json(&["status"]).await);
+    let well = setup.json(&["health"]).await;
+    assert_eq!(well["verdict"], "healthy", "{well}");
+    assert_eq!(well["findings"], json!([]));
+    let routes: Vec<_> = well["routes"].as_array().unwrap().iter().collect();
+    assert!(
+        routes.iter().all(|route| route["state"] == "reached"),
+        "{well}"
+    );
+    let names: Vec<_> = routes
+        .iter()
+        .map(|route| route["route"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["euw1", "europe"]);
+    assert_eq!(
+        calls(&setup.json(&["status"]).await),
+        before + 2,
+        "real calls"
+    );
+    assert!(well["database"]["write_ms"].as_f64().unwrap() > 0.0);
+    assert!(well["database"]["free_bytes"].is_u64());
+
+    // Twice as often as the queue of the checks may start them: on demand it is not held by that.
+    setup.json(&["queue", "pause", "player_sync"]).await;
+    let waits = setup.json(&[SYNC, &["--detach"]].concat()).await;
+    assert!(waits["job_id"].is_i64());
+    let degraded = setup.run(&["health"]).await;
+    assert_eq!(degraded.status.code(), Some(1), "{}", text(&degraded));
+    let told = String::from_utf8(degraded.stdout).unwrap();
+    assert!(told.starts_with("degraded"), "{told}");
+    assert!(told.contains("riftsync queue resume player_sync"), "{told}");
+
+    // A check by schedule is a job, and is kept in the log.
+    let added = [
+        "schedule",
+        "add",
+        "now",
+        "--when",
+        "every 1s",
+        "--kind",
+        "health_check",
+    ];
+    setup.json(&added).await;
+    while !setup.log().contains("health: degraded. queue player_sync") {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    setup.json(&["schedule", "remove", "now"]).await;
+    setup.json(&["queue", "resume", "player_sync"]).await;
+
+    setup.simulator.control().reject_key(true);
+    let unhealthy = loop {
+        let check = setup.run(&["health", "--json"]).await;
+        if check.status.code() == Some(3) {
+            break check;
+        }
+        // The first call that is refused only raises the suspicion.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let check: Value = serde_json::from_slice(&unhealthy.stdout).unwrap();
+    assert_eq!(check["key"], "rejected", "{check}");
+    assert!(
+        check["findings"][0]["remedy"]
+            .as_str()
+            .unwrap()
+            .contains("riftsync key set")
+    );
+}
+
+#[tokio::test]
+async fn health_without_an_engine_says_that_none_runs() {
+    let setup = setup(1).await;
+    let health = setup.run(&["health"]).await;
+    assert_eq!(health.status.code(), Some(3));
+    assert!(
+        text(&health).contains("riftsync serve"),
+        "{}",
+        text(&health)
+    );
 }

@@ -1,0 +1,17 @@
+-- Never filled before this. A tick is dealt with by whoever moves last_tick_at on, in the transaction that
+-- enqueues its job.
+DROP TABLE schedules;
+CREATE TABLE schedules (
+    name            TEXT PRIMARY KEY,
+    expression      TEXT NOT NULL,                  -- cron, every 6h, at 2026-12-01T03:00, or off
+    zone            TEXT NOT NULL,                  -- IANA name of the time zone of cron and at
+    catch_up        TEXT NOT NULL,                  -- skip | once
+    kind            TEXT NOT NULL,
+    args            TEXT NOT NULL,
+    origin          TEXT NOT NULL,                  -- config | added
+    last_tick_at    INTEGER,                        -- the last tick that was dealt with
+    last_job_id     INTEGER,                        -- the job it enqueued; NULL if it was missed
+    created_at      INTEGER NOT NULL                -- when it was made or its times were changed
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX players_tracked ON players (id) WHERE tracked = 1;

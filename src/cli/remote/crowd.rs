@@ -1,0 +1,84 @@
+//! Jobs of many syncs through a running engine: submit, follow, report.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Reach;
+use crate::cli::batch::{Crowd, CrowdCount, CrowdReport, Failed};
+use crate::cli::{CliError, terminal};
+use crate::control::Client;
+use crate::model::{JobId, Rollup};
+
+/// How often the engine is asked how far it is.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Submits by `method`, and follows unless told not to.
+pub async fn crowd(
+    reach: &Reach,
+    mut engine: Client,
+    title: &str,
+    method: &str,
+    submit: Value,
+    detach: bool,
+) -> Result<(), CliError> {
+    let submitted = engine.call(method, submit).await?;
+    let id = JobId(submitted["job_id"].as_i64().unwrap_or(0));
+    if detach {
+        reach.show(&json!({ "job_id": id }), |_| {
+            format!("job {id} is in the engine's hands; `riftsync job wait {id}` waits for it")
+        });
+        return Ok(());
+    }
+    let bars = Crowd::new(title);
+    let followed = tokio::select! {
+        followed = follow(&mut engine, id, &bars) => followed,
+        () = terminal::stop_signal() => Err(CliError::Detached(id)),
+    };
+    let took = bars.clear();
+    let report = followed?;
+    if reach.json {
+        crate::outln!("{}", report.document());
+    } else {
+        crate::outln!("{}", report.text(took));
+    }
+    report.outcome()
+}
+
+async fn follow(engine: &mut Client, id: JobId, bars: &Crowd) -> Result<CrowdReport, CliError> {
+    loop {
+        let job = engine.call("job.get", json!({ "job_id": id })).await?;
+        let rollup: Rollup = serde_json::from_value(job["rollup"].clone()).unwrap_or_default();
+        bars.show(CrowdCount::of(&rollup));
+        let state = job["state"].as_str().unwrap_or_default();
+        if ["completed", "cancelled", "discarded"].contains(&state) {
+            let count = CrowdCount::of(&rollup);
+            let failed = rollup.failures.into_iter().map(|failed| Failed {
+                kind: failed.kind,
+                key: failed.key,
+                reason: failed.reason,
+            });
+            let mut failed: Vec<Failed> = failed.collect();
+            if let Some(why) = job["error"]["message"].as_str() {
+                failed.push(Failed {
+                    kind: job["kind"].as_str().unwrap_or_default().to_owned(),
+                    key: job["key"].as_str().unwrap_or_default().to_owned(),
+                    reason: why.to_owned(),
+                });
+            }
+            return Ok(CrowdReport {
+                job_id: id.0,
+                state: state.to_owned(),
+                players: count.players,
+                fetched: count.documents,
+                failed_count: count.failed.max(failed.len() as u64),
+                failed,
+            });
+        }
+        let status = engine.call("engine.status", json!({})).await?;
+        if status["key"] == "rejected" {
+            return Err(CliError::EngineKeyRejected);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}

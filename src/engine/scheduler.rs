@@ -1,0 +1,230 @@
+//! Enqueues the jobs of schedules when they are due.
+//!
+//! `model::cadence` decides when that is; the store moves a schedule's last tick and enqueues its job in one
+//! transaction, if nobody has moved it before: whatever engines look at the same time, a tick runs once. Only the
+//! leader looks, so that the others do not contend for nothing.
+//!
+//! A job whose unique key is open is joined: a schedule whose last job still runs does not pile up.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::watch;
+
+use super::registry::{OrderError, Registry};
+use crate::model::cadence::{Cadence, Turn};
+use crate::model::{NewJob, Timestamp};
+use crate::store::schedules::{Schedule, StoredSchedule, Tick, Ticked};
+use crate::store::{Store, StoreResult};
+use crate::supervision::{ChildGuard, EndReason};
+
+/// A look at least this often: another engine's operator may have changed a schedule, or somebody the clock.
+const LOOK_MAX: Duration = Duration::from_secs(20);
+/// A look at most this often, whatever the schedules say.
+const LOOK_MIN: Duration = Duration::from_millis(20);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Scheduler {
+    store: Arc<dyn Store>,
+    registry: Arc<Registry>,
+    leader: watch::Receiver<bool>,
+    /// The schedules of the configuration.
+    configured: Arc<[Schedule]>,
+    guard: ChildGuard,
+}
+
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct StopScheduler;
+
+impl Scheduler {
+    pub fn new(
+        store: Arc<dyn Store>,
+        registry: Arc<Registry>,
+        leader: watch::Receiver<bool>,
+        configured: Arc<[Schedule]>,
+        guard: ChildGuard,
+    ) -> Self {
+        Self {
+            store,
+            registry,
+            leader,
+            configured,
+            guard,
+        }
+    }
+}
+
+impl Actor for Scheduler {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let (store, registry) = (self.store.clone(), self.registry.clone());
+        let (mut leader, configured) = (self.leader.clone(), self.configured.clone());
+        ctx.spawn(
+            async move {
+                let mut looker = Looker::new(store.clone(), registry);
+                loop {
+                    // Who will never be the leader has nothing to do.
+                    if leader.wait_for(|leads| *leads).await.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                    tokio::select! {
+                        () = lead(&mut looker, &configured) => {}
+                        () = deposed(&mut leader) => {}
+                    }
+                }
+            }
+            .into_actor(self),
+        );
+    }
+}
+
+impl Handler<StopScheduler> for Scheduler {
+    type Result = ();
+    fn handle(&mut self, _: StopScheduler, ctx: &mut Self::Context) {
+        self.guard.ends(EndReason::Shutdown);
+        ctx.stop();
+    }
+}
+
+/// Resolves when this engine leads no more.
+async fn deposed(leader: &mut watch::Receiver<bool>) {
+    if leader.wait_for(|leads| !leads).await.is_err() {
+        // Nobody can say so any more.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Looks again and again; never ends by itself.
+async fn lead(looker: &mut Looker, configured: &[Schedule]) {
+    let store = looker.store.clone();
+    let mut adopted = false;
+    loop {
+        let now = Timestamp::now();
+        let round = async {
+            if !adopted {
+                store.adopt_schedules(configured.to_vec(), now).await?;
+                adopted = true;
+            }
+            looker.look(now).await
+        };
+        let pause = match round.await {
+            Ok(Some(next)) => next.since(Timestamp::now()).clamp(LOOK_MIN, LOOK_MAX),
+            Ok(None) => LOOK_MAX,
+            Err(error) => {
+                tracing::warn!("schedules cannot be looked at now: {error}");
+                LOOK_MAX
+            }
+        };
+        let _ = tokio::time::timeout(pause, store.hints().schedules().notified()).await;
+    }
+}
+
+/// Looks at schedules and deals with those that are due.
+#[derive(Debug)]
+pub struct Looker {
+    store: Arc<dyn Store>,
+    registry: Arc<Registry>,
+    /// Trouble that was told, each once.
+    told: HashSet<(String, String)>,
+}
+
+impl Looker {
+    pub fn new(store: Arc<dyn Store>, registry: Arc<Registry>) -> Self {
+        Self {
+            store,
+            registry,
+            told: HashSet::new(),
+        }
+    }
+
+    /// Deals with every schedule that is due. When the first of them is due next.
+    pub async fn look(&mut self, now: Timestamp) -> StoreResult<Option<Timestamp>> {
+        let mut first: Option<Timestamp> = None;
+        for stored in self.store.schedules().await? {
+            let next = match self.deal_with(&stored, now).await {
+                Ok(next) => next?,
+                Err(why) => {
+                    self.tell(&stored.schedule.name, why);
+                    None
+                }
+            };
+            first = [first, next].into_iter().flatten().min();
+        }
+        Ok(first)
+    }
+
+    /// When the schedule is due next, or what is wrong with it: then its ticks wait for an engine that knows better.
+    async fn deal_with(
+        &self,
+        stored: &StoredSchedule,
+        now: Timestamp,
+    ) -> Result<StoreResult<Option<Timestamp>>, String> {
+        let schedule = &stored.schedule;
+        let name = &schedule.name;
+        let cadence = Cadence::parse(&schedule.expression, &schedule.zone)?;
+        let tick = match cadence.turn(schedule.catch_up, stored.last_tick, stored.made, now) {
+            Turn::Wait(next) => return Ok(Ok(next)),
+            Turn::Pass(at) => {
+                tracing::info!("the schedule {name} passes over {at}: no engine ran then");
+                Tick::of(stored, at, None)
+            }
+            Turn::Run(at) => Tick::of(stored, at, Some(job_of(&self.registry, schedule)?)),
+        };
+        let at = tick.at;
+        match self.store.tick(tick, now).await {
+            Ok(Ticked::Enqueued(job)) => {
+                let joined = if job.joined {
+                    ", which was open already"
+                } else {
+                    ""
+                };
+                tracing::info!(job.id = %job.id, "the schedule {name} enqueued job {}{joined}", job.id);
+            }
+            Ok(Ticked::Passed | Ticked::Elsewhere) => {}
+            Err(error) => return Ok(Err(error)),
+        }
+        Ok(Ok(cadence.next_after(at.max(now), stored.made)))
+    }
+
+    fn tell(&mut self, name: &str, why: String) {
+        let trouble = (name.to_owned(), why);
+        if !self.told.contains(&trouble) {
+            tracing::warn!("the schedule {name} cannot run: {}", trouble.1);
+            self.told.insert(trouble);
+        }
+    }
+}
+
+/// The job of a schedule's tick, or what is wrong with it.
+pub fn job_of(registry: &Registry, schedule: &Schedule) -> Result<NewJob, String> {
+    let Schedule { kind, args, .. } = schedule;
+    registry.order(kind, args).map_err(|error| match error {
+        OrderError::UnknownKind { known } => {
+            format!("there is no kind of job '{kind}'. Known: {known}")
+        }
+        OrderError::Arguments(why) => format!("args of {kind}: {why}"),
+    })
+}
+
+/// What is wrong with a schedule that somebody wrote, before it is stored.
+pub fn check_schedule(registry: &Registry, schedule: &Schedule) -> Result<Cadence, String> {
+    let name = &schedule.name;
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
+        let name: String = name.chars().take(100).collect();
+        return Err(format!(
+            "'{name}' is no name of a schedule: use a to z, 0 to 9, _ and -, at most 64"
+        ));
+    }
+    let cadence = Cadence::parse(&schedule.expression, &schedule.zone)?;
+    // What is off need not be known: a configuration may name kinds of a later version.
+    if !cadence.is_off() {
+        job_of(registry, schedule)?;
+    }
+    Ok(cadence)
+}

@@ -1,0 +1,296 @@
+//! Tables as files: Parquet or CSV, for `DuckDB`, Polars, pandas and spreadsheets.
+//!
+//! One task reads pages of the store, one thread writes them; a page or two is all that is in memory. The
+//! file has its name once it is complete: before that, it stands beside it with `.part` at its end.
+
+mod csv;
+mod file;
+mod parquet;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use self::file::PartFile;
+use crate::model::records::PayloadKind;
+use crate::model::table::{Column, Rows};
+use crate::riot::document_of;
+use crate::riot::timeline_rows::{self, timeline_events, timeline_frames};
+use crate::store::export::{ExportFilter, PAGE_MAX, matches, participants, stats};
+use crate::store::{Store, StoreError};
+
+/// Matches whose seats are in memory at once.
+const MATCHES: usize = 100;
+/// Pages that are read ahead of the writer.
+const AHEAD: usize = 1;
+
+/// Which table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum What {
+    Matches,
+    Participants,
+    TimelineFrames,
+    TimelineEvents,
+    Stats,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    Parquet,
+    Csv,
+}
+
+impl What {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Matches => "matches",
+            Self::Participants => "participants",
+            Self::TimelineFrames => "timeline_frames",
+            Self::TimelineEvents => "timeline_events",
+            Self::Stats => "stats",
+        }
+    }
+
+    pub fn columns(self) -> &'static [Column] {
+        match self {
+            Self::Matches => matches::COLUMNS,
+            Self::Participants => participants::COLUMNS,
+            Self::TimelineFrames => timeline_frames::COLUMNS,
+            Self::TimelineEvents => timeline_events::COLUMNS,
+            Self::Stats => stats::COLUMNS,
+        }
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Format {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Csv => "csv",
+        }
+    }
+
+    /// By the end of a file's name.
+    pub fn of(path: &Path) -> Option<Self> {
+        path.extension()?.to_str()?.parse().ok()
+    }
+}
+
+impl FromStr for Format {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "parquet" => Ok(Self::Parquet),
+            "csv" => Ok(Self::Csv),
+            _ => Err(()),
+        }
+    }
+}
+
+/// What is wanted, and where to.
+#[derive(Debug, Clone)]
+pub struct Export {
+    pub what: What,
+    pub format: Format,
+    pub filter: ExportFilter,
+    pub path: PathBuf,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exported {
+    pub file: PathBuf,
+    pub rows: u64,
+    pub bytes: u64,
+    /// Matches whose stored timeline cannot be read.
+    pub unreadable: Vec<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("{path} cannot be written: {cause}. Choose another place with --out FILE")]
+    File { path: PathBuf, cause: String },
+}
+
+/// Some rows of a table.
+enum Page {
+    Matches(Vec<matches::Row>),
+    Participants(Vec<participants::Row>),
+    Stats(Vec<stats::Row>),
+    /// Of matches: the id and the stored timeline.
+    Timelines(Vec<(String, crate::model::records::Payload)>),
+}
+
+/// A file's writer.
+trait Sink: Rows + Send {
+    /// Completes the file.
+    fn finish(self: Box<Self>) -> std::io::Result<PartFile>;
+}
+
+/// Writes the table. Dropping the future leaves no file behind.
+pub async fn export(store: &dyn Store, export: &Export) -> Result<Exported, ExportError> {
+    let (pages, waiting) = mpsc::channel(AHEAD);
+    let order = export.clone();
+    let writer = tokio::task::spawn_blocking(move || write(&order, waiting));
+    let read = read(store, export, &pages).await;
+    // The writer ends with the last page; one that was not the last must not make a whole file.
+    if read.is_ok() {
+        let _ = pages.send(None).await;
+    }
+    drop(pages);
+    let written = writer.await;
+    read?;
+    let file_error = |cause: String| ExportError::File {
+        path: export.path.clone(),
+        cause,
+    };
+    match written {
+        Ok(Ok(exported)) => Ok(exported),
+        Ok(Err(error)) => Err(file_error(error.to_string())),
+        Err(error) => Err(file_error(error.to_string())),
+    }
+}
+
+type Pages = mpsc::Sender<Option<Page>>;
+
+/// Reads pages until there are no more, or nobody takes them.
+async fn read(store: &dyn Store, export: &Export, pages: &Pages) -> Result<(), StoreError> {
+    let filter = export.filter;
+    if export.what == What::Stats {
+        let mut after = 0;
+        loop {
+            let rows = store.export_stats(filter, after, PAGE_MAX).await?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            after = last.0.0;
+            if pages.send(Some(Page::Stats(rows))).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    let timelines = matches!(export.what, What::TimelineFrames | What::TimelineEvents);
+    let mut after = String::new();
+    loop {
+        let ids = store
+            .match_page(filter, &after, timelines, PAGE_MAX)
+            .await?;
+        let Some(last) = ids.last() else {
+            return Ok(());
+        };
+        after.clone_from(last);
+        // A timeline is as large as the rows of many matches.
+        let step = if timelines { 4 } else { MATCHES };
+        for ids in ids.chunks(step) {
+            let page = match export.what {
+                What::Matches => Page::Matches(store.export_matches(ids).await?),
+                What::Participants => Page::Participants(store.export_participants(ids).await?),
+                _ => Page::Timelines(timelines_of(store, ids).await?),
+            };
+            if pages.send(Some(page)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn timelines_of(
+    store: &dyn Store,
+    ids: &[String],
+) -> Result<Vec<(String, crate::model::records::Payload)>, StoreError> {
+    let mut timelines = Vec::with_capacity(ids.len());
+    for id in ids {
+        let parsed = id
+            .parse()
+            .map_err(|_| StoreError::Unexpected(format!("a match id '{id}'")))?;
+        if let Some(payload) = store.payload(PayloadKind::Timeline, parsed).await? {
+            timelines.push((id.clone(), payload));
+        }
+    }
+    Ok(timelines)
+}
+
+/// Writes pages as they come; nothing is left of a file whose end does not come.
+fn write(order: &Export, mut pages: mpsc::Receiver<Option<Page>>) -> std::io::Result<Exported> {
+    let file = PartFile::create(&order.path)?;
+    let columns = order.what.columns();
+    let mut sink: Box<dyn Sink> = match order.format {
+        Format::Csv => Box::new(csv::CsvSink::new(file, columns)?),
+        Format::Parquet => Box::new(parquet::ParquetSink::new(file, order.what, columns)?),
+    };
+    let mut rows = 0;
+    let mut unreadable = Vec::new();
+    loop {
+        match pages.blocking_recv() {
+            Some(Some(page)) => {
+                rows += write_page(&page, order.what, &mut *sink, &mut unreadable)?;
+            }
+            Some(None) => break,
+            None => return Err(std::io::Error::other("it was not read to its end")),
+        }
+    }
+    let bytes = sink.finish()?.keep()?;
+    Ok(Exported {
+        file: order.path.clone(),
+        rows,
+        bytes,
+        unreadable,
+    })
+}
+
+fn write_page(
+    page: &Page,
+    what: What,
+    sink: &mut dyn Sink,
+    unreadable: &mut Vec<String>,
+) -> std::io::Result<u64> {
+    match page {
+        Page::Matches(rows) => write_rows(rows, sink, matches::write),
+        Page::Participants(rows) => write_rows(rows, sink, participants::write),
+        Page::Stats(rows) => write_rows(rows, sink, stats::write),
+        Page::Timelines(timelines) => {
+            let mut written = 0;
+            for (id, payload) in timelines {
+                let text = document_of(payload);
+                let outcome = if what == What::TimelineFrames {
+                    text.and_then(|text| timeline_rows::read_frames(id, &text))
+                        .map(|rows| write_rows(&rows, sink, timeline_frames::write))
+                } else {
+                    text.and_then(|text| timeline_rows::read_events(id, &text))
+                        .map(|rows| write_rows(&rows, sink, timeline_events::write))
+                };
+                match outcome {
+                    Ok(rows) => written += rows?,
+                    Err(error) => {
+                        tracing::warn!("the stored timeline of {id} cannot be read: {error}");
+                        unreadable.push(id.clone());
+                    }
+                }
+            }
+            Ok(written)
+        }
+    }
+}
+
+fn write_rows<R>(
+    rows: &[R],
+    sink: &mut dyn Sink,
+    write: fn(&R, &mut dyn Rows) -> std::io::Result<()>,
+) -> std::io::Result<u64> {
+    for row in rows {
+        write(row, sink)?;
+    }
+    Ok(rows.len() as u64)
+}

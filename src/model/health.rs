@@ -1,0 +1,528 @@
+//! What readings of an engine come to: healthy, degraded or unhealthy, and why. Pure.
+//!
+//! Degraded: work is done, but somebody should look. Unhealthy: some work is not done, and will not be by itself.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// A write that takes longer tells of a disk or a server in trouble.
+const WRITE_SLOW: Duration = Duration::from_secs(1);
+const READ_SLOW: Duration = Duration::from_secs(1);
+/// Space left beside the database.
+const FREE_LOW: u64 = 1 << 30;
+const FREE_NONE: u64 = 100 << 20;
+/// A queue with work that may run and of which nothing ends for so long is silent.
+const SILENT: Duration = Duration::from_mins(10);
+/// Jobs run, and none of them ends for so long.
+const STUCK: Duration = Duration::from_hours(1);
+/// Times are compared to a second, and answers take some.
+const CLOCK_OFF: Duration = Duration::from_secs(10);
+/// Restarts of the actors in an hour.
+const RESTARTS_MANY: usize = 10;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    Healthy,
+    Degraded,
+    Unhealthy,
+}
+
+impl Verdict {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub part: String,
+    pub verdict: Verdict,
+    pub message: String,
+    pub remedy: String,
+}
+
+/// What was read of the database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DatabaseReading {
+    pub write: Duration,
+    pub read: Duration,
+    pub size_bytes: Option<u64>,
+    /// On the file system of the database; none: it is on another machine.
+    pub free_bytes: Option<u64>,
+}
+
+/// What was read of a queue. Times are how long ago.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QueueReading {
+    pub queue: String,
+    pub running: usize,
+    pub waiting: u64,
+    pub oldest_waiting: Option<Duration>,
+    /// None: not within the last hour, or since the engine began.
+    pub last_completed: Option<Duration>,
+    pub paused: bool,
+    /// The API is away, which is told of by itself.
+    pub held: bool,
+    /// Of its rate; none: it has none.
+    pub rate_period: Option<Duration>,
+}
+
+/// What a call to a route came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reached {
+    In(Duration),
+    /// It got no turn: the key's budget is used up for now.
+    NoTurn,
+    /// It was not made: the key is not taken.
+    NotTried,
+    Failed(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteReading {
+    pub route: String,
+    pub reached: Reached,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readings {
+    /// Or why it cannot be used.
+    pub database: Result<DatabaseReading, String>,
+    pub queues: Vec<QueueReading>,
+    /// One word: `valid`, `suspected`, `rejected`, `closed`.
+    pub key: &'static str,
+    pub routes: Vec<RouteReading>,
+    /// Actors that died within the last hour, each as often as it did.
+    pub deaths: Vec<String>,
+    /// How far our clock is from another's, and whose; in ms, positive: ours is ahead.
+    pub clocks: Vec<(&'static str, i64)>,
+    pub uptime: Duration,
+}
+
+/// All that is wrong, worst first.
+pub fn judge(readings: &Readings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut find = |part: &str, verdict, message: String, remedy: &str| {
+        findings.push(Finding {
+            part: part.to_owned(),
+            verdict,
+            message,
+            remedy: remedy.to_owned(),
+        });
+    };
+    match &readings.database {
+        Err(why) => find(
+            "database",
+            Verdict::Unhealthy,
+            why.clone(),
+            "make room on the disk, or bring the database server back; riftsync goes on by itself then",
+        ),
+        Ok(database) => judge_database(database, &mut find),
+    }
+    for queue in &readings.queues {
+        judge_queue(queue, readings.uptime, &mut find);
+    }
+    judge_api(readings, &mut find);
+    judge_actors(&readings.deaths, &mut find);
+    for (whose, off_ms) in &readings.clocks {
+        if off_ms.unsigned_abs() > u64::try_from(CLOCK_OFF.as_millis()).unwrap_or(u64::MAX) {
+            let way = if *off_ms > 0 { "ahead of" } else { "behind" };
+            find(
+                "clock",
+                Verdict::Degraded,
+                format!(
+                    "this machine's clock is {} {way} {whose}",
+                    told(Duration::from_millis(off_ms.unsigned_abs()))
+                ),
+                "let it be set by NTP: schedules run by it, and young matches are told from old ones by it",
+            );
+        }
+    }
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
+    findings
+}
+
+/// The worst of the findings.
+pub fn verdict(findings: &[Finding]) -> Verdict {
+    let worst = findings.iter().map(|finding| finding.verdict).max();
+    worst.unwrap_or(Verdict::Healthy)
+}
+
+fn judge_database(database: &DatabaseReading, find: &mut impl FnMut(&str, Verdict, String, &str)) {
+    for (what, took, slow) in [
+        ("write", database.write, WRITE_SLOW),
+        ("read", database.read, READ_SLOW),
+    ] {
+        if took > slow {
+            find(
+                "database",
+                Verdict::Degraded,
+                format!("a {what} took {}", told(took)),
+                "look at the disk or the database server: something else keeps it busy, or it is failing",
+            );
+        }
+    }
+    if let Some(free) = database.free_bytes.filter(|free| *free < FREE_LOW) {
+        let verdict = if free < FREE_NONE {
+            Verdict::Unhealthy
+        } else {
+            Verdict::Degraded
+        };
+        find(
+            "database",
+            verdict,
+            format!("{} MiB are left on its disk", free >> 20),
+            "make room: `riftsync cleanup` removes old matches; or move the database",
+        );
+    }
+}
+
+fn judge_queue(
+    queue: &QueueReading,
+    uptime: Duration,
+    find: &mut impl FnMut(&str, Verdict, String, &str),
+) {
+    let part = format!("queue {}", queue.queue);
+    if queue.waiting == 0 || queue.held {
+        return;
+    }
+    if queue.paused {
+        let message = format!("it is paused, and {} jobs wait", queue.waiting);
+        let remedy = format!("riftsync queue resume {}", queue.queue);
+        find(&part, Verdict::Degraded, message, &remedy);
+        return;
+    }
+    // A queue with a slow rate is silent by order.
+    let slow = queue
+        .rate_period
+        .map_or(Duration::ZERO, |period| period * 2);
+    let quiet = |limit: Duration| {
+        let limit = limit.max(slow);
+        uptime > limit
+            && queue.oldest_waiting.is_some_and(|waited| waited > limit)
+            && queue.last_completed.is_none_or(|ago| ago > limit)
+    };
+    let waited = told(queue.oldest_waiting.unwrap_or_default());
+    if queue.running == 0 && quiet(SILENT) {
+        find(
+            &part,
+            Verdict::Unhealthy,
+            format!(
+                "it is alive but silent: {} jobs wait, the oldest for {waited}, none runs and none ends",
+                queue.waiting
+            ),
+            "start the engine anew (riftsync engine stop, riftsync serve); nothing is lost. Please report it with the log",
+        );
+    } else if queue.running > 0 && quiet(STUCK) {
+        find(
+            &part,
+            Verdict::Degraded,
+            format!(
+                "{} jobs run and none has ended for an hour; {} wait, the oldest for {waited}",
+                queue.running, queue.waiting
+            ),
+            "look at them with: riftsync job list --state running",
+        );
+    }
+}
+
+fn judge_api(readings: &Readings, find: &mut impl FnMut(&str, Verdict, String, &str)) {
+    match readings.key {
+        "rejected" => find(
+            "riot api",
+            Verdict::Unhealthy,
+            "riot rejects the API key; everything that needs it waits".to_owned(),
+            "get a new key at developer.riotgames.com and give it to the engine with: riftsync key set",
+        ),
+        "suspected" => find(
+            "riot api",
+            Verdict::Degraded,
+            "a call was refused; another one finds out whether the key is rejected".to_owned(),
+            "ask again in a minute",
+        ),
+        _ => {}
+    }
+    let failed = |route: &&RouteReading| matches!(route.reached, Reached::Failed(_));
+    let all = readings.routes.iter().filter(failed).count() == readings.routes.len();
+    for route in &readings.routes {
+        if let Reached::Failed(why) = &route.reached {
+            let verdict = if all {
+                Verdict::Unhealthy
+            } else {
+                Verdict::Degraded
+            };
+            find(
+                &format!("riot api on {}", route.route),
+                verdict,
+                why.clone(),
+                "its jobs wait and go on by themselves; look at the network, and at status.riotgames.com",
+            );
+        }
+    }
+}
+
+fn judge_actors(deaths: &[String], find: &mut impl FnMut(&str, Verdict, String, &str)) {
+    if deaths.is_empty() {
+        return;
+    }
+    let mut names: Vec<&str> = deaths.iter().map(String::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    let verdict = if deaths.len() >= RESTARTS_MANY {
+        Verdict::Unhealthy
+    } else {
+        Verdict::Degraded
+    };
+    find(
+        "actors",
+        verdict,
+        format!(
+            "{} deaths in the last hour, each followed by a restart: {}",
+            deaths.len(),
+            names.join(", ")
+        ),
+        "the log says why; please report it",
+    );
+}
+
+/// A time as people say it.
+fn told(time: Duration) -> String {
+    match time.as_secs() {
+        0 => format!("{} ms", time.as_millis()),
+        seconds @ 1..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn well() -> Readings {
+        Readings {
+            database: Ok(DatabaseReading {
+                write: Duration::from_millis(3),
+                read: Duration::from_millis(1),
+                size_bytes: Some(1 << 30),
+                free_bytes: Some(50 << 30),
+            }),
+            queues: vec![QueueReading {
+                queue: "match_processing".to_owned(),
+                running: 16,
+                waiting: 3_000,
+                oldest_waiting: Some(MINUTE * 300),
+                last_completed: Some(Duration::from_secs(1)),
+                ..QueueReading::default()
+            }],
+            key: "valid",
+            routes: ["euw1", "europe"]
+                .map(|route| RouteReading {
+                    route: route.to_owned(),
+                    reached: Reached::In(Duration::from_millis(80)),
+                })
+                .into(),
+            deaths: Vec::new(),
+            clocks: vec![("riot's", 900)],
+            uptime: MINUTE * 600,
+        }
+    }
+
+    /// The verdict on readings that were changed, and the part and words that tell why.
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut Readings), expected: Verdict, part: &str, named: &str) {
+        let mut readings = well();
+        change(&mut readings);
+        let findings = judge(&readings);
+        assert_eq!(verdict(&findings), expected, "{findings:?}");
+        if expected == Verdict::Healthy {
+            assert!(findings.is_empty(), "{findings:?}");
+            return;
+        }
+        let worst = &findings[0];
+        assert!(worst.part.contains(part), "{worst:?}");
+        assert!(worst.message.contains(named), "{worst:?}");
+        assert!(!worst.remedy.is_empty());
+    }
+
+    fn queue(readings: &mut Readings) -> &mut QueueReading {
+        &mut readings.queues[0]
+    }
+
+    #[test]
+    fn a_long_backlog_that_moves_is_health() {
+        check(|_| {}, Verdict::Healthy, "", "");
+        check(
+            |it| it.routes[0].reached = Reached::NoTurn,
+            Verdict::Healthy,
+            "",
+            "",
+        );
+        check(|it| it.queues.clear(), Verdict::Healthy, "", "");
+    }
+
+    #[test]
+    fn a_queue_that_is_alive_but_silent_is_not() {
+        let silent = |it: &mut Readings| {
+            queue(it).running = 0;
+            queue(it).last_completed = None;
+        };
+        check(silent, Verdict::Unhealthy, "match_processing", "silent");
+        check(
+            |it| {
+                silent(it);
+                queue(it).oldest_waiting = Some(MINUTE * 9);
+            },
+            Verdict::Healthy,
+            "",
+            "",
+        );
+        check(
+            |it| {
+                silent(it);
+                it.uptime = MINUTE;
+            },
+            Verdict::Healthy,
+            "",
+            "",
+        );
+        // One job an hour may wait for its hour.
+        check(
+            |it| {
+                silent(it);
+                queue(it).oldest_waiting = Some(MINUTE * 59);
+                queue(it).rate_period = Some(MINUTE * 60);
+            },
+            Verdict::Healthy,
+            "",
+            "",
+        );
+        check(
+            |it| {
+                silent(it);
+                queue(it).held = true;
+            },
+            Verdict::Healthy,
+            "",
+            "",
+        );
+        check(
+            |it| {
+                silent(it);
+                queue(it).paused = true;
+            },
+            Verdict::Degraded,
+            "match_processing",
+            "paused",
+        );
+        check(
+            |it| queue(it).last_completed = None,
+            Verdict::Degraded,
+            "match_processing",
+            "none has ended",
+        );
+    }
+
+    #[test]
+    fn a_database_that_is_slow_full_or_away_is_told() {
+        fn database(it: &mut Readings) -> &mut DatabaseReading {
+            it.database.as_mut().unwrap()
+        }
+        check(
+            |it| database(it).write = Duration::from_secs(3),
+            Verdict::Degraded,
+            "database",
+            "write took 3 s",
+        );
+        check(
+            |it| database(it).read = Duration::from_millis(1_500),
+            Verdict::Degraded,
+            "database",
+            "read",
+        );
+        check(
+            |it| database(it).free_bytes = Some(500 << 20),
+            Verdict::Degraded,
+            "database",
+            "500 MiB",
+        );
+        check(
+            |it| database(it).free_bytes = Some(50 << 20),
+            Verdict::Unhealthy,
+            "database",
+            "50 MiB",
+        );
+        check(
+            |it| database(it).free_bytes = None,
+            Verdict::Healthy,
+            "",
+            "",
+        );
+        check(
+            |it| it.database = Err("the disk is full".to_owned()),
+            Verdict::Unhealthy,
+            "database",
+            "full",
+        );
+    }
+
+    #[test]
+    fn the_api_the_actors_and_the_clock_are_told() {
+        check(
+            |it| it.key = "rejected",
+            Verdict::Unhealthy,
+            "riot api",
+            "rejects",
+        );
+        check(
+            |it| it.key = "suspected",
+            Verdict::Degraded,
+            "riot api",
+            "refused",
+        );
+        let down = || Reached::Failed("HTTP 503".to_owned());
+        check(
+            |it| it.routes[1].reached = down(),
+            Verdict::Degraded,
+            "europe",
+            "503",
+        );
+        check(
+            |it| {
+                it.routes
+                    .iter_mut()
+                    .for_each(|route| route.reached = down());
+            },
+            Verdict::Unhealthy,
+            "euw1",
+            "503",
+        );
+        check(
+            |it| it.deaths = vec!["/engine/stager".to_owned(); 2],
+            Verdict::Degraded,
+            "actors",
+            "2 deaths",
+        );
+        check(
+            |it| it.deaths = vec!["/engine/stager".to_owned(); 10],
+            Verdict::Unhealthy,
+            "actors",
+            "stager",
+        );
+        check(
+            |it| it.clocks = vec![("riot's", -90_000)],
+            Verdict::Degraded,
+            "clock",
+            "90 s behind",
+        );
+    }
+}

@@ -1,0 +1,228 @@
+//! The data as an export reads it: page by page, so that memory does not grow with the database.
+
+use async_trait::async_trait;
+use diesel::sql_types::{BigInt, Bool, Double, Integer, Nullable, Text};
+
+use super::StoreResult;
+
+/// Matches of one page at most.
+pub const PAGE_MAX: usize = 1_000;
+
+/// Which rows are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExportFilter {
+    /// First and last.
+    pub years: (i16, i16),
+    /// Matches that this player was in.
+    pub player: Option<i64>,
+}
+
+crate::exported_table! {
+    /// A match.
+    matches {
+        {
+            match_id: String, platform: String, year: i32, game_creation: i64 => time, game_start: i64 => time,
+            game_end: i64 => time, game_duration_s: i64, queue_id: i32, map_id: i32, game_mode: String,
+            game_type: String, game_version: String, end_of_game_result: Option<String>, is_remake: bool,
+            data_version: String, stored_at: i64 => time,
+        }
+    }
+}
+
+crate::exported_table! {
+    /// A seat of a match, with what its match is and who sat there.
+    participants {
+        {
+            match_id: String, platform: String, year: i32, game_start: i64 => time, game_duration_s: i64,
+            queue_id: i32, game_mode: String, game_version: String, is_remake: bool,
+        }
+        {
+            participant_id: i32, puuid: Option<String>, game_name: Option<String>, tag_line: Option<String>,
+            team_id: i32, champion_id: i32, champion_name: String, team_position: String, role: String, lane: String,
+            win: bool,
+        }
+        {
+            kills: i32, deaths: i32, assists: i32, gold_earned: i32, total_minions_killed: i32,
+            neutral_minions_killed: i32, damage_to_champions: i32, vision_score: i32, champ_level: i32,
+            placement: Option<i32>, subteam_id: Option<i32>,
+        }
+        {
+            item0: i32, item1: i32, item2: i32, item3: i32, item4: i32, item5: i32, item6: i32, spell1: i32,
+            spell2: i32, perk_primary_style: i32, perk_sub_style: i32,
+        }
+    }
+}
+
+crate::exported_table! {
+    /// A player's year on a platform.
+    stats {
+        { player_id: i64, puuid: String, game_name: Option<String>, tag_line: Option<String>, year: i32, platform: String }
+        {
+            total_matches: i64, wins: i64, losses: i64, remakes: i64, total_kills: i64, total_deaths: i64,
+            total_assists: i64, total_gold_earned: i64, total_minions_killed: i64, total_neutral_minions_killed: i64,
+            total_damage_to_champions: i64, unique_champions_played: i64, most_played_champion: Option<String>,
+            most_played_champion_count: i64, unique_roles_played: i64, unique_lanes_played: i64,
+        }
+        {
+            win_rate: f64, kda_ratio: f64, average_kills: f64, average_deaths: f64, average_assists: f64,
+            average_gold_per_match: f64, average_cs_per_match: f64,
+        }
+    }
+}
+
+#[async_trait]
+pub trait ExportStore {
+    /// Ids of matches after this one, in their order; with a stored timeline only, if asked for.
+    async fn match_page(
+        &self,
+        filter: ExportFilter,
+        after: &str,
+        with_timeline: bool,
+        limit: usize,
+    ) -> StoreResult<Vec<String>>;
+    async fn export_matches(&self, ids: &[String]) -> StoreResult<Vec<matches::Row>>;
+    async fn export_participants(&self, ids: &[String]) -> StoreResult<Vec<participants::Row>>;
+    /// Statistics of players after this one, all years of a player in one page.
+    async fn export_stats(
+        &self,
+        filter: ExportFilter,
+        after: i64,
+        limit: usize,
+    ) -> StoreResult<Vec<stats::Row>>;
+}
+
+// The SQL types of the rows, in their nesting.
+
+type Opt<T> = Nullable<T>;
+
+pub(super) type MatchRow = ((
+    Text,
+    Text,
+    Integer,
+    BigInt,
+    BigInt,
+    BigInt,
+    BigInt,
+    Integer,
+    Integer,
+    Text,
+    Text,
+    Text,
+    Opt<Text>,
+    Bool,
+    Text,
+    BigInt,
+),);
+
+pub(super) type ParticipantRow = (
+    (
+        Text,
+        Text,
+        Integer,
+        BigInt,
+        BigInt,
+        Integer,
+        Text,
+        Text,
+        Bool,
+    ),
+    (
+        Integer,
+        Opt<Text>,
+        Opt<Text>,
+        Opt<Text>,
+        Integer,
+        Integer,
+        Text,
+        Text,
+        Text,
+        Text,
+        Bool,
+    ),
+    (
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+        Opt<Integer>,
+        Opt<Integer>,
+    ),
+    (
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+    ),
+);
+
+pub(super) type StatsRow = (
+    (BigInt, Text, Opt<Text>, Opt<Text>, Integer, Text),
+    (
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+        Opt<Text>,
+        BigInt,
+        BigInt,
+        BigInt,
+    ),
+    (Double, Double, Double, Double, Double, Double, Double),
+);
+
+/// The columns of the selects, once for both databases.
+macro_rules! match_columns {
+    () => {
+        "m.match_id, m.platform, m.year, m.game_creation, m.game_start, m.game_end, m.game_duration_s, m.queue_id, m.map_id,
+         m.game_mode, m.game_type, m.game_version, m.end_of_game_result, m.is_remake, m.data_version, m.stored_at"
+    };
+}
+
+macro_rules! participant_columns {
+    () => {
+        "m.match_id, m.platform, m.year, m.game_start, m.game_duration_s, m.queue_id, m.game_mode, m.game_version, m.is_remake,
+         p.participant_id, pl.puuid, pl.game_name, pl.tag_line, p.team_id, p.champion_id, p.champion_name,
+         p.team_position, p.role, p.lane, p.win,
+         p.kills, p.deaths, p.assists, p.gold_earned, p.total_minions_killed, p.neutral_minions_killed,
+         p.damage_to_champions, p.vision_score, p.champ_level, p.placement, p.subteam_id,
+         p.item0, p.item1, p.item2, p.item3, p.item4, p.item5, p.item6, p.spell1, p.spell2,
+         p.perk_primary_style, p.perk_sub_style"
+    };
+}
+
+macro_rules! stats_select {
+    () => {
+        "SELECT s.player_id, pl.puuid, pl.game_name, pl.tag_line, s.year, s.platform, s.total_matches, s.wins, s.losses, s.remakes,
+            s.total_kills, s.total_deaths, s.total_assists, s.total_gold_earned, s.total_minions_killed,
+            s.total_neutral_minions_killed, s.total_damage_to_champions, s.unique_champions_played,
+            s.most_played_champion, s.most_played_champion_count, s.unique_roles_played, s.unique_lanes_played, s.win_rate,
+            s.kda_ratio, s.average_kills, s.average_deaths, s.average_assists, s.average_gold_per_match, s.average_cs_per_match
+         FROM (SELECT DISTINCT player_id FROM player_yearly_stats
+               WHERE player_id > ? AND player_id BETWEEN ? AND ? AND year BETWEEN ? AND ? ORDER BY player_id LIMIT ?) page
+         JOIN player_yearly_stats s ON s.player_id = page.player_id
+         JOIN players pl ON pl.id = s.player_id
+         WHERE s.year BETWEEN ? AND ? ORDER BY s.player_id, s.year, s.platform"
+    };
+}
+
+pub(super) use {match_columns, participant_columns, stats_select};

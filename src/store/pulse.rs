@@ -1,0 +1,62 @@
+//! Whether a database works and its queues move, as a check of health asks.
+
+use async_trait::async_trait;
+
+use super::{StoreError, StoreResult};
+use crate::model::Timestamp;
+
+/// How a queue moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuePulse {
+    pub queue: String,
+    /// Since when the job waits that has waited longest and may run; none: none waits.
+    pub oldest_waiting: Option<Timestamp>,
+    pub waiting: u64,
+    /// When a job of it last completed, since the moment that was asked for.
+    pub last_completed: Option<Timestamp>,
+}
+
+#[async_trait]
+pub trait PulseStore {
+    /// Makes a write that changes nothing, durably; the clock of the database if it has one of its own.
+    async fn probe(&self, engine: &str) -> StoreResult<Option<Timestamp>>;
+    /// Queues with jobs that wait, or that completed since then.
+    async fn pulse(&self, since: Timestamp) -> StoreResult<Vec<QueuePulse>>;
+}
+
+/// (queue, oldest waiting, how many wait, last completed)
+pub(super) type PulseTuple = (String, Option<i64>, i64, Option<i64>);
+
+/// One line a queue of lines that each tell one thing.
+pub(super) fn pulses_from(rows: Vec<PulseTuple>) -> Vec<QueuePulse> {
+    let mut pulses: Vec<QueuePulse> = Vec::new();
+    for (queue, oldest, waiting, completed) in rows {
+        let at = if let Some(at) = pulses.iter().position(|pulse| pulse.queue == queue) {
+            at
+        } else {
+            pulses.push(QueuePulse {
+                queue,
+                oldest_waiting: None,
+                waiting: 0,
+                last_completed: None,
+            });
+            pulses.len() - 1
+        };
+        let pulse = &mut pulses[at];
+        let oldest = oldest.map(Timestamp::from_millis);
+        pulse.oldest_waiting = match (pulse.oldest_waiting, oldest) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        pulse.waiting += u64::try_from(waiting).unwrap_or(0);
+        pulse.last_completed = pulse
+            .last_completed
+            .max(completed.map(Timestamp::from_millis));
+    }
+    pulses
+}
+
+/// The engine's row is written by itself when it starts.
+pub(super) fn no_such_engine(engine: &str) -> StoreError {
+    StoreError::Unexpected(format!("engine {engine} has no row"))
+}

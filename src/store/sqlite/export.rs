@@ -1,0 +1,169 @@
+//! The data, page by page.
+
+use async_trait::async_trait;
+use diesel::sql_types::{BigInt, Integer, Text};
+use diesel_async::RunQueryDsl;
+
+use super::{Backend, SqliteStore};
+use crate::store::StoreResult;
+use crate::store::export::{
+    ExportFilter, ExportStore, MatchRow, ParticipantRow, StatsRow, match_columns, matches,
+    participant_columns, participants, stats, stats_select,
+};
+use crate::store::rows::to_json;
+
+mod sql {
+    use super::{BigInt, Integer, MatchRow, ParticipantRow, StatsRow, Text};
+    use super::{match_columns, participant_columns, stats_select};
+    use crate::store::statement::statement;
+
+    statement! {
+        Page<'a> { after: &'a str => Text, first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt } -> Text =
+        "SELECT match_id FROM matches WHERE match_id > ? AND year BETWEEN ? AND ? ORDER BY match_id LIMIT ?";
+    }
+
+    statement! {
+        TimelinePage<'a> { after: &'a str => Text, first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt } -> Text =
+        "SELECT t.match_id FROM match_timelines t JOIN matches m ON m.match_id = t.match_id
+         WHERE t.match_id > ? AND m.year BETWEEN ? AND ? ORDER BY t.match_id LIMIT ?";
+    }
+
+    statement! {
+        PlayerPage<'a> {
+            player: i64 => BigInt, after: &'a str => Text, first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt,
+        } -> Text =
+        "SELECT p.match_id FROM match_participants p JOIN matches m ON m.match_id = p.match_id
+         WHERE p.player_id = ? AND p.match_id > ? AND m.year BETWEEN ? AND ? ORDER BY p.match_id LIMIT ?";
+    }
+
+    statement! {
+        PlayerTimelinePage<'a> {
+            player: i64 => BigInt, after: &'a str => Text, first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt,
+        } -> Text =
+        "SELECT p.match_id FROM match_participants p JOIN matches m ON m.match_id = p.match_id
+            JOIN match_timelines t ON t.match_id = p.match_id
+         WHERE p.player_id = ? AND p.match_id > ? AND m.year BETWEEN ? AND ? ORDER BY p.match_id LIMIT ?";
+    }
+
+    statement! {
+        Matches<'a> { ids: &'a str => Text } -> MatchRow =
+        concat!("SELECT ", match_columns!(), " FROM json_each(?) j CROSS JOIN matches m ON m.match_id = j.value");
+    }
+
+    statement! {
+        /// CROSS JOIN is SQLite's word for this order of its loops, so that the rows come in that of the ids.
+        Participants<'a> { ids: &'a str => Text } -> ParticipantRow =
+        concat!("SELECT ", participant_columns!(), " FROM json_each(?) j CROSS JOIN matches m ON m.match_id = j.value
+            CROSS JOIN match_participants p ON p.match_id = m.match_id LEFT JOIN players pl ON pl.id = p.player_id");
+    }
+
+    statement! {
+        Stats {
+            after: i64 => BigInt, first_id: i64 => BigInt, last_id: i64 => BigInt, first: i32 => Integer,
+            last: i32 => Integer, limit: i64 => BigInt, first_year: i32 => Integer, last_year: i32 => Integer,
+        } -> StatsRow = stats_select!();
+    }
+}
+
+#[async_trait]
+impl ExportStore for SqliteStore {
+    async fn match_page(
+        &self,
+        filter: ExportFilter,
+        after: &str,
+        with_timeline: bool,
+        limit: usize,
+    ) -> StoreResult<Vec<String>> {
+        let (first, last) = (filter.years.0.into(), filter.years.1.into());
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut reader = self.readers.borrow().await?;
+        let conn = reader.conn();
+        let page = match (filter.player, with_timeline) {
+            (None, false) => {
+                sql::Page {
+                    after,
+                    first,
+                    last,
+                    limit,
+                }
+                .load(conn)
+                .await
+            }
+            (None, true) => {
+                sql::TimelinePage {
+                    after,
+                    first,
+                    last,
+                    limit,
+                }
+                .load(conn)
+                .await
+            }
+            (Some(player), false) => {
+                sql::PlayerPage {
+                    player,
+                    after,
+                    first,
+                    last,
+                    limit,
+                }
+                .load(conn)
+                .await
+            }
+            (Some(player), true) => {
+                sql::PlayerTimelinePage {
+                    player,
+                    after,
+                    first,
+                    last,
+                    limit,
+                }
+                .load(conn)
+                .await
+            }
+        };
+        Ok(page?)
+    }
+
+    async fn export_matches(&self, ids: &[String]) -> StoreResult<Vec<matches::Row>> {
+        let ids = to_json(&ids)?;
+        let mut reader = self.readers.borrow().await?;
+        // Rows that are read on the connection's own thread need not be copied value by value first.
+        let rows = reader.conn().spawn_blocking(move |conn| {
+            diesel::RunQueryDsl::load(sql::Matches { ids: &ids }, conn)
+        });
+        Ok(rows.await?)
+    }
+
+    async fn export_participants(&self, ids: &[String]) -> StoreResult<Vec<participants::Row>> {
+        let ids = to_json(&ids)?;
+        let mut reader = self.readers.borrow().await?;
+        let rows = reader.conn().spawn_blocking(move |conn| {
+            diesel::RunQueryDsl::load(sql::Participants { ids: &ids }, conn)
+        });
+        Ok(rows.await?)
+    }
+
+    async fn export_stats(
+        &self,
+        filter: ExportFilter,
+        after: i64,
+        limit: usize,
+    ) -> StoreResult<Vec<stats::Row>> {
+        let (first, last) = (filter.years.0.into(), filter.years.1.into());
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let (first_id, last_id) = filter.player.map_or((0, i64::MAX), |id| (id, id));
+        let mut reader = self.readers.borrow().await?;
+        let stats = sql::Stats {
+            after,
+            first_id,
+            last_id,
+            first,
+            last,
+            limit,
+            first_year: first,
+            last_year: last,
+        };
+        Ok(stats.load(reader.conn()).await?)
+    }
+}

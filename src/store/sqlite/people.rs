@@ -1,0 +1,85 @@
+//! Who is kept up to date.
+
+use async_trait::async_trait;
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
+use diesel_async::RunQueryDsl;
+
+use super::{Backend, SqliteStore};
+use crate::model::{Puuid, Timestamp};
+use crate::store::people::{PeopleStore, TrackedPlayer};
+use crate::store::rows::{PlayerTuple, player_from, to_json};
+use crate::store::{StoreResult, StoredPlayer};
+
+mod sql {
+    use super::{BigInt, Bool, Integer, Nullable, Text};
+    use crate::store::statement::statement;
+
+    type Opt<T> = Nullable<T>;
+    type Player = (
+        BigInt,
+        Text,
+        Text,
+        Opt<Text>,
+        Opt<Text>,
+        Text,
+        Opt<Integer>,
+        Opt<BigInt>,
+    );
+
+    statement! {
+        /// The newest match of a platform has the highest id: one look into the index for each player.
+        Tracked { limit: i64 => BigInt } -> (Player, Opt<BigInt>) =
+        "SELECT * FROM (
+            SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level,
+                (SELECT m.game_start FROM match_participants p JOIN matches m ON m.match_id = p.match_id
+                 WHERE p.player_id = players.id ORDER BY p.match_id DESC LIMIT 1) AS last_played
+            FROM players WHERE tracked = 1 AND game_name IS NOT NULL) AS known
+         ORDER BY last_played IS NULL, last_played DESC, id LIMIT ?";
+    }
+
+    statement! {
+        Track<'a> { tracked: bool => Bool, ids: &'a str => Text } -> () =
+        "UPDATE players SET tracked = ? WHERE id IN (SELECT value FROM json_each(?))";
+    }
+
+    statement! {
+        ByPuuid<'a> { puuids: &'a str => Text } -> Player =
+        "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level
+         FROM players WHERE puuid IN (SELECT value FROM json_each(?))";
+    }
+}
+
+#[async_trait]
+impl PeopleStore for SqliteStore {
+    async fn tracked_players(&self, limit: usize) -> StoreResult<Vec<TrackedPlayer>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<(PlayerTuple, Option<i64>)> =
+            sql::Tracked { limit }.load(reader.conn()).await?;
+        let tracked = rows.into_iter().map(|(player, last)| {
+            Ok(TrackedPlayer {
+                player: player_from(player)?,
+                last_played: last.map(Timestamp::from_millis),
+            })
+        });
+        tracked.collect()
+    }
+
+    async fn track(&self, player_ids: Vec<i64>, tracked: bool) -> StoreResult<usize> {
+        self.write(move |tx| {
+            let ids = &to_json(&player_ids)?;
+            Ok(diesel::RunQueryDsl::execute(
+                sql::Track { tracked, ids },
+                tx.conn,
+            )?)
+        })
+        .await
+    }
+
+    async fn players_by_puuid(&self, puuids: &[Puuid]) -> StoreResult<Vec<StoredPlayer>> {
+        let puuids = &to_json(&puuids)?;
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<PlayerTuple> = sql::ByPuuid { puuids }.load(reader.conn()).await?;
+        rows.into_iter().map(player_from).collect()
+    }
+}

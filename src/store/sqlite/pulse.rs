@@ -1,0 +1,51 @@
+//! Whether the database works and its queues move.
+
+use async_trait::async_trait;
+use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel_async::RunQueryDsl;
+
+use super::{Backend, SqliteStore};
+use crate::model::Timestamp;
+use crate::store::StoreResult;
+use crate::store::pulse::{PulseStore, PulseTuple, QueuePulse, no_such_engine, pulses_from};
+
+mod sql {
+    use super::{BigInt, Nullable, Text};
+    use crate::store::statement::statement;
+
+    statement! {
+        Probe<'a> { engine: &'a str => Text } -> () =
+        "UPDATE engines SET heartbeat_at = heartbeat_at WHERE id = ?";
+    }
+
+    statement! {
+        Pulse { since: i64 => BigInt } -> (Text, Nullable<BigInt>, BigInt, Nullable<BigInt>) =
+        "SELECT queue, min(run_at), count(*), NULL FROM jobs WHERE state = 'available' AND crash_count = 0 GROUP BY queue
+         UNION ALL
+         SELECT queue, min(run_at), count(*), NULL FROM jobs WHERE state = 'available' AND crash_count > 0 GROUP BY queue
+         UNION ALL
+         SELECT queue, NULL, 0, max(finished_at) FROM jobs WHERE finished_at >= ? AND state = 'completed' GROUP BY queue";
+    }
+}
+
+#[async_trait]
+impl PulseStore for SqliteStore {
+    async fn probe(&self, engine: &str) -> StoreResult<Option<Timestamp>> {
+        let engine = engine.to_owned();
+        self.write(move |tx| {
+            let probe = sql::Probe { engine: &engine };
+            match diesel::RunQueryDsl::execute(probe, tx.conn)? {
+                0 => Err(no_such_engine(&engine)),
+                _ => Ok(None),
+            }
+        })
+        .await
+    }
+
+    async fn pulse(&self, since: Timestamp) -> StoreResult<Vec<QueuePulse>> {
+        let mut reader = self.readers.borrow().await?;
+        let since = since.as_millis();
+        let rows: Vec<PulseTuple> = sql::Pulse { since }.load(reader.conn()).await?;
+        Ok(pulses_from(rows))
+    }
+}

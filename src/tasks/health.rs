@@ -1,0 +1,383 @@
+//! `health_check`: takes readings of the engine and what it stands on, and judges them.
+//!
+//! The same check answers `riftsync health` at once, through the control socket, and is kept in the log when
+//! the schedule runs it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use futures_util::future::{BoxFuture, join_all};
+use serde_json::{Value, json};
+
+use super::MAINTENANCE;
+use crate::engine::{CancelSignal, EngineHandle, JobContext, Task, TaskFuture, TaskResult};
+use crate::gate::{Caller, Gate, KeyState};
+use crate::limiter::LimiterState;
+use crate::model::health::{
+    DatabaseReading, QueueReading, Reached, Readings, RouteReading, Verdict, judge, verdict,
+};
+use crate::model::{
+    After, MatchId, NewJob, Outcome, Platform, Priority, RetryPolicy, Route, Timestamp,
+};
+use crate::riot::{Call, Method, RiotError};
+
+/// How long a call may wait for its turn and its answer.
+const CALL_MAX: Duration = Duration::from_secs(10);
+/// How long the database may take.
+const DATABASE_MAX: Duration = Duration::from_secs(15);
+const HOUR: Duration = Duration::from_hours(1);
+/// Checks share no turn with anybody's jobs.
+const FLOW: u64 = u64::MAX;
+
+/// Takes readings. The engine is known once it has started.
+#[derive(Debug)]
+pub struct HealthProbe {
+    gate: Gate,
+    /// The folder of the database's file; none: it is on a server.
+    folder: Option<PathBuf>,
+    /// Looked at when no call has been made yet.
+    platform: Option<Platform>,
+    engine: OnceLock<EngineHandle>,
+}
+
+impl HealthProbe {
+    pub fn new(gate: Gate, folder: Option<PathBuf>, platform: Option<Platform>) -> Arc<Self> {
+        Arc::new(Self {
+            gate,
+            folder,
+            platform,
+            engine: OnceLock::new(),
+        })
+    }
+
+    /// The engine has started.
+    pub fn attach(&self, engine: EngineHandle) {
+        // A second engine in a process would be a bug that a first one's health does not hide.
+        let _ = self.engine.set(engine);
+    }
+
+    /// The check as every program sees it.
+    pub fn check(self: Arc<Self>) -> BoxFuture<'static, Value> {
+        Box::pin(async move {
+            let Some(engine) = self.engine.get() else {
+                return json!({ "verdict": "unhealthy", "findings": [], "checked_at": Timestamp::now().to_string() });
+            };
+            self.document(engine).await
+        })
+    }
+
+    async fn document(&self, engine: &EngineHandle) -> Value {
+        let now = Timestamp::now();
+        let limiters = self.gate.api.limiter_states().await;
+        let (database, (routes, api_clock), queues) = tokio::join!(
+            self.read_database(engine),
+            self.read_routes(&limiters),
+            read_queues(engine, now),
+        );
+        let (database, queues, database_clock) = match (database, queues) {
+            (Ok((database, clock)), Ok(queues)) => (Ok(database), queues, clock),
+            (Err(why), _) | (_, Err(why)) => (Err(why), Vec::new(), None),
+        };
+        let clocks = [("the database's", database_clock), ("riot's", api_clock)];
+        let readings = Readings {
+            database,
+            queues,
+            key: key_word(*self.gate.weather.key().borrow()),
+            routes,
+            deaths: deaths(engine, now),
+            clocks: clocks
+                .into_iter()
+                .filter_map(|(whose, off)| Some((whose, off?)))
+                .collect(),
+            uptime: now.since(engine.started_at),
+        };
+        let findings = judge(&readings);
+        json!({
+            "verdict": verdict(&findings), "findings": findings, "checked_at": now.to_string(),
+            "engine": &*engine.id, "uptime_s": readings.uptime.as_secs(),
+            "database": match &readings.database {
+                Ok(database) => json!({
+                    "write_ms": millis(database.write), "read_ms": millis(database.read),
+                    "size_bytes": database.size_bytes, "free_bytes": database.free_bytes,
+                }),
+                Err(_) => Value::Null,
+            },
+            "queues": readings.queues.iter().map(queue_document).collect::<Vec<_>>(),
+            "key": readings.key,
+            "routes": readings.routes.iter().map(|route| route_document(route, &limiters)).collect::<Vec<_>>(),
+            "actor_deaths": readings.deaths,
+            "clocks": readings.clocks.iter().map(|(whose, ms)| json!({ "against": whose, "ahead_ms": ms })).collect::<Vec<_>>(),
+        })
+    }
+
+    /// A write and a read that are really made, and how far its clock is from ours.
+    async fn read_database(
+        &self,
+        engine: &EngineHandle,
+    ) -> Result<(DatabaseReading, Option<i64>), String> {
+        let readings = async {
+            let begun = Instant::now();
+            let its_time = engine.store.probe(&engine.id).await?;
+            let write = begun.elapsed();
+            let clock = its_time.map(|its| Timestamp::now().as_millis() - its.as_millis());
+            let begun = Instant::now();
+            engine.store.schedules().await?;
+            let read = begun.elapsed();
+            let size_bytes = engine.store.size_bytes().await?;
+            let database = DatabaseReading {
+                write,
+                read,
+                size_bytes,
+                free_bytes: self.free_bytes(),
+            };
+            Ok((database, clock))
+        };
+        match tokio::time::timeout(DATABASE_MAX, readings).await {
+            Ok(Ok(readings)) => Ok(readings),
+            Ok(Err(error)) => Err(crate::store::StoreError::to_string(&error)),
+            Err(_) => Err(format!("it did not answer within {DATABASE_MAX:?}")),
+        }
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        let stat = rustix::fs::statvfs(self.folder.as_deref()?).ok()?;
+        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    /// A call to each route that is in use; also how far the API's clock is from ours.
+    async fn read_routes(&self, limiters: &[LimiterState]) -> (Vec<RouteReading>, Option<i64>) {
+        let mut routes: BTreeSet<Route> = limiters.iter().map(|limiter| limiter.route).collect();
+        if routes.is_empty() {
+            routes.extend(self.platform.map(Route::Platform));
+        }
+        let calls = routes.iter().map(|route| self.reach(*route));
+        let mut readings = Vec::new();
+        let mut clock = None;
+        for (route, (reached, ahead)) in routes.iter().zip(join_all(calls).await) {
+            readings.push(RouteReading {
+                route: route.to_string(),
+                reached,
+            });
+            clock = clock.or(ahead);
+        }
+        (readings, clock)
+    }
+
+    async fn reach(&self, route: Route) -> (Reached, Option<i64>) {
+        if *self.gate.weather.key().borrow() != KeyState::Valid {
+            return (Reached::NotTried, None);
+        }
+        let Some(call) = probe_of(route) else {
+            return (Reached::NotTried, None);
+        };
+        let (_tell, cancel) = CancelSignal::pair();
+        let caller = Caller {
+            priority: Priority::FIRST,
+            flow: FLOW,
+            cancel,
+        };
+        let begun = Instant::now();
+        let answer = tokio::time::timeout(CALL_MAX, self.gate.api.call(caller, &call)).await;
+        let took = begun.elapsed();
+        match answer {
+            Ok(Ok(response)) => {
+                let theirs = response.date.map(Timestamp::as_millis);
+                let ahead = theirs.map(|theirs| Timestamp::now().as_millis() - theirs);
+                (Reached::In(took), ahead)
+            }
+            // The route answers and takes the key.
+            Ok(Err(RiotError::NotFound)) => (Reached::In(took), None),
+            // No call of ours is longer on its way: it was still waiting.
+            Err(_) | Ok(Err(RiotError::RateLimited { .. })) => (Reached::NoTurn, None),
+            Ok(Err(error)) => (Reached::Failed(error.to_string()), None),
+        }
+    }
+}
+
+/// A call that tells whether a route works. Regional routes have no status: that they answer is told by a match that
+/// never was.
+fn probe_of(route: Route) -> Option<Call> {
+    match route {
+        Route::Platform(platform) => Some(Call::status(platform)),
+        Route::Region(region) => {
+            let platform = Platform::ALL
+                .iter()
+                .find(|platform| platform.region() == region)?;
+            Some(Call::match_document(MatchId::new(*platform, 1)))
+        }
+    }
+}
+
+async fn read_queues(engine: &EngineHandle, now: Timestamp) -> Result<Vec<QueueReading>, String> {
+    let pulses = tokio::time::timeout(DATABASE_MAX, engine.store.pulse(now - HOUR)).await;
+    let pulses = match pulses {
+        Ok(Ok(pulses)) => pulses,
+        Ok(Err(error)) => return Err(error.to_string()),
+        Err(_) => return Err(format!("it did not answer within {DATABASE_MAX:?}")),
+    };
+    let queues = engine.queues.all().iter().map(|queue| {
+        let pulse = pulses.iter().find(|pulse| pulse.queue == queue.name);
+        let settings = queue.settings();
+        let ago = |at: Timestamp| now.since(at);
+        QueueReading {
+            queue: queue.name.to_owned(),
+            running: queue.running(),
+            waiting: pulse.map_or(0, |pulse| pulse.waiting),
+            oldest_waiting: pulse.and_then(|pulse| pulse.oldest_waiting).map(ago),
+            last_completed: pulse.and_then(|pulse| pulse.last_completed).map(ago),
+            paused: settings.paused,
+            held: engine.queues.is_held(queue),
+            rate_period: settings.rate.map(|rate| rate.period),
+        }
+    });
+    Ok(queues.collect())
+}
+
+fn deaths(engine: &EngineHandle, now: Timestamp) -> Vec<String> {
+    let (events, _) = engine.metrics.events.recent();
+    events
+        .into_iter()
+        .filter(|event| event.event == "actor_died" && now.since(event.at) < HOUR)
+        .map(|event| event.actor)
+        .collect()
+}
+
+fn key_word(state: KeyState) -> &'static str {
+    match state {
+        KeyState::Valid => "valid",
+        KeyState::Suspected => "suspected",
+        KeyState::Rejected { .. } => "rejected",
+        KeyState::Closed => "closed",
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "milliseconds of a check")]
+fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10_000.0).round() / 10.0
+}
+
+fn queue_document(queue: &QueueReading) -> Value {
+    json!({
+        "queue": queue.queue, "running": queue.running, "waiting": queue.waiting,
+        "oldest_waiting_s": queue.oldest_waiting.map(|ago| ago.as_secs()),
+        "last_completed_s": queue.last_completed.map(|ago| ago.as_secs()),
+        "paused": queue.paused, "held": queue.held,
+    })
+}
+
+fn route_document(route: &RouteReading, limiters: &[LimiterState]) -> Value {
+    let (state, latency, error) = match &route.reached {
+        Reached::In(took) => ("reached", Some(millis(*took)), None),
+        Reached::NoTurn => ("no_turn", None, None),
+        Reached::NotTried => ("not_tried", None, None),
+        Reached::Failed(why) => ("failed", None, Some(why)),
+    };
+    let limiter = limiters
+        .iter()
+        .find(|limiter| limiter.route.to_string() == route.route);
+    let windows: Vec<Value> = limiter
+        .iter()
+        .flat_map(|limiter| &limiter.windows)
+        .map(|window| {
+            json!({
+                "method": window.method.map(Method::name), "seconds": window.seconds,
+                "left": window.limit.saturating_sub(window.used), "limit": window.limit,
+            })
+        })
+        .collect();
+    json!({
+        "route": route.route, "state": state, "latency_ms": latency, "error": error, "budget": windows,
+        "waiting_calls": limiter.map(|limiter| limiter.waiting),
+        "paused_s": limiter.map(|limiter| limiter.paused.as_secs()),
+    })
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct HealthCheck {
+    probe: Arc<HealthProbe>,
+}
+
+impl HealthCheck {
+    pub const KIND: &str = "health_check";
+
+    pub fn new(probe: Arc<HealthProbe>) -> Self {
+        Self { probe }
+    }
+}
+
+impl Task for HealthCheck {
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+
+    fn queue(&self) -> &'static str {
+        MAINTENANCE
+    }
+
+    fn retry_policy(&self) -> RetryPolicy {
+        RetryPolicy::new(1, 300, 300)
+    }
+
+    fn order(&self, args: &str) -> Result<NewJob, String> {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Nothing {}
+        let Nothing {} = serde_json::from_str(args).map_err(|error| error.to_string())?;
+        Ok(NewJob {
+            kind: Self::KIND,
+            queue: MAINTENANCE,
+            lane: "",
+            key: Some("engine".to_owned()),
+            args: "{}".to_owned(),
+            priority: Priority::DEFAULT,
+            max_attempts: self.retry_policy().max_attempts(),
+            run_at: None,
+            after: After::default(),
+        })
+    }
+
+    /// The check is done, whatever it finds.
+    fn run(&self, context: JobContext) -> TaskFuture {
+        let probe = self.probe.clone();
+        Box::pin(async move {
+            let check = tokio::select! {
+                check = probe.clone().check() => check,
+                () = context.cancel().requested() => {
+                    return Outcome::Cancel("somebody cancelled it".to_owned()).into();
+                }
+            };
+            tell(&probe, &check);
+            TaskResult::complete(check)
+        })
+    }
+}
+
+/// Keeps a check in the log and among the events.
+fn tell(probe: &HealthProbe, check: &Value) {
+    let findings = check["findings"].as_array().map_or(&[][..], Vec::as_slice);
+    let lines: Vec<String> = findings
+        .iter()
+        .map(|finding| {
+            let text = |field: &str| finding[field].as_str().unwrap_or_default();
+            format!("{}: {} ({})", text("part"), text("message"), text("remedy"))
+        })
+        .collect();
+    let verdict = check["verdict"].as_str().unwrap_or_default();
+    let why = lines.join("; ");
+    if verdict == Verdict::Healthy.as_str() {
+        tracing::info!("health: {verdict}");
+    } else {
+        tracing::warn!("health: {verdict}. {why}");
+    }
+    if let Some(engine) = probe.engine.get() {
+        let detail = if why.is_empty() {
+            verdict.to_owned()
+        } else {
+            format!("{verdict}: {why}")
+        };
+        engine.metrics.events.tell("health", "/engine", detail);
+    }
+}

@@ -1,0 +1,439 @@
+//! `sync_ladder`: the players of a ladder's tier, the best first, and a sync for each.
+//!
+//! The lists are all this job asks for. A player whose name is not known becomes a `sync_puuid` job, which looks the
+//! name up and spawns the sync: a ladder of thousands that is interrupted goes on where it was.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::failed::{bad_arguments, failed};
+use super::{DEFAULT, PlayerSyncArgs, Policies};
+use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::gate::RiotApi;
+use crate::model::{
+    After, Failure, NewJob, Outcome, Platform, Priority, Puuid, RetryPolicy, RiotId, Route,
+    Timestamp, Year,
+};
+use crate::riot::{Call, RiotError, parse_account, parse_league, parse_league_page};
+use crate::store::StoreError;
+use crate::store::people::LOOKED_UP_MAX;
+
+/// Players of one job.
+const PLAYERS_MAX: usize = 10_000;
+const PLAYERS_USUAL: usize = 300;
+/// Far more pages than a division has.
+const PAGES_MAX: u32 = 5_000;
+/// Behind what a person waits for, before a crawl that nobody asked for just now.
+const PRIORITY: u8 = 6;
+
+const QUEUES: [&str; 2] = ["RANKED_SOLO_5x5", "RANKED_FLEX_SR"];
+const APEX: [&str; 3] = ["CHALLENGER", "GRANDMASTER", "MASTER"];
+const TIERS: [&str; 7] = [
+    "DIAMOND", "EMERALD", "PLATINUM", "GOLD", "SILVER", "BRONZE", "IRON",
+];
+const DIVISIONS: [&str; 4] = ["I", "II", "III", "IV"];
+
+/// Whose ladder, and what of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LadderArgs {
+    pub platform: Platform,
+    #[serde(default = "solo")]
+    pub queue: String,
+    pub tier: String,
+    /// One division of a tier that has them; none: all.
+    #[serde(default)]
+    pub division: Option<String>,
+    #[serde(default = "usual")]
+    pub limit: usize,
+    #[serde(default)]
+    pub year: Option<i16>,
+    #[serde(default = "yes")]
+    pub timelines: bool,
+}
+
+fn solo() -> String {
+    QUEUES[0].to_owned()
+}
+
+fn usual() -> usize {
+    PLAYERS_USUAL
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl LadderArgs {
+    /// The same in the API's words, or what is wrong with it.
+    pub fn checked(mut self, now: Timestamp) -> Result<Self, String> {
+        let known = |text: &str, all: &[&str]| {
+            let found = all.iter().find(|known| known.eq_ignore_ascii_case(text));
+            found.map(|known| (*known).to_owned())
+        };
+        let wrong = |what: &str, text: &str, all: &[&str]| {
+            let text: String = text.chars().take(100).collect();
+            format!("there is no {what} '{text}'. Known: {}", all.join(", "))
+        };
+        self.queue =
+            known(&self.queue, &QUEUES).ok_or_else(|| wrong("queue", &self.queue, &QUEUES))?;
+        let tiers = [&APEX[..], &TIERS[..]].concat();
+        self.tier = known(&self.tier, &tiers).ok_or_else(|| wrong("tier", &self.tier, &tiers))?;
+        if let Some(division) = &self.division {
+            if self.is_apex() {
+                return Err(format!("{} has no divisions", self.tier));
+            }
+            let division = known(division, &DIVISIONS)
+                .ok_or_else(|| wrong("division", division, &DIVISIONS))?;
+            self.division = Some(division);
+        }
+        if !(1..=PLAYERS_MAX).contains(&self.limit) {
+            return Err(format!(
+                "limit is {}; it must be 1 to {PLAYERS_MAX}",
+                self.limit
+            ));
+        }
+        if let Some(year) = self.year {
+            Year::new(year, now).map_err(|error| error.to_string())?;
+        }
+        Ok(self)
+    }
+
+    fn is_apex(&self) -> bool {
+        APEX.contains(&self.tier.as_str())
+    }
+
+    fn year(&self, now: Timestamp) -> Option<Year> {
+        Year::new(self.year.or_else(|| now.year())?, now).ok()
+    }
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct LadderSync {
+    api: Arc<RiotApi>,
+    policies: Policies,
+}
+
+impl LadderSync {
+    pub const KIND: &str = "sync_ladder";
+
+    pub fn new(api: Arc<RiotApi>, policies: Policies) -> Self {
+        Self { api, policies }
+    }
+}
+
+impl Task for LadderSync {
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+
+    fn queue(&self) -> &'static str {
+        DEFAULT
+    }
+
+    fn retry_policy(&self) -> RetryPolicy {
+        self.policies.player
+    }
+
+    fn order(&self, args: &str) -> Result<NewJob, String> {
+        let args: LadderArgs = serde_json::from_str(args).map_err(|error| error.to_string())?;
+        let args = args.checked(Timestamp::now())?;
+        let key = [
+            args.platform.as_str(),
+            &args.queue,
+            &args.tier,
+            args.division.as_deref().unwrap_or("all"),
+            &args.limit.to_string(),
+            &args.year.unwrap_or(0).to_string(),
+            if args.timelines {
+                "timelines"
+            } else {
+                "no-timelines"
+            },
+        ]
+        .join("/");
+        Ok(NewJob {
+            kind: Self::KIND,
+            queue: DEFAULT,
+            lane: Route::Platform(args.platform).as_str(),
+            key: Some(key),
+            args: serde_json::to_string(&args).expect("names and numbers are JSON"),
+            priority: Priority::new(PRIORITY),
+            max_attempts: self.policies.player.max_attempts(),
+            run_at: None,
+            after: After::default(),
+        })
+    }
+
+    fn run(&self, context: JobContext) -> TaskFuture {
+        let (api, policies) = (self.api.clone(), self.policies);
+        Box::pin(async move {
+            let args: LadderArgs = match serde_json::from_str(&context.job.args) {
+                Ok(args) => args,
+                Err(error) => return bad_arguments(&error),
+            };
+            match sync(&api, &context, &args, policies).await {
+                Ok(result) => result,
+                Err(Stop::Riot(error)) => failed(&error),
+                Err(Stop::Store(error)) => Outcome::Snooze {
+                    delay: Duration::from_secs(5),
+                    why: error.to_string(),
+                }
+                .into(),
+            }
+        })
+    }
+}
+
+enum Stop {
+    Riot(RiotError),
+    Store(StoreError),
+}
+
+impl From<RiotError> for Stop {
+    fn from(error: RiotError) -> Self {
+        Self::Riot(error)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+async fn sync(
+    api: &RiotApi,
+    context: &JobContext,
+    args: &LadderArgs,
+    policies: Policies,
+) -> Result<TaskResult, Stop> {
+    let key = api.key_fingerprint();
+    let _ = context.progress("fetching_ladder", 5, json!({})).await?;
+    let listed = list(api, context, args).await?;
+    let counters = json!({ "players": listed.len() });
+    let _ = context.progress("looking_up_names", 10, counters).await?;
+    let mut names: HashMap<Puuid, RiotId> = HashMap::new();
+    for page in listed.chunks(LOOKED_UP_MAX) {
+        for player in context.store().players_by_puuid(page).await? {
+            if let Some(riot_id) = player.riot_id {
+                names.insert(player.puuid, riot_id);
+            }
+        }
+    }
+    let now = context.now();
+    let Some(year) = args.year(now) else {
+        let failure = Failure::new("bad_arguments", "its year is none that can be synced");
+        return Ok(Outcome::Discard(failure).into());
+    };
+    let syncs = listed.iter().map(|puuid| {
+        let player = One {
+            puuid: puuid.clone(),
+            platform: args.platform,
+            year,
+            timelines: args.timelines,
+        };
+        match names.get(puuid) {
+            Some(riot_id) => player.sync(riot_id.clone(), context.priority(), policies),
+            None => player.lookup(&key, context.priority(), policies),
+        }
+    });
+    let children: Vec<NewJob> = syncs.collect();
+    let own = json!({
+        "platform": args.platform, "queue": args.queue, "tier": args.tier, "players": listed.len(), "known": names.len(),
+    });
+    Ok(TaskResult::complete(own).with_children(children))
+}
+
+/// The puuids of the tier, each once: the best first of a league, of divisions as they come.
+async fn list(api: &RiotApi, context: &JobContext, args: &LadderArgs) -> Result<Vec<Puuid>, Stop> {
+    if args.is_apex() {
+        let call = Call::league(args.platform, &args.queue, &args.tier);
+        let (mut entries, _) = api
+            .read(api.call(context, &call).await?, parse_league)
+            .await?;
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.league_points));
+        entries.truncate(args.limit);
+        return Ok(entries.into_iter().map(|entry| entry.puuid).collect());
+    }
+    let mut seen = HashSet::new();
+    let mut listed = Vec::new();
+    let divisions = match &args.division {
+        Some(division) => std::slice::from_ref(division).to_vec(),
+        None => DIVISIONS.map(str::to_owned).to_vec(),
+    };
+    for division in divisions {
+        for page in 1..=PAGES_MAX {
+            let call = Call::league_page(args.platform, &args.queue, &args.tier, &division, page);
+            let (entries, _) = api
+                .read(api.call(context, &call).await?, parse_league_page)
+                .await?;
+            if entries.is_empty() {
+                break;
+            }
+            // Pages overlap by some players.
+            let new = entries.into_iter().map(|entry| entry.puuid);
+            listed.extend(new.filter(|puuid| seen.insert(puuid.clone())));
+            if listed.len() >= args.limit {
+                listed.truncate(args.limit);
+                return Ok(listed);
+            }
+        }
+    }
+    Ok(listed)
+}
+
+/// One player of a ladder.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct One {
+    puuid: Puuid,
+    platform: Platform,
+    year: Year,
+    timelines: bool,
+}
+
+impl One {
+    /// The sync; players of a ladder are not tracked by it: nobody asked for each of them.
+    fn sync(&self, riot_id: RiotId, priority: Priority, policies: Policies) -> NewJob {
+        let args = PlayerSyncArgs {
+            riot_id,
+            platform: self.platform,
+            year: self.year,
+            timelines: self.timelines,
+            dry_run: false,
+            track: false,
+        };
+        args.job(priority, policies.player)
+    }
+
+    fn lookup(&self, key_fingerprint: &str, priority: Priority, policies: Policies) -> NewJob {
+        let region = self.platform.region().for_accounts();
+        NewJob {
+            kind: PuuidSync::KIND,
+            queue: DEFAULT,
+            lane: Route::Region(region).as_str(),
+            // A puuid is one key's own.
+            key: Some(format!(
+                "{}/{}/{}/{key_fingerprint}/{}",
+                self.platform, self.puuid, self.year, self.timelines
+            )),
+            args: serde_json::to_string(self).expect("names and numbers are JSON"),
+            priority,
+            max_attempts: policies.player.max_attempts(),
+            run_at: None,
+            after: After::default(),
+        }
+    }
+}
+
+/// `sync_puuid`: the name of a player of a ladder, and then the sync.
+#[derive(Debug, Clone)]
+pub struct PuuidSync {
+    api: Arc<RiotApi>,
+    policies: Policies,
+}
+
+impl PuuidSync {
+    pub const KIND: &str = "sync_puuid";
+
+    pub fn new(api: Arc<RiotApi>, policies: Policies) -> Self {
+        Self { api, policies }
+    }
+}
+
+impl Task for PuuidSync {
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+
+    fn queue(&self) -> &'static str {
+        DEFAULT
+    }
+
+    fn retry_policy(&self) -> RetryPolicy {
+        self.policies.player
+    }
+
+    fn run(&self, context: JobContext) -> TaskFuture {
+        let (api, policies) = (self.api.clone(), self.policies);
+        Box::pin(async move {
+            let one: One = match serde_json::from_str(&context.job.args) {
+                Ok(one) => one,
+                Err(error) => return bad_arguments(&error),
+            };
+            let call = Call::account_of(&one.puuid, one.platform);
+            let account = match api.call(&context, &call).await {
+                Ok(response) => api.read(response, parse_account).await.map(|read| read.0),
+                Err(error) => Err(error),
+            };
+            let account = match account {
+                Ok(account) => account,
+                Err(error) => return failed(&error),
+            };
+            let name = account.game_name.zip(account.tag_line);
+            if let Some(riot_id) = name.and_then(|(name, tag)| RiotId::new(&name, &tag).ok()) {
+                let result = json!({ "riot_id": riot_id });
+                let sync = one.sync(riot_id, context.priority(), policies);
+                TaskResult::complete(result).with_children(vec![sync])
+            } else {
+                let why = "the account has no name";
+                Outcome::Discard(Failure::new("not_found", why)).into()
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_writes_becomes_the_apis_words_or_is_told_what_is_known() {
+        let now = Timestamp::from_millis(1_795_449_600_000);
+        let args = |text: &str| {
+            serde_json::from_str::<LadderArgs>(text)
+                .unwrap()
+                .checked(now)
+        };
+        let good =
+            args(r#"{"platform":"kr","queue":"ranked_solo_5X5","tier":"Challenger","limit":10}"#)
+                .unwrap();
+        assert_eq!(
+            (good.queue.as_str(), good.tier.as_str()),
+            ("RANKED_SOLO_5x5", "CHALLENGER")
+        );
+        let good = args(r#"{"platform":"kr","tier":"gold","division":"iv"}"#).unwrap();
+        assert_eq!(
+            (good.division.as_deref(), good.limit),
+            (Some("IV"), PLAYERS_USUAL)
+        );
+        for (text, named) in [
+            (
+                r#"{"platform":"kr","tier":"wood"}"#,
+                "CHALLENGER, GRANDMASTER",
+            ),
+            (
+                r#"{"platform":"kr","tier":"gold","queue":"ARAM"}"#,
+                "RANKED_FLEX_SR",
+            ),
+            (
+                r#"{"platform":"kr","tier":"master","division":"I"}"#,
+                "no divisions",
+            ),
+            (
+                r#"{"platform":"kr","tier":"gold","division":"V"}"#,
+                "I, II, III, IV",
+            ),
+            (r#"{"platform":"kr","tier":"gold","limit":0}"#, "1 to 10000"),
+            (r#"{"platform":"kr","tier":"gold","year":1999}"#, "2021"),
+        ] {
+            let why = args(text).unwrap_err();
+            assert!(why.contains(named), "{why}");
+        }
+    }
+}
