@@ -10,19 +10,22 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::bench::{JobsBench, LimiterBench, Place};
+use crate::bench::{
+    JobsBench, LimiterBench, PipelineBench, PipelineReport, Place, SimulatorProcess,
+};
 use crate::cli::follow::{Follow, plan_text, summary};
 use crate::cli::remote;
 use crate::cli::terminal::stop_signal;
 use crate::cli::{
-    Bench, BenchJobsArgs, BenchLimiterArgs, Cli, CliError, DbArgs, DbVerb, EngineVerb, Global,
-    KeyVerb, SimulateArgs, StatsArgs, SyncArgs, Verb, WeatherArgs, WorldArgs, dbinfo, stats,
-    terminal,
+    Bench, BenchJobsArgs, BenchLimiterArgs, BenchPipelineArgs, Cli, CliError, DbArgs, DbVerb,
+    EngineVerb, Global, KeyVerb, SimulateArgs, StatsArgs, SyncArgs, Verb, WeatherArgs, WorldArgs,
+    dbinfo, stats, terminal,
 };
 use crate::config::{self, Config, Profile};
 use crate::control;
 use crate::engine::{Engine, EngineConfig};
 use crate::gate::{Gate, KeySource, KeyState};
+use crate::metrics::process::{cpu_time, resident_peak_bytes};
 use crate::metrics::{LogFiles, Metrics};
 use crate::model::{
     DatabaseUrl, JobId, JobRecord, JobState, Platform, Priority, RetryPolicy, RiotId, Route,
@@ -53,7 +56,11 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
     };
     terminal::start_log(level);
     install_tls();
-    let simulates = matches!(&cli.verb, Verb::Sync(args) if args.simulate);
+    let simulates = match &cli.verb {
+        Verb::Sync(args) => args.simulate,
+        Verb::Bench(_) => true,
+        _ => false,
+    };
     let usual = if simulates {
         Profile::Production
     } else {
@@ -82,6 +89,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             Verb::Db(args) => db(&cli.global, &config, &args).await,
             Verb::Bench(args) => match args.what {
                 Bench::Jobs(args) => bench_jobs(&cli.global, &args).await,
+                Bench::Pipeline(args) => bench_pipeline(&cli.global, &config, &args).await,
                 Bench::Limiter(args) => bench_limiter(&cli.global, &args).await,
             },
         }
@@ -587,6 +595,98 @@ async fn bench_jobs(global: &Global, args: &BenchJobsArgs) -> Result<(), CliErro
         crate::outln!("{report}");
     }
     Ok(())
+}
+
+async fn bench_pipeline(
+    global: &Global,
+    config: &Config,
+    args: &BenchPipelineArgs,
+) -> Result<(), CliError> {
+    let folder = args.folder.clone().unwrap_or_else(config::data_folder);
+    let folder = folder.join(format!("bench-{}", std::process::id()));
+    let bench = PipelineBench {
+        players: args.players,
+        matches: args.matches,
+        timelines: !args.no_timelines,
+    };
+    let place = Place::make(bench_server(global)?, &folder).await?;
+    let outcome = tokio::select! {
+        report = run_pipeline(&bench, config, &place) => report,
+        () = stop_signal() => Err(CliError::Stopped),
+    };
+    place.remove().await?;
+    let report = outcome?;
+    if global.json {
+        crate::outln!("{}", json!(report));
+    } else {
+        crate::outln!("{report}");
+    }
+    Ok(())
+}
+
+async fn run_pipeline(
+    bench: &PipelineBench,
+    config: &Config,
+    place: &Place,
+) -> Result<PipelineReport, CliError> {
+    let simulator = SimulatorProcess::start(bench).map_err(CliError::Engine)?;
+    let mut config = config.clone();
+    "none".clone_into(&mut config.metrics.log);
+    let key = (SIMULATED_KEY.to_owned(), KeySource::default());
+    let (base, location) = (simulator.base_url(), place.location());
+    let running = Running::start(&config, &location, key, base, None).await?;
+    let (now, store) = (Timestamp::now(), running.store.clone());
+    let (before, cpu, begun) = (store.writer_stats(), cpu_time(), Instant::now());
+    let year = Year::new(now.year().unwrap_or(Year::FIRST), now)?;
+    let jobs = bench.names().map(|name| {
+        let order = PlayerSyncArgs {
+            riot_id: name.parse()?,
+            platform: "euw1".parse()?,
+            year,
+            timelines: bench.timelines,
+            dry_run: false,
+        };
+        Ok(order.job(Priority::DEFAULT, running.policies.player))
+    });
+    let jobs = jobs.collect::<Result<Vec<_>, CliError>>()?;
+    let jobs = store.enqueue(jobs, now).await?;
+    while store.open_jobs().await? > 0 {
+        tokio::time::sleep(FOLLOW / 4).await;
+    }
+    let (took, used) = (
+        begun.elapsed().as_secs_f64(),
+        cpu_time().saturating_sub(cpu),
+    );
+    let resident_peak_bytes = resident_peak_bytes();
+    let after = store.writer_stats();
+    for job in jobs {
+        let job = store.job(job.id).await?;
+        if let Some(job) = job.filter(|job| job.state != JobState::Completed) {
+            return Err(CliError::JobFailed(failure_text(&job)));
+        }
+    }
+    let census = store.census().await?;
+    running.stop().await?;
+    let stored = store.size_bytes().await?.unwrap_or(0);
+    store.close().await?;
+    let (matches, commits) = (census.matches.max(1) as f64, after.commits - before.commits);
+    let received = simulator.body_bytes().await.map_err(CliError::Engine)?;
+    Ok(PipelineReport {
+        engine: format!("riftsync {}", env!("CARGO_PKG_VERSION")),
+        store: place.kind(),
+        durability: place.durability().await?,
+        players: bench.players,
+        matches: census.matches,
+        timelines: census.timelines,
+        seconds: took,
+        pairs_per_s: matches / took,
+        cpu_ms_per_pair: used.as_secs_f64() * 1_000.0 / matches,
+        commits,
+        commands_per_commit: (after.commands - before.commands) as f64 / commits.max(1) as f64,
+        resident_peak_bytes,
+        body_bytes_per_pair: received as f64 / matches,
+        stored_bytes_per_pair: stored as f64 / matches,
+    })
 }
 
 /// The server of a measurement, if one is named: never the one of the settings, which has work to do.

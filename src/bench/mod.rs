@@ -2,8 +2,10 @@
 
 mod jobs;
 mod limiter;
+mod pipeline;
 mod place;
 
 pub use jobs::{JobsBench, JobsReport};
 pub use limiter::{LimiterBench, LimiterReport};
+pub use pipeline::{PipelineBench, PipelineReport, SimulatorProcess};
 pub use place::Place;

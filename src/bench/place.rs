@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::store::postgres::{PostgresStore, Settings};
-use crate::store::sqlite::SqliteStore;
 use crate::store::{Location, Store, StoreResult};
 
 /// A fresh database.
@@ -39,10 +38,14 @@ impl Place {
     }
 
     pub async fn open(&self) -> StoreResult<Arc<dyn Store>> {
-        Ok(match self {
-            Self::Sqlite(folder) => Arc::new(SqliteStore::open(&folder.join("bench.db"))?),
-            Self::Postgres { trial, .. } => Arc::new(PostgresStore::open((**trial).clone()).await?),
-        })
+        self.location().open().await
+    }
+
+    pub fn location(&self) -> Location {
+        match self {
+            Self::Sqlite(folder) => Location::Sqlite(folder.join("bench.db")),
+            Self::Postgres { trial, .. } => Location::Postgres(trial.clone()),
+        }
     }
 
     /// How it keeps commits.

@@ -215,8 +215,26 @@ pub struct BenchArgs {
 pub enum Bench {
     /// No-op jobs through the engine: enqueued, claimed, run and completed, all durably
     Jobs(BenchJobsArgs),
+    /// Simulated matches and timelines through everything there is, into a fresh database
+    Pipeline(BenchPipelineArgs),
     /// More calls than a simulated key permits: how much of it is used, and its 429s by type
     Limiter(BenchLimiterArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct BenchPipelineArgs {
+    /// Players to sync
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub players: u32,
+    /// Matches of each
+    #[arg(long, default_value_t = 400, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub matches: u32,
+    /// Matches alone
+    #[arg(long)]
+    pub no_timelines: bool,
+    /// Where the measured database is made, and removed afterwards: the disk that is measured
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

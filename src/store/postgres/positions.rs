@@ -213,9 +213,10 @@ mod tests {
         assert_eq!((start.at(5), start.at(0)), ((0, 9), FRONT));
         assert!(position.start(begun + AT_LEAST_EVERY).from_front);
         // A walk that takes longer is made more rarely.
-        after(&mut position, begun, SLOW * 10, &[]);
-        assert!(!position.start(begun + SLOW * 199).from_front);
-        assert!(position.start(begun + SLOW * 200).from_front);
+        let later = begun + AT_LEAST_EVERY;
+        after(&mut position, later, SLOW * 10, &[]);
+        assert!(!position.start(later + SLOW * 199).from_front);
+        assert!(position.start(later + SLOW * 200).from_front);
     }
 
     #[test]
