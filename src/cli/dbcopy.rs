@@ -1,5 +1,6 @@
 //! What `db copy` shows.
 
+use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
@@ -82,13 +83,12 @@ pub fn text(from: &Location, to: &Location, done: &CopyProgress, took: Duration)
         took.as_secs_f64()
     );
     if done.resumed {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "\nit went on from an earlier run: {written} rows were still to write"
-        ));
+        );
         if replaced > 0 {
-            text.push_str(&format!(
-                ", {replaced} had changed meanwhile and were replaced"
-            ));
+            let _ = write!(text, ", {replaced} had changed meanwhile and were replaced");
         }
     }
     text.push_str("\nuse it from now on: --database, DATABASE_URL or database.url");

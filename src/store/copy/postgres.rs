@@ -287,24 +287,14 @@ fn json_row(plan: &Plan) -> String {
 
 /// Both keys are always bound, $1 and $2, used or not.
 fn condition(plan: &Plan, range: Range<'_>) -> String {
-    let names = plan.table.key.join(", ");
-    let key = |number: usize| {
-        let part = |(place, column): (usize, &Column)| match column.kind {
-            Kind::Integer => format!("(${number}::json->>{place})::bigint"),
-            _ => format!("(${number}::json->>{place})"),
-        };
-        let parts: Vec<String> = plan.key_columns().map(part).collect();
-        parts.join(", ")
+    let part = |number, place, column: &Column| match column.kind {
+        Kind::Integer => format!("(${number}::json->>{place})::bigint"),
+        _ => format!("(${number}::json->>{place})"),
     };
-    let mut condition =
-        "WHERE $1::text IS NOT DISTINCT FROM $1 AND $2::text IS NOT DISTINCT FROM $2".to_owned();
-    if range.after.is_some() {
-        condition += &format!(" AND ({names}) > ({})", key(1));
-    }
-    if range.to.is_some() {
-        condition += &format!(" AND ({names}) <= ({})", key(2));
-    }
-    condition
+    format!(
+        "WHERE $1::text IS NOT DISTINCT FROM $1 AND $2::text IS NOT DISTINCT FROM $2{}",
+        range.condition(plan, part)
+    )
 }
 
 fn failed(error: diesel::result::Error) -> StoreError {

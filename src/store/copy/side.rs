@@ -21,6 +21,28 @@ pub(super) struct Range<'a> {
     pub(super) to: Option<&'a str>,
 }
 
+impl Range<'_> {
+    /// The rows of the range, as a condition. `part` takes a column's value out of the bound key 1 (after) or 2 (to), by
+    /// its place there.
+    pub(super) fn condition(
+        &self,
+        plan: &Plan,
+        part: impl Fn(usize, usize, &Column) -> String,
+    ) -> String {
+        let names = plan.table.key.join(", ");
+        let bound = |number: usize, compared: &str| {
+            let parts: Vec<String> = plan
+                .key_columns()
+                .map(|(place, column)| part(number, place, column))
+                .collect();
+            format!(" AND ({names}) {compared} ({})", parts.join(", "))
+        };
+        let after = self.after.map(|_| bound(1, ">")).unwrap_or_default();
+        let to = self.to.map(|_| bound(2, "<=")).unwrap_or_default();
+        after + &to
+    }
+}
+
 #[async_trait(?Send)]
 pub(super) trait Side {
     /// The columns of a table; none: there is no such table.

@@ -254,20 +254,8 @@ fn select(plan: &Plan, range: Range<'_>, limit: usize) -> String {
 
 /// Both keys are always bound, ?1 and ?2, used or not.
 fn condition(plan: &Plan, range: Range<'_>) -> String {
-    let names = plan.table.key.join(", ");
-    let key = |number: usize| {
-        let part = |(place, _)| format!("json_extract(?{number}, '$[{place}]')");
-        let parts: Vec<String> = plan.key_columns().map(part).collect();
-        parts.join(", ")
-    };
-    let mut condition = "WHERE ?1 IS ?1 AND ?2 IS ?2".to_owned();
-    if range.after.is_some() {
-        condition += &format!(" AND ({names}) > ({})", key(1));
-    }
-    if range.to.is_some() {
-        condition += &format!(" AND ({names}) <= ({})", key(2));
-    }
-    condition
+    let part = |number, place, _: &Column| format!("json_extract(?{number}, '$[{place}]')");
+    format!("WHERE ?1 IS ?1 AND ?2 IS ?2{}", range.condition(plan, part))
 }
 
 fn unknown(table: &str, column: &str, declared: &str) -> StoreError {
