@@ -198,15 +198,15 @@ async fn a_copy_killed_in_the_middle_goes_on_and_finds_what_was_changed_meanwhil
     assert!(seats >= 400, "{seats}");
 
     // Nobody works on half a database.
+    let calls = setup.document_calls();
+    let output = run(sync_on(&setup, scratch.url())).await;
+    refused(&output, 3, &["unfinished copy", &setup.database()]);
+    assert_eq!(setup.document_calls(), calls);
     for args in [&["serve"][..], &["db", "migrate"]] {
         let mut engine = command(&setup, args);
         engine.args(["--database", scratch.url()]);
         refused(&run(engine).await, 3, &["unfinished copy", "db copy"]);
     }
-    let calls = setup.document_calls();
-    let output = run(sync_on(&setup, scratch.url())).await;
-    refused(&output, 3, &["unfinished copy", &setup.database()]);
-    assert_eq!(setup.document_calls(), calls);
 
     // Changed in the target, gone from it, too much in it; and changed in the source.
     scratch.run(
@@ -268,6 +268,9 @@ async fn open_jobs_come_along_and_are_rescued() {
     child.wait().unwrap();
     let document = copied(&setup, &file(&setup), scratch.url()).await;
     assert!(document["tables"]["jobs"]["rows"].as_u64().unwrap() > 0);
+    let open = "SELECT 1 FROM jobs WHERE finished_at IS NULL";
+    let running = "SELECT 1 FROM jobs WHERE state = 'running'";
+    assert!(!scratch.rows(open).is_empty() && !scratch.rows(running).is_empty());
     let again = run(sync_on(&setup, scratch.url())).await;
     assert!(again.status.success(), "{}", text(&again));
     let server = PostgresStore::open_read_only(scratch.settings())
