@@ -1,7 +1,10 @@
 //! The one place that wires the rooms: settings in, exit code out.
 
 mod copy;
+mod forecast;
 mod serve;
+mod service;
+mod upkeep;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,20 +13,22 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use self::forecast::Forecast;
 use crate::bench::{
-    JobsBench, LimiterBench, PipelineBench, PipelineReport, Place, SimulatorProcess,
+    ControlBench, JobsBench, LimiterBench, PipelineBench, PipelineReport, Place, SimulatorProcess,
 };
 use crate::cli::follow::{Follow, plan_text, summary};
-use crate::cli::remote;
 use crate::cli::terminal::stop_signal;
+use crate::cli::top::top;
 use crate::cli::{
-    Bench, BenchJobsArgs, BenchLimiterArgs, BenchPipelineArgs, Cli, CliError, DbArgs, DbVerb,
-    EngineVerb, Global, KeyVerb, SimulateArgs, StatsArgs, SyncArgs, Verb, WeatherArgs, WorldArgs,
-    dbinfo, stats, terminal,
+    Bench, BenchControlArgs, BenchJobsArgs, BenchLimiterArgs, BenchPipelineArgs, Cli, CliError,
+    DbArgs, DbVerb, EngineVerb, Global, KeyVerb, SimulateArgs, StatsArgs, SyncArgs, Verb,
+    WeatherArgs, WorldArgs, dbinfo, stats, terminal,
 };
+use crate::cli::{pages, remote};
 use crate::config::{self, Config, Profile};
-use crate::control;
-use crate::engine::{Engine, EngineConfig};
+use crate::control::{self, TimeLeft};
+use crate::engine::{Engine, EngineConfig, Registry};
 use crate::gate::{Gate, KeySource, KeyState};
 use crate::metrics::process::{cpu_time, resident_peak_bytes};
 use crate::metrics::{LogFiles, Metrics};
@@ -31,15 +36,15 @@ use crate::model::{
     DatabaseUrl, JobId, JobRecord, JobState, Platform, Priority, RetryPolicy, RiotId, Route,
     Timestamp, Year,
 };
-use crate::riot::{ApiKey, BaseUrl, Method, RiotClient, install_tls};
+use crate::riot::{ApiKey, BaseUrl, RiotClient, install_tls};
 use crate::simulator::{
     SIMULATED_KEY, SettingError, Simulator, SimulatorConfig, World, WorldConfig, read_limits,
 };
 use crate::store::{Location, Store};
 use crate::supervision::watch_panics;
 use crate::tasks::{
-    self, MatchSync, Pacing, PlayerReport, PlayerSync, PlayerSyncArgs, Policies, TimelineSync,
-    job_document,
+    self, MatchSync, Pacing, PlayerReport, PlayerSync, PlayerSyncArgs, Policies, Recover,
+    TimelineSync, job_document,
 };
 
 /// How often a followed job is looked at.
@@ -49,12 +54,24 @@ const LOOK_AHEAD: Duration = Duration::from_secs(1);
 
 /// Runs one verb on a fresh actor system.
 pub fn run(cli: Cli) -> Result<(), CliError> {
-    let level = if matches!(cli.verb, Verb::Serve | Verb::Simulate(_)) {
+    // These need no settings, and work where those are wrong.
+    match &cli.verb {
+        Verb::Completions { shell } => {
+            pages::completions(*shell);
+            return Ok(());
+        }
+        Verb::Man { folder } => return pages::man(folder.as_deref()),
+        _ => {}
+    }
+    let level = if matches!(cli.verb, Verb::Serve(_) | Verb::Simulate(_)) {
         "info"
     } else {
         "warn"
     };
-    terminal::start_log(level);
+    // The live view has the whole terminal: a log line would tear it.
+    if !matches!(cli.verb, Verb::Top) {
+        terminal::start_log(level);
+    }
     install_tls();
     let simulates = match &cli.verb {
         Verb::Sync(args) => args.simulate,
@@ -71,11 +88,17 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         match cli.verb {
             Verb::Sync(args) => sync(&cli.global, &config, args).await,
             Verb::Stats(args) => show_stats(&cli.global, &config, &args).await,
-            Verb::Serve => serve::serve(&cli.global, &config).await,
+            Verb::Serve(args) => serve::serve(&cli.global, &config, &args).await,
+            // Done above.
+            Verb::Completions { .. } | Verb::Man { .. } => Ok(()),
+            Verb::Recover(args) => upkeep::recover(&cli.global, &config, args).await,
+            Verb::Cleanup(args) => upkeep::cleanup(&cli.global, &config, args).await,
+            Verb::Replay(args) => upkeep::replay(&cli.global, &config, args).await,
             Verb::Simulate(args) => simulate(&args).await,
             Verb::Job(args) => remote::job(&reach(&cli.global, &config)?, args.what).await,
             Verb::Queue(args) => remote::queue(&reach(&cli.global, &config)?, args.what).await,
             Verb::Status => remote::show_status(&reach(&cli.global, &config)?).await,
+            Verb::Top => top(reach(&cli.global, &config)?).await,
             Verb::Engine(args) => {
                 let reach = reach(&cli.global, &config)?;
                 match args.what {
@@ -90,6 +113,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             Verb::Bench(args) => match args.what {
                 Bench::Jobs(args) => bench_jobs(&cli.global, &args).await,
                 Bench::Pipeline(args) => bench_pipeline(&cli.global, &config, &args).await,
+                Bench::Control(args) => bench_control(&cli.global, &args).await,
                 Bench::Limiter(args) => bench_limiter(&cli.global, &args).await,
             },
         }
@@ -121,7 +145,7 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
         None => (required_key(false)?, config.riot.base_url.clone()),
     };
     let database = locate(global, config, args.simulate)?;
-    let running = Running::start(config, &database, key, &base, None).await?;
+    let running = Running::start(config, &database, key, &base, None, None).await?;
     let outcome = running.sync_and_follow(&order).await;
     let stopped = running.stop().await;
     let (job, time_left) = outcome?;
@@ -292,8 +316,9 @@ struct Running {
     engine: Engine,
     metrics: Arc<Metrics>,
     gate: Gate,
-    pace: Pacing,
+    forecast: Forecast,
     policies: Policies,
+    registry: Arc<Registry>,
 }
 
 impl Running {
@@ -303,6 +328,7 @@ impl Running {
         (key, source): (String, KeySource),
         base: &str,
         control: Option<&serve::Control>,
+        only: Option<&str>,
     ) -> Result<Self, CliError> {
         let key = ApiKey::new(&key).map_err(|why| {
             CliError::Usage(format!(
@@ -334,6 +360,7 @@ impl Running {
         let policies = policies(config);
         let registry = Arc::new(tasks::registry(&gate.api, policies));
         let mut queues = tasks::queues();
+        queues.retain(|queue| only.is_none_or(|only| queue.name == only));
         for queue in &mut queues {
             if let Some(settings) = config.queues.get(queue.name) {
                 queue.slots = settings.slots;
@@ -357,18 +384,23 @@ impl Running {
         let engine = Engine::start(
             engine_config,
             store.clone(),
-            registry,
+            registry.clone(),
             services,
             metrics.clone(),
         )
         .await?;
+        let forecast = Forecast {
+            api: gate.api.clone(),
+            queues: engine.handle().queues.clone(),
+        };
         Ok(Self {
             store,
             engine,
             metrics,
             gate,
-            pace,
+            forecast,
             policies,
+            registry,
         })
     }
 
@@ -384,9 +416,8 @@ impl Running {
             "{} on {}, {}",
             order.riot_id, order.platform, order.year
         ));
-        let route = Route::Region(order.platform.region());
         let outcome = tokio::select! {
-            job = self.follow(id, route, &mut bars) => job,
+            job = self.follow(id, &mut bars) => job,
             status = self.key_rejected() => Err(CliError::KeyRejected(status)),
             why = self.engine.escalated() => Err(CliError::Engine(why)),
             () = stop_signal() => Err(CliError::Interrupted),
@@ -397,7 +428,7 @@ impl Running {
             && job.state == JobState::Completed
         {
             if order.dry_run {
-                time_left = self.time_left(route, &PlayerReport::of(job)).await;
+                time_left = self.forecast.of(job).await;
             } else {
                 eprintln!("{}", summary(job, took, &self.metrics));
             }
@@ -405,24 +436,7 @@ impl Running {
         Ok((outcome?, time_left))
     }
 
-    /// How long the calls that are left take, by the limiter and by the rates of the queues.
-    async fn time_left(&self, route: Route, report: &PlayerReport) -> Option<Duration> {
-        let calls = report.calls_left();
-        let [matches, timelines] = calls.map(|calls| u32::try_from(calls).unwrap_or(u32::MAX));
-        let wanted = vec![
-            (Method::Match as u8, matches),
-            (Method::Timeline as u8, timelines),
-        ];
-        let by_limits = self.gate.api.estimate(route, wanted).await?;
-        Some(by_limits.max(self.pace.time_for([matches, timelines])))
-    }
-
-    async fn follow(
-        &self,
-        id: JobId,
-        route: Route,
-        bars: &mut Follow,
-    ) -> Result<JobRecord, CliError> {
+    async fn follow(&self, id: JobId, bars: &mut Follow) -> Result<JobRecord, CliError> {
         let mut left = None;
         let mut looked_at: Option<Instant> = None;
         loop {
@@ -433,7 +447,7 @@ impl Running {
             if looked_at.is_none_or(|at| at.elapsed() >= LOOK_AHEAD) {
                 looked_at = Some(Instant::now());
                 left = match job.state {
-                    JobState::Blocked => self.time_left(route, &PlayerReport::of(&job)).await,
+                    JobState::Blocked => self.forecast.of(&job).await,
                     _ => None,
                 };
             }
@@ -510,6 +524,8 @@ fn policies(config: &Config) -> Policies {
         player: of(PlayerSync::KIND, default.player),
         matches: of(MatchSync::KIND, default.matches),
         timelines: of(TimelineSync::KIND, default.timelines),
+        recovery: of(Recover::KIND, default.recovery),
+        maintenance: of("cleanup_old_data", default.maintenance),
     }
 }
 
@@ -624,6 +640,29 @@ async fn bench_pipeline(
     Ok(())
 }
 
+async fn bench_control(global: &Global, args: &BenchControlArgs) -> Result<(), CliError> {
+    let folder = args.folder.clone().unwrap_or_else(config::data_folder);
+    let folder = folder.join(format!("bench-{}", std::process::id()));
+    let bench = ControlBench {
+        singles: args.singles as usize,
+        jobs: args.jobs as usize,
+        batch: args.batch as usize,
+    };
+    let place = Place::make(bench_server(global)?, &folder).await?;
+    let outcome = tokio::select! {
+        report = bench.run(&place, &folder) => report.map_err(CliError::Engine),
+        () = stop_signal() => Err(CliError::Stopped),
+    };
+    place.remove().await?;
+    let report = outcome?;
+    if global.json {
+        crate::outln!("{}", json!(report));
+    } else {
+        crate::outln!("{report}");
+    }
+    Ok(())
+}
+
 async fn run_pipeline(
     bench: &PipelineBench,
     config: &Config,
@@ -634,7 +673,7 @@ async fn run_pipeline(
     "none".clone_into(&mut config.metrics.log);
     let key = (SIMULATED_KEY.to_owned(), KeySource::default());
     let (base, location) = (simulator.base_url(), place.location());
-    let running = Running::start(&config, &location, key, base, None).await?;
+    let running = Running::start(&config, &location, key, base, None, None).await?;
     let (now, store) = (Timestamp::now(), running.store.clone());
     let (before, cpu, begun) = (store.writer_stats(), cpu_time(), Instant::now());
     let year = Year::new(now.year().unwrap_or(Year::FIRST), now)?;

@@ -1,40 +1,67 @@
 //! `serve`: the engine with its control socket, until it is told to stop.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
 use tokio::sync::watch;
 
+use super::forecast::Forecast;
+use super::service::ServiceManager;
 use super::{Running, locate, required_key};
 use crate::cli::terminal::stop_signal;
-use crate::cli::{CliError, Global};
+use crate::cli::{CliError, Global, ServeArgs};
 use crate::config::Config;
-use crate::control::{About, Desk, KeyDesk, Limits, SocketPlace, server_spec};
+use crate::control::{
+    About, Desk, KeyDesk, Limits, ScrapePlace, SocketPlace, exporter_spec, server_spec,
+};
 use crate::engine::Above;
 use crate::gate::{Gate, KeyState};
 use crate::riot::ApiKey;
 use crate::store::Location;
 use crate::tasks::job_document;
 
-pub(super) async fn serve(global: &Global, config: &Config) -> Result<(), CliError> {
+pub(super) async fn serve(
+    global: &Global,
+    config: &Config,
+    args: &ServeArgs,
+) -> Result<(), CliError> {
     let database = locate(global, config, false)?;
-    let control = Control::open(&super::socket_path(global, config, &database))?;
+    // Its form was checked when the configuration was read.
+    let metrics = args
+        .metrics_listen
+        .or_else(|| config.metrics.listen().unwrap_or_default());
+    let control = Control::open(&super::socket_path(global, config, &database), metrics)?;
     let key = required_key(true)?;
     let base = &config.riot.base_url;
-    let running = Running::start(config, &database, key, base, Some(&control)).await?;
+    let running = Running::start(config, &database, key, base, Some(&control), None).await?;
     let open = running.store.open_jobs().await?;
     say_ready(global, &running, &control, &database);
     tracing::info!(
         "engine {} is ready; {open} open jobs in {database}",
         running.engine.id()
     );
+    let manager = ServiceManager::from_environment();
+    if manager.is_some() {
+        ServiceManager::ready(&running);
+    }
+    let told = async {
+        match &manager {
+            Some(manager) => manager.keep_telling(&running).await,
+            None => std::future::pending().await,
+        }
+    };
     let outcome = tokio::select! {
         () = stop_signal() => Ok(()),
         () = control.asked_to_stop() => Ok(()),
         why = running.engine.escalated() => Err(CliError::Engine(why)),
+        never = told => match never {},
     };
+    if manager.is_some() {
+        ServiceManager::stopping();
+    }
     if outcome.is_ok() {
         tracing::info!("stopping: running jobs have {:?} to end", config.drain());
         control.stop.send_replace(true);
@@ -53,6 +80,7 @@ fn say_ready(global: &Global, running: &Running, control: &Control, database: &L
     let ready = if global.json {
         let ready = json!({
             "ready": true, "engine": engine, "pid": std::process::id(), "socket": socket, "database": database.to_string(),
+            "metrics": control.scrape.as_ref().map(|place| format!("http://{}/metrics", place.addr())),
         });
         ready.to_string()
     } else {
@@ -69,13 +97,23 @@ fn say_ready(global: &Global, running: &Running, control: &Control, database: &L
 /// The control socket of this process.
 pub(super) struct Control {
     place: Arc<SocketPlace>,
+    /// Where Prometheus reads the metrics, if somebody wants it to.
+    scrape: Option<Arc<ScrapePlace>>,
     stop: watch::Sender<bool>,
 }
 
 impl Control {
-    fn open(path: &Path) -> Result<Self, CliError> {
+    fn open(path: &Path, metrics: Option<SocketAddr>) -> Result<Self, CliError> {
+        let scrape = metrics.map(|addr| {
+            ScrapePlace::open(addr).map(Arc::new).map_err(|error| {
+                CliError::Usage(format!(
+                    "the metrics cannot be told at {addr}: {error}. Choose another --metrics-listen"
+                ))
+            })
+        });
         Ok(Self {
             place: Arc::new(SocketPlace::open(path)?),
+            scrape: scrape.transpose()?,
             stop: watch::Sender::new(false),
         })
     }
@@ -90,17 +128,29 @@ impl Control {
             socket: absolute(self.place.path()),
         };
         let key = Arc::new(GateKey(gate.clone()));
+        let api = gate.api.clone();
         let (place, stop) = (self.place.clone(), self.stop.clone());
+        let scrape = self.scrape.clone();
         Box::new(move |engine| {
+            let forecast = Forecast {
+                api,
+                queues: engine.queues.clone(),
+            };
             let desk = Desk::new(
                 engine.clone(),
                 about,
-                key,
+                key.clone(),
+                Arc::new(forecast),
                 Limits::default(),
                 job_document,
                 stop,
             );
-            vec![server_spec(place, desk)]
+            let exporter = scrape.map(|place| exporter_spec(place, engine.clone(), key));
+            // Last, so that the end of a page for machines disturbs nobody.
+            [server_spec(place, desk)]
+                .into_iter()
+                .chain(exporter)
+                .collect()
         })
     }
 

@@ -22,6 +22,7 @@ pub struct Progress {
     /// None: it is not told now, and stays what it was.
     pub report: Option<PlayerReport>,
     pub calls: u64,
+    pub left: Option<Duration>,
     /// What went wrong, with what a person can do.
     pub trouble: Option<String>,
 }
@@ -70,12 +71,7 @@ impl Follow {
         let report = PlayerReport::of(job);
         let step = job.step.as_deref().unwrap_or("waiting").replace('_', " ");
         let calls = metrics.calls.load(Ordering::Relaxed);
-        // A guess of seconds helps nobody.
-        let left = left
-            .filter(|left| *left >= WORTH_TELLING)
-            .map(|left| format!(", about {} left", rounded(left)))
-            .unwrap_or_default();
-        self.message(&step, calls, &left);
+        self.message(&step, calls, left);
         self.show_report(&report);
         // The job's own failed attempts, each once, with the remedy the log line leaves out.
         for error in job.errors.iter().skip(self.errors_told) {
@@ -91,7 +87,7 @@ impl Follow {
     /// Shows what an engine told.
     pub fn show_progress(&mut self, progress: &Progress) {
         let step = progress.step.replace('_', " ");
-        self.message(&step, progress.calls, "");
+        self.message(&step, progress.calls, progress.left);
         if let Some(report) = &progress.report {
             self.show_report(report);
         }
@@ -102,7 +98,12 @@ impl Follow {
         self.trouble.clone_from(&progress.trouble);
     }
 
-    fn message(&self, step: &str, calls: u64, left: &str) {
+    fn message(&self, step: &str, calls: u64, left: Option<Duration>) {
+        // A guess of seconds helps nobody.
+        let left = left
+            .filter(|left| *left >= WORTH_TELLING)
+            .map(|left| format!(", about {} left", rounded(left)))
+            .unwrap_or_default();
         self.player.set_message(format!(
             "{step}, {calls} calls, {:.0?}{left}",
             Duration::from_secs(self.started.elapsed().as_secs())

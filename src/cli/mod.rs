@@ -4,11 +4,15 @@ pub mod dbcopy;
 pub mod dbinfo;
 pub mod error;
 pub mod follow;
+pub mod pages;
 pub mod remote;
 pub mod stats;
 pub mod terminal;
+pub mod top;
+pub mod upkeep;
 pub mod weather;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -16,7 +20,7 @@ use clap::{Args, Parser, Subcommand};
 pub use error::CliError;
 pub use weather::WeatherArgs;
 
-use crate::config::Profile;
+use crate::config::{Profile, listen_address};
 use crate::model::{DatabaseUrl, JobState};
 
 /// Keeps a database of League of Legends players true to the Riot Games API.
@@ -52,10 +56,16 @@ pub struct Global {
 pub enum Verb {
     /// Bring a player's year into the database; fetches only what is not there
     Sync(SyncArgs),
+    /// Find what of players is missing, failed or damaged, and fetch and mend only that
+    Recover(RecoverArgs),
+    /// Delete matches that were stored long ago, with everything that hangs on them
+    Cleanup(CleanupArgs),
+    /// Rebuild rows and statistics from the stored documents, without a call
+    Replay(ReplayArgs),
     /// Show a player's yearly statistics
     Stats(StatsArgs),
     /// Run the engine on what is queued until it is stopped
-    Serve,
+    Serve(ServeArgs),
     /// A Riot API to develop and test against
     Simulate(SimulateArgs),
     /// Look at jobs, wait for them, cancel them, or run failed ones again
@@ -64,6 +74,8 @@ pub enum Verb {
     Queue(QueueArgs),
     /// How the engine stands
     Status,
+    /// Watch the engine: queues, jobs, limits, actors, errors; and pause, cancel, try again
+    Top,
     /// Let the engine's jobs end, or stop it
     Engine(EngineArgs),
     /// Give the engine another API key
@@ -72,6 +84,21 @@ pub enum Verb {
     Db(DbArgs),
     /// Measure what this machine and disk reach
     Bench(BenchArgs),
+    /// Print what a shell needs to complete these words
+    Completions { shell: clap_complete::Shell },
+    /// Print the manual page, or write those of all verbs into a folder
+    #[command(hide = true)]
+    Man {
+        #[arg(value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Tell the metrics to Prometheus at a port of 127.0.0.1, or at an address with its port
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listen_address)]
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]
@@ -217,6 +244,8 @@ pub enum Bench {
     Jobs(BenchJobsArgs),
     /// Simulated matches and timelines through everything there is, into a fresh database
     Pipeline(BenchPipelineArgs),
+    /// No-op jobs over the control socket: how soon one starts, how many a second are taken in
+    Control(BenchControlArgs),
     /// More calls than a simulated key permits: how much of it is used, and its 429s by type
     Limiter(BenchLimiterArgs),
 }
@@ -263,6 +292,22 @@ pub struct BenchLimiterArgs {
     /// The limits change to these after half of the time
     #[arg(long, value_name = "LIMITS")]
     pub shrink: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchControlArgs {
+    /// Jobs submitted one by one, each after the one before has started
+    #[arg(long, default_value_t = 2_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub singles: u32,
+    /// Jobs submitted in batches
+    #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub jobs: u32,
+    /// Requests in one batch
+    #[arg(long, default_value_t = 1_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub batch: u32,
+    /// Where the measured database is made, and removed afterwards: the disk that is measured
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -325,6 +370,51 @@ pub struct WorldArgs {
     /// The simulated key's limits, calls:seconds, or "none"
     #[arg(long, default_value = "500:10,30000:600", value_name = "LIMITS")]
     pub limits: String,
+}
+
+#[derive(Debug, Args)]
+pub struct RecoverArgs {
+    /// Players, as "Name#TAG"
+    #[arg(required_unless_present = "all")]
+    pub riot_ids: Vec<String>,
+    /// Every player that was synced by name, the longest ago first
+    #[arg(long, conflicts_with = "riot_ids")]
+    pub all: bool,
+    /// The server the players play on: kr, euw1, na1, ...
+    #[arg(long)]
+    pub platform: Option<String>,
+    /// The calendar year (UTC), or years as 2024..2026; this year unless told
+    #[arg(long)]
+    pub year: Option<String>,
+    /// Leave the timelines out
+    #[arg(long)]
+    pub no_timelines: bool,
+    /// Only tell what is missing, the calls it takes, and how long
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Re-read what is stored, and mend what is not as it should be
+    #[arg(long)]
+    pub verify: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CleanupArgs {
+    /// Matches that were stored longer ago
+    #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=366_000))]
+    pub days: u32,
+    /// Only tell how many rows and bytes would go
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Take the matches out of the statistics too; else these keep what they counted
+    #[arg(long)]
+    pub adjust_stats: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Only tell how many rows would change
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -103,6 +104,27 @@ pub struct MetricsSettings {
     pub interval_s: u64,
     pub file_mb: u64,
     pub files: u32,
+    /// Where Prometheus reads the metrics: `9464` is 127.0.0.1:9464; empty: nowhere.
+    pub listen: String,
+}
+
+impl MetricsSettings {
+    pub fn listen(&self) -> Result<Option<SocketAddr>, String> {
+        if self.listen.is_empty() {
+            return Ok(None);
+        }
+        listen_address(&self.listen).map(Some)
+    }
+}
+
+/// A port, which is one of 127.0.0.1, or an address with its port.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse::<u16>() {
+        return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
+    }
+    text.parse().map_err(|_| {
+        format!("'{text}' is no address. Write a port (9464, on 127.0.0.1) or an address with one (0.0.0.0:9464, [::]:9464)")
+    })
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -220,7 +242,10 @@ impl Config {
                 )));
             }
         }
-        Ok(())
+        match metrics.listen() {
+            Ok(_) => Ok(()),
+            Err(why) => Err(ConfigError::Invalid(format!("metrics.listen: {why}"))),
+        }
     }
 
     /// The platform to use when none is named.
@@ -338,6 +363,17 @@ mod tests {
     }
 
     #[test]
+    fn the_metrics_are_told_to_this_machine_alone_unless_an_address_says_otherwise() {
+        let address = |text| listen_address(text).map(|address| address.to_string());
+        assert_eq!(address("9464").unwrap(), "127.0.0.1:9464");
+        assert_eq!(address("0.0.0.0:1").unwrap(), "0.0.0.0:1");
+        assert_eq!(address("[::1]:1").unwrap(), "[::1]:1");
+        for wrong in ["", "localhost", "127.0.0.1", "70000", ":1"] {
+            assert!(address(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn an_unknown_setting_and_a_bad_value_are_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c.toml");
@@ -347,6 +383,7 @@ mod tests {
             ("[queues.recovery]\nrate = \"5\"\n", "queues.recovery.rate"),
             ("[riot]\nplatform = \"mars\"\n", "mars"),
             ("[metrics]\nfiles = 0\n", "metrics.files"),
+            ("[metrics]\nlisten = \"all\"\n", "metrics.listen"),
             ("profile = \"prod\"\n", "prod"),
         ] {
             std::fs::write(&path, text).unwrap();

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::Limits;
@@ -10,6 +12,7 @@ use super::methods::Counted;
 use super::view::Document;
 use super::watch::Watch;
 use crate::engine::EngineHandle;
+use crate::model::JobRecord;
 
 /// What a status says that the engine itself does not know.
 #[derive(Debug, Clone)]
@@ -27,12 +30,20 @@ pub trait KeyDesk: Send + Sync + std::fmt::Debug {
     fn replace(&self, key: &str) -> Result<bool, String>;
 }
 
+/// How long a job will take that is under way, or that was only planned.
+#[async_trait]
+pub trait TimeLeft: Send + Sync + std::fmt::Debug {
+    /// None: nobody can know.
+    async fn of(&self, job: &JobRecord) -> Option<Duration>;
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Desk {
     pub(super) engine: EngineHandle,
     pub(super) about: About,
     pub(super) key: Arc<dyn KeyDesk>,
+    pub(super) time_left: Arc<dyn TimeLeft>,
     pub(super) limits: Limits,
     pub(super) watch: Watch,
     pub(super) counted: Counted,
@@ -47,6 +58,7 @@ impl Desk {
         engine: EngineHandle,
         about: About,
         key: Arc<dyn KeyDesk>,
+        time_left: Arc<dyn TimeLeft>,
         limits: Limits,
         document: Document,
         stop: watch::Sender<bool>,
@@ -57,6 +69,7 @@ impl Desk {
             engine,
             about,
             key,
+            time_left,
             limits,
             document,
             stop,

@@ -3,6 +3,7 @@
 //! From the outside in: `socket` (where it is, whose it is), `server` (the actor: connections and how
 //! many), `connection` (lines in, lines out), `lines` and `rpc` (JSON-RPC 2.0, one object a line),
 //! `methods` (what can be asked), `view` (how a job is shown), `watch` (following jobs). `client` is the other end.
+//! Beside the socket, `exporter` is the page that Prometheus reads.
 //!
 //! Invariants: a connection is one task that reads no further line before it has answered the last,
 //! so that nothing is buffered for a reader that does not read; what it missed is replaced by what is
@@ -15,6 +16,7 @@
 pub mod client;
 mod connection;
 mod desk;
+mod exporter;
 mod lines;
 mod methods;
 pub mod rpc;
@@ -26,7 +28,8 @@ pub mod view;
 mod watch;
 
 pub use client::{Client, ClientError, Notification};
-pub use desk::{About, Desk, KeyDesk};
+pub use desk::{About, Desk, KeyDesk, TimeLeft};
+pub use exporter::{ScrapePlace, exporter_spec};
 pub use methods::stats_document;
 pub use server::{ControlServer, StopServer, server_spec};
 pub use socket::{SocketError, SocketPlace, default_path};

@@ -32,11 +32,11 @@ pub struct StopServer;
 
 /// The server as a child of the engine's supervisor, on a thread of its own.
 pub fn server_spec(place: Arc<SocketPlace>, desk: Arc<Desk>) -> ChildSpec {
-    let thread = Rc::new(Thread(Arbiter::new()));
+    let thread = Rc::new(Thread::new());
     ChildSpec::permanent("control_server", move |guard| {
         let (place, desk, thread) = (place.clone(), desk.clone(), thread.clone());
         let server = move |_: &mut Context<ControlServer>| ControlServer { place, desk, guard };
-        let addr = ControlServer::start_in_arbiter(&thread.0.handle(), server);
+        let addr = ControlServer::start_in_arbiter(&thread.handle(), server);
         ChildHandle {
             stop: Box::new(move || {
                 Box::pin(async move {
@@ -48,8 +48,18 @@ pub fn server_spec(place: Arc<SocketPlace>, desk: Arc<Desk>) -> ChildSpec {
     })
 }
 
-/// Ends with the last who needs it.
-struct Thread(Arbiter);
+/// A thread of a service; it ends with the last who needs it.
+pub(super) struct Thread(Arbiter);
+
+impl Thread {
+    pub(super) fn new() -> Self {
+        Self(Arbiter::new())
+    }
+
+    pub(super) fn handle(&self) -> ArbiterHandle {
+        self.0.handle()
+    }
+}
 
 impl Drop for Thread {
     fn drop(&mut self) {

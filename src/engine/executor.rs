@@ -84,11 +84,12 @@ impl Actor for Executor {
             self.attempts.clone(),
             self.metrics.clone(),
         );
-        // Whatever is logged meanwhile says for which attempt of which job.
+        // Whatever is logged meanwhile says for which attempt of which job, at every level of the log.
         let queue = self.task.queue();
-        let span = tracing::info_span!(
+        let span = tracing::error_span!(
             "job",
             job.id = %self.job.lease.job,
+            job.kind = %self.job.kind,
             attempt = self.job.attempt,
             actor = format_args!("/engine/queues/{queue}/{}", self.job.kind),
         );
@@ -179,16 +180,19 @@ async fn settle_result(
         {
             Ok(Fenced::Applied) => return Some(state),
             Ok(Fenced::Stale) => {
-                tracing::warn!(job.id = %job.lease.job, "job {} was taken from this attempt; its result is dropped", job.lease.job);
+                tracing::warn!(
+                    "job {} was taken from this attempt; its result is dropped",
+                    job.lease.job
+                );
                 return None;
             }
             Err(error) if error.is_weather() => {
                 // The store has said so once, for everybody.
-                tracing::debug!(job.id = %job.lease.job, "the end of job {} waits: {error}", job.lease.job);
+                tracing::debug!("the end of job {} waits: {error}", job.lease.job);
                 tokio::time::sleep(SETTLE_RETRY).await;
             }
             Err(error) => {
-                tracing::error!(job.id = %job.lease.job, "job {} cannot be settled: {error}", job.lease.job);
+                tracing::error!("job {} cannot be settled: {error}", job.lease.job);
                 return discard_unsettled(job, &error.to_string(), store).await;
             }
         }
@@ -234,29 +238,30 @@ fn log_outcome(job: &ClaimedJob, outcome: &Outcome, backoff: Duration) {
     let key = job.key.as_deref().unwrap_or("-");
     match outcome {
         Outcome::Complete(_) => {
-            tracing::debug!(job.id = %id, job.kind = kind, "job {id} {kind} {key} is done");
+            tracing::debug!("job {id} {kind} {key} is done");
         }
         Outcome::Snooze { delay, why } => {
-            tracing::debug!(job.id = %id, job.kind = kind, "job {id} {kind} {key} waits {delay:.1?}: {why}");
+            tracing::debug!("job {id} {kind} {key} waits {delay:.1?}: {why}");
         }
         Outcome::Retry(why) if job.attempt < job.max_attempts && why.told => {
-            tracing::debug!(job.id = %id, job.kind = kind, "job {id} {kind} {key} tries again in {backoff:.0?}: {why}");
+            tracing::debug!("job {id} {kind} {key} tries again in {backoff:.0?}: {why}");
         }
         Outcome::Retry(why) if job.attempt < job.max_attempts => {
             tracing::warn!(
-                job.id = %id, job.kind = kind,
-                "job {id} {kind} {key}, attempt {} of {}: {why}. Next try in {backoff:.0?}", job.attempt, job.max_attempts
+                "job {id} {kind} {key}, attempt {} of {}: {why}. Next try in {backoff:.0?}",
+                job.attempt,
+                job.max_attempts
             );
         }
         Outcome::Retry(why) => {
-            tracing::warn!(job.id = %id, job.kind = kind, "job {id} {kind} {key} failed for good: {why}");
+            tracing::warn!("job {id} {kind} {key} failed for good: {why}");
         }
         // Its task knows that no attempt would help: an answer, not an accident.
         Outcome::Discard(why) => {
-            tracing::info!(job.id = %id, job.kind = kind, "job {id} {kind} {key} is discarded: {why}");
+            tracing::info!("job {id} {kind} {key} is discarded: {why}");
         }
         Outcome::Cancel(why) => {
-            tracing::info!(job.id = %id, job.kind = kind, "job {id} {kind} {key} cancelled: {why}");
+            tracing::info!("job {id} {kind} {key} cancelled: {why}");
         }
     }
 }

@@ -86,6 +86,9 @@ impl RiotGate {
                     actor = "/engine/riot_gate",
                     "/engine/riot_gate/{route} died; it is made anew"
                 );
+                let actor = format!("/engine/riot_gate/{route}");
+                self.weather.event("actor_died", &actor, "");
+                self.weather.event("actor_restarted", &actor, "");
                 RateLimiter::succeeding(route)
             }
             None => RateLimiter::new(route),

@@ -68,7 +68,7 @@ impl Weather {
         self
     }
 
-    fn event(&self, event: &'static str, actor: &str, detail: impl Into<String>) {
+    pub(super) fn event(&self, event: &'static str, actor: &str, detail: impl Into<String>) {
         if let Some(metrics) = &self.metrics {
             metrics.events.tell(event, actor, detail);
         }

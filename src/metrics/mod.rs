@@ -1,12 +1,14 @@
 //! What the actors did, and the actor metrics log.
 //!
 //! Counters are cheap on the hot path: relaxed atomics, looked up once. `sample` and `telemetry` read
-//! them now and then and write what changed; `events` are told one by one.
+//! them now and then and write what changed, `prometheus` is the same as another text; `events` are told
+//! one by one.
 
 mod actors;
 mod bursts;
 mod events;
 pub mod process;
+pub mod prometheus;
 mod rotating;
 mod sample;
 mod telemetry;

@@ -41,9 +41,15 @@ impl Sample {
         }
     }
 
-    fn counter(&self, name: &str) -> u64 {
+    pub(super) fn counter(&self, name: &str) -> u64 {
         let found = self.counters.iter().find(|(other, _)| *other == name);
         found.map_or(0, |(_, value)| *value)
+    }
+
+    /// None: it is not known now.
+    pub(super) fn gauge(&self, name: &str) -> Option<f64> {
+        let found = self.gauges.iter().find(|(other, _)| *other == name);
+        found.map(|(_, value)| *value)
     }
 
     /// What happened since an earlier reading of the same actor, or, without one, since it began.

@@ -9,37 +9,53 @@ use std::time::Duration;
 /// Buckets of one doubling, as a power of two.
 const FINE: u32 = 2;
 /// The last doubling begins at 2^35 us: nine hours.
-const DOUBLINGS: usize = 35;
-const BUCKETS: usize = DOUBLINGS << FINE;
+const DOUBLINGS: u32 = 35;
+const BUCKETS: usize = (DOUBLINGS as usize) << FINE;
 
 /// See the module. Shared by those who note.
 #[derive(Debug)]
-pub struct Histogram([AtomicU64; BUCKETS]);
+pub struct Histogram {
+    buckets: [AtomicU64; BUCKETS],
+    sum_us: AtomicU64,
+}
 
 /// A reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Times([u64; BUCKETS]);
+pub struct Times {
+    buckets: [u64; BUCKETS],
+    sum_us: u64,
+}
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self([const { AtomicU64::new(0) }; BUCKETS])
+        Self {
+            buckets: [const { AtomicU64::new(0) }; BUCKETS],
+            sum_us: AtomicU64::new(0),
+        }
     }
 }
 
 impl Default for Times {
     fn default() -> Self {
-        Self([0; BUCKETS])
+        Self {
+            buckets: [0; BUCKETS],
+            sum_us: 0,
+        }
     }
 }
 
 impl Histogram {
     pub fn note(&self, took: Duration) {
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.0[bucket(us)].fetch_add(1, Ordering::Relaxed);
+        self.buckets[bucket(us)].fetch_add(1, Ordering::Relaxed);
+        self.sum_us.fetch_add(us, Ordering::Relaxed);
     }
 
     pub fn read(&self) -> Times {
-        Times(std::array::from_fn(|at| self.0[at].load(Ordering::Relaxed)))
+        Times {
+            buckets: std::array::from_fn(|at| self.buckets[at].load(Ordering::Relaxed)),
+            sum_us: self.sum_us.load(Ordering::Relaxed),
+        }
     }
 }
 
@@ -65,16 +81,32 @@ fn upper_us(at: usize) -> u64 {
 
 impl Times {
     pub fn count(&self) -> u64 {
-        self.0.iter().sum()
+        self.buckets.iter().sum()
+    }
+
+    /// All times together.
+    pub fn sum(&self) -> Duration {
+        Duration::from_micros(self.sum_us)
+    }
+
+    /// How many were shorter than 2^`doubling` us, and that time.
+    pub fn shorter_than(&self, doubling: u32) -> (Duration, u64) {
+        let time = Duration::from_micros(1 << doubling.min(DOUBLINGS));
+        let until = bucket(1 << doubling.min(DOUBLINGS));
+        (time, self.buckets[..until].iter().sum())
     }
 
     /// What was noted since an earlier reading; all of it, if that is of another histogram.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        if self.0.iter().zip(&earlier.0).any(|(now, then)| now < then) {
+        let mut both = self.buckets.iter().zip(&earlier.buckets);
+        if both.any(|(now, then)| now < then) {
             return *self;
         }
-        Self(std::array::from_fn(|at| self.0[at] - earlier.0[at]))
+        Self {
+            buckets: std::array::from_fn(|at| self.buckets[at] - earlier.buckets[at]),
+            sum_us: self.sum_us.saturating_sub(earlier.sum_us),
+        }
     }
 
     /// The time that this share (0 to 1) of all was within; none if nothing was noted.
@@ -87,7 +119,7 @@ impl Times {
         let count = self.count();
         let rank = ((count as f64 * share).ceil() as u64).clamp(1, count.max(1));
         let mut seen = 0;
-        let at = self.0.iter().position(|noted| {
+        let at = self.buckets.iter().position(|noted| {
             seen += noted;
             seen >= rank
         })?;
@@ -121,6 +153,20 @@ mod tests {
         let before = new.read();
         new.note(Duration::from_secs(1));
         assert_eq!(new.read().since(&before).count(), 1);
+    }
+
+    #[test]
+    fn what_was_shorter_than_a_time_is_counted_and_all_is_summed() {
+        let histogram = Histogram::default();
+        for us in [1_023, 1_024, 5_000] {
+            histogram.note(Duration::from_micros(us));
+        }
+        let times = histogram.read();
+        assert_eq!(times.sum(), Duration::from_micros(7_047));
+        let ms = Duration::from_micros(1_024);
+        assert_eq!(times.shorter_than(10), (ms, 1));
+        assert_eq!(times.shorter_than(13).1, 3);
+        assert_eq!(times.shorter_than(2).1, 0);
     }
 
     proptest! {

@@ -102,6 +102,40 @@ impl YearlyTally {
         }
     }
 
+    /// Adds another tally.
+    pub fn merge(&mut self, other: &Self) {
+        self.wins += other.wins;
+        self.losses += other.losses;
+        self.remakes += other.remakes;
+        self.kills += other.kills;
+        self.deaths += other.deaths;
+        self.assists += other.assists;
+        self.gold_earned += other.gold_earned;
+        self.total_minions_killed += other.total_minions_killed;
+        self.neutral_minions_killed += other.neutral_minions_killed;
+        self.damage_to_champions += other.damage_to_champions;
+        for (id, ChampionCount(games, name)) in &other.counts.champions {
+            self.counts
+                .champions
+                .entry(*id)
+                .and_modify(|ChampionCount(sum, known)| {
+                    *sum += games;
+                    if name < known {
+                        known.clone_from(name);
+                    }
+                })
+                .or_insert_with(|| ChampionCount(*games, name.clone()));
+        }
+        for (map, more) in [
+            (&mut self.counts.roles, &other.counts.roles),
+            (&mut self.counts.lanes, &other.counts.lanes),
+        ] {
+            for (value, games) in more {
+                *map.entry(value.clone()).or_default() += games;
+            }
+        }
+    }
+
     /// Games that count: neither remakes nor void ones.
     pub fn total_matches(&self) -> i64 {
         self.wins + self.losses

@@ -23,6 +23,7 @@ mod rows;
 pub(crate) mod scratch;
 pub mod sqlite;
 mod statement;
+pub mod upkeep;
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use tokio::sync::Notify;
 
 pub use error::StoreError;
 pub use location::Location;
+pub use upkeep::{Cleanup, Leftovers, Repair, SeatRow, StoredDocuments};
 
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::histogram::Times;
@@ -68,6 +70,7 @@ pub enum Effect {
         was: Vec<i64>,
     },
     Missing(MissingPayload),
+    Repair(Repair),
 }
 
 /// The end of an attempt: what it came to, what it wrote, which jobs it spawned. One transaction.
@@ -208,6 +211,8 @@ pub struct StoredMatches {
     pub matches: Vec<MatchId>,
     pub timelines: Vec<MatchId>,
     pub missing: Vec<(PayloadKind, MatchId)>,
+    /// Cleaned away on purpose.
+    pub cleaned: Vec<MatchId>,
 }
 
 /// A player and where to find the rows.
@@ -464,9 +469,36 @@ pub trait Store: Send + Sync + fmt::Debug {
         player_id: i64,
         year: Option<i16>,
     ) -> StoreResult<Vec<YearlyStats>>;
-    /// The same rows, recomputed from `match_participants`.
+    /// The same rows, recomputed from `match_participants` and from what cleaned matches count for.
     async fn recomputed_stats(&self, player_id: i64) -> StoreResult<Vec<YearlyStats>>;
     async fn payload(&self, kind: PayloadKind, id: MatchId) -> StoreResult<Option<Payload>>;
+
+    // Upkeep.
+
+    /// All that is stored of these matches, at one moment.
+    async fn documents(&self, ids: &[MatchId]) -> StoreResult<Vec<StoredDocuments>>;
+    /// Stored matches that a player has a seat in.
+    async fn matches_of(&self, player_id: i64, year: i16) -> StoreResult<Vec<MatchId>>;
+    /// Matches after this one in the order of their ids, by rows or payloads.
+    async fn matches_after(&self, id: &str, limit: usize) -> StoreResult<Vec<MatchId>>;
+    /// Those of these players whose statistics are not what they add up to.
+    async fn false_statistics(&self, players: &[i64]) -> StoreResult<Vec<i64>>;
+    /// Those of these puuids that a row of `players` has.
+    async fn known_puuids(&self, puuids: &[&str]) -> StoreResult<Vec<String>>;
+    /// Players that were synced by name, the longest ago first.
+    async fn tracked_players(&self) -> StoreResult<Vec<StoredPlayer>>;
+    /// Discarded jobs for the documents of these matches.
+    async fn discarded_jobs(&self, ids: &[MatchId]) -> StoreResult<u64>;
+    /// Puts rows right, all in one transaction. Doing it again changes nothing.
+    async fn repair(&self, repairs: Vec<Repair>, now: Timestamp) -> StoreResult<()>;
+    /// What there is to clean away.
+    async fn leftovers(&self, before: Timestamp) -> StoreResult<Leftovers>;
+    /// One small transaction of a cleanup: returns how many matches went.
+    async fn clean(&self, cleanup: Cleanup, now: Timestamp) -> StoreResult<u64>;
+    /// Deletes up to `limit` payloads of no match, and engines that ended before the moment. Returns how many.
+    async fn clean_orphans(&self, before: Timestamp, limit: usize) -> StoreResult<u64>;
+    /// Gives the file system up to so many pages back; returns how many are still free in the file.
+    async fn give_back(&self, pages: u32) -> StoreResult<u64>;
 
     // The store itself.
 

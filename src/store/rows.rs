@@ -1,11 +1,11 @@
 //! Rows as both databases have them, and what they mean.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 
+use super::upkeep::Tallies;
 use super::{
     Census, EngineRow, EngineState, OpenCount, StoreError, StoreResult, StoredMatches,
     StoredPlayer, YearlyStats,
@@ -126,42 +126,33 @@ pub(super) type GameTuple = (
     (i32, i32, i32, i32, i32, String, String, String),
 );
 
-/// The tallies that the games of a player add up to, by year and platform.
-pub(super) fn recompute(games: Vec<GameTuple>) -> BTreeMap<(i32, String), YearlyTally> {
-    let mut tallies: BTreeMap<(i32, String), YearlyTally> = BTreeMap::new();
-    for (
+/// What a game counts for, and in which year and platform; nothing if it never took place.
+pub(super) fn game_of(game: GameTuple) -> Option<(i32, String, GameFacts)> {
+    let (
         (year, platform, is_remake, duration, win, kills, deaths, assists),
         (gold, minions, neutral, damage, champion_id, champion_name, role, lane),
-    ) in games
-    {
-        let class = match (duration, is_remake) {
-            (0, _) => MatchClass::Void,
-            (_, true) => MatchClass::Remake,
-            (_, false) => MatchClass::Played,
-        };
-        if class == MatchClass::Void {
-            continue;
-        }
-        tallies
-            .entry((year, platform))
-            .or_default()
-            .add(&GameFacts {
-                class,
-                win,
-                kills,
-                deaths,
-                assists,
-                gold_earned: gold,
-                total_minions_killed: minions,
-                neutral_minions_killed: neutral,
-                damage_to_champions: damage,
-                champion_id,
-                champion_name: Arc::from(champion_name),
-                role: Arc::from(role),
-                lane: Arc::from(lane),
-            });
-    }
-    tallies
+    ) = game;
+    let class = match (duration, is_remake) {
+        (0, _) => return None,
+        (_, true) => MatchClass::Remake,
+        (_, false) => MatchClass::Played,
+    };
+    let facts = GameFacts {
+        class,
+        win,
+        kills,
+        deaths,
+        assists,
+        gold_earned: gold,
+        total_minions_killed: minions,
+        neutral_minions_killed: neutral,
+        damage_to_champions: damage,
+        champion_id,
+        champion_name: Arc::from(champion_name),
+        role: Arc::from(role),
+        lane: Arc::from(lane),
+    };
+    Some((year, platform, facts))
 }
 
 /// A whole job.
@@ -273,6 +264,7 @@ pub(super) fn stored_from(rows: Vec<(i16, String, String)>) -> StoreResult<Store
         match (table, kind.as_str()) {
             (0, _) => stored.matches.push(id),
             (1, _) => stored.timelines.push(id),
+            (3, _) => stored.cleaned.push(id),
             (_, "timeline") => stored.missing.push((PayloadKind::Timeline, id)),
             _ => stored.missing.push((PayloadKind::Match, id)),
         }
@@ -361,13 +353,10 @@ pub(super) fn tallies_from(
         .collect()
 }
 
-pub(super) fn recomputed_from(
-    tallies: BTreeMap<(i32, String), YearlyTally>,
-    player_id: i64,
-) -> Vec<YearlyStats> {
+pub(super) fn recomputed_from(tallies: Tallies) -> Vec<YearlyStats> {
     tallies
         .into_iter()
-        .map(|((year, platform), tally)| YearlyStats {
+        .map(|((player_id, year, platform), tally)| YearlyStats {
             player_id,
             year: i16::try_from(year).unwrap_or(0),
             platform,

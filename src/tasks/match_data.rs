@@ -13,7 +13,7 @@ use crate::gate::RiotApi;
 use crate::model::records::{MissingPayload, PayloadKind};
 use crate::model::{After, Failure, MatchId, NewJob, Outcome, Priority, RetryPolicy, Timestamp};
 use crate::riot::{Call, RiotError, parse_match};
-use crate::store::Effect;
+use crate::store::{Effect, Repair, StoredMatches};
 
 /// A match younger than this may still appear; one that is older and not found is missing for good.
 pub(super) const YOUNG: Duration = Duration::from_hours(1);
@@ -28,6 +28,30 @@ struct Args {
     /// Until then it may be too young to be served.
     #[serde(default)]
     young_until: Option<Timestamp>,
+    /// What is stored of it is not good: it takes its place.
+    #[serde(default)]
+    mend: bool,
+}
+
+/// The job that fetches a match in the place of what is stored of it.
+pub(super) fn mending_job(
+    id: MatchId,
+    with_timeline: bool,
+    young_until: Option<Timestamp>,
+    priority: Priority,
+    policy: RetryPolicy,
+) -> NewJob {
+    let args = Args {
+        match_id: id,
+        timeline: with_timeline,
+        young_until,
+        mend: true,
+    };
+    NewJob {
+        key: Some(format!("{id}/mend")),
+        args: serde_json::to_string(&args).expect("names and numbers are JSON"),
+        ..job(id, with_timeline, young_until, priority, policy)
+    }
 }
 
 /// The job that fetches a match. One without the timeline is another job than one with it.
@@ -42,6 +66,7 @@ pub(super) fn job(
         match_id: id,
         timeline: with_timeline,
         young_until,
+        mend: false,
     };
     NewJob {
         kind: MatchSync::KIND,
@@ -135,9 +160,14 @@ async fn sync(
         Vec::new()
     };
     // Another job may have stored it since this one was spawned; then a call would be wasted.
-    if let Ok(stored) = context.store().stored_matches(&[id]).await
-        && !stored.matches.is_empty()
-    {
+    let stored = match context.store().stored_matches(&[id]).await {
+        Ok(stored) if !args.mend => stored,
+        _ => StoredMatches::default(),
+    };
+    if !stored.cleaned.is_empty() {
+        return TaskResult::complete(json!({ "match_id": id, "cleaned": true }));
+    }
+    if !stored.matches.is_empty() {
         let children = if stored.timelines.is_empty() {
             children
         } else {
@@ -156,10 +186,19 @@ async fn sync(
     let key_fingerprint = response.key_fingerprint.clone();
     match api.read(response, move |text| parse_match(id, text)).await {
         Ok((record, payload)) => {
-            let effect = Effect::Match {
-                record: Arc::new(record),
-                payload,
-                key_fingerprint,
+            let record = Arc::new(record);
+            let effect = if args.mend {
+                Effect::Repair(Repair::Match {
+                    record,
+                    payload: Some(payload),
+                    key_fingerprint,
+                })
+            } else {
+                Effect::Match {
+                    record,
+                    payload,
+                    key_fingerprint,
+                }
             };
             TaskResult::complete(json!({ "match_id": id }))
                 .with_effects(vec![effect])
@@ -180,7 +219,6 @@ pub(super) fn not_found(
     let what = kind.as_str();
     if let Some(delay) = look_again_in(context.now(), young_until) {
         tracing::info!(
-            job.id = %context.lease().job,
             "riot does not serve the {what} of {id} yet (404); it is young, and asked for again until it is an hour old"
         );
         return Outcome::Snooze {

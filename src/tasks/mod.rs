@@ -4,19 +4,29 @@
 //!
 //! A new kind is one file here and one line in [`registry`].
 
+mod auto_retry;
+mod cleanup;
 mod failed;
 mod match_data;
 mod pacing;
 mod plan;
 mod player;
+mod recover;
+mod replay;
 mod report;
 mod timeline;
+mod upkeep;
+mod verify;
 
 use std::sync::Arc;
 
+pub use auto_retry::{AutoRetry, AutoRetryArgs};
+pub use cleanup::{CleanOld, CleanupArgs};
 pub use match_data::MatchSync;
 pub use pacing::Pacing;
 pub use player::{PlayerSync, PlayerSyncArgs};
+pub use recover::{Recover, RecoverArgs};
+pub use replay::{Replay, ReplayArgs};
 pub use report::{PlayerReport, job_document};
 pub use timeline::TimelineSync;
 
@@ -65,6 +75,8 @@ pub struct Policies {
     pub player: RetryPolicy,
     pub matches: RetryPolicy,
     pub timelines: RetryPolicy,
+    pub recovery: RetryPolicy,
+    pub maintenance: RetryPolicy,
 }
 
 impl Default for Policies {
@@ -73,6 +85,8 @@ impl Default for Policies {
             player: RetryPolicy::new(3, 60, 600),
             matches: RetryPolicy::new(5, 30, 300),
             timelines: RetryPolicy::new(3, 20, 180),
+            recovery: RetryPolicy::new(2, 120, 600),
+            maintenance: RetryPolicy::new(1, 300, 300),
         }
     }
 }
@@ -83,4 +97,8 @@ pub fn registry(api: &Arc<RiotApi>, policies: Policies) -> Registry {
         .with(PlayerSync::new(api.clone(), policies))
         .with(MatchSync::new(api.clone(), policies))
         .with(TimelineSync::new(api.clone(), policies.timelines))
+        .with(Recover::new(api.clone(), policies))
+        .with(AutoRetry::new(policies))
+        .with(CleanOld::new(policies))
+        .with(Replay::new(policies))
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{MATCH_PROCESSING, TIMELINE_PROCESSING};
-use crate::engine::QueueConfig;
+use crate::engine::{QueueConfig, QueueControls};
 use crate::gate::Pace;
 use crate::model::Rate;
 
@@ -21,6 +21,15 @@ impl Pacing {
             let queue = queues.iter().find(|queue| queue.name == name);
             queue.and_then(|queue| queue.rate)
         };
+        Self {
+            matches: rate(MATCH_PROCESSING),
+            timelines: rate(TIMELINE_PROCESSING),
+        }
+    }
+
+    /// By the rates as they are set now.
+    pub fn now(queues: &QueueControls) -> Self {
+        let rate = |name| queues.named(name).and_then(|queue| queue.settings().rate);
         Self {
             matches: rate(MATCH_PROCESSING),
             timelines: rate(TIMELINE_PROCESSING),

@@ -18,6 +18,8 @@ pub(super) struct Plan {
     /// Known to be missing for good; not asked for again.
     pub missing_matches: usize,
     pub missing_timelines: usize,
+    /// Cleaned away on purpose; not asked for again.
+    pub cleaned_matches: usize,
 }
 
 impl Plan {
@@ -36,9 +38,12 @@ pub(super) fn plan(listed: &[MatchId], stored: &StoredMatches, with_timelines: b
     let matches: HashSet<_> = stored.matches.iter().collect();
     let timelines: HashSet<_> = stored.timelines.iter().collect();
     let missing: HashSet<_> = stored.missing.iter().collect();
+    let cleaned: HashSet<_> = stored.cleaned.iter().collect();
     let mut plan = Plan::default();
     for id in listed {
-        if matches.contains(id) {
+        if cleaned.contains(id) {
+            plan.cleaned_matches += 1;
+        } else if matches.contains(id) {
             plan.existing_matches += 1;
             if timelines.contains(id) {
                 plan.existing_timelines += 1;
@@ -76,14 +81,16 @@ mod tests {
                 (PayloadKind::Timeline, ids(&[2])[0]),
                 (PayloadKind::Match, ids(&[4])[0]),
             ],
+            cleaned: ids(&[6]),
         };
-        let with = plan(&ids(&[1, 2, 3, 4, 5]), &stored, true);
+        let with = plan(&ids(&[1, 2, 3, 4, 5, 6]), &stored, true);
         assert_eq!(
             (with.matches.clone(), with.timelines.clone()),
             (ids(&[5]), ids(&[3]))
         );
         assert_eq!((with.existing_matches, with.existing_timelines), (3, 1));
         assert_eq!((with.missing_matches, with.missing_timelines), (1, 1));
+        assert_eq!(with.cleaned_matches, 1);
         assert!(plan(&ids(&[3]), &stored, false).timelines.is_empty());
     }
 }

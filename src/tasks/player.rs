@@ -30,6 +30,7 @@ const RESOLVED_MAX: u32 = 3;
 /// Far more pages than the API has ever been seen to give.
 const PAGES_MAX: usize = 200;
 const PAGE: usize = 100;
+const STEPS: [&str; 2] = ["fetching_summoner", "fetching_matches"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlayerSyncArgs {
@@ -69,7 +70,7 @@ impl PlayerSyncArgs {
 /// The same as somebody writes it: the name in one or in two parts, the year left out or not checked.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Order {
+pub(super) struct Order {
     #[serde(default)]
     riot_id: Option<RiotId>,
     #[serde(default)]
@@ -83,6 +84,9 @@ struct Order {
     timelines: bool,
     #[serde(default)]
     dry_run: bool,
+    /// Of a recovery only.
+    #[serde(default)]
+    pub(super) verify: bool,
 }
 
 fn yes() -> bool {
@@ -90,7 +94,7 @@ fn yes() -> bool {
 }
 
 impl Order {
-    fn into_args(self, now: Timestamp) -> Result<PlayerSyncArgs, String> {
+    pub(super) fn into_args(self, now: Timestamp) -> Result<PlayerSyncArgs, String> {
         let riot_id = match (self.riot_id, self.game_name, self.tag_line) {
             (Some(riot_id), None, None) => riot_id,
             (None, Some(name), Some(tag)) => {
@@ -144,6 +148,9 @@ impl Task for PlayerSync {
 
     fn order(&self, args: &str) -> Result<NewJob, String> {
         let order: Order = serde_json::from_str(args).map_err(|error| error.to_string())?;
+        if order.verify {
+            return Err("verify is for recover_player_data".to_owned());
+        }
         let args = order.into_args(Timestamp::now())?;
         Ok(args.job(Priority::DEFAULT, self.policies.player))
     }
@@ -157,23 +164,31 @@ impl Task for PlayerSync {
             };
             match sync(&api, &context, args, policies).await {
                 Ok(result) => result,
-                Err(Stop::Riot(error)) => failed(&error),
-                Err(Stop::Store(error)) => Outcome::Snooze {
-                    delay: Duration::from_secs(5),
-                    why: error.to_string(),
-                }
-                .into(),
-                Err(Stop::Settled(outcome)) => outcome.into(),
+                Err(stop) => stop.into(),
             }
         })
     }
 }
 
 /// Why a sync cannot go on.
-enum Stop {
+pub(super) enum Stop {
     Riot(RiotError),
     Store(StoreError),
     Settled(Outcome),
+}
+
+impl From<Stop> for TaskResult {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Riot(error) => failed(&error),
+            Stop::Store(error) => Outcome::Snooze {
+                delay: Duration::from_secs(5),
+                why: error.to_string(),
+            }
+            .into(),
+            Stop::Settled(outcome) => outcome.into(),
+        }
+    }
 }
 
 impl From<RiotError> for Stop {
@@ -194,7 +209,7 @@ async fn sync(
     args: PlayerSyncArgs,
     policies: Policies,
 ) -> Result<TaskResult, Stop> {
-    let (player, key_fingerprint, listed) = resolve_and_list(api, context, &args).await?;
+    let (player, key_fingerprint, listed) = resolve_and_list(api, context, &args, STEPS).await?;
     let _ = context
         .progress(
             "analyzing_existing_data",
@@ -213,6 +228,7 @@ async fn sync(
         "total_matches": ids.len(),
         "existing_matches": plan.existing_matches, "existing_timelines": plan.existing_timelines,
         "missing_matches": plan.missing_matches, "missing_timelines": plan.missing_timelines,
+        "cleaned_matches": plan.cleaned_matches,
         "match_calls": plan.matches.len(), "timeline_calls": plan.timeline_calls(args.timelines),
     });
     if args.dry_run {
@@ -252,19 +268,20 @@ async fn sync(
 
 /// Who the player is and what was played, all under one key: a puuid is of no use to another. When
 /// the key changes on the way, or riot says that it did, the Riot ID is resolved again.
-async fn resolve_and_list(
+pub(super) async fn resolve_and_list(
     api: &RiotApi,
     context: &JobContext,
     args: &PlayerSyncArgs,
+    [resolving, listing]: [&'static str; 2],
 ) -> Result<(PlayerRecord, Arc<str>, Vec<Listed>), Stop> {
     let mut tries = 0;
     loop {
         tries += 1;
         let key = api.key_fingerprint();
-        let _ = context.progress("fetching_summoner", 5, json!({})).await?;
+        let _ = context.progress(resolving, 5, json!({})).await?;
         let foreign = match fetch_player(api, context, args).await {
             Ok(player) => {
-                let _ = context.progress("fetching_matches", 10, json!({})).await?;
+                let _ = context.progress(listing, 10, json!({})).await?;
                 match list_matches(api, context, args, &player.puuid).await {
                     Ok(listed) if api.key_fingerprint() == key => return Ok((player, key, listed)),
                     Ok(_) => Stop::Riot(RiotError::ForeignPuuid),
@@ -288,7 +305,7 @@ async fn resolve_and_list(
 /// Rows of the same player under other keys. A row of that name whose puuid means nothing to the key
 /// of today is the player's own, from before; one whose puuid is good is somebody else's, who had the
 /// name once.
-async fn other_selves(
+pub(super) async fn other_selves(
     api: &RiotApi,
     context: &JobContext,
     player: &PlayerRecord,
@@ -358,10 +375,10 @@ async fn fetch_player(
 }
 
 /// An id of the list, and whether its match may be too young to be served.
-struct Listed {
-    id: MatchId,
+pub(super) struct Listed {
+    pub(super) id: MatchId,
     /// None: it is old enough.
-    young_until: Option<Timestamp>,
+    pub(super) young_until: Option<Timestamp>,
 }
 
 /// All ids of the year, each once. What ended before the last hour is asked for apart from the rest,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{MatchSync, PlayerSync, TimelineSync};
+use super::{MatchSync, PlayerSync, Recover, TimelineSync};
 use crate::model::rollup::FailedChild;
 use crate::model::{JobRecord, JobState};
 
@@ -22,6 +22,8 @@ pub struct PlayerReport {
     pub processed_timelines: u32,
     pub failed_timelines: Vec<FailedChild>,
     pub missing_timelines: u64,
+    /// Cleaned away on purpose.
+    pub cleaned_matches: u64,
     /// Calls that were needed when the list was compared with what is there.
     pub match_calls: u64,
     pub timeline_calls: u64,
@@ -51,6 +53,7 @@ impl PlayerReport {
             processed_timelines: timelines.completed,
             failed_timelines: failed(TimelineSync::KIND),
             missing_timelines: number("missing_timelines"),
+            cleaned_matches: number("cleaned_matches"),
             match_calls: number("match_calls"),
             timeline_calls: number("timeline_calls"),
         }
@@ -71,6 +74,7 @@ impl PlayerReport {
     pub fn matches_done(&self) -> u64 {
         self.existing_matches
             + self.missing_matches
+            + self.cleaned_matches
             + u64::from(self.processed_matches)
             + self.failed_matches.len() as u64
     }
@@ -127,7 +131,7 @@ pub fn job_document(job: &JobRecord) -> Value {
 
 fn result(job: &JobRecord) -> Value {
     let mut result = job.result.clone().unwrap_or_else(|| job.progress.clone());
-    if job.kind == PlayerSync::KIND
+    if [PlayerSync::KIND, Recover::KIND].contains(&job.kind.as_str())
         && let (Value::Object(own), Ok(Value::Object(counts))) =
             (&mut result, serde_json::to_value(PlayerReport::of(job)))
     {

@@ -13,7 +13,7 @@ use crate::gate::RiotApi;
 use crate::model::records::PayloadKind;
 use crate::model::{After, MatchId, NewJob, Priority, RetryPolicy, Timestamp};
 use crate::riot::{Call, RiotError, parse_timeline};
-use crate::store::Effect;
+use crate::store::{Effect, Repair};
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Args {
@@ -21,6 +21,23 @@ struct Args {
     /// Until then it may be too young to be served.
     #[serde(default)]
     young_until: Option<Timestamp>,
+    /// What is stored of it is not good: it takes its place.
+    #[serde(default)]
+    mend: bool,
+}
+
+/// The job that fetches a timeline in the place of what is stored of it.
+pub(super) fn mending_job(id: MatchId, priority: Priority, policy: RetryPolicy) -> NewJob {
+    let args = Args {
+        match_id: id,
+        young_until: None,
+        mend: true,
+    };
+    NewJob {
+        key: Some(format!("{id}/mend")),
+        args: serde_json::to_string(&args).expect("names and numbers are JSON"),
+        ..job(id, None, priority, policy)
+    }
 }
 
 pub(super) fn job(
@@ -37,6 +54,7 @@ pub(super) fn job(
         args: serde_json::to_string(&Args {
             match_id: id,
             young_until,
+            mend: false,
         })
         .expect("names and numbers are JSON"),
         priority,
@@ -108,8 +126,17 @@ async fn sync(api: &RiotApi, context: &JobContext, args: &Args) -> TaskResult {
         .read(response, move |text| parse_timeline(id, text))
         .await
     {
-        Ok((record, payload)) => TaskResult::complete(json!({ "match_id": id }))
-            .with_effects(vec![Effect::Timeline { record, payload }]),
+        Ok((record, payload)) => {
+            let effect = if args.mend {
+                Effect::Repair(Repair::Timeline {
+                    record,
+                    payload: Some(payload),
+                })
+            } else {
+                Effect::Timeline { record, payload }
+            };
+            TaskResult::complete(json!({ "match_id": id })).with_effects(vec![effect])
+        }
         Err(error) => failed(&error),
     }
 }

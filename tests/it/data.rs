@@ -295,7 +295,7 @@ fn all_effects() -> Vec<Vec<Effect>> {
 
 /// Everything that people read with SQL, in words that both databases share: truth is 1 and 0, a player is
 /// a puuid, and shares have six digits.
-const TABLES: [&str; 5] = [
+pub const TABLES: [&str; 5] = [
     "SELECT puuid || '|' || puuid_key_fingerprint || '|' || coalesce(game_name, '-') || '|' || coalesce(tag_line, '-')
         || '|' || coalesce(name_folded, '-') || '|' || name_seen_at || '|' || platform || '|' || coalesce(profile_icon_id, -1)
         || '|' || coalesce(summoner_level, -1) || '|' || CAST(tracked AS INTEGER) AS row FROM players",
@@ -320,7 +320,7 @@ const TABLES: [&str; 5] = [
         || '|' || CAST(round(average_cs_per_match * 1000000) AS BIGINT) || '|' || counts AS row FROM player_yearly_stats",
 ];
 
-fn table(place: &Place, query: &str) -> Vec<String> {
+pub fn table(place: &Place, query: &str) -> Vec<String> {
     use diesel::prelude::*;
     #[derive(QueryableByName)]
     struct Line {

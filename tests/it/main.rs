@@ -19,4 +19,5 @@ mod scratch;
 mod setup;
 mod sqlite;
 mod store;
+mod upkeep;
 mod weather;

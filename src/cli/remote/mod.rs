@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 pub use engine::{drain, set_key, show_status, stop};
 pub use job::job;
 pub use queue::queue;
-pub use sync::sync;
+pub use sync::{report_of, run, sync};
 
 use super::CliError;
 use crate::control::{Client, ClientError};

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Reach, text};
 use crate::cli::follow::{Follow, Progress, plan_text, summary_of};
 use crate::cli::{CliError, stats, terminal};
-use crate::control::Client;
+use crate::control::{Client, ClientError};
 use crate::model::{JobId, Priority, Route};
 use crate::tasks::{PlayerReport, PlayerSync, PlayerSyncArgs};
 
@@ -39,26 +39,18 @@ pub async fn sync(
         () = terminal::stop_signal() => Err(CliError::Detached(id)),
     };
     let took = bars.clear();
-    let (job, calls) = followed?;
-    if reach.json {
-        crate::outln!("{job}");
+    let (mut job, calls) = followed?;
+    let mut left = None;
+    if order.dry_run && job["success"] == true {
+        left = time_left(&mut engine, id).await?;
+        job["eta_s"] = json!(left.map(|left| left.as_secs()));
     }
-    if job["success"] != true {
-        let error = &job["error"];
-        let mut why = match &error["message"] {
-            Value::Null => format!("job {id} is {}", text(&job["state"])),
-            message => text(message),
-        };
-        if let Value::String(remedy) = &error["remedy"] {
-            why = format!("{why}; {remedy}");
-        }
-        return Err(CliError::JobFailed(why));
-    }
+    succeeded(reach, id, &job)?;
     let report = report_of(&job);
     if order.dry_run {
         if !reach.json {
             let route = Route::Region(order.platform.region());
-            crate::outln!("{}", plan_text(&report, route, None));
+            crate::outln!("{}", plan_text(&report, route, left));
         }
         return Ok(());
     }
@@ -73,6 +65,47 @@ pub async fn sync(
     Ok(())
 }
 
+/// Shows a job that has ended; an error if it failed.
+fn succeeded(reach: &Reach, id: JobId, job: &Value) -> Result<(), CliError> {
+    if reach.json {
+        crate::outln!("{job}");
+    }
+    if job["success"] == true {
+        return Ok(());
+    }
+    let error = &job["error"];
+    let mut why = match &error["message"] {
+        Value::Null => format!("job {id} is {}", text(&job["state"])),
+        message => text(message),
+    };
+    if let Value::String(remedy) = &error["remedy"] {
+        why = format!("{why}; {remedy}");
+    }
+    Err(CliError::JobFailed(why))
+}
+
+/// Runs a job in the engine and waits for its end; returns its document, how long it took, and the calls.
+pub async fn run(
+    reach: &Reach,
+    engine: &mut Client,
+    kind: &str,
+    args: Value,
+    title: &str,
+) -> Result<(Value, Duration, u64), CliError> {
+    let submit = json!({ "kind": kind, "args": args, "priority": Priority::INTERACTIVE });
+    let submitted = engine.call("job.submit", submit).await?;
+    let id = JobId(submitted["job_id"].as_i64().unwrap_or(0));
+    let mut bars = Follow::new(title);
+    let followed = tokio::select! {
+        followed = follow(engine, id, &mut bars) => followed,
+        () = terminal::stop_signal() => Err(CliError::Detached(id)),
+    };
+    let took = bars.clear();
+    let (job, calls) = followed?;
+    succeeded(reach, id, &job)?;
+    Ok((job, took, calls))
+}
+
 /// The job when it has ended, and how many calls the engine made meanwhile.
 async fn follow(
     engine: &mut Client,
@@ -82,8 +115,9 @@ async fn follow(
     let mut calls = Calls::look(engine).await?;
     let (_, mut job) = engine.subscribe(id).await?;
     let mut look = tokio::time::interval(STATUS);
+    let mut left = None;
     loop {
-        bars.show_progress(&progress_of(&job, calls.made()));
+        bars.show_progress(&progress_of(&job, calls.made(), left));
         tokio::select! {
             told = engine.notification() => {
                 let mut told = told?;
@@ -93,8 +127,23 @@ async fn follow(
                     return Ok((job, calls.made()));
                 }
             }
-            _ = look.tick() => calls.look_again(engine).await?,
+            _ = look.tick() => {
+                calls.look_again(engine).await?;
+                left = None;
+                if job["state"] == "blocked" {
+                    left = time_left(engine, id).await?;
+                }
+            }
         }
+    }
+}
+
+/// How long the job will take; none: nobody can know, or the engine is an older one.
+async fn time_left(engine: &mut Client, id: JobId) -> Result<Option<Duration>, CliError> {
+    match engine.call("job.time_left", json!({ "job_id": id })).await {
+        Ok(answer) => Ok(answer["eta_s"].as_u64().map(Duration::from_secs)),
+        Err(ClientError::Refused(_)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -126,12 +175,12 @@ impl Calls {
     }
 }
 
-fn report_of(job: &Value) -> PlayerReport {
+pub fn report_of(job: &Value) -> PlayerReport {
     // An answer of a newer engine may have more; one of an older less.
     serde_json::from_value(job["result"].clone()).unwrap_or_default()
 }
 
-fn progress_of(job: &Value, calls: u64) -> Progress {
+fn progress_of(job: &Value, calls: u64, left: Option<Duration>) -> Progress {
     let error = &job["error"];
     let trouble = match (&error["message"], &error["remedy"]) {
         (Value::String(message), Value::String(remedy)) => Some(format!("{message}; {remedy}")),
@@ -141,6 +190,7 @@ fn progress_of(job: &Value, calls: u64) -> Progress {
         step: job["step"].as_str().unwrap_or("waiting").to_owned(),
         report: job["result"].is_object().then(|| report_of(job)),
         calls,
+        left,
         trouble,
     }
 }

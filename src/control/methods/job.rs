@@ -191,6 +191,15 @@ pub(super) async fn get(desk: &Desk, params: Params<'_>) -> Answer {
         .ok_or_else(|| unknown(id))
 }
 
+/// How long the job will take by what is known now; null when nothing is.
+pub(super) async fn time_left(desk: &Desk, params: Params<'_>) -> Answer {
+    let id = JobId(params.read::<OneJob>()?.job_id);
+    let job = desk.engine.store.job(id).await?;
+    let job = job.ok_or_else(|| unknown(id))?;
+    let left = desk.time_left.of(&job).await;
+    Ok(json!({ "job_id": id, "eta_s": left.map(|left| left.as_secs()) }))
+}
+
 pub(super) async fn list(desk: &Desk, params: Params<'_>) -> Answer {
     let list = params.read::<List>()?;
     let limit = list.limit.unwrap_or(LIST_DEFAULT);

@@ -41,6 +41,9 @@ const METHODS: &[(&str, Call)] = &[
     ("job.retry", |desk, params| {
         Box::pin(job::retry(desk, params))
     }),
+    ("job.time_left", |desk, params| {
+        Box::pin(job::time_left(desk, params))
+    }),
     ("queue.list", |desk, params| {
         Box::pin(queue::list(desk, params))
     }),

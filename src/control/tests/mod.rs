@@ -15,14 +15,25 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 
-use super::{About, Client, Desk, KeyDesk, Limits, SocketPlace, server_spec};
+use super::{About, Client, Desk, KeyDesk, Limits, SocketPlace, TimeLeft, server_spec};
 use crate::engine::{
     Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
 };
 use crate::metrics::Metrics;
-use crate::model::{After, JobRecord, NewJob, Outcome, Priority, RetryPolicy};
+use crate::model::{After, JobRecord, JobState, NewJob, Outcome, Priority, RetryPolicy};
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
+
+/// Whoever runs will be done in a minute.
+#[derive(Debug)]
+struct Guess;
+
+#[async_trait::async_trait]
+impl TimeLeft for Guess {
+    async fn of(&self, job: &JobRecord) -> Option<Duration> {
+        (job.state == JobState::Running).then_some(Duration::from_mins(1))
+    }
+}
 
 /// Runs until it is told how to go on, or is cancelled.
 #[derive(Debug)]
@@ -132,6 +143,7 @@ async fn start(limits: Limits) -> Setup {
                 engine.clone(),
                 about,
                 Arc::new(NoKey),
+                Arc::new(Guess),
                 limits,
                 document,
                 tell_stop,

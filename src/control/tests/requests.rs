@@ -303,6 +303,26 @@ async fn a_running_job_is_cancelled_and_run_again() {
 }
 
 #[actix::test]
+async fn how_long_a_job_will_take_is_told_if_somebody_can_know() {
+    let setup = start(Limits::default()).await;
+    let mut client = setup.client().await;
+    let submitted = client.call("job.submit", json!({ "kind": "steps" })).await;
+    let id = submitted.unwrap()["job_id"].as_i64().unwrap();
+    client.subscribe(crate::model::JobId(id)).await.unwrap();
+    setup.steps.send_replace(1);
+    while client.notification().await.unwrap().params["job"]["percent"] != 1 {}
+    let left = client.call("job.time_left", json!({ "job_id": id })).await;
+    assert_eq!(left.unwrap(), json!({ "job_id": id, "eta_s": 60 }));
+    setup.steps.send_replace(100);
+    while client.notification().await.unwrap().method != "job.ended" {}
+    let left = client.call("job.time_left", json!({ "job_id": id })).await;
+    assert_eq!(left.unwrap()["eta_s"], Value::Null);
+    let (code, _) = refused(&mut client, "job.time_left", json!({ "job_id": 99 })).await;
+    assert_eq!(code, RpcError::NOT_FOUND);
+    setup.stop().await;
+}
+
+#[actix::test]
 async fn a_drain_lets_running_jobs_end_and_a_stop_takes_no_more() {
     let setup = start(Limits::default()).await;
     let mut client = setup.client().await;

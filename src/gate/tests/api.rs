@@ -100,13 +100,18 @@ pub fn key(text: &str) -> ApiKey {
 
 /// A gate with its actors, supervised.
 pub fn gate(api: &Arc<FakeApi>) -> Gate {
+    observed(api, Arc::default())
+}
+
+/// The same, and what it tells.
+pub fn observed(api: &Arc<FakeApi>, metrics: Arc<Metrics>) -> Gate {
     let (gate, services) = Gate::new(
         key("RGAPI-one"),
         KeySource::default(),
         api.clone(),
         ["q"],
         None,
-        Arc::new(Metrics::default()),
+        metrics,
     );
     Supervisor::new(
         "/t",

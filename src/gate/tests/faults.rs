@@ -1,14 +1,16 @@
 //! Bugs in the gate and its limiters, and calls that nobody waits for any more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 
-use super::api::{ASIA, FakeApi, a_match, caller, gate, on_virtual_time};
+use super::api::{ASIA, FakeApi, a_match, caller, gate, observed, on_virtual_time};
 use crate::engine::CancelSignal;
 use crate::gate::Caller;
 use crate::gate::riot_gate::{LimiterOf, RiotGate};
 use crate::limiter::{RateLimiter, Snapshot};
+use crate::metrics::Metrics;
 use crate::riot::RiotError;
 use crate::supervision::watch_panics;
 
@@ -35,7 +37,8 @@ fn a_limiter_and_a_gate_that_panic_are_made_anew_and_calls_go_on() {
     on_virtual_time(async {
         watch_panics(str::to_owned);
         let api = FakeApi::new((1_000, 1));
-        let gate = gate(&api);
+        let metrics = Arc::<Metrics>::default();
+        let gate = observed(&api, metrics.clone());
         let call = async |n| gate.api.call(caller(1), &a_match(ASIA, n)).await;
         assert!(call(1).await.is_ok());
         let addr = gate.api.gate();
@@ -47,6 +50,10 @@ fn a_limiter_and_a_gate_that_panic_are_made_anew_and_calls_go_on() {
             limiter,
             "a new one"
         );
+        let told = metrics.events.recent().0;
+        let told: Vec<_> = told.iter().map(|e| (e.event, e.actor.as_str())).collect();
+        let path = "/engine/riot_gate/asia";
+        assert_eq!(told, [("actor_died", path), ("actor_restarted", path)]);
         assert!(addr.send(Explode).await.is_err());
         // A refused call is judged by the gate that comes after.
         api.answers(|call, _| match call.method {

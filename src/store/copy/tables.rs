@@ -37,6 +37,8 @@ pub const COPIED: &[Table] = &[
     table("match_participants", &["match_id", "participant_id"]),
     table("match_timelines", &["match_id"]),
     table("player_yearly_stats", &["player_id", "year", "platform"]),
+    table("cleaned_matches", &["match_id"]),
+    table("cleaned_stats", &["player_id", "year", "platform"]),
     table("missing_payloads", &["kind", "id"]),
     table("payloads", &["match_id", "kind"]),
     numbered("jobs"),

@@ -14,20 +14,23 @@ use super::fault::Fault;
 use super::players::Sightings;
 use super::statistics::Game;
 use super::transaction::Transaction;
+use super::upkeep_statements;
 use crate::model::records::{
     MatchClass, MatchRecord, MissingPayload, ParticipantRecord, Payload, PayloadKind, PlayerRecord,
     TimelineRecord,
 };
 use crate::model::statistics::GameFacts;
 use crate::model::{MatchId, Timestamp};
-use crate::store::Effect;
 use crate::store::rows::facts;
+use crate::store::{Effect, Repair};
 
 /// A match to store, once it is known to be new.
 struct NewMatch<'a> {
     record: &'a MatchRecord,
-    payload: &'a Payload,
+    /// None: the stored one stays.
+    payload: Option<&'a Payload>,
     fingerprint: &'a str,
+    stored_at: Timestamp,
     now: Timestamp,
 }
 
@@ -38,6 +41,7 @@ struct Sorted<'a> {
     matches: BTreeMap<String, NewMatch<'a>>,
     timelines: BTreeMap<String, (&'a TimelineRecord, &'a Payload, Timestamp)>,
     players: Vec<(&'a PlayerRecord, &'a str, &'a [i64], Timestamp)>,
+    repairs: Vec<(&'a Repair, Timestamp)>,
 }
 
 impl<'a> Sorted<'a> {
@@ -57,8 +61,9 @@ impl<'a> Sorted<'a> {
                         .entry(record.id.to_string())
                         .or_insert(NewMatch {
                             record,
-                            payload,
+                            payload: Some(payload),
                             fingerprint,
+                            stored_at: now,
                             now,
                         });
                 }
@@ -77,6 +82,7 @@ impl<'a> Sorted<'a> {
                     let place = (missing.kind.as_str(), missing.id.to_string());
                     sorted.missing.insert(place, (missing, now));
                 }
+                Effect::Repair(repair) => sorted.repairs.push((repair, now)),
             }
         }
         sorted
@@ -89,11 +95,111 @@ impl Transaction<'_> {
             return Ok(());
         }
         self.after.wrote = true;
-        let sorted = Sorted::of(effects);
+        let mut sorted = Sorted::of(effects);
         self.keep_players(&sorted).await?;
+        self.leave_cleaned_out(&mut sorted).await?;
         self.put_missing(&sorted).await?;
-        let new_matches = self.insert_matches(&sorted).await?;
-        let new_timelines = self.insert_timelines(&sorted).await?;
+        self.store_documents(&sorted).await?;
+        for (repair, now) in &sorted.repairs {
+            self.repair(repair, *now).await?;
+        }
+        Ok(())
+    }
+
+    /// Matches that were cleaned away are not stored again. While the players are kept, none is.
+    async fn leave_cleaned_out(&mut self, sorted: &mut Sorted<'_>) -> Result<(), Fault> {
+        let ids: Vec<String> = sorted
+            .matches
+            .keys()
+            .chain(sorted.timelines.keys())
+            .cloned()
+            .collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let cleaned: Vec<String> = upkeep_statements::CleanedOf { ids }
+            .load(&mut self.conn)
+            .await?;
+        for id in &cleaned {
+            sorted.matches.remove(id);
+            sorted.timelines.remove(id);
+        }
+        Ok(())
+    }
+
+    /// Stores a match of which no row is there, without counting it; the players of seats that are known
+    /// better than by their puuid come in.
+    pub(super) async fn put_match(
+        &mut self,
+        record: &MatchRecord,
+        payload: Option<&Payload>,
+        fingerprint: &str,
+        (stored_at, now): (Timestamp, Timestamp),
+        mut players: BTreeMap<String, i64>,
+    ) -> Result<BTreeMap<String, i64>, Fault> {
+        let mut sorted = Sorted::default();
+        let id = record.id.to_string();
+        let new = NewMatch {
+            record,
+            payload,
+            fingerprint,
+            stored_at,
+            now,
+        };
+        sorted.matches.insert(id.clone(), new);
+        self.insert_matches(&sorted).await?;
+        if let Some(payload) = payload {
+            self.put_payloads(&[(&id, PayloadKind::Match, payload)])
+                .await?;
+        }
+        let mut sightings = Sightings::default();
+        for seen in record
+            .participants
+            .iter()
+            .filter_map(|seat| seat.player.as_ref())
+        {
+            if !players.contains_key(seen.puuid.as_str()) {
+                let platform = record.id.platform();
+                sightings.seen(seen, platform, fingerprint, record.game_end, now);
+            }
+        }
+        players.extend(self.put_players(&sightings).await?);
+        let matches: Vec<_> = sorted.matches.iter().collect();
+        self.insert_participants(&matches, &players).await?;
+        Ok(players)
+    }
+
+    /// Stores a timeline of which no row is there.
+    pub(super) async fn put_timeline(
+        &mut self,
+        record: &TimelineRecord,
+        payload: Option<&Payload>,
+        stored_at: Timestamp,
+    ) -> Result<(), Fault> {
+        let id = record.id.to_string();
+        let version = clean(&record.data_version);
+        let _new: Vec<String> = sql::InsertTimelines {
+            ids: vec![&id],
+            data_versions: vec![&version],
+            intervals: vec![record.frame_interval_ms],
+            frames: vec![record.frame_count],
+            events: vec![record.event_count],
+            stored_at: vec![stored_at.as_millis()],
+        }
+        .load(&mut self.conn)
+        .await?;
+        match payload {
+            Some(payload) => {
+                self.put_payloads(&[(&id, PayloadKind::Timeline, payload)])
+                    .await
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn store_documents(&mut self, sorted: &Sorted<'_>) -> Result<(), Fault> {
+        let new_matches = self.insert_matches(sorted).await?;
+        let new_timelines = self.insert_timelines(sorted).await?;
         let matches: Vec<(&String, &NewMatch<'_>)> = sorted
             .matches
             .iter()
@@ -101,7 +207,7 @@ impl Transaction<'_> {
             .collect();
         let mut payloads: Vec<(&str, PayloadKind, &Payload)> = matches
             .iter()
-            .map(|(id, new)| (id.as_str(), PayloadKind::Match, new.payload))
+            .filter_map(|(id, new)| Some((id.as_str(), PayloadKind::Match, new.payload?)))
             .collect();
         payloads.extend(
             sorted
@@ -154,12 +260,16 @@ impl Transaction<'_> {
 
     /// From here on the rows of players stay, or are made one by this transaction alone.
     async fn keep_players(&mut self, sorted: &Sorted<'_>) -> Result<(), Fault> {
-        if sorted.players.iter().any(|(_, _, was, _)| !was.is_empty()) {
+        if sorted.players.iter().any(|(_, _, was, _)| !was.is_empty()) || !sorted.repairs.is_empty()
+        {
             let _locked: i32 = sql::UnitePlayers {}.get_result(&mut self.conn).await?;
             for (record, _, was, _) in &sorted.players {
                 self.unite_player(record, was).await?;
             }
-        } else if !(sorted.players.is_empty() && sorted.matches.is_empty()) {
+        } else if !(sorted.players.is_empty()
+            && sorted.matches.is_empty()
+            && sorted.timelines.is_empty())
+        {
             let _locked: i32 = sql::KeepPlayers {}.get_result(&mut self.conn).await?;
         }
         Ok(())
@@ -220,7 +330,7 @@ impl Transaction<'_> {
             stored_at: sorted
                 .matches
                 .values()
-                .map(|new| new.now.as_millis())
+                .map(|new| new.stored_at.as_millis())
                 .collect(),
         }
         .load(&mut self.conn)

@@ -327,6 +327,17 @@ statement! {
 }
 
 statement! {
+    /// Every link on the ways from jobs up to those that nobody waits for: (child, parent).
+    LinksAbove { ids: Vec<i64> => Array<BigInt> } -> (BigInt, BigInt) =
+    "WITH RECURSIVE above (child_id, parent_id) AS (
+         SELECT child_id, parent_id FROM job_links WHERE child_id = ANY(?) AND relation = 'child'
+         UNION
+         SELECT job_links.child_id, job_links.parent_id FROM above JOIN job_links ON job_links.child_id = above.parent_id
+         WHERE relation = 'child')
+     SELECT child_id, parent_id FROM above";
+}
+
+statement! {
     UpdateParents<'a> {
         ids: Vec<i64> => Array<BigInt>, states: Vec<&'a str> => Array<Text>, rollups: Vec<String> => Array<Text>,
         pending: Vec<i32> => Array<Integer>, finished_at: Vec<Option<i64>> => Array<Opt<BigInt>>,
@@ -505,12 +516,14 @@ statement! { OpenJobs {} -> BigInt = "SELECT count(*) FROM jobs WHERE finished_a
 
 statement! {
     /// Ids of a list that are in one of the tables of documents.
-    Stored { matches: Vec<String> => Array<Text>, timelines: Vec<String> => Array<Text>, missing: Vec<String> => Array<Text> } -> (SmallInt, Text, Text) =
+    Stored { matches: Vec<String> => Array<Text>, timelines: Vec<String> => Array<Text>, missing: Vec<String> => Array<Text>, cleaned: Vec<String> => Array<Text> } -> (SmallInt, Text, Text) =
     "SELECT 0::smallint, '', match_id FROM matches WHERE match_id = ANY(?)
      UNION ALL
      SELECT 1::smallint, '', match_id FROM match_timelines WHERE match_id = ANY(?)
      UNION ALL
-     SELECT 2::smallint, kind, id FROM missing_payloads WHERE id = ANY(?)";
+     SELECT 2::smallint, kind, id FROM missing_payloads WHERE id = ANY(?)
+     UNION ALL
+     SELECT 3::smallint, '', match_id FROM cleaned_matches WHERE match_id = ANY(?)";
 }
 
 statement! {

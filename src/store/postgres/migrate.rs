@@ -35,6 +35,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         "engines_together",
         include_str!("../../../migrations/postgres/00000000000005_engines_together/up.sql"),
     ),
+    (
+        "00000000000006",
+        "upkeep",
+        include_str!("../../../migrations/postgres/00000000000006_upkeep/up.sql"),
+    ),
 ];
 
 /// Held while one engine migrates; any number that nobody else uses.

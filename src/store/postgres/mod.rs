@@ -29,6 +29,8 @@ mod statistics;
 mod tls;
 mod transaction;
 mod trial;
+mod upkeep;
+mod upkeep_statements;
 mod writer;
 
 use std::sync::atomic::Ordering;
@@ -45,15 +47,20 @@ pub use self::address::{Address, is_postgres};
 use self::attempts::millis;
 use self::command::{Answer, Claim, Command, Progress, Release, Verb};
 use self::reader::{Patience, Readers, read};
+use self::upkeep::Upkeep;
 use self::writer::Shared;
 use super::rows::{
-    EngineTuple, GameTuple, JobTuple, TallyTuple, engine_from, job_from, lease_from, recompute,
-    stored_from, tallies_from,
+    EngineTuple, JobTuple, TallyTuple, engine_from, job_from, lease_from, stored_from, tallies_from,
+};
+use super::upkeep::{
+    DocumentTuple, LeftoversTuple, PlayersGame, StatsTuple, Tallies, YearTuple, add_up, differing,
+    documents_from, ids_from, job_keys, leftovers_from,
 };
 use super::{
-    Batch, Beat, BudgetSeat, Cancelled, Census, Completion, DEAD_AFTER, EngineInfo, EngineRow,
-    Enqueued, Fenced, Hints, JobFilter, LEADS_FOR, Migrations, OpenCount, Rescued, Retried, Staged,
-    Store, StoreError, StoreResult, StoredMatches, StoredPlayer, Wanted, WriterStats, YearlyStats,
+    Batch, Beat, BudgetSeat, Cancelled, Census, Cleanup, Completion, DEAD_AFTER, EngineInfo,
+    EngineRow, Enqueued, Fenced, Hints, JobFilter, LEADS_FOR, Leftovers, Migrations, OpenCount,
+    Repair, Rescued, Retried, Staged, Store, StoreError, StoreResult, StoredDocuments,
+    StoredMatches, StoredPlayer, Wanted, WriterStats, YearlyStats,
 };
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
@@ -210,6 +217,19 @@ impl PostgresStore {
         let command = Command::new(verb(answer));
         commands.send(command).await.map_err(|_| writer_gone())?;
         answered.await.map_err(|_| writer_gone())?
+    }
+
+    /// What players' games add up to.
+    async fn tallies(&self, players: &[i64]) -> StoreResult<Tallies> {
+        let games: Vec<PlayersGame> = read!(self.readers, conn => {
+            let players = players.to_vec();
+            upkeep_statements::GamesOfPlayers { players }.load(conn).await
+        });
+        let cleaned: Vec<YearTuple> = read!(self.readers, conn => {
+            let players = players.to_vec();
+            upkeep_statements::CleanedOfPlayers { players }.load(conn).await
+        });
+        add_up(games, cleaned)
     }
 
     /// Makes a writer panic in the middle of a group.
@@ -435,6 +455,7 @@ impl Store for PostgresStore {
                 matches: list.clone(),
                 timelines: list.clone(),
                 missing: list.clone(),
+                cleaned: list.clone(),
             };
             stored.load(conn).await
         });
@@ -463,9 +484,7 @@ impl Store for PostgresStore {
     }
 
     async fn recomputed_stats(&self, player_id: i64) -> StoreResult<Vec<YearlyStats>> {
-        let games: Vec<GameTuple> = read!(self.readers, conn =>
-            data_statements::GamesOfPlayer { player: player_id }.load(conn).await);
-        Ok(recomputed_from(recompute(games), player_id))
+        Ok(recomputed_from(self.tallies(&[player_id]).await?))
     }
 
     async fn payload(&self, kind: PayloadKind, id: MatchId) -> StoreResult<Option<Payload>> {
@@ -473,6 +492,98 @@ impl Store for PostgresStore {
         let row: Option<(i32, Vec<u8>)> = read!(self.readers, conn =>
             data_statements::PayloadOf { kind, id: &id }.get_result(conn).await.optional());
         row.map(|row| payload_from(row, &id)).transpose()
+    }
+
+    async fn documents(&self, ids: &[MatchId]) -> StoreResult<Vec<StoredDocuments>> {
+        let ids = data::id_texts(ids);
+        let rows: Vec<DocumentTuple> = read!(self.readers, conn => {
+            let documents = upkeep_statements::Documents {
+                matches: ids.clone(),
+                seats: ids.clone(),
+                timelines: ids.clone(),
+                payloads: ids.clone(),
+            };
+            documents.load(conn).await
+        });
+        documents_from(rows)
+    }
+
+    async fn matches_of(&self, player: i64, year: i16) -> StoreResult<Vec<MatchId>> {
+        let year = i32::from(year);
+        let rows: Vec<String> = read!(self.readers, conn =>
+            upkeep_statements::MatchesOf { player, year }.load(conn).await);
+        Ok(ids_from(&rows))
+    }
+
+    async fn matches_after(&self, id: &str, limit: usize) -> StoreResult<Vec<MatchId>> {
+        let max = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows: Vec<String> = read!(self.readers, conn => {
+            let after = upkeep_statements::MatchesAfter {
+                stored_after: id,
+                stored_max: max,
+                packed_after: id,
+                packed_max: max,
+                max,
+            };
+            after.load(conn).await
+        });
+        Ok(ids_from(&rows))
+    }
+
+    async fn false_statistics(&self, players: &[i64]) -> StoreResult<Vec<i64>> {
+        let rows: Vec<StatsTuple> = read!(self.readers, conn => {
+            let players = players.to_vec();
+            upkeep_statements::StatsOfPlayers { players }.load(conn).await
+        });
+        Ok(differing(rows, &self.tallies(players).await?))
+    }
+
+    async fn known_puuids(&self, puuids: &[&str]) -> StoreResult<Vec<String>> {
+        let puuids: Vec<String> = puuids.iter().map(|puuid| (*puuid).to_owned()).collect();
+        Ok(read!(self.readers, conn => {
+            let puuids = puuids.clone();
+            upkeep_statements::KnownPuuids { puuids }.load(conn).await
+        }))
+    }
+
+    async fn tracked_players(&self) -> StoreResult<Vec<StoredPlayer>> {
+        let rows: Vec<PlayerTuple> = read!(self.readers, conn =>
+            upkeep_statements::TrackedPlayers {}.load(conn).await);
+        rows.into_iter().map(player_from).collect()
+    }
+
+    async fn discarded_jobs(&self, ids: &[MatchId]) -> StoreResult<u64> {
+        let keys = job_keys(ids);
+        let count: i64 = read!(self.readers, conn => {
+            let ids = keys.clone();
+            upkeep_statements::DiscardedJobs { ids }.get_result(conn).await
+        });
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    async fn repair(&self, repairs: Vec<Repair>, now: Timestamp) -> StoreResult<()> {
+        self.upkeep(Upkeep::Repair(Arc::new(repairs), now)).await?;
+        Ok(())
+    }
+
+    async fn leftovers(&self, before: Timestamp) -> StoreResult<Leftovers> {
+        let at = before.as_millis();
+        let row: LeftoversTuple = read!(self.readers, conn =>
+            upkeep_statements::Leftovers { matches: at, seats: at, timelines: at, payloads: at, bytes: at, jobs: at, engines: at }.get_result(conn).await);
+        Ok(leftovers_from(row))
+    }
+
+    async fn clean(&self, cleanup: Cleanup, now: Timestamp) -> StoreResult<u64> {
+        self.upkeep(Upkeep::Clean(cleanup, now)).await
+    }
+
+    async fn clean_orphans(&self, before: Timestamp, limit: usize) -> StoreResult<u64> {
+        self.upkeep(Upkeep::Orphans(before, limit)).await
+    }
+
+    /// The server's autovacuum does that.
+    async fn give_back(&self, _: u32) -> StoreResult<u64> {
+        Ok(0)
     }
 
     async fn census(&self) -> StoreResult<Census> {

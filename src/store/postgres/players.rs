@@ -10,7 +10,6 @@ use super::fault::Fault;
 use super::transaction::Transaction;
 use crate::model::records::{PlayerRecord, SeenPlayer};
 use crate::model::{Platform, RiotId, Timestamp};
-use crate::store::rows::{GameTuple, recompute};
 
 /// What one batch tells of one player. Of several names the newest stands.
 #[derive(Debug)]
@@ -126,20 +125,15 @@ impl Transaction<'_> {
                 from: from.clone(),
             };
             track.execute(&mut self.conn).await?;
+            self.unite_cleaned(to, &from).await?;
             sql::DropPlayers { ids: from }
                 .execute(&mut self.conn)
                 .await?;
         }
-        sql::DropStats { players: rows }
-            .execute(&mut self.conn)
-            .await?;
         sql::SetPuuid { puuid, id: to }
             .execute(&mut self.conn)
             .await?;
-        let games: Vec<GameTuple> = sql::GamesOfPlayer { player: to }
-            .load(&mut self.conn)
-            .await?;
-        self.insert_tallies(to, recompute(games)).await
+        self.recompute_players(rows).await
     }
 
     /// Makes and renames players; returns the ids of all.

@@ -10,6 +10,7 @@ use super::transaction::Transaction;
 use crate::model::statistics::{GameFacts, YearlyTally};
 use crate::model::{IdError, Platform};
 use crate::store::rows::{TallyTuple, tally_from, to_json};
+use crate::store::upkeep::Tallies;
 use crate::store::{StoreError, StoreResult};
 
 /// A game of a player that counts.
@@ -129,15 +130,11 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// All rows of a player who has none.
-    pub(super) async fn insert_tallies(
-        &mut self,
-        player: i64,
-        tallies: BTreeMap<(i32, String), YearlyTally>,
-    ) -> Result<(), Fault> {
+    /// All rows of players who have none.
+    pub(super) async fn insert_tallies(&mut self, tallies: &Tallies) -> Result<(), Fault> {
         let mut rows = Vec::with_capacity(tallies.len());
-        for ((year, platform), tally) in &tallies {
-            rows.push(((player, *year, platform_word(platform)?), tally));
+        for ((player, year, platform), tally) in tallies {
+            rows.push(((*player, *year, platform_word(platform)?), tally));
         }
         if !rows.is_empty() {
             columns!(sql::InsertStats, rows)

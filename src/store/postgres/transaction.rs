@@ -5,7 +5,7 @@
 //! the same transaction as they are. Parents are locked last, in the order of their ids, and for as
 //! short as can be: the groups of all engines meet there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -50,6 +50,44 @@ impl Consequences {
         if !self.ready.contains(queue) {
             self.ready.insert(queue.to_owned());
         }
+    }
+}
+
+/// How far jobs are below those that nobody waits for.
+#[derive(Debug, Default)]
+struct Depths {
+    jobs: HashMap<i64, usize>,
+    known: HashSet<i64>,
+}
+
+impl Depths {
+    /// Of all jobs on these links, which have no circle.
+    fn of(links: &[(i64, i64)]) -> Self {
+        let mut depths = Self::default();
+        // A link deeper with every round, until nothing changes.
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for (child, parent) in links {
+                let depth = depths.jobs.get(parent).copied().unwrap_or(0) + 1;
+                let here = depths.jobs.entry(*child).or_default();
+                if *here < depth && depth <= links.len() {
+                    *here = depth;
+                    changed = true;
+                }
+            }
+        }
+        depths.known = links.iter().map(|(_, parent)| *parent).collect();
+        depths
+    }
+
+    fn of_job(&self, id: JobId) -> usize {
+        self.jobs.get(&id.0).copied().unwrap_or(0)
+    }
+
+    /// Whether it is on one of the links, at whichever end.
+    fn knows(&self, id: JobId) -> bool {
+        self.jobs.contains_key(&id.0) || self.known.contains(&id.0)
     }
 }
 
@@ -156,11 +194,24 @@ impl<'c> Transaction<'c> {
     }
 
     /// Writes what children came to into their parents, and finishes the parents that waited for nothing
-    /// else, and theirs.
+    /// else, and theirs. The deepest first, and those of one depth in one statement: a match has several players,
+    /// and transactions that went up by one path each would wait for each other in a circle.
     pub(super) async fn flush_parents(&mut self) -> Result<(), Fault> {
         while !self.parents.is_empty() {
-            let deltas = std::mem::take(&mut self.parents);
-            self.flush_level(deltas).await?;
+            let ids = self.parents.keys().map(|id| id.0).collect();
+            let links: Vec<(i64, i64)> = sql::LinksAbove { ids }.load(&mut self.conn).await?;
+            let depths = Depths::of(&links);
+            // New ones can only be above; one whose link came in meanwhile is asked for again.
+            while let Some(deepest) = self.parents.keys().map(|id| depths.of_job(*id)).max() {
+                let (now, later) = std::mem::take(&mut self.parents)
+                    .into_iter()
+                    .partition(|(id, _)| depths.of_job(*id) == deepest);
+                self.parents = later;
+                self.flush_level(now).await?;
+                if self.parents.keys().any(|id| !depths.knows(*id)) {
+                    break;
+                }
+            }
         }
         Ok(())
     }
@@ -208,5 +259,23 @@ impl<'c> Transaction<'c> {
             update.execute(&mut self.conn).await?;
         }
         self.ended(ended).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_depth_of_a_job_is_its_longest_way_up_whatever_the_order_of_the_links() {
+        // A timeline of a match of two players, one of them in a batch.
+        let mut links = vec![(40, 30), (30, 20), (30, 21), (21, 10)];
+        for _ in 0..2 {
+            let depths = Depths::of(&links);
+            let of = |id| depths.of_job(JobId(id));
+            assert_eq!([of(40), of(30), of(20), of(21), of(10)], [3, 2, 0, 1, 0]);
+            assert!(depths.knows(JobId(10)) && !depths.knows(JobId(11)));
+            links.reverse();
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::model::records::{
 };
 use crate::model::statistics::{GameFacts, YearlyTally};
 use crate::model::{Platform, Timestamp};
-use crate::store::rows::{GameTuple, TallyTuple, facts, recompute, tally_from, to_json};
+use crate::store::rows::{TallyTuple, facts, tally_from, to_json};
 use crate::store::{Effect, StoreResult};
 
 impl Transaction<'_> {
@@ -23,6 +23,9 @@ impl Transaction<'_> {
             } => self.store_match(record, payload, key_fingerprint, now),
             Effect::Timeline { record, payload } => {
                 let id = record.id.to_string();
+                if self.is_cleaned(&id)? {
+                    return Ok(());
+                }
                 let stored = sql::InsertTimeline {
                     id: &id,
                     data_version: &record.data_version,
@@ -46,10 +49,16 @@ impl Transaction<'_> {
                 self.store_player(record, key_fingerprint, now)
             }
             Effect::Missing(missing) => self.store_missing(missing, now),
+            Effect::Repair(repair) => self.repair(repair, now),
         }
     }
 
-    fn store_payload(&mut self, kind: PayloadKind, id: &str, payload: &Payload) -> StoreResult<()> {
+    pub(super) fn store_payload(
+        &mut self,
+        kind: PayloadKind,
+        id: &str,
+        payload: &Payload,
+    ) -> StoreResult<()> {
         sql::InsertPayload {
             kind: kind.as_str(),
             id,
@@ -88,26 +97,7 @@ impl Transaction<'_> {
     ) -> StoreResult<()> {
         let id = record.id.to_string();
         let platform = record.id.platform();
-        let inserted = sql::InsertMatch {
-            id: &id,
-            platform: platform.as_str(),
-            data_version: &record.data_version,
-            creation: record.game_creation.as_millis(),
-            start: record.game_start.as_millis(),
-            end: record.game_end.as_millis(),
-            duration: record.game_duration_s,
-            queue_id: record.queue_id,
-            map_id: record.map_id,
-            mode: &record.game_mode,
-            game_type: &record.game_type,
-            version: &record.game_version,
-            result: record.end_of_game_result.as_deref(),
-            year: i32::from(record.year),
-            is_remake: record.class == MatchClass::Remake,
-            stored_at: now.as_millis(),
-        }
-        .execute(self.conn)?;
-        if inserted == 0 {
+        if self.is_cleaned(&id)? || !self.insert_match(record, now)? {
             return Ok(());
         }
         self.store_payload(PayloadKind::Match, &id, payload)?;
@@ -126,7 +116,35 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    fn store_participant(
+    /// Whether the match was new.
+    pub(super) fn insert_match(
+        &mut self,
+        record: &MatchRecord,
+        stored_at: Timestamp,
+    ) -> StoreResult<bool> {
+        let inserted = sql::InsertMatch {
+            id: &record.id.to_string(),
+            platform: record.id.platform().as_str(),
+            data_version: &record.data_version,
+            creation: record.game_creation.as_millis(),
+            start: record.game_start.as_millis(),
+            end: record.game_end.as_millis(),
+            duration: record.game_duration_s,
+            queue_id: record.queue_id,
+            map_id: record.map_id,
+            mode: &record.game_mode,
+            game_type: &record.game_type,
+            version: &record.game_version,
+            result: record.end_of_game_result.as_deref(),
+            year: i32::from(record.year),
+            is_remake: record.class == MatchClass::Remake,
+            stored_at: stored_at.as_millis(),
+        }
+        .execute(self.conn)?;
+        Ok(inserted > 0)
+    }
+
+    pub(super) fn store_participant(
         &mut self,
         match_id: &str,
         seat: &ParticipantRecord,
@@ -174,7 +192,7 @@ impl Transaction<'_> {
 
     /// The row of a player who was seen in a match; made if new, renamed if the match is newer than
     /// what is known.
-    fn seen_player(
+    pub(super) fn seen_player(
         &mut self,
         seen: &SeenPlayer,
         platform: Platform,
@@ -239,17 +257,12 @@ impl Transaction<'_> {
         let (stays, gone) = (rows[0], &rows[1..]);
         for &from in gone {
             sql::MoveGames { to: stays, from }.execute(self.conn)?;
-            sql::DropStats { player: from }.execute(self.conn)?;
             sql::TrackAlso { to: stays, from }.execute(self.conn)?;
             sql::DropPlayer { id: from }.execute(self.conn)?;
         }
         sql::SetPuuid { puuid, id: stays }.execute(self.conn)?;
-        sql::DropStats { player: stays }.execute(self.conn)?;
-        let games: Vec<GameTuple> = sql::GamesOfPlayer { player: stays }.load(self.conn)?;
-        for ((year, platform), tally) in recompute(games) {
-            self.put_stats(stays, year, &platform, &tally)?;
-        }
-        Ok(())
+        self.unite_cleaned(stays, gone)?;
+        self.recompute_players(&rows)
     }
 
     /// What account-v1 and summoner-v4 tell is newer than any match.
@@ -294,7 +307,7 @@ impl Transaction<'_> {
         self.put_stats(player, year, platform, &tally)
     }
 
-    fn put_stats(
+    pub(super) fn put_stats(
         &mut self,
         player: i64,
         year: i32,

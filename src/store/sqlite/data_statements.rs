@@ -161,18 +161,6 @@ statement! {
 }
 
 statement! {
-    /// Every game of a player, for the recomputation.
-    GamesOfPlayer { player: i64 => BigInt } -> (
-        (Integer, Text, Bool, BigInt, Bool, Integer, Integer, Integer),
-        (Integer, Integer, Integer, Integer, Integer, Text, Text, Text),
-    ) =
-    "SELECT m.year, m.platform, m.is_remake, m.game_duration_s, p.win, p.kills, p.deaths, p.assists,
-            p.gold_earned, p.total_minions_killed, p.neutral_minions_killed, p.damage_to_champions, p.champion_id,
-            p.champion_name, p.role, p.lane
-     FROM match_participants p JOIN matches m ON m.match_id = p.match_id WHERE p.player_id = ?";
-}
-
-statement! {
     Census {} -> (BigInt, BigInt, BigInt, BigInt) =
     "SELECT (SELECT count(*) FROM players), (SELECT count(*) FROM matches), (SELECT count(*) FROM match_timelines),
             (SELECT count(*) FROM jobs WHERE finished_at IS NULL)";

@@ -371,12 +371,14 @@ statement! { OpenJobs {} -> BigInt = "SELECT count(*) FROM jobs WHERE finished_a
 
 statement! {
     /// Ids of a JSON list that are in one of the tables of documents.
-    Stored<'a> { matches: &'a str => Text, timelines: &'a str => Text, missing: &'a str => Text } -> (SmallInt, Text, Text) =
+    Stored<'a> { matches: &'a str => Text, timelines: &'a str => Text, missing: &'a str => Text, cleaned: &'a str => Text } -> (SmallInt, Text, Text) =
     "SELECT 0, '', match_id FROM matches WHERE match_id IN (SELECT value FROM json_each(?))
      UNION ALL
      SELECT 1, '', match_id FROM match_timelines WHERE match_id IN (SELECT value FROM json_each(?))
      UNION ALL
-     SELECT 2, kind, id FROM missing_payloads WHERE id IN (SELECT value FROM json_each(?))";
+     SELECT 2, kind, id FROM missing_payloads WHERE id IN (SELECT value FROM json_each(?))
+     UNION ALL
+     SELECT 3, '', match_id FROM cleaned_matches WHERE match_id IN (SELECT value FROM json_each(?))";
 }
 
 statement! {

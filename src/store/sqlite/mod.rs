@@ -13,6 +13,8 @@ pub(in crate::store) mod open;
 mod reader;
 mod relations;
 mod transaction;
+mod upkeep;
+mod upkeep_statements;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -28,14 +30,19 @@ use self::reader::Readers;
 use self::transaction::Transaction;
 use self::writer::{Command, Counters};
 use super::rows::{
-    CensusTuple, CountTuple, EngineTuple, GameTuple, JobTuple, PlayerTuple, TallyTuple,
-    census_from, counts_from, engine_from, job_from, lease_from, payload_from, player_from,
-    recompute, recomputed_from, stored_from, tallies_from, to_json,
+    CensusTuple, CountTuple, EngineTuple, JobTuple, PlayerTuple, TallyTuple, census_from,
+    counts_from, engine_from, job_from, lease_from, payload_from, player_from, recomputed_from,
+    stored_from, tallies_from, to_json,
+};
+use super::upkeep::{
+    DocumentTuple, LeftoversTuple, PlayersGame, StatsTuple, Tallies, YearTuple, add_up, differing,
+    documents_from, ids_from, job_keys, leftovers_from,
 };
 use super::{
-    Batch, Beat, BudgetSeat, Cancelled, Census, Completion, EngineInfo, EngineRow, Enqueued,
-    Fenced, Hints, JobFilter, Migrations, OpenCount, Rescued, Retried, Staged, Store, StoreError,
-    StoreResult, StoredMatches, StoredPlayer, Wanted, WriterStats, YearlyStats,
+    Batch, Beat, BudgetSeat, Cancelled, Census, Cleanup, Completion, EngineInfo, EngineRow,
+    Enqueued, Fenced, Hints, JobFilter, Leftovers, Migrations, OpenCount, Repair, Rescued, Retried,
+    Staged, Store, StoreError, StoreResult, StoredDocuments, StoredMatches, StoredPlayer, Wanted,
+    WriterStats, YearlyStats,
 };
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
@@ -122,6 +129,19 @@ impl SqliteStore {
         let (command, answered) = writer::command(work);
         commands.send(command).await.map_err(|_| writer_gone())?;
         answered.await.map_err(|_| writer_gone())?
+    }
+
+    /// What players' games add up to.
+    async fn tallies(&self, players: &[i64]) -> StoreResult<Tallies> {
+        let players = &to_json(&players)?;
+        let mut reader = self.readers.borrow().await?;
+        let games: Vec<PlayersGame> = upkeep_statements::GamesOfPlayers { players }
+            .load(reader.conn())
+            .await?;
+        let cleaned: Vec<YearTuple> = upkeep_statements::CleanedOfPlayers { players }
+            .load(reader.conn())
+            .await?;
+        add_up(games, cleaned)
     }
 
     /// Makes the writer's thread panic in the middle of a group.
@@ -358,6 +378,7 @@ impl Store for SqliteStore {
             matches: &list,
             timelines: &list,
             missing: &list,
+            cleaned: &list,
         }
         .load(reader.conn())
         .await?;
@@ -391,11 +412,7 @@ impl Store for SqliteStore {
     }
 
     async fn recomputed_stats(&self, player_id: i64) -> StoreResult<Vec<YearlyStats>> {
-        let mut reader = self.readers.borrow().await?;
-        let games: Vec<GameTuple> = data_statements::GamesOfPlayer { player: player_id }
-            .load(reader.conn())
-            .await?;
-        Ok(recomputed_from(recompute(games), player_id))
+        Ok(recomputed_from(self.tallies(&[player_id]).await?))
     }
 
     async fn payload(&self, kind: PayloadKind, id: MatchId) -> StoreResult<Option<Payload>> {
@@ -409,6 +426,112 @@ impl Store for SqliteStore {
         .await
         .optional()?;
         row.map(|row| payload_from(row, &id)).transpose()
+    }
+
+    async fn documents(&self, ids: &[MatchId]) -> StoreResult<Vec<StoredDocuments>> {
+        let list = &to_json(&ids)?;
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<DocumentTuple> = upkeep_statements::Documents {
+            matches: list,
+            seats: list,
+            timelines: list,
+            payloads: list,
+        }
+        .load(reader.conn())
+        .await?;
+        documents_from(rows)
+    }
+
+    async fn matches_of(&self, player: i64, year: i16) -> StoreResult<Vec<MatchId>> {
+        let mut reader = self.readers.borrow().await?;
+        let year = i32::from(year);
+        let rows: Vec<String> = upkeep_statements::MatchesOf { player, year }
+            .load(reader.conn())
+            .await?;
+        Ok(ids_from(&rows))
+    }
+
+    async fn matches_after(&self, id: &str, limit: usize) -> StoreResult<Vec<MatchId>> {
+        let mut reader = self.readers.borrow().await?;
+        let max = i64::try_from(limit).unwrap_or(i64::MAX);
+        let after = upkeep_statements::MatchesAfter {
+            stored_after: id,
+            stored_max: max,
+            packed_after: id,
+            packed_max: max,
+            max,
+        };
+        let rows: Vec<String> = after.load(reader.conn()).await?;
+        Ok(ids_from(&rows))
+    }
+
+    async fn false_statistics(&self, players: &[i64]) -> StoreResult<Vec<i64>> {
+        let list = to_json(&players)?;
+        let rows: Vec<StatsTuple> = {
+            let mut reader = self.readers.borrow().await?;
+            upkeep_statements::StatsOfPlayers { players: &list }
+                .load(reader.conn())
+                .await?
+        };
+        Ok(differing(rows, &self.tallies(players).await?))
+    }
+
+    async fn known_puuids(&self, puuids: &[&str]) -> StoreResult<Vec<String>> {
+        let puuids = &to_json(&puuids)?;
+        let mut reader = self.readers.borrow().await?;
+        let known = upkeep_statements::KnownPuuids { puuids };
+        Ok(known.load(reader.conn()).await?)
+    }
+
+    async fn tracked_players(&self) -> StoreResult<Vec<StoredPlayer>> {
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<PlayerTuple> = upkeep_statements::TrackedPlayers {}
+            .load(reader.conn())
+            .await?;
+        rows.into_iter().map(player_from).collect()
+    }
+
+    async fn discarded_jobs(&self, ids: &[MatchId]) -> StoreResult<u64> {
+        let ids = &to_json(&job_keys(ids))?;
+        let mut reader = self.readers.borrow().await?;
+        let count: i64 = upkeep_statements::DiscardedJobs { ids }
+            .get_result(reader.conn())
+            .await?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    async fn repair(&self, repairs: Vec<Repair>, now: Timestamp) -> StoreResult<()> {
+        self.write(move |tx| repairs.iter().try_for_each(|repair| tx.repair(repair, now)))
+            .await
+    }
+
+    async fn leftovers(&self, before: Timestamp) -> StoreResult<Leftovers> {
+        let at = before.as_millis();
+        let mut reader = self.readers.borrow().await?;
+        let row: LeftoversTuple = upkeep_statements::Leftovers {
+            matches: at,
+            seats: at,
+            timelines: at,
+            payloads: at,
+            bytes: at,
+            jobs: at,
+            engines: at,
+        }
+        .get_result(reader.conn())
+        .await?;
+        Ok(leftovers_from(row))
+    }
+
+    async fn clean(&self, cleanup: Cleanup, now: Timestamp) -> StoreResult<u64> {
+        self.write(move |tx| tx.clean(cleanup, now)).await
+    }
+
+    async fn clean_orphans(&self, before: Timestamp, limit: usize) -> StoreResult<u64> {
+        self.write(move |tx| tx.clean_orphans(before, limit)).await
+    }
+
+    async fn give_back(&self, pages: u32) -> StoreResult<u64> {
+        self.write(move |tx| tx.give_back(pages)).await
     }
 
     async fn census(&self) -> StoreResult<Census> {

@@ -1,69 +1,31 @@
 //! A running engine and those who talk to it: the verbs, `nc`, and programs.
 
 mod protocol;
+mod top;
 mod verbs;
+mod watched;
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
 
-use riftsync::model::Timestamp;
-use riftsync::simulator::{SIMULATED_KEY, Simulator, SimulatorConfig, World, WorldConfig};
+use riftsync::simulator::SIMULATED_KEY;
 use serde_json::Value;
-use tempfile::TempDir;
 
-const PLAYER: &str = "Quiet Otter#SIM";
-
-/// A folder, a simulated API, and `riftsync` with nothing of the caller's environment but these.
-struct Setup {
-    folder: TempDir,
-    simulator: Simulator,
-}
-
-async fn setup(matches_per_year: u32) -> Setup {
-    let world = World::new(WorldConfig {
-        players: vec![(PLAYER.parse().unwrap(), "euw1".parse().unwrap())],
-        matches_per_year,
-        first_year: 2024,
-        last_year: 2025,
-        now: Timestamp::from_millis(1_780_000_000_000),
-        ..WorldConfig::default()
-    });
-    Setup {
-        folder: TempDir::new().unwrap(),
-        simulator: Simulator::start(Arc::new(world), SimulatorConfig::default())
-            .await
-            .unwrap(),
-    }
-}
+use crate::setup::{PLAYER, Setup, run, setup, signal, text};
 
 impl Setup {
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_riftsync"));
-        command
-            .env_clear()
-            .env("RIOT_API_KEY", SIMULATED_KEY)
-            .env("RIFTSYNC_PROFILE", "production")
-            .env("RIFTSYNC_RIOT__BASE_URL", self.simulator.base_url())
-            .args(args)
-            .arg("--database")
-            .arg(format!("sqlite://{}", self.path("t.db").display()))
-            .stdin(Stdio::null());
-        command
-    }
-
     /// Starts `serve` and waits for its ready line.
-    async fn serve(&self) -> Served {
-        self.serve_with(|command| command).await
+    async fn served(&self) -> Served {
+        self.served_with(|command| command).await
     }
 
-    async fn serve_with(&self, change: impl FnOnce(&mut Command) -> &mut Command) -> Served {
+    async fn served_with(&self, change: impl FnOnce(&mut Command) -> &mut Command) -> Served {
         let mut command = self.command(&["serve", "--json"]);
         let log = std::fs::File::create(self.path("serve.log")).unwrap();
         change(&mut command);
@@ -77,19 +39,12 @@ impl Setup {
         let ready: Value = serde_json::from_str(&ready.await.unwrap()).unwrap_or_default();
         assert_eq!(ready["ready"], true, "{}", self.log());
         assert_eq!(ready["pid"], child.id());
-        Served { child }
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.path("serve.log")).unwrap()
+        Served { child, ready }
     }
 
     /// Runs a verb to its end, off the test's thread, which the simulator needs.
     async fn run(&self, args: &[&str]) -> Output {
-        let mut command = self.command(args);
-        tokio::task::spawn_blocking(move || command.output().unwrap())
-            .await
-            .unwrap()
+        run(self.command(args)).await
     }
 
     /// The same, and reads its answer.
@@ -118,13 +73,11 @@ impl Setup {
     }
 }
 
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 /// A running `serve`; killed when dropped.
 struct Served {
     child: Child,
+    /// What it said when it was ready.
+    ready: Value,
 }
 
 impl Served {
@@ -133,9 +86,7 @@ impl Served {
     }
 
     fn signal(&self, name: &str) {
-        let pid = self.pid().to_string();
-        let status = Command::new("kill").args([name, &pid]).status();
-        assert!(status.unwrap().success());
+        signal(&self.child, name);
     }
 
     /// Its exit code, when it has ended.

@@ -14,6 +14,7 @@ const VOLATILE: &[&str] = &[
     "run_at",
     "uptime_s",
     "at",
+    "since",
     "database",
     "socket",
     "calls",
@@ -61,7 +62,7 @@ fn check(promised: &Value, got: &Value, path: &str) {
 async fn the_examples_of_the_readme_are_answered_as_it_says() {
     let readme = include_str!("../../../README.md");
     let setup = setup(12).await;
-    let _served = setup.serve().await;
+    let _served = setup.served().await;
     let examples: Vec<(char, Value)> = readme
         .split("```jsonrpc\n")
         .skip(1)

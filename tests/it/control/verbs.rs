@@ -2,14 +2,16 @@
 
 use serde_json::json;
 
+use super::watched::scrape;
 use super::*;
+use crate::setup::exited;
 
-const SYNC: &[&str] = &["sync", PLAYER, "--platform", "euw1", "--year", "2025"];
+pub(super) const SYNC: &[&str] = &["sync", PLAYER, "--platform", "euw1", "--year", "2025"];
 
 #[tokio::test]
 async fn a_sync_goes_through_the_engine_that_listens_and_ends_as_one_of_its_own() {
     let setup = setup(60).await;
-    let served = setup.serve().await;
+    let served = setup.served().await;
     let document = setup.json(SYNC).await;
     assert_eq!(document["state"], "completed");
     assert!(document["result"]["processed_matches"].as_u64().unwrap() > 50);
@@ -34,7 +36,7 @@ async fn a_sync_goes_through_the_engine_that_listens_and_ends_as_one_of_its_own(
 #[tokio::test]
 async fn a_detached_sync_is_waited_for_by_whoever_likes() {
     let setup = setup(30).await;
-    let _served = setup.serve().await;
+    let _served = setup.served().await;
     let submitted = setup.json(&[SYNC, &["--detach"]].concat()).await;
     let id = submitted["job_id"].to_string();
     let waited = setup.run(&["job", "wait", &id, &id]).await;
@@ -57,9 +59,27 @@ async fn a_detached_sync_is_waited_for_by_whoever_likes() {
 }
 
 #[tokio::test]
+async fn a_dry_run_through_the_engine_tells_how_long_the_sync_will_take() {
+    let setup = setup(60).await;
+    let limits = vec![(20, 1), (100, 120)];
+    setup.simulator.control().set_app_limits(limits);
+    let _served = setup.served().await;
+    let plan = setup.json(&[SYNC, &["--dry-run"]].concat()).await;
+    let report = &plan["result"];
+    let calls =
+        report["match_calls"].as_u64().unwrap() + report["timeline_calls"].as_u64().unwrap();
+    assert!(calls > 110, "{plan}");
+    let eta = plan["eta_s"].as_u64().unwrap();
+    assert!((60..400).contains(&eta), "{plan}");
+    let said = setup.run(&[SYNC, &["--dry-run"]].concat()).await;
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.contains("min at the present limits"), "{said}");
+}
+
+#[tokio::test]
 async fn an_interrupted_sync_leaves_its_job_to_the_engine() {
     let setup = setup(60).await;
-    let served = setup.serve().await;
+    let served = setup.served().await;
     setup.json(&["queue", "pause", "match_processing"]).await;
     let sync = setup
         .command(SYNC)
@@ -72,9 +92,8 @@ async fn an_interrupted_sync_leaves_its_job_to_the_engine() {
         .unwrap()
         .is_empty()
     {}
-    let sync = Served { child: sync };
-    sync.signal("-INT");
-    assert_eq!(sync.exited().await, Some(130));
+    signal(&sync, "-INT");
+    assert_eq!(exited(sync).await.status.code(), Some(130));
     setup.json(&["queue", "resume", "match_processing"]).await;
     let waited = setup.json(&["job", "wait", "1"]).await;
     assert_eq!(waited["state"], "completed");
@@ -84,7 +103,7 @@ async fn an_interrupted_sync_leaves_its_job_to_the_engine() {
 #[tokio::test]
 async fn an_engine_is_drained_resumed_and_stopped_from_outside() {
     let setup = setup(30).await;
-    let served = setup.serve().await;
+    let served = setup.served().await;
     let queue = setup
         .json(&["queue", "set", "all", "--slots", "5", "--rate", "none"])
         .await;
@@ -144,7 +163,7 @@ async fn without_an_engine_what_needs_one_says_so_with_exit_code_3() {
 #[tokio::test]
 async fn a_second_engine_on_the_socket_or_the_database_is_refused_with_the_holders_pid() {
     let setup = setup(1).await;
-    let served = setup.serve().await;
+    let served = setup.served().await;
     let pid = format!("pid {}", served.pid());
     let other_socket = setup.path("other.sock");
     let elsewhere = ["serve", "--socket", other_socket.to_str().unwrap()];
@@ -164,14 +183,14 @@ async fn a_second_engine_on_the_socket_or_the_database_is_refused_with_the_holde
     );
     let gone = setup.run(&["status"]).await;
     assert_eq!(gone.status.code(), Some(3), "{}", text(&gone));
-    let next = setup.serve().await;
+    let next = setup.served().await;
     assert_eq!(setup.json(&["status"]).await["pid"], next.pid());
 }
 
 #[tokio::test]
 async fn an_engine_on_another_database_is_not_the_one_that_is_meant() {
     let setup = setup(3).await;
-    let _served = setup.serve().await;
+    let _served = setup.served().await;
     let other = format!("sqlite://{}", setup.path("other.db").display());
     let socket = setup.path("riftsync.sock");
     let socket = socket.to_str().unwrap().to_owned();
@@ -220,7 +239,7 @@ async fn a_key_that_is_rejected_is_told_to_who_waits_and_a_new_one_goes_on() {
     let accepted = Some(vec![SIMULATED_KEY.to_owned()]);
     setup.simulator.control().set_keys(accepted);
     let _served = setup
-        .serve_with(|command| command.env("RIOT_API_KEY", "RGAPI-of-yesterday"))
+        .served_with(|command| command.env("RIOT_API_KEY", "RGAPI-of-yesterday"))
         .await;
     let output = setup.run(SYNC).await;
     assert_eq!(output.status.code(), Some(4), "{}", text(&output));
@@ -240,7 +259,7 @@ async fn a_key_that_is_rejected_is_told_to_who_waits_and_a_new_one_goes_on() {
         .unwrap()
         .write_all(SIMULATED_KEY.as_bytes())
         .unwrap();
-    assert_eq!(Served { child: set }.exited().await, Some(0));
+    assert_eq!(exited(set).await.status.code(), Some(0));
     assert_eq!(
         setup.json(&["job", "wait", "1"]).await["state"],
         "completed"
@@ -255,41 +274,58 @@ async fn a_key_that_is_rejected_is_told_to_who_waits_and_a_new_one_goes_on() {
 
 #[tokio::test]
 async fn the_key_is_in_no_output_at_any_level_of_the_log() {
-    let setup = setup(20).await;
-    let served = setup
-        .serve_with(|command| command.env("RUST_LOG", "trace"))
-        .await;
-    let mut seen = String::new();
-    for args in [
-        SYNC,
-        &["job", "list"],
-        &["job", "show", "1"],
-        &["status", "--json"],
-        &["queue", "list", "--json"],
-        &["stats", PLAYER, "--json"],
-        &["engine", "stop"],
-    ] {
-        let mut command = setup.command(args);
-        command.env("RUST_LOG", "trace");
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap());
-        let output = output.await.unwrap();
-        assert!(output.status.success(), "{args:?}: {}", text(&output));
-        seen += &text(&output);
-        seen += &String::from_utf8_lossy(&output.stdout);
-    }
-    assert_eq!(served.exited().await, Some(0));
-    let log = setup.log();
-    assert!(log.contains("TRACE"), "the log was asked for everything");
-    seen += &log;
-    let secret = SIMULATED_KEY.trim_start_matches("RGAPI-");
-    assert!(!seen.contains(secret));
-    for file in std::fs::read_dir(setup.folder.path()).unwrap() {
-        // The database, its log, the metrics log.
-        let bytes = std::fs::read(file.unwrap().path()).unwrap_or_default();
-        let found = bytes
-            .windows(secret.len())
-            .any(|part| part == secret.as_bytes());
-        assert!(!found);
+    for level in ["trace", "debug", "info", "warn", "error", "off"] {
+        let setup = setup(20).await;
+        let served = setup
+            .served_with(|command| {
+                command
+                    .env("RUST_LOG", level)
+                    .env("RIFTSYNC_METRICS__LISTEN", "127.0.0.1:0")
+            })
+            .await;
+        let mut seen = served.ready.to_string();
+        for args in [
+            SYNC,
+            &[SYNC, &["--dry-run"]].concat(),
+            &["job", "list"],
+            &["job", "show", "1"],
+            &["status", "--json"],
+            &["queue", "list", "--json"],
+            &["stats", PLAYER, "--json"],
+        ] {
+            let mut command = setup.command(args);
+            command.env("RUST_LOG", level);
+            let output = run(command).await;
+            assert!(output.status.success(), "{args:?}: {}", text(&output));
+            seen += &text(&output);
+            seen += &String::from_utf8_lossy(&output.stdout);
+        }
+        seen += &setup.json_rpc("engine.metrics").to_string();
+        let url = served.ready["metrics"].as_str().unwrap();
+        seen += &scrape(
+            url.trim_start_matches("http://")
+                .trim_end_matches("/metrics"),
+        );
+        setup.json(&["engine", "stop"]).await;
+        assert_eq!(served.exited().await, Some(0));
+        let log = setup.log();
+        assert_eq!(log.contains("TRACE"), level == "trace", "{level}");
+        assert_eq!(
+            log.is_empty(),
+            ["off", "error", "warn"].contains(&level),
+            "{log}"
+        );
+        seen += &log;
+        let secret = SIMULATED_KEY.trim_start_matches("RGAPI-");
+        assert!(!seen.contains(secret), "{level}");
+        for file in std::fs::read_dir(setup.folder.path()).unwrap() {
+            // The database, its log, the metrics log.
+            let bytes = std::fs::read(file.unwrap().path()).unwrap_or_default();
+            let found = bytes
+                .windows(secret.len())
+                .any(|part| part == secret.as_bytes());
+            assert!(!found, "{level}");
+        }
     }
 }
 
@@ -298,7 +334,7 @@ async fn the_metrics_log_of_a_stopped_engine_counts_every_job_and_call() {
     let setup = setup(40).await;
     setup.simulator.control().set_app_limits(vec![(10_000, 10)]);
     let served = setup
-        .serve_with(|command| command.env("RIFTSYNC_METRICS__INTERVAL_S", "1"))
+        .served_with(|command| command.env("RIFTSYNC_METRICS__INTERVAL_S", "1"))
         .await;
     setup.json(SYNC).await;
     let metrics = setup.json_rpc("engine.metrics");
@@ -346,7 +382,7 @@ async fn the_metrics_log_of_a_stopped_engine_counts_every_job_and_call() {
 #[tokio::test]
 async fn a_person_with_nc_submits_a_sync_and_watches_it() {
     let setup = setup(20).await;
-    let _served = setup.serve().await;
+    let _served = setup.served().await;
     let mut nc = setup.connect();
     let states = tokio::task::spawn_blocking(move || {
         nc.send(r#"{"jsonrpc":"2.0","id":1,"method":"job.submit","params":{"kind":"sync_player_data","args":{"game_name":"Quiet Otter","tag_line":"SIM","platform":"euw1","year":2025}}}"#);

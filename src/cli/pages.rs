@@ -1,0 +1,72 @@
+//! What is made of the words themselves: completions for shells, and manual pages.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use clap::{Command, CommandFactory};
+use clap_complete::Shell;
+
+use super::{Cli, CliError};
+
+/// The words of riftsync.
+fn words() -> Command {
+    Cli::command()
+}
+
+/// Prints a shell's completions.
+pub fn completions(shell: Shell) {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut words(), "riftsync", &mut script);
+    crate::outln!("{}", String::from_utf8_lossy(&script).trim_end());
+}
+
+/// Prints the manual page, or writes one for each verb into a folder.
+pub fn man(folder: Option<&Path>) -> Result<(), CliError> {
+    let Some(folder) = folder else {
+        let mut page = Vec::new();
+        let rendered = clap_mangen::Man::new(words()).render(&mut page);
+        return rendered
+            .and_then(|()| io::stdout().write_all(&page))
+            .or_else(|error| match error.kind() {
+                // Whoever reads has had enough.
+                io::ErrorKind::BrokenPipe => Ok(()),
+                _ => Err(CliError::Usage(format!(
+                    "the page cannot be printed: {error}"
+                ))),
+            });
+    };
+    let written =
+        std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(words(), folder));
+    written.map_err(|error| {
+        let folder = folder.display();
+        CliError::Usage(format!("the pages cannot be written to {folder}: {error}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_verb_has_a_page_and_every_shell_its_completions() {
+        let folder = tempfile::TempDir::new().unwrap();
+        man(Some(folder.path())).unwrap();
+        for page in ["riftsync.1", "riftsync-sync.1", "riftsync-queue-set.1"] {
+            let page = std::fs::read_to_string(folder.path().join(page)).unwrap();
+            assert!(page.contains(".SH SYNOPSIS"), "{page}");
+        }
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Elvish] {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut words(), "riftsync", &mut script);
+            let script = String::from_utf8(script).unwrap();
+            for word in ["queue", "top", "dry-run"] {
+                assert!(script.contains(word), "{shell}: {word}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_words_are_without_contradiction() {
+        words().debug_assert();
+    }
+}

@@ -1,0 +1,84 @@
+//! What recoveries and cleanups tell a person.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use crate::store::Leftovers;
+
+/// Differences that are shown; `--json` lists more.
+const SHOWN: usize = 20;
+
+/// What a recovery found beside the numbers that a sync has too.
+pub fn findings(result: &Value) -> String {
+    let number = |name: &str| result[name].as_u64().unwrap_or(0);
+    let mut text = String::new();
+    if number("cleaned_matches") > 0 {
+        let _ = write!(text, "\n{} matches cleaned away", number("cleaned_matches"));
+    }
+    if number("discarded_jobs") > 0 {
+        let _ = write!(text, "\n{} failed jobs of before", number("discarded_jobs"));
+    }
+    for call in result["calls"].as_array().into_iter().flatten() {
+        let [route, method] = ["route", "method"].map(|name| call[name].as_str().unwrap_or("-"));
+        let _ = write!(text, "\n  {} calls of {method} to {route}", call["calls"]);
+    }
+    if result["verified_matches"].is_u64() {
+        let _ = write!(
+            text,
+            "\nverified {} matches and the statistics of {} players: {} differences",
+            number("verified_matches"),
+            number("verified_players"),
+            number("differences_found"),
+        );
+        let differences = result["differences"].as_array();
+        for one in differences.into_iter().flatten().take(SHOWN) {
+            let [id, what, from] =
+                ["id", "what", "from"].map(|name| one[name].as_str().unwrap_or("-"));
+            let _ = write!(text, "\n  {id}: {what}; mended from: {from}");
+        }
+        let more = number("differences_found").saturating_sub(SHOWN as u64);
+        if more > 0 {
+            let _ = write!(text, "\n  ... and {more} more; --json lists up to 1000");
+        }
+    }
+    text
+}
+
+/// What a cleanup would delete.
+pub fn leftovers(days: u32, found: &Leftovers) -> String {
+    let mb = |bytes: u64| bytes as f64 / 1e6;
+    format!(
+        "stored more than {days} days ago: {} matches, {} participants, {} timelines, {} documents of {:.1} MB\n\
+         documents of no match: {} of {:.1} MB\n\
+         finished jobs: {}, engines that ended: {}",
+        found.matches,
+        found.participants,
+        found.timelines,
+        found.payloads,
+        mb(found.payload_bytes),
+        found.orphaned_payloads,
+        mb(found.orphaned_bytes),
+        found.finished_jobs,
+        found.engines,
+    )
+}
+
+/// What a maintenance job did.
+pub fn done(result: &Value) -> String {
+    let number = |name: &str| result[name].as_u64().unwrap_or(0);
+    if result["cleaned_matches"].is_u64() {
+        format!(
+            "{} matches cleaned away; documents of {:.1} MB",
+            number("cleaned_matches"),
+            number("payload_bytes") as f64 / 1e6
+        )
+    } else {
+        format!(
+            "{} matches replayed: {} changes, {} documents cannot be read",
+            number("matches"),
+            number("changed"),
+            number("unreadable")
+        )
+    }
+}

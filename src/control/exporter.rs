@@ -1,0 +1,254 @@
+//! The metrics as a page for Prometheus: `GET /metrics` on a TCP address that somebody has asked for.
+//!
+//! Whoever reaches the address reads it: it tells numbers, names of queues, actors and routes, and
+//! nothing else. One answer a connection, so that nobody holds a place for longer than an answer takes.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context as Waker, Poll};
+use std::time::Duration;
+
+use actix::prelude::*;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::desk::KeyDesk;
+use super::server::Thread;
+use crate::engine::EngineHandle;
+use crate::metrics::prometheus;
+use crate::supervision::{ChildGuard, ChildHandle, ChildSpec, EndReason};
+
+/// Readers at once; others wait at the door.
+const READERS_MAX: usize = 8;
+/// How long one may take from its first byte to our last.
+const VISIT: Duration = Duration::from_secs(10);
+/// Pause after a connection that could not be taken, which means that files have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The address, held for as long as the process lives: an exporter that is started anew finds it free.
+#[derive(Debug)]
+pub struct ScrapePlace {
+    listener: TcpListener,
+    addr: SocketAddr,
+}
+
+impl ScrapePlace {
+    pub fn open(addr: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(addr)?;
+        listener.set_nonblocking(true)?;
+        let addr = listener.local_addr()?;
+        Ok(Self { listener, addr })
+    }
+
+    /// With the port that the system chose, if it was asked to.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    fn listener(&self) -> io::Result<tokio::net::TcpListener> {
+        tokio::net::TcpListener::from_std(self.listener.try_clone()?)
+    }
+}
+
+/// What is read at the place.
+#[derive(Debug)]
+struct Page {
+    engine: EngineHandle,
+    key: Arc<dyn KeyDesk>,
+}
+
+/// See the module.
+#[derive(Debug)]
+struct Exporter {
+    place: Arc<ScrapePlace>,
+    page: Arc<Page>,
+    guard: ChildGuard,
+}
+
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct StopExporter;
+
+/// The exporter as a child of the engine's supervisor, on a thread of its own.
+pub fn exporter_spec(
+    place: Arc<ScrapePlace>,
+    engine: EngineHandle,
+    key: Arc<dyn KeyDesk>,
+) -> ChildSpec {
+    let thread = Rc::new(Thread::new());
+    let page = Arc::new(Page { engine, key });
+    ChildSpec::permanent("metrics_exporter", move |guard| {
+        let (place, page, thread) = (place.clone(), page.clone(), thread.clone());
+        let exporter = move |_: &mut Context<Exporter>| Exporter { place, page, guard };
+        let addr = Exporter::start_in_arbiter(&thread.handle(), exporter);
+        ChildHandle {
+            stop: Box::new(move || {
+                Box::pin(async move {
+                    let _ = addr.send(StopExporter).await;
+                    drop(thread);
+                })
+            }),
+        }
+    })
+}
+
+impl Actor for Exporter {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let listener = match self.place.listener() {
+            Ok(listener) => listener,
+            Err(cause) => {
+                let why = format!("{} cannot be served: {cause}", self.place.addr);
+                self.guard.ends(EndReason::Died(why));
+                ctx.stop();
+                return;
+            }
+        };
+        let doors = Doors {
+            listener,
+            places: Arc::new(Semaphore::new(READERS_MAX)),
+        };
+        let router = axum::Router::new()
+            .route("/metrics", get(metrics))
+            .fallback(elsewhere)
+            .with_state(self.page.clone());
+        let serve = async move { axum::serve(doors, router).await };
+        ctx.spawn(serve.into_actor(self).map(|ended, this, ctx| {
+            let why = ended
+                .err()
+                .map_or_else(String::new, |error| error.to_string());
+            this.guard.ends(EndReason::Died(why));
+            ctx.stop();
+        }));
+    }
+}
+
+impl Handler<StopExporter> for Exporter {
+    type Result = ();
+    fn handle(&mut self, _: StopExporter, ctx: &mut Self::Context) {
+        self.guard.ends(EndReason::Shutdown);
+        ctx.stop();
+    }
+}
+
+async fn metrics(State(page): State<Arc<Page>>) -> impl IntoResponse {
+    let engine = &page.engine;
+    let samples = engine.telemetry.read().await;
+    let about = prometheus::About {
+        version: env!("CARGO_PKG_VERSION"),
+        started_at: engine.started_at,
+        calls: engine.metrics.calls.load(Ordering::Relaxed),
+        rate_limited: engine.metrics.rate_limited.load(Ordering::Relaxed),
+        key_valid: page.key.state() == "valid",
+    };
+    let text = prometheus::text(&about, &samples, &engine.metrics.actors.all());
+    let headers = [
+        (header::CONTENT_TYPE, prometheus::CONTENT_TYPE),
+        (header::CONNECTION, "close"),
+    ];
+    (headers, text)
+}
+
+async fn elsewhere() -> impl IntoResponse {
+    let close = [(header::CONNECTION, "close")];
+    (
+        StatusCode::NOT_FOUND,
+        close,
+        "the metrics are at /metrics\n",
+    )
+}
+
+/// Lets in as many as there are places.
+#[derive(Debug)]
+struct Doors {
+    listener: tokio::net::TcpListener,
+    places: Arc<Semaphore>,
+}
+
+impl axum::serve::Listener for Doors {
+    type Io = Visit;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        // It is never closed.
+        let place = self.places.clone().acquire_owned().await.ok();
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, addr)) => {
+                    let over = Box::pin(tokio::time::sleep(VISIT));
+                    let visit = Visit {
+                        stream,
+                        over,
+                        _place: place,
+                    };
+                    return (visit, addr);
+                }
+                Err(error) => {
+                    tracing::warn!("the metrics are told to nobody just now: {error}");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
+}
+
+/// One reader's connection; it ends when its time is over.
+#[derive(Debug)]
+struct Visit {
+    stream: TcpStream,
+    over: Pin<Box<tokio::time::Sleep>>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Visit {
+    fn check(&mut self, waker: &mut Waker<'_>) -> io::Result<()> {
+        match self.over.as_mut().poll(waker) {
+            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
+            Poll::Pending => Ok(()),
+        }
+    }
+}
+
+impl AsyncRead for Visit {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        waker: &mut Waker<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.check(waker)?;
+        Pin::new(&mut self.stream).poll_read(waker, buffer)
+    }
+}
+
+impl AsyncWrite for Visit {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        waker: &mut Waker<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.check(waker)?;
+        Pin::new(&mut self.stream).poll_write(waker, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, waker: &mut Waker<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(waker)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, waker: &mut Waker<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(waker)
+    }
+}

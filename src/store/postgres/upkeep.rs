@@ -1,0 +1,281 @@
+//! Upkeep: rows put right, and old matches cleaned away.
+//!
+//! Each piece is a transaction on a connection of its own: it locks no job, waits behind no group, and comes to
+//! its end also when nobody waits for it any more. While it runs, no match is stored.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::result::OptionalExtension;
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+
+use super::PostgresStore;
+use super::connect::{Link, Purpose};
+use super::data_statements;
+use super::fault::Fault;
+use super::transaction::Transaction;
+use super::upkeep_statements as sql;
+use super::writer::Shared;
+use crate::model::Timestamp;
+use crate::model::records::{MatchRecord, Payload};
+use crate::model::statistics::YearlyTally;
+use crate::store::rows::{tally_from, to_json};
+use crate::store::upkeep::{PlayersGame, Tallies, YearTuple, add_up};
+use crate::store::{Cleanup, Repair, StoreError, StoreResult};
+
+/// How often a piece is tried that others were in the way of, or whose connection was lost.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// A piece of upkeep. Doing it twice is as good as doing it once.
+#[derive(Debug, Clone)]
+pub(super) enum Upkeep {
+    Repair(Arc<Vec<Repair>>, Timestamp),
+    Clean(Cleanup, Timestamp),
+    Orphans(Timestamp, usize),
+}
+
+impl PostgresStore {
+    pub(super) async fn upkeep(&self, upkeep: Upkeep) -> StoreResult<u64> {
+        let shared = self.shared.clone();
+        let work = self.handle()?.spawn(async move {
+            let mut tries = 0;
+            loop {
+                tries += 1;
+                match once(&shared, &upkeep).await {
+                    Ok(done) => return Ok(done),
+                    Err(Fault::Command(error)) => return Err(error),
+                    Err(fault) if tries == TRIES => return Err(fault.into_error()),
+                    Err(_) => tokio::time::sleep(PAUSE).await,
+                }
+            }
+        });
+        work.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+async fn once(shared: &Shared, upkeep: &Upkeep) -> Result<u64, Fault> {
+    let link = Link::connect(&shared.settings, Purpose::Read)
+        .await
+        .map_err(|error| Fault::Lost(error.cause))?;
+    let mut conn: &AsyncPgConnection = &link.conn;
+    conn.batch_execute("BEGIN").await?;
+    let mut tx = Transaction::new(conn, &shared.positions);
+    let _locked: i32 = data_statements::UnitePlayers {}
+        .get_result(&mut tx.conn)
+        .await?;
+    let done = match upkeep {
+        Upkeep::Repair(repairs, now) => {
+            for repair in repairs.iter() {
+                tx.repair(repair, *now).await?;
+            }
+            repairs.len() as u64
+        }
+        Upkeep::Clean(cleanup, now) => tx.clean(*cleanup, *now).await?,
+        Upkeep::Orphans(before, limit) => tx.clean_orphans(*before, *limit).await?,
+    };
+    // Without this the connection is dropped, and the transaction with it.
+    conn.batch_execute("COMMIT").await?;
+    Ok(done)
+}
+
+impl Transaction<'_> {
+    async fn is_cleaned(&mut self, id: &str) -> Result<bool, Fault> {
+        let cleaned = sql::IsCleaned { id }.get_result(&mut self.conn).await;
+        let found: Option<String> = cleaned.optional()?;
+        Ok(found.is_some())
+    }
+
+    /// To be called while nobody else stores matches.
+    pub(super) async fn repair(&mut self, repair: &Repair, now: Timestamp) -> Result<(), Fault> {
+        match repair {
+            Repair::Match {
+                record,
+                payload,
+                key_fingerprint,
+            } => {
+                self.repair_match(record, payload.as_ref(), key_fingerprint, now)
+                    .await
+            }
+            Repair::Timeline { record, payload } => {
+                let id = record.id.to_string();
+                if self.is_cleaned(&id).await? {
+                    return Ok(());
+                }
+                let known = sql::TimelineStoredAt { id: &id }
+                    .get_result(&mut self.conn)
+                    .await;
+                let stored_at: Option<i64> = known.optional()?;
+                sql::DropTimelines { ids: vec![id] }
+                    .execute(&mut self.conn)
+                    .await?;
+                let stored_at = stored_at.map_or(now, Timestamp::from_millis);
+                self.put_timeline(record, payload.as_ref(), stored_at).await
+            }
+            Repair::Statistics { players } => self.recompute_players(players.clone()).await,
+        }
+    }
+
+    async fn repair_match(
+        &mut self,
+        record: &MatchRecord,
+        payload: Option<&Payload>,
+        fingerprint: &str,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let id = record.id.to_string();
+        if self.is_cleaned(&id).await? {
+            return Ok(());
+        }
+        let before: Vec<(i32, i64, Option<i64>)> =
+            sql::SeatsOf { id: &id }.load(&mut self.conn).await?;
+        let stored = sql::StoredAt { id: &id }.get_result(&mut self.conn).await;
+        let stored_at: Option<i64> = stored.optional()?;
+        let ids = vec![id];
+        let seats = sql::DropSeats { ids: ids.clone() };
+        seats.execute(&mut self.conn).await?;
+        sql::DropMatches { ids }.execute(&mut self.conn).await?;
+        let puuids = record.participants.iter().filter_map(|seat| {
+            let seen = seat.player.as_ref()?;
+            Some((seat.participant_id, seen.puuid.as_str()))
+        });
+        let puuids: Vec<(i32, &str)> = puuids.collect();
+        let known: Vec<(String, i64, i64)> = data_statements::KnownPlayers {
+            puuids: puuids.iter().map(|(_, puuid)| *puuid).collect(),
+        }
+        .load(&mut self.conn)
+        .await?;
+        // A puuid of another key may be gone since its player became one row with others.
+        let mut sat = BTreeMap::new();
+        for (seat, puuid) in puuids {
+            let player = before
+                .iter()
+                .find(|row| row.0 == seat)
+                .and_then(|row| row.2);
+            if let Some(player) = player
+                && !known.iter().any(|(known, ..)| known == puuid)
+            {
+                sat.insert(puuid.to_owned(), player);
+            }
+        }
+        let times = (stored_at.map_or(now, Timestamp::from_millis), now);
+        let players = self
+            .put_match(record, payload, fingerprint, times, sat)
+            .await?;
+        let concerned: BTreeSet<i64> = before
+            .iter()
+            .map(|row| row.1)
+            .chain(players.into_values())
+            .collect();
+        self.recompute_players(concerned.into_iter().collect())
+            .await
+    }
+
+    async fn cleaned_of(&mut self, players: Vec<i64>) -> Result<Vec<YearTuple>, Fault> {
+        let cleaned = sql::CleanedOfPlayers { players };
+        Ok(cleaned.load(&mut self.conn).await?)
+    }
+
+    /// The statistics of these players become what they add up to.
+    pub(super) async fn recompute_players(&mut self, players: Vec<i64>) -> Result<(), Fault> {
+        let games = sql::GamesOfPlayers {
+            players: players.clone(),
+        };
+        let games: Vec<PlayersGame> = games.load(&mut self.conn).await?;
+        let tallies = add_up(games, self.cleaned_of(players.clone()).await?)?;
+        data_statements::DropStats { players }
+            .execute(&mut self.conn)
+            .await?;
+        self.insert_tallies(&tallies).await
+    }
+
+    /// What cleaned matches count for goes with the player.
+    pub(super) async fn unite_cleaned(&mut self, to: i64, from: &[i64]) -> Result<(), Fault> {
+        let mut more = Tallies::new();
+        for (_, year, platform, tally) in self.cleaned_of(from.to_vec()).await? {
+            let sum: &mut YearlyTally = more.entry((to, year, platform)).or_default();
+            sum.merge(&tally_from(tally)?);
+        }
+        for &player in from {
+            sql::DropCleaned { player }.execute(&mut self.conn).await?;
+        }
+        self.add_cleaned(more).await
+    }
+
+    async fn add_cleaned(&mut self, mut more: Tallies) -> Result<(), Fault> {
+        let players: BTreeSet<i64> = more.keys().map(|place| place.0).collect();
+        for (player, year, platform, tally) in
+            self.cleaned_of(players.into_iter().collect()).await?
+        {
+            if let Some(sum) = more.get_mut(&(player, year, platform)) {
+                sum.merge(&tally_from(tally)?);
+            }
+        }
+        for ((player, year, platform), tally) in &more {
+            sql::PutCleaned {
+                player: *player,
+                year: *year,
+                platform,
+                wins: tally.wins,
+                losses: tally.losses,
+                remakes: tally.remakes,
+                kills: tally.kills,
+                deaths: tally.deaths,
+                assists: tally.assists,
+                gold: tally.gold_earned,
+                minions: tally.total_minions_killed,
+                neutral: tally.neutral_minions_killed,
+                damage: tally.damage_to_champions,
+                counts: &to_json(&tally.counts)?,
+            }
+            .execute(&mut self.conn)
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn clean(&mut self, cleanup: Cleanup, now: Timestamp) -> Result<u64, Fault> {
+        let old = sql::OldMatches {
+            before: cleanup.before.as_millis(),
+            limit: i64::try_from(cleanup.limit).unwrap_or(i64::MAX),
+        };
+        let ids: Vec<String> = old.load(&mut self.conn).await?;
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let gone = ids.len() as u64;
+        let games = sql::GamesOfMatches { ids: ids.clone() };
+        let games: Vec<PlayersGame> = games.load(&mut self.conn).await?;
+        let players: BTreeSet<i64> = games.iter().map(|game| game.0).collect();
+        let mark = sql::MarkCleaned {
+            at: now.as_millis(),
+            ids: ids.clone(),
+        };
+        mark.execute(&mut self.conn).await?;
+        let matches = sql::DropMatches { ids: ids.clone() };
+        matches.execute(&mut self.conn).await?;
+        let timelines = sql::DropTimelines { ids: ids.clone() };
+        timelines.execute(&mut self.conn).await?;
+        let payloads = sql::DropPayloads { ids: ids.clone() };
+        payloads.execute(&mut self.conn).await?;
+        sql::DropSeats { ids }.execute(&mut self.conn).await?;
+        if cleanup.adjust_stats {
+            self.recompute_players(players.into_iter().collect())
+                .await?;
+        } else {
+            self.add_cleaned(add_up(games, Vec::new())?).await?;
+        }
+        Ok(gone)
+    }
+
+    async fn clean_orphans(&mut self, before: Timestamp, limit: usize) -> Result<u64, Fault> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let orphans = sql::DropOrphans { limit };
+        let payloads = orphans.execute(&mut self.conn).await?;
+        let before = before.as_millis();
+        let engines = sql::DropEngines { before };
+        let engines = engines.execute(&mut self.conn).await?;
+        Ok((payloads + engines) as u64)
+    }
+}

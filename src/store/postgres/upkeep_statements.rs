@@ -1,0 +1,193 @@
+//! The SQL of upkeep.
+
+use diesel::sql_types::{Array, BigInt, Integer, Text};
+
+use crate::store::statement::statement;
+use crate::store::upkeep::{DocumentRow, PlayersGameRow, StatsRow, YearRow};
+
+statement! {
+    /// All of some matches in one statement: at one moment.
+    Documents { matches: Vec<String> => Array<Text>, seats: Vec<String> => Array<Text>, timelines: Vec<String> => Array<Text>, payloads: Vec<String> => Array<Text> } -> DocumentRow =
+    "SELECT 0::smallint, m.match_id, json_build_array(m.platform, data_version, game_creation, game_start, game_end, game_duration_s, queue_id, map_id,
+        game_mode, game_type, game_version, end_of_game_result, year, is_remake::int)::text, 0, NULL::int, NULL::bytea
+     FROM matches m WHERE m.match_id = ANY(?)
+     UNION ALL
+     SELECT 1::smallint, p.match_id, json_build_array(json_build_array(participant_id, player_id, puuid, team_id, champion_id, champion_name, team_position, role, lane),
+        json_build_array(kills, deaths, assists, win::int, gold_earned, total_minions_killed, neutral_minions_killed,
+            damage_to_champions, vision_score, champ_level, placement, subteam_id),
+        json_build_array(json_build_array(item0, item1, item2, item3, item4, item5, item6), json_build_array(spell1, spell2), perk_primary_style, perk_sub_style))::text, 0, NULL::int, NULL::bytea
+     FROM match_participants p LEFT JOIN players ON players.id = p.player_id WHERE p.match_id = ANY(?)
+     UNION ALL
+     SELECT 2::smallint, t.match_id, json_build_array(data_version, frame_interval_ms, frame_count, event_count)::text, 0, NULL::int, NULL::bytea
+     FROM match_timelines t WHERE t.match_id = ANY(?)
+     UNION ALL
+     SELECT 3::smallint, match_id, kind, codec, dictionary, body FROM payloads WHERE match_id = ANY(?)";
+}
+
+statement! {
+    MatchesOf { player: i64 => BigInt, year: i32 => Integer } -> Text =
+    "SELECT m.match_id FROM match_participants p JOIN matches m ON m.match_id = p.match_id WHERE p.player_id = ? AND m.year = ?";
+}
+
+statement! {
+    MatchesAfter<'a> {
+        stored_after: &'a str => Text, stored_max: i64 => BigInt, packed_after: &'a str => Text, packed_max: i64 => BigInt,
+        max: i64 => BigInt,
+    } -> Text =
+    "SELECT match_id FROM (SELECT match_id FROM (SELECT match_id FROM matches WHERE match_id > ? ORDER BY match_id LIMIT ?) AS stored
+     UNION SELECT match_id FROM (SELECT match_id FROM payloads WHERE match_id > ? ORDER BY match_id LIMIT ?) AS packed) AS ids
+     ORDER BY match_id LIMIT ?";
+}
+
+statement! {
+    GamesOfPlayers { players: Vec<i64> => Array<BigInt> } -> PlayersGameRow =
+    "SELECT p.player_id, m.year, m.platform, m.is_remake, m.game_duration_s, p.win, p.kills, p.deaths, p.assists,
+            p.gold_earned, p.total_minions_killed, p.neutral_minions_killed, p.damage_to_champions, p.champion_id,
+            p.champion_name, p.role, p.lane
+     FROM match_participants p JOIN matches m ON m.match_id = p.match_id WHERE p.player_id = ANY(?)";
+}
+
+statement! {
+    CleanedOfPlayers { players: Vec<i64> => Array<BigInt> } -> YearRow =
+    "SELECT player_id, year, platform, wins, losses, remakes, total_kills, total_deaths, total_assists, total_gold_earned, total_minions_killed,
+            total_neutral_minions_killed, total_damage_to_champions, counts
+     FROM cleaned_stats WHERE player_id = ANY(?) ORDER BY player_id, year, platform";
+}
+
+statement! {
+    StatsOfPlayers { players: Vec<i64> => Array<BigInt> } -> StatsRow =
+    "SELECT player_id, year, platform, wins, losses, remakes, total_kills, total_deaths, total_assists, total_gold_earned, total_minions_killed,
+            total_neutral_minions_killed, total_damage_to_champions, counts,
+            total_matches, unique_champions_played, most_played_champion, most_played_champion_count, unique_roles_played,
+            unique_lanes_played, win_rate, kda_ratio, average_kills, average_deaths, average_assists, average_gold_per_match,
+            average_cs_per_match
+     FROM player_yearly_stats WHERE player_id = ANY(?)";
+}
+
+statement! {
+    KnownPuuids { puuids: Vec<String> => Array<Text> } -> Text = "SELECT puuid FROM players WHERE puuid = ANY(?)";
+}
+
+statement! {
+    TrackedPlayers {} -> (BigInt, Text, Text, diesel::sql_types::Nullable<Text>, diesel::sql_types::Nullable<Text>, Text,
+        diesel::sql_types::Nullable<Integer>, diesel::sql_types::Nullable<BigInt>) =
+    "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level
+     FROM players WHERE tracked ORDER BY updated_at, id";
+}
+
+statement! {
+    /// The keys of jobs are ids, with or without what follows a slash.
+    DiscardedJobs { ids: Vec<String> => Array<Text> } -> BigInt =
+    "SELECT count(*) FROM jobs WHERE state = 'discarded' AND kind IN ('sync_match_data', 'sync_match_timeline') AND key = ANY(?)";
+}
+
+statement! {
+    IsCleaned<'a> { id: &'a str => Text } -> Text = "SELECT match_id FROM cleaned_matches WHERE match_id = ?";
+}
+
+statement! {
+    /// Who has the seats of a match; a player who is not there is nobody.
+    SeatsOf<'a> { id: &'a str => Text } -> (Integer, BigInt, diesel::sql_types::Nullable<BigInt>) =
+    "SELECT p.participant_id, p.player_id, players.id FROM match_participants p LEFT JOIN players ON players.id = p.player_id
+     WHERE p.match_id = ? AND p.player_id IS NOT NULL";
+}
+
+statement! {
+    StoredAt<'a> { id: &'a str => Text } -> BigInt = "SELECT stored_at FROM matches WHERE match_id = ?";
+}
+
+statement! {
+    TimelineStoredAt<'a> { id: &'a str => Text } -> BigInt = "SELECT stored_at FROM match_timelines WHERE match_id = ?";
+}
+
+statement! {
+    DropMatches { ids: Vec<String> => Array<Text> } -> () = "DELETE FROM matches WHERE match_id = ANY(?)";
+}
+
+statement! {
+    DropSeats { ids: Vec<String> => Array<Text> } -> () = "DELETE FROM match_participants WHERE match_id = ANY(?)";
+}
+
+statement! {
+    DropTimelines { ids: Vec<String> => Array<Text> } -> () = "DELETE FROM match_timelines WHERE match_id = ANY(?)";
+}
+
+statement! {
+    DropPayloads { ids: Vec<String> => Array<Text> } -> () = "DELETE FROM payloads WHERE match_id = ANY(?)";
+}
+
+statement! {
+    OldMatches { before: i64 => BigInt, limit: i64 => BigInt } -> Text =
+    "SELECT match_id FROM matches WHERE stored_at < ? ORDER BY stored_at, match_id LIMIT ?";
+}
+
+statement! {
+    /// What the seats of some matches count for.
+    GamesOfMatches { ids: Vec<String> => Array<Text> } -> PlayersGameRow =
+    "SELECT p.player_id, m.year, m.platform, m.is_remake, m.game_duration_s, p.win, p.kills, p.deaths, p.assists,
+            p.gold_earned, p.total_minions_killed, p.neutral_minions_killed, p.damage_to_champions, p.champion_id,
+            p.champion_name, p.role, p.lane
+     FROM match_participants p JOIN matches m ON m.match_id = p.match_id WHERE p.player_id IS NOT NULL AND p.match_id = ANY(?)";
+}
+
+statement! {
+    MarkCleaned { at: i64 => BigInt, ids: Vec<String> => Array<Text> } -> () =
+    "INSERT INTO cleaned_matches (match_id, cleaned_at) SELECT id, ?::bigint FROM unnest(?) AS gone (id) ON CONFLICT DO NOTHING";
+}
+
+statement! {
+    PutCleaned<'a> {
+        player: i64 => BigInt, year: i32 => Integer, platform: &'a str => Text, wins: i64 => BigInt, losses: i64 => BigInt,
+        remakes: i64 => BigInt, kills: i64 => BigInt, deaths: i64 => BigInt, assists: i64 => BigInt, gold: i64 => BigInt,
+        minions: i64 => BigInt, neutral: i64 => BigInt, damage: i64 => BigInt, counts: &'a str => Text,
+    } -> () =
+    "INSERT INTO cleaned_stats (player_id, year, platform, wins, losses, remakes, total_kills, total_deaths, total_assists, total_gold_earned, total_minions_killed,
+            total_neutral_minions_killed, total_damage_to_champions, counts)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (player_id, year, platform) DO UPDATE SET wins = excluded.wins, losses = excluded.losses,
+        remakes = excluded.remakes, total_kills = excluded.total_kills, total_deaths = excluded.total_deaths,
+        total_assists = excluded.total_assists, total_gold_earned = excluded.total_gold_earned,
+        total_minions_killed = excluded.total_minions_killed,
+        total_neutral_minions_killed = excluded.total_neutral_minions_killed,
+        total_damage_to_champions = excluded.total_damage_to_champions, counts = excluded.counts";
+}
+
+statement! {
+    DropCleaned { player: i64 => BigInt } -> () = "DELETE FROM cleaned_stats WHERE player_id = ?";
+}
+
+statement! {
+    DropOrphans { limit: i64 => BigInt } -> () =
+    "DELETE FROM payloads WHERE ctid = ANY(ARRAY(SELECT ctid FROM payloads p
+        WHERE NOT EXISTS (SELECT 1 FROM matches m WHERE m.match_id = p.match_id)
+          AND NOT EXISTS (SELECT 1 FROM match_timelines t WHERE t.match_id = p.match_id) LIMIT ?))";
+}
+
+statement! {
+    DropEngines { before: i64 => BigInt } -> () =
+    "DELETE FROM engines WHERE coalesce(stopped_at, heartbeat_at) < ?
+        AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.engine_id = engines.id AND jobs.state = 'running')";
+}
+
+statement! {
+    Leftovers {
+        matches: i64 => BigInt, seats: i64 => BigInt, timelines: i64 => BigInt, payloads: i64 => BigInt, bytes: i64 => BigInt,
+        jobs: i64 => BigInt, engines: i64 => BigInt,
+    } -> (BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt) =
+    "SELECT (SELECT count(*) FROM matches WHERE stored_at < ?),
+        (SELECT count(*) FROM matches m JOIN match_participants p ON p.match_id = m.match_id WHERE m.stored_at < ?),
+        (SELECT count(*) FROM matches m JOIN match_timelines t ON t.match_id = m.match_id WHERE m.stored_at < ?),
+        (SELECT count(*) FROM matches m JOIN payloads p ON p.match_id = m.match_id WHERE m.stored_at < ?),
+        (SELECT coalesce(sum(length(p.body)), 0)::bigint FROM matches m JOIN payloads p ON p.match_id = m.match_id WHERE m.stored_at < ?),
+        o.n, o.bytes,
+        (SELECT count(*) FROM jobs WHERE finished_at < ?),
+        (SELECT count(*) FROM engines WHERE coalesce(stopped_at, heartbeat_at) < ?
+            AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.engine_id = engines.id AND jobs.state = 'running'))
+     FROM (SELECT count(*) AS n, coalesce(sum(length(body)), 0)::bigint AS bytes FROM payloads p
+        WHERE NOT EXISTS (SELECT 1 FROM matches m WHERE m.match_id = p.match_id)
+          AND NOT EXISTS (SELECT 1 FROM match_timelines t WHERE t.match_id = p.match_id)) AS o";
+}
+
+statement! {
+    CleanedOf { ids: Vec<String> => Array<Text> } -> Text = "SELECT match_id FROM cleaned_matches WHERE match_id = ANY(?)";
+}

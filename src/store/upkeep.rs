@@ -1,0 +1,436 @@
+//! What upkeep sees of a database, and what it asks of it: the same on both.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use diesel::sql_types::{BigInt, Binary, Double, Integer, Nullable, SmallInt, Text};
+use serde::Deserialize;
+
+use super::rows::{TallyRow, TallyTuple, from_json, game_of, payload_from, tally_from};
+use super::{StoreError, StoreResult};
+use crate::model::records::{
+    MatchClass, MatchRecord, ParticipantRecord, Payload, PayloadKind, SeenPlayer, TimelineRecord,
+};
+use crate::model::statistics::YearlyTally;
+use crate::model::{MatchId, Timestamp};
+
+/// Puts the rows of one thing right. Of a match that was cleaned away it changes nothing.
+#[derive(Debug, Clone)]
+pub enum Repair {
+    /// Its rows become what the document says, and the statistics of all who sat there, before or after,
+    /// what they add up to.
+    Match {
+        record: Arc<MatchRecord>,
+        /// None: the stored one is good.
+        payload: Option<Payload>,
+        /// Of the key that the puuids belong to; empty: not known.
+        key_fingerprint: Arc<str>,
+    },
+    Timeline {
+        record: TimelineRecord,
+        payload: Option<Payload>,
+    },
+    /// The statistics of these players become what they add up to.
+    Statistics { players: Vec<i64> },
+}
+
+/// All that is stored of one match.
+#[derive(Debug, Clone)]
+pub struct StoredDocuments {
+    pub id: MatchId,
+    /// As the rows tell, without the names of players. None: no row of `matches`.
+    pub record: Option<MatchRecord>,
+    pub platform: Option<String>,
+    pub seats: Vec<SeatRow>,
+    pub timeline: Option<TimelineRecord>,
+    /// What cannot be read has a reason.
+    pub payloads: HashMap<PayloadKind, Result<Payload, String>>,
+}
+
+/// A row of `match_participants`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeatRow {
+    pub seat: ParticipantRecord,
+    /// May name a player who is not there: then the seat has nobody.
+    pub player_id: Option<i64>,
+}
+
+/// One step of a cleanup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cleanup {
+    /// Matches that were stored before.
+    pub before: Timestamp,
+    /// Matches of this step at most.
+    pub limit: usize,
+    /// Statistics lose what the matches count for; else they keep it.
+    pub adjust_stats: bool,
+}
+
+/// What a cleanup would delete: rows, and bytes of documents.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Leftovers {
+    pub matches: u64,
+    pub participants: u64,
+    pub timelines: u64,
+    pub payloads: u64,
+    pub payload_bytes: u64,
+    pub orphaned_payloads: u64,
+    pub orphaned_bytes: u64,
+    pub finished_jobs: u64,
+    pub engines: u64,
+}
+
+pub(super) type LeftoversTuple = (i64, i64, i64, i64, i64, i64, i64, i64, i64);
+
+pub(super) fn leftovers_from(row: LeftoversTuple) -> Leftovers {
+    let n = |number| u64::try_from(number).unwrap_or(0);
+    Leftovers {
+        matches: n(row.0),
+        participants: n(row.1),
+        timelines: n(row.2),
+        payloads: n(row.3),
+        payload_bytes: n(row.4),
+        orphaned_payloads: n(row.5),
+        orphaned_bytes: n(row.6),
+        finished_jobs: n(row.7),
+        engines: n(row.8),
+    }
+}
+
+/// A line of `Documents`: table, match, its columns as a JSON array (of a payload: its kind), codec,
+/// dictionary, body.
+pub(super) type DocumentRow = (
+    SmallInt,
+    Text,
+    Text,
+    Integer,
+    Nullable<Integer>,
+    Nullable<Binary>,
+);
+pub(super) type DocumentTuple = (i16, String, String, i32, Option<i32>, Option<Vec<u8>>);
+
+#[derive(Deserialize)]
+struct MatchColumns(
+    String,
+    String,
+    i64,
+    i64,
+    i64,
+    i64,
+    i32,
+    i32,
+    String,
+    String,
+    String,
+    Option<String>,
+    i16,
+    i64,
+);
+
+#[derive(Deserialize)]
+struct SeatColumns(SeatWho, SeatScore, SeatThings);
+
+#[derive(Deserialize)]
+struct SeatWho(
+    i32,
+    Option<i64>,
+    Option<String>,
+    i32,
+    i32,
+    String,
+    String,
+    String,
+    String,
+);
+
+#[derive(Deserialize)]
+struct SeatScore(
+    i32,
+    i32,
+    i32,
+    i64,
+    i32,
+    i32,
+    i32,
+    i32,
+    i32,
+    i32,
+    Option<i32>,
+    Option<i32>,
+);
+
+#[derive(Deserialize)]
+struct SeatThings([i32; 7], [i32; 2], i32, i32);
+
+#[derive(Deserialize)]
+struct TimelineColumns(String, i64, i32, i32);
+
+pub(super) fn documents_from(rows: Vec<DocumentTuple>) -> StoreResult<Vec<StoredDocuments>> {
+    let mut all: BTreeMap<String, StoredDocuments> = BTreeMap::new();
+    for (table, id, columns, codec, _dictionary, body) in rows {
+        let match_id = parse_id(&id)?;
+        let one = all.entry(id.clone()).or_insert_with(|| StoredDocuments {
+            id: match_id,
+            record: None,
+            platform: None,
+            seats: Vec::new(),
+            timeline: None,
+            payloads: HashMap::new(),
+        });
+        match table {
+            0 => {
+                let (record, platform) = match_of(match_id, &columns)?;
+                one.record = Some(record);
+                one.platform = Some(platform);
+            }
+            1 => one.seats.push(seat_of(&columns)?),
+            2 => {
+                let TimelineColumns(data_version, frame_interval_ms, frame_count, event_count) =
+                    from_json(&columns)?;
+                one.timeline = Some(TimelineRecord {
+                    id: match_id,
+                    data_version,
+                    frame_interval_ms,
+                    frame_count,
+                    event_count,
+                });
+            }
+            _ => {
+                let kind = match columns.as_str() {
+                    "timeline" => PayloadKind::Timeline,
+                    _ => PayloadKind::Match,
+                };
+                let payload = payload_from((codec, body.unwrap_or_default()), &id);
+                one.payloads
+                    .insert(kind, payload.map_err(|error| error.to_string()));
+            }
+        }
+    }
+    let mut all: Vec<StoredDocuments> = all.into_values().collect();
+    for one in &mut all {
+        one.seats.sort_by_key(|row| row.seat.participant_id);
+    }
+    Ok(all)
+}
+
+pub(super) fn parse_id(id: &str) -> StoreResult<MatchId> {
+    id.parse()
+        .map_err(|error: crate::model::IdError| StoreError::Unexpected(error.to_string()))
+}
+
+/// The keys that jobs for the documents of these matches may have.
+pub(super) fn job_keys(ids: &[MatchId]) -> Vec<String> {
+    ids.iter()
+        .flat_map(|id| ["", "/no-timeline", "/mend"].map(|what| format!("{id}{what}")))
+        .collect()
+}
+
+/// Ids that are none, which somebody wrote by hand, are passed over.
+pub(super) fn ids_from(rows: &[String]) -> Vec<MatchId> {
+    rows.iter().filter_map(|id| id.parse().ok()).collect()
+}
+
+fn match_of(id: MatchId, columns: &str) -> StoreResult<(MatchRecord, String)> {
+    let MatchColumns(
+        platform,
+        data_version,
+        creation,
+        start,
+        end,
+        duration,
+        queue_id,
+        map_id,
+        game_mode,
+        game_type,
+        game_version,
+        end_of_game_result,
+        year,
+        is_remake,
+    ) = from_json(columns)?;
+    let class = match (duration, is_remake) {
+        (0, _) => MatchClass::Void,
+        (_, 0) => MatchClass::Played,
+        _ => MatchClass::Remake,
+    };
+    let record = MatchRecord {
+        id,
+        data_version,
+        game_creation: Timestamp::from_millis(creation),
+        game_start: Timestamp::from_millis(start),
+        game_end: Timestamp::from_millis(end),
+        game_duration_s: duration,
+        queue_id,
+        map_id,
+        game_mode,
+        game_type,
+        game_version,
+        end_of_game_result,
+        year,
+        class,
+        participants: Vec::new(),
+    };
+    Ok((record, platform))
+}
+
+fn seat_of(columns: &str) -> StoreResult<SeatRow> {
+    let SeatColumns(who, score, things) = from_json(columns)?;
+    let player = who.2.and_then(|puuid| puuid.parse().ok());
+    let seat = ParticipantRecord {
+        participant_id: who.0,
+        player: player.map(|puuid| SeenPlayer {
+            puuid,
+            riot_id: None,
+        }),
+        team_id: who.3,
+        champion_id: who.4,
+        champion_name: who.5.into(),
+        team_position: who.6,
+        role: who.7,
+        lane: who.8,
+        kills: score.0,
+        deaths: score.1,
+        assists: score.2,
+        win: score.3 != 0,
+        gold_earned: score.4,
+        total_minions_killed: score.5,
+        neutral_minions_killed: score.6,
+        damage_to_champions: score.7,
+        vision_score: score.8,
+        champ_level: score.9,
+        placement: score.10,
+        subteam_id: score.11,
+        items: things.0,
+        spells: things.1,
+        perk_primary_style: things.2,
+        perk_sub_style: things.3,
+    };
+    Ok(SeatRow {
+        seat,
+        player_id: who.1,
+    })
+}
+
+/// A game of a player, with the player.
+pub(super) type PlayersGameRow = (
+    BigInt,
+    (
+        Integer,
+        Text,
+        diesel::sql_types::Bool,
+        BigInt,
+        diesel::sql_types::Bool,
+        Integer,
+        Integer,
+        Integer,
+    ),
+    (
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+        Text,
+        Text,
+        Text,
+    ),
+);
+pub(super) type PlayersGame = (
+    i64,
+    (i32, String, bool, i64, bool, i32, i32, i32),
+    (i32, i32, i32, i32, i32, String, String, String),
+);
+
+/// A year of a player: (player, year, platform, sums).
+pub(super) type YearRow = (BigInt, Integer, Text, TallyRow);
+pub(super) type YearTuple = (i64, i32, String, TallyTuple);
+
+/// Tallies by player, year and platform.
+pub(super) type Tallies = BTreeMap<(i64, i32, String), YearlyTally>;
+
+/// What players' games add up to, with what cleaned matches count for.
+pub(super) fn add_up(games: Vec<PlayersGame>, cleaned: Vec<YearTuple>) -> StoreResult<Tallies> {
+    let mut tallies = Tallies::new();
+    for (player, year, platform, tally) in cleaned {
+        tallies.insert((player, year, platform), tally_from(tally)?);
+    }
+    for (player, one, other) in games {
+        let Some((year, platform, facts)) = game_of((one, other)) else {
+            continue;
+        };
+        tallies
+            .entry((player, year, platform))
+            .or_default()
+            .add(&facts);
+    }
+    Ok(tallies)
+}
+
+/// A whole row of `player_yearly_stats`.
+pub(super) type StatsRow = (
+    BigInt,
+    Integer,
+    Text,
+    TallyRow,
+    (BigInt, BigInt, Nullable<Text>, BigInt, BigInt, BigInt),
+    (Double, Double, Double, Double, Double, Double, Double),
+);
+pub(super) type StatsTuple = (
+    i64,
+    i32,
+    String,
+    TallyTuple,
+    (i64, i64, Option<String>, i64, i64, i64),
+    (f64, f64, f64, f64, f64, f64, f64),
+);
+
+/// Players whose rows are not those that follow from their tallies, in any column.
+pub(super) fn differing(stored: Vec<StatsTuple>, tallies: &Tallies) -> Vec<i64> {
+    let mut differ = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    for (player, year, platform, sums, numbers, shares) in stored {
+        let place = (player, year, platform);
+        let matches = tallies.get(&place).is_some_and(|tally| {
+            let (name, games) = tally
+                .most_played_champion()
+                .map_or((None, 0), |(name, games)| {
+                    (Some(name.to_owned()), i64::from(games))
+                });
+            let counts = &tally.counts;
+            let exact = (
+                tally.total_matches(),
+                counts.champions.len() as i64,
+                name,
+                games,
+                counts.roles.len() as i64,
+                counts.lanes.len() as i64,
+            );
+            let ratios = [
+                tally.win_rate(),
+                tally.kda_ratio(),
+                tally.per_match(tally.kills),
+                tally.per_match(tally.deaths),
+                tally.per_match(tally.assists),
+                tally.per_match(tally.gold_earned),
+                tally.average_cs(),
+            ];
+            let shares = [
+                shares.0, shares.1, shares.2, shares.3, shares.4, shares.5, shares.6,
+            ];
+            // The same sums give the same ratios, to the bit.
+            tally_from(sums).is_ok_and(|sums| sums == *tally)
+                && numbers == exact
+                && shares.map(f64::to_bits) == ratios.map(f64::to_bits)
+        });
+        if !matches {
+            differ.insert(player);
+        }
+        seen.insert(place);
+    }
+    differ.extend(
+        tallies
+            .keys()
+            .filter(|place| !seen.contains(*place))
+            .map(|place| place.0),
+    );
+    differ.into_iter().collect()
+}

@@ -1,0 +1,269 @@
+//! `recover_player_data`: what of a player's year is missing, discarded or not as it should be, and only that.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::failed::bad_arguments;
+use super::plan::{Plan, plan};
+use super::player::{Order, Stop, other_selves, resolve_and_list};
+use super::verify::{Verified, verify_matches, verify_statistics};
+use super::{PlayerSyncArgs, Policies, RECOVERY, match_data, timeline};
+use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::gate::RiotApi;
+use crate::model::records::PayloadKind;
+use crate::model::{MatchId, NewJob, Priority, RetryPolicy, Route, Timestamp};
+use crate::riot::Method;
+use crate::store::{Effect, StoredMatches};
+
+const STEPS: [&str; 2] = ["checking_existing_data", "fetching_match_ids"];
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoverArgs {
+    #[serde(flatten)]
+    pub player: PlayerSyncArgs,
+    /// Also re-read what is stored, and mend it.
+    #[serde(default)]
+    pub verify: bool,
+}
+
+impl RecoverArgs {
+    /// The job that recovers this year.
+    pub fn job(&self, priority: Priority, policy: RetryPolicy) -> NewJob {
+        let sync = self.player.job(priority, policy);
+        let verify = if self.verify { "/verify" } else { "" };
+        NewJob {
+            kind: Recover::KIND,
+            queue: RECOVERY,
+            key: sync.key.map(|key| format!("{key}{verify}")),
+            args: serde_json::to_string(self).expect("names and numbers are JSON"),
+            ..sync
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Recover {
+    api: Arc<RiotApi>,
+    policies: Policies,
+}
+
+impl Recover {
+    pub const KIND: &str = "recover_player_data";
+
+    pub fn new(api: Arc<RiotApi>, policies: Policies) -> Self {
+        Self { api, policies }
+    }
+}
+
+impl Task for Recover {
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+
+    fn queue(&self) -> &'static str {
+        RECOVERY
+    }
+
+    fn retry_policy(&self) -> RetryPolicy {
+        self.policies.recovery
+    }
+
+    fn order(&self, args: &str) -> Result<NewJob, String> {
+        let order: Order = serde_json::from_str(args).map_err(|error| error.to_string())?;
+        let verify = order.verify;
+        let player = order.into_args(Timestamp::now())?;
+        let args = RecoverArgs { player, verify };
+        Ok(args.job(Priority::DEFAULT, self.policies.recovery))
+    }
+
+    fn run(&self, context: JobContext) -> TaskFuture {
+        let (api, policies) = (self.api.clone(), self.policies);
+        Box::pin(async move {
+            match serde_json::from_str(&context.job.args) {
+                Ok(args) => recover(&api, &context, args, policies)
+                    .await
+                    .unwrap_or_else(Into::into),
+                Err(error) => bad_arguments(&error),
+            }
+        })
+    }
+}
+
+/// Documents to fetch.
+#[derive(Debug, Default)]
+struct Gap {
+    matches: Vec<MatchId>,
+    /// Matches of these whose timeline comes with them.
+    with_timeline: HashSet<MatchId>,
+    timelines: Vec<MatchId>,
+}
+
+impl Gap {
+    fn timeline_calls(&self) -> impl Iterator<Item = MatchId> {
+        self.with_timeline.iter().chain(&self.timelines).copied()
+    }
+
+    /// Calls by route and method.
+    fn calls(&self) -> BTreeMap<(Route, Method), u32> {
+        let mut calls = BTreeMap::new();
+        for id in &self.matches {
+            *calls.entry((id.route(), Method::Match)).or_default() += 1;
+        }
+        for id in self.timeline_calls() {
+            *calls.entry((id.route(), Method::Timeline)).or_default() += 1;
+        }
+        calls
+    }
+}
+
+/// What is to be fetched: what is not there, and what the verification found broken. Pure.
+fn find_gap(plan: &Plan, stored: &StoredMatches, timelines: bool, verified: &Verified) -> Gap {
+    let has_timeline: HashSet<MatchId> = stored
+        .timelines
+        .iter()
+        .copied()
+        .chain(
+            stored
+                .missing
+                .iter()
+                .filter(|(kind, _)| *kind == PayloadKind::Timeline)
+                .map(|(_, id)| *id),
+        )
+        .collect();
+    let mut gap = Gap {
+        matches: plan.matches.clone(),
+        timelines: plan.timelines.clone(),
+        with_timeline: HashSet::new(),
+    };
+    if timelines {
+        let without = plan.matches.iter().filter(|id| !has_timeline.contains(*id));
+        gap.with_timeline.extend(without);
+    }
+    let absent: HashSet<MatchId> = gap.matches.iter().copied().collect();
+    let more = verified.refetches(PayloadKind::Match);
+    gap.matches.extend(more.filter(|id| !absent.contains(id)));
+    let coming: HashSet<MatchId> = gap.timeline_calls().collect();
+    let more = verified.refetches(PayloadKind::Timeline);
+    gap.timelines.extend(more.filter(|id| !coming.contains(id)));
+    gap
+}
+
+async fn recover(
+    api: &RiotApi,
+    context: &JobContext,
+    RecoverArgs {
+        player: args,
+        verify,
+    }: RecoverArgs,
+    policies: Policies,
+) -> Result<TaskResult, Stop> {
+    let store = context.store();
+    let (player, key_fingerprint, listed) = resolve_and_list(api, context, &args, STEPS).await?;
+    let mut ids: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
+    let mut verified = Verified::default();
+    let mend = !args.dry_run;
+    if verify {
+        let rows = store.namesakes(&player.riot_id).await?;
+        let own = rows.iter().find(|row| row.puuid == player.puuid);
+        let own = own.map(|row| row.id);
+        let mut all: HashSet<MatchId> = ids.iter().copied().collect();
+        if let Some(own) = own {
+            // What is stored of the year, whether the API still lists it or not.
+            let stored = store.matches_of(own, args.year.get()).await?;
+            ids.extend(stored.into_iter().filter(|id| all.insert(*id)));
+        }
+        verify_matches(store, &ids, mend, &mut verified).await?;
+        verify_statistics(store, own, mend, &mut verified).await?;
+    }
+    let total = json!({ "total_matches": ids.len() });
+    let _ = context.progress("analyzing_data_gaps", 15, total).await?;
+    let mut stored = store.stored_matches(&ids).await?;
+    for (kind, id) in &verified.rebuilt {
+        match kind {
+            PayloadKind::Match => stored.matches.push(*id),
+            PayloadKind::Timeline => stored.timelines.push(*id),
+        }
+    }
+    let plan = plan(&ids, &stored, args.timelines);
+    let discarded = store.discarded_jobs(&ids).await?;
+    let gap = find_gap(&plan, &stored, args.timelines, &verified);
+    let calls = gap.calls();
+    let mut own = json!({
+        "riot_id": player.riot_id, "puuid": player.puuid, "year": args.year, "platform": args.platform,
+        "total_matches": ids.len(),
+        "existing_matches": plan.existing_matches, "existing_timelines": plan.existing_timelines,
+        "missing_matches": plan.missing_matches, "missing_timelines": plan.missing_timelines,
+        "cleaned_matches": plan.cleaned_matches, "discarded_jobs": discarded,
+        "match_calls": gap.matches.len(), "timeline_calls": gap.timeline_calls().count(),
+        "calls": calls.iter().map(|((route, method), calls)| {
+            json!({ "route": route.as_str(), "method": Method::name(*method as u8), "calls": calls })
+        }).collect::<Vec<Value>>(),
+        "eta_s": eta(api, &calls).await.map(|eta| eta.as_secs()),
+    });
+    if verify {
+        own["verified_matches"] = verified.matches.into();
+        own["verified_players"] = verified.players.into();
+        own["differences_found"] = verified.found.into();
+        own["differences"] = json!(verified.differences);
+    }
+    if args.dry_run {
+        return Ok(TaskResult::complete(own));
+    }
+    let step = if gap.matches.is_empty() {
+        "processing_missing_timelines"
+    } else {
+        "processing_missing_matches"
+    };
+    let _ = context.progress(step, 20, own.clone()).await?;
+    let young: HashMap<MatchId, Timestamp> = listed
+        .iter()
+        .filter_map(|listed| Some((listed.id, listed.young_until?)))
+        .collect();
+    let priority = context.priority();
+    let mut children = Vec::with_capacity(gap.matches.len() + gap.timelines.len());
+    for id in &gap.matches {
+        // What was verified takes the place of remains, and its statistics are recomputed, not added to.
+        let job = if verify {
+            match_data::mending_job
+        } else {
+            match_data::job
+        };
+        let (timeline, young) = (gap.with_timeline.contains(id), young.get(id).copied());
+        children.push(job(*id, timeline, young, priority, policies.matches));
+    }
+    for id in &gap.timelines {
+        children.push(if verify {
+            timeline::mending_job(*id, priority, policies.timelines)
+        } else {
+            timeline::job(*id, young.get(id).copied(), priority, policies.timelines)
+        });
+    }
+    let effect = Effect::Player {
+        was: other_selves(api, context, &player, &key_fingerprint).await?,
+        record: player,
+        key_fingerprint,
+    };
+    Ok(TaskResult::complete(own)
+        .with_effects(vec![effect])
+        .with_children(children))
+}
+
+/// How long the calls take under the present limits; the routes are asked side by side. None: nothing is
+/// known of a route.
+async fn eta(api: &RiotApi, calls: &BTreeMap<(Route, Method), u32>) -> Option<Duration> {
+    let mut routes: BTreeMap<Route, Vec<(u8, u32)>> = BTreeMap::new();
+    for ((route, method), calls) in calls {
+        let of_route = routes.entry(*route).or_default();
+        of_route.push((*method as u8, *calls));
+    }
+    let mut longest = Duration::ZERO;
+    for (route, calls) in routes {
+        longest = longest.max(api.estimate(route, calls).await?);
+    }
+    Some(longest)
+}

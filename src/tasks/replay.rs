@@ -1,0 +1,118 @@
+//! `replay_payloads`: rows and statistics become what the stored documents say, without a call.
+//!
+//! For after an upgrade that reads more of a document, or reads it otherwise. It goes on where it stopped.
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::failed::bad_arguments;
+use super::upkeep::{job, percent, rest, store_failed};
+use super::verify::{Verified, verify_matches, verify_statistics};
+use super::{MAINTENANCE, Policies};
+use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::model::{NewJob, Outcome, Priority, RetryPolicy};
+use crate::store::StoreResult;
+
+/// Matches between two notes of how far it is.
+const MATCHES: usize = 50;
+/// Everything else is more urgent.
+const LAST: u8 = 9;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayArgs {
+    /// Only tell what would change.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    policies: Policies,
+}
+
+impl Replay {
+    pub const KIND: &str = "replay_payloads";
+
+    pub fn new(policies: Policies) -> Self {
+        Self { policies }
+    }
+}
+
+/// How far a replay is, as its job keeps it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Place {
+    /// The last match that is done.
+    after: String,
+    matches: u64,
+    changed: u64,
+    /// Documents that cannot be read; `recover --verify` fetches them again.
+    unreadable: u64,
+}
+
+impl Task for Replay {
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+
+    fn queue(&self) -> &'static str {
+        MAINTENANCE
+    }
+
+    fn retry_policy(&self) -> RetryPolicy {
+        self.policies.maintenance
+    }
+
+    fn order(&self, args: &str) -> Result<NewJob, String> {
+        let args: ReplayArgs = serde_json::from_str(args).map_err(|error| error.to_string())?;
+        let text = serde_json::to_string(&args).expect("a flag is JSON");
+        let key = if args.dry_run { "dry-run" } else { "all" };
+        let (priority, policy) = (Priority::new(LAST), self.policies.maintenance);
+        Ok(job(Self::KIND, key, text, priority, policy))
+    }
+
+    fn run(&self, context: JobContext) -> TaskFuture {
+        Box::pin(async move {
+            match serde_json::from_str(&context.job.args) {
+                Ok(args) => replay(&context, args)
+                    .await
+                    .unwrap_or_else(|error| store_failed(&error)),
+                Err(error) => bad_arguments(&error),
+            }
+        })
+    }
+}
+
+async fn replay(context: &JobContext, args: ReplayArgs) -> StoreResult<TaskResult> {
+    let store = context.store();
+    let known = store.job(context.lease().job).await?;
+    let known = known.and_then(|job| serde_json::from_value(job.progress).ok());
+    let mut place: Place = known.unwrap_or_default();
+    let total = store.census().await?.matches.max(1);
+    loop {
+        let begun = Instant::now();
+        let ids = store.matches_after(&place.after, MATCHES).await?;
+        let Some(last) = ids.last() else { break };
+        let mut verified = Verified::default();
+        verify_matches(store, &ids, !args.dry_run, &mut verified).await?;
+        verify_statistics(store, None, !args.dry_run, &mut verified).await?;
+        place.after = last.to_string();
+        place.matches += ids.len() as u64;
+        place.unreadable += verified.refetch.len() as u64;
+        place.changed += verified.found - verified.refetch.len() as u64;
+        let percent = percent(place.matches, total);
+        let _ = context.progress("replaying", percent, json!(place)).await?;
+        rest(begun).await;
+        if context.cancel().is_requested() {
+            let why = format!("cancelled after {} matches", place.matches);
+            return Ok(Outcome::Cancel(why).into());
+        }
+    }
+    Ok(TaskResult::complete(json!({
+        "matches": place.matches, "changed": place.changed, "unreadable": place.unreadable,
+    })))
+}

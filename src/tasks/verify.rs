@@ -1,0 +1,395 @@
+//! Is what is stored of a match what its documents say? The comparison is pure; [`verify`] reads and mends.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::model::records::{MatchRecord, ParticipantRecord, PayloadKind, TimelineRecord};
+use crate::model::{MatchId, Timestamp};
+use crate::riot::{RiotError, parse_match, parse_timeline, unpack};
+use crate::store::{Repair, SeatRow, Store, StoreError, StoreResult, StoredDocuments};
+
+/// Matches that are read at once: some MB of documents.
+const MATCHES: usize = 50;
+/// Players whose statistics are recomputed at once.
+const PLAYERS: usize = 200;
+/// Differences that are listed; beyond, they are counted only.
+const LISTED_MAX: usize = 1_000;
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Difference {
+    /// A match, or `player 7`.
+    pub id: String,
+    pub what: String,
+    /// Where it is mended from: `payload`, `api`, or `recomputation`.
+    pub from: &'static str,
+}
+
+/// What a verification found.
+#[derive(Debug, Default)]
+pub(super) struct Verified {
+    pub matches: u64,
+    pub players: u64,
+    pub found: u64,
+    pub differences: Vec<Difference>,
+    /// Documents that only the API can bring back.
+    pub refetch: BTreeSet<(MatchId, bool)>,
+    /// What is, or would be, put right from stored documents: it is there.
+    pub rebuilt: Vec<(PayloadKind, MatchId)>,
+    seated: BTreeSet<i64>,
+}
+
+impl Verified {
+    fn note(&mut self, id: String, what: &str, from: &'static str) {
+        self.found += 1;
+        if self.differences.len() < LISTED_MAX {
+            self.differences.push(Difference {
+                id,
+                what: what.to_owned(),
+                from,
+            });
+        }
+    }
+
+    pub(super) fn refetches(&self, kind: PayloadKind) -> impl Iterator<Item = MatchId> {
+        let timeline = kind == PayloadKind::Timeline;
+        let of_kind = self.refetch.iter().filter(move |(_, of)| *of == timeline);
+        of_kind.map(|(id, _)| *id)
+    }
+}
+
+/// What is wrong with one document of a match.
+#[derive(Debug)]
+pub(super) struct Finding {
+    what: String,
+    mend: Mend,
+    /// It is wrong only if a player with one of these puuids is known: puuids of another key may be gone.
+    if_known: Vec<String>,
+}
+
+#[derive(Debug)]
+enum Mend {
+    Rows(Box<Repair>),
+    Fetch(PayloadKind),
+}
+
+impl Finding {
+    fn rows(what: impl Into<String>, repair: Repair) -> Self {
+        Self {
+            what: what.into(),
+            mend: Mend::Rows(Box::new(repair)),
+            if_known: Vec::new(),
+        }
+    }
+
+    fn fetch(what: String, kind: PayloadKind) -> Self {
+        Self {
+            what,
+            mend: Mend::Fetch(kind),
+            if_known: Vec::new(),
+        }
+    }
+}
+
+/// Compares the rows of a match with its documents. What has neither is no finding: the gap analysis sees it.
+pub(super) fn examine(one: &StoredDocuments) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let has_rows = one.record.is_some() || !one.seats.is_empty();
+    match read(one, PayloadKind::Match, |text| parse_match(one.id, text)) {
+        None if has_rows => findings.push(Finding::fetch(
+            "the match document is gone".to_owned(),
+            PayloadKind::Match,
+        )),
+        None => {}
+        Some(Err(why)) => findings.push(Finding::fetch(
+            format!("the match document is broken: {why}"),
+            PayloadKind::Match,
+        )),
+        Some(Ok(record)) => findings.extend(examine_match(one, record)),
+    }
+    let timeline = read(one, PayloadKind::Timeline, |text| {
+        parse_timeline(one.id, text)
+    });
+    match timeline {
+        None if one.timeline.is_some() => findings.push(Finding::fetch(
+            "the timeline document is gone".to_owned(),
+            PayloadKind::Timeline,
+        )),
+        None => {}
+        Some(Err(why)) => findings.push(Finding::fetch(
+            format!("the timeline document is broken: {why}"),
+            PayloadKind::Timeline,
+        )),
+        Some(Ok(record)) => {
+            let told = TimelineRecord {
+                data_version: clean(&record.data_version),
+                ..record.clone()
+            };
+            if one.timeline.as_ref() != Some(&told) {
+                let what = match &one.timeline {
+                    None => "the timeline's row is gone",
+                    Some(_) => "the timeline's row differs from its document",
+                };
+                let payload = None;
+                findings.push(Finding::rows(what, Repair::Timeline { record, payload }));
+            }
+        }
+    }
+    findings
+}
+
+fn read<T>(
+    one: &StoredDocuments,
+    kind: PayloadKind,
+    parse: impl Fn(&[u8]) -> Result<T, RiotError>,
+) -> Option<Result<T, String>> {
+    let payload = one.payloads.get(&kind)?;
+    Some(payload.clone().and_then(|payload| {
+        let text = unpack(&payload.body).map_err(|error| error.to_string())?;
+        parse(&text).map_err(|error| error.to_string())
+    }))
+}
+
+fn examine_match(one: &StoredDocuments, record: MatchRecord) -> Option<Finding> {
+    let told = MatchRecord {
+        data_version: clean(&record.data_version),
+        game_mode: clean(&record.game_mode),
+        game_type: clean(&record.game_type),
+        game_version: clean(&record.game_version),
+        end_of_game_result: record.end_of_game_result.as_deref().map(clean),
+        participants: Vec::new(),
+        ..record.clone()
+    };
+    let mut if_known = Vec::new();
+    let what = match &one.record {
+        None => "the match's row is gone",
+        Some(_) if one.platform.as_deref() != Some(record.id.platform().as_str()) => {
+            "the match's row differs from its document"
+        }
+        Some(stored) if !same_match(stored, &told) => "the match's row differs from its document",
+        Some(_) if one.seats.len() != record.participants.len() => "seats are gone",
+        Some(_) => {
+            let mut seats: Vec<&ParticipantRecord> = record.participants.iter().collect();
+            seats.sort_by_key(|seat| seat.participant_id);
+            let mut alike = true;
+            for (row, seat) in one.seats.iter().zip(seats) {
+                alike &= same_seat(row, seat) && same_player(row, seat, &mut if_known);
+            }
+            match (alike, if_known.is_empty()) {
+                (true, true) => return None,
+                (true, false) => "a seat has another player",
+                (false, _) => {
+                    if_known.clear();
+                    "seats differ from their document"
+                }
+            }
+        }
+    };
+    let repair = Repair::Match {
+        record: record.into(),
+        payload: None,
+        // The document does not tell of which key its puuids are.
+        key_fingerprint: "".into(),
+    };
+    Some(Finding {
+        if_known,
+        ..Finding::rows(what, repair)
+    })
+}
+
+/// Rows tell a void match by its duration alone; one without seats is void too.
+fn same_match(stored: &MatchRecord, told: &MatchRecord) -> bool {
+    let class = told.class;
+    let is_remake = class == crate::model::records::MatchClass::Remake;
+    let stored_remake = stored.class == crate::model::records::MatchClass::Remake;
+    let alike = MatchRecord {
+        class,
+        ..stored.clone()
+    };
+    alike == *told && (is_remake == stored_remake || told.game_duration_s == 0)
+}
+
+fn same_seat(row: &SeatRow, seat: &ParticipantRecord) -> bool {
+    let told = ParticipantRecord {
+        player: row.seat.player.clone(),
+        champion_name: clean(&seat.champion_name).into(),
+        team_position: clean(&seat.team_position),
+        role: clean(&seat.role),
+        lane: clean(&seat.lane),
+        ..seat.clone()
+    };
+    row.seat == told
+}
+
+fn same_player(row: &SeatRow, seat: &ParticipantRecord, if_known: &mut Vec<String>) -> bool {
+    match (&seat.player, row.player_id, &row.seat.player) {
+        (None, None, _) => true,
+        (Some(told), Some(_), Some(sits)) => {
+            if told.puuid != sits.puuid {
+                if_known.push(told.puuid.as_str().to_owned());
+            }
+            true
+        }
+        _ => false,
+    }
+}
+
+/// As a database that takes no NUL in a text has it; the other has it as it is.
+fn clean(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+/// The same for what is stored.
+fn cleaned(mut one: StoredDocuments) -> StoredDocuments {
+    if let Some(record) = &mut one.record {
+        for text in [
+            &mut record.data_version,
+            &mut record.game_mode,
+            &mut record.game_type,
+            &mut record.game_version,
+        ] {
+            *text = clean(text);
+        }
+        record.end_of_game_result = record.end_of_game_result.as_deref().map(clean);
+    }
+    for SeatRow { seat, .. } in &mut one.seats {
+        seat.champion_name = clean(&seat.champion_name).into();
+        for text in [&mut seat.team_position, &mut seat.role, &mut seat.lane] {
+            *text = clean(text);
+        }
+    }
+    one
+}
+
+/// Examines some matches, and mends their rows if told.
+pub(super) async fn verify_matches(
+    store: &dyn Store,
+    ids: &[MatchId],
+    mend: bool,
+    verified: &mut Verified,
+) -> StoreResult<()> {
+    for ids in ids.chunks(MATCHES) {
+        let documents = store.documents(ids).await?;
+        verified.matches += documents.len() as u64;
+        let examined = tokio::task::spawn_blocking(move || {
+            let examined = documents.into_iter().map(|one| {
+                let one = cleaned(one);
+                let findings = examine(&one);
+                let seated: Vec<i64> = one.seats.iter().filter_map(|row| row.player_id).collect();
+                (one.id, findings, seated)
+            });
+            examined.collect::<Vec<_>>()
+        });
+        let examined = examined
+            .await
+            .map_err(|error| StoreError::Unexpected(error.to_string()))?;
+        let mut repairs = Vec::new();
+        for (id, findings, seated) in examined {
+            verified.seated.extend(seated);
+            for finding in findings {
+                let puuids: Vec<&str> = finding.if_known.iter().map(String::as_str).collect();
+                if !puuids.is_empty() && store.known_puuids(&puuids).await?.is_empty() {
+                    continue;
+                }
+                match finding.mend {
+                    Mend::Rows(repair) => {
+                        verified.note(id.to_string(), &finding.what, "payload");
+                        let kind = match *repair {
+                            Repair::Timeline { .. } => PayloadKind::Timeline,
+                            Repair::Match { .. } | Repair::Statistics { .. } => PayloadKind::Match,
+                        };
+                        verified.rebuilt.push((kind, id));
+                        repairs.push(*repair);
+                    }
+                    Mend::Fetch(kind) => {
+                        verified.note(id.to_string(), &finding.what, "api");
+                        verified.refetch.insert((id, kind == PayloadKind::Timeline));
+                    }
+                }
+            }
+        }
+        if mend && !repairs.is_empty() {
+            store.repair(repairs, Timestamp::now()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Recomputes the statistics of all who sat in the examined matches, and of one more player.
+pub(super) async fn verify_statistics(
+    store: &dyn Store,
+    player: Option<i64>,
+    mend: bool,
+    verified: &mut Verified,
+) -> StoreResult<()> {
+    let mut players = std::mem::take(&mut verified.seated);
+    players.extend(player);
+    let players: Vec<i64> = players.into_iter().collect();
+    verified.players += players.len() as u64;
+    for players in players.chunks(PLAYERS) {
+        let mut differ = store.false_statistics(players).await?;
+        if !differ.is_empty() {
+            // Rows and games are read one after the other: a match may have come in between.
+            differ = store.false_statistics(&differ).await?;
+        }
+        for id in &differ {
+            let what = "the statistics are not what the games add up to";
+            verified.note(format!("player {id}"), what, "recomputation");
+        }
+        if mend && !differ.is_empty() {
+            let repair = Repair::Statistics { players: differ };
+            store.repair(vec![repair], Timestamp::now()).await?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::records::{Codec, Payload};
+    use crate::riot::as_gzip;
+    use std::collections::HashMap;
+
+    fn stored(body: Vec<u8>, record: &TimelineRecord) -> StoredDocuments {
+        let payload = Payload {
+            codec: Codec::Gzip,
+            body: body.into(),
+        };
+        StoredDocuments {
+            id: record.id,
+            record: None,
+            platform: None,
+            seats: Vec::new(),
+            timeline: Some(record.clone()),
+            payloads: HashMap::from([(PayloadKind::Timeline, Ok(payload))]),
+        }
+    }
+
+    #[test]
+    fn whichever_byte_is_corrupted_the_document_is_found_broken_or_is_as_it_was() {
+        let text = br#"{"metadata":{"dataVersion":"2","matchId":"KR_1"},"info":{"frameInterval":60000,"frames":[{"events":[{},{}]}]}}"#;
+        let id = "KR_1".parse().unwrap();
+        let record = parse_timeline(id, text).unwrap();
+        let good = as_gzip(text).to_vec();
+        assert!(examine(&stored(good.clone(), &record)).is_empty());
+        let mut found = 0;
+        for at in 0..good.len() {
+            for bit in [0x01, 0x10, 0xff] {
+                let mut bad = good.clone();
+                bad[at] ^= bit;
+                let same = unpack(&bad).is_ok_and(|unpacked| unpacked == text);
+                let findings = examine(&stored(bad, &record));
+                assert_eq!(findings.is_empty(), same, "byte {at} with {bit:x}");
+                found += findings.len();
+            }
+        }
+        // All but the time, the level and the system of the header, which say nothing of the document.
+        assert!(
+            found >= (good.len() - 7) * 3,
+            "{found} of {}",
+            good.len() * 3
+        );
+    }
+}
