@@ -1,5 +1,6 @@
 //! The one place that wires the rooms: settings in, exit code out.
 
+mod copy;
 mod crowd;
 mod forecast;
 mod serve;
@@ -35,7 +36,8 @@ use crate::gate::{Gate, KeySource, KeyState};
 use crate::metrics::process::{cpu_time, resident_peak_bytes};
 use crate::metrics::{LogFiles, Metrics};
 use crate::model::{
-    JobId, JobRecord, JobState, Platform, Priority, RetryPolicy, RiotId, Route, Timestamp, Year,
+    DatabaseUrl, JobId, JobRecord, JobState, Platform, Priority, RetryPolicy, RiotId, Route,
+    Timestamp, Year,
 };
 use crate::riot::{ApiKey, BaseUrl, RiotClient, install_tls};
 use crate::simulator::{
@@ -249,13 +251,22 @@ fn required_key(watch: bool) -> Result<(String, KeySource), CliError> {
 fn locate(global: &Global, config: &Config, simulated: bool) -> Result<Location, CliError> {
     let url = global.database.as_ref().unwrap_or(&config.database.url);
     if url.is_empty() {
-        let name = if simulated {
-            "simulated.db"
-        } else {
-            "riftsync.db"
-        };
-        return Ok(Location::Sqlite(config::data_folder().join(name)));
+        return Ok(Location::Sqlite(usual_file(simulated)));
     }
+    location(config, url)
+}
+
+/// The database file of those who name none.
+fn usual_file(simulated: bool) -> PathBuf {
+    config::data_folder().join(if simulated {
+        "simulated.db"
+    } else {
+        "riftsync.db"
+    })
+}
+
+/// What a URL means, used as the settings say.
+fn location(config: &Config, url: &DatabaseUrl) -> Result<Location, CliError> {
     let mut location = Location::try_from(url)?;
     if let Location::Postgres(settings) = &mut location {
         settings.writers = config.database.writers;
@@ -687,6 +698,9 @@ fn unknown_player(riot_id: &RiotId) -> CliError {
 
 /// Shows a database, or brings its tables up to date.
 async fn db(global: &Global, config: &Config, args: &DbArgs) -> Result<(), CliError> {
+    if let DbVerb::Copy(what) = &args.what {
+        return copy::copy(global, config, what, args.simulate).await;
+    }
     let database = locate(global, config, args.simulate)?;
     if args.what == DbVerb::Migrate {
         database.open().await?.close().await?;

@@ -31,6 +31,7 @@
 //! - Memory does not grow with the backlog: a queue holds its slots and a prefetch.
 //! - What a queue does not know to hold, it hands back before it claims again: no answer that was lost
 //!   leaves a job running for ever.
+//! - No engine works on the target of an unfinished copy; what a copy commits was read back and compared.
 //! - Whether a commit was made whose answer was lost is asked of the database, not guessed.
 //! - No error, log or `Debug` shows the password of a database.
 //! - Decisions are pure (`model`, `engine::window`) and are crashed in thousands of simulated worlds over

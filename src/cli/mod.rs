@@ -1,6 +1,7 @@
 //! The verbs a person types.
 
 pub mod batch;
+pub mod dbcopy;
 pub mod dbinfo;
 pub mod error;
 pub mod follow;
@@ -266,12 +267,25 @@ pub struct DbArgs {
     pub simulate: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum DbVerb {
     /// Which database it is, which version its tables have, what is in it
     Info,
     /// Make the tables, or bring them up to date; engines do so themselves when they start
     Migrate,
+    /// Copy all of it into another, empty database; run again, it goes on where it was stopped
+    Copy(DbCopyArgs),
+}
+
+/// What is not named is the database of the settings (`DATABASE_URL`, --database).
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct DbCopyArgs {
+    /// The database that is copied: of the settings, or without --to the usual file
+    #[arg(long, value_name = "URL")]
+    pub from: Option<DatabaseUrl>,
+    /// The empty database it goes into: of the settings unless told
+    #[arg(long, value_name = "URL")]
+    pub to: Option<DatabaseUrl>,
 }
 
 #[derive(Debug, Args)]

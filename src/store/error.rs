@@ -43,6 +43,15 @@ pub enum StoreError {
     /// What was asked for cannot be; nothing was changed.
     #[error("{0}")]
     Refused(String),
+    #[error(
+        "{database} holds an unfinished copy of {source_name}. Finish it with `riftsync db copy --from ... --to ...` of the same two, or use another database"
+    )]
+    UnfinishedCopy {
+        database: String,
+        source_name: String,
+    },
+    #[error("the copy stopped: {0}. What was copied stays; the same command goes on from there")]
+    CopyStopped(String),
     #[error("the store is closed")]
     Closed,
 }
@@ -61,6 +70,8 @@ impl StoreError {
             | Self::PostgresUrl { .. }
             | Self::Unexpected(_)
             | Self::Refused(_)
+            | Self::UnfinishedCopy { .. }
+            | Self::CopyStopped(_)
             | Self::Closed => false,
         }
     }

@@ -7,6 +7,7 @@
 
 #[cfg(test)]
 mod agreement;
+pub mod copy;
 mod error;
 pub mod export;
 #[cfg(test)]

@@ -58,6 +58,28 @@ impl Scratch {
         on_own_runtime(|| async move { on(&url, &[&statements]).await });
     }
 
+    /// A transaction that has run a statement, and stays open until this is dropped.
+    #[allow(dead_code, reason = "not all tests that share this file use it")]
+    pub fn hold(&self, statement: &str) -> Held {
+        let (url, statement) = (self.url.clone(), format!("BEGIN; {statement}"));
+        let (ready, begun) = std::sync::mpsc::channel();
+        let (release, released) = tokio::sync::oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            on_own_runtime(|| async move {
+                let client = connect(&url).await;
+                client.batch_execute(&statement).await.unwrap();
+                ready.send(()).unwrap();
+                let _ = released.await;
+                client.batch_execute("ROLLBACK").await.unwrap();
+            });
+        });
+        begun.recv().unwrap();
+        Held {
+            release: Some(release),
+            thread: Some(thread),
+        }
+    }
+
     /// The rows of a query as text.
     #[allow(dead_code, reason = "not all tests that share this file use it")]
     pub fn rows(&self, query: &str) -> Vec<Vec<Option<String>>> {
@@ -75,6 +97,22 @@ impl Scratch {
             };
             messages.into_iter().filter_map(row).collect()
         })
+    }
+}
+
+/// See [`Scratch::hold`].
+#[derive(Debug)]
+pub struct Held {
+    release: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        drop(self.release.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 

@@ -125,6 +125,8 @@ impl From<StoreError> for RpcError {
             StoreError::Unavailable(_) | StoreError::Closed => Self::UNAVAILABLE,
             StoreError::Refused(_) => Self::CONFLICT,
             StoreError::Unopenable { .. }
+            | StoreError::UnfinishedCopy { .. }
+            | StoreError::CopyStopped(_)
             | StoreError::NotADatabase { .. }
             | StoreError::Newer { .. }
             | StoreError::InUse { .. }

@@ -29,8 +29,8 @@ pub(super) enum Purpose {
 }
 
 /// A connection. Dropping it closes its socket at once, also when its peer is silent.
-pub(super) struct Link {
-    pub(super) conn: AsyncPgConnection,
+pub(in crate::store) struct Link {
+    pub(in crate::store) conn: AsyncPgConnection,
     closed: Arc<AtomicBool>,
     driver: AbortHandle,
 }
@@ -137,7 +137,7 @@ impl Link {
 
 /// Connects for the first time: what is wrong now is wrong with the address, and told. A server that is
 /// just starting is waited for.
-pub(super) async fn first(settings: &Settings) -> StoreResult<Link> {
+pub(in crate::store) async fn first(settings: &Settings) -> StoreResult<Link> {
     let begun = tokio::time::Instant::now();
     loop {
         match Link::connect(settings, Purpose::Write).await {

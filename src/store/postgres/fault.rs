@@ -6,7 +6,7 @@ use crate::store::StoreError;
 
 /// Why a group did not come to its end. Nothing of it is committed.
 #[derive(Debug, Clone)]
-pub(super) enum Fault {
+pub(in crate::store) enum Fault {
     /// The connection is gone, or its server may not be written to any more: another one.
     Lost(String),
     /// Another transaction was in the way: the same again.
@@ -72,7 +72,7 @@ impl From<DieselError> for Fault {
 
 impl Fault {
     /// For those who ask alone, and try no more.
-    pub(super) fn into_error(self) -> StoreError {
+    pub(in crate::store) fn into_error(self) -> StoreError {
         match self {
             Self::Lost(why) | Self::Again(why) | Self::Weather(why) => StoreError::Unavailable(why),
             Self::Command(error) => error,

@@ -5,6 +5,7 @@ use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::address::Address;
+use crate::store::copy::MARK_TABLE;
 use crate::store::{Migrations, StoreError, StoreResult};
 
 /// (version, name, text), oldest first.
@@ -60,7 +61,10 @@ struct Applied {
 }
 
 /// Applies what is missing.
-pub(super) async fn run(conn: &mut AsyncPgConnection, address: &Address) -> StoreResult<()> {
+pub(in crate::store) async fn run(
+    conn: &mut AsyncPgConnection,
+    address: &Address,
+) -> StoreResult<()> {
     let failed = |error: diesel::result::Error| StoreError::Unreachable {
         database: address.to_string(),
         cause: format!("its migration failed, and nothing was changed: {error}"),
@@ -113,6 +117,39 @@ async fn applied(conn: &mut AsyncPgConnection, address: &Address) -> StoreResult
         }),
         None => Ok(rows.into_iter().map(|row| row.version).collect()),
     }
+}
+
+/// An engine must not work on the target of an unfinished copy.
+pub(in crate::store) async fn refuse_unfinished_copy(
+    conn: &mut AsyncPgConnection,
+    address: &Address,
+) -> StoreResult<()> {
+    match copy_mark(conn).await? {
+        Some(source_name) => Err(StoreError::UnfinishedCopy {
+            database: address.to_string(),
+            source_name,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The source of the unfinished copy in a database, if there is one.
+pub(in crate::store) async fn copy_mark(
+    conn: &mut AsyncPgConnection,
+) -> diesel::QueryResult<Option<String>> {
+    let there: Vec<Applied> = diesel::sql_query(format!(
+        "SELECT relname::text AS version FROM pg_class WHERE oid = to_regclass('{MARK_TABLE}')"
+    ))
+    .load(conn)
+    .await?;
+    if there.is_empty() {
+        return Ok(None);
+    }
+    let mark: Vec<Applied> =
+        diesel::sql_query(format!("SELECT source AS version FROM {MARK_TABLE}"))
+            .load(conn)
+            .await?;
+    Ok(mark.into_iter().next().map(|mark| mark.version))
 }
 
 /// Checks without a change that the tables are there, and not those of a newer program.

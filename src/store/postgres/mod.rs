@@ -11,16 +11,16 @@ mod attempts;
 mod bell;
 mod budgets;
 mod command;
-mod connect;
+pub(in crate::store) mod connect;
 mod data;
 mod data_statements;
 mod enqueue;
 mod export;
-mod fault;
+pub(in crate::store) mod fault;
 mod group;
 mod job_statements;
 mod marks;
-mod migrate;
+pub(in crate::store) mod migrate;
 mod people;
 mod players;
 mod positions;
@@ -139,7 +139,8 @@ impl PostgresStore {
         let settings = store.shared.settings.clone();
         let ready = store.handle()?.spawn(async move {
             let mut link = connect::first(&settings).await?;
-            migrate::run(&mut link.conn, &settings.address).await
+            migrate::run(&mut link.conn, &settings.address).await?;
+            migrate::refuse_unfinished_copy(&mut link.conn, &settings.address).await
         });
         ready.await.map_err(|_| StoreError::Closed)??;
         store.restart_writer()?;

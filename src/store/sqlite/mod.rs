@@ -10,7 +10,7 @@ mod data_statements;
 mod enqueue;
 mod export;
 mod job_statements;
-mod open;
+pub(in crate::store) mod open;
 mod people;
 mod pulse;
 mod reader;
@@ -79,15 +79,7 @@ struct Writer {
 impl SqliteStore {
     /// Opens the file for an engine: locks it, makes or migrates it, starts the writer.
     pub fn open(path: &Path) -> StoreResult<Self> {
-        if let Some(folder) = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-        {
-            std::fs::create_dir_all(folder).map_err(|cause| StoreError::Unopenable {
-                path: path.to_owned(),
-                cause: format!("its folder: {cause}"),
-            })?;
-        }
+        open::make_folder(path)?;
         let lock = open::lock(path)?;
         let store = Self::without_writer(path, Some(lock))?;
         store.restart_writer()?;

@@ -9,6 +9,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use crate::store::copy::MARK_TABLE;
 use crate::store::{Migrations, StoreError, StoreResult};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -44,9 +45,19 @@ struct Word {
 
 /// The lock that keeps a second engine off the file, with the holder's pid inside. Held until dropped.
 #[derive(Debug)]
-pub(super) struct EngineLock(#[expect(dead_code, reason = "held for its lock")] File);
+pub(in crate::store) struct EngineLock(#[expect(dead_code, reason = "held for its lock")] File);
 
-pub(super) fn lock(database: &Path) -> StoreResult<EngineLock> {
+/// The folder of a file that may be made.
+pub(in crate::store) fn make_folder(path: &Path) -> StoreResult<()> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    if folder.as_os_str().is_empty() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(folder)
+        .map_err(|cause| unopenable(path, format!("its folder: {cause}")))
+}
+
+pub(in crate::store) fn lock(database: &Path) -> StoreResult<EngineLock> {
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");
     let path = PathBuf::from(path);
@@ -81,9 +92,32 @@ pub(super) fn lock(database: &Path) -> StoreResult<EngineLock> {
     Ok(EngineLock(file))
 }
 
-/// Opens the writer's connection: makes the file if it is not there, checks that it is ours and not
-/// newer than this program, and brings it up to date.
-pub(super) fn open_writer(path: &Path) -> StoreResult<SqliteConnection> {
+/// Opens the writer's connection as [`open_any`] does; a file that is the target of an unfinished copy is refused.
+pub(in crate::store) fn open_writer(path: &Path) -> StoreResult<SqliteConnection> {
+    let mut conn = open_any(path)?;
+    match copy_mark(&mut conn)? {
+        Some(source_name) => Err(StoreError::UnfinishedCopy {
+            database: path.display().to_string(),
+            source_name,
+        }),
+        None => Ok(conn),
+    }
+}
+
+/// The source of the unfinished copy in a file, if there is one.
+pub(in crate::store) fn copy_mark(conn: &mut SqliteConnection) -> QueryResult<Option<String>> {
+    let there = format!("SELECT count(*) AS value FROM sqlite_master WHERE name = '{MARK_TABLE}'");
+    if number(conn, &there)? == 0 {
+        return Ok(None);
+    }
+    let mark: Option<Word> = diesel::sql_query(format!("SELECT source AS value FROM {MARK_TABLE}"))
+        .get_result(conn)
+        .optional()?;
+    Ok(mark.map(|mark| mark.value))
+}
+
+/// Makes the file if it is not there, checks that it is ours and not newer than this program, and brings it up to date.
+pub(in crate::store) fn open_any(path: &Path) -> StoreResult<SqliteConnection> {
     check_header(path)?;
     let mut conn = connect(path)?;
     let fresh = number(&mut conn, "SELECT count(*) AS value FROM sqlite_master")

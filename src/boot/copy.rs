@@ -1,0 +1,58 @@
+//! `db copy`: a database to another place, with a bar, until it is there or stopped.
+
+use super::{locate, usual_file};
+use crate::cli::dbcopy::{Bar, document, text};
+use crate::cli::terminal::stop_signal;
+use crate::cli::{CliError, DbCopyArgs, Global};
+use crate::config::Config;
+use crate::store::Location;
+use crate::store::copy::Copy;
+
+/// What is not named is the database of the settings; without either, the usual file goes there.
+pub(super) async fn copy(
+    global: &Global,
+    config: &Config,
+    args: &DbCopyArgs,
+    simulated: bool,
+) -> Result<(), CliError> {
+    let settings = || locate(global, config, simulated);
+    let place = |url| super::location(config, url);
+    let (from, to) = match (&args.from, &args.to) {
+        (Some(from), Some(to)) => (place(from)?, place(to)?),
+        (Some(from), None) => (place(from)?, settings()?),
+        (None, Some(to)) => (settings()?, place(to)?),
+        (None, None) => (Location::Sqlite(usual_file(simulated)), settings()?),
+    };
+    if from.is_shown_as(&to.to_string()) {
+        return Err(CliError::Usage(format!(
+            "{from} cannot be copied to itself. Name two databases with --from and --to"
+        )));
+    }
+    let mut copy = Copy::start(from.clone(), to.clone())?;
+    let mut progress = copy.progress.clone();
+    let mut bar = Bar::new();
+    // One for all rounds: a signal between two of them must not be lost.
+    let mut stopped = std::pin::pin!(stop_signal());
+    let outcome = loop {
+        tokio::select! {
+            done = copy.done() => break done,
+            // When the sender has gone the copy is done, which is told above.
+            Ok(()) = progress.changed() => bar.show(&progress.borrow_and_update()),
+            () = &mut stopped => {
+                copy.stop();
+                break copy.done().await;
+            }
+        }
+    };
+    let took = bar.clear();
+    if !outcome? {
+        return Err(CliError::Interrupted);
+    }
+    let done = copy.progress.borrow().clone();
+    if global.json {
+        crate::outln!("{}", document(&from, &to, &done, took));
+    } else {
+        crate::outln!("{}", text(&from, &to, &done, took));
+    }
+    Ok(())
+}
