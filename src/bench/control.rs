@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 use super::Place;
 use crate::control::{
-    About, Desk, HealthDesk, KeyDesk, Limits, SocketPlace, TimeLeft, server_spec,
+    About, Advisers, Desk, HealthDesk, KeyDesk, Limits, SocketPlace, TimeLeft, server_spec,
 };
 use crate::engine::{
     Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
@@ -139,14 +139,15 @@ impl ControlBench {
                     socket: socket.path().to_owned(),
                 };
                 let (stop, document) = (watch::Sender::new(false), |_: &JobRecord| json!({}));
-                let (key, left) = (Arc::new(NoKey), Arc::new(Unknown));
                 let limits = Limits::default();
                 let desk = Desk::new(
                     engine.clone(),
                     about,
-                    key,
-                    left,
-                    Arc::new(Unknown),
+                    Advisers {
+                        key: Arc::new(NoKey),
+                        time_left: Arc::new(Unknown),
+                        health: Arc::new(Unknown),
+                    },
                     limits,
                     document,
                     stop,

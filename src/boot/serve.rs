@@ -16,7 +16,8 @@ use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, Global, ServeArgs};
 use crate::config::Config;
 use crate::control::{
-    About, Desk, HealthDesk, KeyDesk, Limits, ScrapePlace, SocketPlace, exporter_spec, server_spec,
+    About, Advisers, Desk, HealthDesk, KeyDesk, Limits, ScrapePlace, SocketPlace, exporter_spec,
+    server_spec,
 };
 use crate::engine::Above;
 use crate::gate::{Gate, KeyState};
@@ -146,9 +147,11 @@ impl Control {
             let desk = Desk::new(
                 engine.clone(),
                 about,
-                key.clone(),
-                Arc::new(forecast),
-                health,
+                Advisers {
+                    key: key.clone(),
+                    time_left: Arc::new(forecast),
+                    health,
+                },
                 Limits::default(),
                 job_document,
                 stop,

@@ -45,6 +45,14 @@ pub trait HealthDesk: Send + Sync + std::fmt::Debug {
     fn check(&self) -> BoxFuture<'static, Value>;
 }
 
+/// Whom the desk asks for what the engine does not know.
+#[derive(Debug)]
+pub struct Advisers {
+    pub key: Arc<dyn KeyDesk>,
+    pub time_left: Arc<dyn TimeLeft>,
+    pub health: Arc<dyn HealthDesk>,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Desk {
@@ -68,13 +76,16 @@ impl Desk {
     pub fn new(
         engine: EngineHandle,
         about: About,
-        key: Arc<dyn KeyDesk>,
-        time_left: Arc<dyn TimeLeft>,
-        health: Arc<dyn HealthDesk>,
+        advisers: Advisers,
         limits: Limits,
         document: Document,
         stop: watch::Sender<bool>,
     ) -> Arc<Self> {
+        let Advisers {
+            key,
+            time_left,
+            health,
+        } = advisers;
         Arc::new(Self {
             watch: Watch::new(engine.store.clone()),
             counted: Counted::default(),

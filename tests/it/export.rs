@@ -204,7 +204,13 @@ async fn years_and_a_player_choose_the_rows(store: Arc<dyn Store>) {
             .filter_map(|seat| seat.player.as_ref());
         seats.map(|player| &player.puuid).any(|puuid| *puuid == who)
     };
-    let wanted = Some(store.players_by_puuid(&[who.clone()]).await.unwrap()[0].id);
+    let wanted = Some(
+        store
+            .players_by_puuid(std::slice::from_ref(&who))
+            .await
+            .unwrap()[0]
+            .id,
+    );
     let filter = ExportFilter {
         player: wanted,
         ..ALL

@@ -153,9 +153,11 @@ async fn start(limits: Limits) -> Setup {
             let desk = Desk::new(
                 engine.clone(),
                 about,
-                Arc::new(NoKey),
-                Arc::new(Guess),
-                Arc::new(Well),
+                crate::control::Advisers {
+                    key: Arc::new(NoKey),
+                    time_left: Arc::new(Guess),
+                    health: Arc::new(Well),
+                },
                 limits,
                 document,
                 tell_stop,
