@@ -800,13 +800,14 @@ async fn run_pipeline(
     config: &Config,
     place: &Place,
 ) -> Result<PipelineReport, CliError> {
-    let simulator = SimulatorProcess::start(bench).map_err(CliError::Engine)?;
+    let mut simulator = SimulatorProcess::start(bench).map_err(CliError::Engine)?;
     let mut config = config.clone();
     "none".clone_into(&mut config.metrics.log);
     let key = (SIMULATED_KEY.to_owned(), KeySource::default());
     let (base, location) = (simulator.base_url(), place.location());
     let running = Running::start(&config, &location, key, base, None, None).await?;
     let (now, store) = (Timestamp::now(), running.store.clone());
+    let empty = store.size_bytes().await?.unwrap_or(0);
     let (before, cpu, begun) = (store.writer_stats(), cpu_time(), Instant::now());
     let year = Year::new(now.year().unwrap_or(Year::FIRST), now)?;
     let jobs = bench.names().map(|name| {
@@ -822,7 +823,12 @@ async fn run_pipeline(
     });
     let jobs = jobs.collect::<Result<Vec<_>, CliError>>()?;
     let jobs = store.enqueue(jobs, now).await?;
-    while store.open_jobs().await? > 0 {
+    let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
+    // A parent ends with the last of its children. To count all open jobs would be work of its own.
+    while (store.jobs_by_id(&ids).await?.iter()).any(|job| !job.state.is_final()) {
+        if simulator.has_ended() {
+            return Err(CliError::Engine("the simulator has ended".to_owned()));
+        }
         tokio::time::sleep(FOLLOW / 4).await;
     }
     let (took, used) = (
@@ -839,8 +845,8 @@ async fn run_pipeline(
     }
     let census = store.census().await?;
     running.stop().await?;
-    let stored = store.size_bytes().await?.unwrap_or(0);
     store.close().await?;
+    let stored = place.size_bytes().await?.saturating_sub(empty);
     let (matches, commits) = (census.matches.max(1) as f64, after.commits - before.commits);
     let received = simulator.body_bytes().await.map_err(CliError::Engine)?;
     Ok(PipelineReport {

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde::Serialize;
 
@@ -44,6 +44,8 @@ pub struct PipelineReport {
 #[derive(Debug)]
 pub struct SimulatorProcess {
     child: Child,
+    /// Held open: a simulator that cannot say where it is ends.
+    told: BufReader<ChildStdout>,
     base_url: String,
 }
 
@@ -58,14 +60,15 @@ impl SimulatorProcess {
             command.args(["--player", &player]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let child = command.spawn().map_err(|error| error.to_string())?;
+        let mut child = command.spawn().map_err(|error| error.to_string())?;
+        let told = child.stdout.take().expect("it is piped");
         let mut simulator = Self {
             child,
+            told: BufReader::new(told),
             base_url: String::new(),
         };
-        let told = simulator.child.stdout.take().expect("it is piped");
         let mut line = String::new();
-        let read = BufReader::new(told).read_line(&mut line);
+        let read = simulator.told.read_line(&mut line);
         read.map_err(|error| error.to_string())?;
         match line.strip_prefix("base URL") {
             Some(url) => simulator.base_url.push_str(url.trim()),
@@ -76,6 +79,11 @@ impl SimulatorProcess {
 
     pub fn base_url(&self) -> &str {
         &self.base_url
+    }
+
+    /// Whether it has ended, which it does not by itself.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Bytes of all documents that it has sent.

@@ -57,6 +57,14 @@ impl Place {
         }
     }
 
+    /// What it takes on the disk once its store is closed.
+    pub async fn size_bytes(&self) -> StoreResult<u64> {
+        let store = self.location().open_read_only().await?;
+        let size = store.size_bytes().await?;
+        store.close().await?;
+        Ok(size.unwrap_or(0))
+    }
+
     /// Removes it.
     pub async fn remove(self) -> StoreResult<()> {
         match self {
