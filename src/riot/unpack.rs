@@ -1,11 +1,13 @@
 //! Bodies: packed as received, unpacked within a bound. CPU work: callers run it off the arbiters.
 
+use std::cell::RefCell;
 use std::io::{Read, Write};
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
+use libdeflater::Decompressor;
 
 use super::error::RiotError;
 use crate::model::records::{Codec, Payload};
@@ -13,8 +15,32 @@ use crate::model::records::{Codec, Payload};
 /// No real document is larger than 2 MB; what unpacks to more than this is a decompression bomb.
 const UNPACKED_MAX: u64 = 32 * 1024 * 1024;
 
+thread_local! {
+    static DECOMPRESSOR: RefCell<Decompressor> = RefCell::new(Decompressor::new());
+}
+
 /// The document in a gzip body.
 pub fn unpack(body: &[u8]) -> Result<Vec<u8>, RiotError> {
+    match unpack_whole(body) {
+        Some(text) => Ok(text),
+        None => unpack_bit_by_bit(body),
+    }
+}
+
+/// A body of one gzip member that is as long as it says at its end, unpacked in one go: three times as fast.
+/// None: it is not, or is broken, and is to be looked at more closely.
+fn unpack_whole(body: &[u8]) -> Option<Vec<u8>> {
+    let said = u32::from_le_bytes(*body.last_chunk()?);
+    if u64::from(said) > UNPACKED_MAX {
+        return None;
+    }
+    let mut text = vec![0; said as usize];
+    let unpacked = DECOMPRESSOR.with_borrow_mut(|all| all.gzip_decompress(body, &mut text));
+    (unpacked == Ok(text.len())).then_some(text)
+}
+
+/// The same for any body, and with the reason if it cannot be unpacked.
+fn unpack_bit_by_bit(body: &[u8]) -> Result<Vec<u8>, RiotError> {
     // Real documents shrink to a tenth; a guess that is too small only costs a copy.
     let guess = body.len().saturating_mul(8).min(4 * 1024 * 1024);
     let mut text = Vec::with_capacity(guess);
@@ -61,5 +87,28 @@ mod tests {
         assert!(unpack(&packed).unwrap_err().to_string().contains("32 MiB"));
         assert!(unpack(&packed[..packed.len() / 2]).is_err());
         assert!(unpack(b"<html>").is_err());
+        assert!(unpack(b"").is_err());
+    }
+
+    #[test]
+    fn both_ways_of_unpacking_agree_and_no_flipped_bit_makes_another_document() {
+        let text = b"{\"a\":[1,2,3]}".repeat(20);
+        let packed = as_gzip(&text).to_vec();
+        assert_eq!(unpack_whole(&packed).as_ref(), Some(&text));
+        assert_eq!(unpack_bit_by_bit(&packed).unwrap(), text);
+        // Two members are one document.
+        let twice = [packed.clone(), packed.clone(), as_gzip(b"!").to_vec()].concat();
+        let expected = [text.clone(), text.clone(), b"!".to_vec()].concat();
+        assert_eq!(unpack(&twice).unwrap(), expected);
+        for place in 0..packed.len() {
+            for bit in 0..8 {
+                let mut broken = packed.clone();
+                broken[place] ^= 1 << bit;
+                // Some bits say nothing: of the header, and those that fill the last byte.
+                if let Ok(unpacked) = unpack(&broken) {
+                    assert_eq!(unpacked, text, "{place}.{bit}");
+                }
+            }
+        }
     }
 }
