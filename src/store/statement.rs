@@ -4,6 +4,25 @@
 //! cached by its type. `statement!` writes the fragment: each `?` of the text takes the next field. The module
 //! above the statements says with `type Backend` which database they are for.
 
+/// The text around the `?`s of a statement, cut when it is compiled: at run time it is walked at every use.
+pub(super) const fn pieces<const N: usize>(text: &'static str) -> [&'static str; N] {
+    let mut pieces = [""; N];
+    let (mut left, mut found, mut at) = (text, 0, 0);
+    while at < left.len() {
+        if left.as_bytes()[at] == b'?' {
+            let (piece, rest) = left.split_at(at);
+            pieces[found] = piece;
+            left = rest.split_at(1).1;
+            (found, at) = (found + 1, 0);
+        } else {
+            at += 1;
+        }
+    }
+    assert!(found + 1 == N, "a field for every '?'");
+    pieces[found] = left;
+    pieces
+}
+
 /// Declares a statement: `Name { field: RustType => SqlType, ... } -> (SqlTypes of a row) = "text";`
 macro_rules! statement {
     ($(#[$meta:meta])* $name:ident<'a> { $($fields:tt)* } -> $row:ty = $text:expr;) => {
@@ -24,14 +43,17 @@ macro_rules! statement {
                 &'b self,
                 mut out: diesel::query_builder::AstPass<'_, 'b, super::Backend>,
             ) -> diesel::QueryResult<()> {
-                const TEXT: &str = $text;
-                let mut pieces = TEXT.split('?');
-                out.push_sql(pieces.next().unwrap_or_default());
+                const FIELDS: &[&str] = &[$(stringify!($field)),*];
+                // A '?' too many or too few does not compile.
+                const PIECES: [&str; FIELDS.len() + 1] = crate::store::statement::pieces($text);
+                let [first, rest @ ..] = &PIECES;
+                out.push_sql(first);
+                #[allow(unused_mut, unused_variables, reason = "a statement without fields has none left")]
+                let mut rest = rest.iter();
                 $(
                     out.push_bind_param::<$sql, $rust>(&self.$field)?;
-                    out.push_sql(pieces.next().expect("a '?' for every field"));
+                    out.push_sql(rest.next().expect("a piece after every field"));
                 )*
-                debug_assert!(pieces.next().is_none(), "a field for every '?'");
                 Ok(())
             }
         }
