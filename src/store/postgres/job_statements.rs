@@ -72,13 +72,16 @@ statement! {
 }
 
 statement! {
-    /// Open jobs by their keys, locked: they may not end before what joins them is linked.
+    /// Open jobs by their keys, locked: they may not end before what joins them is linked. Looked up first and
+    /// locked then: a join in the order of the ids walks over all jobs.
     OpenByKeys<'a> { kinds: Vec<&'a str> => Array<Text>, keys: Vec<&'a str> => Array<Text> }
         -> (BigInt, Text, Text, Text, Text, Integer, Integer, Opt<BigInt>) =
-    "SELECT jobs.id, jobs.kind, jobs.key, jobs.state, jobs.queue, jobs.priority, jobs.submitted, jobs.worked_at
-     FROM unnest(?, ?) AS wanted (kind, key) JOIN jobs ON jobs.kind = wanted.kind AND jobs.key = wanted.key
-     WHERE jobs.key IS NOT NULL AND jobs.finished_at IS NULL
-     ORDER BY jobs.id FOR UPDATE OF jobs";
+    "SELECT id, kind, key, state, queue, priority, submitted, worked_at FROM jobs
+     WHERE finished_at IS NULL AND id = ANY(ARRAY(
+         SELECT job.id FROM unnest(?, ?) AS wanted (kind, key),
+             LATERAL (SELECT id FROM jobs WHERE kind = wanted.kind AND key = wanted.key AND key IS NOT NULL
+                          AND finished_at IS NULL LIMIT 1) AS job))
+     ORDER BY id FOR UPDATE";
 }
 
 statement! {
