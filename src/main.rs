@@ -5,7 +5,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use riftsync::cli::{Cli, CliError};
 
+#[allow(unsafe_code, reason = "SQLite is configured by C functions only")]
 fn main() -> ExitCode {
+    // SAFETY: there is no other thread yet.
+    unsafe { riftsync::store::sqlite::tune() };
     let cli = Cli::parse();
     let json = cli.global.json;
     match riftsync::boot::run(cli) {

@@ -124,6 +124,9 @@ impl Transaction<'_> {
             Option<i64>,
             i32,
         );
+        if self.complete(lease, completion, now)? {
+            return Ok(Fenced::Applied);
+        }
         let row: Option<Row> = sql::Fence {
             id: lease.job.0,
             token: lease.token,
@@ -192,6 +195,42 @@ impl Transaction<'_> {
             JobState::Running => unreachable!("no attempt ends running"),
         }
         Ok(Fenced::Applied)
+    }
+
+    /// Settles an attempt that did all its work, as most do, without a look at its job. False: it needs one.
+    fn complete(
+        &mut self,
+        lease: Lease,
+        completion: &Completion,
+        now: Timestamp,
+    ) -> StoreResult<bool> {
+        let settlement = &completion.settlement;
+        let plain = settlement.state == JobState::Completed
+            && settlement.error.is_none()
+            && completion.children.is_empty()
+            && completion.survived;
+        if !plain {
+            return Ok(false);
+        }
+        let result = settlement.result.as_ref().map(ToString::to_string);
+        let changed = sql::Complete {
+            attempt: to_i32(settlement.attempt),
+            run_at: settlement.run_at.as_millis(),
+            result: result.as_deref(),
+            worked_at: now.as_millis(),
+            finished_at: now.as_millis(),
+            id: lease.job.0,
+            token: lease.token,
+        }
+        .execute(self.conn)?;
+        if changed == 0 {
+            return Ok(false);
+        }
+        for effect in &completion.effects {
+            self.apply(effect, now)?;
+        }
+        self.completed(lease.job, now)?;
+        Ok(true)
     }
 
     pub(super) fn stage(&mut self, now: Timestamp) -> StoreResult<Staged> {

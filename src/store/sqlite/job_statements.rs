@@ -128,6 +128,23 @@ statement! {
 }
 
 statement! {
+    /// The end of an attempt that needs no look at its job first. The fence is in the statement: it changes a
+    /// row only if the attempt still holds the job, and nobody asked to cancel it or suspects it.
+    Complete<'a> {
+        attempt: i32 => Integer, run_at: i64 => BigInt, result: Option<&'a str> => Opt<Text>, worked_at: i64 => BigInt,
+        finished_at: i64 => BigInt, id: i64 => BigInt, token: i64 => BigInt,
+    } -> () =
+    "UPDATE jobs SET state = 'completed', attempt = ?, run_at = ?, result = ?, worked_at = ?, finished_at = ?,
+            lease_token = NULL, engine_id = NULL
+     WHERE id = ? AND lease_token = ? AND state = 'running' AND cancel_requested_at IS NULL AND crash_count = 0";
+}
+
+statement! {
+    /// What a job's parents count it by.
+    NameOf { id: i64 => BigInt } -> (Text, Opt<Text>) = "SELECT kind, key FROM jobs WHERE id = ?";
+}
+
+statement! {
     Settle<'a> {
         state: &'a str => Text, attempt: i32 => Integer, run_at: i64 => BigInt, errors: &'a str => Text,
         result: Option<&'a str> => Opt<Text>, worked_at: Option<i64> => Opt<BigInt>, finished_at: Option<i64> => Opt<BigInt>,

@@ -5,6 +5,7 @@
 
 mod attempts;
 mod budgets;
+mod checkpoints;
 mod data;
 mod data_statements;
 mod enqueue;
@@ -30,6 +31,7 @@ use diesel::result::OptionalExtension;
 use diesel_async::RunQueryDsl;
 use tokio::sync::{mpsc, watch};
 
+use self::checkpoints::Checkpoints;
 use self::reader::Readers;
 use self::transaction::Transaction;
 use self::writer::{Command, Counters};
@@ -74,6 +76,22 @@ pub struct SqliteStore {
 struct Writer {
     commands: mpsc::Sender<Box<dyn Command>>,
     thread: JoinHandle<()>,
+}
+
+/// Sets SQLite for this program. Its own locks around every connection and every allocation guard against what
+/// safe code cannot do: without one, a connection must be used by one thread at a time, and diesel's are used by
+/// `&mut` alone.
+///
+/// # Safety
+/// No other thread may use SQLite meanwhile: to be called before there is one.
+#[allow(unsafe_code, reason = "SQLite is configured by C functions only")]
+pub unsafe fn tune() {
+    use libsqlite3_sys::{SQLITE_CONFIG_MEMSTATUS, SQLITE_CONFIG_MULTITHREAD, sqlite3_config};
+    // SAFETY: the caller's promise is what `sqlite3_config` asks for. A refusal changes nothing.
+    unsafe {
+        sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
+        sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0_i32);
+    }
 }
 
 impl SqliteStore {
@@ -580,7 +598,10 @@ impl Store for SqliteStore {
     }
 
     fn restart_writer(&self) -> StoreResult<()> {
+        let no_thread =
+            |error| StoreError::Unavailable(format!("no thread for the writer: {error}"));
         let conn = open::open_writer(&self.path)?;
+        let checkpoints = Checkpoints::start(open::open_beside(&self.path)?).map_err(no_thread)?;
         let (commands, waiting) = mpsc::channel(writer::QUEUE_MAX);
         self.death.send_replace(None);
         let thread = writer::start(
@@ -589,8 +610,9 @@ impl Store for SqliteStore {
             self.hints.clone(),
             self.counters.clone(),
             self.death.clone(),
+            checkpoints,
         )
-        .map_err(|error| StoreError::Unavailable(format!("no thread for the writer: {error}")))?;
+        .map_err(no_thread)?;
         *self.lock_writer() = Some(Writer { commands, thread });
         Ok(())
     }

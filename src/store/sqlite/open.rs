@@ -17,6 +17,9 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 /// "RIFT": marks a SQLite file as ours, so that another program's file is never migrated.
 const APPLICATION_ID: i64 = 0x5249_4654;
 
+/// In pages, so 32 MiB: a checkpoint waits for the disk, and the writer with it.
+const CHECKPOINT: &str = "PRAGMA wal_autocheckpoint = 8192";
+
 /// A locked file is waited for. In milliseconds.
 const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 10000";
 
@@ -104,6 +107,13 @@ pub(in crate::store) fn open_writer(path: &Path) -> StoreResult<SqliteConnection
     }
 }
 
+/// A connection beside the writer's, set as that one is.
+pub(super) fn open_beside(path: &Path) -> StoreResult<SqliteConnection> {
+    let mut conn = connect(path)?;
+    set_pragmas(&mut conn, path)?;
+    Ok(conn)
+}
+
 /// The source of the unfinished copy in a file, if there is one.
 pub(in crate::store) fn copy_mark(conn: &mut SqliteConnection) -> QueryResult<Option<String>> {
     let there = format!("SELECT count(*) AS value FROM sqlite_master WHERE name = '{MARK_TABLE}'");
@@ -130,7 +140,7 @@ pub(in crate::store) fn open_any(path: &Path) -> StoreResult<SqliteConnection> {
     .map_err(|error| not_ours(path, &error))?;
     if fresh {
         // Both must be set before the first page is written.
-        run(&mut conn, path, "PRAGMA page_size = 16384")?;
+        run(&mut conn, path, "PRAGMA page_size = 4096")?;
         run(&mut conn, path, "PRAGMA auto_vacuum = INCREMENTAL")?;
         run(
             &mut conn,
@@ -142,6 +152,7 @@ pub(in crate::store) fn open_any(path: &Path) -> StoreResult<SqliteConnection> {
     }
     refuse_newer(&mut conn, path)?;
     set_pragmas(&mut conn, path)?;
+    run(&mut conn, path, CHECKPOINT)?;
     conn.run_pending_migrations(MIGRATIONS)
         .map_err(|error| unopenable(path, format!("its migration failed: {error}")))?;
     Ok(conn)

@@ -52,12 +52,38 @@ impl Transaction<'_> {
     /// Tells parents and successors, and those of successors that end by it. The links go: all that
     /// they were for is in the rows now.
     pub(super) fn ended(&mut self, first: Ended, now: Timestamp) -> StoreResult<()> {
-        let mut work = vec![first];
-        while let Some(job) = work.pop() {
-            let links: Vec<(i64, String)> = sql::WaitingFor { child: job.id.0 }.load(self.conn)?;
-            if !links.is_empty() {
-                sql::DropLinksOf { child: job.id.0 }.execute(self.conn)?;
-            }
+        let links = self.take_links(first.id)?;
+        self.ended_for(first, links, now)
+    }
+
+    /// The same for a job that did its work, and whose name is not known yet: most are nobody's child.
+    pub(super) fn completed(&mut self, id: JobId, now: Timestamp) -> StoreResult<()> {
+        let links = self.take_links(id)?;
+        if links.is_empty() {
+            return Ok(());
+        }
+        let (kind, key) = sql::NameOf { id: id.0 }.get_result(self.conn)?;
+        let job = Ended::by_itself(id, JobState::Completed, kind, key, None);
+        self.ended_for(job, links, now)
+    }
+
+    /// Who waited for a job: nobody any more.
+    fn take_links(&mut self, of: JobId) -> StoreResult<Vec<(i64, String)>> {
+        let links: Vec<(i64, String)> = sql::WaitingFor { child: of.0 }.load(self.conn)?;
+        if !links.is_empty() {
+            sql::DropLinksOf { child: of.0 }.execute(self.conn)?;
+        }
+        Ok(links)
+    }
+
+    fn ended_for(
+        &mut self,
+        first: Ended,
+        links: Vec<(i64, String)>,
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        let mut work = vec![(first, links)];
+        while let Some((job, links)) = work.pop() {
             for (other, relation) in links {
                 if relation == "child" {
                     let delta = self.parent(JobId(other), now);
@@ -79,7 +105,11 @@ impl Transaction<'_> {
                     }
                 } else {
                     let cancels = relation == "after_cancel" && job.state != JobState::Completed;
-                    work.extend(self.predecessor_ended(JobId(other), &job, cancels, now)?);
+                    let waiter = self.predecessor_ended(JobId(other), &job, cancels, now)?;
+                    if let Some(waiter) = waiter {
+                        let links = self.take_links(waiter.id)?;
+                        work.push((waiter, links));
+                    }
                 }
             }
         }

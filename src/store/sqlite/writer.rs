@@ -16,6 +16,7 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::checkpoints::Checkpoints;
 use super::job_statements as sql;
 use super::transaction::{Consequences, Transaction};
 use crate::model::histogram::Histogram;
@@ -103,6 +104,7 @@ pub(super) fn start(
     hints: Arc<Hints>,
     counters: Arc<Counters>,
     death: watch::Sender<Option<String>>,
+    checkpoints: Checkpoints,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     std::thread::Builder::new()
         .name("store-writer".to_owned())
@@ -112,6 +114,7 @@ pub(super) fn start(
             while commands.blocking_recv_many(&mut waiting, GROUP_MAX) > 0 {
                 let group = AssertUnwindSafe(|| {
                     commit_group(&mut conn, &mut waiting, &hints, &counters, &mut weather);
+                    checkpoints.committed();
                 });
                 if let Err(panic) = catch_unwind(group) {
                     // Nothing of the group is committed: dropping the connection rolls it back, dropping
