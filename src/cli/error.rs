@@ -67,6 +67,12 @@ impl CliError {
                 "usage"
             }
             Self::JobFailed(_) => "failed",
+            Self::Client(ClientError::Refused(error)) => match error.code {
+                RpcError::NOT_FOUND => "not_found",
+                RpcError::CONFLICT => "conflict",
+                RpcError::INVALID_PARAMS | RpcError::METHOD_NOT_FOUND => "usage",
+                _ => "engine",
+            },
             Self::Store(_) | Self::Export(ExportError::Store(_)) => "database",
             Self::Export(ExportError::File { .. }) => "file",
             Self::Socket(_) | Self::Client(_) | Self::OtherDatabase { .. } => "engine",

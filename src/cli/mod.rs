@@ -73,7 +73,7 @@ pub enum Verb {
     Serve(ServeArgs),
     /// Sync the players of a ladder's tier, the best first
     Ladder(LadderOptions),
-    /// Write a table of the data to a file, for `DuckDB`, Polars, pandas or a spreadsheet
+    /// Write a table of the data to a file, for DuckDB, Polars, pandas or a spreadsheet
     Export(ExportArgs),
     /// A Riot API to develop and test against
     Simulate(SimulateArgs),
