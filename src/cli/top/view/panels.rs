@@ -9,7 +9,7 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
 use super::text::{
-    Cell, age, bar, count, count_or_dash, fit, left, padded, per_s, right, row, widths,
+    Cell, age, bar, count, count_or_dash, fit, left, padded, per_s, right, row, span, widths,
 };
 use crate::cli::top::app::{App, Panel};
 use crate::cli::top::rows::{self, Limit};
@@ -184,7 +184,10 @@ fn limits(snapshot: &Snapshot, width: u16) -> List {
             let paused = || span(Duration::from_secs_f64(paused_s.ceil()));
             let (state, style) = match (*paused_s > 0.0, wide) {
                 (false, _) => (waits, Style::new()),
-                (true, true) => (format!("paused {}, {waits}", paused()), Style::new().fg(Color::Red)),
+                (true, true) => (
+                    format!("paused {}, {waits}", paused()),
+                    Style::new().fg(Color::Red),
+                ),
                 (true, false) => (format!("paused {}", paused()), Style::new().fg(Color::Red)),
             };
             vec![
