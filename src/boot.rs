@@ -968,6 +968,7 @@ async fn simulate(global: &Global, args: &SimulateArgs) -> Result<(), CliError> 
         localhost(args.port),
     )
     .await?;
+    let stopped = stop_signal();
     if global.json {
         let ready = json!({
             "ready": true, "pid": std::process::id(), "base_url": simulator.base_url(), "key": SIMULATED_KEY,
@@ -978,7 +979,7 @@ async fn simulate(global: &Global, args: &SimulateArgs) -> Result<(), CliError> 
     } else {
         say_simulated(args, &simulator, &names, platform);
     }
-    stop_signal().await;
+    stopped.await;
     simulator.stop().await;
     Ok(())
 }

@@ -44,6 +44,8 @@ pub(super) async fn serve(
     let only: Vec<&str> = args.queues.iter().map(String::as_str).collect();
     let running = Running::start(config, &database, key, base, Some(&control), &only).await?;
     let open = running.store.open_jobs().await?;
+    // Whoever reads that it is ready may stop it at once.
+    let stopped = stop_signal();
     say_ready(global, &running, &control, &database);
     tracing::info!(
         "engine {} is ready; {open} open jobs in {database}",
@@ -60,7 +62,7 @@ pub(super) async fn serve(
         }
     };
     let outcome = tokio::select! {
-        () = stop_signal() => Ok(()),
+        () = stopped => Ok(()),
         () = control.asked_to_stop() => Ok(()),
         why = running.engine.escalated() => Err(CliError::Engine(why)),
         never = told => match never {},

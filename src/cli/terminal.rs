@@ -64,26 +64,30 @@ impl MakeWriter<'_> for Stderr {
     }
 }
 
-/// Ctrl-C or SIGTERM. A second one ends the process at once; what is committed stays.
-pub async fn stop_signal() {
+/// Ctrl-C or SIGTERM, from the call on: also one that comes before anybody waits for it. A second one ends
+/// the process at once; what is committed stays.
+pub fn stop_signal() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
+    let heard = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    tokio::spawn(async move {
+    );
+    async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = heard else {
+            return std::future::pending().await;
+        };
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        std::process::exit(130);
-    });
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            std::process::exit(130);
+        });
+    }
 }
 
 /// Writes a line to stdout. Whoever reads may have had enough (`riftsync job list | head`): then the

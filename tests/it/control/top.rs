@@ -222,7 +222,9 @@ async fn the_log_has_colours_on_a_terminal_unless_its_owner_wants_none() {
         let mut serve = Terminal::open(command, 24, 200);
         serve.until(&["INFO", "is ready"]);
         serve.press("\x03");
-        let (_, raw) = serve.ended();
+        let (code, raw) = serve.ended();
+        // Also when it is stopped at the very moment it is ready.
+        assert_eq!(code, Some(0));
         let has_colour = raw.windows(3).any(|bytes| bytes == b"\x1b[3");
         assert_eq!(has_colour, coloured, "{}", String::from_utf8_lossy(&raw));
     }
