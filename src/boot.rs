@@ -3,6 +3,7 @@
 mod copy;
 mod crowd;
 mod forecast;
+mod order;
 mod serve;
 mod service;
 mod upkeep;
@@ -15,16 +16,18 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use self::forecast::Forecast;
+use self::order::{PlayedOn, read_years};
 use crate::bench::{
     ControlBench, JobsBench, LimiterBench, PipelineBench, PipelineReport, Place, SimulatorProcess,
 };
+use crate::cli::configshow::{self, Places};
 use crate::cli::follow::{Follow, plan_text, summary};
 use crate::cli::terminal::stop_signal;
 use crate::cli::top::top;
 use crate::cli::{
     Bench, BenchControlArgs, BenchJobsArgs, BenchLimiterArgs, BenchPipelineArgs, Cli, CliError,
-    DbArgs, DbVerb, EngineVerb, ExportArgs, Global, KeyVerb, SimulateArgs, StatsArgs, SyncArgs,
-    Verb, WeatherArgs, WorldArgs, dbinfo, stats, terminal,
+    ConfigVerb, DbArgs, DbVerb, EngineVerb, ExportArgs, Global, KeyVerb, SimulateArgs, StatsArgs,
+    SyncArgs, Verb, WeatherArgs, WorldArgs, dbinfo, stats, terminal,
 };
 use crate::cli::{pages, remote};
 use crate::config::{self, Config, Profile};
@@ -68,16 +71,6 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         Verb::Man { folder } => return pages::man(folder.as_deref()),
         _ => {}
     }
-    let level = if matches!(cli.verb, Verb::Serve(_) | Verb::Simulate(_)) {
-        "info"
-    } else {
-        "warn"
-    };
-    // The live view has the whole terminal: a log line would tear it.
-    if !matches!(cli.verb, Verb::Top) {
-        terminal::start_log(level);
-    }
-    install_tls();
     let simulates = match &cli.verb {
         Verb::Sync(args) => args.simulate,
         Verb::Bench(_) => true,
@@ -89,6 +82,16 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         Profile::Development
     };
     let config = Config::load(cli.global.profile, usual, cli.global.config.as_deref())?;
+    let level = if matches!(cli.verb, Verb::Serve(_) | Verb::Simulate(_)) {
+        "info"
+    } else {
+        "warn"
+    };
+    // The live view has the whole terminal: a log line would tear it.
+    if !matches!(cli.verb, Verb::Top) {
+        terminal::start_log(level, config.log.format);
+    }
+    install_tls();
     actix::System::new().block_on(async move {
         match cli.verb {
             Verb::Sync(args) => match args.file.clone() {
@@ -103,7 +106,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             Verb::Recover(args) => upkeep::recover(&cli.global, &config, args).await,
             Verb::Cleanup(args) => upkeep::cleanup(&cli.global, &config, args).await,
             Verb::Replay(args) => upkeep::replay(&cli.global, &config, args).await,
-            Verb::Simulate(args) => simulate(&args).await,
+            Verb::Simulate(args) => simulate(&cli.global, &args).await,
             Verb::Job(args) => remote::job(&reach(&cli.global, &config)?, args.what).await,
             Verb::Queue(args) => remote::queue(&reach(&cli.global, &config)?, args.what).await,
             Verb::Export(args) => export_table(&cli.global, &config, &args).await,
@@ -130,6 +133,9 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             Verb::Key(args) => match args.what {
                 KeyVerb::Set => remote::set_key(&reach(&cli.global, &config)?).await,
             },
+            Verb::Config(args) => match args.what {
+                ConfigVerb::Show => show_config(&cli.global, &config),
+            },
             Verb::Db(args) => db(&cli.global, &config, &args).await,
             Verb::Bench(args) => match args.what {
                 Bench::Jobs(args) => bench_jobs(&cli.global, &args).await,
@@ -142,18 +148,27 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
 }
 
 async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), CliError> {
-    let order = read_order(config, &args)?;
+    let riot_id: RiotId = args.riot_id.as_deref().unwrap_or_default().parse()?;
+    let place = PlayedOn::read(config, args.platform.as_deref())?;
+    let years = read_years(args.year.as_deref(), Timestamp::now())?;
     if !args.simulate {
         let reach = reach(global, config)?;
-        if args.detach {
-            return remote::sync(&reach, reach.engine().await?, &order, true).await;
-        }
-        if let Some(engine) = reach.engine_if_any().await? {
-            return remote::sync(&reach, engine, &order, false).await;
+        let engine = if args.detach {
+            Some(reach.engine().await?)
+        } else {
+            reach.engine_if_any().await?
+        };
+        if let Some(mut engine) = engine {
+            let platform = place.there(&mut engine, &riot_id).await?;
+            for year in years {
+                let order = order(&args, &riot_id, platform, year);
+                remote::sync(&reach, &mut engine, &order, args.detach).await?;
+            }
+            return Ok(());
         }
     }
     let simulator = if args.simulate {
-        let players = vec![(order.riot_id.clone(), order.platform)];
+        let players = vec![(riot_id.clone(), place.made_up())];
         Some(start_simulator(players, &args.world, None, localhost(0)).await?)
     } else {
         None
@@ -166,23 +181,59 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
         None => (required_key(false)?, config.riot.base_url.clone()),
     };
     let database = locate(global, config, args.simulate)?;
-    let running = Running::start(config, &database, key, &base, None, None).await?;
-    let outcome = running.sync_and_follow(&order).await;
+    let running = Running::start(config, &database, key, &base, None, &[]).await?;
+    let outcome = async {
+        let platform = if args.simulate {
+            place.made_up()
+        } else {
+            place.here(&running, &riot_id).await?
+        };
+        for year in years {
+            let order = order(&args, &riot_id, platform, year);
+            sync_here(global, &running, &order, &database, args.simulate).await?;
+        }
+        Ok::<(), CliError>(())
+    };
+    let outcome = outcome.await;
     let stopped = running.stop().await;
-    let (job, time_left) = outcome?;
+    let closed = running.store.close().await;
+    outcome?;
     stopped?;
+    closed?;
+    drop(simulator);
+    Ok(())
+}
+
+/// One year, with the engine inside this process.
+async fn sync_here(
+    global: &Global,
+    running: &Running,
+    order: &PlayerSyncArgs,
+    database: &Location,
+    simulated: bool,
+) -> Result<(), CliError> {
+    let (job, time_left) = running.sync_and_follow(order).await?;
     if order.dry_run && job.state == JobState::Completed {
-        show_plan(global, &order, &job, time_left);
-        running.store.close().await?;
+        show_plan(global, order, &job, time_left);
     } else {
         running
-            .report(global, &order, &job, &database, args.simulate)
+            .report(global, order, &job, database, simulated)
             .await?;
     }
-    drop(simulator);
     match job.state {
         JobState::Completed => Ok(()),
         _ => Err(CliError::JobFailed(failure_text(&job))),
+    }
+}
+
+fn order(args: &SyncArgs, riot_id: &RiotId, platform: Platform, year: Year) -> PlayerSyncArgs {
+    PlayerSyncArgs {
+        riot_id: riot_id.clone(),
+        platform,
+        year,
+        timelines: !args.no_timelines,
+        dry_run: args.dry_run,
+        track: !args.no_track,
     }
 }
 
@@ -201,33 +252,6 @@ fn show_plan(
         let route = Route::Region(order.platform.region());
         crate::outln!("{}", plan_text(&PlayerReport::of(job), route, time_left));
     }
-}
-
-/// The order in valid words, or what is wrong with it.
-fn read_order(config: &Config, args: &SyncArgs) -> Result<PlayerSyncArgs, CliError> {
-    let now = Timestamp::now();
-    let riot_id: RiotId = args.riot_id.as_deref().unwrap_or_default().parse()?;
-    let platform = match &args.platform {
-        Some(text) => text.parse()?,
-        None => config.platform()?.ok_or_else(|| {
-            CliError::Usage(format!(
-                "name the server the player plays on with --platform (or riot.platform in the configuration). Known: {}",
-                Platform::known()
-            ))
-        })?,
-    };
-    let year = match &args.year {
-        Some(text) => Year::parse(text, now)?,
-        None => Year::new(now.year().unwrap_or(Year::FIRST), now)?,
-    };
-    Ok(PlayerSyncArgs {
-        riot_id,
-        platform,
-        year,
-        timelines: !args.no_timelines,
-        dry_run: args.dry_run,
-        track: !args.no_track,
-    })
 }
 
 /// The key, and where new ones come from; `watch`: while the engine runs.
@@ -350,7 +374,7 @@ impl Running {
         (key, source): (String, KeySource),
         base: &str,
         control: Option<&serve::Control>,
-        only: Option<&str>,
+        only: &[&str],
     ) -> Result<Self, CliError> {
         let key = ApiKey::new(&key).map_err(|why| {
             CliError::Usage(format!(
@@ -385,10 +409,10 @@ impl Running {
         let registry = tasks::registry(&gate.api, policies).with(HealthCheck::new(health.clone()));
         let registry = Arc::new(registry);
         if let Some(control) = control {
-            services.above = control.above(&gate, &health, database);
+            services.above = control.above(&gate, &health, database, config.platform()?);
         }
         let mut queues = tasks::queues();
-        queues.retain(|queue| only.is_none_or(|only| queue.name == only));
+        queues.retain(|queue| only.is_empty() || only.contains(&queue.name));
         for queue in &mut queues {
             if let Some(settings) = config.queues.get(queue.name) {
                 queue.slots = settings.slots;
@@ -535,7 +559,6 @@ impl Running {
             };
             eprintln!("stored in {database}{world}");
         }
-        self.store.close().await?;
         Ok(())
     }
 }
@@ -624,7 +647,7 @@ async fn export_table(global: &Global, config: &Config, args: &ExportArgs) -> Re
     let format = format.unwrap_or(Format::Parquet);
     let usual = || PathBuf::from(format!("{}.{}", args.what, format.as_str()));
     let years = match &args.year {
-        Some(text) => read_years(text)?,
+        Some(text) => read_range(text)?,
         None => (i16::MIN, i16::MAX),
     };
     let database = locate(global, config, args.simulate)?;
@@ -669,7 +692,7 @@ async fn export_table(global: &Global, config: &Config, args: &ExportArgs) -> Re
 }
 
 /// `2025`, or `2024..2026`.
-fn read_years(text: &str) -> Result<(i16, i16), CliError> {
+fn read_range(text: &str) -> Result<(i16, i16), CliError> {
     let year = |text: &str| {
         let year: Result<i16, _> = text.trim().parse();
         year.map_err(|_| {
@@ -696,6 +719,28 @@ fn unknown_player(riot_id: &RiotId) -> CliError {
     ))
 }
 
+fn show_config(global: &Global, config: &Config) -> Result<(), CliError> {
+    let database = locate(global, config, false)?;
+    let key = match (config::api_key()?, config::api_key_file()) {
+        (None, _) => "none: set RIOT_API_KEY or RIOT_API_KEY_FILE".to_owned(),
+        (Some(found), Some(file)) if found.from_file => format!("in {}", file.display()),
+        (Some(_), _) => "in RIOT_API_KEY".to_owned(),
+    };
+    let places = Places {
+        file: global.config.as_deref(),
+        database: &database.to_string(),
+        socket: &socket_path(global, config, &database),
+        metrics_log: metrics_log(config, &database).map(|log| log.path),
+        key: &key,
+    };
+    if global.json {
+        crate::outln!("{}", configshow::document(config, &places));
+    } else {
+        crate::outln!("{}", configshow::text(config, &places));
+    }
+    Ok(())
+}
+
 /// Shows a database, or brings its tables up to date.
 async fn db(global: &Global, config: &Config, args: &DbArgs) -> Result<(), CliError> {
     if let DbVerb::Copy(what) = &args.what {
@@ -713,9 +758,9 @@ async fn db(global: &Global, config: &Config, args: &DbArgs) -> Result<(), CliEr
         Some((store.census().await?, store.size_bytes().await?))
     };
     if global.json {
-        println!("{}", dbinfo::document(&database, &migrations, holds));
+        crate::outln!("{}", dbinfo::document(&database, &migrations, holds));
     } else {
-        println!("{}", dbinfo::text(&database, &migrations, holds));
+        crate::outln!("{}", dbinfo::text(&database, &migrations, holds));
     }
     Ok(())
 }
@@ -805,7 +850,7 @@ async fn run_pipeline(
     "none".clone_into(&mut config.metrics.log);
     let key = (SIMULATED_KEY.to_owned(), KeySource::default());
     let (base, location) = (simulator.base_url(), place.location());
-    let running = Running::start(&config, &location, key, base, None, None).await?;
+    let running = Running::start(&config, &location, key, base, None, &[]).await?;
     let (now, store) = (Timestamp::now(), running.store.clone());
     let empty = store.size_bytes().await?.unwrap_or(0);
     let (before, cpu, begun) = (store.writer_stats(), cpu_time(), Instant::now());
@@ -910,7 +955,7 @@ async fn bench_limiter(global: &Global, args: &BenchLimiterArgs) -> Result<(), C
     Ok(())
 }
 
-async fn simulate(args: &SimulateArgs) -> Result<(), CliError> {
+async fn simulate(global: &Global, args: &SimulateArgs) -> Result<(), CliError> {
     let platform: Platform = args.platform.parse()?;
     let players: Vec<(RiotId, Platform)> = args
         .players
@@ -929,6 +974,23 @@ async fn simulate(args: &SimulateArgs) -> Result<(), CliError> {
         localhost(args.port),
     )
     .await?;
+    let stopped = stop_signal();
+    if global.json {
+        let ready = json!({
+            "ready": true, "pid": std::process::id(), "base_url": simulator.base_url(), "key": SIMULATED_KEY,
+            "players": args.players, "platform": platform,
+            "counters": format!("http://{}/__simulator/counters", simulator.addr()),
+        });
+        crate::outln!("{ready}");
+    } else {
+        say_simulated(args, &simulator, &names, platform);
+    }
+    stopped.await;
+    simulator.stop().await;
+    Ok(())
+}
+
+fn say_simulated(args: &SimulateArgs, simulator: &Simulator, names: &str, platform: Platform) {
     crate::outln!("base URL   {}", simulator.base_url());
     crate::outln!("API key    {SIMULATED_KEY}");
     crate::outln!(
@@ -947,9 +1009,6 @@ async fn simulate(args: &SimulateArgs) -> Result<(), CliError> {
         "counters   curl http://{}/__simulator/counters",
         simulator.addr()
     );
-    stop_signal().await;
-    simulator.stop().await;
-    Ok(())
 }
 
 async fn start_simulator(

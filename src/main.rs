@@ -3,27 +3,37 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use riftsync::cli::{Cli, CliError};
+use riftsync::cli::{Cli, CliError, terminal};
 
 #[allow(unsafe_code, reason = "SQLite is configured by C functions only")]
 fn main() -> ExitCode {
     // SAFETY: there is no other thread yet.
     unsafe { riftsync::store::sqlite::tune() };
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(wrong) => {
+            // What is asked for with --help is no error. A program that wrote --json reads one in its own way.
+            if wrong.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+                let text = wrong.to_string();
+                let why = text.lines().next().unwrap_or_default();
+                let error = CliError::Usage(why.trim_start_matches("error: ").to_owned());
+                riftsync::outln!("{}", error.document());
+            }
+            wrong.exit()
+        }
+    };
     let json = cli.global.json;
     match riftsync::boot::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // What these are about was printed as a document of its own.
-            let told = matches!(
-                error,
-                CliError::JobFailed(_) | CliError::Degraded | CliError::Unhealthy
-            );
-            if json && !told {
-                println!(
-                    "{}",
-                    serde_json::json!({ "success": false, "error": { "message": error.to_string() } })
+            // What these are about may have been printed as a document of its own.
+            let told = terminal::has_spoken()
+                && matches!(
+                    error,
+                    CliError::JobFailed(_) | CliError::Degraded | CliError::Unhealthy
                 );
+            if json && !told {
+                riftsync::outln!("{}", error.document());
             }
             eprintln!("riftsync: {error}");
             ExitCode::from(error.exit_code())

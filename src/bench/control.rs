@@ -21,13 +21,13 @@ use tokio::sync::watch;
 
 use super::Place;
 use crate::control::{
-    About, Advisers, Desk, HealthDesk, KeyDesk, Limits, SocketPlace, TimeLeft, server_spec,
+    About, Advisers, Desk, HealthDesk, KeyDesk, Limits, Locate, SocketPlace, TimeLeft, server_spec,
 };
 use crate::engine::{
     Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
 };
 use crate::metrics::Metrics;
-use crate::model::{After, JobRecord, NewJob, Priority, RetryPolicy};
+use crate::model::{After, JobRecord, NewJob, Priority, RetryPolicy, RiotId, Whereabouts};
 
 const QUEUE: &str = "default";
 const KIND: &str = "bench";
@@ -118,6 +118,13 @@ impl TimeLeft for Unknown {
     }
 }
 
+#[async_trait]
+impl Locate for Unknown {
+    async fn locate(&self, _: &RiotId) -> Whereabouts {
+        Whereabouts::Nobody
+    }
+}
+
 impl HealthDesk for Unknown {
     fn check(&self) -> BoxFuture<'static, Value> {
         Box::pin(std::future::ready(Value::Null))
@@ -147,6 +154,7 @@ impl ControlBench {
                         key: Arc::new(NoKey),
                         time_left: Arc::new(Unknown),
                         health: Arc::new(Unknown),
+                        locate: Arc::new(Unknown),
                     },
                     limits,
                     document,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::order::read_years;
 use super::{Running, locate, reach, required_key};
 use crate::cli::batch::{Crowd, CrowdCount, CrowdReport, Listed, read_players};
 use crate::cli::terminal::stop_signal;
@@ -33,22 +34,21 @@ pub(super) async fn sync_file(
     };
     let players = read_players(&text, usual).map_err(wrong)?;
     let now = Timestamp::now();
-    let year = match &args.year {
-        Some(text) => Year::parse(text, now)?,
-        None => Year::new(now.year().unwrap_or(Year::FIRST), now)?,
+    let years = read_years(args.year.as_deref(), now)?;
+    let order = |listed: &Listed, year| PlayerSyncArgs {
+        riot_id: listed.riot_id.clone(),
+        platform: listed.platform,
+        year,
+        timelines: !args.no_timelines,
+        dry_run: false,
+        track: !args.no_track,
     };
     let orders: Vec<PlayerSyncArgs> = players
-        .into_iter()
-        .map(|Listed { riot_id, platform }| PlayerSyncArgs {
-            riot_id,
-            platform,
-            year,
-            timelines: !args.no_timelines,
-            dry_run: false,
-            track: !args.no_track,
-        })
+        .iter()
+        .flat_map(|listed| years.iter().map(|year| order(listed, *year)))
         .collect();
-    let title = format!("{} players, {year}", orders.len());
+    let asked = args.year.clone().unwrap_or_else(|| years[0].to_string());
+    let title = format!("{} players, {asked}", players.len());
     let there = reach(global, config)?;
     if let Some(engine) = engine_of(&there, args.detach).await? {
         let jobs: Vec<Value> = orders
@@ -150,7 +150,7 @@ async fn engine_of(
 async fn start(global: &Global, config: &Config) -> Result<Running, CliError> {
     let database = locate(global, config, false)?;
     let key = required_key(false)?;
-    Running::start(config, &database, key, &config.riot.base_url, None, None).await
+    Running::start(config, &database, key, &config.riot.base_url, None, &[]).await
 }
 
 impl Running {

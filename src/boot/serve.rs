@@ -5,25 +5,28 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio::sync::watch;
 
 use super::forecast::Forecast;
+use super::order::ANYWHERE;
 use super::service::ServiceManager;
 use super::{Running, locate, required_key};
 use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, Global, ServeArgs};
 use crate::config::Config;
 use crate::control::{
-    About, Advisers, Desk, HealthDesk, KeyDesk, Limits, ScrapePlace, SocketPlace, exporter_spec,
-    server_spec,
+    About, Advisers, Desk, HealthDesk, KeyDesk, Limits, Locate, ScrapePlace, SocketPlace,
+    exporter_spec, server_spec,
 };
 use crate::engine::Above;
 use crate::gate::{Gate, KeyState};
+use crate::model::{Platform, RiotId, Whereabouts};
 use crate::riot::ApiKey;
 use crate::store::Location;
-use crate::tasks::{HealthProbe, job_document};
+use crate::tasks::{HealthProbe, job_document, whereabouts};
 
 pub(super) async fn serve(
     global: &Global,
@@ -38,8 +41,11 @@ pub(super) async fn serve(
     let control = Control::open(&super::socket_path(global, config, &database), metrics)?;
     let key = required_key(true)?;
     let base = &config.riot.base_url;
-    let running = Running::start(config, &database, key, base, Some(&control), None).await?;
+    let only: Vec<&str> = args.queues.iter().map(String::as_str).collect();
+    let running = Running::start(config, &database, key, base, Some(&control), &only).await?;
     let open = running.store.open_jobs().await?;
+    // Whoever reads that it is ready may stop it at once.
+    let stopped = stop_signal();
     say_ready(global, &running, &control, &database);
     tracing::info!(
         "engine {} is ready; {open} open jobs in {database}",
@@ -56,7 +62,7 @@ pub(super) async fn serve(
         }
     };
     let outcome = tokio::select! {
-        () = stop_signal() => Ok(()),
+        () = stopped => Ok(()),
         () = control.asked_to_stop() => Ok(()),
         why = running.engine.escalated() => Err(CliError::Engine(why)),
         never = told => match never {},
@@ -126,6 +132,7 @@ impl Control {
         gate: &Gate,
         health: &Arc<HealthProbe>,
         database: &Location,
+        near: Option<Platform>,
     ) -> Above {
         let about = About {
             database: match database {
@@ -137,6 +144,10 @@ impl Control {
         let key = Arc::new(GateKey(gate.clone()));
         let api = gate.api.clone();
         let health = Arc::new(Probe(health.clone()));
+        let locate = Arc::new(Locator {
+            gate: gate.clone(),
+            near,
+        });
         let (place, stop) = (self.place.clone(), self.stop.clone());
         let scrape = self.scrape.clone();
         Box::new(move |engine| {
@@ -151,6 +162,7 @@ impl Control {
                     key: key.clone(),
                     time_left: Arc::new(forecast),
                     health,
+                    locate,
                 },
                 Limits::default(),
                 job_document,
@@ -184,6 +196,25 @@ struct Probe(Arc<HealthProbe>);
 impl HealthDesk for Probe {
     fn check(&self) -> BoxFuture<'static, serde_json::Value> {
         self.0.clone().check()
+    }
+}
+
+/// Finds players, for the control socket.
+#[derive(Debug)]
+struct Locator {
+    gate: Gate,
+    /// Where to ask first.
+    near: Option<Platform>,
+}
+
+#[async_trait]
+impl Locate for Locator {
+    async fn locate(&self, riot_id: &RiotId) -> Whereabouts {
+        // A call would wait for a better key, longer than anybody at a terminal.
+        if let KeyState::Rejected { status, .. } = *self.gate.weather.key().borrow() {
+            return Whereabouts::Untold(format!("riot rejects the API key (HTTP {status})"));
+        }
+        whereabouts(&self.gate.api, riot_id, self.near.unwrap_or(ANYWHERE)).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::order::{PlayedOn, read_years};
 use super::{Running, failure_text, locate, reach, required_key};
 use crate::cli::follow::{Follow, plan_text, summary_of};
 use crate::cli::terminal::stop_signal;
@@ -20,75 +21,73 @@ pub(super) async fn recover(
     config: &Config,
     args: RecoverArgs,
 ) -> Result<(), CliError> {
-    let orders = recoveries(global, config, &args).await?;
+    let years = read_years(args.year.as_deref(), Timestamp::now())?;
+    let players = players(global, config, &args).await?;
     let reach = reach(global, config)?;
     if let Some(mut engine) = reach.engine_if_any().await? {
-        for order in &orders {
-            recover_there(&reach, &mut engine, order).await?;
+        for (riot_id, place) in &players {
+            let platform = place.there(&mut engine, riot_id).await?;
+            for year in &years {
+                let order = order(&args, riot_id, platform, *year);
+                recover_there(&reach, &mut engine, &order).await?;
+            }
         }
         return Ok(());
     }
     let key = required_key(false)?;
     let database = locate(global, config, false)?;
     let base = &config.riot.base_url;
-    let running = Running::start(config, &database, key, base, None, None).await?;
-    let mut outcome = Ok(());
-    for order in &orders {
-        outcome = recover_here(global, &running, order).await;
-        if outcome.is_err() {
-            break;
+    let running = Running::start(config, &database, key, base, None, &[]).await?;
+    let outcome = async {
+        for (riot_id, place) in &players {
+            let platform = place.here(&running, riot_id).await?;
+            for year in &years {
+                let order = order(&args, riot_id, platform, *year);
+                recover_here(global, &running, &order).await?;
+            }
         }
-    }
+        Ok::<(), CliError>(())
+    };
+    let outcome = outcome.await;
     running.stop().await?;
     running.store.close().await?;
     outcome
 }
 
-/// One order a player and year.
-async fn recoveries(
+/// Whom to recover, and where they are said to play.
+async fn players(
     global: &Global,
     config: &Config,
     args: &RecoverArgs,
-) -> Result<Vec<tasks::RecoverArgs>, CliError> {
-    let now = Timestamp::now();
-    let years = match &args.year {
-        Some(text) => read_years(text, now)?,
-        None => vec![Year::new(now.year().unwrap_or(Year::FIRST), now)?],
-    };
-    let platform = match &args.platform {
-        Some(text) => Some(text.parse()?),
-        None => config.platform()?,
-    };
-    let players = if args.all {
-        tracked(global, config).await?
-    } else {
-        let platform = platform.ok_or_else(|| {
-            CliError::Usage(format!(
-                "name the server the players play on with --platform (or riot.platform in the configuration). Known: {}",
-                Platform::known()
-            ))
-        })?;
-        let named = args
-            .riot_ids
-            .iter()
-            .map(|text| Ok((text.parse()?, platform)));
-        named.collect::<Result<_, CliError>>()?
-    };
-    let orders = players.iter().flat_map(|(riot_id, platform)| {
-        years.iter().map(|year| tasks::RecoverArgs {
-            player: PlayerSyncArgs {
-                riot_id: riot_id.clone(),
-                platform: *platform,
-                year: *year,
-                timelines: !args.no_timelines,
-                dry_run: args.dry_run,
-                // A recovery leaves that as it is.
-                track: false,
-            },
-            verify: args.verify,
-        })
-    });
-    Ok(orders.collect())
+) -> Result<Vec<(RiotId, PlayedOn)>, CliError> {
+    if args.all {
+        let players = tracked(global, config).await?.into_iter();
+        let there = players.map(|(riot_id, platform)| (riot_id, PlayedOn::at(platform)));
+        return Ok(there.collect());
+    }
+    let place = PlayedOn::read(config, args.platform.as_deref())?;
+    let named = args.riot_ids.iter().map(|text| Ok((text.parse()?, place)));
+    named.collect()
+}
+
+fn order(
+    args: &RecoverArgs,
+    riot_id: &RiotId,
+    platform: Platform,
+    year: Year,
+) -> tasks::RecoverArgs {
+    tasks::RecoverArgs {
+        player: PlayerSyncArgs {
+            riot_id: riot_id.clone(),
+            platform,
+            year,
+            timelines: !args.no_timelines,
+            dry_run: args.dry_run,
+            // A recovery leaves that as it is.
+            track: false,
+        },
+        verify: args.verify,
+    }
 }
 
 async fn tracked(global: &Global, config: &Config) -> Result<Vec<(RiotId, Platform)>, CliError> {
@@ -99,23 +98,6 @@ async fn tracked(global: &Global, config: &Config) -> Result<Vec<(RiotId, Platfo
     Ok(players
         .filter_map(|player| Some((player.riot_id?, player.platform)))
         .collect())
-}
-
-/// `2025`, or `2024..2026` with both ends.
-fn read_years(text: &str, now: Timestamp) -> Result<Vec<Year>, CliError> {
-    let Some((from, to)) = text.split_once("..") else {
-        return Ok(vec![Year::parse(text, now)?]);
-    };
-    let [from, to] = [Year::parse(from, now)?, Year::parse(to, now)?];
-    let years: Result<Vec<Year>, _> = (from.get()..=to.get())
-        .map(|year| Year::new(year, now))
-        .collect();
-    let years = years?;
-    if years.is_empty() {
-        let why = format!("--year {text} has no year in it; the earlier one comes first");
-        return Err(CliError::Usage(why));
-    }
-    Ok(years)
 }
 
 fn title(order: &tasks::RecoverArgs) -> String {
@@ -246,7 +228,7 @@ async fn maintain(
     // Its queue makes no call: any key will do.
     let key = ("none".to_owned(), KeySource::default());
     let base = &config.riot.base_url;
-    let running = Running::start(config, &database, key, base, None, Some(MAINTENANCE)).await?;
+    let running = Running::start(config, &database, key, base, None, &[MAINTENANCE]).await?;
     let job = running.registry.order(kind, &order.to_string());
     let outcome = match job {
         Ok(job) => run_here(&running, job, title).await,

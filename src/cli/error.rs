@@ -52,6 +52,43 @@ pub enum CliError {
 }
 
 impl CliError {
+    /// The one shape in which programs see an error.
+    pub fn document(&self) -> serde_json::Value {
+        serde_json::json!({
+            "success": false,
+            "error": { "kind": self.kind(), "message": self.to_string(), "retryable": self.is_retryable() },
+        })
+    }
+
+    /// A stable word.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Usage(_) | Self::Store(StoreError::Url(_) | StoreError::PostgresUrl { .. }) => {
+                "usage"
+            }
+            Self::JobFailed(_) => "failed",
+            Self::Client(ClientError::Refused(error)) => match error.code {
+                RpcError::NOT_FOUND => "not_found",
+                RpcError::CONFLICT => "conflict",
+                RpcError::INVALID_PARAMS | RpcError::METHOD_NOT_FOUND => "usage",
+                _ => "engine",
+            },
+            Self::Store(_) | Self::Export(ExportError::Store(_)) => "database",
+            Self::Export(ExportError::File { .. }) => "file",
+            Self::Socket(_) | Self::Client(_) | Self::OtherDatabase { .. } => "engine",
+            Self::KeyRejected(_) | Self::EngineKeyRejected => "key_rejected",
+            Self::Engine(_) => "engine_gave_up",
+            Self::Interrupted | Self::Stopped | Self::Detached(_) => "stopped",
+            Self::Degraded => "degraded",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+
+    /// Whether the same words may succeed another time.
+    fn is_retryable(&self) -> bool {
+        self.exit_code() > 2
+    }
+
     /// 0 done; 1 the job failed; 2 wrong usage or configuration; 3 no engine or database; 4 key
     /// rejected; 130 stopped by Ctrl-C, as shells expect.
     pub fn exit_code(&self) -> u8 {

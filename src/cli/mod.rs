@@ -1,6 +1,7 @@
 //! The verbs a person types.
 
 pub mod batch;
+pub mod configshow;
 pub mod dbcopy;
 pub mod dbinfo;
 pub mod error;
@@ -16,6 +17,7 @@ pub mod weather;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
 pub use error::CliError;
@@ -24,6 +26,7 @@ pub use weather::WeatherArgs;
 use crate::config::{Profile, listen_address};
 use crate::export::{Format, What};
 use crate::model::{CatchUp, DatabaseUrl, JobState};
+use crate::tasks;
 
 /// Keeps a database of League of Legends players true to the Riot Games API.
 #[derive(Debug, Parser)]
@@ -70,7 +73,7 @@ pub enum Verb {
     Serve(ServeArgs),
     /// Sync the players of a ladder's tier, the best first
     Ladder(LadderOptions),
-    /// Write a table of the data to a file, for `DuckDB`, Polars, pandas or a spreadsheet
+    /// Write a table of the data to a file, for DuckDB, Polars, pandas or a spreadsheet
     Export(ExportArgs),
     /// A Riot API to develop and test against
     Simulate(SimulateArgs),
@@ -98,6 +101,8 @@ pub enum Verb {
     Key(KeyArgs),
     /// Look at the database, or bring its tables up to date
     Db(DbArgs),
+    /// Look at the settings as they are, wherever they come from
+    Config(ConfigArgs),
     /// Measure what this machine and disk reach
     Bench(BenchArgs),
     /// Print what a shell needs to complete these words
@@ -112,9 +117,16 @@ pub enum Verb {
 
 #[derive(Debug, Args)]
 pub struct ServeArgs {
+    /// Run the jobs of these queues alone; those of others wait for an engine that runs them
+    #[arg(long, value_name = "QUEUE,...", value_delimiter = ',', value_parser = queue_names())]
+    pub queues: Vec<String>,
     /// Tell the metrics to Prometheus at a port of 127.0.0.1, or at an address with its port
     #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listen_address)]
     pub metrics_listen: Option<SocketAddr>,
+}
+
+fn queue_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(tasks::queues().into_iter().map(|queue| queue.name))
 }
 
 #[derive(Debug, Args)]
@@ -259,6 +271,18 @@ pub enum JobVerb {
 }
 
 #[derive(Debug, Args)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    pub what: ConfigVerb,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum ConfigVerb {
+    /// Print all settings as a configuration file, and the places they lead to; never the API key
+    Show,
+}
+
+#[derive(Debug, Args)]
 pub struct DbArgs {
     #[command(subcommand)]
     pub what: DbVerb,
@@ -396,10 +420,10 @@ pub struct SyncArgs {
     /// Sync all players of a file: a Name#TAG a line, a platform behind a comma where it is another
     #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "simulate"])]
     pub file: Option<PathBuf>,
-    /// The server the player plays on: kr, euw1, na1, ...
+    /// The server the player plays on: kr, euw1, na1, ...; the API is asked unless told
     #[arg(long)]
     pub platform: Option<String>,
-    /// The calendar year (UTC); this year unless told
+    /// The calendar year (UTC), or years as 2024..2026; this year unless told
     #[arg(long)]
     pub year: Option<String>,
     /// Leave it to the running engine and return at once
@@ -471,7 +495,7 @@ pub struct RecoverArgs {
     /// Every player that was synced by name, the longest ago first
     #[arg(long, conflicts_with = "riot_ids")]
     pub all: bool,
-    /// The server the players play on: kr, euw1, na1, ...
+    /// The server the players play on: kr, euw1, na1, ...; the API is asked unless told
     #[arg(long)]
     pub platform: Option<String>,
     /// The calendar year (UTC), or years as 2024..2026; this year unless told

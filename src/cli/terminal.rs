@@ -2,10 +2,13 @@
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::MultiProgress;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::config::LogFormat;
 
 /// All bars of the process.
 pub fn bars() -> &'static MultiProgress {
@@ -14,16 +17,29 @@ pub fn bars() -> &'static MultiProgress {
 }
 
 /// Starts the text log on stderr; `RUST_LOG` overrides the level.
-pub fn start_log(default_level: &str) {
+pub fn start_log(default_level: &str, format: LogFormat) {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_level));
-    // A second start, in tests, keeps the first.
-    let _ = tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
-        .with_writer(Stderr)
-        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
-        .try_init();
+        .with_writer(Stderr);
+    // A second start, in tests, keeps the first.
+    let _ = match format {
+        LogFormat::Text => log.with_ansi(has_colour()).try_init(),
+        // `span` tells of which attempt of which job a line is.
+        LogFormat::Json => log
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .try_init(),
+    };
+}
+
+/// Whether stderr is a terminal of somebody who likes colours; see no-color.org.
+fn has_colour() -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !unwanted && io::IsTerminal::is_terminal(&io::stderr())
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -48,26 +64,30 @@ impl MakeWriter<'_> for Stderr {
     }
 }
 
-/// Ctrl-C or SIGTERM. A second one ends the process at once; what is committed stays.
-pub async fn stop_signal() {
+/// Ctrl-C or SIGTERM, from the call on: also one that comes before anybody waits for it. A second one ends
+/// the process at once; what is committed stays.
+pub fn stop_signal() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
+    let heard = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    tokio::spawn(async move {
+    );
+    async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = heard else {
+            return std::future::pending().await;
+        };
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        std::process::exit(130);
-    });
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            std::process::exit(130);
+        });
+    }
 }
 
 /// Writes a line to stdout. Whoever reads may have had enough (`riftsync job list | head`): then the
@@ -79,8 +99,17 @@ macro_rules! outln {
     };
 }
 
+/// Whether anything was written to stdout.
+static SPOKEN: AtomicBool = AtomicBool::new(false);
+
+/// Whether `outln!` has written anything yet.
+pub fn has_spoken() -> bool {
+    SPOKEN.load(Ordering::Relaxed)
+}
+
 /// See `outln!`.
 pub fn out(line: std::fmt::Arguments<'_>) {
+    SPOKEN.store(true, Ordering::Relaxed);
     let mut stdout = std::io::stdout().lock();
     let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
     if let Err(error) = written

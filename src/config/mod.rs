@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use config::{Config as Source, Environment, File, FileFormat};
 use etcetera::BaseStrategy;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{Cadence, CatchUp, DatabaseUrl, Platform, Rate, RetryPolicy};
 
@@ -19,7 +19,7 @@ const DEFAULTS: &str = include_str!("../../config/default.toml");
 const PRODUCTION: &str = include_str!("../../config/production.toml");
 
 /// Which kind of key the settings are made for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
     /// A development or personal key: queues have rates, so that a crawl leaves something of it
@@ -47,7 +47,7 @@ pub enum ConfigError {
     KeyFile { path: PathBuf, cause: String },
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Which kind of key the settings are made for.
@@ -56,13 +56,14 @@ pub struct Config {
     pub riot: RiotConfig,
     pub engine: EngineSettings,
     pub control: ControlSettings,
+    pub log: LogSettings,
     pub metrics: MetricsSettings,
     pub queues: BTreeMap<String, QueueSettings>,
     pub kinds: BTreeMap<String, KindSettings>,
     pub schedules: BTreeMap<String, ScheduleSettings>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatabaseConfig {
     /// Empty: `riftsync.db` in the data folder.
@@ -75,7 +76,7 @@ pub struct DatabaseConfig {
     pub notify: bool,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RiotConfig {
     pub base_url: String,
@@ -83,21 +84,37 @@ pub struct RiotConfig {
     pub platform: String,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineSettings {
     pub drain_s: u64,
     pub keep_finished_days: u32,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ControlSettings {
     /// Empty: `riftsync.sock` in `$XDG_RUNTIME_DIR`, or beside the data.
     pub socket: String,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSettings {
+    pub format: LogFormat,
+}
+
+/// How the text log on stderr is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// JSON lines, for programs.
+    Json,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MetricsSettings {
     /// Empty: `metrics.jsonl` beside the data. `none`: no log.
@@ -128,7 +145,7 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QueueSettings {
     pub slots: usize,
@@ -145,7 +162,7 @@ impl QueueSettings {
     }
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KindSettings {
     pub retries: u32,
@@ -154,7 +171,7 @@ pub struct KindSettings {
 }
 
 /// What runs by the clock.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScheduleSettings {
     /// A cron expression, `every 6h`, `at 2026-12-01T03:00` or `off`.

@@ -32,7 +32,9 @@ pub enum ClientError {
     Busy { path: PathBuf, pid: String },
     #[error("the control socket {path} cannot be reached: {cause}")]
     Io { path: PathBuf, cause: io::Error },
-    #[error("the engine has closed the connection: it stopped. What it took stays in its database")]
+    #[error(
+        "the engine has gone: it was stopped or killed. Nothing is lost: start it again with `riftsync serve`, or type the same command again"
+    )]
     Lost,
     #[error("the engine does not answer on {0}. Its log says why; it may have to be restarted")]
     Silent(PathBuf),

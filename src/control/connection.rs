@@ -25,8 +25,9 @@ use crate::model::JobId;
 
 /// Submits of one batch that are under way at once: as many as the writer takes in a few commits.
 const SUBMITS_AT_ONCE: usize = 1_024;
-/// Answers to one batch at most, in bytes; what comes after is refused.
-const ANSWERS_BYTES_MAX: usize = 16 << 20;
+/// Answers to a batch that are held before they are written, in bytes: a client that asks for much and
+/// reads little waits for itself, and costs no memory.
+const ANSWERS_BYTES: usize = 64 << 10;
 /// How often a client that writes no more is looked at: is it still there to read?
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -125,14 +126,16 @@ impl Connection {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
         }
-        let mut out = Vec::new();
         match rpc::read_line(line, self.desk.limits.batch) {
-            Line::One(request) => self.answer_one(request, &mut out).await,
-            Line::Batch(requests) => self.answer_batch(requests, &mut out).await,
-        }
-        if !out.is_empty() {
-            out.push(b'\n');
-            self.write(&out).await?;
+            Line::One(request) => {
+                let mut out = Vec::new();
+                self.answer_one(request, &mut out).await;
+                if !out.is_empty() {
+                    out.push(b'\n');
+                    self.write(&out).await?;
+                }
+            }
+            Line::Batch(requests) => self.answer_batch(requests).await?,
         }
         self.active = Instant::now();
         Ok(())
@@ -143,21 +146,10 @@ impl Connection {
     async fn answer_batch(
         &mut self,
         requests: Vec<Result<Request<'_>, Malformed<'_>>>,
-        out: &mut Vec<u8>,
-    ) {
+    ) -> io::Result<()> {
         let mut requests = requests.into_iter().peekable();
-        out.push(b'[');
+        let mut out = Batched::default();
         while let Some(request) = requests.next() {
-            if out.len() > ANSWERS_BYTES_MAX {
-                let why = "the answers to this batch are too long; ask for less at once";
-                let id = match &request {
-                    Ok(request) => request.id,
-                    Err(malformed) => malformed.id,
-                };
-                separate(out);
-                rpc::answer(out, id, &Err(RpcError::new(RpcError::LIMIT, why)));
-                continue;
-            }
             match request {
                 Ok(first) if is_submit(&first) => {
                     let mut submits = vec![first];
@@ -166,37 +158,45 @@ impl Connection {
                     {
                         submits.push(next);
                     }
-                    let desk = &*self.desk;
+                    let desk = self.desk.clone();
                     let mut answers = futures_util::stream::iter(submits)
                         .map(async |submit| {
-                            let answer = methods::call(desk, &submit.method, submit.params).await;
+                            let answer = methods::call(&desk, &submit.method, submit.params).await;
                             (submit.id, answer)
                         })
                         .buffered(SUBMITS_AT_ONCE);
                     while let Some((id, answer)) = answers.next().await {
                         if id.is_some() {
-                            separate(out);
-                            rpc::answer(out, id, &answer);
+                            out.add(|bytes| rpc::answer(bytes, id, &answer));
+                            self.write_much(&mut out.bytes).await?;
                         }
                     }
                 }
                 other => {
-                    let before = out.len();
-                    separate(out);
-                    let begun = out.len();
-                    self.answer_one(other, out).await;
-                    if out.len() == begun {
-                        out.truncate(before);
+                    let mut answer = Vec::new();
+                    self.answer_one(other, &mut answer).await;
+                    if !answer.is_empty() {
+                        out.add(|bytes| bytes.append(&mut answer));
                     }
+                    self.write_much(&mut out.bytes).await?;
                 }
             }
         }
         // A batch of notifications has no answer at all.
-        if out.len() == 1 {
-            out.clear();
-        } else {
-            out.push(b']');
+        if out.begun {
+            out.bytes.extend_from_slice(b"]\n");
+            self.write(&out.bytes).await?;
         }
+        Ok(())
+    }
+
+    /// Writes what is worth it.
+    async fn write_much(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        if bytes.len() >= ANSWERS_BYTES {
+            self.write(bytes).await?;
+            bytes.clear();
+        }
+        Ok(())
     }
 
     async fn answer_one(&mut self, request: Result<Request<'_>, Malformed<'_>>, out: &mut Vec<u8>) {
@@ -291,9 +291,18 @@ fn is_submit(request: &Request<'_>) -> bool {
     request.method == "job.submit"
 }
 
-fn separate(out: &mut Vec<u8>) {
-    if out.len() > 1 {
-        out.push(b',');
+/// The answers to a batch, as far as they are not written yet.
+#[derive(Default)]
+struct Batched {
+    bytes: Vec<u8>,
+    begun: bool,
+}
+
+impl Batched {
+    fn add(&mut self, answer: impl FnOnce(&mut Vec<u8>)) {
+        self.bytes.push(if self.begun { b',' } else { b'[' });
+        self.begun = true;
+        answer(&mut self.bytes);
     }
 }
 

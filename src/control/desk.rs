@@ -14,7 +14,7 @@ use super::methods::Counted;
 use super::view::Document;
 use super::watch::Watch;
 use crate::engine::EngineHandle;
-use crate::model::JobRecord;
+use crate::model::{JobRecord, RiotId, Whereabouts};
 
 /// What a status says that the engine itself does not know.
 #[derive(Debug, Clone)]
@@ -39,6 +39,12 @@ pub trait TimeLeft: Send + Sync + std::fmt::Debug {
     async fn of(&self, job: &JobRecord) -> Option<Duration>;
 }
 
+/// Where a player plays, as the API has it.
+#[async_trait]
+pub trait Locate: Send + Sync + std::fmt::Debug {
+    async fn locate(&self, riot_id: &RiotId) -> Whereabouts;
+}
+
 /// What knows how the engine and all it stands on are.
 pub trait HealthDesk: Send + Sync + std::fmt::Debug {
     /// Takes readings and judges them, as a document.
@@ -51,6 +57,7 @@ pub struct Advisers {
     pub key: Arc<dyn KeyDesk>,
     pub time_left: Arc<dyn TimeLeft>,
     pub health: Arc<dyn HealthDesk>,
+    pub locate: Arc<dyn Locate>,
 }
 
 /// See the module.
@@ -61,6 +68,7 @@ pub struct Desk {
     pub(super) key: Arc<dyn KeyDesk>,
     pub(super) time_left: Arc<dyn TimeLeft>,
     pub(super) health: Arc<dyn HealthDesk>,
+    pub(super) locate: Arc<dyn Locate>,
     /// One check at a time: who asks meanwhile waits for it.
     pub(super) checking: tokio::sync::Mutex<()>,
     pub(super) limits: Limits,
@@ -85,6 +93,7 @@ impl Desk {
             key,
             time_left,
             health,
+            locate,
         } = advisers;
         Arc::new(Self {
             watch: Watch::new(engine.store.clone()),
@@ -94,6 +103,7 @@ impl Desk {
             key,
             time_left,
             health,
+            locate,
             checking: tokio::sync::Mutex::new(()),
             limits,
             document,

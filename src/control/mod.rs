@@ -28,7 +28,7 @@ pub mod view;
 mod watch;
 
 pub use client::{Client, ClientError, Notification};
-pub use desk::{About, Advisers, Desk, HealthDesk, KeyDesk, TimeLeft};
+pub use desk::{About, Advisers, Desk, HealthDesk, KeyDesk, Locate, TimeLeft};
 pub use exporter::{ScrapePlace, exporter_spec};
 pub use methods::{schedules_document, stats_document, tracked_document};
 pub use server::{ControlServer, StopServer, server_spec};

@@ -53,8 +53,16 @@ impl RotatingFile {
         Ok(Some(log))
     }
 
-    /// Files of a time when there could be more of them.
+    /// Files of a time when there could be more of them, or larger ones: the limit of today holds at once.
     fn remove_beyond(&self) {
+        let numbered = |n: u32| with_suffix(&self.files.path, &n.to_string());
+        let kept = (1..self.files.files).map(numbered);
+        for path in kept.chain([self.files.path.clone()]) {
+            let length = std::fs::metadata(&path).map_or(0, |file| file.len());
+            if length > self.files.file_bytes {
+                let _ = std::fs::remove_file(path);
+            }
+        }
         let mut n = self.files.files.max(1);
         while std::fs::remove_file(with_suffix(&self.files.path, &n.to_string())).is_ok() {
             n += 1;
@@ -176,6 +184,20 @@ mod tests {
         open(folder.path(), 100, 2).unwrap().write(b"b\n").unwrap();
         let text = std::fs::read_to_string(folder.path().join("m.jsonl")).unwrap();
         assert_eq!(text, "a\nb\n");
+    }
+
+    #[test]
+    fn a_limit_that_was_lowered_holds_from_the_next_start() {
+        let folder = TempDir::new().unwrap();
+        let mut log = open(folder.path(), 100, 4).unwrap();
+        for _ in 0..8 {
+            log.write(&[b'x'; 60]).unwrap();
+        }
+        drop(log);
+        let mut log = open(folder.path(), 50, 3).unwrap();
+        log.write(&[b'y'; 40]).unwrap();
+        assert!(sizes(folder.path()).iter().sum::<u64>() <= 150);
+        assert!(sizes(folder.path()).len() <= 3);
     }
 
     proptest! {

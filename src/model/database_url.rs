@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A database URL as it was written. Its `Debug` shows no password.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
@@ -12,6 +12,13 @@ pub struct DatabaseUrl(String);
 impl DatabaseUrl {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// Without its password, as it is shown: what is written out is read by people.
+impl Serialize for DatabaseUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&redact(&self.0))
     }
 }
 

@@ -16,6 +16,7 @@ pub mod rollup;
 pub mod statistics;
 pub mod table;
 pub mod time;
+mod whereabouts;
 
 pub use attempt::{Outcome, Settlement};
 pub use bucket::{Bucket, Rate};
@@ -28,3 +29,4 @@ pub use job::{
 pub use retry_policy::RetryPolicy;
 pub use rollup::Rollup;
 pub use time::{Timestamp, Year, YearError};
+pub use whereabouts::Whereabouts;

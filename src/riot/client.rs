@@ -124,10 +124,11 @@ pub enum Method {
     AccountByPuuid,
     League,
     LeagueEntries,
+    AccountRegion,
 }
 
 impl Method {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::AccountByRiotId,
         Self::SummonerByPuuid,
         Self::MatchIds,
@@ -137,6 +138,7 @@ impl Method {
         Self::AccountByPuuid,
         Self::League,
         Self::LeagueEntries,
+        Self::AccountRegion,
     ];
 
     /// The name of a method by its number, as limiters know it.
@@ -152,6 +154,7 @@ impl Method {
             Some(Self::AccountByPuuid) => "account-by-puuid",
             Some(Self::League) => "league",
             Some(Self::LeagueEntries) => "league-entries",
+            Some(Self::AccountRegion) => "account-region",
             None => "unknown",
         }
     }
@@ -185,6 +188,15 @@ impl Call {
             method: Method::AccountByPuuid,
             route: Route::Region(platform.region().for_accounts()),
             path: format!("/riot/account/v1/accounts/by-puuid/{puuid}"),
+        }
+    }
+
+    /// Where the owner of a puuid of the key plays.
+    pub fn region_of(puuid: &Puuid, near: Platform) -> Self {
+        Self {
+            method: Method::AccountRegion,
+            route: Route::Region(near.region().for_accounts()),
+            path: format!("/riot/account/v1/region/by-game/lol/by-puuid/{puuid}"),
         }
     }
 

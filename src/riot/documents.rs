@@ -10,7 +10,7 @@ use super::error::RiotError;
 use crate::model::records::{
     MatchClass, MatchRecord, ParticipantRecord, SeenPlayer, TimelineRecord,
 };
-use crate::model::{MatchId, Puuid, RiotId, Timestamp};
+use crate::model::{MatchId, Platform, Puuid, RiotId, Timestamp};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,6 +29,15 @@ pub struct Summoner {
 
 pub fn parse_account(text: &[u8]) -> Result<Account, RiotError> {
     parse(text)
+}
+
+/// The platform on which a player plays; none: one that is not known here.
+pub fn parse_region(text: &[u8]) -> Result<Option<Platform>, RiotError> {
+    #[derive(Deserialize)]
+    struct Played {
+        region: String,
+    }
+    Ok(parse::<Played>(text)?.region.parse().ok())
 }
 
 /// A place in a league.

@@ -13,7 +13,7 @@ pub use client::{
 };
 pub use documents::{
     Account, LeagueEntry, Summoner, parse_account, parse_league, parse_league_page, parse_match,
-    parse_match_ids, parse_summoner, parse_timeline,
+    parse_match_ids, parse_region, parse_summoner, parse_timeline,
 };
 pub use error::{LimitScope, RiotError};
 pub use unpack::{as_gzip, document_of, unpack};

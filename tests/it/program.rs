@@ -75,7 +75,19 @@ async fn wrong_words_are_answered_with_their_remedy_and_exit_code_2() {
     for (args, named) in [
         (&["sync", "Otter", "--platform", "euw1"][..], "Name#TAG"),
         (&["sync", "A#B", "--platform", "mars", "--simulate"], "euw1"),
-        (&["sync", "A#B", "--simulate"], "--platform"),
+        (
+            &[
+                "sync",
+                "A#B",
+                "--platform",
+                "kr",
+                "--year",
+                "2026..2025",
+                "--simulate",
+            ],
+            "the earlier one comes first",
+        ),
+        (&["config", "show", "--database", "mysql://x"], "sqlite://"),
         (
             &[
                 "sync",

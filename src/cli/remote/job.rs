@@ -124,10 +124,11 @@ async fn wait(reach: &Reach, mut engine: Client, ids: &[i64]) -> Result<(), CliE
         waiting.insert(subscription, *id);
     }
     let mut failed = Vec::new();
+    let mut stopped = std::pin::pin!(crate::cli::terminal::stop_signal());
     while !waiting.is_empty() {
         let mut told = tokio::select! {
             told = engine.notification() => told?,
-            () = crate::cli::terminal::stop_signal() => {
+            () = &mut stopped => {
                 let ids: Vec<String> = waiting.values().map(ToString::to_string).collect();
                 eprintln!("job {} goes on in the engine", ids.join(", "));
                 return Err(CliError::Stopped);

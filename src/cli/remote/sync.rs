@@ -17,7 +17,7 @@ const STATUS: Duration = Duration::from_secs(1);
 /// Brings the order to the engine, and follows it unless told not to.
 pub async fn sync(
     reach: &Reach,
-    mut engine: Client,
+    engine: &mut Client,
     order: &PlayerSyncArgs,
     detach: bool,
 ) -> Result<(), CliError> {
@@ -35,14 +35,14 @@ pub async fn sync(
     let title = format!("{} on {}, {}", order.riot_id, order.platform, order.year);
     let mut bars = Follow::new(&title);
     let followed = tokio::select! {
-        followed = follow(&mut engine, id, &mut bars) => followed,
+        followed = follow(engine, id, &mut bars) => followed,
         () = terminal::stop_signal() => Err(CliError::Detached(id)),
     };
     let took = bars.clear();
     let (mut job, calls) = followed?;
     let mut left = None;
     if order.dry_run && job["success"] == true {
-        left = time_left(&mut engine, id).await?;
+        left = time_left(engine, id).await?;
         job["eta_s"] = json!(left.map(|left| left.as_secs()));
     }
     succeeded(reach, id, &job)?;

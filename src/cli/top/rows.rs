@@ -54,10 +54,13 @@ pub(super) fn jobs(snapshot: &Snapshot) -> Vec<&Job> {
     jobs
 }
 
+/// The route that was called most is first: it is the one that a sync waits for.
 pub(super) fn limits(snapshot: &Snapshot) -> Vec<Limit<'_>> {
-    let limiters = snapshot.metrics.totals.iter();
+    let totals = snapshot.metrics.totals.iter();
+    let mut limiters: Vec<_> = totals.filter(|total| total.kind == "limiter").collect();
+    limiters.sort_by_key(|total| std::cmp::Reverse(total.granted));
     let mut limits = Vec::new();
-    for total in limiters.filter(|total| total.kind == "limiter") {
+    for total in limiters {
         let route = last_part(&total.actor);
         limits.push(Limit::Route {
             name: route,

@@ -71,6 +71,7 @@ pub(super) struct Total {
     pub(super) kind: String,
     pub(super) processed: u64,
     pub(super) failed: u64,
+    pub(super) granted: u64,
     pub(super) waiting: u64,
     pub(super) in_flight: u64,
     pub(super) paused_s: f64,

@@ -68,7 +68,9 @@ fn busy(commits: u64) -> Snapshot {
         metrics: read(json!({
             "totals": [
                 { "actor": "/engine/queues/player_sync", "kind": "queue", "processed": commits, "failed": 0 },
-                { "actor": "/engine/riot_gate/ASIA", "kind": "limiter", "waiting": 33, "in_flight": 2,
+                { "actor": "/engine/riot_gate/KR", "kind": "limiter", "granted": 3, "waiting": 0,
+                  "windows": [{ "method": null, "seconds": 1, "used": 0, "limit": 20 }] },
+                { "actor": "/engine/riot_gate/ASIA", "kind": "limiter", "granted": 900, "waiting": 33, "in_flight": 2,
                   "paused_s": 3.5, "windows": windows },
                 { "actor": "/engine/store_writer", "kind": "store", "database_bytes": 15_u64 << 20,
                   "ms": { "p99": 12.4 } },
@@ -146,7 +148,9 @@ fn everything_is_on_a_small_screen_and_on_a_large_one() {
             &["player kr/faker#1/2025", "children", "41%", "processing"],
         );
         assert_shows(&lines, &["key 1s", "█", "19/20"]);
-        assert_shows(&lines, &["ASIA", "paused 4 s"]);
+        assert_shows(&lines, &["ASIA", "paused 4s"]);
+        // Few jobs leave room for all of the limits.
+        assert_shows(&lines, &["0/20"]);
         assert_shows(&lines, &["ACTORS 1 down", "RESTARTS 3"]);
         assert_shows(&lines, &["canceller", "down"]);
         assert_shows(&lines, &["12 match KR_1", "retried", "HTTP 503"]);
@@ -156,7 +160,20 @@ fn everything_is_on_a_small_screen_and_on_a_large_one() {
         );
         assert_shows(&lines, &["Tab list", "q quit"]);
     }
+    // Whole headings on the small screen, and on the large one numbers near what they are of.
+    let mut crowded = app();
+    crowded.snapshot.jobs = (1..40).map(|n| read(job(n, "running", 1))).collect();
+    assert_shows(&screen(&crowded, 80, 24), &["LIMITS 1-", "/6"]);
     let wide = screen(&app(), 200, 60);
+    let queue = wide
+        .iter()
+        .find(|line| line.contains("player_sync  "))
+        .unwrap();
+    let gap = queue.find("open").unwrap() - queue.find("player_sync").unwrap();
+    assert!(gap < 40, "{queue}");
+    // The route that does the work is before the one that was asked once.
+    let row = |word: &str| wide.iter().position(|line| line.contains(word)).unwrap();
+    assert!(row(" ASIA ") < row(" KR "), "{}", wide.join("\n"));
     assert_shows(&wide, &["actor restarted", "store_writer a bug", "3s"]);
 }
 
@@ -169,7 +186,7 @@ fn no_size_and_no_name_breaks_it() {
     snapshot.jobs[0].key = Some(long.clone());
     snapshot.failed[0].error.as_mut().unwrap().message = format!("{long}\n\u{1b}[2J");
     snapshot.metrics.actors[0].actor = long.replace(' ', "/");
-    snapshot.metrics.totals[1].windows[0].limit = 0;
+    snapshot.metrics.totals[2].windows[0].limit = 0;
     let mut app = App::default();
     let sizes = [
         (1, 1),

@@ -64,11 +64,16 @@ fn errors_of(app: &App, area: Rect) -> u16 {
 
 fn draw_narrow(frame: &mut Frame<'_>, area: Rect, app: &App, now: Timestamp) {
     let queues = rows_of(app.snapshot.status.queues.len()) - 1;
+    let queues = queues.min(area.height / 3 + 1);
+    let errors = errors_of(app, area);
+    // Few jobs leave their room to limits and actors; many take half of it.
+    let rest = area.height.saturating_sub(queues + errors);
+    let jobs = rows_of(super::rows::jobs(&app.snapshot).len()).min(rest / 2);
     let [queues, jobs, middle, errors] = Layout::vertical([
-        Constraint::Length(queues.min(area.height / 3 + 1)),
-        Constraint::Fill(4),
-        Constraint::Fill(4),
-        Constraint::Length(errors_of(app, area)),
+        Constraint::Length(queues),
+        Constraint::Length(jobs),
+        Constraint::Fill(1),
+        Constraint::Length(errors),
     ])
     .areas(area);
     let [limits, actors] =

@@ -89,6 +89,9 @@ impl Submit {
                 args.len()
             )));
         }
+        if !args.starts_with('{') {
+            return Err(RpcError::invalid("args must be an object"));
+        }
         let mut job =
             desk.engine
                 .registry

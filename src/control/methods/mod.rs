@@ -79,6 +79,9 @@ const METHODS: &[(&str, Call)] = &[
     ("player.stats", |desk, params| {
         Box::pin(player::stats(desk, params))
     }),
+    ("player.locate", |desk, params| {
+        Box::pin(player::locate(desk, params))
+    }),
     ("player.track", |desk, params| {
         Box::pin(player::track(desk, params))
     }),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Answer;
 use crate::control::desk::Desk;
 use crate::control::rpc::{Params, RpcError};
-use crate::model::RiotId;
+use crate::model::{RiotId, Whereabouts};
 use crate::store::YearlyStats;
 use crate::store::people::TrackedPlayer;
 
@@ -60,6 +60,22 @@ struct Which {
 struct Tracked {
     #[serde(default)]
     limit: Option<usize>,
+}
+
+/// Where a player plays: asks the API.
+pub(super) async fn locate(desk: &Desk, params: Params<'_>) -> Answer {
+    let riot_id = params.read::<Which>()?.riot_id;
+    match desk.locate.locate(&riot_id).await {
+        Whereabouts::On(platform) => Ok(json!({ "riot_id": riot_id, "platform": platform })),
+        Whereabouts::Nobody => Err(RpcError::new(
+            RpcError::NOT_FOUND,
+            format!("no player is called '{riot_id}'"),
+        )),
+        Whereabouts::Untold(why) => Err(RpcError::new(
+            RpcError::UNAVAILABLE,
+            format!("where '{riot_id}' plays cannot be told: {why}"),
+        )),
+    }
 }
 
 /// Players that one list names at most.

@@ -55,6 +55,9 @@ pub(super) async fn add(desk: &Desk, params: Params<'_>) -> Answer {
             args.len()
         )));
     }
+    if !args.starts_with('{') {
+        return Err(RpcError::invalid("args must be an object"));
+    }
     let mut schedule = Schedule {
         name: add.name,
         expression: add.when.trim().to_owned(),

@@ -160,23 +160,107 @@ async fn two_hundred_connections_at_once_are_served_or_told() {
     setup.stop().await;
 }
 
+/// Good parameters of every method: what a person could have meant.
+fn examples() -> Value {
+    let order = json!({ "kind": "noop", "args": {}, "priority": 3, "delay_s": 5, "after": [], "on_failure": "cancel" });
+    json!({
+        "job.submit": order, "job.submit_batch": { "jobs": [order] }, "job.get": { "job_id": 99 },
+        "job.list": { "state": "running", "kind": "noop", "queue": "q", "limit": 3, "before": 9 },
+        "job.cancel": { "job_id": 99 }, "job.retry": { "job_id": 99 }, "job.time_left": { "job_id": 99 },
+        "job.subscribe": { "job_id": 99 }, "job.unsubscribe": { "subscription": 99 },
+        "queue.list": {}, "queue.pause": { "queue": "nope" }, "queue.resume": { "queue": "q" },
+        "queue.set": { "queue": "q", "slots": 4, "rate": "none" },
+        "engine.status": {}, "engine.health": {}, "engine.metrics": {}, "engine.drain": {}, "engine.stop": {},
+        "key.set": { "key": "same" },
+        "player.stats": { "riot_id": "A#B", "year": 2025 }, "player.locate": { "riot_id": "A#KR1" },
+        "player.track": { "riot_id": "A#B" }, "player.untrack": { "riot_id": "A#B" },
+        "player.tracked": { "limit": 3 }, "schedule.list": {}, "schedule.remove": { "name": "x" },
+        "schedule.add": { "name": "x", "when": "every 1h", "kind": "noop", "args": {}, "timezone": "UTC", "catch_up": "skip" },
+    })
+}
+
+#[actix::test]
+async fn a_wrong_type_in_any_place_of_any_method_is_refused_as_the_askers_mistake() {
+    let setup = start(Limits::default()).await;
+    let mut raw = setup.raw().await;
+    let nope = raw.ask(&request(0, "engine.nope", &json!({}))).await;
+    let methods = nope["error"]["data"]["methods"].as_array().unwrap().clone();
+    let examples = examples();
+    assert_eq!(methods.len(), examples.as_object().unwrap().len());
+    let values = [
+        json!(true),
+        json!(-7),
+        json!(1.5),
+        json!(1e300),
+        json!(u64::MAX),
+        json!("x\u{0}y"),
+        json!([]),
+        json!([[{}]]),
+        json!({}),
+        json!({ "a": null }),
+    ];
+    let kind = |value: &Value| match value {
+        Value::Number(number) if number.as_u64().is_none_or(|n| n == u64::MAX) => None,
+        other => Some(std::mem::discriminant(other)),
+    };
+    for method in methods.iter().map(|method| method.as_str().unwrap()) {
+        let good = &examples[method];
+        let wholes = [json!("text"), json!(3), json!(true), json!([1])];
+        let mut wrong: Vec<(Value, bool)> = wholes.map(|whole| (whole, false)).to_vec();
+        let mut unknown = good.clone();
+        unknown["no_such_field"] = json!(1);
+        wrong.push((unknown, false));
+        for (field, value) in good.as_object().unwrap() {
+            for other in values.iter().filter(|other| kind(other) != kind(value)) {
+                let mut params = good.clone();
+                params[field] = other.clone();
+                // Another number may be one all the same.
+                wrong.push((params, value.is_number() && other.is_number()));
+            }
+        }
+        for (params, may_be_meant) in wrong {
+            let answer = raw.ask(&request(1, method, &params)).await;
+            let code = answer["error"]["code"].as_i64();
+            let refused = [RpcError::INVALID_PARAMS, RpcError::INVALID_REQUEST].map(i64::from);
+            let is_refused = code.is_some_and(|code| refused.contains(&code));
+            // There is just no such thing, or it is taken for what it can be.
+            let is_answered = code.is_none_or(|code| code == i64::from(RpcError::NOT_FOUND));
+            assert!(
+                is_refused || (may_be_meant && is_answered),
+                "{method} {params}: {answer}"
+            );
+        }
+    }
+    is_well(&setup).await;
+    setup.stop().await;
+}
+
+#[actix::test]
+async fn one_who_asks_for_much_and_does_not_read_waits_for_itself_and_gets_every_answer() {
+    let setup = start(Limits::default()).await;
+    let mut greedy = setup.raw().await;
+    let lines: Vec<String> = (0..1_000)
+        .map(|n| request(n, "engine.metrics", &json!({})))
+        .collect();
+    greedy.send(&format!("[{}]", lines.join(","))).await;
+    for _ in 0..20 {
+        is_well(&setup).await;
+    }
+    let answers = greedy.line().await.unwrap();
+    let ids = answers.as_array().unwrap().iter();
+    let ids: Vec<u64> = ids.map(|answer| answer["id"].as_u64().unwrap()).collect();
+    assert!(ids.iter().copied().eq(0..1_000), "{} answers", ids.len());
+    setup.stop().await;
+}
+
 /// Pieces of what clients send, good and bad, cut anywhere.
 fn garbage() -> impl Strategy<Value = Vec<u8>> {
-    let methods = prop::sample::select(vec![
-        "job.submit",
-        "job.submit_batch",
-        "job.get",
-        "job.list",
-        "job.cancel",
-        "job.retry",
-        "job.subscribe",
-        "job.unsubscribe",
-        "queue.list",
-        "queue.set",
-        "engine.status",
-        "player.stats",
-        "engine.nope",
-    ]);
+    let examples = examples();
+    let methods = examples.as_object().unwrap().keys().cloned();
+    // One that ends the engine, by good luck, would end the test.
+    let methods = methods.filter(|method| !["engine.stop", "engine.drain"].contains(&&**method));
+    let methods: Vec<String> = methods.chain(["engine.nope".to_owned()]).collect();
+    let methods = prop::sample::select(methods);
     let value = prop_oneof![
         Just(json!(null)),
         any::<i64>().prop_map(|n| json!(n)),
@@ -200,6 +284,9 @@ fn garbage() -> impl Strategy<Value = Vec<u8>> {
         "state",
         "subscription",
         "riot_id",
+        "name",
+        "when",
+        "key",
         "x",
     ]);
     let params = prop::collection::hash_map(names, value.clone(), 0..4).prop_map(|map| json!(map));

@@ -188,6 +188,18 @@ async fn what_cannot_be_done_is_told_with_its_code_and_what_can_be_done() {
             "A#B",
         ),
         (
+            "player.locate",
+            json!({ "riot_id": "A#404" }),
+            RpcError::NOT_FOUND,
+            "A#404",
+        ),
+        (
+            "player.locate",
+            json!({ "riot_id": "A#B" }),
+            RpcError::UNAVAILABLE,
+            "the map is torn",
+        ),
+        (
             "player.stats",
             json!({ "riot_id": "A" }),
             RpcError::INVALID_PARAMS,

@@ -1,5 +1,8 @@
 //! A running engine and those who talk to it: the verbs, `nc`, and programs.
 
+mod asked;
+mod crowded;
+mod outputs;
 mod protocol;
 mod top;
 mod verbs;
@@ -71,6 +74,13 @@ impl Setup {
             writer: stream,
         }
     }
+}
+
+/// A number of a process in KiB, from `/proc`.
+fn memory_kib(pid: u32, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 /// A running `serve`; killed when dropped.

@@ -195,3 +195,37 @@ async fn top_gives_the_terminal_back_at_a_signal_and_needs_one_and_an_engine() {
         assert!(said.contains("riftsync status --json"), "{said}");
     }
 }
+
+#[tokio::test]
+async fn a_sync_that_is_interrupted_takes_its_bars_away_and_leaves_the_job_to_the_engine() {
+    let setup = setup(30).await;
+    let _served = setup.served().await;
+    setup.json(&["queue", "pause", "match_processing"]).await;
+    let mut sync = Terminal::open(setup.command(SYNC), 24, 80);
+    sync.until(&["matches", "[", "/"]);
+    sync.press("\x03");
+    let (code, raw) = sync.ended();
+    assert_eq!(code, Some(130));
+    let mut screen = vt100::Parser::new(24.try_into().unwrap(), 80.try_into().unwrap(), 0);
+    screen.process(&raw);
+    let left = screen.screen().contents();
+    assert!(!left.contains('['), "a bar is left: {left}");
+    assert!(left.contains("goes on in the engine"), "{left}");
+}
+
+#[tokio::test]
+async fn the_log_has_colours_on_a_terminal_unless_its_owner_wants_none() {
+    let setup = setup(1).await;
+    for (no_color, coloured) in [("", true), ("1", false)] {
+        let mut command = setup.command(&["serve"]);
+        command.env("NO_COLOR", no_color);
+        let mut serve = Terminal::open(command, 24, 200);
+        serve.until(&["INFO", "is ready"]);
+        serve.press("\x03");
+        let (code, raw) = serve.ended();
+        // Also when it is stopped at the very moment it is ready.
+        assert_eq!(code, Some(0));
+        let has_colour = raw.windows(3).any(|bytes| bytes == b"\x1b[3");
+        assert_eq!(has_colour, coloured, "{}", String::from_utf8_lossy(&raw));
+    }
+}

@@ -24,6 +24,7 @@ const HELP: &[&str] = &[
     "READY jobs wait for a slot, LATER ones for their time,",
     "RETRY ones for another attempt, BLOCKED ones for others.",
     "A queue is held while the API or the key does not work.",
+    "A few more than its slots run for who waits at a terminal.",
 ];
 
 pub(super) fn help(frame: &mut Frame<'_>, area: Rect) {

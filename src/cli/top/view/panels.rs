@@ -1,12 +1,16 @@
 //! The lists, each a header and its rows.
 
+use std::time::Duration;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
-use super::text::{Cell, age, bar, count, count_or_dash, fit, left, per_s, right, row, widths};
+use super::text::{
+    Cell, age, bar, count, count_or_dash, fit, left, padded, per_s, right, row, span, widths,
+};
 use crate::cli::top::app::{App, Panel};
 use crate::cli::top::rows::{self, Limit};
 use crate::cli::top::snapshot::{Job, Queue, Snapshot};
@@ -18,6 +22,8 @@ const FULL: f64 = 0.95;
 /// A list before it is drawn. The first heading is its name.
 struct List {
     columns: &'static [usize],
+    /// Columns that the one without a width takes at most.
+    most: usize,
     headings: Vec<Cell>,
     rows: Vec<Vec<Cell>>,
     /// What is said when there is nothing.
@@ -28,7 +34,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, panel: Panel, n
     let list = match panel {
         Panel::Queues => queues(app),
         Panel::Jobs => jobs(&app.snapshot, area.width, now),
-        Panel::Limits => limits(&app.snapshot),
+        Panel::Limits => limits(&app.snapshot, area.width),
         Panel::Actors => actors(&app.snapshot, now),
         Panel::Errors => errors(&app.snapshot, area.width, now),
     };
@@ -42,7 +48,7 @@ fn show(frame: &mut Frame<'_>, area: Rect, list: List, focused: bool, chosen: Op
     let Some(room) = usize::from(area.height).checked_sub(1) else {
         return;
     };
-    let widths = widths(list.columns, area.width);
+    let widths = widths(list.columns, list.most, area.width);
     let first = chosen.map_or(0, |chosen| (chosen + 1).saturating_sub(room));
     let hidden = list.rows.len() > room;
     let mut headings = list.headings;
@@ -57,14 +63,14 @@ fn show(frame: &mut Frame<'_>, area: Rect, list: List, focused: bool, chosen: Op
     } else {
         Style::new().add_modifier(Modifier::REVERSED | Modifier::DIM)
     };
-    let mut lines = vec![row(headings, &widths).style(style)];
+    let mut lines = vec![padded(row(headings, &widths), area.width).style(style)];
     if list.rows.is_empty() {
         lines.push(Line::from(fit(list.empty, area.width.into())).dim());
     }
     for (at, cells) in list.rows.into_iter().enumerate().skip(first).take(room) {
         let line = row(cells, &widths);
         lines.push(if Some(at) == chosen {
-            line.style(Style::new().add_modifier(Modifier::REVERSED))
+            padded(line, area.width).style(Style::new().add_modifier(Modifier::REVERSED))
         } else {
             line
         });
@@ -99,6 +105,7 @@ fn queues(app: &App) -> List {
     };
     List {
         columns: &[0, 6, 7, 6, 6, 5, 5, 7, 6],
+        most: 28,
         headings: [left("QUEUES"), left("STATE")]
             .into_iter()
             .chain(
@@ -123,13 +130,18 @@ fn jobs(snapshot: &Snapshot, width: u16, now: Timestamp) -> List {
             other => left(other),
         };
         let share = job.percent as f64 / 100.0;
-        let step = job.step.as_deref().unwrap_or("-").replace('_', " ");
+        let step = job.step.as_deref().unwrap_or_default().replace('_', " ");
+        // Short jobs tell nothing of how far they are.
+        let (progress, percent) = match job.step {
+            Some(_) => (bar(share, bar_columns), format!("{}%", job.percent)),
+            None => (String::new(), String::new()),
+        };
         vec![
             right(job.job_id.to_string()),
             left(rows::title(job)),
             state,
-            left(bar(share, bar_columns)).style(Style::new().fg(Color::Cyan)),
-            right(format!("{}%", job.percent)),
+            left(progress).style(Style::new().fg(Color::Cyan)),
+            right(percent),
             left(step),
             right(job.attempt.to_string()),
             right(age(job.started_at.or(job.enqueued_at), now)),
@@ -142,8 +154,9 @@ fn jobs(snapshot: &Snapshot, width: u16, now: Timestamp) -> List {
         } else {
             &[6, 0, 8, 8, 4, 12, 3, 4]
         },
+        most: usize::MAX,
         headings: vec![
-            right("JOBS"),
+            left("JOBS"),
             left("WHAT"),
             left("STATE"),
             left("PROGRESS"),
@@ -157,7 +170,9 @@ fn jobs(snapshot: &Snapshot, width: u16, now: Timestamp) -> List {
     }
 }
 
-fn limits(snapshot: &Snapshot) -> List {
+fn limits(snapshot: &Snapshot, width: u16) -> List {
+    let wide = width >= 64;
+    let bar_columns = if wide { 30 } else { 10 };
     let row_of = |limit: &Limit<'_>| match limit {
         Limit::Route {
             name,
@@ -165,12 +180,16 @@ fn limits(snapshot: &Snapshot) -> List {
             in_flight,
             paused_s,
         } => {
-            let mut state = format!("{waiting} wait");
-            let mut style = Style::new();
-            if *paused_s > 0.0 {
-                state = format!("paused {paused_s:.0} s, {state}");
-                style = style.fg(Color::Red);
-            }
+            let waits = format!("{waiting} wait");
+            let paused = || span(Duration::from_secs_f64(paused_s.ceil()));
+            let (state, style) = match (*paused_s > 0.0, wide) {
+                (false, _) => (waits, Style::new()),
+                (true, true) => (
+                    format!("paused {}, {waits}", paused()),
+                    Style::new().fg(Color::Red),
+                ),
+                (true, false) => (format!("paused {}", paused()), Style::new().fg(Color::Red)),
+            };
             vec![
                 left((*name).to_owned()).style(Style::new().bold()),
                 left(state).style(style),
@@ -187,13 +206,14 @@ fn limits(snapshot: &Snapshot) -> List {
             let whose = window.method.as_deref().unwrap_or("key");
             vec![
                 left(format!(" {whose} {}s", window.seconds)),
-                left(bar(share, 14)).style(Style::new().fg(color)),
+                left(bar(share, bar_columns)).style(Style::new().fg(color)),
                 right(format!("{}/{}", count(window.used), count(window.limit))),
             ]
         }
     };
     List {
-        columns: &[0, 14, 11],
+        columns: if wide { &[0, 30, 11] } else { &[0, 10, 11] },
+        most: 30,
         headings: vec![left("LIMITS"), left("USED"), right("OF")],
         rows: rows::limits(snapshot).iter().map(row_of).collect(),
         empty: "no call was made yet",
@@ -224,6 +244,7 @@ fn actors(snapshot: &Snapshot, now: Timestamp) -> List {
     });
     List {
         columns: &[0, 4, 10, 4],
+        most: 40,
         headings: vec![
             left(title),
             left("IS"),
@@ -259,8 +280,9 @@ fn errors(snapshot: &Snapshot, width: u16, now: Timestamp) -> List {
         } else {
             &[6, 22, 9, 0, 4]
         },
+        most: usize::MAX,
         headings: vec![
-            right("ERRORS"),
+            left("ERRORS"),
             left("WHAT"),
             left("THEN"),
             left("WHY"),
@@ -289,6 +311,7 @@ pub(super) fn events(frame: &mut Frame<'_>, area: Rect, app: &App, now: Timestam
     });
     let list = List {
         columns: &[17, 0, 4],
+        most: usize::MAX,
         headings: vec![left("EVENTS"), left(""), right("AGE")],
         rows: rows.collect(),
         empty: "none",

@@ -56,9 +56,10 @@ pub(super) fn row(cells: Vec<Cell>, widths: &[Option<usize>]) -> Line<'static> {
     spans.collect()
 }
 
-/// The widths of columns of which one (0 below) takes what the others leave. When that is next to
-/// nothing, columns to the right of it are left out, the last first.
-pub(super) fn widths(columns: &[usize], width: u16) -> Vec<Option<usize>> {
+/// The widths of columns of which one (0 below) takes what the others leave, up to a most: numbers stay near
+/// their name on a large screen. When that is next to nothing, columns to the right of it are left out, the
+/// last first.
+pub(super) fn widths(columns: &[usize], most: usize, width: u16) -> Vec<Option<usize>> {
     let flexible = columns.iter().position(|column| *column == 0);
     let mut shown = columns.len();
     let rest = loop {
@@ -70,10 +71,21 @@ pub(super) fn widths(columns: &[usize], width: u16) -> Vec<Option<usize>> {
         shown -= 1;
     };
     let widths = columns.iter().enumerate().map(|(at, column)| {
-        let width = if *column == 0 { rest } else { *column };
+        let width = if *column == 0 {
+            rest.min(most)
+        } else {
+            *column
+        };
         (at < shown).then_some(width)
     });
     widths.collect()
+}
+
+/// A line that reaches to the end of its list.
+pub(super) fn padded(mut line: Line<'static>, width: u16) -> Line<'static> {
+    let blanks = usize::from(width).saturating_sub(line.width());
+    line.push_span(Span::raw(" ".repeat(blanks)));
+    line
 }
 
 /// As much of a text as there is room for; what is cut ends with an ellipsis.

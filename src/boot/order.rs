@@ -1,0 +1,147 @@
+//! What `sync` and `recover` are asked for: which years, and where a player plays.
+//!
+//! Where may be left out: then the API is asked, by whoever has the key. When it cannot tell, the platform of
+//! the settings is taken.
+
+use serde_json::json;
+
+use super::Running;
+use crate::cli::CliError;
+use crate::cli::terminal::stop_signal;
+use crate::config::Config;
+use crate::control::rpc::RpcError;
+use crate::control::{Client, ClientError};
+use crate::gate::KeyState;
+use crate::model::{Platform, RiotId, Timestamp, Whereabouts, Year};
+use crate::tasks::whereabouts;
+
+/// Accounts are known on every route: where one is asked for when nothing speaks for another.
+pub(super) const ANYWHERE: Platform = Platform::Euw1;
+
+/// Where a player is said to play, before the API is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PlayedOn {
+    told: Option<Platform>,
+    /// Of the settings.
+    usual: Option<Platform>,
+}
+
+impl PlayedOn {
+    pub(super) fn read(config: &Config, told: Option<&str>) -> Result<Self, CliError> {
+        Ok(Self {
+            told: told.map(str::parse).transpose()?,
+            usual: config.platform()?,
+        })
+    }
+
+    pub(super) fn at(platform: Platform) -> Self {
+        Self {
+            told: Some(platform),
+            usual: None,
+        }
+    }
+
+    /// In a world that is made up, a player plays where it is said, or anywhere.
+    pub(super) fn made_up(self) -> Platform {
+        self.told.or(self.usual).unwrap_or(Platform::Kr)
+    }
+
+    /// Where the player plays, as a running engine finds it.
+    pub(super) async fn there(
+        self,
+        engine: &mut Client,
+        riot_id: &RiotId,
+    ) -> Result<Platform, CliError> {
+        if let Some(told) = self.told {
+            return Ok(told);
+        }
+        let asked = tokio::select! {
+            asked = engine.call("player.locate", json!({ "riot_id": riot_id })) => asked,
+            () = stop_signal() => return Err(CliError::Stopped),
+        };
+        match asked {
+            Ok(answer) => {
+                let found = answer["platform"]
+                    .as_str()
+                    .and_then(|text| text.parse().ok());
+                found.map_or_else(|| self.or_usual(riot_id, "the engine gave no answer"), Ok)
+            }
+            Err(ClientError::Refused(error)) if error.code == RpcError::NOT_FOUND => {
+                Err(nobody(riot_id))
+            }
+            Err(ClientError::Refused(error)) => {
+                let status = engine.call("engine.status", json!({})).await?;
+                if status["key"] == "rejected" {
+                    return Err(CliError::EngineKeyRejected);
+                }
+                self.or_usual(riot_id, &error.message)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The same with the engine inside this process.
+    pub(super) async fn here(
+        self,
+        running: &Running,
+        riot_id: &RiotId,
+    ) -> Result<Platform, CliError> {
+        if let Some(told) = self.told {
+            return Ok(told);
+        }
+        let near = self.usual.unwrap_or(ANYWHERE);
+        let mut key = running.gate.weather.key();
+        let rejected = key.wait_for(|key| matches!(key, KeyState::Rejected { .. }));
+        let found = tokio::select! {
+            found = whereabouts(&running.gate.api, riot_id, near) => found,
+            Ok(state) = rejected => match *state {
+                KeyState::Rejected { status, .. } => return Err(CliError::KeyRejected(status)),
+                _ => Whereabouts::Untold("the key is not known to be valid".to_owned()),
+            },
+            () = stop_signal() => return Err(CliError::Interrupted),
+        };
+        match found {
+            Whereabouts::On(platform) => Ok(platform),
+            Whereabouts::Nobody => Err(nobody(riot_id)),
+            Whereabouts::Untold(why) => self.or_usual(
+                riot_id,
+                &format!("where '{riot_id}' plays cannot be told: {why}"),
+            ),
+        }
+    }
+
+    fn or_usual(self, riot_id: &RiotId, why: &str) -> Result<Platform, CliError> {
+        self.usual.ok_or_else(|| {
+            CliError::JobFailed(format!(
+                "{why}. Name the server that {riot_id} plays on with --platform (or riot.platform in the configuration). Known: {}",
+                Platform::known()
+            ))
+        })
+    }
+}
+
+fn nobody(riot_id: &RiotId) -> CliError {
+    CliError::JobFailed(format!(
+        "no player is called '{riot_id}'; check the spelling and the tag after '#'; it is shown in the League client's profile"
+    ))
+}
+
+/// `2025`, or `2024..2026` with both ends; this year if nothing is said.
+pub(super) fn read_years(text: Option<&str>, now: Timestamp) -> Result<Vec<Year>, CliError> {
+    let Some(text) = text else {
+        return Ok(vec![Year::new(now.year().unwrap_or(Year::FIRST), now)?]);
+    };
+    let Some((from, to)) = text.split_once("..") else {
+        return Ok(vec![Year::parse(text, now)?]);
+    };
+    let [from, to] = [Year::parse(from, now)?, Year::parse(to, now)?];
+    let years: Result<Vec<Year>, _> = (from.get()..=to.get())
+        .map(|year| Year::new(year, now))
+        .collect();
+    let years = years?;
+    if years.is_empty() {
+        let why = format!("--year {text} has no year in it; the earlier one comes first");
+        return Err(CliError::Usage(why));
+    }
+    Ok(years)
+}
