@@ -3,6 +3,7 @@
 mod copy;
 mod crowd;
 mod forecast;
+mod measure;
 mod serve;
 mod service;
 mod upkeep;
@@ -135,6 +136,8 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
                 Bench::Jobs(args) => bench_jobs(&cli.global, &args).await,
                 Bench::Pipeline(args) => bench_pipeline(&cli.global, &config, &args).await,
                 Bench::Control(args) => bench_control(&cli.global, &args).await,
+                Bench::Recovery(args) => measure::recovery(&cli.global, args).await,
+                Bench::Export(args) => measure::export(&cli.global, args).await,
                 Bench::Limiter(args) => bench_limiter(&cli.global, &args).await,
             },
         }
@@ -650,7 +653,10 @@ async fn export_table(global: &Global, config: &Config, args: &ExportArgs) -> Re
     };
     let took = begun.elapsed();
     if global.json {
-        crate::outln!("{}", json!(exported));
+        let mut document = json!(exported);
+        document["seconds"] = took.as_secs_f64().into();
+        document["resident_peak_bytes"] = resident_peak_bytes().into();
+        crate::outln!("{document}");
     } else {
         crate::outln!(
             "{}: {} rows, {} MiB, in {:.1} s",

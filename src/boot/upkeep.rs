@@ -22,11 +22,12 @@ pub(super) async fn recover(
 ) -> Result<(), CliError> {
     let orders = recoveries(global, config, &args).await?;
     let reach = reach(global, config)?;
+    let mut failures = Failures::default();
     if let Some(mut engine) = reach.engine_if_any().await? {
         for order in &orders {
-            recover_there(&reach, &mut engine, order).await?;
+            failures.note(order, recover_there(&reach, &mut engine, order).await)?;
         }
-        return Ok(());
+        return failures.outcome(orders.len());
     }
     let key = required_key(false)?;
     let database = locate(global, config, false)?;
@@ -34,14 +35,55 @@ pub(super) async fn recover(
     let running = Running::start(config, &database, key, base, None, None).await?;
     let mut outcome = Ok(());
     for order in &orders {
-        outcome = recover_here(global, &running, order).await;
+        outcome = failures.note(order, recover_here(global, &running, order).await);
         if outcome.is_err() {
             break;
         }
     }
     running.stop().await?;
     running.store.close().await?;
-    outcome
+    outcome?;
+    failures.outcome(orders.len())
+}
+
+/// Recoveries that failed: the others go on without them.
+#[derive(Default)]
+struct Failures(Vec<(String, String)>);
+
+impl Failures {
+    /// An error that concerns more than this player ends them all.
+    fn note(
+        &mut self,
+        order: &tasks::RecoverArgs,
+        outcome: Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        match outcome {
+            Err(CliError::JobFailed(why)) => {
+                self.0.push((title(order), why));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn outcome(mut self, of: usize) -> Result<(), CliError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        if of == 1 {
+            return Err(CliError::JobFailed(self.0.remove(0).1));
+        }
+        let failed: Vec<String> = self
+            .0
+            .iter()
+            .map(|(who, why)| format!("\n  {who}: {why}"))
+            .collect();
+        Err(CliError::JobFailed(format!(
+            "{} of {of} recoveries failed; the others are done{}",
+            failed.len(),
+            failed.concat()
+        )))
+    }
 }
 
 /// One order a player and year.

@@ -30,7 +30,7 @@ pub use ladder::{LadderArgs, LadderSync, PuuidSync};
 pub use match_data::MatchSync;
 pub use pacing::Pacing;
 pub use player::{PlayerSync, PlayerSyncArgs};
-pub use recover::{Recover, RecoverArgs};
+pub use recover::{GapAnalysis, Recover, RecoverArgs};
 pub use replay::{Replay, ReplayArgs};
 pub use report::{PlayerReport, job_document};
 pub use timeline::TimelineSync;
