@@ -315,7 +315,8 @@ async fn duckdb_reads_every_table_in_either_format_with_its_types_and_all_its_ro
         for format in ["csv", "parquet"] {
             let out = setup.folder.path().join(what).with_extension(format);
             let out = out.to_str().unwrap();
-            let told = run(setup.command(&["export", "--what", what, "--out", out, "--json"])).await;
+            let told =
+                run(setup.command(&["export", "--what", what, "--out", out, "--json"])).await;
             assert!(told.status.success(), "{}", text(&told));
             let told: Value = serde_json::from_slice(&told.stdout).unwrap();
             rows.insert(what, told["rows"].clone());
