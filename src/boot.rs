@@ -623,8 +623,16 @@ async fn show_stats(global: &Global, config: &Config, args: &StatsArgs) -> Resul
 }
 
 async fn export_table(global: &Global, config: &Config, args: &ExportArgs) -> Result<(), CliError> {
-    let format = args.format.or_else(|| Format::of(args.out.as_deref()?));
-    let format = format.unwrap_or(Format::Parquet);
+    let format = match (args.format, &args.out) {
+        (Some(format), _) => format,
+        (None, None) => Format::Parquet,
+        (None, Some(file)) => Format::of(file).ok_or_else(|| {
+            CliError::Usage(format!(
+                "{} ends neither with .parquet nor with .csv. Say which of them it is to be with --format",
+                file.display()
+            ))
+        })?,
+    };
     let usual = || PathBuf::from(format!("{}.{}", args.what, format.as_str()));
     let years = match &args.year {
         Some(text) => read_years(text)?,
@@ -659,10 +667,10 @@ async fn export_table(global: &Global, config: &Config, args: &ExportArgs) -> Re
         crate::outln!("{document}");
     } else {
         crate::outln!(
-            "{}: {} rows, {} MiB, in {:.1} s",
+            "{}: {} rows, {:.1} MiB, in {:.1} s",
             exported.file.display(),
             exported.rows,
-            exported.bytes >> 20,
+            exported.bytes as f64 / f64::from(1 << 20),
             took.as_secs_f64()
         );
     }

@@ -492,8 +492,8 @@ pub struct WorldArgs {
 
 #[derive(Debug, Args)]
 pub struct RecoverArgs {
-    /// Players, as "Name#TAG"
-    #[arg(required_unless_present = "all")]
+    /// Players, as "Name#TAG"; or --all
+    #[arg(required_unless_present = "all", value_name = "NAME#TAG")]
     pub riot_ids: Vec<String>,
     /// Every player that was synced by name, the longest ago first
     #[arg(long, conflicts_with = "riot_ids")]
@@ -552,7 +552,7 @@ pub struct ExportArgs {
     /// Which table
     #[arg(long, value_name = "TABLE")]
     pub what: What,
-    /// parquet or csv; by the file's name unless told, else parquet
+    /// parquet or csv; by the end of the file's name unless told, parquet without one
     #[arg(long)]
     pub format: Option<Format>,
     /// Only this calendar year (UTC), or these, as 2024..2026

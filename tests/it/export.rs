@@ -440,6 +440,7 @@ async fn timelines_are_flattened_and_one_that_cannot_be_read_is_told_and_left_ou
     assert_eq!(rest.1.len(), frames.1.len() - lost);
     for (args, code) in [
         (&["--what", "matches", "--year", "2026..2024"][..], 2),
+        (&["--what", "matches", "--out", "m.xlsx"], 2),
         (&["--what", "matches", "--player", "Nobody#404"], 1),
         (&["--what", "matches", "--out", "/no/such/folder/m.csv"], 1),
     ] {
