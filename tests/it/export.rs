@@ -272,7 +272,7 @@ fn duckdb_python() -> std::path::PathBuf {
     python
 }
 
-/// What DuckDB makes of files of both formats: the columns with their types, the rows, and how many rows only one
+/// What `DuckDB` makes of files of both formats: the columns with their types, the rows, and how many rows only one
 /// of the two has.
 const READ_WITH_DUCKDB: &str = r#"
 import duckdb, json, sys

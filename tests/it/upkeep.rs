@@ -580,7 +580,7 @@ async fn a_cleanup_keeps_statistics_and_nothing_is_fetched_again(place: Place) {
 
     let output = clean(&[]).await;
     assert!(output.status.success(), "{}", text(&output));
-    for table in DATA[1..5].iter() {
+    for table in &DATA[1..5] {
         let left = rig.number(&format!("SELECT count(*) FROM {table}"));
         assert_eq!(left, 0, "{table}");
     }
