@@ -3,6 +3,7 @@
 mod copy;
 mod crowd;
 mod forecast;
+mod measure;
 mod order;
 mod serve;
 mod service;
@@ -141,6 +142,8 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
                 Bench::Jobs(args) => bench_jobs(&cli.global, &args).await,
                 Bench::Pipeline(args) => bench_pipeline(&cli.global, &config, &args).await,
                 Bench::Control(args) => bench_control(&cli.global, &args).await,
+                Bench::Recovery(args) => measure::recovery(&cli.global, args).await,
+                Bench::Export(args) => measure::export(&cli.global, args).await,
                 Bench::Limiter(args) => bench_limiter(&cli.global, &args).await,
             },
         }
@@ -643,8 +646,16 @@ async fn show_stats(global: &Global, config: &Config, args: &StatsArgs) -> Resul
 }
 
 async fn export_table(global: &Global, config: &Config, args: &ExportArgs) -> Result<(), CliError> {
-    let format = args.format.or_else(|| Format::of(args.out.as_deref()?));
-    let format = format.unwrap_or(Format::Parquet);
+    let format = match (args.format, &args.out) {
+        (Some(format), _) => format,
+        (None, None) => Format::Parquet,
+        (None, Some(file)) => Format::of(file).ok_or_else(|| {
+            CliError::Usage(format!(
+                "{} ends neither with .parquet nor with .csv. Say which of them it is to be with --format",
+                file.display()
+            ))
+        })?,
+    };
     let usual = || PathBuf::from(format!("{}.{}", args.what, format.as_str()));
     let years = match &args.year {
         Some(text) => read_range(text)?,
@@ -673,13 +684,16 @@ async fn export_table(global: &Global, config: &Config, args: &ExportArgs) -> Re
     };
     let took = begun.elapsed();
     if global.json {
-        crate::outln!("{}", json!(exported));
+        let mut document = json!(exported);
+        document["seconds"] = took.as_secs_f64().into();
+        document["resident_peak_bytes"] = resident_peak_bytes().into();
+        crate::outln!("{document}");
     } else {
         crate::outln!(
-            "{}: {} rows, {} MiB, in {:.1} s",
+            "{}: {} rows, {:.1} MiB, in {:.1} s",
             exported.file.display(),
             exported.rows,
-            exported.bytes >> 20,
+            exported.bytes as f64 / f64::from(1 << 20),
             took.as_secs_f64()
         );
     }

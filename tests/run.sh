@@ -4,6 +4,8 @@
 # PostgreSQL: the server of $TEST_DATABASE_URL if that is set (its user must be allowed to create databases); else
 # one of its own, from the binaries on this machine, in a temporary folder that is gone at the end; else the
 # binaries are installed, where that may be done. A second server of its own is there to be restarted by tests.
+# DuckDB, which reads the exported files: its Python package, in a virtual environment below target/ that is made
+# once; or the Python of $TEST_DUCKDB_PYTHON, if that is set.
 # Arguments go to `cargo test`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -113,6 +115,31 @@ start_server_for_restarts() {
     export TEST_RESTARTS="$folder"
 }
 
+# Another program than ours has to be able to read what is exported.
+duckdb_version=1.4.4
+
+has_duckdb() { "$1" -c "import duckdb; assert duckdb.__version__ == '$duckdb_version'" >/dev/null 2>&1; }
+
+prepare_duckdb() {
+    local place="$PWD/target/test-python"
+    export TEST_DUCKDB_PYTHON="$place/bin/python"
+    if has_duckdb "$TEST_DUCKDB_PYTHON"; then
+        return
+    fi
+    command -v python3 >/dev/null || fail "no python3 is on the PATH, and a test reads exported files with DuckDB. Install Python 3.9 or newer, or set TEST_DUCKDB_PYTHON to a Python that can import duckdb"
+    echo "tests/run.sh: installing DuckDB $duckdb_version for Python" >&2
+    rm -rf "$place"
+    if ! python3 -m venv "$place" >/dev/null 2>&1; then
+        # Debian has the module in a package of its own.
+        [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && { apt-get update -qq && apt-get install -qq -y --no-install-recommends python3-venv; } >&2 || true
+        rm -rf "$place"
+        python3 -m venv "$place" >&2 || fail "python3 -m venv failed, see above. Install it (python3-venv), or set TEST_DUCKDB_PYTHON to a Python that can import duckdb"
+    fi
+    "$TEST_DUCKDB_PYTHON" -m pip install --quiet --disable-pip-version-check --only-binary :all: "duckdb==$duckdb_version" >&2 ||
+        fail "DuckDB could not be installed with pip, see above. Set TEST_DUCKDB_PYTHON to a Python that can import duckdb"
+}
+
+[ -n "${TEST_DUCKDB_PYTHON:-}" ] || prepare_duckdb
 prepare_servers
 if [ -z "${TEST_DATABASE_URL:-}" ]; then
     start_server shared

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::model::DatabaseUrl;
 use crate::store::postgres::{PostgresStore, Settings};
 use crate::store::{Location, Store, StoreResult};
 
@@ -45,6 +46,23 @@ impl Place {
         match self {
             Self::Sqlite(folder) => Location::Sqlite(folder.join("bench.db")),
             Self::Postgres { trial, .. } => Location::Postgres(trial.clone()),
+        }
+    }
+
+    /// For another process. `server`: as the caller named it.
+    pub fn url(&self, server: Option<&DatabaseUrl>) -> DatabaseUrl {
+        match (self, server) {
+            (Self::Postgres { trial, .. }, Some(server)) => {
+                let (place, query) = server
+                    .expose()
+                    .split_once('?')
+                    .unwrap_or((server.expose(), ""));
+                let (scheme, rest) = place.split_once("://").unwrap_or(("postgres", place));
+                let host = rest.split_once('/').map_or(rest, |(host, _)| host);
+                let name = PostgresStore::trial_name(trial);
+                DatabaseUrl::from(format!("{scheme}://{host}/{name}?{query}"))
+            }
+            _ => DatabaseUrl::from(format!("sqlite://{}", self.location())),
         }
     }
 

@@ -24,15 +24,20 @@ pub(super) async fn recover(
     let years = read_years(args.year.as_deref(), Timestamp::now())?;
     let players = players(global, config, &args).await?;
     let reach = reach(global, config)?;
+    let mut failures = Failures::default();
     if let Some(mut engine) = reach.engine_if_any().await? {
         for (riot_id, place) in &players {
-            let platform = place.there(&mut engine, riot_id).await?;
+            let found = place.there(&mut engine, riot_id).await;
+            let Some(platform) = failures.unless_failed(riot_id.to_string(), found)? else {
+                continue;
+            };
             for year in &years {
                 let order = order(&args, riot_id, platform, *year);
-                recover_there(&reach, &mut engine, &order).await?;
+                let outcome = recover_there(&reach, &mut engine, &order).await;
+                failures.unless_failed(title(&order), outcome)?;
             }
         }
-        return Ok(());
+        return failures.outcome(players.len() * years.len());
     }
     let key = required_key(false)?;
     let database = locate(global, config, false)?;
@@ -40,10 +45,14 @@ pub(super) async fn recover(
     let running = Running::start(config, &database, key, base, None, &[]).await?;
     let outcome = async {
         for (riot_id, place) in &players {
-            let platform = place.here(&running, riot_id).await?;
+            let found = place.here(&running, riot_id).await;
+            let Some(platform) = failures.unless_failed(riot_id.to_string(), found)? else {
+                continue;
+            };
             for year in &years {
                 let order = order(&args, riot_id, platform, *year);
-                recover_here(global, &running, &order).await?;
+                let outcome = recover_here(global, &running, &order).await;
+                failures.unless_failed(title(&order), outcome)?;
             }
         }
         Ok::<(), CliError>(())
@@ -51,7 +60,48 @@ pub(super) async fn recover(
     let outcome = outcome.await;
     running.stop().await?;
     running.store.close().await?;
-    outcome
+    outcome?;
+    failures.outcome(players.len() * years.len())
+}
+
+/// Recoveries that failed: the others go on without them.
+#[derive(Default)]
+struct Failures(Vec<(String, String)>);
+
+impl Failures {
+    /// An error that concerns more than this player ends them all.
+    fn unless_failed<T>(
+        &mut self,
+        who: String,
+        outcome: Result<T, CliError>,
+    ) -> Result<Option<T>, CliError> {
+        match outcome {
+            Err(CliError::JobFailed(why)) => {
+                self.0.push((who, why));
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
+    }
+
+    fn outcome(mut self, of: usize) -> Result<(), CliError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        if of == 1 {
+            return Err(CliError::JobFailed(self.0.remove(0).1));
+        }
+        let failed: Vec<String> = self
+            .0
+            .iter()
+            .map(|(who, why)| format!("\n  {who}: {why}"))
+            .collect();
+        Err(CliError::JobFailed(format!(
+            "{} of {of} recoveries failed; the others are done{}",
+            failed.len(),
+            failed.concat()
+        )))
+    }
 }
 
 /// Whom to recover, and where they are said to play.

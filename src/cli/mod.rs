@@ -326,6 +326,10 @@ pub enum Bench {
     Pipeline(BenchPipelineArgs),
     /// No-op jobs over the control socket: how soon one starts, how many a second are taken in
     Control(BenchControlArgs),
+    /// How long it takes to find what of a player is missing, in a large made-up database
+    Recovery(BenchRecoveryArgs),
+    /// How fast participants become CSV and Parquet files, and how much memory that takes
+    Export(BenchExportArgs),
     /// More calls than a simulated key permits: how much of it is used, and its 429s by type
     Limiter(BenchLimiterArgs),
 }
@@ -342,6 +346,29 @@ pub struct BenchPipelineArgs {
     #[arg(long)]
     pub no_timelines: bool,
     /// Where the measured database is made, and removed afterwards: the disk that is measured
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchRecoveryArgs {
+    /// Matches in the database
+    #[arg(long, default_value_t = 200_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub matches: u32,
+    /// Matches of the player
+    #[arg(long, default_value_t = 3_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub of_player: u32,
+    /// Where the measured database is made, and removed afterwards: the disk that is measured
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchExportArgs {
+    /// Participants in the database, ten of each match
+    #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub rows: u32,
+    /// Where the measured database and files are made, and removed afterwards: the disk that is measured
     #[arg(long, value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
 }
@@ -489,8 +516,8 @@ pub struct WorldArgs {
 
 #[derive(Debug, Args)]
 pub struct RecoverArgs {
-    /// Players, as "Name#TAG"
-    #[arg(required_unless_present = "all")]
+    /// Players, as "Name#TAG"; or --all
+    #[arg(required_unless_present = "all", value_name = "NAME#TAG")]
     pub riot_ids: Vec<String>,
     /// Every player that was synced by name, the longest ago first
     #[arg(long, conflicts_with = "riot_ids")]
@@ -549,7 +576,7 @@ pub struct ExportArgs {
     /// Which table
     #[arg(long, value_name = "TABLE")]
     pub what: What,
-    /// parquet or csv; by the file's name unless told, else parquet
+    /// parquet or csv; by the end of the file's name unless told, parquet without one
     #[arg(long)]
     pub format: Option<Format>,
     /// Only this calendar year (UTC), or these, as 2024..2026

@@ -17,7 +17,11 @@ pub fn findings(result: &Value) -> String {
         let _ = write!(text, "\n{} matches cleaned away", number("cleaned_matches"));
     }
     if number("discarded_jobs") > 0 {
-        let _ = write!(text, "\n{} failed jobs of before", number("discarded_jobs"));
+        let _ = write!(
+            text,
+            "\nfailed jobs of before: {}",
+            number("discarded_jobs")
+        );
     }
     for call in result["calls"].as_array().into_iter().flatten() {
         let [route, method] = ["route", "method"].map(|name| call[name].as_str().unwrap_or("-"));

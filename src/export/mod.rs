@@ -9,8 +9,10 @@ mod parquet;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::str::FromStr;
 
+use futures_util::stream::{self, TryStreamExt};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -22,8 +24,11 @@ use crate::riot::timeline_rows::{self, timeline_events, timeline_frames};
 use crate::store::export::{ExportFilter, PAGE_MAX, matches, participants, stats};
 use crate::store::{Store, StoreError};
 
-/// Matches whose seats are in memory at once.
+/// Matches whose seats are one page.
 const MATCHES: usize = 100;
+const TIMELINES: usize = 4;
+/// Pages that are asked for at once: each on a connection of its own.
+const AT_ONCE: usize = 2;
 /// Pages that are read ahead of the writer.
 const AHEAD: usize = 1;
 
@@ -182,28 +187,41 @@ async fn read(store: &dyn Store, export: &Export, pages: &Pages) -> Result<(), S
         }
     }
     let timelines = matches!(export.what, What::TimelineFrames | What::TimelineEvents);
-    let mut after = String::new();
-    loop {
+    // A timeline is as large as the rows of many matches.
+    let step = if timelines { TIMELINES } else { MATCHES };
+    let ids = stream::try_unfold(String::new(), |after| async move {
         let ids = store
             .match_page(filter, &after, timelines, PAGE_MAX)
             .await?;
-        let Some(last) = ids.last() else {
+        let last = ids.last().cloned();
+        Ok::<_, StoreError>(last.map(|last| (ids, last)))
+    });
+    let parts = ids
+        .map_ok(|ids| {
+            let parts: Vec<Vec<String>> = ids.chunks(step).map(<[String]>::to_vec).collect();
+            stream::iter(parts.into_iter().map(Ok))
+        })
+        .try_flatten();
+    // While the rows of one part are taken out of their answer, the database looks for those of the next.
+    let mut read = pin!(
+        parts
+            .map_ok(|ids| page_of(store, export.what, ids))
+            .try_buffered(AT_ONCE)
+    );
+    while let Some(page) = read.try_next().await? {
+        if pages.send(Some(page)).await.is_err() {
             return Ok(());
-        };
-        after.clone_from(last);
-        // A timeline is as large as the rows of many matches.
-        let step = if timelines { 4 } else { MATCHES };
-        for ids in ids.chunks(step) {
-            let page = match export.what {
-                What::Matches => Page::Matches(store.export_matches(ids).await?),
-                What::Participants => Page::Participants(store.export_participants(ids).await?),
-                _ => Page::Timelines(timelines_of(store, ids).await?),
-            };
-            if pages.send(Some(page)).await.is_err() {
-                return Ok(());
-            }
         }
     }
+    Ok(())
+}
+
+async fn page_of(store: &dyn Store, what: What, ids: Vec<String>) -> Result<Page, StoreError> {
+    Ok(match what {
+        What::Matches => Page::Matches(store.export_matches(&ids).await?),
+        What::Participants => Page::Participants(store.export_participants(&ids).await?),
+        _ => Page::Timelines(timelines_of(store, &ids).await?),
+    })
 }
 
 async fn timelines_of(

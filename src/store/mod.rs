@@ -27,6 +27,7 @@ pub mod schedules;
 pub(crate) mod scratch;
 pub mod sqlite;
 mod statement;
+pub mod synthetic;
 pub mod upkeep;
 
 use std::fmt;

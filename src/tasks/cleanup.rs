@@ -19,6 +19,8 @@ use crate::store::{Cleanup, StoreResult};
 const MATCHES: usize = 25;
 const ORPHANS: usize = 100;
 const JOBS: usize = 500;
+/// Jobs that ended later ago than this have been heard of by whoever waited for them.
+const JOBS_HEARD: Duration = Duration::from_hours(1);
 /// Pages that go back to the file system in one transaction: 2 MiB.
 const PAGES: u32 = 128;
 /// Nobody means more than a thousand years.
@@ -96,6 +98,7 @@ impl Task for CleanOld {
 async fn clean(context: &JobContext, args: CleanupArgs) -> StoreResult<TaskResult> {
     let store = context.store();
     let before = context.now() - Duration::from_hours(24) * args.days;
+    let heard = context.now() - JOBS_HEARD;
     let found = store.leftovers(before).await?;
     let mut result = json!(found);
     result["days"] = args.days.into();
@@ -135,7 +138,8 @@ async fn clean(context: &JobContext, args: CleanupArgs) -> StoreResult<TaskResul
     }
     loop {
         let begun = Instant::now();
-        if store.prune(before, JOBS).await? < JOBS {
+        // Somebody may still wait to hear how a job ended that ended just now.
+        if store.prune(before.min(heard), JOBS).await? < JOBS {
             break;
         }
         rest(begun).await;

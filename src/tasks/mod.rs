@@ -32,7 +32,7 @@ pub use locate::whereabouts;
 pub use match_data::MatchSync;
 pub use pacing::Pacing;
 pub use player::{PlayerSync, PlayerSyncArgs};
-pub use recover::{Recover, RecoverArgs};
+pub use recover::{GapAnalysis, Recover, RecoverArgs};
 pub use replay::{Replay, ReplayArgs};
 pub use report::{PlayerReport, job_document};
 pub use timeline::TimelineSync;

@@ -17,7 +17,7 @@ use crate::gate::RiotApi;
 use crate::model::records::PayloadKind;
 use crate::model::{MatchId, NewJob, Priority, RetryPolicy, Route, Timestamp};
 use crate::riot::Method;
-use crate::store::{Effect, StoredMatches};
+use crate::store::{Effect, Store, StoreResult, StoredMatches};
 
 const STEPS: [&str; 2] = ["checking_existing_data", "fetching_match_ids"];
 
@@ -153,6 +153,54 @@ fn find_gap(plan: &Plan, stored: &StoredMatches, timelines: bool, verified: &Ver
     gap
 }
 
+/// What of a player's year is there, and what is to be fetched.
+#[derive(Debug)]
+pub struct GapAnalysis {
+    plan: Plan,
+    gap: Gap,
+    /// Jobs for these matches that were given up.
+    discarded: u64,
+}
+
+impl GapAnalysis {
+    /// Compares a list of matches with what is stored, as a recovery that does not verify.
+    pub async fn of(store: &dyn Store, listed: &[MatchId]) -> StoreResult<Self> {
+        analyse(store, listed, true, &Verified::default()).await
+    }
+
+    /// Match and timeline calls that are to be made.
+    pub fn calls(&self) -> [usize; 2] {
+        [self.gap.matches.len(), self.gap.timeline_calls().count()]
+    }
+
+    pub fn discarded_jobs(&self) -> u64 {
+        self.discarded
+    }
+}
+
+async fn analyse(
+    store: &dyn Store,
+    ids: &[MatchId],
+    timelines: bool,
+    verified: &Verified,
+) -> StoreResult<GapAnalysis> {
+    let mut stored = store.stored_matches(ids).await?;
+    for (kind, id) in &verified.rebuilt {
+        match kind {
+            PayloadKind::Match => stored.matches.push(*id),
+            PayloadKind::Timeline => stored.timelines.push(*id),
+        }
+    }
+    let plan = plan(ids, &stored, timelines);
+    let gap = find_gap(&plan, &stored, timelines, verified);
+    let discarded = store.discarded_jobs(ids).await?;
+    Ok(GapAnalysis {
+        plan,
+        gap,
+        discarded,
+    })
+}
+
 async fn recover(
     api: &RiotApi,
     context: &JobContext,
@@ -182,16 +230,11 @@ async fn recover(
     }
     let total = json!({ "total_matches": ids.len() });
     let _ = context.progress("analyzing_data_gaps", 15, total).await?;
-    let mut stored = store.stored_matches(&ids).await?;
-    for (kind, id) in &verified.rebuilt {
-        match kind {
-            PayloadKind::Match => stored.matches.push(*id),
-            PayloadKind::Timeline => stored.timelines.push(*id),
-        }
-    }
-    let plan = plan(&ids, &stored, args.timelines);
-    let discarded = store.discarded_jobs(&ids).await?;
-    let gap = find_gap(&plan, &stored, args.timelines, &verified);
+    let GapAnalysis {
+        plan,
+        gap,
+        discarded,
+    } = analyse(store, &ids, args.timelines, &verified).await?;
     let calls = gap.calls();
     let mut own = json!({
         "riot_id": player.riot_id, "puuid": player.puuid, "year": args.year, "platform": args.platform,

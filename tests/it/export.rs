@@ -255,6 +255,110 @@ async fn a_file_that_cannot_be_written_is_named_and_nothing_is_left() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "of yesterday");
 }
 
+/// A Python that can import `duckdb`.
+fn duckdb_python() -> std::path::PathBuf {
+    let named = std::env::var_os("TEST_DUCKDB_PYTHON").map(std::path::PathBuf::from);
+    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-python/bin/python");
+    let python = named.unwrap_or(made);
+    let imports = std::process::Command::new(&python)
+        .args(["-c", "import duckdb"])
+        .output();
+    assert!(
+        imports.is_ok_and(|output| output.status.success()),
+        "{} cannot import duckdb, with which this test reads exported files: run `bash tests/run.sh`, which installs it, \
+         or set TEST_DUCKDB_PYTHON to a Python for which `pip install duckdb` was run",
+        python.display()
+    );
+    python
+}
+
+/// What `DuckDB` makes of files of both formats: the columns with their types, the rows, and how many rows only one
+/// of the two has.
+const READ_WITH_DUCKDB: &str = r#"
+import duckdb, json, sys
+told = {}
+for name in sys.argv[2:]:
+    parquet, csv = (f"'{sys.argv[1]}/{name}.{format}'" for format in ("parquet", "csv"))
+    types = duckdb.sql(f"DESCRIBE SELECT * FROM {parquet}").fetchall()
+    cast = ", ".join(f'CAST("{column[0]}" AS {column[1]}) AS "{column[0]}"' for column in types)
+    # Texts that are empty are not null in one format and may be in the other.
+    same = ", ".join(f"coalesce(CAST(\"{column[0]}\" AS VARCHAR), '')" for column in types)
+    csv = f"(SELECT {cast} FROM read_csv({csv}, all_varchar = true))"
+    one, other = (f"SELECT {same} FROM {table}" for table in (parquet, csv))
+    count = lambda query: duckdb.sql(f"SELECT count(*) FROM ({query})").fetchone()[0]
+    told[name] = {
+        "types": {column[0]: column[1] for column in types},
+        "rows": count(f"SELECT 1 FROM {parquet}"),
+        "csv_rows": count(f"SELECT 1 FROM {csv}"),
+        "differ": count(f"({one}) EXCEPT ALL ({other})") + count(f"({other}) EXCEPT ALL ({one})"),
+    }
+told["kills"] = duckdb.sql(f"SELECT CAST(sum(kills) AS BIGINT) FROM '{sys.argv[1]}/participants.parquet'").fetchone()[0]
+told["last"] = duckdb.sql(f"SELECT epoch_ms(max(game_start)) FROM '{sys.argv[1]}/matches.parquet'").fetchone()[0]
+print(json.dumps(told))
+"#;
+
+#[tokio::test]
+async fn duckdb_reads_every_table_in_either_format_with_its_types_and_all_its_rows() {
+    let python = duckdb_python();
+    let setup = setup(16).await;
+    let synced = run(setup.sync()).await;
+    assert!(synced.status.success(), "{}", text(&synced));
+    let tables = [
+        "matches",
+        "participants",
+        "timeline_frames",
+        "timeline_events",
+        "stats",
+    ];
+    let mut rows = BTreeMap::new();
+    for what in tables {
+        for format in ["csv", "parquet"] {
+            let out = setup.folder.path().join(what).with_extension(format);
+            let out = out.to_str().unwrap();
+            let told =
+                run(setup.command(&["export", "--what", what, "--out", out, "--json"])).await;
+            assert!(told.status.success(), "{}", text(&told));
+            let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+            rows.insert(what, told["rows"].clone());
+        }
+    }
+    let mut command = std::process::Command::new(python);
+    command.arg("-c").arg(READ_WITH_DUCKDB);
+    command.arg(setup.folder.path()).args(tables);
+    let read = run(command).await;
+    assert!(read.status.success(), "{}", text(&read));
+    let read: Value = serde_json::from_slice(&read.stdout).unwrap();
+    for what in tables {
+        let of = &read[what];
+        assert!(of["rows"].as_u64() > Some(0), "{what}");
+        assert_eq!(
+            (&of["rows"], &of["csv_rows"]),
+            (&rows[what], &rows[what]),
+            "{what}"
+        );
+        assert_eq!(of["differ"], 0, "{what}");
+    }
+    for (what, column, known) in [
+        ("matches", "game_start", "TIMESTAMP WITH TIME ZONE"),
+        ("matches", "is_remake", "BOOLEAN"),
+        ("participants", "kills", "INTEGER"),
+        ("participants", "champion_name", "VARCHAR"),
+        ("timeline_frames", "total_gold", "INTEGER"),
+        ("timeline_events", "type", "VARCHAR"),
+        ("stats", "win_rate", "DOUBLE"),
+    ] {
+        assert_eq!(read[what]["types"][column], known, "{what}.{column}");
+    }
+    let mut conn = diesel::sqlite::SqliteConnection::establish(&setup.database()).unwrap();
+    for (name, sql) in [
+        ("kills", "SELECT sum(kills) AS n FROM match_participants"),
+        ("last", "SELECT max(game_start) AS n FROM matches"),
+    ] {
+        let count: Count = diesel::sql_query(sql).get_result(&mut conn).unwrap();
+        assert_eq!(read[name], count.n, "{name}");
+    }
+}
+
 #[derive(QueryableByName)]
 struct Count {
     #[diesel(sql_type = BigInt)]
@@ -336,6 +440,7 @@ async fn timelines_are_flattened_and_one_that_cannot_be_read_is_told_and_left_ou
     assert_eq!(rest.1.len(), frames.1.len() - lost);
     for (args, code) in [
         (&["--what", "matches", "--year", "2026..2024"][..], 2),
+        (&["--what", "matches", "--out", "m.xlsx"], 2),
         (&["--what", "matches", "--player", "Nobody#404"], 1),
         (&["--what", "matches", "--out", "/no/such/folder/m.csv"], 1),
     ] {

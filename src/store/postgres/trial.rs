@@ -23,6 +23,11 @@ impl PostgresStore {
         Ok(trial)
     }
 
+    /// The name of a database that `make_trial` made.
+    pub fn trial_name(trial: &Settings) -> &str {
+        trial.address.database()
+    }
+
     /// Drops a database that `make_trial` made; `settings`: what it was given.
     pub async fn drop_trial(settings: &Settings, trial: &Settings) -> StoreResult<()> {
         let name = trial.address.database();
