@@ -88,7 +88,10 @@ pub fn done(result: &Value) -> String {
 /// What a recompression did, or would do.
 fn recompressed(result: &Value) -> String {
     let mb = |bytes: u64| bytes as f64 / 1e6;
-    let percent = |before: u64, after: u64| (after as f64 / before.max(1) as f64 - 1.0) * 100.0;
+    let percent = |before: u64, after: u64| match before {
+        0 => 0.0,
+        before => (after as f64 / before as f64 - 1.0) * 100.0,
+    };
     let would = if result["dry_run"] == true {
         "would take"
     } else {
