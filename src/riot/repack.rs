@@ -189,7 +189,7 @@ mod tests {
     fn packed(text: &[u8]) -> Payload {
         let mut packer = Packer::new(9, dictionary()).unwrap();
         match packer.repack(&gzip(text)).unwrap() {
-            Repack::Done(packed) => packed,
+            Repack::Done(smaller) => smaller,
             Repack::Kept => panic!("it is not smaller"),
         }
     }

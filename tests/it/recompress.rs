@@ -95,17 +95,13 @@ impl Year {
 
     /// The first column of a query, as text.
     fn rows(&self, query: &str) -> Vec<String> {
-        match &self.server {
-            Some(scratch) => {
-                let rows = scratch.rows(query).into_iter();
-                rows.map(|row| row[0].clone().unwrap()).collect()
-            }
-            None => {
-                let mut conn = SqliteConnection::establish(&self.setup.database()).unwrap();
-                let rows: Vec<Line> = diesel::sql_query(query).load(&mut conn).unwrap();
-                rows.into_iter().map(|line| line.row).collect()
-            }
+        if let Some(scratch) = &self.server {
+            let rows = scratch.rows(query).into_iter();
+            return rows.map(|row| row[0].clone().unwrap()).collect();
         }
+        let mut conn = SqliteConnection::establish(&self.setup.database()).unwrap();
+        let rows: Vec<Line> = diesel::sql_query(query).load(&mut conn).unwrap();
+        rows.into_iter().map(|line| line.row).collect()
     }
 
     fn number(&self, query: &str) -> u64 {
@@ -114,13 +110,11 @@ impl Year {
     }
 
     fn change(&self, statements: &str) {
-        match &self.server {
-            Some(scratch) => scratch.run(statements),
-            None => {
-                let mut conn = SqliteConnection::establish(&self.setup.database()).unwrap();
-                conn.batch_execute(statements).unwrap();
-            }
+        if let Some(scratch) = &self.server {
+            return scratch.run(statements);
         }
+        let mut conn = SqliteConnection::establish(&self.setup.database()).unwrap();
+        conn.batch_execute(statements).unwrap();
     }
 
     fn packed(&self, codec: u8) -> u64 {

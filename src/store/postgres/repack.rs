@@ -58,17 +58,16 @@ impl Transaction<'_> {
         let (kind, body) = (trained.kind.as_str(), &*trained.body);
         let same = sql::SameDictionary { kind, body };
         let same: Option<i32> = same.get_result(&mut self.conn).await.optional()?;
-        let id = match same {
-            Some(id) => id,
-            None => {
-                let insert = sql::InsertDictionary {
-                    kind,
-                    at: now.as_millis(),
-                    samples: i32::try_from(trained.samples).unwrap_or(i32::MAX),
-                    body,
-                };
-                insert.get_result(&mut self.conn).await?
-            }
+        let id = if let Some(id) = same {
+            id
+        } else {
+            let insert = sql::InsertDictionary {
+                kind,
+                at: now.as_millis(),
+                samples: i32::try_from(trained.samples).unwrap_or(i32::MAX),
+                body,
+            };
+            insert.get_result(&mut self.conn).await?
         };
         Ok(u64::from(id.unsigned_abs()))
     }

@@ -200,7 +200,7 @@ pub(super) async fn try_out(
         .await?;
         packer = back;
         let after = match repacked {
-            Ok(Repack::Done(packed)) => packed.body.len(),
+            Ok(Repack::Done(smaller)) => smaller.body.len(),
             Ok(Repack::Kept) => before,
             Err(_) => {
                 estimate.unreadable += 1;
