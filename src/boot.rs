@@ -107,6 +107,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             Verb::Recover(args) => upkeep::recover(&cli.global, &config, args).await,
             Verb::Cleanup(args) => upkeep::cleanup(&cli.global, &config, args).await,
             Verb::Replay(args) => upkeep::replay(&cli.global, &config, args).await,
+            Verb::Recompress(args) => upkeep::recompress(&cli.global, &config, args).await,
             Verb::Simulate(args) => simulate(&cli.global, &args).await,
             Verb::Job(args) => remote::job(&reach(&cli.global, &config)?, args.what).await,
             Verb::Queue(args) => remote::queue(&reach(&cli.global, &config)?, args.what).await,

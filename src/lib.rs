@@ -33,6 +33,8 @@
 //!   leaves a job running for ever.
 //! - No engine works on the target of an unfinished copy; what a copy commits was read back and compared.
 //! - Whether a commit was made whose answer was lost is asked of the database, not guessed.
+//! - A stored document is replaced only by bytes that were unpacked to the same document, and only while it is the
+//!   one that was read.
 //! - No error, log or `Debug` shows the password of a database.
 //! - Decisions are pure (`model`, `engine::window`) and are crashed in thousands of simulated worlds over
 //!   a plain model of the store, to which the databases are held by the same random orders.

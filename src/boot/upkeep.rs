@@ -1,4 +1,4 @@
-//! `recover`, `cleanup` and `replay`: through the engine that runs, else with one inside this process.
+//! `recover`, `cleanup`, `replay` and `recompress`: through the engine that runs, else with one inside this process.
 
 use serde_json::{Value, json};
 
@@ -6,14 +6,17 @@ use super::order::{PlayedOn, read_years};
 use super::{Running, failure_text, locate, reach, required_key};
 use crate::cli::follow::{Follow, plan_text, summary_of};
 use crate::cli::terminal::stop_signal;
-use crate::cli::{CleanupArgs, CliError, Global, RecoverArgs, ReplayArgs, remote, upkeep};
+use crate::cli::{
+    CleanupArgs, CliError, Global, RecompressArgs, RecoverArgs, ReplayArgs, remote, upkeep,
+};
 use crate::config::Config;
 use crate::control::Client;
 use crate::gate::KeySource;
 use crate::model::{JobState, NewJob, Platform, Priority, RiotId, Route, Timestamp, Year};
 use crate::store::Location;
 use crate::tasks::{
-    self, CleanOld, MAINTENANCE, PlayerReport, PlayerSyncArgs, Recover, Replay, job_document,
+    self, CleanOld, MAINTENANCE, PlayerReport, PlayerSyncArgs, Recompress, Recover, Replay,
+    job_document,
 };
 
 pub(super) async fn recover(
@@ -256,6 +259,36 @@ pub(super) async fn replay(
 ) -> Result<(), CliError> {
     let order = json!({ "dry_run": args.dry_run });
     maintain(global, config, Replay::KIND, order, "replay").await
+}
+
+pub(super) async fn recompress(
+    global: &Global,
+    config: &Config,
+    args: RecompressArgs,
+) -> Result<(), CliError> {
+    let order = tasks::RecompressArgs {
+        dry_run: args.dry_run,
+        undo: args.undo,
+        level: args.level,
+        cpu_percent: args.cpu_percent,
+    };
+    if args.dry_run {
+        let store = locate(global, config, false)?.open_read_only().await?;
+        let estimate = tasks::estimate_recompression(&*store, order).await?;
+        store.close().await?;
+        if global.json {
+            crate::outln!("{estimate}");
+        } else {
+            crate::outln!("{}", upkeep::done(&estimate));
+        }
+        return Ok(());
+    }
+    let title = if args.undo {
+        "recompress, back to gzip"
+    } else {
+        "recompress"
+    };
+    maintain(global, config, Recompress::KIND, json!(order), title).await
 }
 
 /// Runs a job that makes no call.

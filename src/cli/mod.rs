@@ -67,6 +67,8 @@ pub enum Verb {
     Cleanup(CleanupArgs),
     /// Rebuild rows and statistics from the stored documents, without a call
     Replay(ReplayArgs),
+    /// Pack stored documents smaller, in the background; what they say stays
+    Recompress(RecompressArgs),
     /// Show a player's yearly statistics
     Stats(StatsArgs),
     /// Run the engine on what is queued until it is stopped
@@ -557,6 +559,22 @@ pub struct ReplayArgs {
     /// Only tell how many rows would change
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RecompressArgs {
+    /// Only tell what it would save, by a trial with some documents
+    #[arg(long, conflicts_with = "undo")]
+    pub dry_run: bool,
+    /// Pack them as they came, with gzip
+    #[arg(long, conflicts_with = "level")]
+    pub undo: bool,
+    /// From quick (1) to small (19)
+    #[arg(long, default_value_t = 9, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=19))]
+    pub level: i32,
+    /// How much of one core; a tenth of it while jobs of other queues run
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub cpu_percent: u32,
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! What recoveries and cleanups tell a person.
+//! What recoveries and the jobs of maintenance tell a person.
 
 use std::fmt::Write;
 
@@ -71,7 +71,9 @@ pub fn leftovers(days: u32, found: &Leftovers) -> String {
 /// What a maintenance job did.
 pub fn done(result: &Value) -> String {
     let number = |name: &str| result[name].as_u64().unwrap_or(0);
-    if result["cleaned_matches"].is_u64() {
+    if result["undo"].is_boolean() {
+        recompressed(result)
+    } else if result["cleaned_matches"].is_u64() {
         format!(
             "{} matches cleaned away; documents of {:.1} MB",
             number("cleaned_matches"),
@@ -85,4 +87,63 @@ pub fn done(result: &Value) -> String {
             number("unreadable")
         )
     }
+}
+
+/// What a recompression did, or would do.
+fn recompressed(result: &Value) -> String {
+    let mb = |bytes: u64| bytes as f64 / 1e6;
+    let percent = |before: u64, after: u64| match before {
+        0 => 0.0,
+        before => (after as f64 / before as f64 - 1.0) * 100.0,
+    };
+    let would = if result["dry_run"] == true {
+        "would take"
+    } else {
+        "take"
+    };
+    let mut lines = Vec::new();
+    for (kind, name) in [("match", "matches"), ("timeline", "timelines")] {
+        let number = |name: &str| result[kind][name].as_u64().unwrap_or(0);
+        let (before, after) = (number("bytes_before"), number("bytes_after"));
+        let mut line = format!("{name}: ");
+        if result["dry_run"] == true && number("tried") == 0 {
+            let _ = write!(
+                line,
+                "{} are as they came; that is too few for a dictionary",
+                number("documents")
+            );
+        } else {
+            let _ = write!(
+                line,
+                "{} documents of {:.1} MB {would} {:.1} MB ({:+.1} %)",
+                number("documents"),
+                mb(before),
+                mb(after),
+                percent(before, after)
+            );
+        }
+        if number("tried") > 0 {
+            let _ = write!(
+                line,
+                ", by a trial with {}; a new dictionary takes {:.1} MB",
+                number("tried"),
+                mb(number("dictionary_bytes"))
+            );
+        }
+        for (count, what) in [
+            (number("too_few"), "are too few for a dictionary, and stay"),
+            (number("kept"), "would not be smaller, and stay"),
+            (number("changed"), "were changed meanwhile, and stay"),
+            (
+                number("unreadable"),
+                "cannot be read: `riftsync recover --verify` fetches them again",
+            ),
+        ] {
+            if count > 0 {
+                let _ = write!(line, "\n  {count} {what}");
+            }
+        }
+        lines.push(line);
+    }
+    lines.join("\n")
 }

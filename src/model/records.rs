@@ -7,14 +7,48 @@ use bytes::Bytes;
 use super::ids::{MatchId, Platform, Puuid, RiotId};
 use super::time::Timestamp;
 
-/// How a stored body is packed. The numbers are a contract of the `payloads` table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a stored body is packed.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Codec {
-    /// gzip, byte for byte as it was received.
-    Gzip = 1,
+    /// gzip: byte for byte as it was received, or packed so again.
+    Gzip,
+    /// zstd, with what it was packed with beside the document.
+    Zstd(Option<Arc<Dictionary>>),
 }
 
-/// A document as it was received.
+impl Codec {
+    /// The number is a contract of the table `payloads`.
+    pub fn number(&self) -> i32 {
+        match self {
+            Self::Gzip => 1,
+            Self::Zstd(_) => 2,
+        }
+    }
+
+    /// The row of the dictionary.
+    pub fn dictionary(&self) -> Option<i32> {
+        match self {
+            Self::Gzip => None,
+            Self::Zstd(dictionary) => dictionary.as_ref().map(|dictionary| dictionary.id),
+        }
+    }
+}
+
+/// What many documents have in common, so that it need not stand in each.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Dictionary {
+    pub id: i32,
+    /// Empty: its row is gone, and nothing that was packed with it can be read.
+    pub body: Bytes,
+}
+
+impl std::fmt::Debug for Dictionary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "dictionary {} of {} bytes", self.id, self.body.len())
+    }
+}
+
+/// A document as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Payload {
     pub codec: Codec,
@@ -34,6 +68,13 @@ impl PayloadKind {
             Self::Match => "match",
             Self::Timeline => "timeline",
         }
+    }
+
+    /// None: a word that somebody wrote by hand.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Match, Self::Timeline]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
     }
 }
 

@@ -4,6 +4,7 @@
 mod client;
 mod documents;
 mod error;
+mod repack;
 pub mod timeline_rows;
 mod unpack;
 
@@ -16,4 +17,5 @@ pub use documents::{
     parse_match_ids, parse_region, parse_summoner, parse_timeline,
 };
 pub use error::{LimitScope, RiotError};
+pub use repack::{LEVELS, Packer, Repack, to_gzip, train};
 pub use unpack::{as_gzip, document_of, unpack};

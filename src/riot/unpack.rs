@@ -10,10 +10,11 @@ use flate2::write::GzEncoder;
 use libdeflater::Decompressor;
 
 use super::error::RiotError;
+use super::repack::unpack_zstd;
 use crate::model::records::{Codec, Payload};
 
 /// No real document is larger than 2 MB; what unpacks to more than this is a decompression bomb.
-const UNPACKED_MAX: u64 = 32 * 1024 * 1024;
+pub(super) const UNPACKED_MAX: u64 = 32 * 1024 * 1024;
 
 thread_local! {
     static DECOMPRESSOR: RefCell<Decompressor> = RefCell::new(Decompressor::new());
@@ -49,18 +50,23 @@ fn unpack_bit_by_bit(body: &[u8]) -> Result<Vec<u8>, RiotError> {
         .read_to_end(&mut text)
         .map_err(|error| RiotError::Payload(format!("its gzip is broken or cut off: {error}")))?;
     if text.len() as u64 > UNPACKED_MAX {
-        return Err(RiotError::Payload(format!(
-            "it unpacks to more than {} MiB",
-            UNPACKED_MAX / (1024 * 1024)
-        )));
+        return Err(too_large());
     }
     Ok(text)
 }
 
+pub(super) fn too_large() -> RiotError {
+    RiotError::Payload(format!(
+        "it unpacks to more than {} MiB",
+        UNPACKED_MAX / (1024 * 1024)
+    ))
+}
+
 /// The document of a stored payload.
 pub fn document_of(payload: &Payload) -> Result<Vec<u8>, RiotError> {
-    match payload.codec {
+    match &payload.codec {
         Codec::Gzip => unpack(&payload.body),
+        Codec::Zstd(dictionary) => unpack_zstd(&payload.body, dictionary.as_deref()),
     }
 }
 

@@ -20,6 +20,7 @@ pub mod postgres;
 #[cfg(test)]
 mod properties;
 pub mod pulse;
+pub mod repack;
 mod rows;
 pub mod schedules;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use export::ExportStore;
 pub use location::Location;
 pub use people::PeopleStore;
 pub use pulse::PulseStore;
+pub use repack::RepackStore;
 pub use schedules::ScheduleStore;
 pub use upkeep::{Cleanup, Leftovers, Repair, SeatRow, StoredDocuments};
 
@@ -391,7 +393,7 @@ impl Hints {
 
 #[async_trait]
 pub trait Store:
-    ScheduleStore + PeopleStore + PulseStore + ExportStore + Send + Sync + fmt::Debug
+    ScheduleStore + PeopleStore + PulseStore + ExportStore + RepackStore + Send + Sync + fmt::Debug
 {
     // Jobs. Each verb is one transition.
 
@@ -512,7 +514,8 @@ pub trait Store:
     async fn leftovers(&self, before: Timestamp) -> StoreResult<Leftovers>;
     /// One small transaction of a cleanup: returns how many matches went.
     async fn clean(&self, cleanup: Cleanup, now: Timestamp) -> StoreResult<u64>;
-    /// Deletes up to `limit` payloads of no match, and engines that ended before the moment. Returns how many.
+    /// Deletes up to `limit` payloads of no match, and of what is older than the moment engines that ended and
+    /// dictionaries that no payload needs. Returns how many.
     async fn clean_orphans(&self, before: Timestamp, limit: usize) -> StoreResult<u64>;
     /// Gives the file system up to so many pages back; returns how many are still free in the file.
     async fn give_back(&self, pages: u32) -> StoreResult<u64>;

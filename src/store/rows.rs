@@ -11,7 +11,9 @@ use super::{
     StoredPlayer, YearlyStats,
 };
 use crate::model::job::AttemptError;
-use crate::model::records::{Codec, MatchClass, ParticipantRecord, Payload, PayloadKind};
+use crate::model::records::{
+    Codec, Dictionary, MatchClass, ParticipantRecord, Payload, PayloadKind,
+};
 use crate::model::statistics::{GameFacts, YearlyTally};
 use crate::model::{
     Failure, IdError, JobId, JobRecord, JobState, Lease, MatchId, Priority, RiotId, Rollup,
@@ -365,16 +367,25 @@ pub(super) fn recomputed_from(tallies: Tallies) -> Vec<YearlyStats> {
         .collect()
 }
 
-pub(super) fn payload_from((codec, body): (i32, Vec<u8>), id: &str) -> StoreResult<Payload> {
-    match codec {
-        1 => Ok(Payload {
-            codec: Codec::Gzip,
-            body: body.into(),
-        }),
-        other => Err(StoreError::Unexpected(format!(
-            "payload {id} has the unknown codec {other}"
-        ))),
-    }
+/// A body with its codec, and the dictionary that its row names.
+pub(super) fn payload_from(
+    (codec, body): (i32, Vec<u8>),
+    dictionary: Option<Arc<Dictionary>>,
+    id: &str,
+) -> StoreResult<Payload> {
+    let codec = match codec {
+        1 => Codec::Gzip,
+        2 => Codec::Zstd(dictionary),
+        other => {
+            return Err(StoreError::Unexpected(format!(
+                "payload {id} has the unknown codec {other}"
+            )));
+        }
+    };
+    Ok(Payload {
+        codec,
+        body: body.into(),
+    })
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use diesel::sql_types::{BigInt, Binary, Double, Integer, Nullable, SmallInt, Text};
 use serde::Deserialize;
 
+use super::repack::gone;
 use super::rows::{TallyRow, TallyTuple, from_json, game_of, payload_from, tally_from};
 use super::{StoreError, StoreResult};
 use crate::model::records::{
-    MatchClass, MatchRecord, ParticipantRecord, Payload, PayloadKind, SeenPlayer, TimelineRecord,
+    Dictionary, MatchClass, MatchRecord, ParticipantRecord, Payload, PayloadKind, SeenPlayer,
+    TimelineRecord,
 };
 use crate::model::statistics::YearlyTally;
 use crate::model::{MatchId, Timestamp};
@@ -98,7 +100,7 @@ pub(super) fn leftovers_from(row: LeftoversTuple) -> Leftovers {
 }
 
 /// A line of `Documents`: table, match, its columns as a JSON array (of a payload: its kind), codec,
-/// dictionary, body.
+/// dictionary, body. A dictionary has its number in the place of the codec, and no match.
 pub(super) type DocumentRow = (
     SmallInt,
     Text,
@@ -165,9 +167,19 @@ struct SeatThings([i32; 7], [i32; 2], i32, i32);
 #[derive(Deserialize)]
 struct TimelineColumns(String, i64, i32, i32);
 
-pub(super) fn documents_from(rows: Vec<DocumentTuple>) -> StoreResult<Vec<StoredDocuments>> {
+/// The table of a line that holds a dictionary.
+const DICTIONARY: i16 = 4;
+
+pub(super) fn documents_from(mut rows: Vec<DocumentTuple>) -> StoreResult<Vec<StoredDocuments>> {
+    let dictionaries: HashMap<i32, Arc<Dictionary>> = rows
+        .extract_if(.., |row| row.0 == DICTIONARY)
+        .map(|(.., id, _, body)| {
+            let body = body.unwrap_or_default().into();
+            (id, Arc::new(Dictionary { id, body }))
+        })
+        .collect();
     let mut all: BTreeMap<String, StoredDocuments> = BTreeMap::new();
-    for (table, id, columns, codec, _dictionary, body) in rows {
+    for (table, id, columns, codec, dictionary, body) in rows {
         let match_id = parse_id(&id)?;
         let one = all.entry(id.clone()).or_insert_with(|| StoredDocuments {
             id: match_id,
@@ -200,7 +212,11 @@ pub(super) fn documents_from(rows: Vec<DocumentTuple>) -> StoreResult<Vec<Stored
                     "timeline" => PayloadKind::Timeline,
                     _ => PayloadKind::Match,
                 };
-                let payload = payload_from((codec, body.unwrap_or_default()), &id);
+                let dictionary = dictionary.map(|id| {
+                    let gone = || Arc::new(gone(id));
+                    dictionaries.get(&id).cloned().unwrap_or_else(gone)
+                });
+                let payload = payload_from((codec, body.unwrap_or_default()), dictionary, &id);
                 one.payloads
                     .insert(kind, payload.map_err(|error| error.to_string()));
             }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::failed::bad_arguments;
-use super::upkeep::{job, percent, rest, store_failed};
+use super::upkeep::{give_back, job, percent, rest, store_failed};
 use super::{MAINTENANCE, Policies};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::model::{NewJob, Outcome, Priority, RetryPolicy, Timestamp};
@@ -21,8 +21,6 @@ const ORPHANS: usize = 100;
 const JOBS: usize = 500;
 /// Jobs that ended later ago than this have been heard of by whoever waited for them.
 const JOBS_HEARD: Duration = Duration::from_hours(1);
-/// Pages that go back to the file system in one transaction: 2 MiB.
-const PAGES: u32 = 128;
 /// Nobody means more than a thousand years.
 const DAYS_MAX: u32 = 366_000;
 
@@ -144,16 +142,7 @@ async fn clean(context: &JobContext, args: CleanupArgs) -> StoreResult<TaskResul
         }
         rest(begun).await;
     }
-    let mut free = store.give_back(0).await?;
-    while free > 0 {
-        let begun = Instant::now();
-        let left = store.give_back(PAGES).await?;
-        if left >= free {
-            break;
-        }
-        free = left;
-        rest(begun).await;
-    }
+    give_back(store).await?;
     result["cleaned_matches"] = gone.into();
     Ok(TaskResult::complete(result))
 }

@@ -14,6 +14,7 @@ mod match_data;
 mod pacing;
 mod plan;
 mod player;
+mod recompress;
 mod recover;
 mod replay;
 mod report;
@@ -32,6 +33,7 @@ pub use locate::whereabouts;
 pub use match_data::MatchSync;
 pub use pacing::Pacing;
 pub use player::{PlayerSync, PlayerSyncArgs};
+pub use recompress::{Estimate, Recompress, RecompressArgs, estimate_recompression};
 pub use recover::{GapAnalysis, Recover, RecoverArgs};
 pub use replay::{Replay, ReplayArgs};
 pub use report::{PlayerReport, job_document};
@@ -109,6 +111,7 @@ pub fn registry(api: &Arc<RiotApi>, policies: Policies) -> Registry {
         .with(AutoRetry::new(policies))
         .with(CleanOld::new(policies))
         .with(Replay::new(policies))
+        .with(Recompress::new(policies))
         .with(TrackedSync::new(policies))
         .with(LadderSync::new(api.clone(), policies))
         .with(PuuidSync::new(api.clone(), policies))

@@ -4,17 +4,34 @@ use std::time::{Duration, Instant};
 
 use crate::engine::TaskResult;
 use crate::model::{After, NewJob, Outcome, Priority, RetryPolicy};
-use crate::store::StoreError;
+use crate::store::{Store, StoreError, StoreResult};
 
 use super::MAINTENANCE;
 
 /// The shortest rest after a step: a sync that waits for the writer has its turn.
 const REST_MIN: Duration = Duration::from_millis(2);
 const REST_MAX: Duration = Duration::from_secs(2);
+/// Pages that go back to the file system in one transaction: 2 MiB.
+const PAGES: u32 = 512;
 
 /// A step that began then is over: rests as long as it took, so that half of a core and of the writer is free.
 pub(super) async fn rest(begun: Instant) {
     tokio::time::sleep(begun.elapsed().clamp(REST_MIN, REST_MAX)).await;
+}
+
+/// Gives the file system what is free in the file, in small steps.
+pub(super) async fn give_back(store: &dyn Store) -> StoreResult<()> {
+    let mut free = store.give_back(0).await?;
+    while free > 0 {
+        let begun = Instant::now();
+        let left = store.give_back(PAGES).await?;
+        if left >= free {
+            break;
+        }
+        free = left;
+        rest(begun).await;
+    }
+    Ok(())
 }
 
 /// How far a job is, of 99: it is done when it says so itself.

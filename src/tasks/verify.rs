@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::model::records::{MatchRecord, ParticipantRecord, PayloadKind, TimelineRecord};
 use crate::model::{MatchId, Timestamp};
-use crate::riot::{RiotError, parse_match, parse_timeline, unpack};
+use crate::riot::{RiotError, document_of, parse_match, parse_timeline};
 use crate::store::{Repair, SeatRow, Store, StoreError, StoreResult, StoredDocuments};
 
 /// Matches that are read at once: some MB of documents.
@@ -146,7 +146,7 @@ fn read<T>(
 ) -> Option<Result<T, String>> {
     let payload = one.payloads.get(&kind)?;
     Some(payload.clone().and_then(|payload| {
-        let text = unpack(&payload.body).map_err(|error| error.to_string())?;
+        let text = document_of(&payload).map_err(|error| error.to_string())?;
         parse(&text).map_err(|error| error.to_string())
     }))
 }
@@ -349,7 +349,7 @@ pub(super) async fn verify_statistics(
 mod tests {
     use super::*;
     use crate::model::records::{Codec, Payload};
-    use crate::riot::as_gzip;
+    use crate::riot::{as_gzip, unpack};
     use std::collections::HashMap;
 
     fn stored(body: Vec<u8>, record: &TimelineRecord) -> StoredDocuments {

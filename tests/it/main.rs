@@ -15,6 +15,7 @@ mod on_postgres;
 mod place;
 mod postgres;
 mod program;
+mod recompress;
 mod samples;
 mod schedules;
 #[path = "../support/scratch.rs"]

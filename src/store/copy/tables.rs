@@ -9,8 +9,8 @@ pub struct Table {
     pub name: &'static str,
     /// Its primary key, or what is as good: unique, without NULLs, indexed in this order.
     pub key: &'static [&'static str],
-    /// The database gives its ids. Such a table has a second unique column (a player's puuid, an open job's
-    /// key), which rows may have traded when the source changed between two runs of a copy.
+    /// The database gives its ids. Such a table may have a second unique column (a player's puuid, an
+    /// open job's key), which rows may have traded when the source changed between two runs of a copy.
     pub numbered: bool,
 }
 
@@ -40,6 +40,7 @@ pub const COPIED: &[Table] = &[
     table("cleaned_matches", &["match_id"]),
     table("cleaned_stats", &["player_id", "year", "platform"]),
     table("missing_payloads", &["kind", "id"]),
+    numbered("payload_dictionaries"),
     table("payloads", &["match_id", "kind"]),
     numbered("jobs"),
     table("job_links", &["child_id", "parent_id"]),

@@ -375,7 +375,11 @@ impl Transaction<'_> {
             ids: ids(),
             codecs: payloads
                 .iter()
-                .map(|(.., payload)| payload.codec as i32)
+                .map(|(.., payload)| payload.codec.number())
+                .collect(),
+            dictionaries: payloads
+                .iter()
+                .map(|(.., payload)| payload.codec.dictionary())
                 .collect(),
             bodies: payloads
                 .iter()

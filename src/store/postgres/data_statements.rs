@@ -141,15 +141,15 @@ statement! {
 statement! {
     PutPayloads<'a> {
         kinds: Vec<&'a str> => Array<Text>, ids: Vec<&'a str> => Array<Text>, codecs: Vec<i32> => Array<Integer>,
-        bodies: Vec<&'a [u8]> => Array<Binary>,
+        dictionaries: Vec<Option<i32>> => Array<Nullable<Integer>>, bodies: Vec<&'a [u8]> => Array<Binary>,
     } -> () =
-    "INSERT INTO payloads (kind, match_id, codec, body) SELECT * FROM unnest(?, ?, ?, ?) AS new (kind, id) ORDER BY id, kind
-     ON CONFLICT (match_id, kind) DO UPDATE SET codec = excluded.codec, dictionary = NULL, body = excluded.body";
+    "INSERT INTO payloads (kind, match_id, codec, dictionary, body) SELECT * FROM unnest(?, ?, ?, ?, ?) AS new (kind, id) ORDER BY id, kind
+     ON CONFLICT (match_id, kind) DO UPDATE SET codec = excluded.codec, dictionary = excluded.dictionary, body = excluded.body";
 }
 
 statement! {
-    PayloadOf<'a> { kind: &'a str => Text, id: &'a str => Text } -> (Integer, Binary) =
-    "SELECT codec, body FROM payloads WHERE kind = ? AND match_id = ?";
+    PayloadOf<'a> { kind: &'a str => Text, id: &'a str => Text } -> (Integer, Nullable<Integer>, Binary) =
+    "SELECT codec, dictionary, body FROM payloads WHERE kind = ? AND match_id = ?";
 }
 
 statement! {

@@ -45,6 +45,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         "schedules",
         include_str!("../../../migrations/postgres/00000000000007_schedules/up.sql"),
     ),
+    (
+        "00000000000008",
+        "recompression",
+        include_str!("../../../migrations/postgres/00000000000008_recompression/up.sql"),
+    ),
 ];
 
 /// Held while one engine migrates; any number that nobody else uses.

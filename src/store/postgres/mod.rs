@@ -27,6 +27,7 @@ mod positions;
 mod pulse;
 mod reader;
 mod relations;
+mod repack;
 mod schedules;
 mod settle;
 mod statistics;
@@ -71,9 +72,9 @@ use crate::model::records::{Payload, PayloadKind};
 use crate::model::{
     ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, NewJob, RiotId, Timestamp,
 };
+use crate::store::repack::Dictionaries;
 use crate::store::rows::{
-    CensusTuple, CountTuple, PlayerTuple, census_from, counts_from, payload_from, player_from,
-    recomputed_from,
+    CensusTuple, CountTuple, PlayerTuple, census_from, counts_from, player_from, recomputed_from,
 };
 
 /// What the statements of this module are for.
@@ -108,6 +109,7 @@ pub struct PostgresStore {
     shared: Arc<Shared>,
     writer: Mutex<Option<Writers>>,
     readers: Readers,
+    dictionaries: Dictionaries,
     bell: Mutex<Option<AbortHandle>>,
     runtime: Mutex<Option<Runtime>>,
 }
@@ -196,6 +198,7 @@ impl PostgresStore {
             })?;
         Ok(Self {
             readers: Readers::new(&settings, runtime.handle().clone()),
+            dictionaries: Dictionaries::default(),
             shared: Arc::new(Shared::new(settings)),
             writer: Mutex::new(None),
             bell: Mutex::new(None),
@@ -492,10 +495,7 @@ impl Store for PostgresStore {
     }
 
     async fn payload(&self, kind: PayloadKind, id: MatchId) -> StoreResult<Option<Payload>> {
-        let (kind, id) = (kind.as_str(), id.to_string());
-        let row: Option<(i32, Vec<u8>)> = read!(self.readers, conn =>
-            data_statements::PayloadOf { kind, id: &id }.get_result(conn).await.optional());
-        row.map(|row| payload_from(row, &id)).transpose()
+        crate::store::repack::payload(self, &self.dictionaries, kind, &id.to_string()).await
     }
 
     async fn documents(&self, ids: &[MatchId]) -> StoreResult<Vec<StoredDocuments>> {
@@ -506,6 +506,7 @@ impl Store for PostgresStore {
                 seats: ids.clone(),
                 timelines: ids.clone(),
                 payloads: ids.clone(),
+                dictionaries: ids.clone(),
             };
             documents.load(conn).await
         });

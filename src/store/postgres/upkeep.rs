@@ -20,6 +20,7 @@ use super::writer::Shared;
 use crate::model::Timestamp;
 use crate::model::records::{MatchRecord, Payload};
 use crate::model::statistics::YearlyTally;
+use crate::store::repack::{Repacked, Trained};
 use crate::store::rows::{tally_from, to_json};
 use crate::store::upkeep::{PlayersGame, Tallies, YearTuple, add_up};
 use crate::store::{Cleanup, Repair, StoreError, StoreResult};
@@ -34,6 +35,9 @@ pub(super) enum Upkeep {
     Repair(Arc<Vec<Repair>>, Timestamp),
     Clean(Cleanup, Timestamp),
     Orphans(Timestamp, usize),
+    Repack(Arc<Vec<Repacked>>),
+    Dictionary(Arc<Trained>, Timestamp),
+    DropDictionaries(Timestamp),
 }
 
 impl PostgresStore {
@@ -74,6 +78,9 @@ async fn once(shared: &Shared, upkeep: &Upkeep) -> Result<u64, Fault> {
         }
         Upkeep::Clean(cleanup, now) => tx.clean(*cleanup, *now).await?,
         Upkeep::Orphans(before, limit) => tx.clean_orphans(*before, *limit).await?,
+        Upkeep::Repack(repacked) => tx.repack(repacked).await?,
+        Upkeep::Dictionary(trained, now) => tx.add_dictionary(trained, *now).await?,
+        Upkeep::DropDictionaries(before) => tx.drop_dictionaries(*before).await?,
     };
     // Without this the connection is dropped, and the transaction with it.
     conn.batch_execute("COMMIT").await?;
@@ -273,9 +280,10 @@ impl Transaction<'_> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let orphans = sql::DropOrphans { limit };
         let payloads = orphans.execute(&mut self.conn).await?;
+        let dictionaries = self.drop_dictionaries(before).await?;
         let before = before.as_millis();
         let engines = sql::DropEngines { before };
         let engines = engines.execute(&mut self.conn).await?;
-        Ok((payloads + engines) as u64)
+        Ok((payloads + engines) as u64 + dictionaries)
     }
 }

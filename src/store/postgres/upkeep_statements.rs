@@ -7,7 +7,7 @@ use crate::store::upkeep::{DocumentRow, PlayersGameRow, StatsRow, YearRow};
 
 statement! {
     /// All of some matches in one statement: at one moment.
-    Documents { matches: Vec<String> => Array<Text>, seats: Vec<String> => Array<Text>, timelines: Vec<String> => Array<Text>, payloads: Vec<String> => Array<Text> } -> DocumentRow =
+    Documents { matches: Vec<String> => Array<Text>, seats: Vec<String> => Array<Text>, timelines: Vec<String> => Array<Text>, payloads: Vec<String> => Array<Text>, dictionaries: Vec<String> => Array<Text> } -> DocumentRow =
     "SELECT 0::smallint, m.match_id, json_build_array(m.platform, data_version, game_creation, game_start, game_end, game_duration_s, queue_id, map_id,
         game_mode, game_type, game_version, end_of_game_result, year, is_remake::int)::text, 0, NULL::int, NULL::bytea
      FROM matches m WHERE m.match_id = ANY(?)
@@ -21,7 +21,10 @@ statement! {
      SELECT 2::smallint, t.match_id, json_build_array(data_version, frame_interval_ms, frame_count, event_count)::text, 0, NULL::int, NULL::bytea
      FROM match_timelines t WHERE t.match_id = ANY(?)
      UNION ALL
-     SELECT 3::smallint, match_id, kind, codec, dictionary, body FROM payloads WHERE match_id = ANY(?)";
+     SELECT 3::smallint, match_id, kind, codec, dictionary, body FROM payloads WHERE match_id = ANY(?)
+     UNION ALL
+     SELECT 4::smallint, '', '', id, NULL::int, body FROM payload_dictionaries
+     WHERE id IN (SELECT dictionary FROM payloads WHERE codec = 2 AND match_id = ANY(?))";
 }
 
 statement! {

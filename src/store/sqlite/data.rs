@@ -62,7 +62,8 @@ impl Transaction<'_> {
         sql::InsertPayload {
             kind: kind.as_str(),
             id,
-            codec: payload.codec as i32,
+            codec: payload.codec.number(),
+            dictionary: payload.codec.dictionary(),
             body: &payload.body,
         }
         .execute(self.conn)?;

@@ -109,14 +109,14 @@ statement! {
 }
 
 statement! {
-    InsertPayload<'a> { kind: &'a str => Text, id: &'a str => Text, codec: i32 => Integer, body: &'a [u8] => Binary } -> () =
-    "INSERT INTO payloads (kind, match_id, codec, body) VALUES (?, ?, ?, ?)
-     ON CONFLICT (match_id, kind) DO UPDATE SET codec = excluded.codec, dictionary = NULL, body = excluded.body";
+    InsertPayload<'a> { kind: &'a str => Text, id: &'a str => Text, codec: i32 => Integer, dictionary: Option<i32> => Nullable<Integer>, body: &'a [u8] => Binary } -> () =
+    "INSERT INTO payloads (kind, match_id, codec, dictionary, body) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (match_id, kind) DO UPDATE SET codec = excluded.codec, dictionary = excluded.dictionary, body = excluded.body";
 }
 
 statement! {
-    PayloadOf<'a> { kind: &'a str => Text, id: &'a str => Text } -> (Integer, Binary) =
-    "SELECT codec, body FROM payloads WHERE kind = ? AND match_id = ?";
+    PayloadOf<'a> { kind: &'a str => Text, id: &'a str => Text } -> (Integer, Nullable<Integer>, Binary) =
+    "SELECT codec, dictionary, body FROM payloads WHERE kind = ? AND match_id = ?";
 }
 
 statement! {

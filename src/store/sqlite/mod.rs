@@ -16,6 +16,7 @@ mod people;
 mod pulse;
 mod reader;
 mod relations;
+mod repack;
 mod schedules;
 mod transaction;
 mod upkeep;
@@ -35,10 +36,11 @@ use self::checkpoints::Checkpoints;
 use self::reader::Readers;
 use self::transaction::Transaction;
 use self::writer::{Command, Counters};
+use super::repack::Dictionaries;
 use super::rows::{
     CensusTuple, CountTuple, EngineTuple, JobTuple, PlayerTuple, TallyTuple, census_from,
-    counts_from, engine_from, job_from, lease_from, payload_from, player_from, recomputed_from,
-    stored_from, tallies_from, to_json,
+    counts_from, engine_from, job_from, lease_from, player_from, recomputed_from, stored_from,
+    tallies_from, to_json,
 };
 use super::upkeep::{
     DocumentTuple, LeftoversTuple, PlayersGame, StatsTuple, Tallies, YearTuple, add_up, differing,
@@ -65,6 +67,7 @@ pub struct SqliteStore {
     path: PathBuf,
     writer: Mutex<Option<Writer>>,
     readers: Readers,
+    dictionaries: Dictionaries,
     hints: Arc<Hints>,
     counters: Arc<Counters>,
     /// The reason why the writer died; `None` while it lives.
@@ -130,6 +133,7 @@ impl SqliteStore {
             path: path.to_owned(),
             writer: Mutex::new(None),
             readers: Readers::new(text),
+            dictionaries: Dictionaries::default(),
             hints: Arc::default(),
             counters: Arc::default(),
             death: watch::Sender::new(None),
@@ -438,16 +442,7 @@ impl Store for SqliteStore {
     }
 
     async fn payload(&self, kind: PayloadKind, id: MatchId) -> StoreResult<Option<Payload>> {
-        let id = id.to_string();
-        let mut reader = self.readers.borrow().await?;
-        let row: Option<(i32, Vec<u8>)> = data_statements::PayloadOf {
-            kind: kind.as_str(),
-            id: &id,
-        }
-        .get_result(reader.conn())
-        .await
-        .optional()?;
-        row.map(|row| payload_from(row, &id)).transpose()
+        crate::store::repack::payload(self, &self.dictionaries, kind, &id.to_string()).await
     }
 
     async fn documents(&self, ids: &[MatchId]) -> StoreResult<Vec<StoredDocuments>> {
@@ -458,6 +453,7 @@ impl Store for SqliteStore {
             seats: list,
             timelines: list,
             payloads: list,
+            dictionaries: list,
         }
         .load(reader.conn())
         .await?;

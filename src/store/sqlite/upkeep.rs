@@ -203,9 +203,10 @@ impl Transaction<'_> {
     pub(super) fn clean_orphans(&mut self, before: Timestamp, limit: usize) -> StoreResult<u64> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let payloads = sql::DropOrphans { limit }.execute(self.conn)?;
+        let dictionaries = self.drop_dictionaries(before)?;
         let before = before.as_millis();
         let engines = sql::DropEngines { before }.execute(self.conn)?;
-        Ok((payloads + engines) as u64)
+        Ok((payloads + engines) as u64 + dictionaries)
     }
 
     pub(super) fn give_back(&mut self, pages: u32) -> StoreResult<u64> {

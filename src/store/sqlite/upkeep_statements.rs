@@ -7,7 +7,7 @@ use crate::store::upkeep::{DocumentRow, PlayersGameRow, StatsRow, YearRow};
 
 statement! {
     /// All of some matches in one statement: at one moment.
-    Documents<'a> { matches: &'a str => Text, seats: &'a str => Text, timelines: &'a str => Text, payloads: &'a str => Text } -> DocumentRow =
+    Documents<'a> { matches: &'a str => Text, seats: &'a str => Text, timelines: &'a str => Text, payloads: &'a str => Text, dictionaries: &'a str => Text } -> DocumentRow =
     "SELECT 0, m.match_id, json_array(m.platform, data_version, game_creation, game_start, game_end, game_duration_s, queue_id, map_id,
         game_mode, game_type, game_version, end_of_game_result, year, is_remake), 0, NULL, NULL
      FROM matches m WHERE m.match_id IN (SELECT value FROM json_each(?))
@@ -21,7 +21,10 @@ statement! {
      SELECT 2, t.match_id, json_array(data_version, frame_interval_ms, frame_count, event_count), 0, NULL, NULL
      FROM match_timelines t WHERE t.match_id IN (SELECT value FROM json_each(?))
      UNION ALL
-     SELECT 3, match_id, kind, codec, dictionary, body FROM payloads WHERE match_id IN (SELECT value FROM json_each(?))";
+     SELECT 3, match_id, kind, codec, dictionary, body FROM payloads WHERE match_id IN (SELECT value FROM json_each(?))
+     UNION ALL
+     SELECT 4, '', '', id, NULL, body FROM payload_dictionaries
+     WHERE id IN (SELECT dictionary FROM payloads WHERE codec = 2 AND match_id IN (SELECT value FROM json_each(?)))";
 }
 
 statement! {
