@@ -474,7 +474,10 @@ pub trait Store:
     /// What is open, by queue and state; none of a queue and state: no line.
     async fn open_counts(&self) -> StoreResult<Vec<OpenCount>>;
     /// Jobs not in a final state.
-    async fn open_jobs(&self) -> StoreResult<u64>;
+    async fn open_jobs(&self) -> StoreResult<u64> {
+        let counts = self.open_counts().await?;
+        Ok(counts.iter().map(|count| count.jobs).sum())
+    }
 
     // Data.
 

@@ -515,8 +515,6 @@ statement! {
          WHERE state = 'blocked' AND id IN (SELECT parent_id FROM job_links) GROUP BY queue";
 }
 
-statement! { OpenJobs {} -> BigInt = "SELECT count(*) FROM jobs WHERE finished_at IS NULL"; }
-
 statement! {
     /// Ids of a list that are in one of the tables of documents.
     Stored { matches: Vec<String> => Array<Text>, timelines: Vec<String> => Array<Text>, missing: Vec<String> => Array<Text>, cleaned: Vec<String> => Array<Text> } -> (SmallInt, Text, Text) =

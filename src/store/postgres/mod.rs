@@ -449,12 +449,6 @@ impl Store for PostgresStore {
         counts_from(rows)
     }
 
-    async fn open_jobs(&self) -> StoreResult<u64> {
-        let count: i64 =
-            read!(self.readers, conn => job_statements::OpenJobs {}.get_result(conn).await);
-        Ok(u64::try_from(count).unwrap_or(0))
-    }
-
     async fn stored_matches(&self, ids: &[MatchId]) -> StoreResult<StoredMatches> {
         let list = data::id_texts(ids);
         let rows: Vec<(i16, String, String)> = read!(self.readers, conn => {

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use diesel_async::SimpleAsyncConnection;
 use futures_util::FutureExt;
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -43,6 +43,12 @@ pub(super) const QUEUE_MAX: usize = 4_096;
 const GROUP_MAX: usize = 1_024;
 /// Bytes of documents in one commit.
 const GROUP_BYTES_MAX: usize = 8 << 20;
+/// A group so large is worth a second transaction beside one that is under way; a smaller one waits for the
+/// end of that, and grows meanwhile: what a transaction costs hardly depends on how much is in it.
+const GROUP_WORTHY: usize = 512;
+const GROUP_WORTHY_BYTES: usize = 2 << 20;
+/// But it waits no longer: the other may wait for a lock, or for a server that is far away.
+const GROUP_WAITS: Duration = Duration::from_millis(10);
 /// How long a command waits for a database that is away.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Runs of a group that others were in the way of, before it is cut in two.
@@ -72,6 +78,10 @@ pub(super) struct Shared {
     pub(super) others: AtomicU32,
     /// The database cannot be written; it was said.
     weather: AtomicBool,
+    /// Writers in the middle of a group.
+    busy: AtomicU32,
+    /// One of them has come to its end.
+    freed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -106,6 +116,8 @@ impl Shared {
             closing: AtomicBool::new(false),
             others: AtomicU32::new(0),
             weather: AtomicBool::new(false),
+            busy: AtomicU32::new(0),
+            freed: Notify::new(),
         }
     }
 
@@ -169,23 +181,58 @@ impl Writer {
 
     async fn run(mut self, waiting: &Mutex<mpsc::Receiver<Command>>) {
         loop {
-            let mut commands = Vec::new();
-            {
-                let mut waiting = waiting.lock().await;
-                let Some(first) = waiting.recv().await else {
-                    break;
-                };
-                let mut bytes = first.weight();
-                commands.push(first);
-                while commands.len() < GROUP_MAX && bytes < GROUP_BYTES_MAX {
-                    let Ok(next) = waiting.try_recv() else { break };
-                    bytes += next.weight();
-                    commands.push(next);
-                }
+            let mut waiting = waiting.lock().await;
+            let commands = self.gather(&mut waiting).await;
+            if commands.is_empty() {
+                break;
             }
+            let shared = self.shared.clone();
+            // Before the next may gather.
+            let _busy = Busy::begin(&shared);
+            drop(waiting);
             self.carry_out(commands).await;
         }
         self.take_marks_away().await;
+    }
+
+    /// The next group. None: there will be no more.
+    async fn gather(&self, waiting: &mut mpsc::Receiver<Command>) -> Vec<Command> {
+        let mut group = Vec::new();
+        let Some(first) = waiting.recv().await else {
+            return group;
+        };
+        let mut bytes = first.weight();
+        group.push(first);
+        let patience = tokio::time::sleep(GROUP_WAITS);
+        tokio::pin!(patience);
+        loop {
+            while group.len() < GROUP_MAX && bytes < GROUP_BYTES_MAX {
+                let Ok(next) = waiting.try_recv() else { break };
+                bytes += next.weight();
+                group.push(next);
+            }
+            if group.len() >= GROUP_WORTHY || bytes >= GROUP_WORTHY_BYTES {
+                return group;
+            }
+            let freed = self.shared.freed.notified();
+            tokio::pin!(freed);
+            // Before the look: an end between the two is heard of.
+            freed.as_mut().enable();
+            if self.shared.busy.load(Ordering::Acquire) == 0 {
+                return group;
+            }
+            tokio::select! {
+                () = freed => {}
+                () = &mut patience => return group,
+                next = waiting.recv() => match next {
+                    Some(next) => {
+                        bytes += next.weight();
+                        group.push(next);
+                    }
+                    None => return group,
+                },
+            }
+        }
     }
 
     /// Carries out a group, in parts if it must be.
@@ -423,6 +470,23 @@ impl Writer {
         if let (Some(link), Some(all)) = (&self.link, self.marks.all()) {
             let _ = timeout(Duration::from_secs(1), marks::take_away(&link.conn, all)).await;
         }
+    }
+}
+
+/// A writer in the middle of a group, also if it panics there.
+struct Busy<'s>(&'s Shared);
+
+impl<'s> Busy<'s> {
+    fn begin(shared: &'s Shared) -> Self {
+        shared.busy.fetch_add(1, Ordering::AcqRel);
+        Self(shared)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::AcqRel);
+        self.0.freed.notify_waiters();
     }
 }
 

@@ -384,8 +384,6 @@ statement! {
          WHERE state = 'blocked' AND id IN (SELECT parent_id FROM job_links) GROUP BY queue";
 }
 
-statement! { OpenJobs {} -> BigInt = "SELECT count(*) FROM jobs WHERE finished_at IS NULL"; }
-
 statement! {
     /// Ids of a JSON list that are in one of the tables of documents.
     Stored<'a> { matches: &'a str => Text, timelines: &'a str => Text, missing: &'a str => Text, cleaned: &'a str => Text } -> (SmallInt, Text, Text) =

@@ -389,14 +389,6 @@ impl Store for SqliteStore {
         counts_from(rows)
     }
 
-    async fn open_jobs(&self) -> StoreResult<u64> {
-        let mut reader = self.readers.borrow().await?;
-        let count: i64 = job_statements::OpenJobs {}
-            .get_result(reader.conn())
-            .await?;
-        Ok(u64::try_from(count).unwrap_or(0))
-    }
-
     async fn stored_matches(&self, ids: &[MatchId]) -> StoreResult<StoredMatches> {
         let list = to_json(&ids)?;
         let mut reader = self.readers.borrow().await?;
