@@ -20,6 +20,7 @@ use self::forecast::Forecast;
 use self::order::{PlayedOn, read_years};
 use crate::bench::{
     ControlBench, JobsBench, LimiterBench, PipelineBench, PipelineReport, Place, SimulatorProcess,
+    Stages,
 };
 use crate::cli::configshow::{self, Places};
 use crate::cli::follow::{Follow, plan_text, summary};
@@ -140,11 +141,11 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             },
             Verb::Db(args) => db(&cli.global, &config, &args).await,
             Verb::Bench(args) => match args.what {
-                Bench::Jobs(args) => bench_jobs(&cli.global, &args).await,
+                Bench::Jobs(args) => bench_jobs(&cli.global, &config, &args).await,
                 Bench::Pipeline(args) => bench_pipeline(&cli.global, &config, &args).await,
-                Bench::Control(args) => bench_control(&cli.global, &args).await,
-                Bench::Recovery(args) => measure::recovery(&cli.global, args).await,
-                Bench::Export(args) => measure::export(&cli.global, args).await,
+                Bench::Control(args) => bench_control(&cli.global, &config, &args).await,
+                Bench::Recovery(args) => measure::recovery(&cli.global, &config, args).await,
+                Bench::Export(args) => measure::export(&cli.global, &config, args).await,
                 Bench::Limiter(args) => bench_limiter(&cli.global, &args).await,
             },
         }
@@ -401,6 +402,7 @@ impl Running {
             tasks::API_QUEUES,
             Some(store.clone()),
             metrics.clone(),
+            config.engine.bodies_mb,
         );
         let ring = gate.ring.clone();
         watch_panics(move |text| ring.redact(text));
@@ -780,7 +782,11 @@ async fn db(global: &Global, config: &Config, args: &DbArgs) -> Result<(), CliEr
     Ok(())
 }
 
-async fn bench_jobs(global: &Global, args: &BenchJobsArgs) -> Result<(), CliError> {
+async fn bench_jobs(
+    global: &Global,
+    config: &Config,
+    args: &BenchJobsArgs,
+) -> Result<(), CliError> {
     let folder = args.folder.clone().unwrap_or_else(config::data_folder);
     let folder = folder.join(format!("bench-{}", std::process::id()));
     let bench = JobsBench {
@@ -789,8 +795,9 @@ async fn bench_jobs(global: &Global, args: &BenchJobsArgs) -> Result<(), CliErro
         rate: args.rate,
         latency: Duration::from_secs(u64::from(args.latency_seconds)),
         queued: args.queued as usize,
+        history: args.history.read(),
     };
-    let place = Place::make(bench_server(global)?, &folder).await?;
+    let place = Place::make(bench_server(global, config)?, &folder).await?;
     let outcome = tokio::select! {
         report = bench.run(&place) => report.map_err(CliError::from),
         () = stop_signal() => Err(CliError::Stopped),
@@ -816,8 +823,9 @@ async fn bench_pipeline(
         players: args.players,
         matches: args.matches,
         timelines: !args.no_timelines,
+        history: args.history.read(),
     };
-    let place = Place::make(bench_server(global)?, &folder).await?;
+    let place = Place::make(bench_server(global, config)?, &folder).await?;
     let outcome = tokio::select! {
         report = run_pipeline(&bench, config, &place) => report,
         () = stop_signal() => Err(CliError::Stopped),
@@ -832,7 +840,11 @@ async fn bench_pipeline(
     Ok(())
 }
 
-async fn bench_control(global: &Global, args: &BenchControlArgs) -> Result<(), CliError> {
+async fn bench_control(
+    global: &Global,
+    config: &Config,
+    args: &BenchControlArgs,
+) -> Result<(), CliError> {
     let folder = args.folder.clone().unwrap_or_else(config::data_folder);
     let folder = folder.join(format!("bench-{}", std::process::id()));
     let bench = ControlBench {
@@ -840,7 +852,7 @@ async fn bench_control(global: &Global, args: &BenchControlArgs) -> Result<(), C
         jobs: args.jobs as usize,
         batch: args.batch as usize,
     };
-    let place = Place::make(bench_server(global)?, &folder).await?;
+    let place = Place::make(bench_server(global, config)?, &folder).await?;
     let outcome = tokio::select! {
         report = bench.run(&place, &folder) => report.map_err(CliError::Engine),
         () = stop_signal() => Err(CliError::Stopped),
@@ -860,6 +872,7 @@ async fn run_pipeline(
     config: &Config,
     place: &Place,
 ) -> Result<PipelineReport, CliError> {
+    place.remember(bench.history).await?;
     let mut simulator = SimulatorProcess::start(bench).map_err(CliError::Engine)?;
     let mut config = config.clone();
     "none".clone_into(&mut config.metrics.log);
@@ -867,8 +880,12 @@ async fn run_pipeline(
     let (base, location) = (simulator.base_url(), place.location());
     let running = Running::start(&config, &location, key, base, None, &[]).await?;
     let (now, store) = (Timestamp::now(), running.store.clone());
-    let empty = store.size_bytes().await?.unwrap_or(0);
+    let (empty, had) = (
+        store.size_bytes().await?.unwrap_or(0),
+        store.census().await?,
+    );
     let (before, cpu, begun) = (store.writer_stats(), cpu_time(), Instant::now());
+    let stages = Stages::read(&running.metrics);
     let year = Year::new(now.year().unwrap_or(Year::FIRST), now)?;
     let jobs = bench.names().map(|name| {
         let order = PlayerSyncArgs {
@@ -895,6 +912,7 @@ async fn run_pipeline(
         begun.elapsed().as_secs_f64(),
         cpu_time().saturating_sub(cpu),
     );
+    let stages = Stages::read(&running.metrics).since(&stages);
     let resident_peak_bytes = resident_peak_bytes();
     let after = store.writer_stats();
     for job in jobs {
@@ -907,18 +925,24 @@ async fn run_pipeline(
     running.stop().await?;
     store.close().await?;
     let stored = place.size_bytes().await?.saturating_sub(empty);
-    let (matches, commits) = (census.matches.max(1) as f64, after.commits - before.commits);
+    let (stored_matches, timelines) = (
+        census.matches - had.matches,
+        census.timelines - had.timelines,
+    );
+    let (matches, commits) = (stored_matches.max(1) as f64, after.commits - before.commits);
     let received = simulator.body_bytes().await.map_err(CliError::Engine)?;
     Ok(PipelineReport {
         engine: format!("riftsync {}", env!("CARGO_PKG_VERSION")),
         store: place.kind(),
         durability: place.durability().await?,
+        history: bench.history,
         players: bench.players,
-        matches: census.matches,
-        timelines: census.timelines,
+        matches: stored_matches,
+        timelines,
         seconds: took,
         pairs_per_s: matches / took,
         cpu_ms_per_pair: used.as_secs_f64() * 1_000.0 / matches,
+        stages: stages.per_pair(used, matches),
         commits,
         commands_per_commit: (after.commands - before.commands) as f64 / commits.max(1) as f64,
         resident_peak_bytes,
@@ -928,9 +952,9 @@ async fn run_pipeline(
 }
 
 /// The server of a measurement, if one is named: never the one of the settings, which has work to do.
-fn bench_server(global: &Global) -> Result<Option<Location>, CliError> {
-    let named = global.database.as_ref().map(Location::try_from);
-    let location = named.transpose()?;
+fn bench_server(global: &Global, config: &Config) -> Result<Option<Location>, CliError> {
+    let named = global.database.as_ref();
+    let location = named.map(|url| location(config, url)).transpose()?;
     if let Some(Location::Sqlite(path)) = &location {
         return Err(CliError::Usage(format!(
             "a measurement makes a file of its own: name its folder with --folder, not {} with --database",

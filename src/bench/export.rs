@@ -50,6 +50,7 @@ impl ExportBench {
             matches: self.rows.div_ceil(SEATS),
             // Nobody's: all matches are there.
             of_player: 0,
+            finished_jobs: 0,
         };
         let filled = made.fill(&place.location()).await;
         filled.map_err(|error| error.to_string())?;

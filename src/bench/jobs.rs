@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::Place;
+use super::{History, Place};
 use crate::engine::{
     Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
 };
@@ -38,8 +38,9 @@ pub struct JobsBench {
     pub rate: u32,
     /// How long start latency is measured.
     pub latency: Duration,
-    /// Jobs queued to see what a backlog costs in memory; 0 leaves that out.
+    /// Jobs queued to see what a backlog costs in memory and at a start; 0 leaves that out.
     pub queued: usize,
+    pub history: History,
 }
 
 /// What was measured. Rates are jobs a second, latencies milliseconds, memory bytes.
@@ -48,6 +49,7 @@ pub struct JobsReport {
     pub engine: String,
     pub store: &'static str,
     pub durability: String,
+    pub history: History,
     pub jobs: usize,
     pub slots: usize,
     pub enqueue_batch: usize,
@@ -65,6 +67,8 @@ pub struct JobsReport {
     pub queued: usize,
     /// What the backlog added to the resident memory while the engine ran on it.
     pub queued_resident_bytes: u64,
+    /// From the engine's start on the backlog to the start of its first job.
+    pub queued_first_start_ms: f64,
     pub resident_peak_bytes: u64,
     pub cpu_s: f64,
 }
@@ -127,6 +131,7 @@ fn per_s(count: usize, took: Duration) -> f64 {
 impl JobsBench {
     /// Runs on a fresh database. Must be called on an actix system.
     pub async fn run(&self, place: &Place) -> StoreResult<JobsReport> {
+        place.remember(self.history).await?;
         let store = place.open().await?;
         let epoch = Instant::now();
         let started = Arc::new(AtomicU64::new(0));
@@ -154,13 +159,14 @@ impl JobsBench {
         let cpu_s = process::cpu_time().as_secs_f64();
         engine.stop().await?;
 
-        let queued_resident_bytes = self.backlog(&store, epoch, &started).await?;
+        let (queued_resident_bytes, first) = self.backlog(&store, epoch, &started).await?;
         store.close().await?;
         let quantile = |q| waited.value_at_quantile(q) as f64 / 1_000.0;
         Ok(JobsReport {
             engine: format!("riftsync {}", env!("CARGO_PKG_VERSION")),
             store: place.kind(),
             durability: place.durability().await?,
+            history: self.history,
             jobs: self.jobs,
             slots: self.slots,
             enqueue_batch: BULK,
@@ -177,6 +183,7 @@ impl JobsBench {
             start_latency_max_ms: quantile(1.0),
             queued: self.queued,
             queued_resident_bytes,
+            queued_first_start_ms: first.as_secs_f64() * 1_000.0,
             resident_peak_bytes,
             cpu_s,
         })
@@ -252,27 +259,32 @@ impl JobsBench {
         Ok(waited)
     }
 
-    /// What a backlog adds to the memory of an engine that runs on it.
+    /// What a backlog adds to the memory of an engine that runs on it, and how soon its first job starts.
     async fn backlog(
         &self,
         store: &Arc<dyn Store>,
         epoch: Instant,
         started: &Arc<AtomicU64>,
-    ) -> StoreResult<u64> {
+    ) -> StoreResult<(u64, Duration)> {
         if self.queued == 0 {
-            return Ok(0);
+            return Ok((0, Duration::ZERO));
         }
         let before = process::resident_bytes();
         enqueue_bulk(&**store, self.queued).await?;
         started.store(0, Ordering::Relaxed);
+        let begun = Instant::now();
         let engine = self.engine(store, epoch, started).await?;
+        while started.load(Ordering::Relaxed) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let first = begun.elapsed();
         // Long enough under way that whatever grows with the backlog has grown.
         while started.load(Ordering::Relaxed) < (self.queued / 10) as u64 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let grown = process::resident_bytes().saturating_sub(before);
         engine.stop().await?;
-        Ok(grown)
+        Ok((grown, first))
     }
 }
 
@@ -305,8 +317,8 @@ impl fmt::Display for JobsReport {
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         writeln!(
             f,
-            "{} on {}, {}, {} slots",
-            self.engine, self.store, self.durability, self.slots
+            "{} on {}, {}, {} slots, {}",
+            self.engine, self.store, self.durability, self.slots, self.history
         )?;
         writeln!(
             f,
@@ -333,9 +345,10 @@ impl fmt::Display for JobsReport {
         if self.queued > 0 {
             writeln!(
                 f,
-                "backlog    {} queued jobs add {:.1} MiB of memory",
+                "backlog    {} queued jobs add {:.1} MiB of memory; the first starts {:.0} ms after the engine",
                 self.queued,
-                mib(self.queued_resident_bytes)
+                mib(self.queued_resident_bytes),
+                self.queued_first_start_ms
             )?;
         }
         write!(

@@ -9,6 +9,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde::Serialize;
 
+use super::{History, StageTimes};
+
 /// What to measure.
 #[derive(Debug, Clone)]
 pub struct PipelineBench {
@@ -16,6 +18,7 @@ pub struct PipelineBench {
     /// Of each player.
     pub matches: u32,
     pub timelines: bool,
+    pub history: History,
 }
 
 /// What was measured. Memory and documents in bytes.
@@ -24,6 +27,7 @@ pub struct PipelineReport {
     pub engine: String,
     pub store: &'static str,
     pub durability: String,
+    pub history: History,
     pub players: u32,
     pub matches: u64,
     pub timelines: u64,
@@ -32,6 +36,7 @@ pub struct PipelineReport {
     pub pairs_per_s: f64,
     /// Of this process, without the database server's and the simulator's.
     pub cpu_ms_per_pair: f64,
+    pub stages: StageTimes,
     pub commits: u64,
     pub commands_per_commit: f64,
     pub resident_peak_bytes: u64,
@@ -116,7 +121,11 @@ impl PipelineBench {
 impl fmt::Display for PipelineReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kib = |bytes: f64| bytes / 1024.0;
-        writeln!(f, "{} on {}, {}", self.engine, self.store, self.durability)?;
+        writeln!(
+            f,
+            "{} on {}, {}, {}",
+            self.engine, self.store, self.durability, self.history
+        )?;
         writeln!(
             f,
             "pipeline   {:>9.0} matches/s: {} matches and {} timelines of {} players in {:.2} s, {} commits of {:.0} commands",
@@ -130,8 +139,16 @@ impl fmt::Display for PipelineReport {
         )?;
         writeln!(
             f,
-            "a match    {:.2} ms of processor time; {:.1} KiB received, {:.1} KiB stored ({:.2} times)",
+            "a match    {:.2} ms of processor time: unpacked {:.2}, parsed {:.2}, stored {:.2}, the rest {:.2}",
             self.cpu_ms_per_pair,
+            self.stages.unpack_ms,
+            self.stages.parse_ms,
+            self.stages.store_ms,
+            self.stages.rest_ms
+        )?;
+        writeln!(
+            f,
+            "documents  {:.1} KiB a match received, {:.1} KiB stored ({:.2} times)",
             kib(self.body_bytes_per_pair),
             kib(self.stored_bytes_per_pair),
             self.stored_bytes_per_pair / self.body_bytes_per_pair.max(1.0)

@@ -49,6 +49,7 @@ impl RecoveryBench {
         let made = Synthetic {
             matches: self.matches,
             of_player: self.of_player,
+            finished_jobs: 0,
         };
         let begun = Instant::now();
         made.fill(&place.location()).await?;

@@ -9,9 +9,13 @@ use super::bench_server;
 use crate::bench::{ExportBench, Place, RecoveryBench};
 use crate::cli::terminal::stop_signal;
 use crate::cli::{BenchExportArgs, BenchRecoveryArgs, CliError, Global};
-use crate::config;
+use crate::config::{self, Config};
 
-pub(super) async fn recovery(global: &Global, args: BenchRecoveryArgs) -> Result<(), CliError> {
+pub(super) async fn recovery(
+    global: &Global,
+    config: &Config,
+    args: BenchRecoveryArgs,
+) -> Result<(), CliError> {
     if args.of_player > args.matches {
         return Err(CliError::Usage(format!(
             "a player cannot have {} of {} matches: --of-player is at most --matches",
@@ -22,7 +26,7 @@ pub(super) async fn recovery(global: &Global, args: BenchRecoveryArgs) -> Result
         matches: args.matches,
         of_player: args.of_player,
     };
-    let place = Place::make(bench_server(global)?, &folder_of(args.folder)).await?;
+    let place = Place::make(bench_server(global, config)?, &folder_of(args.folder)).await?;
     let outcome = tokio::select! {
         report = bench.run(&place) => report.map_err(CliError::from),
         () = stop_signal() => Err(CliError::Stopped),
@@ -32,7 +36,11 @@ pub(super) async fn recovery(global: &Global, args: BenchRecoveryArgs) -> Result
     Ok(())
 }
 
-pub(super) async fn export(global: &Global, args: BenchExportArgs) -> Result<(), CliError> {
+pub(super) async fn export(
+    global: &Global,
+    config: &Config,
+    args: BenchExportArgs,
+) -> Result<(), CliError> {
     let bench = ExportBench {
         rows: args.rows,
         server: global.database.clone(),
@@ -40,7 +48,7 @@ pub(super) async fn export(global: &Global, args: BenchExportArgs) -> Result<(),
     let folder = folder_of(args.folder);
     std::fs::create_dir_all(&folder)
         .map_err(|error| CliError::Usage(format!("{}: {error}", folder.display())))?;
-    let outcome = export_into(&bench, global, &folder).await;
+    let outcome = export_into(&bench, global, config, &folder).await;
     // It was made for this alone.
     let _ = std::fs::remove_dir_all(&folder);
     tell(global, &outcome?);
@@ -50,9 +58,10 @@ pub(super) async fn export(global: &Global, args: BenchExportArgs) -> Result<(),
 async fn export_into(
     bench: &ExportBench,
     global: &Global,
+    config: &Config,
     folder: &Path,
 ) -> Result<crate::bench::ExportReport, CliError> {
-    let place = Place::make(bench_server(global)?, folder).await?;
+    let place = Place::make(bench_server(global, config)?, folder).await?;
     let outcome = tokio::select! {
         report = bench.run(&place, folder) => report.map_err(CliError::Engine),
         () = stop_signal() => Err(CliError::Stopped),

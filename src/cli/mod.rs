@@ -336,6 +336,26 @@ pub enum Bench {
     Limiter(BenchLimiterArgs),
 }
 
+/// What the measured database holds before.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// Made-up matches that the database holds before
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    pub stored_matches: u32,
+    /// Finished jobs that the database holds before
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    pub finished_jobs: u32,
+}
+
+impl HistoryArgs {
+    pub fn read(&self) -> crate::bench::History {
+        crate::bench::History {
+            stored_matches: self.stored_matches,
+            finished_jobs: self.finished_jobs,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct BenchPipelineArgs {
     /// Players to sync
@@ -347,6 +367,8 @@ pub struct BenchPipelineArgs {
     /// Matches alone
     #[arg(long)]
     pub no_timelines: bool,
+    #[command(flatten)]
+    pub history: HistoryArgs,
     /// Where the measured database is made, and removed afterwards: the disk that is measured
     #[arg(long, value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
@@ -436,6 +458,8 @@ pub struct BenchJobsArgs {
     /// Also measure the memory that so many queued jobs cost
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100_000_000))]
     pub queued: u32,
+    #[command(flatten)]
+    pub history: HistoryArgs,
     /// Where the measured database is made, and removed afterwards: the disk that is measured
     #[arg(long, value_name = "FOLDER")]
     pub folder: Option<PathBuf>,

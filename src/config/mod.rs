@@ -87,6 +87,8 @@ pub struct RiotConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineSettings {
+    /// Documents that are in memory at once, as they were received, in MiB.
+    pub bodies_mb: u32,
     pub drain_s: u64,
     pub keep_finished_days: u32,
 }
@@ -248,6 +250,12 @@ impl Config {
             return invalid(format!(
                 "database.writers is {}; it must be 1 to 16",
                 self.database.writers
+            ));
+        }
+        if !(1..=65_536).contains(&self.engine.bodies_mb) {
+            return invalid(format!(
+                "engine.bodies_mb is {}; it must be 1 to 65536",
+                self.engine.bodies_mb
             ));
         }
         for (name, queue) in &self.queues {

@@ -54,7 +54,7 @@ pub struct Executor {
 impl Executor {
     pub fn new(
         task: Arc<dyn Task>,
-        job: ClaimedJob,
+        job: Arc<ClaimedJob>,
         store: Arc<dyn Store>,
         attempts: Arc<Attempts>,
         metrics: Arc<Metrics>,
@@ -63,7 +63,7 @@ impl Executor {
     ) -> Self {
         Self {
             task,
-            job: Arc::new(job),
+            job,
             store,
             attempts,
             metrics,

@@ -88,7 +88,7 @@ pub struct QueueSupervisor {
 struct Running {
     executor: Addr<Executor>,
     incarnation: u64,
-    job: ClaimedJob,
+    job: Arc<ClaimedJob>,
 }
 
 /// Look for work now.
@@ -242,6 +242,7 @@ impl QueueSupervisor {
             return;
         };
         self.incarnations += 1;
+        let job = Arc::new(job);
         let guard = ChildGuard::new(&job.kind, self.incarnations, ctx.address().recipient());
         let executor = Executor::new(
             task,

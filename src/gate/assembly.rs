@@ -54,7 +54,7 @@ pub struct Gate {
 impl Gate {
     /// The gate and its actors, which the engine starts. `queues` are those whose jobs call the API.
     /// With a store, engines that use it share the key's limits by it, and one that starts anew knows
-    /// what went before.
+    /// what went before. Documents in memory take `bodies_mib` at most.
     pub fn new(
         key: ApiKey,
         source: KeySource,
@@ -62,6 +62,7 @@ impl Gate {
         queues: impl IntoIterator<Item = &'static str>,
         store: Option<Arc<dyn Store>>,
         metrics: Arc<Metrics>,
+        bodies_mib: u32,
     ) -> (Self, Services) {
         let ring = Arc::new(KeyRing::new(key));
         let weather = Arc::new(Weather::new(queues).observed(metrics.clone()));
@@ -74,6 +75,7 @@ impl Gate {
             ring.clone(),
             weather.clone(),
             metrics,
+            bodies_mib,
         ));
         let gate = Self { api, weather, ring };
         let mut children =

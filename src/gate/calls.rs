@@ -13,6 +13,7 @@ use actix::Addr;
 use dashmap::DashMap;
 use tokio::sync::Semaphore;
 
+use super::bodies::Bodies;
 use super::key_ring::KeyRing;
 use super::key_trial::KeyState;
 use super::riot_gate::{GateAddr, KeyRefused, KeyReplaced, LimiterOf, Verdict};
@@ -23,10 +24,11 @@ use crate::limiter::{
     Refused, RefusedBy, Snapshot,
 };
 use crate::metrics::Metrics;
+use crate::metrics::process::cpu_of_thread;
 use crate::model::records::{Codec, Payload};
 use crate::model::{Priority, Route};
 use crate::riot::{
-    ApiKey, Call, LimitScope, RateHeaders, Response, RiotError, Transport, as_gzip, unpack,
+    ApiKey, Call, LimitScope, RateHeaders, Response, RiotError, Transport, as_gzip, unpacked,
 };
 
 /// Refusals in a row after which a job gives its slot to others.
@@ -67,6 +69,7 @@ pub struct RiotApi {
     metrics: Arc<Metrics>,
     /// Unpacking and parsing at once: as many as there are cores.
     cpu: Arc<Semaphore>,
+    bodies: Bodies,
 }
 
 impl RiotApi {
@@ -76,6 +79,7 @@ impl RiotApi {
         ring: Arc<KeyRing>,
         weather: Arc<Weather>,
         metrics: Arc<Metrics>,
+        bodies_mib: u32,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Self {
@@ -86,6 +90,7 @@ impl RiotApi {
             weather,
             metrics,
             cpu: Arc::new(Semaphore::new(cores)),
+            bodies: Bodies::new(bodies_mib),
         }
     }
 
@@ -114,8 +119,15 @@ impl RiotApi {
         call: &Call,
     ) -> Result<Response, RiotError> {
         let caller = caller.into();
+        let answered = async {
+            let urgent = caller.priority < Priority::DEFAULT;
+            let room = self.bodies.room(call.method, urgent).await;
+            let mut response = self.call_patiently(&caller, call).await?;
+            response.body = self.bodies.hold(response.body, room);
+            Ok(response)
+        };
         tokio::select! {
-            result = self.call_patiently(&caller, call) => result,
+            result = answered => result,
             () = caller.cancel.requested() => Err(RiotError::Cancelled),
         }
     }
@@ -296,10 +308,18 @@ impl RiotApi {
     {
         let _turn = self.cpu.clone().acquire_owned().await;
         let route = response.route;
+        let documents = self.metrics.documents.clone();
         let work = tokio::task::spawn_blocking(move || {
             let Response { body, is_gzip, .. } = response;
+            let begun = cpu_of_thread();
             if is_gzip {
-                let record = read(&unpack(&body)?)?;
+                let record = unpacked(&body, |text| {
+                    let is_unpacked = cpu_of_thread();
+                    let record = read(text);
+                    let parse = cpu_of_thread().saturating_sub(is_unpacked);
+                    documents.note(is_unpacked.saturating_sub(begun), parse);
+                    record
+                })?;
                 Ok((
                     record,
                     Payload {

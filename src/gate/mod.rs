@@ -9,6 +9,7 @@
 //! Deliberately absent: URLs and headers (`riot`), windows (`limiter`), jobs' outcomes (`tasks`).
 
 mod assembly;
+mod bodies;
 mod breaker;
 mod calls;
 mod key_ring;

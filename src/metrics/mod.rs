@@ -37,8 +37,24 @@ pub struct Metrics {
     pub calls: AtomicU64,
     /// Answers that said 429.
     pub rate_limited: AtomicU64,
+    pub documents: Arc<DocumentTimes>,
     pub actors: Actors,
     pub events: Events,
+}
+
+/// Processor time that documents took, in nanoseconds.
+#[derive(Debug, Default)]
+pub struct DocumentTimes {
+    pub unpack_ns: AtomicU64,
+    pub parse_ns: AtomicU64,
+}
+
+impl DocumentTimes {
+    pub fn note(&self, unpack: Duration, parse: Duration) {
+        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.unpack_ns.fetch_add(ns(unpack), Ordering::Relaxed);
+        self.parse_ns.fetch_add(ns(parse), Ordering::Relaxed);
+    }
 }
 
 /// What became of the attempts of one queue.

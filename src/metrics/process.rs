@@ -25,20 +25,41 @@ fn status_kib(field: &str) -> u64 {
         .unwrap_or(0)
 }
 
+/// Processor time that this thread has used.
+pub fn cpu_of_thread() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+/// Processor time of the threads of a name, in user and kernel; of those that have not ended.
+pub fn cpu_of_threads(name: &str) -> Duration {
+    let Ok(threads) = std::fs::read_dir("/proc/self/task") else {
+        return Duration::ZERO;
+    };
+    let of_name = threads.flatten().filter(|thread| {
+        std::fs::read_to_string(thread.path().join("comm")).is_ok_and(|comm| comm.trim() == name)
+    });
+    of_name
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok())
+        .map(|stat| cpu_in(&stat))
+        .sum()
+}
+
 /// Processor time used so far, of all threads, in user and kernel.
 pub fn cpu_time() -> Duration {
-    let ticks = std::fs::read_to_string("/proc/self/stat")
-        .ok()
-        .and_then(|stat| {
-            // The second field may hold blanks; it ends with the last ')'.
-            let fields = stat.rsplit_once(')')?.1;
-            let mut fields = fields.split_whitespace().skip(11);
-            let user: u64 = fields.next()?.parse().ok()?;
-            let system: u64 = fields.next()?.parse().ok()?;
-            Some(user + system)
-        })
-        .unwrap_or(0);
-    Duration::from_millis(ticks * 1000 / TICKS_PER_S)
+    std::fs::read_to_string("/proc/self/stat").map_or(Duration::ZERO, |stat| cpu_in(&stat))
+}
+
+fn cpu_in(stat: &str) -> Duration {
+    let ticks = || {
+        // The second field may hold blanks; it ends with the last ')'.
+        let fields = stat.rsplit_once(')')?.1;
+        let mut fields = fields.split_whitespace().skip(11);
+        let user: u64 = fields.next()?.parse().ok()?;
+        let system: u64 = fields.next()?.parse().ok()?;
+        Some(user + system)
+    };
+    Duration::from_millis(ticks().unwrap_or(0) * 1000 / TICKS_PER_S)
 }
 
 #[cfg(test)]
@@ -55,5 +76,9 @@ mod tests {
             sum = sum.wrapping_mul(31).wrapping_add(std::hint::black_box(1));
         }
         assert!(cpu_time() > before, "{sum}");
+        assert!(cpu_of_thread() > Duration::ZERO);
+        let name = std::fs::read_to_string("/proc/thread-self/comm").unwrap();
+        assert!(cpu_of_threads(name.trim()) > Duration::ZERO);
+        assert_eq!(cpu_of_threads("nobody's"), Duration::ZERO);
     }
 }

@@ -18,4 +18,4 @@ pub use documents::{
 };
 pub use error::{LimitScope, RiotError};
 pub use repack::{LEVELS, Packer, Repack, to_gzip, train};
-pub use unpack::{as_gzip, document_of, unpack};
+pub use unpack::{as_gzip, document_of, unpack, unpacked};

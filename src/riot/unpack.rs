@@ -16,28 +16,55 @@ use crate::model::records::{Codec, Payload};
 /// No real document is larger than 2 MB; what unpacks to more than this is a decompression bomb.
 pub(super) const UNPACKED_MAX: u64 = 32 * 1024 * 1024;
 
+/// No document is larger that one sees in a year; a larger one's text is not kept for the next.
+const TEXT_KEPT: usize = 2 * 1024 * 1024;
+
 thread_local! {
     static DECOMPRESSOR: RefCell<Decompressor> = RefCell::new(Decompressor::new());
+    static TEXT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The document in a gzip body.
 pub fn unpack(body: &[u8]) -> Result<Vec<u8>, RiotError> {
-    match unpack_whole(body) {
-        Some(text) => Ok(text),
-        None => unpack_bit_by_bit(body),
+    let mut text = Vec::new();
+    if unpack_whole(body, &mut text) {
+        Ok(text)
+    } else {
+        unpack_bit_by_bit(body)
     }
 }
 
-/// A body of one gzip member that is as long as it says at its end, unpacked in one go: three times as fast.
-/// None: it is not, or is broken, and is to be looked at more closely.
-fn unpack_whole(body: &[u8]) -> Option<Vec<u8>> {
-    let said = u32::from_le_bytes(*body.last_chunk()?);
-    if u64::from(said) > UNPACKED_MAX {
-        return None;
+/// Reads the document in a gzip body, in memory that this thread uses again and again: fresh memory for
+/// each would cost as much as a good part of its unpacking.
+pub fn unpacked<T>(
+    body: &[u8],
+    read: impl FnOnce(&[u8]) -> Result<T, RiotError>,
+) -> Result<T, RiotError> {
+    // Taken out, so that a reader may read another; a panic only costs the memory.
+    let mut text = TEXT.take();
+    let result = if unpack_whole(body, &mut text) {
+        read(&text)
+    } else {
+        read(&unpack_bit_by_bit(body)?)
+    };
+    if text.capacity() <= TEXT_KEPT {
+        TEXT.set(text);
     }
-    let mut text = vec![0; said as usize];
-    let unpacked = DECOMPRESSOR.with_borrow_mut(|all| all.gzip_decompress(body, &mut text));
-    (unpacked == Ok(text.len())).then_some(text)
+    result
+}
+
+/// A body of one gzip member that is as long as it says at its end, unpacked in one go: three times as fast.
+/// False: it is not, or is broken, and is to be looked at more closely.
+fn unpack_whole(body: &[u8], text: &mut Vec<u8>) -> bool {
+    let Some(said) = body.last_chunk().copied().map(u32::from_le_bytes) else {
+        return false;
+    };
+    if u64::from(said) > UNPACKED_MAX {
+        return false;
+    }
+    text.resize(said as usize, 0);
+    let unpacked = DECOMPRESSOR.with_borrow_mut(|all| all.gzip_decompress(body, text));
+    unpacked == Ok(text.len())
 }
 
 /// The same for any body, and with the reason if it cannot be unpacked.
@@ -100,7 +127,9 @@ mod tests {
     fn both_ways_of_unpacking_agree_and_no_flipped_bit_makes_another_document() {
         let text = b"{\"a\":[1,2,3]}".repeat(20);
         let packed = as_gzip(&text).to_vec();
-        assert_eq!(unpack_whole(&packed).as_ref(), Some(&text));
+        let mut whole = b"of another".to_vec();
+        assert!(unpack_whole(&packed, &mut whole));
+        assert_eq!(whole, text);
         assert_eq!(unpack_bit_by_bit(&packed).unwrap(), text);
         // Two members are one document.
         let twice = [packed.clone(), packed.clone(), as_gzip(b"!").to_vec()].concat();

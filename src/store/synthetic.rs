@@ -11,7 +11,7 @@ use diesel_async::SimpleAsyncConnection;
 use super::postgres::{Settings, connect};
 use super::sqlite::open;
 use super::{Location, StoreError, StoreResult};
-use crate::model::{MatchId, Platform, Puuid};
+use crate::model::{MatchId, Platform, Puuid, Timestamp};
 
 /// Numbers of matches begin here, so that all ids are of one length, as they are on a server.
 const FIRST_GAME: u64 = 7_000_000_000;
@@ -22,6 +22,8 @@ pub struct Synthetic {
     pub matches: u32,
     /// Matches of the one player, at most all.
     pub of_player: u32,
+    /// Finished jobs beside those of the matches.
+    pub finished_jobs: u32,
 }
 
 /// What stands in both databases' SQL. `numbers` are those of the matches; of the player's, one in ten is not there,
@@ -66,8 +68,13 @@ SELECT 'timeline', {id}, '404', {now}, {now} FROM numbers WHERE {players_own} AN
 INSERT INTO jobs (kind, queue, key, args, state, priority, attempt, max_attempts, run_at, percent, enqueued_at, started_at, finished_at)
 WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {matches})
 SELECT 'sync_match_data', 'match_processing', {id}, '{\"match_id\":\"' || {id} || '\"}', CASE WHEN {there} THEN 'completed' ELSE 'discarded' END,
-    3, 1, 6, {now}, 100, {now}, {now}, {now}
+    3, 1, 6, {now}, 100, {now}, {now}, {just_now}
 FROM numbers;
+
+INSERT INTO jobs (kind, queue, args, state, priority, attempt, max_attempts, run_at, percent, result, worked_at, enqueued_at, started_at, finished_at)
+WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {finished_jobs})
+SELECT 'bench', 'default', '{}', 'completed', 5, 1, 1, {now}, 100, 'null', {now}, {now}, {now}, {just_now}
+FROM numbers WHERE n <= {finished_jobs};
 ";
 
 impl Synthetic {
@@ -106,6 +113,9 @@ impl Synthetic {
                 "(1735689600000 + CAST(n AS BIGINT) % 31000000 * 1000)".to_owned(),
             ),
             ("{now}", "1767225600000".to_owned()),
+            // No pruner finds them old.
+            ("{just_now}", Timestamp::now().as_millis().to_string()),
+            ("{finished_jobs}", self.finished_jobs.to_string()),
             ("{matches}", self.matches.to_string()),
             ("{players}", players.to_string()),
             ("{stride}", (players / 11).to_string()),

@@ -798,6 +798,7 @@ async fn who_was_left_with_failed_documents_is_recovered_by_schedule_the_longest
         ("auto_retry_failed", "every 6h"),
         ("cleanup_old_data", "off"),
         ("health_check", "every 1h"),
+        ("recompress", "off"),
         ("sync_tracked", "every 24h"),
     ];
     assert_eq!(when, usual);

@@ -178,6 +178,7 @@ async fn what_a_person_waits_for_is_called_within_one_window_of_a_crawl() {
         tasks::API_QUEUES,
         Some(store.clone()),
         metrics.clone(),
+        64,
     );
     let registry = Arc::new(tasks::registry(&gate.api, Policies::default()));
     let config = EngineConfig {

@@ -113,6 +113,7 @@ pub fn observed(api: &Arc<FakeApi>, metrics: Arc<Metrics>) -> Gate {
         ["q"],
         None,
         metrics,
+        1,
     );
     Supervisor::new(
         "/t",
