@@ -46,6 +46,7 @@ mod challenges;
 mod connection;
 mod control;
 mod counters;
+mod documents;
 mod doors;
 mod endpoints;
 mod fault_plan;
