@@ -59,6 +59,7 @@ use crate::tasks::{
 
 /// How often a followed job is looked at.
 const FOLLOW: Duration = Duration::from_millis(100);
+const FOLLOW_FIRST: Duration = Duration::from_millis(5);
 /// How often the time left is estimated anew.
 const LOOK_AHEAD: Duration = Duration::from_secs(1);
 
@@ -502,6 +503,7 @@ impl Running {
     async fn follow(&self, id: JobId, bars: &mut Follow) -> Result<JobRecord, CliError> {
         let mut left = None;
         let mut looked_at: Option<Instant> = None;
+        let begun = Instant::now();
         loop {
             let job = self.store.job(id).await?;
             let job = job.ok_or_else(|| {
@@ -518,7 +520,9 @@ impl Running {
             if job.state.is_final() {
                 return Ok(job);
             }
-            tokio::time::sleep(FOLLOW).await;
+            // What is done in a moment is told in a moment.
+            let pause = FOLLOW_FIRST + begun.elapsed() / 8;
+            tokio::time::sleep(pause.min(FOLLOW)).await;
         }
     }
 

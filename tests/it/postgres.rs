@@ -61,6 +61,34 @@ async fn two_stores_that_claim_at_once_never_get_the_same_job() {
 }
 
 #[tokio::test]
+async fn a_claim_of_a_few_does_not_gather_a_long_backlog_that_the_planner_knows_of() {
+    let scratch = Scratch::new();
+    let store = PostgresStore::open(scratch.settings()).await.unwrap();
+    let backlog = 30_000;
+    for _ in 0..backlog / 1_000 {
+        let jobs = vec![new_job("k", None); 1_000];
+        store.enqueue(jobs, NOW).await.unwrap();
+    }
+    // As autovacuum does when it likes.
+    scratch.run("VACUUM ANALYZE jobs");
+    let read = || {
+        let rows = scratch.rows(
+            "SELECT coalesce(sum(idx_tup_read), 0) FROM pg_stat_user_indexes WHERE indexrelname = 'jobs_ready'",
+        );
+        rows[0][0].as_deref().unwrap().parse::<u64>().unwrap()
+    };
+    let (before, mut claims) = (read(), 0);
+    // The server counts with some delay.
+    while read() == before {
+        let claimed = store.claim(Wanted::of("q", 5), "e", NOW).await.unwrap();
+        assert_eq!(claimed.len(), 5);
+        claims += 1;
+    }
+    let of_each = (read() - before) / claims;
+    assert!(of_each < backlog / 10, "{of_each} entries for 5 jobs");
+}
+
+#[tokio::test]
 async fn of_jobs_that_ran_when_an_engine_died_all_stores_together_try_one() {
     let scratch = Scratch::new();
     let [one, other] = two(&scratch).await;

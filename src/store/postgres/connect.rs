@@ -156,7 +156,8 @@ pub(in crate::store) async fn first(settings: &Settings) -> StoreResult<Link> {
 }
 
 /// How a session is set. Plans are made once: every statement here has one good plan, along an index, and
-/// arrays of ids hide from the planner how many there are.
+/// arrays of ids hide from the planner how many there are. Without bitmaps: once statistics know of a long backlog, it
+/// would gather and sort all of it for each claim of a few.
 fn session_options(purpose: Purpose) -> String {
     let timeouts = format!(
         "-c statement_timeout={} -c idle_in_transaction_session_timeout={}",
@@ -170,12 +171,12 @@ fn session_options(purpose: Purpose) -> String {
     }
 }
 
-const PLANS: &str = "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
+const PLANS: &str = "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
 
 /// Opens a transaction. Behind a pooler the session's settings are the transaction's.
 pub(super) fn begin(settings: &Settings) -> &'static str {
     if settings.pooler {
-        "BEGIN; SET LOCAL statement_timeout = '30s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
+        "BEGIN; SET LOCAL statement_timeout = '30s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
     } else {
         "BEGIN"
     }

@@ -6,9 +6,9 @@
 //!
 //! Nothing depends on it: a checkpoint that fails is made by the next, or by the writer.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::RunQueryDsl;
 use diesel::sqlite::SqliteConnection;
@@ -59,7 +59,15 @@ impl Drop for Checkpoints {
 
 fn run(mut conn: SqliteConnection, commits: &Receiver<()>) {
     while commits.recv().is_ok() {
-        std::thread::sleep(GATHER);
+        let until = Instant::now() + GATHER;
+        loop {
+            match commits.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(()) => {}
+                Err(RecvTimeoutError::Timeout) => break,
+                // The last connection that closes makes the last one.
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
         if let Err(error) = diesel::sql_query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut conn) {
             tracing::debug!("a checkpoint failed, the writer will make it: {error}");
         }
