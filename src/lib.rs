@@ -28,7 +28,8 @@
 //! - No call leaves without a permit of its route's limiter, while the key is suspected or rejected, or while
 //!   its route does not work. None of that costs an attempt.
 //! - The API key is in one type that no `Debug` shows, and in no row, log or error.
-//! - Memory does not grow with the backlog: a queue holds its slots and a prefetch.
+//! - Memory does not grow with the backlog: a queue holds its slots and a prefetch; documents in memory are bounded
+//!   in bytes, from their call to their commit.
 //! - What a queue does not know to hold, it hands back before it claims again: no answer that was lost
 //!   leaves a job running for ever.
 //! - No engine works on the target of an unfinished copy; what a copy commits was read back and compared.

@@ -411,7 +411,8 @@ mod tests {
         for queue in production.queues.keys() {
             assert_eq!(rate(&production, queue), None, "{queue}");
         }
-        assert_eq!(production.queues["match_processing"].slots, 16);
+        let slots = |config: &Config| config.queues["match_processing"].slots;
+        assert_eq!((slots(&development), slots(&production)), (16, 64));
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c.toml");
         std::fs::write(&path, "profile = \"production\"\n").unwrap();

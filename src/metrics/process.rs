@@ -78,7 +78,9 @@ mod tests {
         assert!(cpu_time() > before, "{sum}");
         assert!(cpu_of_thread() > Duration::ZERO);
         let name = std::fs::read_to_string("/proc/thread-self/comm").unwrap();
-        assert!(cpu_of_threads(name.trim()) > Duration::ZERO);
+        while cpu_of_threads(name.trim()).is_zero() {
+            sum = sum.wrapping_mul(31).wrapping_add(std::hint::black_box(1));
+        }
         assert_eq!(cpu_of_threads("nobody's"), Duration::ZERO);
     }
 }
