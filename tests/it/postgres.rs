@@ -89,6 +89,51 @@ async fn a_claim_of_a_few_does_not_gather_a_long_backlog_that_the_planner_knows_
 }
 
 #[tokio::test]
+async fn ends_are_found_by_their_ids_also_when_the_planner_believes_that_nothing_runs() {
+    let scratch = Scratch::new();
+    let store = PostgresStore::open(scratch.settings()).await.unwrap();
+    let scans = |index: &str| {
+        let rows = scratch.rows(&format!(
+            "SELECT coalesce(sum(idx_scan), 0) FROM pg_stat_user_indexes WHERE indexrelname = '{index}'"
+        ));
+        rows[0][0].as_deref().unwrap().parse::<u64>().unwrap()
+    };
+    let run = async || {
+        store
+            .enqueue(vec![new_job("k", None); 200], NOW)
+            .await
+            .unwrap();
+        let claimed = store.claim(Wanted::of("q", 200), "e", NOW).await.unwrap();
+        let progress = claimed.iter().take(20);
+        let progress = progress.map(|job| store.progress(job.lease, "s", 1, json!({})));
+        for fenced in join_all(progress).await {
+            assert_eq!(fenced.unwrap(), Fenced::Applied);
+        }
+        let ends = claimed.iter().enumerate().map(|(n, job)| {
+            let outcome = match n % 10 {
+                0 => Outcome::Discard(Failure::new("test", "it fails")),
+                _ => Outcome::Complete(json!(null)),
+            };
+            store.settle(job.lease, Arc::new(end(outcome)), NOW)
+        });
+        for fenced in join_all(ends).await {
+            assert_eq!(fenced.unwrap(), Fenced::Applied);
+        }
+    };
+    for _ in 0..20 {
+        run().await;
+    }
+    // As autovacuum does when it likes; nothing runs just now.
+    scratch.run("VACUUM ANALYZE jobs");
+    let (by_id, by_state) = (scans("jobs_pkey"), scans("jobs_running"));
+    // The server counts with some delay.
+    while scans("jobs_pkey") < by_id + 1_000 {
+        run().await;
+    }
+    assert_eq!(scans("jobs_running"), by_state);
+}
+
+#[tokio::test]
 async fn of_jobs_that_ran_when_an_engine_died_all_stores_together_try_one() {
     let scratch = Scratch::new();
     let [one, other] = two(&scratch).await;
