@@ -168,14 +168,16 @@ statement! {
 }
 
 statement! {
-    /// Rows that are there, locked: a year is added to in one transaction at a time.
+    /// Rows that are there, locked in the order of the arrays: a year is added to in one transaction at a time. Each is
+    /// looked up: a join in the order of the keys walks over the years of everybody once there are many.
     Tallies<'a> { players: Vec<i64> => Array<BigInt>, years: Vec<i32> => Array<Integer>, platforms: Vec<&'a str> => Array<Text> }
         -> (BigInt, Integer, Text, TallyRow) =
     "SELECT stats.player_id, stats.year, stats.platform, wins, losses, remakes, total_kills, total_deaths, total_assists,
             total_gold_earned, total_minions_killed, total_neutral_minions_killed, total_damage_to_champions, counts
-     FROM unnest(?, ?, ?) AS wanted (player_id, year, platform) JOIN player_yearly_stats AS stats
-       ON stats.player_id = wanted.player_id AND stats.year = wanted.year AND stats.platform = wanted.platform
-     ORDER BY stats.player_id, stats.year, stats.platform FOR UPDATE OF stats";
+     FROM unnest(?, ?, ?) AS wanted (player_id, year, platform),
+         LATERAL (SELECT * FROM player_yearly_stats
+                  WHERE player_id = wanted.player_id AND year = wanted.year AND platform = wanted.platform
+                  LIMIT 1 FOR UPDATE) AS stats";
 }
 
 statement! {
