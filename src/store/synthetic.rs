@@ -169,8 +169,10 @@ impl Synthetic {
         link.conn
             .batch_execute(&format!("{begin}{statements}COMMIT"))
             .await?;
-        // As autovacuum leaves it.
-        for statement in ["SET statement_timeout = 0", "VACUUM ANALYZE"] {
+        // Players came with their ids; those to come get the next. Then as autovacuum leaves it.
+        let next_player =
+            "SELECT setval(pg_get_serial_sequence('players', 'id'), max(id)) FROM players";
+        for statement in [next_player, "SET statement_timeout = 0", "VACUUM ANALYZE"] {
             link.conn.batch_execute(statement).await?;
         }
         Ok(())
