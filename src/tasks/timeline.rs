@@ -19,10 +19,10 @@ use crate::store::{Effect, Repair};
 struct Args {
     match_id: MatchId,
     /// Until then it may be too young to be served.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     young_until: Option<Timestamp>,
     /// What is stored of it is not good: it takes its place.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     mend: bool,
 }
 
