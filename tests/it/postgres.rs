@@ -134,6 +134,78 @@ async fn ends_are_found_by_their_ids_also_when_the_planner_believes_that_nothing
 }
 
 #[tokio::test]
+async fn a_failed_job_is_found_by_its_id_also_with_a_plan_from_when_there_were_few() {
+    let scratch = Scratch::new();
+    let store = open(&scratch).await;
+    let fail_some = async || {
+        let jobs = vec![new_job("k", None); 30];
+        store.enqueue(jobs, NOW).await.unwrap();
+        let claimed = store.claim(Wanted::of("q", 30), "e", NOW).await.unwrap();
+        let ends = claimed.iter().map(|job| {
+            let fails = Outcome::Discard(Failure::new("test", "it fails"));
+            store.settle(job.lease, Arc::new(end(fails)), NOW)
+        });
+        for fenced in join_all(ends).await {
+            assert_eq!(fenced.unwrap(), Fenced::Applied);
+        }
+    };
+    fail_some().await;
+    scratch.run("ANALYZE jobs");
+    // After five times a session keeps its plan.
+    for _ in 0..40 {
+        fail_some().await;
+    }
+    let others = 50_000;
+    scratch.run(&format!(
+        "CREATE TEMPORARY TABLE other AS SELECT * FROM jobs LIMIT 1;
+         INSERT INTO jobs SELECT (jsonb_populate_record(other, jsonb_build_object('id', nextval('jobs_id_seq')))).*
+         FROM other, generate_series(1, {others}) AS n"
+    ));
+    let rows_read = || {
+        let rows = scratch.rows(
+            "SELECT (SELECT coalesce(seq_tup_read, 0) FROM pg_stat_user_tables WHERE relname = 'jobs')
+                  + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'jobs')",
+        );
+        number(rows[0][0].as_ref())
+    };
+    let before = rows_read();
+    let mut read = 0;
+    // The server counts with some delay.
+    while read == 0 {
+        fail_some().await;
+        read = rows_read() - before;
+    }
+    assert!(read < others, "{read} rows");
+}
+
+#[tokio::test]
+async fn a_job_of_one_child_is_written_three_times_in_its_life() {
+    let scratch = Scratch::new();
+    let store = open(&scratch).await;
+    scratch.run(
+        "CREATE TABLE versions (id BIGINT, state TEXT);
+         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql
+             AS $$ BEGIN INSERT INTO versions VALUES (NEW.id, NEW.state); RETURN NULL; END $$;
+         CREATE TRIGGER note AFTER UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION note()",
+    );
+    let parents = store.enqueue(vec![new_job("p", None)], NOW).await.unwrap();
+    let lease = claim_one(&*store, "q").await;
+    let mut completion = end(Outcome::Complete(json!(null)));
+    completion.children = vec![NewJob {
+        queue: "c",
+        ..new_job("child", None)
+    }];
+    assert_eq!(settle(&*store, lease, completion).await, Fenced::Applied);
+    work_off(store.clone(), "c").await;
+    let states = format!("SELECT state FROM versions WHERE id = {}", parents[0].id);
+    let states = scratch.rows(&states).into_iter().map(|row| row[0].clone());
+    assert_eq!(
+        states.map(Option::unwrap).collect::<Vec<_>>(),
+        ["running", "blocked", "completed"]
+    );
+}
+
+#[tokio::test]
 async fn of_jobs_that_ran_when_an_engine_died_all_stores_together_try_one() {
     let scratch = Scratch::new();
     let [one, other] = two(&scratch).await;

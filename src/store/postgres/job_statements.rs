@@ -205,12 +205,14 @@ statement! {
 }
 
 statement! {
-    /// The fence: rows only of attempts that still hold their jobs, locked until the end.
+    /// The fence: rows only of attempts that still hold their jobs, locked in the order of the ids until the end. Each is
+    /// looked up: a join in the order of the ids, planned while jobs were few, would walk over all there ever were.
     Fence { ids: Vec<i64> => Array<BigInt>, tokens: Vec<i64> => Array<BigInt> }
-        -> ((BigInt, Text, Opt<Text>, Text, Text), (Integer, BigInt, Opt<BigInt>, Integer)) =
-    "SELECT jobs.id, kind, key, queue, errors, attempt, CASE WHEN flow = 0 THEN jobs.id ELSE flow END, cancel_requested_at, crash_count
-     FROM unnest(?, ?) AS held (id, token) JOIN jobs ON jobs.id = held.id AND jobs.lease_token = held.token
-     WHERE jobs.state || '' = 'running' ORDER BY jobs.id FOR UPDATE OF jobs";
+        -> ((BigInt, Text, Opt<Text>, Text, Text, Text), (Integer, BigInt, Opt<BigInt>, Integer)) =
+    "SELECT job.id, kind, key, queue, errors, rollup, attempt, CASE WHEN flow = 0 THEN job.id ELSE flow END, cancel_requested_at, crash_count
+     FROM unnest(?, ?) AS held (id, token),
+         LATERAL (SELECT * FROM jobs WHERE jobs.id = held.id AND jobs.lease_token = held.token AND jobs.state || '' = 'running'
+                  LIMIT 1 FOR UPDATE) AS job";
 }
 
 statement! {
@@ -218,13 +220,14 @@ statement! {
         ids: Vec<i64> => Array<BigInt>, states: Vec<&'a str> => Array<Text>, attempts: Vec<i32> => Array<Integer>,
         run_at: Vec<i64> => Array<BigInt>, errors: Vec<String> => Array<Text>, results: Vec<Option<String>> => Array<Opt<Text>>,
         worked_at: Vec<Option<i64>> => Array<Opt<BigInt>>, finished_at: Vec<Option<i64>> => Array<Opt<BigInt>>,
-        crashes: Vec<i32> => Array<Integer>,
+        crashes: Vec<i32> => Array<Integer>, rollups: Vec<String> => Array<Text>, pending: Vec<i32> => Array<Integer>,
     } -> () =
     "UPDATE jobs SET state = ended.state, attempt = ended.attempt, run_at = ended.run_at, errors = ended.errors,
             result = ended.result, worked_at = ended.worked_at, finished_at = ended.finished_at,
-            crash_count = ended.crashes, lease_token = NULL, engine_id = NULL
-     FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?)
-       AS ended (id, state, attempt, run_at, errors, result, worked_at, finished_at, crashes)
+            crash_count = ended.crashes, rollup = ended.rollup, children_pending = children_pending + ended.pending,
+            lease_token = NULL, engine_id = NULL
+     FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       AS ended (id, state, attempt, run_at, errors, result, worked_at, finished_at, crashes, rollup, pending)
      WHERE jobs.id = ended.id";
 }
 

@@ -12,8 +12,8 @@ use super::fault::Fault;
 use super::job_statements as sql;
 use super::relations::Ended;
 use super::transaction::Transaction;
-use crate::model::{JobId, JobState, Lease, NewJob, Settlement, Timestamp};
-use crate::store::rows::{append_error, to_i32, to_u32};
+use crate::model::{JobId, JobState, Lease, NewJob, Rollup, Settlement, Timestamp};
+use crate::store::rows::{append_error, from_json, to_i32, to_json, to_u32};
 use crate::store::{Completion, Effect, Fenced, StoreResult};
 
 /// The end of an attempt.
@@ -42,6 +42,7 @@ struct Held<'a> {
     key: Option<String>,
     queue: String,
     errors: String,
+    rollup: String,
     attempt: i32,
     flow: i64,
     crashes: i32,
@@ -215,12 +216,15 @@ impl Transaction<'_> {
         careful: &[usize],
     ) -> Result<Vec<Held<'a>>, Fault> {
         type Row = (
-            (i64, String, Option<String>, String, String),
+            (i64, String, Option<String>, String, String, String),
             (i32, i64, Option<i64>, i32),
         );
+        // That is the order of the locks.
+        let mut leases: Vec<Lease> = careful.iter().map(|at| ends[*at].lease).collect();
+        leases.sort_unstable_by_key(|lease| lease.job);
         let rows: Vec<Row> = sql::Fence {
-            ids: careful.iter().map(|at| ends[*at].lease.job.0).collect(),
-            tokens: careful.iter().map(|at| ends[*at].lease.token).collect(),
+            ids: leases.iter().map(|lease| lease.job.0).collect(),
+            tokens: leases.iter().map(|lease| lease.token).collect(),
         }
         .load(&mut self.conn)
         .await?;
@@ -231,7 +235,7 @@ impl Transaction<'_> {
         let mut held: Vec<Held<'a>> = rows
             .into_iter()
             .map(
-                |((id, kind, key, queue, errors), (attempt, flow, cancel, crashes))| {
+                |((id, kind, key, queue, errors, rollup), (attempt, flow, cancel, crashes))| {
                     let at = places[&id];
                     let end = ends[at];
                     let mut settlement = end.completion.settlement.clone();
@@ -247,6 +251,7 @@ impl Transaction<'_> {
                         key,
                         queue,
                         errors,
+                        rollup,
                         attempt,
                         flow,
                         crashes,
@@ -318,6 +323,23 @@ impl Transaction<'_> {
                 }
             });
         }
+        // What a job's new children mean for it goes into the same version of its row, not into one more.
+        let (mut rollups, mut pending) = (Vec::new(), Vec::new());
+        for (job, state) in jobs {
+            let begun = match state {
+                JobState::Blocked => self.take_begun(job.end.lease.job),
+                _ => None,
+            };
+            let mut rollup: Rollup = from_json(&job.rollup)?;
+            rollups.push(match &begun {
+                Some(delta) => {
+                    rollup.merge(&delta.rollup);
+                    to_json(&rollup)?
+                }
+                None => job.rollup.clone(),
+            });
+            pending.push(begun.map_or(0, |delta| i32::try_from(delta.pending).unwrap_or(i32::MAX)));
+        }
         let each = || jobs.iter();
         self.after.wrote = true;
         sql::SettleAll {
@@ -348,6 +370,8 @@ impl Transaction<'_> {
                     }
                 })
                 .collect(),
+            rollups,
+            pending,
         }
         .execute(&mut self.conn)
         .await?;

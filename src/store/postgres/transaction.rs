@@ -5,6 +5,7 @@
 //! the same transaction as they are. Parents are locked last, in the order of their ids, and for as
 //! short as can be: the groups of all engines meet there.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -132,6 +133,15 @@ impl<'c> Transaction<'c> {
         let delta = self.parents.entry(id).or_default();
         delta.now = delta.now.max(Some(now));
         delta
+    }
+
+    /// Takes what waits to be written into a job that begins to wait for children, for the caller to write; not if
+    /// they have all ended by now, for then the job ends with them in `flush_parents`.
+    pub(super) fn take_begun(&mut self, id: JobId) -> Option<ParentDelta> {
+        match self.parents.entry(id) {
+            Entry::Occupied(delta) if delta.get().pending > 0 => Some(delta.remove()),
+            _ => None,
+        }
     }
 
     /// Jobs of the queue are available again, somewhere among those that wait.
