@@ -84,13 +84,18 @@ pub fn last_panic() -> String {
         .unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
-/// Keeps the text of panics for the guards and logs them in one line. `redact` removes secrets.
+/// Keeps the text of panics for the guards and logs them in one line, or writes it to stderr where nobody listens to
+/// the log, as in most tests. `redact` removes secrets.
 pub fn watch_panics(redact: impl Fn(&str) -> String + Send + Sync + 'static) {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         std::panic::set_hook(Box::new(move |info| {
             let text = redact(&describe(info));
-            tracing::error!(target: "riftsync::panic", "panicked: {text}");
+            if tracing::enabled!(target: "riftsync::panic", tracing::Level::ERROR) {
+                tracing::error!(target: "riftsync::panic", "panicked: {text}");
+            } else {
+                eprintln!("panicked: {text}");
+            }
             LAST_PANIC.with_borrow_mut(|last| *last = Some(text));
         }));
     });
