@@ -1,6 +1,6 @@
 //! `db copy`: a database to another place, with a bar, until it is there or stopped.
 
-use super::{locate, usual_file};
+use super::places::{locate, location, usual_file};
 use crate::cli::dbcopy::{Bar, document, text};
 use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, DbCopyArgs, Global};
@@ -16,7 +16,7 @@ pub(super) async fn copy(
     simulated: bool,
 ) -> Result<(), CliError> {
     let settings = || locate(global, config, simulated);
-    let place = |url| super::location(config, url);
+    let place = |url| location(config, url);
     let (from, to) = match (&args.from, &args.to) {
         (Some(from), Some(to)) => (place(from)?, place(to)?),
         (Some(from), None) => (place(from)?, settings()?),

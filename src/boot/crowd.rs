@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::order::read_years;
-use super::{Running, locate, reach, required_key};
+use super::places::{locate, reach};
+use super::required_key;
+use super::running::Running;
 use crate::cli::batch::{Crowd, CrowdCount, CrowdReport, Listed, read_players};
 use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, Global, LadderOptions, SyncArgs, remote};

@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use super::Running;
+use super::running::Running;
 use crate::cli::CliError;
 use crate::cli::terminal::stop_signal;
 use crate::config::Config;

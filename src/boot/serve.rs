@@ -12,8 +12,10 @@ use tokio::sync::watch;
 
 use super::forecast::Forecast;
 use super::order::ANYWHERE;
+use super::places::{locate, socket_path};
+use super::required_key;
+use super::running::Running;
 use super::service::ServiceManager;
-use super::{Running, locate, required_key};
 use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, Global, ServeArgs};
 use crate::config::Config;
@@ -38,7 +40,7 @@ pub(super) async fn serve(
     let metrics = args
         .metrics_listen
         .or_else(|| config.metrics.listen().unwrap_or_default());
-    let control = Control::open(&super::socket_path(global, config, &database), metrics)?;
+    let control = Control::open(&socket_path(global, config, &database), metrics)?;
     let key = required_key(true)?;
     let base = &config.riot.base_url;
     let only: Vec<&str> = args.queues.iter().map(String::as_str).collect();

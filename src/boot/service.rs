@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use super::Running;
+use super::running::Running;
 use crate::engine::Engine;
 use crate::gate::KeyState;
 use crate::model::Timestamp;

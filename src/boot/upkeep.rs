@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::order::{PlayedOn, read_years};
-use super::{Running, failure_text, locate, reach, required_key};
+use super::places::{locate, reach};
+use super::required_key;
+use super::running::{Running, failure_text};
 use crate::cli::follow::{Follow, plan_text, summary_of};
 use crate::cli::terminal::stop_signal;
 use crate::cli::{

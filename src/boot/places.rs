@@ -1,0 +1,99 @@
+//! Where things are: the database, the control socket, what stands beside the data.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::{CliError, Global, remote};
+use crate::config::{self, Config};
+use crate::control;
+use crate::metrics::LogFiles;
+use crate::model::DatabaseUrl;
+use crate::store::Location;
+
+/// Where the database is. A simulated world has a file of its own, so that it never mixes with real data.
+pub(super) fn locate(
+    global: &Global,
+    config: &Config,
+    simulated: bool,
+) -> Result<Location, CliError> {
+    let url = global.database.as_ref().unwrap_or(&config.database.url);
+    if url.is_empty() {
+        return Ok(Location::Sqlite(usual_file(simulated)));
+    }
+    location(config, url)
+}
+
+/// The database file of those who name none.
+pub(super) fn usual_file(simulated: bool) -> PathBuf {
+    config::data_folder().join(if simulated {
+        "simulated.db"
+    } else {
+        "riftsync.db"
+    })
+}
+
+/// What a URL means, used as the settings say.
+pub(super) fn location(config: &Config, url: &DatabaseUrl) -> Result<Location, CliError> {
+    let mut location = Location::try_from(url)?;
+    if let Location::Postgres(settings) = &mut location {
+        settings.writers = config.database.writers;
+        settings.pooler = config.database.pooler;
+        settings.notify = config.database.notify;
+    }
+    Ok(location)
+}
+
+/// Where an engine may be that runs already.
+pub(super) fn reach(global: &Global, config: &Config) -> Result<remote::Reach, CliError> {
+    let database = locate(global, config, false)?;
+    let named = global.database.is_some() || !config.database.url.is_empty();
+    Ok(remote::Reach {
+        socket: socket_path(global, config, &database),
+        named: named.then(|| database.clone()),
+        database,
+        json: global.json,
+    })
+}
+
+/// Where the control socket is: as told, or in its usual place, or beside the data.
+pub(super) fn socket_path(global: &Global, config: &Config, database: &Location) -> PathBuf {
+    if let Some(path) = &global.socket {
+        return path.clone();
+    }
+    if !config.control.socket.is_empty() {
+        return PathBuf::from(&config.control.socket);
+    }
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    control::default_path(runtime.as_deref(), &beside(database))
+}
+
+/// The folder for what stands beside the data.
+pub(super) fn beside(database: &Location) -> PathBuf {
+    match database {
+        Location::Sqlite(path) => path.parent().unwrap_or(Path::new(".")).to_owned(),
+        Location::Postgres(_) => config::data_folder(),
+    }
+}
+
+/// Where the metrics log is: as told, or beside the data.
+pub(super) fn metrics_log(config: &Config, database: &Location) -> Option<LogFiles> {
+    let settings = &config.metrics;
+    let path = match settings.log.as_str() {
+        "none" => return None,
+        // The simulated world's is apart from the real one's, as its database is.
+        "" => {
+            let simulated =
+                matches!(database, Location::Sqlite(path) if path.ends_with("simulated.db"));
+            beside(database).join(if simulated {
+                "simulated-metrics.jsonl"
+            } else {
+                "metrics.jsonl"
+            })
+        }
+        path => PathBuf::from(path),
+    };
+    Some(LogFiles {
+        path,
+        file_bytes: settings.file_mb << 20,
+        files: settings.files,
+    })
+}

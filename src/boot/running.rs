@@ -1,0 +1,290 @@
+//! An engine inside this process, wired from the settings, and how a job in it is followed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::forecast::Forecast;
+use super::places::{beside, metrics_log};
+use super::serve;
+use super::show::rows_of;
+use crate::cli::follow::{Follow, summary};
+use crate::cli::terminal::stop_signal;
+use crate::cli::{CliError, Global, stats};
+use crate::config::Config;
+use crate::control::TimeLeft;
+use crate::engine::scheduler::check_schedule;
+use crate::engine::{Engine, EngineConfig, Registry};
+use crate::gate::{Gate, KeySource, KeyState};
+use crate::metrics::Metrics;
+use crate::model::{JobId, JobRecord, JobState, Priority, RetryPolicy, Timestamp};
+use crate::riot::{ApiKey, BaseUrl, RiotClient};
+use crate::store::schedules::Schedule;
+use crate::store::{Location, Store};
+use crate::supervision::watch_panics;
+use crate::tasks::{
+    self, HealthCheck, HealthProbe, MatchSync, Pacing, PlayerSync, PlayerSyncArgs, Policies,
+    Recover, TimelineSync, job_document,
+};
+
+/// How often a followed job is looked at.
+const FOLLOW: Duration = Duration::from_millis(100);
+const FOLLOW_FIRST: Duration = Duration::from_millis(5);
+/// How often the time left is estimated anew.
+const LOOK_AHEAD: Duration = Duration::from_secs(1);
+
+/// An engine inside this process, with what it stands on.
+pub(super) struct Running {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) engine: Engine,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) gate: Gate,
+    pub(super) forecast: Forecast,
+    pub(super) policies: Policies,
+    pub(super) registry: Arc<Registry>,
+}
+
+impl Running {
+    pub(super) async fn start(
+        config: &Config,
+        database: &Location,
+        (key, source): (String, KeySource),
+        base: &str,
+        control: Option<&serve::Control>,
+        only: &[&str],
+    ) -> Result<Self, CliError> {
+        let key = ApiKey::new(&key).map_err(|why| {
+            CliError::Usage(format!(
+                "{why}. Check {}",
+                if source.from_file {
+                    "the file that RIOT_API_KEY_FILE names"
+                } else {
+                    "RIOT_API_KEY"
+                }
+            ))
+        })?;
+        let base = BaseUrl::new(base).map_err(CliError::Usage)?;
+        let client = RiotClient::new(base).map_err(|error| CliError::Engine(error.to_string()))?;
+        let metrics = Arc::new(Metrics::default());
+        let store = database.open().await?;
+        let (gate, mut services) = Gate::new(
+            key,
+            source,
+            Arc::new(client),
+            tasks::API_QUEUES,
+            Some(store.clone()),
+            metrics.clone(),
+            config.engine.bodies_mb,
+        );
+        let ring = gate.ring.clone();
+        watch_panics(move |text| ring.redact(text));
+        let policies = policies(config);
+        let folder = match database {
+            Location::Sqlite(_) => Some(beside(database)),
+            Location::Postgres(_) => None,
+        };
+        let health = HealthProbe::new(gate.clone(), folder, config.platform()?);
+        let registry = tasks::registry(&gate.api, policies).with(HealthCheck::new(health.clone()));
+        let registry = Arc::new(registry);
+        if let Some(control) = control {
+            services.above = control.above(&gate, &health, database, config.platform()?);
+        }
+        let mut queues = tasks::queues();
+        queues.retain(|queue| only.is_empty() || only.contains(&queue.name));
+        for queue in &mut queues {
+            if let Some(settings) = config.queues.get(queue.name) {
+                queue.slots = settings.slots;
+                queue.prefetch = settings.slots;
+                // Checked when the configuration was read.
+                queue.rate = settings.rate().unwrap_or_default();
+            }
+        }
+        let pace = Pacing::of(&queues);
+        gate.weather.set_pace(pace.pace(
+            "the rates of the queues",
+            "Run with --profile production to use it all",
+        ));
+        let engine_config = EngineConfig {
+            queues,
+            drain: config.drain(),
+            keep_finished: config.keep_finished(),
+            schedules: match control {
+                Some(_) => Some(schedules(config, &registry)?),
+                None => None,
+            },
+            metrics_log: metrics_log(config, database),
+            metrics_interval: Duration::from_secs(config.metrics.interval_s),
+        };
+        let engine = Engine::start(
+            engine_config,
+            store.clone(),
+            registry.clone(),
+            services,
+            metrics.clone(),
+        )
+        .await?;
+        let forecast = Forecast {
+            api: gate.api.clone(),
+            queues: engine.handle().queues.clone(),
+        };
+        health.attach(engine.handle().clone());
+        Ok(Self {
+            store,
+            engine,
+            metrics,
+            gate,
+            forecast,
+            policies,
+            registry,
+        })
+    }
+
+    /// The job when it is done; for a dry run also how long the real one would take.
+    pub(super) async fn sync_and_follow(
+        &self,
+        order: &PlayerSyncArgs,
+    ) -> Result<(JobRecord, Option<Duration>), CliError> {
+        let job = order.job(Priority::INTERACTIVE, self.policies.player);
+        let enqueued = self.store.enqueue(vec![job], Timestamp::now()).await?;
+        let id = enqueued[0].id;
+        let mut bars = Follow::new(&format!(
+            "{} on {}, {}",
+            order.riot_id, order.platform, order.year
+        ));
+        let outcome = tokio::select! {
+            job = self.follow(id, &mut bars) => job,
+            status = self.key_rejected() => Err(CliError::KeyRejected(status)),
+            why = self.engine.escalated() => Err(CliError::Engine(why)),
+            () = stop_signal() => Err(CliError::Interrupted),
+        };
+        let took = bars.clear();
+        let mut time_left = None;
+        if let Ok(job) = &outcome
+            && job.state == JobState::Completed
+        {
+            if order.dry_run {
+                time_left = self.forecast.of(job).await;
+            } else {
+                eprintln!("{}", summary(job, took, &self.metrics));
+            }
+        }
+        Ok((outcome?, time_left))
+    }
+
+    pub(super) async fn follow(&self, id: JobId, bars: &mut Follow) -> Result<JobRecord, CliError> {
+        let mut left = None;
+        let mut looked_at: Option<Instant> = None;
+        let begun = Instant::now();
+        loop {
+            let job = self.store.job(id).await?;
+            let job = job.ok_or_else(|| {
+                CliError::JobFailed(format!("job {id} is gone from the database"))
+            })?;
+            if looked_at.is_none_or(|at| at.elapsed() >= LOOK_AHEAD) {
+                looked_at = Some(Instant::now());
+                left = match job.state {
+                    JobState::Blocked => self.forecast.of(&job).await,
+                    _ => None,
+                };
+            }
+            bars.show(&job, &self.metrics, left);
+            if job.state.is_final() {
+                return Ok(job);
+            }
+            // What is done in a moment is told in a moment.
+            let pause = FOLLOW_FIRST + begun.elapsed() / 8;
+            tokio::time::sleep(pause.min(FOLLOW)).await;
+        }
+    }
+
+    /// Resolves when the key was tried again after its rejection, and rejected again.
+    pub(super) async fn key_rejected(&self) -> u16 {
+        let mut key = self.gate.weather.key();
+        loop {
+            if let KeyState::Rejected { status, again: 1.. } = *key.borrow_and_update() {
+                return status;
+            }
+            if key.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    pub(super) async fn stop(&self) -> Result<(), CliError> {
+        // Calls that wait for their turn are given up, so that a stop need not wait for them.
+        self.gate.weather.close();
+        self.engine.stop().await?;
+        Ok(())
+    }
+
+    pub(super) async fn report(
+        &self,
+        global: &Global,
+        order: &PlayerSyncArgs,
+        job: &JobRecord,
+        database: &Location,
+        simulated: bool,
+    ) -> Result<(), CliError> {
+        if global.json {
+            crate::outln!("{}", job_document(job));
+        }
+        if job.state == JobState::Completed {
+            let rows = rows_of(&*self.store, &order.riot_id, Some(order.year.get())).await?;
+            if !global.json {
+                crate::outln!("{}", stats::table(&rows));
+            }
+            let world = if simulated {
+                " (a simulated world: nothing in it is real)"
+            } else {
+                ""
+            };
+            eprintln!("stored in {database}{world}");
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn failure_text(job: &JobRecord) -> String {
+    match job.errors.last() {
+        Some(error) => match &error.failure.remedy {
+            Some(remedy) => format!("{}; {remedy}", error.failure.message),
+            None => error.failure.message.clone(),
+        },
+        None => format!("job {} is {}", job.id, job.state),
+    }
+}
+
+pub(super) fn policies(config: &Config) -> Policies {
+    let default = Policies::default();
+    let of = |kind: &str, policy: RetryPolicy| config.policy(kind, policy);
+    Policies {
+        player: of(PlayerSync::KIND, default.player),
+        matches: of(MatchSync::KIND, default.matches),
+        timelines: of(TimelineSync::KIND, default.timelines),
+        recovery: of(Recover::KIND, default.recovery),
+        maintenance: of("cleanup_old_data", default.maintenance),
+    }
+}
+
+/// The schedules of the configuration, or what is wrong with one.
+pub(super) fn schedules(config: &Config, registry: &Registry) -> Result<Vec<Schedule>, CliError> {
+    let schedules = config.schedules.iter().map(|(name, settings)| {
+        let wrong = |why: String| {
+            CliError::Usage(format!(
+                "the configuration is wrong: schedules.{name}: {why}"
+            ))
+        };
+        let usual = settings.cadence().map_err(wrong)?.usual_catch_up();
+        let args = settings.args.as_ref().map(ToString::to_string);
+        let schedule = Schedule {
+            name: name.clone(),
+            expression: settings.when.trim().to_owned(),
+            zone: settings.zone().to_owned(),
+            catch_up: settings.catch_up.unwrap_or(usual),
+            kind: settings.kind.clone(),
+            args: args.unwrap_or_else(|| "{}".to_owned()),
+        };
+        check_schedule(registry, &schedule).map_err(wrong)?;
+        Ok(schedule)
+    });
+    schedules.collect()
+}

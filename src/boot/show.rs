@@ -1,0 +1,194 @@
+//! Verbs that only read: statistics, tables in files, the settings, the database.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::copy;
+use super::places::{locate, metrics_log, socket_path};
+use crate::cli::configshow::{self, Places};
+use crate::cli::terminal::stop_signal;
+use crate::cli::{CliError, DbArgs, DbVerb, ExportArgs, Global, StatsArgs, dbinfo, stats};
+use crate::config::{self, Config};
+use crate::control;
+use crate::export::{self, Export, Format};
+use crate::metrics::process::resident_peak_bytes;
+use crate::model::{RiotId, Timestamp, Year};
+use crate::store::Store;
+use crate::store::export::ExportFilter;
+
+pub(super) async fn rows_of(
+    store: &dyn Store,
+    riot_id: &RiotId,
+    year: Option<i16>,
+) -> Result<Vec<crate::store::YearlyStats>, CliError> {
+    match store.player(riot_id).await? {
+        Some(player) => Ok(store.yearly_stats(player.id, year).await?),
+        None => Err(unknown_player(riot_id)),
+    }
+}
+
+pub(super) async fn show_stats(
+    global: &Global,
+    config: &Config,
+    args: &StatsArgs,
+) -> Result<(), CliError> {
+    let riot_id: RiotId = args.riot_id.parse()?;
+    let year = match &args.year {
+        Some(text) => Some(Year::parse(text, Timestamp::now())?.get()),
+        None => None,
+    };
+    let database = locate(global, config, args.simulate)?;
+    let store = database.open_read_only().await?;
+    let rows = rows_of(&*store, &riot_id, year).await?;
+    if global.json {
+        crate::outln!("{}", control::stats_document(&riot_id, &rows));
+    } else if rows.is_empty() {
+        crate::outln!(
+            "no match of {riot_id} is stored{}",
+            year.map(|year| format!(" for {year}")).unwrap_or_default()
+        );
+    } else {
+        crate::outln!("{}", stats::table(&rows));
+    }
+    Ok(())
+}
+
+pub(super) async fn export_table(
+    global: &Global,
+    config: &Config,
+    args: &ExportArgs,
+) -> Result<(), CliError> {
+    let format = match (args.format, &args.out) {
+        (Some(format), _) => format,
+        (None, None) => Format::Parquet,
+        (None, Some(file)) => Format::of(file).ok_or_else(|| {
+            CliError::Usage(format!(
+                "{} ends neither with .parquet nor with .csv. Say which of them it is to be with --format",
+                file.display()
+            ))
+        })?,
+    };
+    let usual = || PathBuf::from(format!("{}.{}", args.what, format.as_str()));
+    let years = match &args.year {
+        Some(text) => read_range(text)?,
+        None => (i16::MIN, i16::MAX),
+    };
+    let database = locate(global, config, args.simulate)?;
+    let store = database.open_read_only().await?;
+    let player = match &args.player {
+        Some(text) => {
+            let riot_id: RiotId = text.parse()?;
+            let player = store.player(&riot_id).await?;
+            Some(player.ok_or_else(|| unknown_player(&riot_id))?.id)
+        }
+        None => None,
+    };
+    let order = Export {
+        what: args.what,
+        format,
+        filter: ExportFilter { years, player },
+        path: args.out.clone().unwrap_or_else(usual),
+    };
+    let begun = Instant::now();
+    let exported = tokio::select! {
+        exported = export::export(&*store, &order) => exported?,
+        () = stop_signal() => return Err(CliError::Stopped),
+    };
+    let took = begun.elapsed();
+    if global.json {
+        let mut document = json!(exported);
+        document["seconds"] = took.as_secs_f64().into();
+        document["resident_peak_bytes"] = resident_peak_bytes().into();
+        crate::outln!("{document}");
+    } else {
+        crate::outln!(
+            "{}: {} rows, {:.1} MiB, in {:.1} s",
+            exported.file.display(),
+            exported.rows,
+            exported.bytes as f64 / f64::from(1 << 20),
+            took.as_secs_f64()
+        );
+    }
+    match exported.unreadable.len() {
+        0 => Ok(()),
+        count => Err(CliError::JobFailed(format!(
+            "{count} stored timelines cannot be read and are not in the file; `riftsync recover --verify` mends them"
+        ))),
+    }
+}
+
+/// `2025`, or `2024..2026`.
+pub(super) fn read_range(text: &str) -> Result<(i16, i16), CliError> {
+    let year = |text: &str| {
+        let year: Result<i16, _> = text.trim().parse();
+        year.map_err(|_| {
+            CliError::Usage(format!(
+                "'{text}' is not a year. Write it as 2025 or 2024..2026"
+            ))
+        })
+    };
+    let (first, last) = match text.split_once("..") {
+        Some((first, last)) => (year(first)?, year(last)?),
+        None => (year(text)?, year(text)?),
+    };
+    if first > last {
+        return Err(CliError::Usage(format!(
+            "'{text}' ends before it begins. Write it as 2024..2026"
+        )));
+    }
+    Ok((first, last))
+}
+
+pub(super) fn unknown_player(riot_id: &RiotId) -> CliError {
+    CliError::JobFailed(format!(
+        "the database has no player '{riot_id}'. Bring the player in with: riftsync sync \"{riot_id}\" --platform ..."
+    ))
+}
+
+pub(super) fn show_config(global: &Global, config: &Config) -> Result<(), CliError> {
+    let database = locate(global, config, false)?;
+    let key = match (config::api_key()?, config::api_key_file()) {
+        (None, _) => "none: set RIOT_API_KEY or RIOT_API_KEY_FILE".to_owned(),
+        (Some(found), Some(file)) if found.from_file => format!("in {}", file.display()),
+        (Some(_), _) => "in RIOT_API_KEY".to_owned(),
+    };
+    let places = Places {
+        file: global.config.as_deref(),
+        database: &database.to_string(),
+        socket: &socket_path(global, config, &database),
+        metrics_log: metrics_log(config, &database).map(|log| log.path),
+        key: &key,
+    };
+    if global.json {
+        crate::outln!("{}", configshow::document(config, &places));
+    } else {
+        crate::outln!("{}", configshow::text(config, &places));
+    }
+    Ok(())
+}
+
+/// Shows a database, or brings its tables up to date.
+pub(super) async fn db(global: &Global, config: &Config, args: &DbArgs) -> Result<(), CliError> {
+    if let DbVerb::Copy(what) = &args.what {
+        return copy::copy(global, config, what, args.simulate).await;
+    }
+    let database = locate(global, config, args.simulate)?;
+    if args.what == DbVerb::Migrate {
+        database.open().await?.close().await?;
+    }
+    let migrations = database.migrations().await?;
+    let holds = if migrations.applied.is_empty() {
+        None
+    } else {
+        let store = database.open_read_only().await?;
+        Some((store.census().await?, store.size_bytes().await?))
+    };
+    if global.json {
+        crate::outln!("{}", dbinfo::document(&database, &migrations, holds));
+    } else {
+        crate::outln!("{}", dbinfo::text(&database, &migrations, holds));
+    }
+    Ok(())
+}

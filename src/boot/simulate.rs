@@ -1,0 +1,112 @@
+//! The simulator: as a verb, and inside a simulated sync.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::cli::terminal::stop_signal;
+use crate::cli::{CliError, Global, SimulateArgs, WeatherArgs, WorldArgs};
+use crate::model::{Platform, RiotId, Timestamp, Year};
+use crate::simulator::{
+    SIMULATED_KEY, Simulator, SimulatorConfig, World, WorldConfig, read_limits,
+};
+
+pub(super) async fn simulate(global: &Global, args: &SimulateArgs) -> Result<(), CliError> {
+    let platform: Platform = args.platform.parse()?;
+    let players: Vec<(RiotId, Platform)> = args
+        .players
+        .iter()
+        .map(|text| Ok((text.parse()?, platform)))
+        .collect::<Result<_, CliError>>()?;
+    let names = players
+        .iter()
+        .map(|(id, _)| id.to_string())
+        .collect::<Vec<_>>()
+        .join(", ");
+    let simulator = start_simulator(
+        players,
+        &args.world,
+        Some(&args.weather),
+        localhost(args.port),
+    )
+    .await?;
+    let stopped = stop_signal();
+    if global.json {
+        let ready = json!({
+            "ready": true, "pid": std::process::id(), "base_url": simulator.base_url(), "key": SIMULATED_KEY,
+            "players": args.players, "platform": platform,
+            "counters": format!("http://{}/__simulator/counters", simulator.addr()),
+        });
+        crate::outln!("{ready}");
+    } else {
+        say_simulated(args, &simulator, &names, platform);
+    }
+    stopped.await;
+    simulator.stop().await;
+    Ok(())
+}
+
+pub(super) fn say_simulated(
+    args: &SimulateArgs,
+    simulator: &Simulator,
+    names: &str,
+    platform: Platform,
+) {
+    crate::outln!("base URL   {}", simulator.base_url());
+    crate::outln!("API key    {SIMULATED_KEY}");
+    crate::outln!(
+        "players    {names} on {platform}, {} matches a year",
+        args.world.matches
+    );
+    crate::outln!("limits     {}", args.world.limits);
+    for fault in &args.weather.faults {
+        crate::outln!("fault      {fault}");
+    }
+    crate::outln!(
+        "try        curl -H 'X-Riot-Token: {SIMULATED_KEY}' http://{}/{platform}/lol/status/v4/platform-data",
+        simulator.addr()
+    );
+    crate::outln!(
+        "counters   curl http://{}/__simulator/counters",
+        simulator.addr()
+    );
+}
+
+pub(super) async fn start_simulator(
+    players: Vec<(RiotId, Platform)>,
+    args: &WorldArgs,
+    weather: Option<&WeatherArgs>,
+    listen: SocketAddr,
+) -> Result<Simulator, CliError> {
+    let app_limits =
+        read_limits(&args.limits).map_err(|why| CliError::Usage(format!("--limits: {why}")))?;
+    let kind = SimulatorConfig {
+        listen,
+        app_limits,
+        ..SimulatorConfig::default()
+    };
+    let config = match weather {
+        Some(weather) => weather.over(kind)?,
+        None => kind,
+    };
+    let world = World::new(WorldConfig {
+        seed: args.seed,
+        players,
+        matches_per_year: args.matches,
+        last_year: Timestamp::now().year().unwrap_or(Year::FIRST),
+        now: Timestamp::now(),
+        ..WorldConfig::default()
+    });
+    Simulator::start(Arc::new(world), config)
+        .await
+        .map_err(|error| {
+            CliError::Usage(format!(
+                "the simulator cannot listen on {listen}: {error}. Choose another --port"
+            ))
+        })
+}
+
+pub(super) fn localhost(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
