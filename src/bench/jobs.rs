@@ -132,6 +132,7 @@ impl JobsBench {
     /// Runs on a fresh database. Must be called on an actix system.
     pub async fn run(&self, place: &Place) -> StoreResult<JobsReport> {
         place.remember(self.history).await?;
+        let cpu = process::cpu_time();
         let store = place.open().await?;
         let epoch = Instant::now();
         let started = Arc::new(AtomicU64::new(0));
@@ -156,7 +157,7 @@ impl JobsBench {
 
         let waited = self.start_latency(&*store, epoch, &started).await?;
         let resident_peak_bytes = process::resident_peak_bytes();
-        let cpu_s = process::cpu_time().as_secs_f64();
+        let cpu_s = process::cpu_time().saturating_sub(cpu).as_secs_f64();
         engine.stop().await?;
 
         let (queued_resident_bytes, first) = self.backlog(&store, epoch, &started).await?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::metrics::process::forget_resident_peak;
 use crate::model::DatabaseUrl;
 use crate::store::postgres::{PostgresStore, Settings};
 use crate::store::synthetic::Synthetic;
@@ -113,7 +114,10 @@ impl Place {
             of_player: 0,
             finished_jobs: history.finished_jobs,
         };
-        made.fill(&self.location()).await
+        made.fill(&self.location()).await?;
+        // What it took to make them up is not what is measured.
+        forget_resident_peak();
+        Ok(())
     }
 
     /// What it takes on the disk once its store is closed.

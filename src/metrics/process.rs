@@ -10,9 +10,14 @@ pub fn resident_bytes() -> u64 {
     status_kib("VmRSS:") * 1024
 }
 
-/// The most resident memory there ever was, in bytes.
+/// The most resident memory there ever was, or since `forget_resident_peak`, in bytes.
 pub fn resident_peak_bytes() -> u64 {
     status_kib("VmHWM:") * 1024
+}
+
+/// Counts the most resident memory from now on, where the kernel lets a process do so (see `proc_pid_clear_refs(5)`).
+pub fn forget_resident_peak() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
 fn status_kib(field: &str) -> u64 {
@@ -65,6 +70,17 @@ fn cpu_in(stat: &str) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_was_forgotten_is_not_the_peak_any_more() {
+        // Larger than what an allocator keeps for itself.
+        let much = std::hint::black_box(vec![1_u8; 256 << 20]);
+        drop(much);
+        let peak = resident_peak_bytes();
+        forget_resident_peak();
+        assert!(resident_peak_bytes() + (128 << 20) < peak);
+    }
 
     #[test]
     fn a_running_process_has_memory_and_time() {

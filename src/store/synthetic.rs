@@ -156,7 +156,7 @@ impl Synthetic {
         let body = hex(&crate::riot::as_gzip(DOCUMENT));
         let statements = self.statements(&format!("x'{body}'"));
         // It is worth nothing if the machine stops.
-        let fast = "PRAGMA synchronous = OFF; PRAGMA cache_size = -262144; BEGIN;";
+        let fast = "PRAGMA synchronous = OFF; PRAGMA cache_size = -32768; PRAGMA temp_store = FILE; BEGIN;";
         conn.batch_execute(&format!("{fast}{statements}COMMIT; ANALYZE"))?;
         Ok(())
     }
