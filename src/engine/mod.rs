@@ -46,6 +46,7 @@ pub use lanes::Holds;
 pub use queue::{Claim, Drain, QueueConfig, QueueSupervisor};
 pub use registry::{OrderError, Registry};
 pub use task::{JobContext, Task, TaskFuture, TaskResult};
+pub use window::express_slots;
 
 use self::attempts::Attempts;
 use self::metrics_actor::{MetricsActor, StopMetrics};

@@ -90,8 +90,8 @@ pub(super) struct Window {
     uncertain: bool,
 }
 
-/// Slots beyond the others for urgent jobs.
-fn express(slots: usize) -> usize {
+/// Slots beyond the others for urgent jobs: those that a person waits for.
+pub fn express_slots(slots: usize) -> usize {
     (slots / 8).max(1)
 }
 
@@ -99,7 +99,7 @@ impl Window {
     pub(super) fn new(slots: usize, prefetch: usize, rate: Option<Rate>) -> Self {
         Self {
             slots,
-            express: express(slots),
+            express: express_slots(slots),
             prefetch,
             bucket: rate.map(Bucket::new),
             phase: Phase::Starting,
@@ -261,7 +261,7 @@ impl Window {
     /// Takes over what an operator says. Fewer slots take nothing from jobs that run.
     pub(super) fn set(&mut self, settings: QueueSettings) {
         self.slots = settings.slots;
-        self.express = express(settings.slots);
+        self.express = express_slots(settings.slots);
         self.prefetch = settings.prefetch;
         self.paused = settings.paused;
         if self.bucket.as_ref().map(Bucket::rate) != settings.rate {

@@ -70,10 +70,10 @@ impl HealthProbe {
 
     async fn document(&self, engine: &EngineHandle) -> Value {
         let now = Timestamp::now();
-        let limiters = self.gate.api.limiter_states().await;
+        let in_use = self.gate.api.limiter_states().await;
         let (database, (routes, api_clock), queues) = tokio::join!(
             self.read_database(engine),
-            self.read_routes(&limiters),
+            self.read_routes(&in_use),
             read_queues(engine, now),
         );
         let (database, queues, database_clock) = match (database, queues) {
@@ -81,6 +81,8 @@ impl HealthProbe {
             (Err(why), _) | (_, Err(why)) => (Err(why), Vec::new(), None),
         };
         let clocks = [("the database's", database_clock), ("riot's", api_clock)];
+        // As they stand after those calls, which are of their budget too.
+        let limiters = self.gate.api.limiter_states().await;
         let readings = Readings {
             database,
             queues,
@@ -178,17 +180,15 @@ impl HealthProbe {
             flow: FLOW,
             cancel,
         };
-        let begun = Instant::now();
         let answer = tokio::time::timeout(CALL_MAX, self.gate.api.call(caller, &call)).await;
-        let took = begun.elapsed();
         match answer {
             Ok(Ok(response)) => {
                 let theirs = response.date.map(Timestamp::as_millis);
                 let ahead = theirs.map(|theirs| Timestamp::now().as_millis() - theirs);
-                (Reached::In(took), ahead)
+                (Reached::Yes, ahead)
             }
             // The route answers and takes the key.
-            Ok(Err(RiotError::NotFound)) => (Reached::In(took), None),
+            Ok(Err(RiotError::NotFound)) => (Reached::Yes, None),
             // No call of ours is longer on its way: it was still waiting.
             Err(_) | Ok(Err(RiotError::RateLimited { .. })) => (Reached::NoTurn, None),
             Ok(Err(error)) => (Reached::Failed(error.to_string()), None),
@@ -268,15 +268,19 @@ fn queue_document(queue: &QueueReading) -> Value {
 }
 
 fn route_document(route: &RouteReading, limiters: &[LimiterState]) -> Value {
-    let (state, latency, error) = match &route.reached {
-        Reached::In(took) => ("reached", Some(millis(*took)), None),
-        Reached::NoTurn => ("no_turn", None, None),
-        Reached::NotTried => ("not_tried", None, None),
-        Reached::Failed(why) => ("failed", None, Some(why)),
-    };
     let limiter = limiters
         .iter()
         .find(|limiter| limiter.route.to_string() == route.route);
+    let (state, error) = match &route.reached {
+        Reached::Yes => ("reached", None),
+        Reached::NoTurn => ("no_turn", None),
+        Reached::NotTried => ("not_tried", None),
+        Reached::Failed(why) => ("failed", Some(why)),
+    };
+    // Of calls of late: how long this one stood in line says nothing of the API.
+    let latency = limiter
+        .filter(|_| route.reached == Reached::Yes)
+        .map(|limiter| millis(limiter.round_trip));
     let windows: Vec<Value> = limiter
         .iter()
         .flat_map(|limiter| &limiter.windows)
@@ -379,5 +383,38 @@ fn tell(probe: &HealthProbe, check: &Value) {
             format!("{verdict}: {why}")
         };
         engine.metrics.events.tell("health", "/engine", detail);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limiter::RefusedCounts;
+    use crate::model::Region;
+
+    #[test]
+    fn a_route_is_as_fast_as_the_api_answers_however_long_a_check_stood_in_line() {
+        let limiter = LimiterState {
+            route: Route::Region(Region::Asia),
+            windows: Vec::new(),
+            waiting: 70,
+            in_flight: 1,
+            granted: 100,
+            given_back: 0,
+            refused: RefusedCounts::default(),
+            paused: Duration::ZERO,
+            paused_methods: Vec::new(),
+            round_trip: Duration::from_millis(80),
+        };
+        let told = |reached| {
+            let route = RouteReading {
+                route: limiter.route.to_string(),
+                reached,
+            };
+            let document = route_document(&route, std::slice::from_ref(&limiter));
+            (document["state"].clone(), document["latency_ms"].clone())
+        };
+        assert_eq!(told(Reached::Yes), (json!("reached"), json!(80.0)));
+        assert_eq!(told(Reached::NoTurn), (json!("no_turn"), Value::Null));
     }
 }

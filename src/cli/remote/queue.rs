@@ -43,7 +43,12 @@ pub(super) fn queues_table(queues: &Value) -> String {
             "retryable",
             "blocked",
         ];
-        row.extend(columns.map(|column| text(&queue[column])));
+        row.extend(
+            columns.map(|column| match (column, &queue["express_slots"]) {
+                ("slots", express @ Value::Number(_)) => format!("{}+{express}", queue["slots"]),
+                _ => text(&queue[column]),
+            }),
+        );
         row
     });
     let header = [

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Answer;
 use crate::control::desk::Desk;
 use crate::control::rpc::{Params, RpcError};
-use crate::engine::{QueueControl, SLOTS_MAX};
+use crate::engine::{QueueControl, SLOTS_MAX, express_slots};
 use crate::model::{JobState, Rate};
 
 #[derive(Debug, Deserialize)]
@@ -78,7 +78,7 @@ pub(super) async fn counts(desk: &Desk) -> Result<Arc<Counts>, RpcError> {
 pub(super) fn document(desk: &Desk, queue: &QueueControl, counts: Option<&Counts>) -> Value {
     let settings = queue.settings();
     let mut document = json!({
-        "queue": queue.name, "slots": settings.slots, "rate": settings.rate.map(|rate| rate.to_string()),
+        "queue": queue.name, "slots": settings.slots, "express_slots": express_slots(settings.slots), "rate": settings.rate.map(|rate| rate.to_string()),
         "running": queue.running(), "paused": settings.paused, "held": desk.engine.queues.is_held(queue),
     });
     if let Some(counts) = counts {
