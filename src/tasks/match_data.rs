@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::failed::{bad_arguments, failed};
+use super::player::Stop;
+use super::resolve::Strangers;
 use super::{MATCH_PROCESSING, Policies, timeline};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::gate::RiotApi;
@@ -90,13 +92,18 @@ pub(super) fn job(
 pub struct MatchSync {
     api: Arc<RiotApi>,
     policies: Policies,
+    strangers: Arc<Strangers>,
 }
 
 impl MatchSync {
     pub const KIND: &str = "sync_match_data";
 
     pub fn new(api: Arc<RiotApi>, policies: Policies) -> Self {
-        Self { api, policies }
+        Self {
+            api,
+            policies,
+            strangers: Arc::default(),
+        }
     }
 }
 
@@ -132,29 +139,24 @@ impl Task for MatchSync {
     }
 
     fn run(&self, context: JobContext) -> TaskFuture {
-        let (api, timelines) = (self.api.clone(), self.policies.timelines);
+        let task = self.clone();
         Box::pin(async move {
             match serde_json::from_str(&context.job.args) {
-                Ok(args) => sync(&api, &context, &args, timelines).await,
+                Ok(args) => sync(&task, &context, &args).await,
                 Err(error) => bad_arguments(&error),
             }
         })
     }
 }
 
-async fn sync(
-    api: &RiotApi,
-    context: &JobContext,
-    args: &Args,
-    timelines: RetryPolicy,
-) -> TaskResult {
-    let id = args.match_id;
-    let children = if args.timeline {
+async fn sync(task: &MatchSync, context: &JobContext, args: &Args) -> TaskResult {
+    let (api, id) = (&*task.api, args.match_id);
+    let mut children = if args.timeline {
         vec![timeline::job(
             id,
             args.young_until,
             context.priority(),
-            timelines,
+            task.policies.timelines,
         )]
     } else {
         Vec::new()
@@ -187,6 +189,17 @@ async fn sync(
     match api.read(response, move |text| parse_match(id, text)).await {
         Ok((record, payload)) => {
             let record = Arc::new(record);
+            let met = task.strangers.met(
+                context.store(),
+                &key_fingerprint,
+                &record,
+                context.priority(),
+                task.policies.player,
+            );
+            match met.await {
+                Ok(strangers) => children.extend(strangers),
+                Err(error) => return Stop::Store(error).into(),
+            }
             let effect = if args.mend {
                 Effect::Repair(Repair::Match {
                     record,

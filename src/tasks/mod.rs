@@ -18,6 +18,7 @@ mod recompress;
 mod recover;
 mod replay;
 mod report;
+mod resolve;
 mod timeline;
 mod tracked;
 mod upkeep;
@@ -37,6 +38,7 @@ pub use recompress::{Estimate, Recompress, RecompressArgs, estimate_recompressio
 pub use recover::{GapAnalysis, Recover, RecoverArgs};
 pub use replay::{Replay, ReplayArgs};
 pub use report::{PlayerReport, job_document};
+pub use resolve::PlayerResolve;
 pub use timeline::TimelineSync;
 pub use tracked::TrackedSync;
 
@@ -105,6 +107,7 @@ impl Default for Policies {
 pub fn registry(api: &Arc<RiotApi>, policies: Policies) -> Registry {
     Registry::default()
         .with(PlayerSync::new(api.clone(), policies))
+        .with(PlayerResolve::new(api.clone(), policies))
         .with(MatchSync::new(api.clone(), policies))
         .with(TimelineSync::new(api.clone(), policies.timelines))
         .with(Recover::new(api.clone(), policies))

@@ -285,7 +285,8 @@ pub(super) async fn resolve_and_list(
         tries += 1;
         let key = api.key_fingerprint();
         let _ = context.progress(resolving, 5, json!({})).await?;
-        let foreign = match fetch_player(api, context, args).await {
+        let player = fetch_player(api, context, &args.riot_id, args.platform, args.track);
+        let foreign = match player.await {
             Ok(player) => {
                 let _ = context.progress(listing, 10, json!({})).await?;
                 match list_matches(api, context, args, &player.puuid).await {
@@ -332,35 +333,35 @@ pub(super) async fn other_selves(
     Ok(selves)
 }
 
-async fn fetch_player(
+/// The account of that name, and its player on that platform.
+pub(super) async fn fetch_player(
     api: &RiotApi,
     context: &JobContext,
-    args: &PlayerSyncArgs,
+    riot_id: &RiotId,
+    platform: Platform,
+    tracked: bool,
 ) -> Result<PlayerRecord, Stop> {
     let unknown = |message: String, remedy: &str| {
         Stop::Settled(Outcome::Discard(
             Failure::new("not_found", message).with_remedy(remedy),
         ))
     };
-    let account = match api
-        .call(context, &Call::account(&args.riot_id, args.platform))
-        .await
-    {
+    let account = match api.call(context, &Call::account(riot_id, platform)).await {
         Err(RiotError::NotFound) => {
             return Err(unknown(
-                format!("no player is called '{}'", args.riot_id),
+                format!("no player is called '{riot_id}'"),
                 "check the spelling and the tag after '#'; it is shown in the League client's profile",
             ));
         }
         other => api.read(other?, parse_account).await?.0,
     };
     let summoner = match api
-        .call(context, &Call::summoner(&account.puuid, args.platform))
+        .call(context, &Call::summoner(&account.puuid, platform))
         .await
     {
         Err(RiotError::NotFound) => {
             return Err(unknown(
-                format!("'{}' does not play on {}", args.riot_id, args.platform),
+                format!("'{riot_id}' does not play on {platform}"),
                 "name the server the player plays on with --platform",
             ));
         }
@@ -368,16 +369,16 @@ async fn fetch_player(
     };
     // The account's own spelling of the name, if it gives one.
     let riot_id = match (&account.game_name, &account.tag_line) {
-        (Some(name), Some(tag)) => RiotId::new(name, tag).unwrap_or_else(|_| args.riot_id.clone()),
-        _ => args.riot_id.clone(),
+        (Some(name), Some(tag)) => RiotId::new(name, tag).unwrap_or_else(|_| riot_id.clone()),
+        _ => riot_id.clone(),
     };
     Ok(PlayerRecord {
         puuid: account.puuid,
         riot_id,
-        platform: args.platform,
+        platform,
         profile_icon_id: summoner.profile_icon_id,
         summoner_level: summoner.summoner_level,
-        tracked: args.track,
+        tracked,
     })
 }
 
