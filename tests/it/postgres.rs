@@ -7,8 +7,10 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use riftsync::model::records::Payload;
 use riftsync::model::{
-    After, ClaimedJob, Failure, JobId, JobState, NewJob, OnFailure, Outcome, Priority, attempt,
+    After, ClaimedJob, Failure, JobId, JobState, NewJob, OnFailure, Outcome, Priority, Timestamp,
+    attempt,
 };
+use riftsync::store::people::PeopleStore;
 use riftsync::store::postgres::PostgresStore;
 use riftsync::store::{Beat, Completion, Effect, EngineInfo, EngineState, Fenced, Store, Wanted};
 use serde_json::json;
@@ -203,6 +205,44 @@ async fn a_job_of_one_child_is_written_three_times_in_its_life() {
         states.map(Option::unwrap).collect::<Vec<_>>(),
         ["running", "blocked", "completed"]
     );
+}
+
+#[tokio::test]
+async fn when_a_tracked_player_played_last_is_one_look_however_many_the_matches() {
+    let scratch = Scratch::new();
+    let store = open(&scratch).await;
+    write(&*store, vec![vec![stores(&game(1, 12))]]).await;
+    let matches = 2_000;
+    scratch.run(&format!(
+        "UPDATE players SET tracked = id = (SELECT min(id) FROM players WHERE game_name IS NOT NULL);
+         CREATE TEMPORARY TABLE other AS SELECT matches.*, players.id AS who FROM matches, players WHERE tracked LIMIT 1;
+         CREATE TEMPORARY TABLE seat AS SELECT * FROM match_participants LIMIT 1;
+         INSERT INTO matches SELECT (jsonb_populate_record(NULL::matches, to_jsonb(other) ||
+             jsonb_build_object('match_id', 'EUW1_' || 9000000000 + n, 'game_start', n))).*
+         FROM other, generate_series(1, {matches}) AS n;
+         -- As many newer ones of somebody else.
+         INSERT INTO match_participants SELECT (jsonb_populate_record(NULL::match_participants, to_jsonb(seat) ||
+             jsonb_build_object('match_id', 'EUW1_' || 9000000000 + n, 'player_id', CASE WHEN n <= {matches} THEN who ELSE who + 1 END))).*
+         FROM seat, other, generate_series(1, 2 * {matches}) AS n"
+    ));
+    scratch.run("ANALYZE");
+    let rows_read = || {
+        let rows = scratch.rows(
+            "SELECT (SELECT coalesce(seq_tup_read, 0) FROM pg_stat_user_tables WHERE relname = 'match_participants')
+                  + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'match_participants')",
+        );
+        number(rows[0][0].as_ref())
+    };
+    let (before, mut asked) = (rows_read(), 0);
+    // The server counts with some delay.
+    while rows_read() == before {
+        let tracked = store.tracked_players(10).await.unwrap();
+        let last = tracked.iter().map(|player| player.last_played.unwrap());
+        assert_eq!(last.collect::<Vec<_>>(), [Timestamp::from_millis(matches)]);
+        asked += 1;
+    }
+    let of_each = (rows_read() - before) / asked;
+    assert!(of_each < matches / 10, "{of_each} entries");
 }
 
 #[tokio::test]

@@ -50,11 +50,6 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         "recompression",
         include_str!("../../../migrations/postgres/00000000000008_recompression/up.sql"),
     ),
-    (
-        "00000000000009",
-        "small_index",
-        include_str!("../../../migrations/postgres/00000000000009_small_index/up.sql"),
-    ),
 ];
 
 /// Held while one engine migrates; any number that nobody else uses.
