@@ -164,7 +164,8 @@ impl Task for PlayerResolve {
 
 async fn resolve(api: &RiotApi, context: &JobContext, args: &Args) -> Result<TaskResult, Stop> {
     let key = api.key_fingerprint();
-    let player = fetch_player(api, context, &args.riot_id, args.platform, true).await?;
+    // Whether the player is tracked is for the rows that become one to say: it may have been changed meanwhile.
+    let player = fetch_player(api, context, &args.riot_id, args.platform, false).await?;
     let was = other_selves(api, context, &player, &key).await?;
     if api.key_fingerprint() != key {
         // Once more, under the key that came meanwhile.

@@ -94,6 +94,8 @@ async fn a_key_that_expires_in_the_middle_is_replaced_in_its_file_and_nothing_is
     assert_eq!(setup.count(rows), 1);
     let played = setup.count(games);
     assert!(played > 100);
+    let tracked = "SELECT count(*) AS count FROM players WHERE tracked = 1";
+    assert_eq!(setup.count(tracked), 1, "as before");
     let resolved = "SELECT count(*) AS count FROM jobs WHERE kind = 'resolve_player'";
     assert!((1..=2).contains(&setup.count(resolved)));
     // With a third key there is nothing to fetch, and they stay together.

@@ -78,7 +78,8 @@ pub(super) async fn counts(desk: &Desk) -> Result<Arc<Counts>, RpcError> {
 pub(super) fn document(desk: &Desk, queue: &QueueControl, counts: Option<&Counts>) -> Value {
     let settings = queue.settings();
     let mut document = json!({
-        "queue": queue.name, "slots": settings.slots, "express_slots": express_slots(settings.slots), "rate": settings.rate.map(|rate| rate.to_string()),
+        "queue": queue.name, "slots": settings.slots, "express_slots": express_slots(settings.slots),
+        "rate": settings.rate.map(|rate| rate.to_string()),
         "running": queue.running(), "paused": settings.paused, "held": desk.engine.queues.is_held(queue),
     });
     if let Some(counts) = counts {
