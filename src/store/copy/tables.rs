@@ -40,6 +40,13 @@ pub const COPIED: &[Table] = &[
     table("cleaned_matches", &["match_id"]),
     table("cleaned_stats", &["player_id", "year", "platform"]),
     table("missing_payloads", &["kind", "id"]),
+    table("player_years", &["player_id", "year", "platform"]),
+    table(
+        "listed_matches",
+        &["player_id", "year", "platform", "match_id"],
+    ),
+    table("unread_payloads", &["match_id", "kind"]),
+    table("former_names", &["player_id", "valid_to", "name_folded"]),
     numbered("payload_dictionaries"),
     table("payloads", &["match_id", "kind"]),
     numbered("jobs"),

@@ -50,6 +50,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         "recompression",
         include_str!("../../../migrations/postgres/00000000000008_recompression/up.sql"),
     ),
+    (
+        "00000000000009",
+        "true_copy",
+        include_str!("../../../migrations/postgres/00000000000009_true_copy/up.sql"),
+    ),
 ];
 
 /// Held while one engine migrates; any number that nobody else uses.
