@@ -152,7 +152,13 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
         None => (required_key(false)?, config.riot.base_url.clone()),
     };
     let database = locate(global, config, args.simulate)?;
-    let running = Running::start(config, &database, key, &base, None, &[]).await?;
+    let mut config = config.clone();
+    if args.simulate {
+        // The simulated API deletes nothing.
+        config.riot.matches_kept_days = 0;
+        config.riot.timelines_kept_days = 0;
+    }
+    let running = Running::start(&config, &database, key, &base, None, &[]).await?;
     let outcome = async {
         let platform = if args.simulate {
             place.made_up()
@@ -199,12 +205,12 @@ async fn sync_here(
 
 fn order(args: &SyncArgs, riot_id: &RiotId, platform: Platform, year: Year) -> PlayerSyncArgs {
     PlayerSyncArgs {
-        riot_id: riot_id.clone(),
-        platform,
-        year,
         timelines: !args.no_timelines,
         dry_run: args.dry_run,
         track: !args.no_track,
+        old_timelines: args.old_timelines,
+        wait: args.wait,
+        ..PlayerSyncArgs::new(riot_id.clone(), platform, year)
     }
 }
 

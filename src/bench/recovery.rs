@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::Place;
+use crate::model::Timestamp;
 use crate::store::StoreResult;
 use crate::store::synthetic::Synthetic;
 use crate::tasks::GapAnalysis;
@@ -65,7 +66,7 @@ impl RecoveryBench {
                 // Only a recovery that verifies asks for these too.
                 store.matches_of(player.id, YEAR).await?;
             }
-            let analysis = GapAnalysis::of(&*store, &listed).await?;
+            let analysis = GapAnalysis::of(&*store, &listed, Timestamp::now()).await?;
             found = (analysis.calls(), analysis.discarded_jobs());
             times.push(begun.elapsed().as_secs_f64() * 1_000.0);
         }

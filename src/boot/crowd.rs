@@ -38,12 +38,11 @@ pub(super) async fn sync_file(
     let now = Timestamp::now();
     let years = read_years(args.year.as_deref(), now)?;
     let order = |listed: &Listed, year| PlayerSyncArgs {
-        riot_id: listed.riot_id.clone(),
-        platform: listed.platform,
-        year,
         timelines: !args.no_timelines,
-        dry_run: false,
         track: !args.no_track,
+        old_timelines: args.old_timelines,
+        wait: args.wait,
+        ..PlayerSyncArgs::new(listed.riot_id.clone(), listed.platform, year)
     };
     let orders: Vec<PlayerSyncArgs> = players
         .iter()

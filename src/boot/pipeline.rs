@@ -38,12 +38,8 @@ pub(super) async fn run(
     let year = Year::new(now.year().unwrap_or(Year::FIRST), now)?;
     let jobs = bench.names().map(|name| {
         let order = PlayerSyncArgs {
-            riot_id: name.parse()?,
-            platform: "euw1".parse()?,
-            year,
             timelines: bench.timelines,
-            dry_run: false,
-            track: false,
+            ..PlayerSyncArgs::new(name.parse()?, "euw1".parse()?, year)
         };
         Ok(order.job(Priority::DEFAULT, running.policies.player))
     });

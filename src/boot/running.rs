@@ -262,6 +262,7 @@ pub(super) fn policies(config: &Config) -> Policies {
         timelines: of(TimelineSync::KIND, default.timelines),
         recovery: of(Recover::KIND, default.recovery),
         maintenance: of("cleanup_old_data", default.maintenance),
+        retention: config.riot.retention(),
     }
 }
 

@@ -132,16 +132,15 @@ fn order(
     year: Year,
 ) -> tasks::RecoverArgs {
     tasks::RecoverArgs {
+        // A recovery leaves alone whether the player is tracked.
         player: PlayerSyncArgs {
-            riot_id: riot_id.clone(),
-            platform,
-            year,
             timelines: !args.no_timelines,
             dry_run: args.dry_run,
-            // A recovery leaves that as it is.
-            track: false,
+            old_timelines: args.old_timelines,
+            ..PlayerSyncArgs::new(riot_id.clone(), platform, year)
         },
         verify: args.verify,
+        due_only: false,
     }
 }
 

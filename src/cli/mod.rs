@@ -488,6 +488,12 @@ pub struct SyncArgs {
     /// Do not have the player synced again by schedule
     #[arg(long)]
     pub no_track: bool,
+    /// Ask for timelines too that are older than a year, which Riot has deleted
+    #[arg(long)]
+    pub old_timelines: bool,
+    /// Wait for matches that Riot lists and does not serve yet; else the next sync asks for them again
+    #[arg(long)]
+    pub wait: bool,
     /// Only list what there is and what is missing, how many calls that takes, and how long
     #[arg(long)]
     pub dry_run: bool,
@@ -557,6 +563,9 @@ pub struct RecoverArgs {
     /// Leave the timelines out
     #[arg(long)]
     pub no_timelines: bool,
+    /// Ask for timelines too that are older than a year, which Riot has deleted
+    #[arg(long)]
+    pub old_timelines: bool,
     /// Only tell what is missing, the calls it takes, and how long
     #[arg(long)]
     pub dry_run: bool,

@@ -12,7 +12,7 @@ use config::{Config as Source, Environment, File, FileFormat};
 use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Cadence, CatchUp, DatabaseUrl, Platform, Rate, RetryPolicy};
+use crate::model::{Cadence, CatchUp, DatabaseUrl, Platform, Rate, Retention, RetryPolicy};
 
 /// The defaults, also the documentation of every setting.
 const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -82,6 +82,19 @@ pub struct RiotConfig {
     pub base_url: String,
     /// Where a player is looked for when no platform is named; empty: it must be named.
     pub platform: String,
+    /// How long Riot keeps documents; 0: for ever.
+    pub matches_kept_days: u32,
+    pub timelines_kept_days: u32,
+}
+
+impl RiotConfig {
+    pub fn retention(&self) -> Retention {
+        let kept = |days: u32| (days > 0).then(|| Duration::from_hours(24 * u64::from(days)));
+        Retention {
+            matches: kept(self.matches_kept_days),
+            timelines: kept(self.timelines_kept_days),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

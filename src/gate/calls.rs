@@ -1,9 +1,9 @@
 //! Calls as tasks make them: in turn, with a permit of the route's limiter, and with everything waited
 //! out that is nobody's fault. Bodies are unpacked and parsed off the arbiters.
 //!
-//! Invariants: no call leaves without a permit, while the key is suspected or rejected, or while the
-//! route's circuit is open; each is asked again after the wait for the one before it. What a 429 or a
-//! rejected key costs is time, never an attempt.
+//! Invariants: no call leaves without a permit, while the key is rejected, or while the route's circuit is open;
+//! each is asked again after the wait for the one before it. What a 429 or a rejected key costs is time, never an
+//! attempt. While one call tries a suspected key, those that were refused wait for what it comes to, and others go on.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,6 +13,7 @@ use actix::Addr;
 use dashmap::DashMap;
 use tokio::sync::Semaphore;
 
+use super::absences::{Absence, Absences};
 use super::bodies::Bodies;
 use super::key_ring::KeyRing;
 use super::key_trial::KeyState;
@@ -28,7 +29,8 @@ use crate::metrics::process::cpu_of_thread;
 use crate::model::records::{Codec, Payload};
 use crate::model::{Priority, Route};
 use crate::riot::{
-    ApiKey, Call, LimitScope, RateHeaders, Response, RiotError, Transport, as_gzip, unpacked,
+    ApiKey, Call, LimitScope, Method, RateHeaders, Response, RiotError, Transport, as_gzip,
+    unpacked,
 };
 
 /// Refusals in a row after which a job gives its slot to others.
@@ -66,6 +68,9 @@ pub struct RiotApi {
     limiters: DashMap<Route, (u64, Addr<RateLimiter>)>,
     ring: Arc<KeyRing>,
     weather: Arc<Weather>,
+    absences: DashMap<Route, Absences>,
+    /// Held by the one who finds out whether a route works.
+    witness_turns: DashMap<Route, Arc<tokio::sync::Mutex<()>>>,
     metrics: Arc<Metrics>,
     /// Unpacking and parsing at once: as many as there are cores.
     cpu: Arc<Semaphore>,
@@ -88,6 +93,8 @@ impl RiotApi {
             limiters: DashMap::new(),
             ring,
             weather,
+            absences: DashMap::new(),
+            witness_turns: DashMap::new(),
             metrics,
             cpu: Arc::new(Semaphore::new(cores)),
             bodies: Bodies::new(bodies_mib),
@@ -136,13 +143,13 @@ impl RiotApi {
         let mut refusals = 0;
         loop {
             self.wait_for_key().await?;
-            let Some((generation, result)) = self.call_once(caller, call).await? else {
+            let Some((generation, sent, result)) = self.call_once(caller, call).await? else {
                 continue;
             };
             match result {
                 Err(RiotError::RateLimited { .. }) if refusals < REFUSALS_MAX => refusals += 1,
                 Err(RiotError::Forbidden(status)) => {
-                    match self.verdict(generation, call.route).await? {
+                    match self.verdict(generation, call.route, sent).await? {
                         Verdict::CallRefused => {
                             let refused = RiotError::Forbidden(status);
                             self.weather.note(call.route, &refused);
@@ -157,14 +164,51 @@ impl RiotApi {
         }
     }
 
-    /// Resolves at once while the key is valid.
+    /// What it means that a listed document of a route was not found (404).
+    pub fn absent(&self, route: Route) -> Absence {
+        let now = self.weather.now();
+        self.absences.entry(route).or_default().absent(now)
+    }
+
+    /// What it would mean now.
+    pub fn judge_absence(&self, route: Route) -> Absence {
+        let now = self.weather.now();
+        self.absences
+            .get(&route)
+            .map_or(Absence::Known, |absences| absences.judge(now))
+    }
+
+    /// Whoever holds this asks for a document that was served before; others wait for what that tells.
+    pub async fn witness_turn(&self, route: Route) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = self.witness_turns.entry(route).or_default().clone();
+        turn.lock_owned().await
+    }
+
+    /// What became of a document that was served before.
+    pub fn witnessed(&self, route: Route, served: bool) {
+        let now = self.weather.now();
+        let is_news = self
+            .absences
+            .entry(route)
+            .or_default()
+            .witnessed(served, now);
+        if is_news {
+            tracing::warn!(
+                route = %route,
+                "{route} answers 404 for a match that it served before: its 404s are taken for an outage. What it does \
+                 not give is asked for again in an hour"
+            );
+        }
+    }
+
+    /// Resolves at once while the key is not rejected.
     async fn wait_for_key(&self) -> Result<(), RiotError> {
         let mut key = self.weather.key();
         let state = key
-            .wait_for(|state| matches!(state, KeyState::Valid | KeyState::Closed))
+            .wait_for(|state| !matches!(state, KeyState::Rejected { .. }))
             .await;
         match state.as_deref() {
-            Ok(KeyState::Valid) => Ok(()),
+            Ok(KeyState::Valid | KeyState::Suspected) => Ok(()),
             _ => Err(RiotError::Stopping),
         }
     }
@@ -174,7 +218,7 @@ impl RiotApi {
         &self,
         caller: &Caller,
         call: &Call,
-    ) -> Result<Option<(u64, Result<Response, RiotError>)>, RiotError> {
+    ) -> Result<Option<(u64, Duration, Result<Response, RiotError>)>, RiotError> {
         let (generation, key) = self.ring.current();
         // Asked without becoming the probe: its turn may be far away.
         self.weather.outage(call.route)?;
@@ -183,13 +227,20 @@ impl RiotApi {
             () = self.ring.replaced(generation) => return Ok(None),
             () = self.weather.closed() => return Err(RiotError::Stopping),
         };
-        let is_current =
-            self.ring.generation() == generation && *self.weather.key().borrow() == KeyState::Valid;
-        if !is_current {
+        let is_good = matches!(
+            *self.weather.key().borrow(),
+            KeyState::Valid | KeyState::Suspected
+        );
+        if !is_good || self.ring.generation() != generation {
             return Ok(None);
         }
         self.weather.ask(call.route)?;
-        Ok(Some((generation, self.send(permit, call, &key).await)))
+        let sent = self.weather.now();
+        let result = self.send(permit, call, &key).await;
+        if matches!(&result, Ok(_) | Err(RiotError::NotFound)) {
+            self.weather.key_was_good(generation, sent);
+        }
+        Ok(Some((generation, sent, result)))
     }
 
     async fn send(
@@ -206,6 +257,9 @@ impl RiotApi {
             self.weather.note_limits(call.route, &headers.app_limits);
         }
         permit.observe(observation(headers, &result));
+        if result.is_ok() && matches!(call.method, Method::Match | Method::Timeline) {
+            self.served(call.route);
+        }
         match result {
             Ok(_)
             | Err(RiotError::NotFound | RiotError::ForeignPuuid | RiotError::BadRequest(..)) => {
@@ -225,11 +279,28 @@ impl RiotApi {
         result
     }
 
-    /// What a 401 or 403 means; waits for a gate that is being started anew.
-    async fn verdict(&self, generation: u64, route: Route) -> Result<Verdict, RiotError> {
+    fn served(&self, route: Route) {
+        // Nearly always nothing was missed: no write lock for that.
+        if self.absences.contains_key(&route) {
+            self.absences.entry(route).or_default().served();
+        }
+    }
+
+    /// What a 401 or 403 to a call that was sent at `sent` means; waits for a gate that is being started anew.
+    async fn verdict(
+        &self,
+        generation: u64,
+        route: Route,
+        sent: Duration,
+    ) -> Result<Verdict, RiotError> {
+        let refused = KeyRefused {
+            generation,
+            route,
+            sent,
+        };
         let gate = self.gate.borrow().clone();
         tokio::select! {
-            verdict = gate.send(KeyRefused { generation, route }) => Ok(verdict.unwrap_or(Verdict::Unclear)),
+            verdict = gate.send(refused) => Ok(verdict.unwrap_or(Verdict::Unclear)),
             () = self.weather.closed() => Err(RiotError::Stopping),
         }
     }

@@ -1,22 +1,25 @@
 //! Whether the key is taken, by what calls with it came to. Pure: time comes in, as what has passed
 //! since any epoch.
 //!
-//! A lone 401 or 403 can be the edge's whim (a firewall rule, a service on a bad day). Only a second
-//! call, to another endpoint, tells: until it does, no other call is sent. A rejected key is tried
-//! again by a single call now and then, as rejections pass: new keys may be refused for hours, and a
-//! blacklisting ends.
+//! A lone 401 or 403 can be the edge's whim (a firewall rule, a service on a bad day), and whole modes of the game
+//! are closed to keys that are good. Only a second call, to another endpoint, tells. What it tells holds for a burst of
+//! refusals, and a call that was sent later and taken tells as much. A rejected key is tried again by a single
+//! call now and then, as rejections pass: new keys may be refused for hours, and a blacklisting ends.
 
 use std::time::Duration;
 
 /// Pauses between tries of a rejected key: the first, and the longest.
 const TRY_MIN: Duration = Duration::from_secs(3);
 const TRY_MAX: Duration = Duration::from_mins(10);
+/// A key that was tried and taken is not suspected for so long, nor for so many refusals.
+const TRUSTED_FOR: Duration = Duration::from_mins(1);
+const TRUSTED_REFUSALS: u32 = 20;
 
 /// What is known of the key that is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyState {
     Valid,
-    /// A call was refused; another one is finding out whether that was the key.
+    /// A call was refused; another one is finding out whether that was the key. Calls go on meanwhile.
     Suspected,
     /// By two calls, with this HTTP status, and then by `again` further tries. Calls wait.
     Rejected {
@@ -36,6 +39,17 @@ pub enum Tried {
     Unclear,
 }
 
+/// What a refused call is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Try the key now, by one call.
+    TryKey,
+    /// Somebody does already, or the key is known to be rejected.
+    Wait,
+    /// The key is good: it was this one call.
+    OfTheCall,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Standing {
     #[default]
@@ -52,20 +66,33 @@ enum Standing {
 #[derive(Debug, Default)]
 pub struct KeyTrial {
     standing: Standing,
+    /// The key was tried and taken then, and so many calls were refused since.
+    trusted: Option<(Duration, u32)>,
 }
 
 impl KeyTrial {
-    /// A call was refused. True: try the key now, by one call.
-    pub fn refused(&mut self) -> bool {
-        let first = self.standing == Standing::Good;
-        if first {
-            self.standing = Standing::Suspected;
+    /// A call was refused that was sent at `sent`; `taken` is when the last call was sent that the key was taken for.
+    pub fn refused(&mut self, sent: Duration, taken: Option<Duration>, now: Duration) -> Refusal {
+        if self.standing != Standing::Good {
+            return Refusal::Wait;
         }
-        first
+        if taken.is_some_and(|taken| taken > sent) {
+            return Refusal::OfTheCall;
+        }
+        if let Some((at, refusals)) = &mut self.trusted
+            && now.saturating_sub(*at) < TRUSTED_FOR
+            && *refusals < TRUSTED_REFUSALS
+        {
+            *refusals += 1;
+            return Refusal::OfTheCall;
+        }
+        self.standing = Standing::Suspected;
+        Refusal::TryKey
     }
 
     /// The call that was to try the key has ended.
     pub fn tried(&mut self, outcome: Tried, now: Duration) {
+        self.trusted = (outcome == Tried::Accepted).then_some((now, 0));
         self.standing = match (self.standing, outcome) {
             (_, Tried::Accepted) | (Standing::Suspected | Standing::Good, Tried::Unclear) => {
                 Standing::Good
@@ -93,7 +120,7 @@ impl KeyTrial {
 
     /// Another key is in use, of which nothing bad is known.
     pub fn replaced(&mut self) {
-        self.standing = Standing::Good;
+        *self = Self::default();
     }
 
     pub fn state(&self) -> KeyState {
@@ -119,11 +146,16 @@ mod tests {
 
     const NOW: Duration = Duration::from_secs(100);
 
+    fn refused(trial: &mut KeyTrial) -> Refusal {
+        trial.refused(NOW, None, NOW)
+    }
+
     #[test]
     fn one_refusal_has_the_key_tried_once_and_a_second_one_rejects_it() {
         let mut trial = KeyTrial::default();
-        assert!(trial.refused());
-        assert!(!trial.refused(), "others only wait for the verdict");
+        assert_eq!(refused(&mut trial), Refusal::TryKey);
+        let other = refused(&mut trial);
+        assert_eq!(other, Refusal::Wait, "others only wait for the verdict");
         assert_eq!(trial.state(), KeyState::Suspected);
         trial.tried(Tried::Refused(403), NOW);
         let rejected = KeyState::Rejected {
@@ -131,14 +163,14 @@ mod tests {
             again: 0,
         };
         assert_eq!(trial.state(), rejected);
-        assert!(!trial.refused(), "it is known already");
+        assert_eq!(refused(&mut trial), Refusal::Wait, "it is known already");
     }
 
     #[test]
     fn a_whim_of_the_edge_leaves_the_key_valid() {
         for outcome in [Tried::Accepted, Tried::Unclear] {
             let mut trial = KeyTrial::default();
-            trial.refused();
+            refused(&mut trial);
             trial.tried(outcome, NOW);
             assert_eq!((trial.state(), trial.try_at()), (KeyState::Valid, None));
         }
@@ -147,7 +179,7 @@ mod tests {
     #[test]
     fn a_rejected_key_is_tried_more_and_more_rarely_and_may_come_back() {
         let mut trial = KeyTrial::default();
-        trial.refused();
+        refused(&mut trial);
         let mut now = NOW;
         let mut pauses = Vec::new();
         for _ in 0..7 {
@@ -166,10 +198,32 @@ mod tests {
     #[test]
     fn a_new_key_begins_with_a_clean_slate() {
         let mut trial = KeyTrial::default();
-        trial.refused();
+        refused(&mut trial);
         trial.tried(Tried::Refused(403), NOW);
         trial.replaced();
         assert_eq!((trial.state(), trial.try_at()), (KeyState::Valid, None));
-        assert!(trial.refused());
+        assert_eq!(refused(&mut trial), Refusal::TryKey);
+    }
+
+    #[test]
+    fn one_try_covers_a_burst_of_refusals_and_no_more_than_that() {
+        let mut trial = KeyTrial::default();
+        assert_eq!(refused(&mut trial), Refusal::TryKey);
+        trial.tried(Tried::Accepted, NOW);
+        for _ in 0..TRUSTED_REFUSALS {
+            assert_eq!(refused(&mut trial), Refusal::OfTheCall);
+        }
+        assert_eq!(refused(&mut trial), Refusal::TryKey, "it may have expired");
+        trial.tried(Tried::Accepted, NOW);
+        let later = NOW + TRUSTED_FOR;
+        assert_eq!(trial.refused(later, None, later), Refusal::TryKey);
+    }
+
+    #[test]
+    fn a_call_that_was_sent_later_and_taken_tells_as_much_as_a_try() {
+        let mut trial = KeyTrial::default();
+        let (before, after) = (NOW - TRY_MIN, NOW + TRY_MIN);
+        assert_eq!(trial.refused(NOW, Some(after), after), Refusal::OfTheCall);
+        assert_eq!(trial.refused(NOW, Some(before), NOW), Refusal::TryKey);
     }
 }

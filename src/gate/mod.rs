@@ -1,13 +1,14 @@
 //! The gate to the API: what stands between a task's call and the network.
 //!
-//! From the inside out: `key_trial` and `breaker` decide (pure) whether the key is taken and whether a
-//! route works. `key_ring` holds the key in use; `weather` holds the breakers and says to the engine
+//! From the inside out: `key_trial`, `breaker` and `absences` decide (pure) whether the key is taken, whether a
+//! route works, and whether its 404s say something. `key_ring` holds the key in use; `weather` holds the breakers and says to the engine
 //! what may not start now. `riot_gate` is the actor that owns the limiters and tries the key;
 //! `key_watch` brings new keys in. `calls` is what tasks see: a call, in turn, with everything that is
 //! not the caller's fault waited out. `assembly` puts them together.
 //!
 //! Deliberately absent: URLs and headers (`riot`), windows (`limiter`), jobs' outcomes (`tasks`).
 
+mod absences;
 mod assembly;
 mod bodies;
 mod breaker;
@@ -22,6 +23,7 @@ mod store_board;
 mod tests;
 mod weather;
 
+pub use absences::Absence;
 pub use assembly::{Gate, KeySource};
 pub use calls::{Caller, RiotApi};
 pub use key_ring::KeyRing;

@@ -10,7 +10,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::calls::observation;
 use super::key_ring::KeyRing;
-use super::key_trial::{KeyState, KeyTrial, Tried};
+use super::key_trial::{KeyState, KeyTrial, Refusal, Tried};
 use super::store_board::StoreBoard;
 use super::weather::Weather;
 use crate::limiter::{Acquire, RateLimiter};
@@ -221,6 +221,7 @@ impl Handler<LimiterOf> for RiotGate {
 pub struct KeyRefused {
     pub generation: u64,
     pub route: Route,
+    pub sent: Duration,
 }
 
 impl Handler<KeyRefused> for RiotGate {
@@ -229,13 +230,17 @@ impl Handler<KeyRefused> for RiotGate {
         if refused.generation != self.ring.generation() {
             return Box::pin(std::future::ready(Verdict::Replaced));
         }
-        let begin = self.trial.refused();
+        let taken = self.weather.key_taken_at(refused.generation);
+        let refusal = self.trial.refused(refused.sent, taken, self.weather.now());
+        if refusal == Refusal::OfTheCall {
+            return Box::pin(std::future::ready(Verdict::CallRefused));
+        }
         if let KeyState::Rejected { .. } = self.trial.state() {
             return Box::pin(std::future::ready(Verdict::KeyRejected));
         }
         let (tell, verdict) = oneshot::channel();
         self.refused.push(tell);
-        if begin {
+        if refusal == Refusal::TryKey {
             self.weather.set_key(KeyState::Suspected);
             self.try_key(platform_of(refused.route), ctx);
         }

@@ -36,6 +36,8 @@ pub struct Weather {
     queues: BTreeSet<&'static str>,
     epoch: Instant,
     key: watch::Sender<KeyState>,
+    /// The last call that a key was taken for: the key's generation, and when it was sent.
+    taken: Mutex<(u64, Duration)>,
     breakers: DashMap<Route, Breaker>,
     bursts: Mutex<Bursts<(Route, String)>>,
     holds: watch::Sender<Holds>,
@@ -52,6 +54,7 @@ impl Weather {
             queues: queues.into_iter().collect(),
             epoch: Instant::now(),
             key: watch::channel(KeyState::Valid).0,
+            taken: Mutex::default(),
             breakers: DashMap::new(),
             bursts: Mutex::new(Bursts::new(BURST_GAP)),
             holds: watch::channel(Holds::default()).0,
@@ -136,6 +139,18 @@ impl Weather {
             _ => {}
         }
         self.publish();
+    }
+
+    /// A call with the key of that generation, sent at that moment, was answered as one with a good key is.
+    pub(super) fn key_was_good(&self, generation: u64, sent: Duration) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        *taken = (*taken).max((generation, sent));
+    }
+
+    /// When the last call was sent that the key of that generation was taken for.
+    pub(super) fn key_taken_at(&self, generation: u64) -> Option<Duration> {
+        let taken = *self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        (taken.0 == generation && taken.1 > Duration::ZERO).then_some(taken.1)
     }
 
     /// The engine stops: calls that wait for their turn are given up.

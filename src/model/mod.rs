@@ -10,6 +10,7 @@ pub mod health;
 pub mod histogram;
 pub mod ids;
 pub mod job;
+pub mod missing;
 pub mod records;
 mod retry_policy;
 pub mod rollup;
@@ -26,6 +27,7 @@ pub use ids::{IdError, MatchId, Platform, Puuid, Region, RiotId, Route};
 pub use job::{
     After, ClaimedJob, Failure, JobId, JobRecord, JobState, Lease, NewJob, OnFailure, Priority,
 };
+pub use missing::{MissingDocument, MissingReason, Retention};
 pub use retry_policy::RetryPolicy;
 pub use rollup::Rollup;
 pub use time::{Timestamp, Year, YearError};

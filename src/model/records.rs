@@ -166,11 +166,3 @@ pub struct PlayerRecord {
     /// Is synced again by schedule from now on; false changes nothing.
     pub tracked: bool,
 }
-
-/// A document that the API does not have, with the reason, so that it is not asked for again.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MissingPayload {
-    pub kind: PayloadKind,
-    pub id: MatchId,
-    pub reason: String,
-}

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::job::Failure;
+
 /// Failed descendants are listed up to this many; beyond, they are counted only.
 const FAILURES_LISTED_MAX: usize = 1_000;
 
@@ -24,6 +26,20 @@ pub struct FailedChild {
     pub kind: String,
     pub key: String,
     pub reason: String,
+    /// The stable word for what went wrong, as [`Failure::kind`](super::Failure) has it; of an older version: empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub error: String,
+}
+
+impl FailedChild {
+    pub fn new(kind: impl Into<String>, key: Option<String>, why: &Failure) -> Self {
+        Self {
+            kind: kind.into(),
+            key: key.unwrap_or_default(),
+            reason: why.message.clone(),
+            error: why.kind.clone(),
+        }
+    }
 }
 
 /// The descendants of a job, by kind.
@@ -90,6 +106,7 @@ mod tests {
             kind: "timeline".into(),
             key: "KR_1".into(),
             reason: "gone".into(),
+            error: String::new(),
         });
         let mut parent = Rollup::default();
         parent.child_linked("match");
@@ -121,6 +138,7 @@ mod tests {
                 kind: "m".into(),
                 key: n.to_string(),
                 reason: String::new(),
+                error: String::new(),
             });
         }
         assert_eq!(

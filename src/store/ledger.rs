@@ -172,6 +172,7 @@ impl Ledger {
                     kind: child.kind.to_owned(),
                     key: child.key.clone().unwrap_or_default(),
                     reason: String::new(),
+                    error: String::new(),
                 });
             } else if parent_row.children.insert(came.id) {
                 parent_row.rollup.child_linked(child.kind);
@@ -407,6 +408,7 @@ impl Ledger {
                     kind: kind.clone(),
                     key: key.clone().unwrap_or_default(),
                     reason: String::new(),
+                    error: String::new(),
                 });
             }
             self.finish_parent_if_alone(parent, now);
@@ -563,6 +565,7 @@ impl Ledger {
                     kind,
                     key: key.unwrap_or_default(),
                     reason: String::new(),
+                    error: String::new(),
                 });
             }
             if !submitted && self.parents_of(child).is_empty() {

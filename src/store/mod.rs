@@ -50,13 +50,11 @@ pub use upkeep::{Cleanup, Leftovers, Repair, SeatRow, StoredDocuments};
 
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::histogram::Times;
-use crate::model::records::{
-    MatchRecord, MissingPayload, Payload, PayloadKind, PlayerRecord, TimelineRecord,
-};
+use crate::model::records::{MatchRecord, Payload, PayloadKind, PlayerRecord, TimelineRecord};
 use crate::model::statistics::YearlyTally;
 use crate::model::{
-    ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, NewJob, Platform, Priority, Puuid,
-    RiotId, Settlement, Timestamp,
+    ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, MissingDocument, NewJob, Platform,
+    Priority, Puuid, RiotId, Settlement, Timestamp,
 };
 
 pub type StoreResult<T> = Result<T, StoreError>;
@@ -80,7 +78,8 @@ pub enum Effect {
         /// Rows of the same person, with puuids of other keys: they become one row.
         was: Vec<i64>,
     },
-    Missing(MissingPayload),
+    /// A document that the API does not give; `first_seen` stays what it was.
+    Missing(MissingDocument),
     Repair(Repair),
 }
 
@@ -216,12 +215,21 @@ pub struct Rescued {
     pub poisoned: usize,
 }
 
-/// Which documents of a list of matches need no call.
+/// A match that is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredMatch {
+    pub id: MatchId,
+    pub game_start: Timestamp,
+    pub year: i16,
+}
+
+/// What is known of the documents of a list of matches.
 #[derive(Debug, Clone, Default)]
 pub struct StoredMatches {
-    pub matches: Vec<MatchId>,
+    pub matches: Vec<StoredMatch>,
     pub timelines: Vec<MatchId>,
-    pub missing: Vec<(PayloadKind, MatchId)>,
+    /// What the API did not give when it was asked.
+    pub missing: Vec<MissingDocument>,
     /// Cleaned away on purpose.
     pub cleaned: Vec<MatchId>,
 }
@@ -481,8 +489,15 @@ pub trait Store:
 
     // Data.
 
-    /// The gap analysis: what of these matches is stored, or known to be missing for good.
+    /// The gap analysis: what of these matches is stored, and what the API did not give.
     async fn stored_matches(&self, ids: &[MatchId]) -> StoreResult<StoredMatches>;
+    /// A match of one of these platforms that was stored lately and played since the moment, if there is one among
+    /// those stored last.
+    async fn witness_match(
+        &self,
+        platforms: &[&str],
+        played_since: Timestamp,
+    ) -> StoreResult<Option<MatchId>>;
     async fn player(&self, riot_id: &RiotId) -> StoreResult<Option<StoredPlayer>>;
     /// All rows of that name, newest first: one person has several if puuids came from several keys.
     async fn namesakes(&self, riot_id: &RiotId) -> StoreResult<Vec<StoredPlayer>>;

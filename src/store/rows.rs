@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::sql_types::{BigInt, Integer, Nullable, Text};
+use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
 
 use super::upkeep::Tallies;
 use super::{
-    Census, EngineRow, EngineState, OpenCount, StoreError, StoreResult, StoredMatches,
+    Census, EngineRow, EngineState, OpenCount, StoreError, StoreResult, StoredMatch, StoredMatches,
     StoredPlayer, YearlyStats,
 };
 use crate::model::job::AttemptError;
@@ -16,8 +16,8 @@ use crate::model::records::{
 };
 use crate::model::statistics::{GameFacts, YearlyTally};
 use crate::model::{
-    Failure, IdError, JobId, JobRecord, JobState, Lease, MatchId, Priority, RiotId, Rollup,
-    Timestamp,
+    Failure, IdError, JobId, JobRecord, JobState, Lease, MatchId, MissingDocument, MissingReason,
+    Priority, RiotId, Rollup, Timestamp,
 };
 
 pub(super) fn to_json<T: serde::Serialize>(value: &T) -> StoreResult<String> {
@@ -55,6 +55,11 @@ pub(super) fn append_error(
     let excess = errors.len().saturating_sub(ERRORS_KEPT);
     errors.drain(..excess);
     to_json(&errors)
+}
+
+/// Why a child counts as failed whose predecessor had failed before it came.
+pub(super) fn after_failed() -> Failure {
+    Failure::new("dependency", "what it was to come after has failed")
 }
 
 /// Why a job is cancelled whose predecessor failed.
@@ -258,20 +263,59 @@ pub(super) fn job_from(row: JobTuple) -> StoreResult<JobRecord> {
     })
 }
 
-/// Rows of the tables of documents: (table, kind, id).
-pub(super) fn stored_from(rows: Vec<(i16, String, String)>) -> StoreResult<StoredMatches> {
+/// Rows of the tables of documents: (table, kind, id), when it was played or first missed, its year or its tries,
+/// and of what is missing why, the next try and the end.
+pub(super) type StoredRow = (
+    SmallInt,
+    Text,
+    Text,
+    BigInt,
+    Integer,
+    Text,
+    Nullable<BigInt>,
+    Nullable<BigInt>,
+);
+
+pub(super) type StoredTuple = (
+    i16,
+    String,
+    String,
+    i64,
+    i32,
+    String,
+    Option<i64>,
+    Option<i64>,
+);
+
+pub(super) fn stored_from(rows: Vec<StoredTuple>) -> StoreResult<StoredMatches> {
     let mut stored = StoredMatches::default();
-    for (table, kind, id) in rows {
+    for (table, kind, id, since, number, reason, next_try, expires_at) in rows {
         let id: MatchId = id.parse().map_err(unexpected)?;
-        match (table, kind.as_str()) {
-            (0, _) => stored.matches.push(id),
-            (1, _) => stored.timelines.push(id),
-            (3, _) => stored.cleaned.push(id),
-            (_, "timeline") => stored.missing.push((PayloadKind::Timeline, id)),
-            _ => stored.missing.push((PayloadKind::Match, id)),
+        match table {
+            0 => stored.matches.push(StoredMatch {
+                id,
+                game_start: Timestamp::from_millis(since),
+                year: i16::try_from(number).unwrap_or(0),
+            }),
+            1 => stored.timelines.push(id),
+            3 => stored.cleaned.push(id),
+            _ => stored.missing.push(MissingDocument {
+                kind: PayloadKind::parse(&kind).unwrap_or(PayloadKind::Match),
+                id,
+                reason: MissingReason::parse(&reason),
+                tries: to_u32(number),
+                first_seen: Timestamp::from_millis(since),
+                next_try: next_try.map(Timestamp::from_millis),
+                expires_at: expires_at.map(Timestamp::from_millis),
+            }),
         }
     }
     Ok(stored)
+}
+
+pub(super) fn witness_from(found: &[String]) -> StoreResult<Option<MatchId>> {
+    let id = found.first().map(|id| id.parse().map_err(unexpected));
+    id.transpose()
 }
 
 /// Open jobs: (queue, state, how many). A queue and state may come twice.

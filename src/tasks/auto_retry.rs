@@ -10,7 +10,9 @@ use super::TimelineSync;
 use super::failed::bad_arguments;
 use super::{MatchSync, PlayerSync, PlayerSyncArgs, Policies, RECOVERY, Recover, RecoverArgs};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
-use crate::model::{After, JobId, JobRecord, JobState, NewJob, Outcome, Priority, RetryPolicy};
+use crate::model::{
+    After, JobId, JobRecord, JobState, MissingReason, NewJob, Outcome, Priority, RetryPolicy,
+};
 use crate::store::{JobFilter, Store, StoreResult};
 
 /// Jobs of one page, and pages that are looked at: of 100,000 finished player jobs the newest.
@@ -91,8 +93,11 @@ impl Task for AutoRetry {
                 .into_iter()
                 .take(args.max_players)
                 .map(|player| {
-                    let verify = false;
-                    let args = RecoverArgs { player, verify };
+                    let args = RecoverArgs {
+                        player,
+                        verify: false,
+                        due_only: true,
+                    };
                     args.job(context.priority(), policies.recovery)
                 })
                 .collect();
@@ -140,13 +145,23 @@ fn in_trouble(mut jobs: Vec<JobRecord>) -> Vec<PlayerSyncArgs> {
         if args.dry_run || !seen.insert(year) {
             continue;
         }
-        let failed = [MatchSync::KIND, TimelineSync::KIND].map(|kind| job.rollup.of(kind).failed);
-        if failed.iter().any(|failed| *failed > 0) {
+        if left_behind(&job) {
             troubled.push((job.finished_at, args));
         }
     }
     troubled.sort_by_key(|(finished_at, _)| *finished_at);
     troubled.into_iter().map(|(_, args)| args).collect()
+}
+
+/// Whether documents failed. One that Riot does not give has not: it has pauses of its own.
+fn left_behind(job: &JobRecord) -> bool {
+    let kinds = [MatchSync::KIND, TimelineSync::KIND];
+    let failed: u32 = kinds.iter().map(|kind| job.rollup.of(kind).failed).sum();
+    let missing = job.rollup.failures.iter().filter(|failure| {
+        kinds.contains(&failure.kind.as_str())
+            && MissingReason::of_failure(&failure.error).is_some()
+    });
+    failed as usize > missing.count()
 }
 
 #[cfg(test)]
@@ -155,7 +170,7 @@ mod tests {
     use crate::model::{Rollup, Timestamp};
 
     /// The job `id`, which failed for so many matches.
-    fn job(id: i64, kind: &str, player: &str, failed: u32) -> JobRecord {
+    fn job(id: i64, kind: &str, player: &str, failed: u32, error: &str) -> JobRecord {
         let mut rollup = Rollup::default();
         for n in 0..failed {
             rollup.child_linked(MatchSync::KIND);
@@ -163,6 +178,7 @@ mod tests {
                 kind: MatchSync::KIND.to_owned(),
                 key: n.to_string(),
                 reason: "503".to_owned(),
+                error: error.to_owned(),
             });
         }
         JobRecord {
@@ -193,11 +209,12 @@ mod tests {
     #[test]
     fn players_whose_newest_job_left_something_behind_are_recovered_the_longest_ago_first() {
         let jobs = vec![
-            job(1, PlayerSync::KIND, "Mended since#KR1", 3),
-            job(2, PlayerSync::KIND, "Later#KR1", 1),
-            job(3, PlayerSync::KIND, "Whole#KR1", 0),
-            job(4, Recover::KIND, "mended since#kr1", 0),
-            job(5, Recover::KIND, "Earlier#KR1", 2),
+            job(1, PlayerSync::KIND, "Mended since#KR1", 3, "unavailable"),
+            job(2, PlayerSync::KIND, "Later#KR1", 1, "unavailable"),
+            job(3, PlayerSync::KIND, "Whole#KR1", 0, "unavailable"),
+            job(4, Recover::KIND, "mended since#kr1", 0, "unavailable"),
+            job(5, Recover::KIND, "Earlier#KR1", 2, "unavailable"),
+            job(6, PlayerSync::KIND, "Not given#KR1", 2, "404"),
         ];
         let found: Vec<String> = in_trouble(jobs)
             .iter()

@@ -301,12 +301,8 @@ impl One {
     /// The sync; players of a ladder are not tracked by it: nobody asked for each of them.
     fn sync(&self, riot_id: RiotId, priority: Priority, policies: Policies) -> NewJob {
         let args = PlayerSyncArgs {
-            riot_id,
-            platform: self.platform,
-            year: self.year,
             timelines: self.timelines,
-            dry_run: false,
-            track: false,
+            ..PlayerSyncArgs::new(riot_id, self.platform, self.year)
         };
         args.job(priority, policies.player)
     }

@@ -4,6 +4,7 @@
 //!
 //! A new kind is one file here and one line in [`registry`].
 
+mod absent;
 mod auto_retry;
 mod cleanup;
 mod failed;
@@ -44,7 +45,7 @@ pub use tracked::TrackedSync;
 
 use crate::engine::{QueueConfig, Registry};
 use crate::gate::RiotApi;
-use crate::model::RetryPolicy;
+use crate::model::{Retention, RetryPolicy};
 
 pub const PLAYER_SYNC: &str = "player_sync";
 pub const MATCH_PROCESSING: &str = "match_processing";
@@ -81,7 +82,7 @@ pub fn queues() -> Vec<QueueConfig> {
     .into()
 }
 
-/// How each kind is retried. Values, so that a configuration can change them.
+/// How each kind is retried, and what Riot can still give. Values, so that a configuration can change them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policies {
     pub player: RetryPolicy,
@@ -89,6 +90,8 @@ pub struct Policies {
     pub timelines: RetryPolicy,
     pub recovery: RetryPolicy,
     pub maintenance: RetryPolicy,
+    /// How long Riot keeps documents.
+    pub retention: Retention,
 }
 
 impl Default for Policies {
@@ -99,6 +102,7 @@ impl Default for Policies {
             timelines: RetryPolicy::new(3, 20, 180),
             recovery: RetryPolicy::new(2, 120, 600),
             maintenance: RetryPolicy::new(1, 300, 300),
+            retention: Retention::default(),
         }
     }
 }
@@ -109,7 +113,7 @@ pub fn registry(api: &Arc<RiotApi>, policies: Policies) -> Registry {
         .with(PlayerSync::new(api.clone(), policies))
         .with(PlayerResolve::new(api.clone(), policies))
         .with(MatchSync::new(api.clone(), policies))
-        .with(TimelineSync::new(api.clone(), policies.timelines))
+        .with(TimelineSync::new(api.clone(), policies))
         .with(Recover::new(api.clone(), policies))
         .with(AutoRetry::new(policies))
         .with(CleanOld::new(policies))

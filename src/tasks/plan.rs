@@ -1,61 +1,162 @@
 //! The gap analysis: of the listed matches, which documents are to be fetched. Pure.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use crate::model::MatchId;
+use serde_json::{Value, json};
+
+use crate::model::missing::MissingCounts;
 use crate::model::records::PayloadKind;
+use crate::model::{MatchId, MissingDocument, MissingReason, Retention, Timestamp};
 use crate::store::StoredMatches;
+
+/// An id of the list, and what the list tells of its match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Listed {
+    pub(super) id: MatchId,
+    /// Until then it may be too young to be served. None: it is old enough.
+    pub(super) young_until: Option<Timestamp>,
+    /// It was played before this moment.
+    pub(super) played_before: Timestamp,
+}
+
+impl Listed {
+    /// A match of which only is known that it was played before a moment.
+    pub(super) fn at(id: MatchId, played_before: Timestamp) -> Self {
+        Self {
+            id,
+            young_until: None,
+            played_before,
+        }
+    }
+}
+
+/// What of that which was missing is asked for again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// What is due.
+    Due,
+    /// Everything that Riot can still have.
+    All,
+}
+
+/// What a sync wants.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) timelines: bool,
+    /// Timelines too that are older than Riot keeps them.
+    pub(super) old_timelines: bool,
+    pub(super) again: Again,
+    pub(super) retention: Retention,
+    pub(super) now: Timestamp,
+}
+
+impl Wanted {
+    /// Whether what was missing is left alone this time.
+    fn leaves(&self, missing: &MissingDocument) -> bool {
+        match self.again {
+            Again::Due => !missing.is_due(self.now),
+            Again::All => {
+                let forced = self.old_timelines && missing.kind == PayloadKind::Timeline;
+                let is_over = missing.expires_at.is_some_and(|end| end <= self.now);
+                !forced && (missing.reason == MissingReason::TooOld || is_over)
+            }
+        }
+    }
+
+    /// Whether Riot has deleted the timeline of a match of that time.
+    pub(super) fn timeline_is_gone(&self, played: Timestamp) -> bool {
+        !self.old_timelines
+            && self
+                .retention
+                .is_over(PayloadKind::Timeline, played, self.now)
+    }
+}
 
 /// What a sync has to fetch, and what it need not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Plan {
     /// Matches to fetch; their timelines follow from them.
     pub matches: Vec<MatchId>,
+    /// Those of them whose timeline Riot still has.
+    pub with_timeline: HashSet<MatchId>,
     /// Timelines of matches that are stored.
     pub timelines: Vec<MatchId>,
     pub existing_matches: usize,
     pub existing_timelines: usize,
-    /// Known to be missing for good; not asked for again.
-    pub missing_matches: usize,
-    pub missing_timelines: usize,
+    /// What is not asked for this time, as Riot does not give it.
+    pub missing_matches: MissingCounts,
+    pub missing_timelines: MissingCounts,
     /// Cleaned away on purpose; not asked for again.
     pub cleaned_matches: usize,
 }
 
 impl Plan {
     /// Timelines to fetch, those of matches that are to be fetched included.
-    pub fn timeline_calls(&self, with_timelines: bool) -> usize {
-        if with_timelines {
-            self.timelines.len() + self.matches.len()
-        } else {
-            0
-        }
+    pub fn timeline_calls(&self) -> usize {
+        self.timelines.len() + self.with_timeline.len()
+    }
+
+    /// Adds the counts to a job's result.
+    pub fn tell(&self, result: &mut Value, listed: usize) {
+        result["total_matches"] = listed.into();
+        result["existing_matches"] = self.existing_matches.into();
+        result["existing_timelines"] = self.existing_timelines.into();
+        result["missing_matches"] = self.missing_matches.total().into();
+        result["missing_timelines"] = self.missing_timelines.total().into();
+        result["missing_matches_by_reason"] = json!(self.missing_matches);
+        result["missing_timelines_by_reason"] = json!(self.missing_timelines);
+        result["cleaned_matches"] = self.cleaned_matches.into();
+        result["match_calls"] = self.matches.len().into();
+        result["timeline_calls"] = self.timeline_calls().into();
     }
 }
 
 /// Compares a list of ids (each once) with what is stored.
-pub(super) fn plan(listed: &[MatchId], stored: &StoredMatches, with_timelines: bool) -> Plan {
-    let matches: HashSet<_> = stored.matches.iter().collect();
+pub(super) fn plan(listed: &[Listed], stored: &StoredMatches, wanted: &Wanted) -> Plan {
+    let matches: HashMap<_, _> = stored.matches.iter().map(|one| (one.id, one)).collect();
     let timelines: HashSet<_> = stored.timelines.iter().collect();
-    let missing: HashSet<_> = stored.missing.iter().collect();
+    let missing: HashMap<_, _> = stored
+        .missing
+        .iter()
+        .map(|one| ((one.kind, one.id), one))
+        .collect();
+    let left = |kind, id| {
+        let missing = missing.get(&(kind, id))?;
+        wanted.leaves(missing).then_some(missing.reason)
+    };
     let cleaned: HashSet<_> = stored.cleaned.iter().collect();
     let mut plan = Plan::default();
-    for id in listed {
-        if cleaned.contains(id) {
+    for one in listed {
+        let id = one.id;
+        let has_timeline = timelines.contains(&id);
+        if cleaned.contains(&id) {
             plan.cleaned_matches += 1;
-        } else if matches.contains(id) {
+        } else if let Some(there) = matches.get(&id) {
             plan.existing_matches += 1;
-            if timelines.contains(id) {
+            if has_timeline {
                 plan.existing_timelines += 1;
-            } else if missing.contains(&(PayloadKind::Timeline, *id)) {
-                plan.missing_timelines += 1;
-            } else if with_timelines {
-                plan.timelines.push(*id);
+            } else if wanted.timelines {
+                if wanted.timeline_is_gone(there.game_start) {
+                    plan.missing_timelines.add(MissingReason::TooOld, 1);
+                } else if let Some(reason) = left(PayloadKind::Timeline, id) {
+                    plan.missing_timelines.add(reason, 1);
+                } else {
+                    plan.timelines.push(id);
+                }
             }
-        } else if missing.contains(&(PayloadKind::Match, *id)) {
-            plan.missing_matches += 1;
+        } else if let Some(reason) = left(PayloadKind::Match, id) {
+            plan.missing_matches.add(reason, 1);
         } else {
-            plan.matches.push(*id);
+            plan.matches.push(id);
+            if wanted.timelines && !has_timeline {
+                if wanted.timeline_is_gone(one.played_before) {
+                    plan.missing_timelines.add(MissingReason::TooOld, 1);
+                } else if let Some(reason) = left(PayloadKind::Timeline, id) {
+                    plan.missing_timelines.add(reason, 1);
+                } else {
+                    plan.with_timeline.insert(id);
+                }
+            }
         }
     }
     plan
@@ -63,34 +164,145 @@ pub(super) fn plan(listed: &[MatchId], stored: &StoredMatches, with_timelines: b
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::model::Platform;
+    use crate::store::StoredMatch;
+
+    /// 2026-11-23T16:00:00Z
+    const NOW: Timestamp = Timestamp::from_millis(1_795_449_600_000);
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn id(number: u64) -> MatchId {
+        MatchId::new(Platform::Kr, number)
+    }
 
     fn ids(numbers: &[u64]) -> Vec<MatchId> {
-        numbers
-            .iter()
-            .map(|n| MatchId::new(crate::model::Platform::Kr, *n))
-            .collect()
+        numbers.iter().map(|n| id(*n)).collect()
+    }
+
+    fn listed(numbers: &[u64]) -> Vec<Listed> {
+        let one = |n: &u64| Listed {
+            id: id(*n),
+            young_until: None,
+            played_before: NOW,
+        };
+        numbers.iter().map(one).collect()
+    }
+
+    fn stored(numbers: &[u64], played: Timestamp) -> Vec<StoredMatch> {
+        let one = |n: &u64| StoredMatch {
+            id: id(*n),
+            game_start: played,
+            year: 2026,
+        };
+        numbers.iter().map(one).collect()
+    }
+
+    /// Missing, and to be asked for at that moment.
+    fn missing(kind: PayloadKind, number: u64, next_try: Option<Timestamp>) -> MissingDocument {
+        MissingDocument {
+            kind,
+            id: id(number),
+            reason: MissingReason::NotFound,
+            tries: 1,
+            first_seen: NOW - DAY,
+            next_try,
+            expires_at: None,
+        }
+    }
+
+    fn sync(timelines: bool) -> Wanted {
+        Wanted {
+            timelines,
+            old_timelines: false,
+            again: Again::Due,
+            retention: Retention {
+                matches: Some(DAY * 730),
+                timelines: Some(DAY * 365),
+            },
+            now: NOW,
+        }
     }
 
     #[test]
-    fn only_what_is_neither_stored_nor_known_to_be_missing_is_fetched() {
-        let stored = StoredMatches {
-            matches: ids(&[1, 2, 3]),
+    fn only_what_is_neither_stored_nor_missing_is_fetched() {
+        let later = Some(NOW + DAY);
+        let there = StoredMatches {
+            matches: stored(&[1, 2, 3], NOW),
             timelines: ids(&[1]),
             missing: vec![
-                (PayloadKind::Timeline, ids(&[2])[0]),
-                (PayloadKind::Match, ids(&[4])[0]),
+                missing(PayloadKind::Timeline, 2, later),
+                missing(PayloadKind::Match, 4, later),
             ],
             cleaned: ids(&[6]),
         };
-        let with = plan(&ids(&[1, 2, 3, 4, 5, 6]), &stored, true);
+        let with = plan(&listed(&[1, 2, 3, 4, 5, 6]), &there, &sync(true));
         assert_eq!(
             (with.matches.clone(), with.timelines.clone()),
             (ids(&[5]), ids(&[3]))
         );
         assert_eq!((with.existing_matches, with.existing_timelines), (3, 1));
-        assert_eq!((with.missing_matches, with.missing_timelines), (1, 1));
-        assert_eq!(with.cleaned_matches, 1);
-        assert!(plan(&ids(&[3]), &stored, false).timelines.is_empty());
+        let missed = |counts: &MissingCounts| counts.of(MissingReason::NotFound);
+        assert_eq!(missed(&with.missing_matches), 1);
+        assert_eq!(missed(&with.missing_timelines), 1);
+        assert_eq!((with.cleaned_matches, with.timeline_calls()), (1, 2));
+        assert!(
+            plan(&listed(&[3]), &there, &sync(false))
+                .timelines
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_asked_for_when_it_is_due_and_by_a_recovery_at_once() {
+        let there = StoredMatches {
+            missing: vec![
+                missing(PayloadKind::Match, 1, Some(NOW)),
+                missing(PayloadKind::Match, 2, Some(NOW + DAY)),
+                missing(PayloadKind::Match, 3, None),
+            ],
+            ..StoredMatches::default()
+        };
+        let due = plan(&listed(&[1, 2, 3]), &there, &sync(true));
+        assert_eq!(due.matches, ids(&[1]));
+        let recovery = Wanted {
+            again: Again::All,
+            ..sync(true)
+        };
+        assert_eq!(
+            plan(&listed(&[1, 2, 3]), &there, &recovery).matches,
+            ids(&[1, 2, 3])
+        );
+        let mut gone = there.clone();
+        gone.missing[1].reason = MissingReason::TooOld;
+        gone.missing[2].expires_at = Some(NOW);
+        let all = plan(&listed(&[1, 2, 3]), &gone, &recovery);
+        assert_eq!((all.matches, all.missing_matches.total()), (ids(&[1]), 2));
+    }
+
+    #[test]
+    fn timelines_that_riot_has_deleted_are_not_asked_for_unless_told() {
+        let there = StoredMatches {
+            matches: [stored(&[1], NOW - DAY * 366), stored(&[2], NOW - DAY * 364)].concat(),
+            ..StoredMatches::default()
+        };
+        let mut list = listed(&[1, 2, 3, 4]);
+        list[2].played_before = NOW - DAY * 365;
+        let usual = plan(&list, &there, &sync(true));
+        assert_eq!(usual.timelines, ids(&[2]));
+        assert_eq!(usual.matches, ids(&[3, 4]));
+        assert_eq!(usual.with_timeline, HashSet::from([id(4)]));
+        assert_eq!(usual.missing_timelines.of(MissingReason::TooOld), 2);
+        let told = Wanted {
+            old_timelines: true,
+            ..sync(true)
+        };
+        let told = plan(&list, &there, &told);
+        assert_eq!(
+            (told.timeline_calls(), told.missing_timelines.total()),
+            (4, 0)
+        );
     }
 }

@@ -9,15 +9,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::failed::{bad_arguments, failed};
-use super::match_data::YOUNG;
-use super::plan::plan;
+use super::match_data::Hints;
+use super::plan::{Again, Listed, Wanted, plan};
 use super::{PLAYER_SYNC, Policies, match_data, timeline};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::gate::RiotApi;
-use crate::model::records::PlayerRecord;
+use crate::model::missing::YOUNG;
+use crate::model::records::{PayloadKind, PlayerRecord};
 use crate::model::{
-    After, Failure, MatchId, NewJob, Outcome, Platform, Priority, Puuid, RetryPolicy, RiotId,
-    Route, Timestamp, Year,
+    After, Failure, MatchId, NewJob, Outcome, Platform, Priority, Puuid, Retention, RetryPolicy,
+    RiotId, Route, Timestamp, Year,
 };
 use crate::riot::{Call, RiotError, parse_account, parse_match_ids, parse_summoner};
 use crate::store::{Effect, StoreError};
@@ -44,19 +45,45 @@ pub struct PlayerSyncArgs {
     /// The player is synced again by schedule from now on.
     #[serde(default = "yes")]
     pub track: bool,
+    /// Timelines too that are older than Riot keeps them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub old_timelines: bool,
+    /// Does not end before young matches are served.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wait: bool,
 }
 
 impl PlayerSyncArgs {
+    /// A sync as it is usual: with timelines, of a player who is not tracked by it.
+    pub fn new(riot_id: RiotId, platform: Platform, year: Year) -> Self {
+        Self {
+            riot_id,
+            platform,
+            year,
+            timelines: true,
+            dry_run: false,
+            track: false,
+            old_timelines: false,
+            wait: false,
+        }
+    }
+
     /// The job that syncs this year.
     pub fn job(&self, priority: Priority, policy: RetryPolicy) -> NewJob {
         let timelines = if self.timelines { "" } else { "/no-timelines" };
         let dry_run = if self.dry_run { "/dry-run" } else { "" };
+        let old = if self.old_timelines {
+            "/old-timelines"
+        } else {
+            ""
+        };
+        let wait = if self.wait { "/wait" } else { "" };
         NewJob {
             kind: PlayerSync::KIND,
             queue: PLAYER_SYNC,
             lane: Route::Region(self.platform.region()).as_str(),
             key: Some(format!(
-                "{}/{}/{}{timelines}{dry_run}",
+                "{}/{}/{}{timelines}{old}{wait}{dry_run}",
                 self.platform,
                 self.riot_id.folded(),
                 self.year
@@ -92,6 +119,10 @@ pub(super) struct Order {
     pub(super) verify: bool,
     #[serde(default = "yes")]
     track: bool,
+    #[serde(default)]
+    old_timelines: bool,
+    #[serde(default)]
+    wait: bool,
 }
 
 fn yes() -> bool {
@@ -120,6 +151,8 @@ impl Order {
             timelines: self.timelines,
             dry_run: self.dry_run,
             track: self.track,
+            old_timelines: self.old_timelines,
+            wait: self.wait,
         })
     }
 }
@@ -215,7 +248,8 @@ async fn sync(
     args: PlayerSyncArgs,
     policies: Policies,
 ) -> Result<TaskResult, Stop> {
-    let (player, key_fingerprint, listed) = resolve_and_list(api, context, &args, STEPS).await?;
+    let (player, key_fingerprint, listed) =
+        resolve_and_list(api, context, &args, STEPS, policies.retention).await?;
     let _ = context
         .progress(
             "analyzing_existing_data",
@@ -224,19 +258,19 @@ async fn sync(
         )
         .await?;
     let ids: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
-    let plan = plan(
-        &ids,
-        &context.store().stored_matches(&ids).await?,
-        args.timelines,
-    );
-    let own = json!({
+    let stored = context.store().stored_matches(&ids).await?;
+    let wanted = Wanted {
+        timelines: args.timelines,
+        old_timelines: args.old_timelines,
+        again: Again::Due,
+        retention: policies.retention,
+        now: context.now(),
+    };
+    let plan = plan(&listed, &stored, &wanted);
+    let mut own = json!({
         "riot_id": player.riot_id, "puuid": player.puuid, "year": args.year, "platform": args.platform,
-        "total_matches": ids.len(),
-        "existing_matches": plan.existing_matches, "existing_timelines": plan.existing_timelines,
-        "missing_matches": plan.missing_matches, "missing_timelines": plan.missing_timelines,
-        "cleaned_matches": plan.cleaned_matches,
-        "match_calls": plan.matches.len(), "timeline_calls": plan.timeline_calls(args.timelines),
     });
+    plan.tell(&mut own, ids.len());
     if args.dry_run {
         return Ok(TaskResult::complete(own));
     }
@@ -244,23 +278,15 @@ async fn sync(
         .progress("processing_matches", 20, own.clone())
         .await?;
     let priority = context.priority();
-    let young: HashMap<MatchId, Timestamp> = listed
-        .iter()
-        .filter_map(|listed| Some((listed.id, listed.young_until?)))
-        .collect();
+    let hints = hints_of(&listed, &args, context.now());
     let matches = plan.matches.iter().map(|id| {
-        match_data::job(
-            *id,
-            args.timelines,
-            young.get(id).copied(),
-            priority,
-            policies.matches,
-        )
+        let hints = hints.get(id).copied().unwrap_or_default();
+        match_data::job(*id, args.timelines, hints, priority, policies.matches)
     });
-    let timelines = plan
-        .timelines
-        .iter()
-        .map(|id| timeline::job(*id, young.get(id).copied(), priority, policies.timelines));
+    let timelines = plan.timelines.iter().map(|id| {
+        let hints = hints.get(id).copied().unwrap_or_default();
+        timeline::job(*id, hints, priority, policies.timelines)
+    });
     let children = matches.chain(timelines).collect();
     let effect = Effect::Player {
         was: other_selves(api, context, &player, &key_fingerprint).await?,
@@ -279,6 +305,7 @@ pub(super) async fn resolve_and_list(
     context: &JobContext,
     args: &PlayerSyncArgs,
     [resolving, listing]: [&'static str; 2],
+    retention: Retention,
 ) -> Result<(PlayerRecord, Arc<str>, Vec<Listed>), Stop> {
     let mut tries = 0;
     loop {
@@ -289,7 +316,7 @@ pub(super) async fn resolve_and_list(
         let foreign = match player.await {
             Ok(player) => {
                 let _ = context.progress(listing, 10, json!({})).await?;
-                match list_matches(api, context, args, &player.puuid).await {
+                match list_matches(api, context, args, &player.puuid, retention).await {
                     Ok(listed) if api.key_fingerprint() == key => return Ok((player, key, listed)),
                     Ok(_) => Stop::Riot(RiotError::ForeignPuuid),
                     Err(stop) => stop,
@@ -382,38 +409,68 @@ pub(super) async fn fetch_player(
     })
 }
 
-/// An id of the list, and whether its match may be too young to be served.
-pub(super) struct Listed {
-    pub(super) id: MatchId,
-    /// None: it is old enough.
-    pub(super) young_until: Option<Timestamp>,
+/// What the list tells of each match, for its jobs.
+pub(super) fn hints_of(
+    listed: &[Listed],
+    args: &PlayerSyncArgs,
+    now: Timestamp,
+) -> HashMap<MatchId, Hints> {
+    let of_year = args.year.end() < now;
+    let hints = listed.iter().map(|one| {
+        let hints = Hints {
+            young_until: one.young_until,
+            // That a match of this year was played before now need not be said.
+            played_before: of_year.then_some(one.played_before),
+            wait: args.wait,
+            old_timelines: args.old_timelines,
+            mend: false,
+        };
+        (one.id, hints)
+    });
+    hints.collect()
 }
 
-/// All ids of the year, each once. What ended before the last hour is asked for apart from the rest,
-/// so that a match that is not found can be told from one that is not there yet.
+/// All ids of the year, each once, oldest matches first. What ended before the last hour is asked for apart from the
+/// rest, so that a match that is not found can be told from one that is not there yet; and what is so old that Riot
+/// has no timelines of it, so that none is counted on.
 async fn list_matches(
     api: &RiotApi,
     context: &JobContext,
     args: &PlayerSyncArgs,
     puuid: &Puuid,
+    retention: Retention,
 ) -> Result<Vec<Listed>, Stop> {
+    let now = context.now();
     let (from, to) = (args.year.start() - OVERLAP, args.year.end() + OVERLAP);
-    let settled = (context.now() - YOUNG).min(to);
+    let settled = (now - YOUNG).min(to);
+    let mut edges = vec![from];
+    let deleted = retention.begins(PayloadKind::Timeline, now);
+    edges.extend(deleted.filter(|edge| args.timelines && from < *edge && *edge < settled));
+    edges.push(settled);
     let mut seen = HashSet::new();
     let mut listed = Vec::new();
-    let mut take = |ids: Vec<MatchId>, young_until| {
-        listed.extend(
-            ids.into_iter()
-                .filter(|id| seen.insert(*id))
-                .map(|id| Listed { id, young_until }),
-        );
-    };
-    take(pages(api, context, args, puuid, from, settled).await?, None);
+    for (number, pair) in edges.windows(2).enumerate() {
+        let begin = if number == 0 {
+            pair[0]
+        } else {
+            pair[0] - OVERLAP
+        };
+        let ids = pages(api, context, args, puuid, begin, pair[1]).await?;
+        let ids = ids.into_iter().filter(|id| seen.insert(*id));
+        listed.extend(ids.map(|id| Listed {
+            id,
+            young_until: None,
+            played_before: pair[1],
+        }));
+    }
     if settled < to {
-        take(
-            pages(api, context, args, puuid, settled - OVERLAP, to).await?,
-            Some(context.now() + YOUNG),
-        );
+        let ids = pages(api, context, args, puuid, settled - OVERLAP, to).await?;
+        let ids = ids.into_iter().filter(|id| seen.insert(*id));
+        listed.extend(ids.map(|id| Listed {
+            id,
+            young_until: Some(now + YOUNG),
+            played_before: now,
+        }));
     }
     Ok(listed)
 }

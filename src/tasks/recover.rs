@@ -1,6 +1,6 @@
 //! `recover_player_data`: what of a player's year is missing, discarded or not as it should be, and only that.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,16 +8,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::failed::bad_arguments;
-use super::plan::{Plan, plan};
-use super::player::{Order, Stop, other_selves, resolve_and_list};
+use super::match_data::Hints;
+use super::plan::{Again, Listed, Plan, Wanted, plan};
+use super::player::{Order, Stop, hints_of, other_selves, resolve_and_list};
 use super::verify::{Verified, verify_matches, verify_statistics};
 use super::{PlayerSyncArgs, Policies, RECOVERY, match_data, timeline};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::gate::RiotApi;
 use crate::model::records::PayloadKind;
-use crate::model::{MatchId, NewJob, Priority, RetryPolicy, Route, Timestamp};
+use crate::model::{MatchId, NewJob, Priority, Retention, RetryPolicy, Route, Timestamp};
 use crate::riot::Method;
-use crate::store::{Effect, Store, StoreResult, StoredMatches};
+use crate::store::{Effect, Store, StoreResult, StoredMatch};
 
 const STEPS: [&str; 2] = ["checking_existing_data", "fetching_match_ids"];
 
@@ -28,6 +29,9 @@ pub struct RecoverArgs {
     /// Also re-read what is stored, and mend it.
     #[serde(default)]
     pub verify: bool,
+    /// What Riot did not give is asked for only when it is due, as a sync does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub due_only: bool,
 }
 
 impl RecoverArgs {
@@ -77,7 +81,11 @@ impl Task for Recover {
         let order: Order = serde_json::from_str(args).map_err(|error| error.to_string())?;
         let verify = order.verify;
         let player = order.into_args(Timestamp::now())?;
-        let args = RecoverArgs { player, verify };
+        let args = RecoverArgs {
+            player,
+            verify,
+            due_only: false,
+        };
         Ok(args.job(Priority::DEFAULT, self.policies.recovery))
     }
 
@@ -122,28 +130,12 @@ impl Gap {
 }
 
 /// What is to be fetched: what is not there, and what the verification found broken. Pure.
-fn find_gap(plan: &Plan, stored: &StoredMatches, timelines: bool, verified: &Verified) -> Gap {
-    let has_timeline: HashSet<MatchId> = stored
-        .timelines
-        .iter()
-        .copied()
-        .chain(
-            stored
-                .missing
-                .iter()
-                .filter(|(kind, _)| *kind == PayloadKind::Timeline)
-                .map(|(_, id)| *id),
-        )
-        .collect();
+fn find_gap(plan: &Plan, verified: &Verified) -> Gap {
     let mut gap = Gap {
         matches: plan.matches.clone(),
         timelines: plan.timelines.clone(),
-        with_timeline: HashSet::new(),
+        with_timeline: plan.with_timeline.clone(),
     };
-    if timelines {
-        let without = plan.matches.iter().filter(|id| !has_timeline.contains(*id));
-        gap.with_timeline.extend(without);
-    }
     let absent: HashSet<MatchId> = gap.matches.iter().copied().collect();
     let more = verified.refetches(PayloadKind::Match);
     gap.matches.extend(more.filter(|id| !absent.contains(id)));
@@ -164,8 +156,16 @@ pub struct GapAnalysis {
 
 impl GapAnalysis {
     /// Compares a list of matches with what is stored, as a recovery that does not verify.
-    pub async fn of(store: &dyn Store, listed: &[MatchId]) -> StoreResult<Self> {
-        analyse(store, listed, true, &Verified::default()).await
+    pub async fn of(store: &dyn Store, listed: &[MatchId], now: Timestamp) -> StoreResult<Self> {
+        let wanted = Wanted {
+            timelines: true,
+            old_timelines: false,
+            again: Again::All,
+            retention: Retention::default(),
+            now,
+        };
+        let listed: Vec<Listed> = listed.iter().map(|id| Listed::at(*id, now)).collect();
+        analyse(store, &listed, &wanted, &Verified::default()).await
     }
 
     /// Match and timeline calls that are to be made.
@@ -180,20 +180,25 @@ impl GapAnalysis {
 
 async fn analyse(
     store: &dyn Store,
-    ids: &[MatchId],
-    timelines: bool,
+    listed: &[Listed],
+    wanted: &Wanted,
     verified: &Verified,
 ) -> StoreResult<GapAnalysis> {
-    let mut stored = store.stored_matches(ids).await?;
+    let ids: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
+    let mut stored = store.stored_matches(&ids).await?;
     for (kind, id) in &verified.rebuilt {
         match kind {
-            PayloadKind::Match => stored.matches.push(*id),
+            PayloadKind::Match => stored.matches.push(StoredMatch {
+                id: *id,
+                game_start: wanted.now,
+                year: 0,
+            }),
             PayloadKind::Timeline => stored.timelines.push(*id),
         }
     }
-    let plan = plan(ids, &stored, timelines);
-    let gap = find_gap(&plan, &stored, timelines, verified);
-    let discarded = store.discarded_jobs(ids).await?;
+    let plan = plan(listed, &stored, wanted);
+    let gap = find_gap(&plan, verified);
+    let discarded = store.discarded_jobs(&ids).await?;
     Ok(GapAnalysis {
         plan,
         gap,
@@ -207,47 +212,57 @@ async fn recover(
     RecoverArgs {
         player: args,
         verify,
+        due_only,
     }: RecoverArgs,
     policies: Policies,
 ) -> Result<TaskResult, Stop> {
     let store = context.store();
-    let (player, key_fingerprint, listed) = resolve_and_list(api, context, &args, STEPS).await?;
-    let mut ids: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
+    let retention = policies.retention;
+    let (player, key_fingerprint, mut listed) =
+        resolve_and_list(api, context, &args, STEPS, retention).await?;
     let mut verified = Verified::default();
     let mend = !args.dry_run;
     if verify {
         let rows = store.namesakes(&player.riot_id).await?;
         let own = rows.iter().find(|row| row.puuid == player.puuid);
         let own = own.map(|row| row.id);
-        let mut all: HashSet<MatchId> = ids.iter().copied().collect();
+        let mut all: HashSet<MatchId> = listed.iter().map(|listed| listed.id).collect();
         if let Some(own) = own {
             // What is stored of the year, whether the API still lists it or not.
             let stored = store.matches_of(own, args.year.get()).await?;
-            ids.extend(stored.into_iter().filter(|id| all.insert(*id)));
+            let unlisted = stored.into_iter().filter(|id| all.insert(*id));
+            listed.extend(unlisted.map(|id| Listed::at(id, context.now())));
         }
+        let ids: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
         verify_matches(store, &ids, mend, &mut verified).await?;
         verify_statistics(store, own, mend, &mut verified).await?;
     }
-    let total = json!({ "total_matches": ids.len() });
+    let total = json!({ "total_matches": listed.len() });
     let _ = context.progress("analyzing_data_gaps", 15, total).await?;
+    let wanted = Wanted {
+        timelines: args.timelines,
+        old_timelines: args.old_timelines,
+        again: if due_only { Again::Due } else { Again::All },
+        retention,
+        now: context.now(),
+    };
     let GapAnalysis {
         plan,
         gap,
         discarded,
-    } = analyse(store, &ids, args.timelines, &verified).await?;
+    } = analyse(store, &listed, &wanted, &verified).await?;
     let calls = gap.calls();
     let mut own = json!({
         "riot_id": player.riot_id, "puuid": player.puuid, "year": args.year, "platform": args.platform,
-        "total_matches": ids.len(),
-        "existing_matches": plan.existing_matches, "existing_timelines": plan.existing_timelines,
-        "missing_matches": plan.missing_matches, "missing_timelines": plan.missing_timelines,
-        "cleaned_matches": plan.cleaned_matches, "discarded_jobs": discarded,
-        "match_calls": gap.matches.len(), "timeline_calls": gap.timeline_calls().count(),
+        "discarded_jobs": discarded,
         "calls": calls.iter().map(|((route, method), calls)| {
             json!({ "route": route.as_str(), "method": Method::name(*method as u8), "calls": calls })
         }).collect::<Vec<Value>>(),
         "eta_s": eta(api, &calls).await.map(|eta| eta.as_secs()),
     });
+    plan.tell(&mut own, listed.len());
+    own["match_calls"] = gap.matches.len().into();
+    own["timeline_calls"] = gap.timeline_calls().count().into();
     if verify {
         own["verified_matches"] = verified.matches.into();
         own["verified_players"] = verified.players.into();
@@ -263,28 +278,26 @@ async fn recover(
         "processing_missing_matches"
     };
     let _ = context.progress(step, 20, own.clone()).await?;
-    let young: HashMap<MatchId, Timestamp> = listed
-        .iter()
-        .filter_map(|listed| Some((listed.id, listed.young_until?)))
-        .collect();
     let priority = context.priority();
+    let hints = hints_of(&listed, &args, context.now());
+    // What was verified takes the place of remains, and its statistics are recomputed, not added to.
+    let hints = |id| Hints {
+        mend: verify,
+        ..hints.get(id).copied().unwrap_or_default()
+    };
     let mut children = Vec::with_capacity(gap.matches.len() + gap.timelines.len());
     for id in &gap.matches {
-        // What was verified takes the place of remains, and its statistics are recomputed, not added to.
-        let job = if verify {
-            match_data::mending_job
-        } else {
-            match_data::job
-        };
-        let (timeline, young) = (gap.with_timeline.contains(id), young.get(id).copied());
-        children.push(job(*id, timeline, young, priority, policies.matches));
+        let timeline = gap.with_timeline.contains(id);
+        children.push(match_data::job(
+            *id,
+            timeline,
+            hints(id),
+            priority,
+            policies.matches,
+        ));
     }
     for id in &gap.timelines {
-        children.push(if verify {
-            timeline::mending_job(*id, priority, policies.timelines)
-        } else {
-            timeline::job(*id, young.get(id).copied(), priority, policies.timelines)
-        });
+        children.push(timeline::job(*id, hints(id), priority, policies.timelines));
     }
     let effect = Effect::Player {
         was: other_selves(api, context, &player, &key_fingerprint).await?,

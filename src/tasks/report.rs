@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{MatchSync, PlayerSync, Recover, TimelineSync};
+use crate::model::missing::MissingCounts;
 use crate::model::rollup::FailedChild;
-use crate::model::{JobRecord, JobState};
+use crate::model::{JobRecord, JobState, MissingReason};
 
 /// A player job's counts, while it runs and when it is done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,44 +16,83 @@ pub struct PlayerReport {
     pub existing_matches: u64,
     pub processed_matches: u32,
     pub failed_matches: Vec<FailedChild>,
+    /// What Riot did not give, before this job or in it.
     pub missing_matches: u64,
+    pub missing_matches_by_reason: MissingCounts,
     /// Timelines to fetch in this job, as far as known.
     pub total_timelines: u32,
     pub existing_timelines: u64,
     pub processed_timelines: u32,
     pub failed_timelines: Vec<FailedChild>,
     pub missing_timelines: u64,
+    pub missing_timelines_by_reason: MissingCounts,
     /// Cleaned away on purpose.
     pub cleaned_matches: u64,
     /// Calls that were needed when the list was compared with what is there.
     pub match_calls: u64,
     pub timeline_calls: u64,
+    /// Matches and timelines that this job asked for and Riot did not give.
+    pub missing_now: [u64; 2],
+}
+
+/// What of a kind's documents is not there.
+struct NotThere {
+    failed: Vec<FailedChild>,
+    missing: MissingCounts,
+    now: u64,
+}
+
+fn failures(job: &JobRecord, kind: &str, own: &Value) -> NotThere {
+    let name = if kind == MatchSync::KIND {
+        "missing_matches_by_reason"
+    } else {
+        "missing_timelines_by_reason"
+    };
+    let known = own.get(name).cloned().unwrap_or_default();
+    let mut not_there = NotThere {
+        failed: Vec::new(),
+        // A job of an older version has none.
+        missing: serde_json::from_value(known).unwrap_or_default(),
+        now: 0,
+    };
+    for failure in job
+        .rollup
+        .failures
+        .iter()
+        .filter(|failure| failure.kind == kind)
+    {
+        match MissingReason::of_failure(&failure.error) {
+            Some(reason) => {
+                not_there.missing.add(reason, 1);
+                not_there.now += 1;
+            }
+            None => not_there.failed.push(failure.clone()),
+        }
+    }
+    not_there
 }
 
 impl PlayerReport {
     pub fn of(job: &JobRecord) -> Self {
         let own = job.result.as_ref().unwrap_or(&job.progress);
         let number = |name: &str| own.get(name).and_then(Value::as_u64).unwrap_or(0);
-        let failed = |kind: &str| {
-            job.rollup
-                .failures
-                .iter()
-                .filter(|f| f.kind == kind)
-                .cloned()
-                .collect()
-        };
+        let [failed_matches, failed_timelines] =
+            [MatchSync::KIND, TimelineSync::KIND].map(|kind| failures(job, kind, own));
         let timelines = job.rollup.of(TimelineSync::KIND);
         Self {
             total_matches: number("total_matches"),
             existing_matches: number("existing_matches"),
             processed_matches: job.rollup.of(MatchSync::KIND).completed,
-            failed_matches: failed(MatchSync::KIND),
-            missing_matches: number("missing_matches"),
+            failed_matches: failed_matches.failed,
+            missing_matches: failed_matches.missing.total(),
+            missing_matches_by_reason: failed_matches.missing,
             total_timelines: timelines.total,
             existing_timelines: number("existing_timelines"),
             processed_timelines: timelines.completed,
-            failed_timelines: failed(TimelineSync::KIND),
-            missing_timelines: number("missing_timelines"),
+            failed_timelines: failed_timelines.failed,
+            missing_timelines: failed_timelines.missing.total(),
+            missing_timelines_by_reason: failed_timelines.missing,
+            missing_now: [failed_matches.now, failed_timelines.now],
             cleaned_matches: number("cleaned_matches"),
             match_calls: number("match_calls"),
             timeline_calls: number("timeline_calls"),
@@ -62,11 +102,12 @@ impl PlayerReport {
     /// Match and timeline calls that are still to be made.
     pub fn calls_left(&self) -> [u64; 2] {
         let done = |count: u32, failed: &[FailedChild]| u64::from(count) + failed.len() as u64;
+        let [matches, timelines] = self.missing_now;
         [
             self.match_calls
-                .saturating_sub(done(self.processed_matches, &self.failed_matches)),
+                .saturating_sub(done(self.processed_matches, &self.failed_matches) + matches),
             self.timeline_calls
-                .saturating_sub(done(self.processed_timelines, &self.failed_timelines)),
+                .saturating_sub(done(self.processed_timelines, &self.failed_timelines) + timelines),
         ]
     }
 

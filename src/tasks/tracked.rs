@@ -145,12 +145,9 @@ fn round(
         };
         for year in &years {
             let sync = PlayerSyncArgs {
-                riot_id: riot_id.clone(),
-                platform: tracked.player.platform,
-                year: *year,
                 timelines: args.timelines,
-                dry_run: false,
                 track: true,
+                ..PlayerSyncArgs::new(riot_id.clone(), tracked.player.platform, *year)
             };
             let mut job = sync.job(Priority::new(PRIORITY), policies.player);
             job.run_at = Some(now + step * number);

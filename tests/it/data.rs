@@ -6,10 +6,12 @@ use std::time::Duration;
 use fastrand::Rng;
 use futures_util::future::join_all;
 use riftsync::model::records::{
-    Codec, MatchClass, MatchRecord, MissingPayload, ParticipantRecord, Payload, PayloadKind,
-    PlayerRecord, SeenPlayer, TimelineRecord,
+    Codec, MatchClass, MatchRecord, ParticipantRecord, Payload, PayloadKind, PlayerRecord,
+    SeenPlayer, TimelineRecord,
 };
-use riftsync::model::{MatchId, Outcome, Puuid, RiotId, Timestamp, attempt};
+use riftsync::model::{
+    MatchId, MissingDocument, MissingReason, Outcome, Puuid, RiotId, Timestamp, attempt,
+};
 use riftsync::store::{Completion, Effect, Fenced, Store, Wanted};
 use serde_json::json;
 
@@ -163,7 +165,14 @@ async fn a_match_that_comes_again_changes_nothing(store: Arc<dyn Store>) {
     write(&*store, vec![vec![stores(&record)]; 3]).await;
     write(&*store, vec![vec![stores(&record), stores(&record)]]).await;
     let known = store.stored_matches(&[record.id]).await.unwrap();
-    assert_eq!(known.matches, [record.id]);
+    assert_eq!(
+        known
+            .matches
+            .iter()
+            .map(|there| there.id)
+            .collect::<Vec<_>>(),
+        [record.id]
+    );
     assert!(seat.is_some());
     for player in 1..=10 {
         for row in store.yearly_stats(player, None).await.unwrap() {
@@ -184,10 +193,14 @@ async fn statistics_are_what_the_seats_add_up_to_however_the_matches_come(store:
 async fn what_was_missing_and_is_stored_after_all_is_missing_no_more(store: Arc<dyn Store>) {
     let record = game(3, 12);
     let missing = |kind| {
-        Effect::Missing(MissingPayload {
+        Effect::Missing(MissingDocument {
             kind,
             id: record.id,
-            reason: "404".to_owned(),
+            reason: MissingReason::NotFound,
+            tries: 1,
+            first_seen: NOW,
+            next_try: None,
+            expires_at: None,
         })
     };
     let effects = [PayloadKind::Match, PayloadKind::Timeline].map(|kind| vec![missing(kind)]);
@@ -196,7 +209,8 @@ async fn what_was_missing_and_is_stored_after_all_is_missing_no_more(store: Arc<
     assert_eq!((known.matches.len(), known.missing.len()), (0, 2));
     write(&*store, vec![vec![stores(&record)]]).await;
     let known = store.stored_matches(&[record.id]).await.unwrap();
-    assert_eq!(known.missing, [(PayloadKind::Timeline, record.id)]);
+    let missing: Vec<_> = known.missing.iter().map(|one| (one.kind, one.id)).collect();
+    assert_eq!(missing, [(PayloadKind::Timeline, record.id)]);
     let stored = store.payload(PayloadKind::Match, record.id).await.unwrap();
     assert_eq!(stored, Some(payload()));
 }

@@ -86,12 +86,12 @@ impl Fleet {
         let now = Timestamp::now();
         let jobs = self.players.iter().map(|player| {
             let args = PlayerSyncArgs {
-                riot_id: player.parse().unwrap(),
-                platform: "euw1".parse::<Platform>().unwrap(),
-                year: Year::parse("2025", now).unwrap(),
-                timelines: true,
-                dry_run: false,
                 track: true,
+                ..PlayerSyncArgs::new(
+                    player.parse().unwrap(),
+                    Platform::Euw1,
+                    Year::parse("2025", now).unwrap(),
+                )
             };
             args.job(Priority::DEFAULT, RetryPolicy::new(5, 0, 0))
         });

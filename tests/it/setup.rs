@@ -100,12 +100,12 @@ impl Setup {
         let now = Timestamp::now();
         let jobs = players.iter().map(|player| {
             let args = PlayerSyncArgs {
-                riot_id: player.parse().unwrap(),
-                platform: "euw1".parse::<Platform>().unwrap(),
-                year: Year::parse("2025", now).unwrap(),
-                timelines: true,
-                dry_run: false,
                 track: true,
+                ..PlayerSyncArgs::new(
+                    player.parse().unwrap(),
+                    Platform::Euw1,
+                    Year::parse("2025", now).unwrap(),
+                )
             };
             args.job(Priority::DEFAULT, RetryPolicy::new(50, 0, 0))
         });
@@ -201,6 +201,9 @@ pub struct Id {
 pub fn bare(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_riftsync"));
     command.env_clear().args(args).stdin(Stdio::null());
+    // The simulated API keeps what Riot deletes, unless a test tells it otherwise.
+    command.env("RIFTSYNC_RIOT__MATCHES_KEPT_DAYS", "0");
+    command.env("RIFTSYNC_RIOT__TIMELINES_KEPT_DAYS", "0");
     command
 }
 

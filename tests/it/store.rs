@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use riftsync::model::records::{MissingPayload, PayloadKind};
+use riftsync::model::records::PayloadKind;
 use riftsync::model::{
-    After, Failure, JobId, JobState, Lease, NewJob, OnFailure, Outcome, Priority, Timestamp,
-    attempt,
+    After, Failure, JobId, JobState, Lease, MissingDocument, MissingReason, NewJob, OnFailure,
+    Outcome, Priority, Timestamp, attempt,
 };
 use riftsync::store::{
     Cancelled, Completion, Effect, EngineInfo, Fenced, JobFilter, Retried, Store, Wanted,
@@ -177,10 +177,14 @@ async fn an_end_that_comes_after_the_job_was_handed_back_changes_nothing(store: 
 }
 
 fn missing() -> Effect {
-    Effect::Missing(MissingPayload {
+    Effect::Missing(MissingDocument {
         kind: PayloadKind::Match,
         id: "KR_1".parse().unwrap(),
-        reason: "gone".to_owned(),
+        reason: MissingReason::NotFound,
+        tries: 1,
+        first_seen: NOW,
+        next_try: None,
+        expires_at: None,
     })
 }
 

@@ -911,8 +911,8 @@ async fn a_cleanup_beside_syncs_of_the_same_players_counts_every_match_once(stor
     let both: BTreeSet<MatchId> = known
         .matches
         .iter()
-        .chain(&known.cleaned)
-        .copied()
+        .map(|there| there.id)
+        .chain(known.cleaned.iter().copied())
         .collect();
     assert_eq!(both.len(), 90);
     assert_eq!(

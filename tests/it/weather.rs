@@ -200,12 +200,12 @@ async fn what_a_person_waits_for_is_called_within_one_window_of_a_crawl() {
     let now = Timestamp::now();
     let order = |name: &str, priority| {
         let args = PlayerSyncArgs {
-            riot_id: name.parse().unwrap(),
-            platform: "euw1".parse().unwrap(),
-            year: Year::parse("2025", now).unwrap(),
-            timelines: true,
-            dry_run: false,
             track: true,
+            ..PlayerSyncArgs::new(
+                name.parse().unwrap(),
+                "euw1".parse().unwrap(),
+                Year::parse("2025", now).unwrap(),
+            )
         };
         args.job(priority, RetryPolicy::new(3, 60, 600))
     };

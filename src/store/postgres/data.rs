@@ -16,12 +16,11 @@ use super::statistics::Game;
 use super::transaction::Transaction;
 use super::upkeep_statements;
 use crate::model::records::{
-    MatchClass, MatchRecord, MissingPayload, ParticipantRecord, Payload, PayloadKind, PlayerRecord,
-    TimelineRecord,
+    MatchClass, MatchRecord, ParticipantRecord, Payload, PayloadKind, PlayerRecord, TimelineRecord,
 };
 use crate::model::statistics::GameFacts;
-use crate::model::{MatchId, Timestamp};
-use crate::store::rows::facts;
+use crate::model::{MatchId, MissingDocument, Timestamp};
+use crate::store::rows::{facts, to_i32};
 use crate::store::{Effect, Repair};
 
 /// A match to store, once it is known to be new.
@@ -37,7 +36,7 @@ struct NewMatch<'a> {
 /// The effects of a batch by table. Of two that bring the same document the first stands.
 #[derive(Default)]
 struct Sorted<'a> {
-    missing: BTreeMap<(&'static str, String), (&'a MissingPayload, Timestamp)>,
+    missing: BTreeMap<(&'static str, String), (&'a MissingDocument, Timestamp)>,
     matches: BTreeMap<String, NewMatch<'a>>,
     timelines: BTreeMap<String, (&'a TimelineRecord, &'a Payload, Timestamp)>,
     players: Vec<(&'a PlayerRecord, &'a str, &'a [i64], Timestamp)>,
@@ -280,15 +279,22 @@ impl Transaction<'_> {
             return Ok(());
         }
         let missing = &sorted.missing;
-        let reasons: Vec<Cow<'_, str>> = missing
-            .values()
-            .map(|(missing, _)| clean(&missing.reason))
-            .collect();
+        let each = || missing.values().map(|(missing, _)| missing);
         sql::PutMissing {
             kinds: missing.keys().map(|(kind, _)| *kind).collect(),
             ids: missing.keys().map(|(_, id)| id.as_str()).collect(),
-            reasons: reasons.iter().map(|reason| &**reason).collect(),
-            at: missing.values().map(|(_, now)| now.as_millis()).collect(),
+            reasons: each().map(|missing| missing.reason.as_str()).collect(),
+            tries: each().map(|missing| to_i32(missing.tries)).collect(),
+            first: each()
+                .map(|missing| missing.first_seen.as_millis())
+                .collect(),
+            last: missing.values().map(|(_, now)| now.as_millis()).collect(),
+            next: each()
+                .map(|missing| missing.next_try.map(Timestamp::as_millis))
+                .collect(),
+            expires: each()
+                .map(|missing| missing.expires_at.map(Timestamp::as_millis))
+                .collect(),
         }
         .execute(&mut self.conn)
         .await?;

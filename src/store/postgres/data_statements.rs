@@ -154,11 +154,14 @@ statement! {
 
 statement! {
     PutMissing<'a> {
-        kinds: Vec<&'a str> => Array<Text>, ids: Vec<&'a str> => Array<Text>, reasons: Vec<&'a str> => Array<Text>, at: Vec<i64> => Array<BigInt>,
+        kinds: Vec<&'a str> => Array<Text>, ids: Vec<&'a str> => Array<Text>, reasons: Vec<&'a str> => Array<Text>,
+        tries: Vec<i32> => Array<Integer>, first: Vec<i64> => Array<BigInt>, last: Vec<i64> => Array<BigInt>,
+        next: Vec<Option<i64>> => Array<Nullable<BigInt>>, expires: Vec<Option<i64>> => Array<Nullable<BigInt>>,
     } -> () =
-    "INSERT INTO missing_payloads (kind, id, reason, first_seen, last_seen)
-     SELECT kind, id, reason, at, at FROM unnest(?, ?, ?, ?) AS new (kind, id, reason, at) ORDER BY kind, id
-     ON CONFLICT (kind, id) DO UPDATE SET reason = excluded.reason, last_seen = excluded.last_seen";
+    "INSERT INTO missing_payloads (kind, id, reason, tries, first_seen, last_seen, next_try, expires_at)
+     SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?) AS new (kind, id) ORDER BY kind, id
+     ON CONFLICT (kind, id) DO UPDATE SET reason = excluded.reason, tries = excluded.tries, last_seen = excluded.last_seen,
+        next_try = excluded.next_try, expires_at = excluded.expires_at";
 }
 
 statement! {
@@ -234,6 +237,13 @@ stats_statement! {
                avg_assists, avg_gold, avg_cs, counts)
      WHERE player_yearly_stats.player_id = new.player_id AND player_yearly_stats.year = new.year
            AND player_yearly_stats.platform = new.platform"
+}
+
+statement! {
+    /// Of the matches that were stored last; how many are looked at is bounded.
+    WitnessMatch<'a> { platforms: Vec<&'a str> => Array<Text>, since: i64 => BigInt } -> Text =
+    "SELECT match_id FROM (SELECT match_id, platform, game_start FROM matches ORDER BY stored_at DESC LIMIT 5000) AS newest
+     WHERE platform = ANY(?) AND game_start > ? LIMIT 1";
 }
 
 statement! {

@@ -14,7 +14,7 @@ use super::transaction::Transaction;
 use crate::model::attempt::BATCH_KIND;
 use crate::model::rollup::FailedChild;
 use crate::model::{Failure, JobId, JobState, NewJob, OnFailure, Priority, Timestamp};
-use crate::store::rows::{append_error, dependency_failed, to_i32};
+use crate::store::rows::{after_failed, append_error, dependency_failed, to_i32};
 use crate::store::{Batch, Enqueued, StoreError, StoreResult};
 
 /// Who brings a job in.
@@ -387,11 +387,11 @@ impl Transaction<'_> {
                 if came.cancelled {
                     let delta = self.parent(parent, call.now);
                     delta.rollup.child_linked(job.kind);
-                    delta.rollup.child_failed(FailedChild {
-                        kind: job.kind.to_owned(),
-                        key: job.key.clone().unwrap_or_default(),
-                        reason: "what it was to come after has failed".to_owned(),
-                    });
+                    delta.rollup.child_failed(FailedChild::new(
+                        job.kind,
+                        job.key.clone(),
+                        &after_failed(),
+                    ));
                 } else if !in_a_circle.contains(&came.id.0) {
                     let child = Child {
                         call: at,

@@ -6,9 +6,9 @@
 //! Jobs that are named by their ids are asked for `state || ''`: no partial index fits that. When statistics were
 //! taken while nothing ran, the planner took an index of all running jobs for the shortest way to each of them.
 
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
 
-use crate::store::rows::JobRow;
+use crate::store::rows::{JobRow, StoredRow};
 use crate::store::statement::statement;
 
 type Opt<T> = Nullable<T>;
@@ -523,14 +523,14 @@ statement! {
 
 statement! {
     /// Ids of a list that are in one of the tables of documents.
-    Stored { matches: Vec<String> => Array<Text>, timelines: Vec<String> => Array<Text>, missing: Vec<String> => Array<Text>, cleaned: Vec<String> => Array<Text> } -> (SmallInt, Text, Text) =
-    "SELECT 0::smallint, '', match_id FROM matches WHERE match_id = ANY(?)
+    Stored { matches: Vec<String> => Array<Text>, timelines: Vec<String> => Array<Text>, missing: Vec<String> => Array<Text>, cleaned: Vec<String> => Array<Text> } -> StoredRow =
+    "SELECT 0::smallint, '', match_id, game_start, year, '', NULL::bigint, NULL::bigint FROM matches WHERE match_id = ANY(?)
      UNION ALL
-     SELECT 1::smallint, '', match_id FROM match_timelines WHERE match_id = ANY(?)
+     SELECT 1::smallint, '', match_id, 0::bigint, 0, '', NULL::bigint, NULL::bigint FROM match_timelines WHERE match_id = ANY(?)
      UNION ALL
-     SELECT 2::smallint, kind, id FROM missing_payloads WHERE id = ANY(?)
+     SELECT 2::smallint, kind, id, first_seen, tries, reason, next_try, expires_at FROM missing_payloads WHERE id = ANY(?)
      UNION ALL
-     SELECT 3::smallint, '', match_id FROM cleaned_matches WHERE match_id = ANY(?)";
+     SELECT 3::smallint, '', match_id, 0::bigint, 0, '', NULL::bigint, NULL::bigint FROM cleaned_matches WHERE match_id = ANY(?)";
 }
 
 statement! {

@@ -55,7 +55,8 @@ use self::reader::{Patience, Readers, read};
 use self::upkeep::Upkeep;
 use self::writer::Shared;
 use super::rows::{
-    EngineTuple, JobTuple, TallyTuple, engine_from, job_from, lease_from, stored_from, tallies_from,
+    EngineTuple, JobTuple, StoredTuple, TallyTuple, engine_from, job_from, lease_from, stored_from,
+    tallies_from, witness_from,
 };
 use super::upkeep::{
     DocumentTuple, LeftoversTuple, PlayersGame, StatsTuple, Tallies, YearTuple, add_up, differing,
@@ -451,7 +452,7 @@ impl Store for PostgresStore {
 
     async fn stored_matches(&self, ids: &[MatchId]) -> StoreResult<StoredMatches> {
         let list = data::id_texts(ids);
-        let rows: Vec<(i16, String, String)> = read!(self.readers, conn => {
+        let rows: Vec<StoredTuple> = read!(self.readers, conn => {
             let stored = job_statements::Stored {
                 matches: list.clone(),
                 timelines: list.clone(),
@@ -461,6 +462,21 @@ impl Store for PostgresStore {
             stored.load(conn).await
         });
         stored_from(rows)
+    }
+
+    async fn witness_match(
+        &self,
+        platforms: &[&str],
+        played_since: Timestamp,
+    ) -> StoreResult<Option<MatchId>> {
+        let found: Vec<String> = read!(self.readers, conn => {
+            let statement = data_statements::WitnessMatch {
+                platforms: platforms.to_vec(),
+                since: played_since.as_millis(),
+            };
+            statement.load(conn).await
+        });
+        witness_from(&found)
     }
 
     async fn player(&self, riot_id: &RiotId) -> StoreResult<Option<StoredPlayer>> {

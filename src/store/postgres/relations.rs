@@ -11,7 +11,7 @@ use super::job_statements as sql;
 use super::transaction::Transaction;
 use crate::model::attempt::{BATCH_KIND, cancelled_on_request};
 use crate::model::rollup::FailedChild;
-use crate::model::{JobId, JobState, Rollup, Timestamp};
+use crate::model::{Failure, JobId, JobState, Rollup, Timestamp};
 use crate::store::rows::{append_error, dependency_failed, from_json, to_json, to_u32};
 use crate::store::{Cancelled, Retried, StoreError};
 
@@ -31,7 +31,7 @@ enum Counts {
     Itself {
         kind: String,
         key: Option<String>,
-        reason: Option<String>,
+        why: Option<Failure>,
     },
     /// Its children: it was counted itself when its own work was done.
     Children(Rollup),
@@ -43,10 +43,10 @@ impl Ended {
         state: JobState,
         kind: String,
         key: Option<String>,
-        reason: Option<String>,
+        why: Option<Failure>,
         now: Timestamp,
     ) -> Self {
-        let counts = Counts::Itself { kind, key, reason };
+        let counts = Counts::Itself { kind, key, why };
         Self {
             id,
             state,
@@ -98,17 +98,15 @@ impl Transaction<'_> {
         match &job.counts {
             Counts::Children(rollup) => delta.rollup.merge(rollup),
             Counts::Itself {
-                kind, reason: None, ..
+                kind, why: None, ..
             } => delta.rollup.child_completed(kind),
             Counts::Itself {
                 kind,
                 key,
-                reason: Some(reason),
-            } => delta.rollup.child_failed(FailedChild {
-                kind: kind.clone(),
-                key: key.clone().unwrap_or_default(),
-                reason: reason.clone(),
-            }),
+                why: Some(why),
+            } => delta
+                .rollup
+                .child_failed(FailedChild::new(kind.clone(), key.clone(), why)),
         }
     }
 
@@ -141,13 +139,13 @@ impl Transaction<'_> {
             sql::DropLinksTo { parent: waiter.0 }
                 .execute(&mut self.conn)
                 .await?;
-            let reason = Some(failure.message);
+            let why = Some(failure);
             return Ok(Some(Ended::by_itself(
                 waiter,
                 JobState::Cancelled,
                 kind,
                 key,
-                reason,
+                why,
                 now,
             )));
         }
@@ -237,8 +235,8 @@ impl Transaction<'_> {
                     now,
                 }
             } else {
-                let reason = Some(failure.message);
-                Ended::by_itself(id, JobState::Cancelled, kind, key, reason, now)
+                let why = Some(failure);
+                Ended::by_itself(id, JobState::Cancelled, kind, key, why, now)
             };
             self.ended(vec![ended]).await?;
         }
@@ -262,11 +260,8 @@ impl Transaction<'_> {
         let mut alone = Vec::new();
         for (id, kind, key, submitted, worked_at) in children {
             if worked_at.is_none() {
-                rollup.child_failed(FailedChild {
-                    kind,
-                    key: key.unwrap_or_default(),
-                    reason: "cancelled with its parent".to_owned(),
-                });
+                let why = Failure::new("cancelled", "cancelled with its parent");
+                rollup.child_failed(FailedChild::new(kind, key, &why));
             }
             let wanted: i64 = sql::CountParents { child: id }
                 .get_result(&mut self.conn)

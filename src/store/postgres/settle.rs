@@ -390,9 +390,9 @@ impl Transaction<'_> {
                     blocked.insert(id.0, *job);
                 }
                 JobState::Completed | JobState::Cancelled | JobState::Discarded => {
-                    let reason = job.settlement.error.as_ref().map(|why| why.message.clone());
+                    let why = job.settlement.error.clone();
                     let (kind, key) = (job.kind.clone(), job.key.clone());
-                    ended.push(Ended::by_itself(id, *state, kind, key, reason, job.end.now));
+                    ended.push(Ended::by_itself(id, *state, kind, key, why, job.end.now));
                 }
                 JobState::Available | JobState::Scheduled | JobState::Retryable => {}
                 JobState::Running => unreachable!("no attempt ends running"),

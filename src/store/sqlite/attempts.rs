@@ -188,8 +188,8 @@ impl Transaction<'_> {
                 }
             }
             JobState::Completed | JobState::Cancelled | JobState::Discarded => {
-                let reason = settlement.error.map(|failure| failure.message);
-                self.ended(Ended::by_itself(lease.job, state, kind, key, reason), now)?;
+                let why = settlement.error;
+                self.ended(Ended::by_itself(lease.job, state, kind, key, why), now)?;
             }
             JobState::Available | JobState::Scheduled | JobState::Retryable => {}
             JobState::Running => unreachable!("no attempt ends running"),

@@ -5,12 +5,11 @@ use diesel::prelude::*;
 use super::data_statements as sql;
 use super::transaction::Transaction;
 use crate::model::records::{
-    MatchClass, MatchRecord, MissingPayload, ParticipantRecord, Payload, PayloadKind, PlayerRecord,
-    SeenPlayer,
+    MatchClass, MatchRecord, ParticipantRecord, Payload, PayloadKind, PlayerRecord, SeenPlayer,
 };
 use crate::model::statistics::{GameFacts, YearlyTally};
-use crate::model::{Platform, Timestamp};
-use crate::store::rows::{TallyTuple, facts, tally_from, to_json};
+use crate::model::{MissingDocument, Platform, Timestamp};
+use crate::store::rows::{TallyTuple, facts, tally_from, to_i32, to_json};
 use crate::store::{Effect, StoreResult};
 
 impl Transaction<'_> {
@@ -75,13 +74,16 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    fn store_missing(&mut self, missing: &MissingPayload, now: Timestamp) -> StoreResult<()> {
+    fn store_missing(&mut self, missing: &MissingDocument, now: Timestamp) -> StoreResult<()> {
         sql::InsertMissing {
             kind: missing.kind.as_str(),
             id: &missing.id.to_string(),
-            reason: &missing.reason,
-            first: now.as_millis(),
+            reason: missing.reason.as_str(),
+            tries: to_i32(missing.tries),
+            first: missing.first_seen.as_millis(),
             last: now.as_millis(),
+            next: missing.next_try.map(Timestamp::as_millis),
+            expires: missing.expires_at.map(Timestamp::as_millis),
         }
         .execute(self.conn)?;
         Ok(())

@@ -120,9 +120,13 @@ statement! {
 }
 
 statement! {
-    InsertMissing<'a> { kind: &'a str => Text, id: &'a str => Text, reason: &'a str => Text, first: i64 => BigInt, last: i64 => BigInt } -> () =
-    "INSERT INTO missing_payloads (kind, id, reason, first_seen, last_seen) VALUES (?, ?, ?, ?, ?)
-     ON CONFLICT (kind, id) DO UPDATE SET reason = excluded.reason, last_seen = excluded.last_seen";
+    InsertMissing<'a> {
+        kind: &'a str => Text, id: &'a str => Text, reason: &'a str => Text, tries: i32 => Integer, first: i64 => BigInt, last: i64 => BigInt,
+        next: Option<i64> => Opt<BigInt>, expires: Option<i64> => Opt<BigInt>,
+    } -> () =
+    "INSERT INTO missing_payloads (kind, id, reason, tries, first_seen, last_seen, next_try, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (kind, id) DO UPDATE SET reason = excluded.reason, tries = excluded.tries, last_seen = excluded.last_seen,
+        next_try = excluded.next_try, expires_at = excluded.expires_at";
 }
 
 statement! {
@@ -159,6 +163,13 @@ statement! {
         unique_roles_played, unique_lanes_played, win_rate, kda_ratio, average_kills, average_deaths, average_assists,
         average_gold_per_match, average_cs_per_match, counts)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+}
+
+statement! {
+    /// Of the matches that were stored last; how many are looked at is bounded.
+    WitnessMatch<'a> { platforms: &'a str => Text, since: i64 => BigInt } -> Text =
+    "SELECT match_id FROM (SELECT match_id, platform, game_start FROM matches ORDER BY stored_at DESC LIMIT 5000)
+     WHERE platform IN (SELECT value FROM json_each(?)) AND game_start > ? LIMIT 1";
 }
 
 statement! {

@@ -5,8 +5,9 @@ use diesel::prelude::*;
 use super::job_statements as sql;
 use super::transaction::Transaction;
 use crate::model::attempt::BATCH_KIND;
+use crate::model::rollup::FailedChild;
 use crate::model::{Failure, JobId, JobState, NewJob, OnFailure, Priority, Timestamp};
-use crate::store::rows::{append_error, dependency_failed, to_i32};
+use crate::store::rows::{after_failed, append_error, dependency_failed, to_i32};
 use crate::store::{Batch, Enqueued, StoreError, StoreResult};
 
 /// Who brings a job in.
@@ -148,13 +149,11 @@ impl Transaction<'_> {
             if came.cancelled {
                 let delta = self.parent(parent, now);
                 delta.rollup.child_linked(child.kind);
-                delta
-                    .rollup
-                    .child_failed(crate::model::rollup::FailedChild {
-                        kind: child.kind.to_owned(),
-                        key: child.key.clone().unwrap_or_default(),
-                        reason: "what it was to come after has failed".to_owned(),
-                    });
+                delta.rollup.child_failed(FailedChild::new(
+                    child.kind,
+                    child.key.clone(),
+                    &after_failed(),
+                ));
                 continue;
             }
             // A child that waits for its parent, as an ancestor does, would wait for ever.

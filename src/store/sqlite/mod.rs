@@ -38,9 +38,9 @@ use self::transaction::Transaction;
 use self::writer::{Command, Counters};
 use super::repack::Dictionaries;
 use super::rows::{
-    CensusTuple, CountTuple, EngineTuple, JobTuple, PlayerTuple, TallyTuple, census_from,
-    counts_from, engine_from, job_from, lease_from, player_from, recomputed_from, stored_from,
-    tallies_from, to_json,
+    CensusTuple, CountTuple, EngineTuple, JobTuple, PlayerTuple, StoredTuple, TallyTuple,
+    census_from, counts_from, engine_from, job_from, lease_from, player_from, recomputed_from,
+    stored_from, tallies_from, to_json, witness_from,
 };
 use super::upkeep::{
     DocumentTuple, LeftoversTuple, PlayersGame, StatsTuple, Tallies, YearTuple, add_up, differing,
@@ -392,7 +392,7 @@ impl Store for SqliteStore {
     async fn stored_matches(&self, ids: &[MatchId]) -> StoreResult<StoredMatches> {
         let list = to_json(&ids)?;
         let mut reader = self.readers.borrow().await?;
-        let rows: Vec<(i16, String, String)> = job_statements::Stored {
+        let rows: Vec<StoredTuple> = job_statements::Stored {
             matches: &list,
             timelines: &list,
             missing: &list,
@@ -401,6 +401,22 @@ impl Store for SqliteStore {
         .load(reader.conn())
         .await?;
         stored_from(rows)
+    }
+
+    async fn witness_match(
+        &self,
+        platforms: &[&str],
+        played_since: Timestamp,
+    ) -> StoreResult<Option<MatchId>> {
+        let platforms = to_json(&platforms)?;
+        let mut reader = self.readers.borrow().await?;
+        let found: Vec<String> = data_statements::WitnessMatch {
+            platforms: &platforms,
+            since: played_since.as_millis(),
+        }
+        .load(reader.conn())
+        .await?;
+        witness_from(&found)
     }
 
     async fn player(&self, riot_id: &RiotId) -> StoreResult<Option<StoredPlayer>> {

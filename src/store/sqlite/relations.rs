@@ -7,7 +7,7 @@ use super::job_statements as sql;
 use super::transaction::Transaction;
 use crate::model::attempt::{BATCH_KIND, cancelled_on_request};
 use crate::model::rollup::FailedChild;
-use crate::model::{JobId, JobState, Rollup, Timestamp};
+use crate::model::{Failure, JobId, JobState, Rollup, Timestamp};
 use crate::store::rows::{append_error, dependency_failed, from_json, to_json, to_u32};
 use crate::store::{Cancelled, Retried, StoreError, StoreResult};
 
@@ -26,7 +26,7 @@ enum Counts {
     Itself {
         kind: String,
         key: Option<String>,
-        reason: Option<String>,
+        why: Option<Failure>,
     },
     /// Its children: it was counted itself when its own work was done.
     Children(Rollup),
@@ -38,12 +38,12 @@ impl Ended {
         state: JobState,
         kind: String,
         key: Option<String>,
-        reason: Option<String>,
+        why: Option<Failure>,
     ) -> Self {
         Self {
             id,
             state,
-            counts: Counts::Itself { kind, key, reason },
+            counts: Counts::Itself { kind, key, why },
         }
     }
 }
@@ -91,17 +91,17 @@ impl Transaction<'_> {
                     match &job.counts {
                         Counts::Children(rollup) => delta.rollup.merge(rollup),
                         Counts::Itself {
-                            kind, reason: None, ..
+                            kind, why: None, ..
                         } => delta.rollup.child_completed(kind),
                         Counts::Itself {
                             kind,
                             key,
-                            reason: Some(reason),
-                        } => delta.rollup.child_failed(FailedChild {
-                            kind: kind.clone(),
-                            key: key.clone().unwrap_or_default(),
-                            reason: reason.clone(),
-                        }),
+                            why: Some(why),
+                        } => delta.rollup.child_failed(FailedChild::new(
+                            kind.clone(),
+                            key.clone(),
+                            why,
+                        )),
                     }
                 } else {
                     let cancels = relation == "after_cancel" && job.state != JobState::Completed;
@@ -159,7 +159,7 @@ impl Transaction<'_> {
                 JobState::Cancelled,
                 kind,
                 key,
-                Some(failure.message),
+                Some(failure),
             )));
         }
         let state = if waits_for > 1 {
@@ -241,7 +241,7 @@ impl Transaction<'_> {
                 Counts::Itself {
                     kind,
                     key,
-                    reason: Some(failure.message),
+                    why: Some(failure),
                 }
             };
             let state = JobState::Cancelled;
@@ -259,11 +259,8 @@ impl Transaction<'_> {
         let mut alone = Vec::new();
         for (id, kind, key, submitted, worked_at) in children {
             if worked_at.is_none() {
-                rollup.child_failed(FailedChild {
-                    kind,
-                    key: key.unwrap_or_default(),
-                    reason: "cancelled with its parent".to_owned(),
-                });
+                let why = Failure::new("cancelled", "cancelled with its parent");
+                rollup.child_failed(FailedChild::new(kind, key, &why));
             }
             let wanted: i64 = sql::CountParents { child: id }.get_result(self.conn)?;
             if submitted == 0 && wanted == 0 {
