@@ -31,6 +31,7 @@ mod statement;
 pub mod synthetic;
 pub mod upkeep;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +51,7 @@ pub use upkeep::{Cleanup, Leftovers, Repair, SeatRow, StoredDocuments};
 
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::histogram::Times;
+use crate::model::missing::MissingCounts;
 use crate::model::records::{MatchRecord, Payload, PayloadKind, PlayerRecord, TimelineRecord};
 use crate::model::statistics::YearlyTally;
 use crate::model::{
@@ -81,6 +83,66 @@ pub enum Effect {
     /// A document that the API does not give; `first_seen` stays what it was.
     Missing(MissingDocument),
     Repair(Repair),
+    /// A player's year as Riot lists it; the player is in a row, or comes with the same end.
+    Listed(ListedYear),
+}
+
+/// A player's year as Riot listed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedYear {
+    pub puuid: Puuid,
+    pub platform: Platform,
+    pub year: i16,
+    /// Matches of that year in the list.
+    pub matches: u32,
+    pub end: ListEnd,
+    /// What of it was not stored.
+    pub unstored: Vec<MatchId>,
+}
+
+/// Whether a player's list reaches back to the beginning of a year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListEnd {
+    /// It does, or did when it was first looked at.
+    Before,
+    /// It ends with this match of the year; none: it has none of the year.
+    At(Option<MatchId>),
+}
+
+impl ListEnd {
+    /// As the column `list_ends_at` has it.
+    pub(crate) fn to_column(self) -> Option<String> {
+        match self {
+            Self::Before => None,
+            Self::At(oldest) => Some(oldest.map(|id| id.to_string()).unwrap_or_default()),
+        }
+    }
+
+    pub(crate) fn from_column(text: Option<&str>) -> Self {
+        // What somebody else wrote there is no match that could be looked up.
+        text.map_or(Self::Before, |text| Self::At(text.parse().ok()))
+    }
+}
+
+/// What of a player's year there is, and what Riot does not give of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct YearCoverage {
+    pub year: i16,
+    pub platform: String,
+    /// As it was listed the last time; none: it never was, and what is stored came with other players' matches.
+    pub listed: Option<Listing>,
+    pub missing_matches: MissingCounts,
+    pub missing_timelines: MissingCounts,
+}
+
+/// See [`YearCoverage::listed`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listing {
+    pub at: Timestamp,
+    pub matches: u32,
+    pub end: ListEnd,
+    /// When the match was played with which the list ends; none: it does not, or that match is not stored.
+    pub ends_at: Option<Timestamp>,
 }
 
 /// The end of an attempt: what it came to, what it wrote, which jobs it spawned. One transaction.
@@ -232,6 +294,18 @@ pub struct StoredMatches {
     pub missing: Vec<MissingDocument>,
     /// Cleaned away on purpose.
     pub cleaned: Vec<MatchId>,
+}
+
+impl StoredMatches {
+    /// Those of the matches that are neither stored nor cleaned away.
+    pub fn unstored(&self, ids: &[MatchId]) -> Vec<MatchId> {
+        let there = self.matches.iter().map(|there| there.id);
+        let there: HashSet<MatchId> = there.chain(self.cleaned.iter().copied()).collect();
+        ids.iter()
+            .filter(|id| !there.contains(id))
+            .copied()
+            .collect()
+    }
 }
 
 /// A player and where to find the rows.
@@ -501,6 +575,13 @@ pub trait Store:
     async fn player(&self, riot_id: &RiotId) -> StoreResult<Option<StoredPlayer>>;
     /// All rows of that name, newest first: one person has several if puuids came from several keys.
     async fn namesakes(&self, riot_id: &RiotId) -> StoreResult<Vec<StoredPlayer>>;
+    /// A player's years, as Riot listed them and by what is missing of them. Timelines of matches that were played
+    /// before `timelines_gone` are counted as too old where they are not stored.
+    async fn coverage(
+        &self,
+        player_id: i64,
+        timelines_gone: Option<Timestamp>,
+    ) -> StoreResult<Vec<YearCoverage>>;
     async fn yearly_stats(
         &self,
         player_id: i64,

@@ -1,5 +1,6 @@
 //! Rows as both databases have them, and what they mean.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,10 +8,11 @@ use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
 
 use super::upkeep::Tallies;
 use super::{
-    Census, EngineRow, EngineState, OpenCount, StoreError, StoreResult, StoredMatch, StoredMatches,
-    StoredPlayer, YearlyStats,
+    Census, EngineRow, EngineState, ListEnd, Listing, OpenCount, StoreError, StoreResult,
+    StoredMatch, StoredMatches, StoredPlayer, YearCoverage, YearlyStats,
 };
 use crate::model::job::AttemptError;
+use crate::model::missing::MissingCounts;
 use crate::model::records::{
     Codec, Dictionary, MatchClass, ParticipantRecord, Payload, PayloadKind,
 };
@@ -311,6 +313,57 @@ pub(super) fn stored_from(rows: Vec<StoredTuple>) -> StoreResult<StoredMatches> 
         }
     }
     Ok(stored)
+}
+
+/// What is told of a player's years: see the statement `Coverage`.
+pub(super) type CoverageRow = (
+    SmallInt,
+    Integer,
+    Text,
+    Nullable<Text>,
+    BigInt,
+    Nullable<BigInt>,
+    Nullable<BigInt>,
+);
+
+pub(super) type CoverageTuple = (
+    i16,
+    i32,
+    String,
+    Option<String>,
+    i64,
+    Option<i64>,
+    Option<i64>,
+);
+
+pub(super) fn coverage_from(rows: Vec<CoverageTuple>) -> Vec<YearCoverage> {
+    let mut years: BTreeMap<(i32, String), YearCoverage> = BTreeMap::new();
+    for (what, year, platform, text, count, listed_at, ends_at) in rows {
+        let of_year = years
+            .entry((year, platform.clone()))
+            .or_insert_with(|| YearCoverage {
+                year: i16::try_from(year).unwrap_or(0),
+                platform,
+                listed: None,
+                missing_matches: MissingCounts::default(),
+                missing_timelines: MissingCounts::default(),
+            });
+        let missing = u64::try_from(count).unwrap_or(0);
+        let reason = || MissingReason::parse(text.as_deref().unwrap_or_default());
+        match what {
+            0 => {
+                of_year.listed = Some(Listing {
+                    at: Timestamp::from_millis(listed_at.unwrap_or(0)),
+                    matches: u32::try_from(count).unwrap_or(u32::MAX),
+                    end: ListEnd::from_column(text.as_deref()),
+                    ends_at: ends_at.map(Timestamp::from_millis),
+                });
+            }
+            1 => of_year.missing_matches.add(reason(), missing),
+            _ => of_year.missing_timelines.add(reason(), missing),
+        }
+    }
+    years.into_values().collect()
 }
 
 pub(super) fn witness_from(found: &[String]) -> StoreResult<Option<MatchId>> {

@@ -21,7 +21,7 @@ use crate::model::{
     RiotId, Route, Timestamp, Year,
 };
 use crate::riot::{Call, RiotError, parse_account, parse_match_ids, parse_summoner};
-use crate::store::{Effect, StoreError};
+use crate::store::{Effect, ListEnd, ListedYear, StoreError};
 
 /// Which of a match's times the list is filtered by is not documented, so the year is asked for with
 /// an overlap on both sides. A match counts in the year of its own start.
@@ -277,6 +277,7 @@ async fn sync(
     let _ = context
         .progress("processing_matches", 20, own.clone())
         .await?;
+    let end = list_end(api, context, &args, &player.puuid, &listed).await?;
     let priority = context.priority();
     let hints = hints_of(&listed, &args, context.now());
     let matches = plan.matches.iter().map(|id| {
@@ -288,13 +289,22 @@ async fn sync(
         timeline::job(*id, hints, priority, policies.timelines)
     });
     let children = matches.chain(timelines).collect();
+    let puuid = player.puuid.clone();
     let effect = Effect::Player {
         was: other_selves(api, context, &player, &key_fingerprint).await?,
         record: player,
         key_fingerprint,
     };
+    let listing = Effect::Listed(ListedYear {
+        puuid,
+        platform: args.platform,
+        year: args.year.get(),
+        matches: u32::try_from(ids.len()).unwrap_or(u32::MAX),
+        end,
+        unstored: stored.unstored(&ids),
+    });
     Ok(TaskResult::complete(own)
-        .with_effects(vec![effect])
+        .with_effects(vec![effect, listing])
         .with_children(children))
 }
 
@@ -473,6 +483,47 @@ async fn list_matches(
         }));
     }
     Ok(listed)
+}
+
+/// Whether the list reaches back to the year's beginning. That is asked once: what was listed by then is stored, or
+/// known to be missing, when the list has moved on.
+pub(super) async fn list_end(
+    api: &RiotApi,
+    context: &JobContext,
+    args: &PlayerSyncArgs,
+    puuid: &Puuid,
+    listed: &[Listed],
+) -> Result<ListEnd, Stop> {
+    let store = context.store();
+    if let Some(row) = store
+        .players_by_puuid(std::slice::from_ref(puuid))
+        .await?
+        .first()
+    {
+        let coverage = store.coverage(row.id, None).await?;
+        let of_year = coverage
+            .iter()
+            .find(|one| one.year == args.year.get() && one.platform == args.platform.as_str());
+        if let Some(known) = of_year.and_then(|one| one.listed) {
+            return Ok(known.end);
+        }
+    }
+    let Ok(first) = Year::new(Year::FIRST, context.now()) else {
+        return Ok(ListEnd::Before);
+    };
+    if args.year.get() == Year::FIRST {
+        return Ok(ListEnd::Before);
+    }
+    let before = args.year.start();
+    let call = Call::match_ids(puuid, args.platform, first.start(), before, 0);
+    let response = api.call(context, &call).await?;
+    let ((older, _), _) = api.read(response, parse_match_ids).await?;
+    if !older.is_empty() {
+        return Ok(ListEnd::Before);
+    }
+    let of_platform = listed.iter().map(|one| one.id);
+    let of_platform = of_platform.filter(|id| id.platform() == args.platform);
+    Ok(ListEnd::At(of_platform.min()))
 }
 
 /// Pages until an empty one: a short page is not the end.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::failed::bad_arguments;
 use super::match_data::Hints;
 use super::plan::{Again, Listed, Plan, Wanted, plan};
-use super::player::{Order, Stop, hints_of, other_selves, resolve_and_list};
+use super::player::{Order, Stop, hints_of, list_end, other_selves, resolve_and_list};
 use super::verify::{Verified, verify_matches, verify_statistics};
 use super::{PlayerSyncArgs, Policies, RECOVERY, match_data, timeline};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
@@ -18,7 +18,7 @@ use crate::gate::RiotApi;
 use crate::model::records::PayloadKind;
 use crate::model::{MatchId, NewJob, Priority, Retention, RetryPolicy, Route, Timestamp};
 use crate::riot::Method;
-use crate::store::{Effect, Store, StoreResult, StoredMatch};
+use crate::store::{Effect, ListedYear, Store, StoreResult, StoredMatch};
 
 const STEPS: [&str; 2] = ["checking_existing_data", "fetching_match_ids"];
 
@@ -220,6 +220,7 @@ async fn recover(
     let retention = policies.retention;
     let (player, key_fingerprint, mut listed) =
         resolve_and_list(api, context, &args, STEPS, retention).await?;
+    let year: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
     let mut verified = Verified::default();
     let mend = !args.dry_run;
     if verify {
@@ -299,13 +300,22 @@ async fn recover(
     for id in &gap.timelines {
         children.push(timeline::job(*id, hints(id), priority, policies.timelines));
     }
+    let end = list_end(api, context, &args, &player.puuid, &listed).await?;
+    let listing = Effect::Listed(ListedYear {
+        puuid: player.puuid.clone(),
+        platform: args.platform,
+        year: args.year.get(),
+        matches: u32::try_from(year.len()).unwrap_or(u32::MAX),
+        end,
+        unstored: store.stored_matches(&year).await?.unstored(&year),
+    });
     let effect = Effect::Player {
         was: other_selves(api, context, &player, &key_fingerprint).await?,
         record: player,
         key_fingerprint,
     };
     Ok(TaskResult::complete(own)
-        .with_effects(vec![effect])
+        .with_effects(vec![effect, listing])
         .with_children(children))
 }
 

@@ -18,7 +18,7 @@ CREATE TABLE player_years (
     platform        TEXT COLLATE "C" NOT NULL,
     listed_at       BIGINT NOT NULL,
     listed_matches  BIGINT NOT NULL,                -- of that year alone
-    listed_from     BIGINT,                         -- the list reaches back to this moment only; NULL: to the year's beginning
+    list_ends_at    TEXT COLLATE "C",               -- the oldest match of it, where the list ends before the year begins; empty: none
     PRIMARY KEY (player_id, year, platform)
 );
 

@@ -18,7 +18,7 @@ CREATE TABLE player_years (
     platform        TEXT NOT NULL,
     listed_at       INTEGER NOT NULL,
     listed_matches  INTEGER NOT NULL,               -- of that year alone
-    listed_from     INTEGER,                        -- the list reaches back to this moment only; NULL: to the year's beginning
+    list_ends_at    TEXT,                           -- the oldest match of it, where the list ends before the year begins; empty: none
     PRIMARY KEY (player_id, year, platform)
 ) STRICT, WITHOUT ROWID;
 

@@ -2,7 +2,7 @@
 //! whoever brings it.
 //!
 //! The tables are written in one order everywhere (missing, matches, timelines, payloads, players, seats,
-//! statistics), each in the order of its keys: transactions that meet wait for each other in a line.
+//! statistics, years as they were listed), each in the order of its keys: transactions that meet wait for each other in a line.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -21,7 +21,7 @@ use crate::model::records::{
 use crate::model::statistics::GameFacts;
 use crate::model::{MatchId, MissingDocument, Timestamp};
 use crate::store::rows::{facts, to_i32};
-use crate::store::{Effect, Repair};
+use crate::store::{Effect, ListedYear, Repair};
 
 /// A match to store, once it is known to be new.
 struct NewMatch<'a> {
@@ -37,6 +37,7 @@ struct NewMatch<'a> {
 #[derive(Default)]
 struct Sorted<'a> {
     missing: BTreeMap<(&'static str, String), (&'a MissingDocument, Timestamp)>,
+    listed: BTreeMap<(&'a str, i16, &'static str), (&'a ListedYear, Timestamp)>,
     matches: BTreeMap<String, NewMatch<'a>>,
     timelines: BTreeMap<String, (&'a TimelineRecord, &'a Payload, Timestamp)>,
     players: Vec<(&'a PlayerRecord, &'a str, &'a [i64], Timestamp)>,
@@ -82,6 +83,10 @@ impl<'a> Sorted<'a> {
                     sorted.missing.insert(place, (missing, now));
                 }
                 Effect::Repair(repair) => sorted.repairs.push((repair, now)),
+                Effect::Listed(listed) => {
+                    let place = (listed.puuid.as_str(), listed.year, listed.platform.as_str());
+                    sorted.listed.insert(place, (listed, now));
+                }
             }
         }
         sorted
@@ -102,6 +107,41 @@ impl Transaction<'_> {
         for (repair, now) in &sorted.repairs {
             self.repair(repair, *now).await?;
         }
+        for (listed, now) in sorted.listed.values() {
+            self.put_listed(listed, *now).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_listed(&mut self, listed: &ListedYear, now: Timestamp) -> Result<(), Fault> {
+        let (puuid, platform) = (listed.puuid.as_str(), listed.platform.as_str());
+        let year = i32::from(listed.year);
+        let ends = listed.end.to_column();
+        sql::PutPlayerYear {
+            year,
+            platform,
+            at: now.as_millis(),
+            matches: i64::from(listed.matches),
+            ends: ends.as_deref(),
+            puuid,
+        }
+        .execute(&mut self.conn)
+        .await?;
+        sql::ForgetListed {
+            puuid,
+            year,
+            platform,
+        }
+        .execute(&mut self.conn)
+        .await?;
+        sql::PutListed {
+            year,
+            platform,
+            ids: id_texts(&listed.unstored),
+            puuid,
+        }
+        .execute(&mut self.conn)
+        .await?;
         Ok(())
     }
 

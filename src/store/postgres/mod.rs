@@ -66,7 +66,7 @@ use super::{
     Batch, Beat, BudgetSeat, Cancelled, Census, Cleanup, Completion, DEAD_AFTER, EngineInfo,
     EngineRow, Enqueued, Fenced, Hints, JobFilter, LEADS_FOR, Leftovers, Migrations, OpenCount,
     Repair, Rescued, Retried, Staged, Store, StoreError, StoreResult, StoredDocuments,
-    StoredMatches, StoredPlayer, Wanted, WriterStats, YearlyStats,
+    StoredMatches, StoredPlayer, Wanted, WriterStats, YearCoverage, YearlyStats,
 };
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
@@ -75,7 +75,8 @@ use crate::model::{
 };
 use crate::store::repack::Dictionaries;
 use crate::store::rows::{
-    CensusTuple, CountTuple, PlayerTuple, census_from, counts_from, player_from, recomputed_from,
+    CensusTuple, CountTuple, CoverageTuple, PlayerTuple, census_from, counts_from, coverage_from,
+    player_from, recomputed_from,
 };
 
 /// What the statements of this module are for.
@@ -488,6 +489,24 @@ impl Store for PostgresStore {
         let rows: Vec<PlayerTuple> = read!(self.readers, conn =>
             data_statements::PlayersByName { name: &name }.load(conn).await);
         rows.into_iter().map(player_from).collect()
+    }
+
+    async fn coverage(
+        &self,
+        player_id: i64,
+        timelines_gone: Option<Timestamp>,
+    ) -> StoreResult<Vec<YearCoverage>> {
+        let rows: Vec<CoverageTuple> = read!(self.readers, conn => {
+            let coverage = data_statements::Coverage {
+            years: player_id,
+            matches: player_id,
+            timelines: player_id,
+            old: player_id,
+            gone: timelines_gone.map_or(i64::MIN, Timestamp::as_millis),
+        };
+            coverage.load(conn).await
+        });
+        Ok(coverage_from(rows))
     }
 
     async fn yearly_stats(

@@ -10,7 +10,7 @@ use crate::model::records::{
 use crate::model::statistics::{GameFacts, YearlyTally};
 use crate::model::{MissingDocument, Platform, Timestamp};
 use crate::store::rows::{TallyTuple, facts, tally_from, to_i32, to_json};
-use crate::store::{Effect, StoreResult};
+use crate::store::{Effect, ListedYear, StoreResult};
 
 impl Transaction<'_> {
     pub(super) fn apply(&mut self, effect: &Effect, now: Timestamp) -> StoreResult<()> {
@@ -49,7 +49,36 @@ impl Transaction<'_> {
             }
             Effect::Missing(missing) => self.store_missing(missing, now),
             Effect::Repair(repair) => self.repair(repair, now),
+            Effect::Listed(listed) => self.store_listed(listed, now),
         }
+    }
+
+    fn store_listed(&mut self, listed: &ListedYear, now: Timestamp) -> StoreResult<()> {
+        let (puuid, platform) = (listed.puuid.as_str(), listed.platform.as_str());
+        let year = i32::from(listed.year);
+        sql::PutPlayerYear {
+            year,
+            platform,
+            at: now.as_millis(),
+            matches: i64::from(listed.matches),
+            ends: listed.end.to_column().as_deref(),
+            puuid,
+        }
+        .execute(self.conn)?;
+        sql::ForgetListed {
+            puuid,
+            year,
+            platform,
+        }
+        .execute(self.conn)?;
+        sql::PutListed {
+            year,
+            platform,
+            ids: &to_json(&listed.unstored)?,
+            puuid,
+        }
+        .execute(self.conn)?;
+        Ok(())
     }
 
     pub(super) fn store_payload(

@@ -2,7 +2,7 @@
 
 use diesel::sql_types::{BigInt, Binary, Bool, Double, Integer, Nullable, Text};
 
-use crate::store::rows::TallyRow;
+use crate::store::rows::{CoverageRow, TallyRow};
 use crate::store::statement::statement;
 
 type Opt<T> = Nullable<T>;
@@ -176,4 +176,48 @@ statement! {
     Census {} -> (BigInt, BigInt, BigInt, BigInt) =
     "SELECT (SELECT count(*) FROM players), (SELECT count(*) FROM matches), (SELECT count(*) FROM match_timelines),
             (SELECT count(*) FROM jobs WHERE finished_at IS NULL)";
+}
+
+statement! {
+    PutPlayerYear<'a> {
+        year: i32 => Integer, platform: &'a str => Text, at: i64 => BigInt, matches: i64 => BigInt, ends: Option<&'a str> => Opt<Text>,
+        puuid: &'a str => Text,
+    } -> () =
+    "INSERT OR REPLACE INTO player_years (player_id, year, platform, listed_at, listed_matches, list_ends_at)
+     SELECT id, ?, ?, ?, ?, ? FROM players WHERE puuid = ?";
+}
+
+statement! {
+    ForgetListed<'a> { puuid: &'a str => Text, year: i32 => Integer, platform: &'a str => Text } -> () =
+    "DELETE FROM listed_matches WHERE player_id = (SELECT id FROM players WHERE puuid = ?) AND year = ? AND platform = ?";
+}
+
+statement! {
+    PutListed<'a> { year: i32 => Integer, platform: &'a str => Text, ids: &'a str => Text, puuid: &'a str => Text } -> () =
+    "INSERT OR IGNORE INTO listed_matches (player_id, year, platform, match_id)
+     SELECT p.id, ?, ?, ids.value FROM json_each(?) AS ids, players AS p WHERE p.puuid = ?";
+}
+
+statement! {
+    /// (what, year, platform, reason or end of the list, count or size of the list, when it was listed, when it ends).
+    Coverage { years: i64 => BigInt, matches: i64 => BigInt, timelines: i64 => BigInt, old: i64 => BigInt, gone: i64 => BigInt }
+        -> CoverageRow =
+    "SELECT 0, y.year, y.platform, y.list_ends_at, y.listed_matches, y.listed_at, m.game_start
+     FROM player_years y LEFT JOIN matches m ON m.match_id = y.list_ends_at WHERE y.player_id = ?
+     UNION ALL
+     SELECT 1, l.year, l.platform, d.reason, count(*), NULL, NULL
+     FROM listed_matches l JOIN missing_payloads d ON d.kind = 'match' AND d.id = l.match_id
+     WHERE l.player_id = ? GROUP BY l.year, l.platform, d.reason
+     UNION ALL
+     SELECT 2, m.year, m.platform, d.reason, count(*), NULL, NULL
+     FROM match_participants p JOIN matches m ON m.match_id = p.match_id
+        JOIN missing_payloads d ON d.kind = 'timeline' AND d.id = p.match_id
+     WHERE p.player_id = ? GROUP BY m.year, m.platform, d.reason
+     UNION ALL
+     SELECT 2, m.year, m.platform, 'too_old', count(*), NULL, NULL
+     FROM match_participants p JOIN matches m ON m.match_id = p.match_id
+     WHERE p.player_id = ? AND m.game_start < ?
+        AND NOT EXISTS (SELECT 1 FROM match_timelines t WHERE t.match_id = p.match_id)
+        AND NOT EXISTS (SELECT 1 FROM missing_payloads d WHERE d.kind = 'timeline' AND d.id = p.match_id)
+     GROUP BY m.year, m.platform";
 }

@@ -38,9 +38,9 @@ use self::transaction::Transaction;
 use self::writer::{Command, Counters};
 use super::repack::Dictionaries;
 use super::rows::{
-    CensusTuple, CountTuple, EngineTuple, JobTuple, PlayerTuple, StoredTuple, TallyTuple,
-    census_from, counts_from, engine_from, job_from, lease_from, player_from, recomputed_from,
-    stored_from, tallies_from, to_json, witness_from,
+    CensusTuple, CountTuple, CoverageTuple, EngineTuple, JobTuple, PlayerTuple, StoredTuple,
+    TallyTuple, census_from, counts_from, coverage_from, engine_from, job_from, lease_from,
+    player_from, recomputed_from, stored_from, tallies_from, to_json, witness_from,
 };
 use super::upkeep::{
     DocumentTuple, LeftoversTuple, PlayersGame, StatsTuple, Tallies, YearTuple, add_up, differing,
@@ -50,7 +50,7 @@ use super::{
     Batch, Beat, BudgetSeat, Cancelled, Census, Cleanup, Completion, EngineInfo, EngineRow,
     Enqueued, Fenced, Hints, JobFilter, Leftovers, Migrations, OpenCount, Repair, Rescued, Retried,
     Staged, Store, StoreError, StoreResult, StoredDocuments, StoredMatches, StoredPlayer, Wanted,
-    WriterStats, YearlyStats,
+    WriterStats, YearCoverage, YearlyStats,
 };
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
@@ -430,6 +430,23 @@ impl Store for SqliteStore {
             .load(reader.conn())
             .await?;
         rows.into_iter().map(player_from).collect()
+    }
+
+    async fn coverage(
+        &self,
+        player_id: i64,
+        timelines_gone: Option<Timestamp>,
+    ) -> StoreResult<Vec<YearCoverage>> {
+        let coverage = data_statements::Coverage {
+            years: player_id,
+            matches: player_id,
+            timelines: player_id,
+            old: player_id,
+            gone: timelines_gone.map_or(i64::MIN, Timestamp::as_millis),
+        };
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<CoverageTuple> = coverage.load(reader.conn()).await?;
+        Ok(coverage_from(rows))
     }
 
     async fn yearly_stats(
