@@ -8,6 +8,7 @@
 //! | `PUT /__simulator/limits` | `20:1,100:120` or `none` | the application's limits |
 //! | `PUT /__simulator/method-limits` | the same | those of each method |
 //! | `PUT /__simulator/keys` | keys, one a line, or `any` | which ones are accepted |
+//! | `PUT /__simulator/names` | renames, one a line (`Old#TAG -> New#TAG`) | all at once; a freed name can be taken |
 //!
 //! They need no key, are never counted and never fail by a fault. A body that cannot be read gets 400
 //! with the reason, and changes nothing.
@@ -49,10 +50,14 @@ pub fn answer(control: &Control, method: &HttpMethod, path: &str, body: &[u8]) -
             control.set_keys(Some(keys).filter(|keys| *keys != ["any"]));
             Ok(())
         }
+        ("PUT", "names") => lines(text)
+            .map(str::parse)
+            .collect::<Result<Vec<_>, _>>()
+            .and_then(|renames| control.rename(&renames)),
         _ => {
             return error(
                 404,
-                "no such switch. Known: GET and DELETE counters, PUT faults, limits, method-limits and keys",
+                "no such switch. Known: GET and DELETE counters, PUT faults, limits, method-limits, keys and names",
             );
         }
     };

@@ -14,7 +14,9 @@ use crate::simulator::faults::Faults;
 use crate::simulator::keyring::{Blacklist, KeyExpiry, Keyring};
 use crate::simulator::latency::Latency;
 use crate::simulator::limits::{Edges, Limit, Limiter};
+use crate::simulator::names::Rename;
 use crate::simulator::retry_after::RetryAfter;
+use crate::simulator::setting::SettingError;
 use crate::simulator::window::WindowModel;
 use crate::simulator::world::World;
 
@@ -257,6 +259,13 @@ impl Control {
 
     pub fn set_latency(&self, latency: Latency) {
         self.shared.switches().latency = latency;
+    }
+
+    /// Gives players other names from now on, all at once, so that two may swap theirs: an account is found by its new
+    /// name alone, and tells it by its puuid. Matches keep the name of their time.
+    pub fn rename(&self, renames: &[Rename]) -> Result<(), SettingError> {
+        let world = &self.shared.world;
+        world.people().rename(renames, world.config().now)
     }
 
     /// All counts back to 0. The numbers of calls, which faults by chance follow, begin again too;

@@ -119,15 +119,16 @@ fn account_by_riot_id(world: &World, request: &Request<'_>) -> Result<Reply, Rep
 }
 
 fn account(world: &World, request: &Request<'_>, player: Player) -> Reply {
-    let riot_id = world.people().riot_id(player);
     let mut json = Json::new();
     json.open().text(
         "puuid",
         world.people().puuid(player, request.scope).as_str(),
     );
-    json.text("gameName", riot_id.game_name())
-        .text("tagLine", riot_id.tag_line())
-        .close();
+    if let Some(riot_id) = world.people().name_of(player) {
+        json.text("gameName", riot_id.game_name())
+            .text("tagLine", riot_id.tag_line());
+    }
+    json.close();
     Reply::json(200, json.into_text())
 }
 

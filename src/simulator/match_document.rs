@@ -38,7 +38,7 @@ pub fn write(world: &World, found: &Found<'_>, scope: KeyScope, gzip: bool) -> O
     let mut fits = true;
     let mut gaps: Vec<Vec<u8>> = Vec::with_capacity(roster.len() + 1);
     for player in &roster {
-        let (person, fit) = person(world, *player, scope, era);
+        let (person, fit) = person(world, *player, scope, found);
         fits &= fit;
         gaps.push(person.into_bytes());
     }
@@ -85,9 +85,9 @@ pub fn stencil(script: &Script, era: Era) -> Stencil {
 
 /// Names and ids of a participant, and whether they have the length that all should have. Long
 /// names do not fit; such a document is compressed anew for every request.
-fn person(world: &World, player: Player, scope: KeyScope, era: Era) -> (String, bool) {
-    let people = world.people();
-    let riot_id = people.riot_id(player);
+fn person(world: &World, player: Player, scope: KeyScope, found: &Found<'_>) -> (String, bool) {
+    let (people, era) = (world.people(), found.game.era());
+    let riot_id = people.riot_id_at(player, found.game.start);
     let mut json = Json::new();
     json.int("profileIcon", people.icon(player));
     json.text("puuid", &ascii(&people.puuid_bytes(player, scope)));

@@ -25,11 +25,11 @@
 //! `latency`, `reply`, `setting` (all of it as text); `call`, `endpoints` and `league` (paths to
 //! answers); `match_document`, `participant`, `challenges`, `timeline_document`, `timeline_events`
 //! (what documents say), `library` and `fragments` (why they are fast); `truth` (configuration and
-//! what tests check), `world`, `calendar`, `game`, `script`, `story`, `people` (what is true);
+//! what tests check), `world`, `calendar`, `game`, `script`, `story`, `people`, `names` (what is true);
 //! `tables`, `json`, `hash`.
 //!
-//! Invariants: a world is a function of its configuration, on every machine and in every release
-//! that does not say otherwise. A document is the same text however it is asked for. Time comes
+//! Invariants: a world is a function of its configuration and of the renames it was told, on every machine and in
+//! every release that does not say otherwise. A document is the same text however it is asked for. Time comes
 //! from the configuration; only limits, keys and scripts look at a clock, and each of them is a pure
 //! function of the moment it is given.
 //!
@@ -64,6 +64,7 @@ mod library;
 mod limits;
 mod match_document;
 mod meter;
+mod names;
 mod participant;
 mod people;
 mod reply;
@@ -93,6 +94,7 @@ pub use keyring::{Blacklist, KeyExpiry};
 pub use latency::Latency;
 pub use limits::{Limit, LimitType};
 pub use meter::{Meter, Reading};
+pub use names::Rename;
 pub use people::KeyScope;
 pub use retry_after::RetryAfter;
 pub use script::Shape;

@@ -5,9 +5,12 @@
 //! API too encrypts ids per key, and one key's ids are errors to another.
 
 use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
 
-use crate::model::{Platform, Puuid, RiotId};
+use crate::model::{Platform, Puuid, RiotId, Timestamp};
 use crate::simulator::hash::{Draw, hash, hash_text, mix};
+use crate::simulator::names::{Names, Rename};
+use crate::simulator::setting::SettingError;
 
 /// For whom puuids are enciphered: one API key, or everyone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,6 +38,8 @@ pub struct People {
     focus: HashMap<Platform, Vec<RiotId>>,
     by_name: HashMap<String, Player>,
     population: u32,
+    /// The only thing of a world that can change while it is served.
+    names: RwLock<Names>,
 }
 
 const PUUID_ALPHABET: &[u8; 64] =
@@ -77,6 +82,7 @@ impl People {
             focus,
             by_name,
             population,
+            names: RwLock::default(),
         }
     }
 
@@ -107,7 +113,40 @@ impl People {
         player.number < self.focus_count(player.platform)
     }
 
+    /// The name that the player's account tells; none: it tells none any more.
+    pub fn name_of(&self, player: Player) -> Option<RiotId> {
+        match self.names(|names| names.now(player).map(|name| name.cloned())) {
+            Some(name) => name,
+            None => Some(self.born_as(player)),
+        }
+    }
+
+    /// The name in matches of that moment.
+    pub fn riot_id_at(&self, player: Player, moment: Timestamp) -> RiotId {
+        self.names(|names| names.at(player, moment).cloned())
+            .unwrap_or_else(|| self.born_as(player))
+    }
+
+    /// The name that the player has now, or had last.
     pub fn riot_id(&self, player: Player) -> RiotId {
+        self.riot_id_at(player, Timestamp::from_millis(i64::MAX))
+    }
+
+    /// Gives players other names, all at once. Nothing changes if one cannot have its name.
+    pub fn rename(&self, renames: &[Rename], now: Timestamp) -> Result<(), SettingError> {
+        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        names.change(renames, now, |names, riot_id| {
+            let folded = riot_id.folded();
+            let held = names.holder(&folded);
+            held.unwrap_or_else(|| self.born_with(riot_id))
+        })
+    }
+
+    fn names<T>(&self, look: impl FnOnce(&Names) -> T) -> T {
+        look(&self.names.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn born_as(&self, player: Player) -> RiotId {
         if let Some(name) = self
             .focus
             .get(&player.platform)
@@ -128,6 +167,12 @@ impl People {
     /// The player with this name, written in any case and with any blanks.
     pub fn by_riot_id(&self, riot_id: &RiotId) -> Option<Player> {
         let folded = riot_id.folded();
+        let held = self.names(|names| names.holder(&folded));
+        held.unwrap_or_else(|| self.born_with(riot_id))
+    }
+
+    fn born_with(&self, riot_id: &RiotId) -> Option<Player> {
+        let folded = riot_id.folded();
         if let Some(player) = self.by_name.get(&folded) {
             return Some(*player);
         }
@@ -142,7 +187,7 @@ impl People {
             .len();
         let number = riot_id.game_name()[letters..].parse().ok()?;
         let player = Player { platform, number };
-        (number < self.count(platform) && self.riot_id(player).folded() == folded).then_some(player)
+        (number < self.count(platform) && self.born_as(player).folded() == folded).then_some(player)
     }
 
     pub fn puuid(&self, player: Player, scope: KeyScope) -> Puuid {
@@ -308,5 +353,45 @@ mod tests {
         let last = if forged.pop() == Some('x') { 'y' } else { 'x' };
         forged.push(last);
         assert_eq!(people.by_puuid(&forged, one), None);
+    }
+
+    #[test]
+    fn a_name_that_is_left_is_nobodys_until_it_is_taken_and_two_can_swap_theirs() {
+        let people = people();
+        let id = |text: &str| text.parse::<RiotId>().unwrap();
+        let [quiet, third] = ["Quiet Test#EUW", "Third#EUW"].map(|name| {
+            let player = people.by_riot_id(&id(name));
+            player.unwrap()
+        });
+        let rename = |lines: &[&str]| {
+            let renames: Vec<Rename> = lines.iter().map(|line| line.parse().unwrap()).collect();
+            people.rename(&renames, Timestamp::from_millis(1_000))
+        };
+        rename(&["Quiet Test#EUW -> New Name#EUW"]).unwrap();
+        assert_eq!(people.by_riot_id(&id("quiettest#euw")), None);
+        assert_eq!(people.by_riot_id(&id("newname#euw")), Some(quiet));
+        for moment in [999, 1_000] {
+            let name = people.riot_id_at(quiet, Timestamp::from_millis(moment));
+            let expected = ["Quiet Test#EUW", "New Name#EUW"][usize::from(moment == 1_000)];
+            assert_eq!(name.to_string(), expected);
+        }
+
+        let taken = rename(&["Third#EUW -> New Name#EUW"]).unwrap_err();
+        assert!(taken.to_string().contains("already"), "{taken}");
+        assert!(
+            rename(&["Quiet Test#EUW -> X#EUW"]).is_err(),
+            "nobody has it"
+        );
+        rename(&["Third#EUW -> Quiet Test#EUW"]).unwrap();
+        rename(&[
+            "Quiet Test#EUW -> New Name#EUW",
+            "New Name#EUW -> Quiet Test#EUW",
+        ])
+        .unwrap();
+        assert_eq!(people.by_riot_id(&id("Quiet Test#EUW")), Some(quiet));
+        assert_eq!(people.by_riot_id(&id("New Name#EUW")), Some(third));
+        rename(&["New Name#EUW -> none"]).unwrap();
+        assert_eq!(people.name_of(third), None);
+        assert_eq!(people.riot_id(third), id("New Name#EUW"));
     }
 }

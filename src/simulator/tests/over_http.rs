@@ -427,6 +427,42 @@ async fn a_stopped_simulator_has_freed_its_port_and_cut_its_stalls() {
 }
 
 #[tokio::test]
+async fn a_renamed_player_is_found_by_the_new_name_and_by_the_puuid_of_every_key() {
+    let api = Api::new(SimulatorConfig::default()).await;
+    let account = "/europe/riot/account/v1/accounts";
+    let old = format!("{account}/by-riot-id/Alpha%20Player/SIM");
+    let puuid = api.puuid();
+    let lines = "Alpha Player#SIM -> Omega#SIM @ 2025-07-01T00:00:00Z\n";
+    assert_eq!(api.admin("PUT", "names", lines).await.status, 200);
+    assert_eq!(api.get(&old).await.status, 404);
+    let told = api.get(&format!("{account}/by-puuid/{puuid}")).await.json();
+    assert_eq!(told["gameName"], "Omega");
+    let other_key = "x-riot-token: RGAPI-00000000-0000-0000-0000-000000000001\r\n";
+    let new = format!("{account}/by-riot-id/omega/sim");
+    let told = api.with(&new, other_key).await.json();
+    assert_eq!(told["tagLine"], "SIM");
+    assert_ne!(told["puuid"], puuid);
+
+    let lines = "Beta#SIM -> Alpha Player#SIM\n";
+    assert_eq!(api.admin("PUT", "names", lines).await.status, 200);
+    assert_ne!(api.get(&old).await.json()["puuid"], puuid, "taken over");
+    let refused = api.admin("PUT", "names", "Beta#SIM -> X#SIM").await;
+    assert_eq!(refused.status, 400);
+
+    let matches = api.world.player_matches(&riot_id("Omega#SIM"), 2025);
+    let names = [matches.first(), matches.last()].map(|found| found.unwrap().id);
+    let mut seen = Vec::new();
+    for id in names {
+        let document = api.get(&format!("/europe/lol/match/v5/matches/{id}")).await;
+        let document = document.json();
+        let participants = document["info"]["participants"].as_array().unwrap();
+        let own = participants.iter().find(|one| one["puuid"] == *puuid);
+        seen.push(own.unwrap()["riotIdGameName"].clone());
+    }
+    assert_eq!(seen, ["Alpha Player", "Omega"]);
+}
+
+#[tokio::test]
 async fn an_ordinary_client_on_kept_connections_is_served() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let world = Arc::new(World::new(WorldConfig {
