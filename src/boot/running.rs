@@ -113,6 +113,7 @@ impl Running {
             },
             metrics_log: metrics_log(config, database),
             metrics_interval: Duration::from_secs(config.metrics.interval_s),
+            ..EngineConfig::default()
         };
         let engine = Engine::start(
             engine_config,

@@ -13,10 +13,11 @@ use futures_util::FutureExt;
 use tracing::Instrument;
 
 use super::attempts::{Attempts, CancelSignal};
+use super::clock::Clock;
 use super::task::{JobContext, Task, TaskResult};
 use crate::metrics::{FailedAttempt, Metrics};
 use crate::model::attempt::settle;
-use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome, Timestamp};
+use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome};
 use crate::store::{Completion, Fenced, Store};
 use crate::supervision::{ChildGuard, EndReason, last_panic};
 
@@ -39,34 +40,37 @@ pub struct JobFinished {
 #[rtype(result = "()")]
 pub struct Abandon;
 
+/// What attempts work with.
+#[derive(Debug, Clone)]
+pub(super) struct Tools {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) attempts: Arc<Attempts>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Clock,
+}
+
 /// See the module. `PlayerSyncActor`, `MatchActor` and `TimelineActor` are executors of their tasks.
 #[allow(missing_debug_implementations, reason = "holds a task")]
 pub struct Executor {
     task: Arc<dyn Task>,
     job: Arc<ClaimedJob>,
-    store: Arc<dyn Store>,
-    attempts: Arc<Attempts>,
-    metrics: Arc<Metrics>,
+    tools: Tools,
     supervisor: Recipient<JobFinished>,
     guard: ChildGuard,
 }
 
 impl Executor {
-    pub fn new(
+    pub(super) fn new(
         task: Arc<dyn Task>,
         job: Arc<ClaimedJob>,
-        store: Arc<dyn Store>,
-        attempts: Arc<Attempts>,
-        metrics: Arc<Metrics>,
+        tools: Tools,
         supervisor: Recipient<JobFinished>,
         guard: ChildGuard,
     ) -> Self {
         Self {
             task,
             job,
-            store,
-            attempts,
-            metrics,
+            tools,
             supervisor,
             guard,
         }
@@ -77,13 +81,7 @@ impl Actor for Executor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let attempt = run_attempt(
-            self.task.clone(),
-            self.job.clone(),
-            self.store.clone(),
-            self.attempts.clone(),
-            self.metrics.clone(),
-        );
+        let attempt = run_attempt(self.task.clone(), self.job.clone(), self.tools.clone());
         // Whatever is logged meanwhile says for which attempt of which job, at every level of the log.
         let queue = self.task.queue();
         let span = tracing::error_span!(
@@ -111,16 +109,15 @@ impl Handler<Abandon> for Executor {
     }
 }
 
-async fn run_attempt(
-    task: Arc<dyn Task>,
-    job: Arc<ClaimedJob>,
-    store: Arc<dyn Store>,
-    attempts: Arc<Attempts>,
-    metrics: Arc<Metrics>,
-) -> JobFinished {
+async fn run_attempt(task: Arc<dyn Task>, job: Arc<ClaimedJob>, tools: Tools) -> JobFinished {
     let started = Instant::now();
-    let (_listed, cancel) = attempts.list(job.lease);
-    let context = JobContext::new(job.clone(), store.clone(), cancel.clone());
+    let (_listed, cancel) = tools.attempts.list(job.lease);
+    let context = JobContext::new(
+        job.clone(),
+        tools.store.clone(),
+        cancel.clone(),
+        tools.clock.clone(),
+    );
     let run = AssertUnwindSafe(async { task.run(context).await }).catch_unwind();
     let run_or_cancel = async {
         tokio::select! {
@@ -136,11 +133,12 @@ async fn run_attempt(
         let why = last_panic();
         let actor = format!("/engine/queues/{}/{}", task.queue(), job.kind);
         let detail = format!("job {}: {why}", job.lease.job);
-        metrics.events.tell("job_panicked", &actor, detail);
+        let events = &tools.metrics.events;
+        events.tell("job_panicked", &actor, detail);
         Outcome::Retry(Failure::new("panic", why).retryable()).into()
     });
-    note_failure(&job, &result.outcome, &metrics);
-    let state = settle_result(&*task, &job, result, &*store).await;
+    note_failure(&job, &result.outcome, &tools);
+    let state = settle_result(&*task, &job, result, &tools).await;
     JobFinished {
         lease: job.lease,
         state,
@@ -160,9 +158,10 @@ async fn settle_result(
     task: &dyn Task,
     job: &ClaimedJob,
     result: TaskResult,
-    store: &dyn Store,
+    tools: &Tools,
 ) -> Option<JobState> {
-    let now = Timestamp::now();
+    let (store, clock) = (&tools.store, &tools.clock);
+    let now = clock.now();
     let backoff = task.retry_policy().backoff(job.attempt, fastrand::f64());
     log_outcome(job, &result.outcome, backoff);
     let settlement = settle(job.attempt, job.max_attempts, result.outcome, backoff, now);
@@ -175,7 +174,7 @@ async fn settle_result(
     });
     loop {
         match store
-            .settle(job.lease, completion.clone(), Timestamp::now())
+            .settle(job.lease, completion.clone(), clock.now())
             .await
         {
             Ok(Fenced::Applied) => return Some(state),
@@ -193,38 +192,39 @@ async fn settle_result(
             }
             Err(error) => {
                 tracing::error!("job {} cannot be settled: {error}", job.lease.job);
-                return discard_unsettled(job, &error.to_string(), store).await;
+                return discard_unsettled(job, &error.to_string(), tools).await;
             }
         }
     }
 }
 
 /// An end that the database refuses (a bug) must not leave the job running for ever.
-async fn discard_unsettled(job: &ClaimedJob, why: &str, store: &dyn Store) -> Option<JobState> {
+async fn discard_unsettled(job: &ClaimedJob, why: &str, tools: &Tools) -> Option<JobState> {
     let failure = Failure::new("store", format!("its result could not be stored: {why}"));
     let settlement = settle(
         job.attempt,
         job.max_attempts,
         Outcome::Discard(failure),
         Duration::ZERO,
-        Timestamp::now(),
+        tools.clock.now(),
     );
     let completion = Arc::new(Completion::of(settlement));
-    match store.settle(job.lease, completion, Timestamp::now()).await {
+    let settled = tools.store.settle(job.lease, completion, tools.clock.now());
+    match settled.await {
         Ok(Fenced::Applied) => Some(JobState::Discarded),
         Ok(Fenced::Stale) | Err(_) => None,
     }
 }
 
 /// Remembers it for those who ask what went wrong of late.
-fn note_failure(job: &ClaimedJob, outcome: &Outcome, metrics: &Metrics) {
+fn note_failure(job: &ClaimedJob, outcome: &Outcome, tools: &Tools) {
     let (why, retried) = match outcome {
         Outcome::Retry(why) => (why, job.attempt < job.max_attempts),
         Outcome::Discard(why) => (why, false),
         Outcome::Complete(_) | Outcome::Snooze { .. } | Outcome::Cancel(_) => return,
     };
-    metrics.events.failed(FailedAttempt {
-        at: Timestamp::now(),
+    tools.metrics.events.failed(FailedAttempt {
+        at: tools.clock.now(),
         job_id: job.lease.job.0,
         kind: job.kind.clone(),
         key: job.key.clone(),

@@ -14,6 +14,7 @@
 //! ```
 
 mod attempts;
+mod clock;
 mod controls;
 mod executor;
 mod heartbeat;
@@ -40,6 +41,7 @@ use actix::prelude::*;
 use tokio::sync::watch;
 
 pub use attempts::CancelSignal;
+pub use clock::Clock;
 pub use controls::{QueueControl, QueueControls, QueueSettings, SLOTS_MAX};
 pub use heartbeat::Standings;
 pub use lanes::Holds;
@@ -49,6 +51,7 @@ pub use task::{JobContext, Task, TaskFuture, TaskResult};
 pub use window::express_slots;
 
 use self::attempts::Attempts;
+use self::executor::Tools;
 use self::metrics_actor::{MetricsActor, StopMetrics};
 use self::queue::Shared;
 use self::sources::{ActorSource, ProcessSource, QueueSource, StoreSource};
@@ -74,6 +77,8 @@ pub struct EngineConfig {
     /// Where the metrics log is; none: none is written.
     pub metrics_log: Option<LogFiles>,
     pub metrics_interval: Duration,
+    /// What time it is to the engine and its tasks.
+    pub clock: Clock,
 }
 
 impl Default for EngineConfig {
@@ -86,6 +91,7 @@ impl Default for EngineConfig {
             schedules: None,
             metrics_log: None,
             metrics_interval: Duration::from_secs(10),
+            clock: Clock::default(),
         }
     }
 }
@@ -117,6 +123,7 @@ pub struct EngineHandle {
     pub metrics: Arc<Metrics>,
     pub telemetry: Arc<Telemetry>,
     pub standings: Arc<Standings>,
+    pub clock: Clock,
 }
 
 impl Default for Services {
@@ -154,7 +161,8 @@ impl Engine {
             host: hostname(),
             version: env!("CARGO_PKG_VERSION"),
         };
-        let now = Timestamp::now();
+        let clock = config.clock;
+        let now = clock.now();
         store.engine_started(info.clone(), now).await?;
         let standings = Arc::new(Standings::new(info, store.clone(), metrics.clone()));
         standings.beat().await?;
@@ -163,6 +171,7 @@ impl Engine {
             store: store.clone(),
             standings: standings.clone(),
             metrics: metrics.clone(),
+            clock: clock.clone(),
         });
         duty.look().await?;
         let queues = QueueControls::new(&config.queues, services.holds.clone(), &metrics);
@@ -190,6 +199,7 @@ impl Engine {
             registry: registry.clone(),
             metrics,
             standings: standings.clone(),
+            clock: clock.clone(),
         };
         let attempts = Arc::new(Attempts::default());
         let (tell, escalated) = watch::channel(None);
@@ -204,22 +214,36 @@ impl Engine {
                 config.drain,
                 &Shared {
                     engine: id.clone(),
-                    store: store.clone(),
                     registry: registry.clone(),
-                    attempts: attempts.clone(),
                     holds: services.holds,
                     standing: standings.watch(),
-                    metrics: handle.metrics.clone(),
+                    tools: Tools {
+                        store: store.clone(),
+                        attempts: attempts.clone(),
+                        metrics: handle.metrics.clone(),
+                        clock: clock.clone(),
+                    },
                 },
             ),
-            stager_spec(store.clone()),
+            stager_spec(store.clone(), clock.clone()),
             canceller_spec(id.clone(), store.clone(), attempts),
             rescuer_spec(duty),
-            pruner_spec(store.clone(), config.keep_finished, standings.watch_lead()),
+            pruner_spec(
+                store.clone(),
+                config.keep_finished,
+                standings.watch_lead(),
+                clock.clone(),
+            ),
         ]);
         if let Some(schedules) = config.schedules {
             let leader = standings.watch_lead();
-            specs.push(scheduler_spec(store, registry, leader, schedules.into()));
+            specs.push(scheduler_spec(
+                store,
+                registry,
+                leader,
+                schedules.into(),
+                clock,
+            ));
         }
         if telemetry.has_log() {
             specs.push(metrics_spec(telemetry, config.metrics_interval));
@@ -285,7 +309,7 @@ impl Engine {
     }
 
     async fn release(&self) -> StoreResult<()> {
-        let (store, id, now) = (&self.handle.store, &self.handle.id, Timestamp::now());
+        let (store, id, now) = (&self.handle.store, &self.handle.id, self.handle.clock.now());
         store.release(id, None, &[], now).await?;
         store.engine_stopped(id, now).await
     }
@@ -331,9 +355,9 @@ fn rescuer_spec(duty: Arc<rescuer::Duty>) -> ChildSpec {
     })
 }
 
-fn stager_spec(store: Arc<dyn Store>) -> ChildSpec {
+fn stager_spec(store: Arc<dyn Store>, clock: Clock) -> ChildSpec {
     ChildSpec::permanent("stager", move |guard| {
-        let addr = stager::Stager::new(store.clone(), guard).start();
+        let addr = stager::Stager::new(store.clone(), clock.clone(), guard).start();
         ChildHandle {
             stop: Box::new(move || {
                 Box::pin(async move {
@@ -359,9 +383,15 @@ fn canceller_spec(engine: Arc<str>, store: Arc<dyn Store>, attempts: Arc<Attempt
     })
 }
 
-fn pruner_spec(store: Arc<dyn Store>, keep: Duration, leads: watch::Receiver<bool>) -> ChildSpec {
+fn pruner_spec(
+    store: Arc<dyn Store>,
+    keep: Duration,
+    leads: watch::Receiver<bool>,
+    clock: Clock,
+) -> ChildSpec {
     ChildSpec::permanent("pruner", move |guard| {
-        let addr = pruner::Pruner::new(store.clone(), keep, leads.clone(), guard).start();
+        let pruner = pruner::Pruner::new(store.clone(), keep, leads.clone(), clock.clone(), guard);
+        let addr = pruner.start();
         ChildHandle {
             stop: Box::new(move || {
                 Box::pin(async move {
@@ -377,6 +407,7 @@ fn scheduler_spec(
     registry: Arc<Registry>,
     leader: watch::Receiver<bool>,
     configured: Arc<[Schedule]>,
+    clock: Clock,
 ) -> ChildSpec {
     ChildSpec::permanent("scheduler", move |guard| {
         let addr = scheduler::Scheduler::new(
@@ -384,6 +415,7 @@ fn scheduler_spec(
             registry.clone(),
             leader.clone(),
             configured.clone(),
+            clock.clone(),
             guard,
         )
         .start();
@@ -439,7 +471,7 @@ fn queues_spec(queues: &Arc<QueueControls>, drain: Duration, shared: &Shared) ->
                 Intensity::default(),
                 specs,
             )
-            .observed(&shared.metrics)
+            .observed(&shared.tools.metrics)
             .guarded(guard)
             .start(),
         )

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::watch;
 
-use crate::model::Timestamp;
+use super::clock::Clock;
 use crate::store::Store;
 use crate::supervision::{ChildGuard, EndReason};
 
@@ -22,6 +22,7 @@ pub struct Pruner {
     store: Arc<dyn Store>,
     keep: Duration,
     leads: watch::Receiver<bool>,
+    clock: Clock,
     guard: ChildGuard,
 }
 
@@ -35,12 +36,14 @@ impl Pruner {
         store: Arc<dyn Store>,
         keep: Duration,
         leads: watch::Receiver<bool>,
+        clock: Clock,
         guard: ChildGuard,
     ) -> Self {
         Self {
             store,
             keep,
             leads,
+            clock,
             guard,
         }
     }
@@ -51,11 +54,12 @@ impl Actor for Pruner {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let (store, keep, mut leads) = (self.store.clone(), self.keep, self.leads.clone());
+        let clock = self.clock.clone();
         ctx.spawn(
             async move {
                 // An error is the end of the engine.
                 while leads.wait_for(|leads| *leads).await.is_ok() {
-                    let pause = match store.prune(Timestamp::now() - keep, BATCH).await {
+                    let pause = match store.prune(clock.now() - keep, BATCH).await {
                         Ok(BATCH..) => BREATH,
                         Ok(_) => EVERY,
                         Err(error) => {

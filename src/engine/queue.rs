@@ -16,15 +16,14 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use tokio::sync::watch;
 
-use super::attempts::Attempts;
 use super::controls::{QueueControl, QueueSettings};
-use super::executor::{Abandon, Executor, JobFinished};
+use super::executor::{Abandon, Executor, JobFinished, Tools};
 use super::heartbeat::Standing;
 use super::lanes::Holds;
 use super::registry::Registry;
 use super::window::{Next, Window};
-use crate::metrics::{Metrics, bump};
-use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome, Rate, Timestamp, attempt};
+use crate::metrics::bump;
+use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome, Rate, attempt};
 use crate::store::{Completion, Store, StoreError};
 use crate::supervision::{ChildEnded, ChildGuard, EndReason};
 
@@ -48,12 +47,10 @@ pub struct QueueConfig {
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) engine: Arc<str>,
-    pub(super) store: Arc<dyn Store>,
     pub(super) registry: Arc<Registry>,
-    pub(super) attempts: Arc<Attempts>,
     pub(super) holds: watch::Receiver<Holds>,
     pub(super) standing: watch::Receiver<Standing>,
-    pub(super) metrics: Arc<Metrics>,
+    pub(super) tools: Tools,
 }
 
 /// See the module.
@@ -65,7 +62,6 @@ pub struct QueueSupervisor {
     engine: Arc<str>,
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
-    attempts: Arc<Attempts>,
     epoch: Instant,
     window: Window,
     running: HashMap<Lease, Running>,
@@ -80,7 +76,8 @@ pub struct QueueSupervisor {
     losses: u64,
     /// The store is asked what this engine still holds.
     taking_stock: bool,
-    metrics: Arc<Metrics>,
+    /// What executors work with; the store and the clock are this actor's too.
+    tools: Tools,
     guard: ChildGuard,
 }
 
@@ -105,12 +102,10 @@ impl QueueSupervisor {
     pub(super) fn new(control: Arc<QueueControl>, shared: Shared, guard: ChildGuard) -> Self {
         let Shared {
             engine,
-            store,
             registry,
-            attempts,
             holds,
             standing,
-            metrics,
+            tools,
         } = shared;
         let settings = control.watch_settings();
         let begin = *settings.borrow();
@@ -119,11 +114,10 @@ impl QueueSupervisor {
         Self {
             window: Window::new(begin.slots, begin.prefetch, begin.rate),
             epoch: Instant::now(),
-            attempts,
             name: control.name,
             settings,
             engine,
-            store,
+            store: tools.store.clone(),
             registry,
             control,
             running: HashMap::new(),
@@ -134,7 +128,7 @@ impl QueueSupervisor {
             losses,
             standing,
             taking_stock: false,
-            metrics,
+            tools,
             guard,
         }
     }
@@ -201,8 +195,9 @@ impl QueueSupervisor {
             return;
         };
         let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.name);
+        let clock = self.tools.clock.clone();
         let claim = async move {
-            let now = Timestamp::now();
+            let now = clock.now();
             if let Some(held) = &look.reconcile {
                 store.release(&engine, Some(queue), held, now).await?;
             }
@@ -228,10 +223,11 @@ impl QueueSupervisor {
                 job.max_attempts,
                 Outcome::Discard(why),
                 Duration::ZERO,
-                Timestamp::now(),
+                self.tools.clock.now(),
             );
             let (store, completion) = (self.store.clone(), Arc::new(Completion::of(settlement)));
-            let settled = async move { store.settle(lease, completion, Timestamp::now()).await };
+            let now = self.tools.clock.now();
+            let settled = async move { store.settle(lease, completion, now).await };
             ctx.spawn(settled.into_actor(self).map(move |settled, this, ctx| {
                 if let Err(error) = settled {
                     tracing::error!("job {} of an unknown kind: {error}", lease.job);
@@ -247,9 +243,7 @@ impl QueueSupervisor {
         let executor = Executor::new(
             task,
             job.clone(),
-            self.store.clone(),
-            self.attempts.clone(),
-            self.metrics.clone(),
+            self.tools.clone(),
             ctx.address().recipient(),
             guard,
         );
@@ -372,10 +366,8 @@ impl QueueSupervisor {
         };
         self.show();
         let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.name);
-        let released = async move {
-            let now = Timestamp::now();
-            store.release(&engine, Some(queue), &kept, now).await
-        };
+        let now = self.tools.clock.now();
+        let released = async move { store.release(&engine, Some(queue), &kept, now).await };
         ctx.spawn(released.into_actor(self).map(|released, this, ctx| {
             match released {
                 Ok(_) => this.window.claimed(Vec::new()),
@@ -407,11 +399,8 @@ impl QueueSupervisor {
     /// Opens the queue once nothing of an earlier incarnation is left running.
     fn hand_back_then_open(&mut self, ctx: &mut Context<Self>) {
         let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.name);
-        let released = async move {
-            store
-                .release(&engine, Some(queue), &[], Timestamp::now())
-                .await
-        };
+        let now = self.tools.clock.now();
+        let released = async move { store.release(&engine, Some(queue), &[], now).await };
         ctx.spawn(
             released
                 .into_actor(self)
@@ -513,17 +502,12 @@ impl Handler<ChildEnded> for QueueSupervisor {
             job.max_attempts,
             Outcome::Retry(failure),
             backoff,
-            Timestamp::now(),
+            self.tools.clock.now(),
         );
-        let (store, lease) = (self.store.clone(), job.lease);
+        let (store, lease, now) = (self.store.clone(), job.lease, self.tools.clock.now());
         let settled = async move {
-            store
-                .settle(
-                    lease,
-                    Arc::new(Completion::of(settlement)),
-                    Timestamp::now(),
-                )
-                .await
+            let completion = Arc::new(Completion::of(settlement));
+            store.settle(lease, completion, now).await
         };
         ctx.spawn(settled.into_actor(self).map(move |settled, this, ctx| {
             if let Err(error) = settled {
@@ -561,11 +545,9 @@ impl Handler<Drain> for QueueSupervisor {
             }
             this.running.clear();
             this.control.now_running(0);
+            let now = this.tools.clock.now();
             async move {
-                if let Err(error) = store
-                    .release(&engine, Some(queue), &[], Timestamp::now())
-                    .await
-                {
+                if let Err(error) = store.release(&engine, Some(queue), &[], now).await {
                     tracing::warn!(
                         "queue {queue}: its jobs will be returned at the next start: {error}"
                     );

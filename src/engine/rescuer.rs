@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
+use super::clock::Clock;
 use super::heartbeat::{EVERY, Standings};
 use crate::metrics::Metrics;
-use crate::model::Timestamp;
 use crate::store::{Store, StoreResult};
 use crate::supervision::{ChildGuard, EndReason};
 
@@ -28,6 +28,7 @@ pub(super) struct Duty {
     pub(super) store: Arc<dyn Store>,
     pub(super) standings: Arc<Standings>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Clock,
 }
 
 #[derive(Debug, Message)]
@@ -40,7 +41,7 @@ impl Duty {
         if self.standings.leads().is_none() {
             return Ok(());
         }
-        let rescued = self.store.rescue(&self.engine, Timestamp::now()).await?;
+        let rescued = self.store.rescue(&self.engine, self.clock.now()).await?;
         if rescued.returned + rescued.poisoned > 0 {
             let what = format!(
                 "{} jobs of an engine that ended abruptly run again; {} were discarded after too many such ends",

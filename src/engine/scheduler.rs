@@ -13,6 +13,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::watch;
 
+use super::clock::Clock;
 use super::registry::{OrderError, Registry};
 use crate::model::cadence::{Cadence, Turn};
 use crate::model::{NewJob, Timestamp};
@@ -33,6 +34,7 @@ pub struct Scheduler {
     leader: watch::Receiver<bool>,
     /// The schedules of the configuration.
     configured: Arc<[Schedule]>,
+    clock: Clock,
     guard: ChildGuard,
 }
 
@@ -46,6 +48,7 @@ impl Scheduler {
         registry: Arc<Registry>,
         leader: watch::Receiver<bool>,
         configured: Arc<[Schedule]>,
+        clock: Clock,
         guard: ChildGuard,
     ) -> Self {
         Self {
@@ -53,6 +56,7 @@ impl Scheduler {
             registry,
             leader,
             configured,
+            clock,
             guard,
         }
     }
@@ -64,6 +68,7 @@ impl Actor for Scheduler {
     fn started(&mut self, ctx: &mut Self::Context) {
         let (store, registry) = (self.store.clone(), self.registry.clone());
         let (mut leader, configured) = (self.leader.clone(), self.configured.clone());
+        let clock = self.clock.clone();
         ctx.spawn(
             async move {
                 let mut looker = Looker::new(store.clone(), registry);
@@ -73,7 +78,7 @@ impl Actor for Scheduler {
                         std::future::pending::<()>().await;
                     }
                     tokio::select! {
-                        () = lead(&mut looker, &configured) => {}
+                        () = lead(&mut looker, &configured, &clock) => {}
                         () = deposed(&mut leader) => {}
                     }
                 }
@@ -100,11 +105,11 @@ async fn deposed(leader: &mut watch::Receiver<bool>) {
 }
 
 /// Looks again and again; never ends by itself.
-async fn lead(looker: &mut Looker, configured: &[Schedule]) {
+async fn lead(looker: &mut Looker, configured: &[Schedule], clock: &Clock) {
     let store = looker.store.clone();
     let mut adopted = false;
     loop {
-        let now = Timestamp::now();
+        let now = clock.now();
         let round = async {
             if !adopted {
                 store.adopt_schedules(configured.to_vec(), now).await?;
@@ -113,14 +118,18 @@ async fn lead(looker: &mut Looker, configured: &[Schedule]) {
             looker.look(now).await
         };
         let pause = match round.await {
-            Ok(Some(next)) => next.since(Timestamp::now()).clamp(LOOK_MIN, LOOK_MAX),
+            Ok(Some(next)) => next.since(clock.now()).clamp(LOOK_MIN, LOOK_MAX),
             Ok(None) => LOOK_MAX,
             Err(error) => {
                 tracing::warn!("schedules cannot be looked at now: {error}");
                 LOOK_MAX
             }
         };
-        let _ = tokio::time::timeout(pause, store.hints().schedules().notified()).await;
+        let schedules = store.hints().schedules();
+        tokio::select! {
+            _ = tokio::time::timeout(pause, schedules.notified()) => {}
+            () = clock.moved_from(now) => {}
+        }
     }
 }
 

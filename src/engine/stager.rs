@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use crate::model::Timestamp;
+use super::clock::Clock;
 use crate::store::Store;
 use crate::supervision::{ChildGuard, EndReason};
 
@@ -16,6 +16,7 @@ const LOOK_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Stager {
     store: Arc<dyn Store>,
+    clock: Clock,
     guard: ChildGuard,
 }
 
@@ -24,8 +25,12 @@ pub struct Stager {
 pub struct StopStager;
 
 impl Stager {
-    pub fn new(store: Arc<dyn Store>, guard: ChildGuard) -> Self {
-        Self { store, guard }
+    pub fn new(store: Arc<dyn Store>, clock: Clock, guard: ChildGuard) -> Self {
+        Self {
+            store,
+            clock,
+            guard,
+        }
     }
 }
 
@@ -33,11 +38,11 @@ impl Actor for Stager {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let store = self.store.clone();
+        let (store, clock) = (self.store.clone(), self.clock.clone());
         ctx.spawn(
             async move {
                 loop {
-                    let now = Timestamp::now();
+                    let now = clock.now();
                     let pause = match store.stage(now).await {
                         Ok(staged) => staged
                             .next_due
@@ -47,7 +52,11 @@ impl Actor for Stager {
                             LOOK_MAX
                         }
                     };
-                    let _ = tokio::time::timeout(pause, store.hints().schedule().notified()).await;
+                    let schedule = store.hints().schedule();
+                    tokio::select! {
+                        _ = tokio::time::timeout(pause, schedule.notified()) => {}
+                        () = clock.moved_from(now) => {}
+                    }
                 }
             }
             .into_actor(self),

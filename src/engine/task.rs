@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::attempts::CancelSignal;
+use super::clock::Clock;
 use crate::model::{ClaimedJob, Lease, NewJob, Outcome, Priority, RetryPolicy, Timestamp};
 use crate::store::{Effect, Fenced, Store, StoreResult};
 
@@ -53,11 +54,22 @@ pub struct JobContext {
     pub job: Arc<ClaimedJob>,
     store: Arc<dyn Store>,
     cancel: CancelSignal,
+    clock: Clock,
 }
 
 impl JobContext {
-    pub fn new(job: Arc<ClaimedJob>, store: Arc<dyn Store>, cancel: CancelSignal) -> Self {
-        Self { job, store, cancel }
+    pub fn new(
+        job: Arc<ClaimedJob>,
+        store: Arc<dyn Store>,
+        cancel: CancelSignal,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            job,
+            store,
+            cancel,
+            clock,
+        }
     }
 
     /// Resolves when somebody asked to cancel the job: end soon, with `Outcome::Cancel`. An attempt
@@ -97,7 +109,7 @@ impl JobContext {
     }
 
     pub fn now(&self) -> Timestamp {
-        Timestamp::now()
+        self.clock.now()
     }
 }
 

@@ -12,7 +12,7 @@ use super::failed::bad_arguments;
 use super::upkeep::{give_back, job, percent, rest, store_failed};
 use super::{MAINTENANCE, Policies};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
-use crate::model::{NewJob, Outcome, Priority, RetryPolicy, Timestamp};
+use crate::model::{NewJob, Outcome, Priority, RetryPolicy};
 use crate::store::{Cleanup, StoreResult};
 
 /// Matches of one transaction: about ten milliseconds.
@@ -112,7 +112,7 @@ async fn clean(context: &JobContext, args: CleanupArgs) -> StoreResult<TaskResul
             limit: MATCHES,
             adjust_stats: args.adjust_stats,
         };
-        let matches = store.clean(step, Timestamp::now()).await?;
+        let matches = store.clean(step, context.now()).await?;
         if matches == 0 {
             break;
         }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use riftsync::engine::{
-    Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
+    Clock, Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture,
+    TaskResult,
 };
 use riftsync::metrics::Metrics;
 use riftsync::model::{
@@ -14,6 +15,7 @@ use riftsync::model::{
 use riftsync::store::postgres::PostgresStore;
 use riftsync::store::{Cancelled, EngineInfo, Fenced, Store, Wanted};
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::place::on_each_store;
 use crate::scratch::Scratch;
@@ -82,11 +84,63 @@ on_each_store! { actix::test;
     a_running_job_that_is_cancelled_is_told_and_ends_as_it_likes,
     a_queue_that_only_panics_leaves_the_slots_of_others_alone,
     a_paused_queue_holds_only_what_runs,
+    a_day_passes_for_an_engine_when_its_clock_is_moved,
 }
 
 async fn enqueue(store: &dyn Store, jobs: Vec<NewJob>) -> Vec<JobId> {
     let enqueued = store.enqueue(jobs, Timestamp::now()).await.unwrap();
     enqueued.into_iter().map(|job| job.id).collect()
+}
+
+async fn a_day_passes_for_an_engine_when_its_clock_is_moved(store: Arc<dyn Store>) {
+    let begin = Timestamp::from_millis(1_700_000_000_000);
+    let (day, hand) = (Duration::from_hours(24), watch::Sender::new(begin));
+    let registry = Registry::default().with(Simple {
+        kind: "k",
+        queue: "q",
+        run: move |context: JobContext| -> TaskFuture {
+            let now = context.now();
+            let is_late = now >= begin + day;
+            let waits = Outcome::Snooze {
+                delay: day,
+                why: "not yet".to_owned(),
+            };
+            Box::pin(async move {
+                if is_late {
+                    TaskResult::complete(json!(now.as_millis()))
+                } else {
+                    waits.into()
+                }
+            })
+        },
+    });
+    let config = EngineConfig {
+        clock: Clock::told(hand.subscribe()),
+        ..config()
+    };
+    let engine = Engine::start(
+        config,
+        store.clone(),
+        Arc::new(registry),
+        Services::default(),
+        Arc::new(Metrics::default()),
+    );
+    let engine = engine.await.unwrap();
+    let jobs = vec![new_job("k", None)];
+    let id = store.enqueue(jobs, begin).await.unwrap()[0].id;
+    loop {
+        let record = store.job(id).await.unwrap().unwrap();
+        if record.state == JobState::Scheduled {
+            assert_eq!(record.run_at, begin + day);
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    hand.send_replace(begin + day);
+    let record = finished(&*store, id).await;
+    assert_eq!(record.result, Some(json!((begin + day).as_millis())));
+    assert_eq!(record.finished_at, Some(begin + day));
+    engine.stop().await.unwrap();
 }
 
 /// Waits, by looking, until the job is final. The test runner's time limit is the bound.
