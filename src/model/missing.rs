@@ -59,7 +59,7 @@ impl MissingReason {
         Self::Outage,
     ];
 
-    /// As tables, JSON and [`Failure::kind`](super::Failure) have it.
+    /// As the table and JSON have it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NotFound => "404",
@@ -72,12 +72,23 @@ impl MissingReason {
 
     /// A word of another version is a document that is not there.
     pub fn parse(text: &str) -> Self {
-        Self::of_failure(text).unwrap_or(Self::NotFound)
+        let known = Self::ALL.into_iter().find(|reason| reason.as_str() == text);
+        known.unwrap_or(Self::NotFound)
+    }
+
+    /// The word of a job's failure for it: [`Failure::kind`](super::Failure).
+    pub fn failure_kind(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Refused => "refused",
+            Self::TooOld | Self::NotYet | Self::Outage => self.as_str(),
+        }
     }
 
     /// The reason that a job's failure stands for; none: the job failed in another way.
     pub fn of_failure(kind: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == kind)
+        let mut all = Self::ALL.into_iter();
+        all.find(|reason| reason.failure_kind() == kind)
     }
 
     /// Whether this is what Riot says of the document, and not only of the moment.
@@ -351,6 +362,10 @@ mod tests {
     fn every_reason_is_read_as_it_is_written() {
         for reason in MissingReason::ALL {
             assert_eq!(MissingReason::parse(reason.as_str()), reason);
+            assert_eq!(
+                MissingReason::of_failure(reason.failure_kind()),
+                Some(reason)
+            );
             let json = serde_json::to_string(&reason).unwrap();
             assert_eq!(json, format!("\"{}\"", reason.as_str()));
         }

@@ -426,17 +426,16 @@ async fn read_answer(
     };
     match status {
         200 => {}
-        404 => return Err(RiotError::NotFound),
+        404 => {
+            let has_limits = response.headers().contains_key("x-app-rate-limit");
+            let body = read_text(&mut response, is_gzip).await;
+            return Err(absence(has_limits, &body));
+        }
         401 | 403 => return Err(RiotError::Forbidden(status)),
         429 => return Err(RiotError::RateLimited { scope, retry_after }),
         500.. => return Err(RiotError::Unavailable(format!("HTTP {status}"))),
         _ => {
-            let body = read_body(&mut response).await.unwrap_or_default();
-            let body = if is_gzip {
-                super::unpack(&body).unwrap_or_default()
-            } else {
-                body.to_vec()
-            };
+            let body = read_text(&mut response, is_gzip).await;
             let text: String = String::from_utf8_lossy(&body).chars().take(200).collect();
             return Err(match status {
                 400 if text.contains("decrypting") => RiotError::ForeignPuuid,
@@ -453,6 +452,28 @@ async fn read_answer(
         is_gzip,
         date,
     })
+}
+
+/// What a 404 is: Riot's word on the thing, which counts in its limits and is JSON, or that of something before it,
+/// which knows nothing of the thing.
+fn absence(has_limits: bool, body: &[u8]) -> RiotError {
+    let is_json =
+        serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body).is_ok();
+    match (has_limits, is_json) {
+        (true, true) => RiotError::NotFound,
+        (_, false) => RiotError::Unavailable("HTTP 404 with a body that is not Riot's".to_owned()),
+        (false, true) => RiotError::Unavailable("HTTP 404 without Riot's rate limits".to_owned()),
+    }
+}
+
+/// The body of an answer that is not good, as far as it can be read.
+async fn read_text(response: &mut reqwest::Response, is_gzip: bool) -> Vec<u8> {
+    let body = read_body(response).await.unwrap_or_default();
+    if is_gzip {
+        super::unpack(&body).unwrap_or_default()
+    } else {
+        body.to_vec()
+    }
 }
 
 async fn read_body(response: &mut reqwest::Response) -> Result<Bytes, RiotError> {

@@ -565,6 +565,12 @@ pub trait Store:
 
     /// The gap analysis: what of these matches is stored, and what the API did not give.
     async fn stored_matches(&self, ids: &[MatchId]) -> StoreResult<StoredMatches>;
+    /// Missing documents that are to be asked for again by now, those that are due longest first.
+    async fn due_documents(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> StoreResult<Vec<MissingDocument>>;
     /// A match of one of these platforms that was stored lately and played since the moment, if there is one among
     /// those stored last.
     async fn witness_match(

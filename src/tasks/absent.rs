@@ -197,7 +197,7 @@ fn absent(
             id.route()
         ),
     };
-    let failure = Failure::new(missing.reason.as_str(), text).told();
+    let failure = Failure::new(missing.reason.failure_kind(), text).told();
     TaskResult::from(Outcome::Discard(failure)).with_effects(vec![Effect::Missing(missing)])
 }
 

@@ -214,7 +214,7 @@ mod tests {
             job(3, PlayerSync::KIND, "Whole#KR1", 0, "unavailable"),
             job(4, Recover::KIND, "mended since#kr1", 0, "unavailable"),
             job(5, Recover::KIND, "Earlier#KR1", 2, "unavailable"),
-            job(6, PlayerSync::KIND, "Not given#KR1", 2, "404"),
+            job(6, PlayerSync::KIND, "Not given#KR1", 2, "not_found"),
         ];
         let found: Vec<String> = in_trouble(jobs)
             .iter()

@@ -5,6 +5,7 @@
 //! A new kind is one file here and one line in [`registry`].
 
 mod absent;
+mod again;
 mod auto_retry;
 mod cleanup;
 mod failed;
@@ -27,6 +28,7 @@ mod verify;
 
 use std::sync::Arc;
 
+pub use again::MissingSync;
 pub use auto_retry::{AutoRetry, AutoRetryArgs};
 pub use cleanup::{CleanOld, CleanupArgs};
 pub use health::{HealthCheck, HealthProbe};
@@ -120,6 +122,7 @@ pub fn registry(api: &Arc<RiotApi>, policies: Policies) -> Registry {
         .with(Replay::new(policies))
         .with(Recompress::new(policies))
         .with(TrackedSync::new(policies))
+        .with(MissingSync::new(policies))
         .with(LadderSync::new(api.clone(), policies))
         .with(PuuidSync::new(api.clone(), policies))
 }

@@ -86,6 +86,8 @@ pub(super) struct Plan {
     /// What is not asked for this time, as Riot does not give it.
     pub missing_matches: MissingCounts,
     pub missing_timelines: MissingCounts,
+    /// Of the documents to fetch, those that Riot did not give before.
+    pub again: [usize; 2],
     /// Cleaned away on purpose; not asked for again.
     pub cleaned_matches: usize,
 }
@@ -105,6 +107,8 @@ impl Plan {
         result["missing_timelines"] = self.missing_timelines.total().into();
         result["missing_matches_by_reason"] = json!(self.missing_matches);
         result["missing_timelines_by_reason"] = json!(self.missing_timelines);
+        result["asked_again_matches"] = self.again[0].into();
+        result["asked_again_timelines"] = self.again[1].into();
         result["cleaned_matches"] = self.cleaned_matches.into();
         result["match_calls"] = self.matches.len().into();
         result["timeline_calls"] = self.timeline_calls().into();
@@ -159,6 +163,17 @@ pub(super) fn plan(listed: &[Listed], stored: &StoredMatches, wanted: &Wanted) -
             }
         }
     }
+    let is_missing = |kind, id: &MatchId| missing.contains_key(&(kind, *id));
+    let matches = plan.matches.iter();
+    let timelines = plan.timelines.iter().chain(&plan.with_timeline);
+    plan.again = [
+        matches
+            .filter(|id| is_missing(PayloadKind::Match, id))
+            .count(),
+        timelines
+            .filter(|id| is_missing(PayloadKind::Timeline, id))
+            .count(),
+    ];
     plan
 }
 
@@ -266,7 +281,7 @@ mod tests {
             ..StoredMatches::default()
         };
         let due = plan(&listed(&[1, 2, 3]), &there, &sync(true));
-        assert_eq!(due.matches, ids(&[1]));
+        assert_eq!((due.matches, due.again), (ids(&[1]), [1, 0]));
         let recovery = Wanted {
             again: Again::All,
             ..sync(true)

@@ -71,7 +71,8 @@ use super::{
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
 use crate::model::{
-    ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, NewJob, RiotId, Timestamp,
+    ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, MissingDocument, NewJob, RiotId,
+    Timestamp,
 };
 use crate::store::repack::Dictionaries;
 use crate::store::rows::{
@@ -463,6 +464,21 @@ impl Store for PostgresStore {
             stored.load(conn).await
         });
         stored_from(rows)
+    }
+
+    async fn due_documents(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> StoreResult<Vec<MissingDocument>> {
+        let rows: Vec<StoredTuple> = read!(self.readers, conn => {
+            let due = data_statements::DueDocuments {
+                now: now.as_millis(),
+                limit: i64::try_from(limit).unwrap_or(i64::MAX),
+            };
+            due.load(conn).await
+        });
+        Ok(stored_from(rows)?.missing)
     }
 
     async fn witness_match(

@@ -2,7 +2,7 @@
 
 use diesel::sql_types::{BigInt, Binary, Bool, Double, Integer, Nullable, Text};
 
-use crate::store::rows::{CoverageRow, TallyRow};
+use crate::store::rows::{CoverageRow, StoredRow, TallyRow};
 use crate::store::statement::statement;
 
 type Opt<T> = Nullable<T>;
@@ -220,4 +220,11 @@ statement! {
         AND NOT EXISTS (SELECT 1 FROM match_timelines t WHERE t.match_id = p.match_id)
         AND NOT EXISTS (SELECT 1 FROM missing_payloads d WHERE d.kind = 'timeline' AND d.id = p.match_id)
      GROUP BY m.year, m.platform";
+}
+
+statement! {
+    /// As the statement `Stored` tells what is missing.
+    DueDocuments { now: i64 => BigInt, limit: i64 => BigInt } -> StoredRow =
+    "SELECT 2, kind, id, first_seen, tries, reason, next_try, expires_at FROM missing_payloads
+     WHERE next_try IS NOT NULL AND next_try <= ? ORDER BY next_try, kind, id LIMIT ?";
 }

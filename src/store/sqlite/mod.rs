@@ -55,7 +55,8 @@ use super::{
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
 use crate::model::{
-    ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, NewJob, RiotId, Timestamp,
+    ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, MissingDocument, NewJob, RiotId,
+    Timestamp,
 };
 
 /// What the statements of this module are for.
@@ -401,6 +402,20 @@ impl Store for SqliteStore {
         .load(reader.conn())
         .await?;
         stored_from(rows)
+    }
+
+    async fn due_documents(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> StoreResult<Vec<MissingDocument>> {
+        let due = data_statements::DueDocuments {
+            now: now.as_millis(),
+            limit: i64::try_from(limit).unwrap_or(i64::MAX),
+        };
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<StoredTuple> = due.load(reader.conn()).await?;
+        Ok(stored_from(rows)?.missing)
     }
 
     async fn witness_match(
