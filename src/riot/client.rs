@@ -279,6 +279,11 @@ impl Call {
         }
     }
 
+    /// What is asked for, without the host.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     pub fn status(platform: Platform) -> Self {
         Self {
             method: Method::Status,

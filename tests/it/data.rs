@@ -12,11 +12,13 @@ use riftsync::model::records::{
 use riftsync::model::{
     MatchId, MissingDocument, MissingReason, Outcome, Puuid, RiotId, Timestamp, attempt,
 };
-use riftsync::store::{Completion, Effect, Fenced, Store, Wanted};
+use riftsync::store::{Completion, Effect, Fenced, ListEnd, ListedYear, Store, Wanted};
 use serde_json::json;
 
 use crate::place::{Place, on_each_store};
 use crate::store::{NOW, new_job};
+
+const DAY: Duration = Duration::from_hours(24);
 
 pub fn puuid(n: usize) -> Puuid {
     format!("{n:078}").parse().unwrap()
@@ -102,6 +104,16 @@ pub fn game(n: u64, players: usize) -> Arc<MatchRecord> {
     })
 }
 
+fn timeline(id: MatchId) -> TimelineRecord {
+    TimelineRecord {
+        id,
+        data_version: "2".to_owned(),
+        frame_interval_ms: 60_000,
+        frame_count: 30,
+        event_count: 1_000,
+    }
+}
+
 pub fn stores(record: &Arc<MatchRecord>) -> Effect {
     Effect::Match {
         record: record.clone(),
@@ -152,6 +164,9 @@ on_each_store! { tokio::test;
     a_match_that_comes_again_changes_nothing,
     statistics_are_what_the_seats_add_up_to_however_the_matches_come,
     what_was_missing_and_is_stored_after_all_is_missing_no_more,
+    what_is_missing_keeps_when_it_was_first_missed_and_is_told_when_it_is_due,
+    a_year_tells_what_riot_listed_of_it_and_what_it_does_not_give,
+    a_timeline_that_riot_has_deleted_is_told_where_it_is_not_stored,
     a_name_with_any_character_is_stored,
     a_person_with_several_puuids_becomes_one_row_with_all_games,
 }
@@ -213,6 +228,170 @@ async fn what_was_missing_and_is_stored_after_all_is_missing_no_more(store: Arc<
     assert_eq!(missing, [(PayloadKind::Timeline, record.id)]);
     let stored = store.payload(PayloadKind::Match, record.id).await.unwrap();
     assert_eq!(stored, Some(payload()));
+}
+
+async fn what_is_missing_keeps_when_it_was_first_missed_and_is_told_when_it_is_due(
+    store: Arc<dyn Store>,
+) {
+    let missing = |n: u64, reason, first_seen, next_try| MissingDocument {
+        kind: PayloadKind::Match,
+        id: match_id(n),
+        reason,
+        tries: 2,
+        first_seen,
+        next_try,
+        expires_at: Some(NOW + DAY * 7),
+    };
+    let rows = [
+        missing(1, MissingReason::NotFound, NOW, Some(NOW + DAY)),
+        missing(2, MissingReason::Refused, NOW, Some(NOW)),
+        missing(3, MissingReason::NotYet, NOW, None),
+    ];
+    let effects = rows.iter().map(|row| vec![Effect::Missing(row.clone())]);
+    write(&*store, effects.collect()).await;
+    let again = missing(1, MissingReason::Outage, NOW + DAY, Some(NOW + DAY * 2));
+    write(&*store, vec![vec![Effect::Missing(again.clone())]]).await;
+    let mut known = store
+        .stored_matches(&[1, 2, 3].map(match_id))
+        .await
+        .unwrap();
+    known.missing.sort_by_key(|row| row.id);
+    let first = MissingDocument {
+        first_seen: NOW,
+        ..again
+    };
+    assert_eq!(
+        known.missing,
+        [first.clone(), rows[1].clone(), rows[2].clone()]
+    );
+    let due = |at, limit| {
+        let store = store.clone();
+        async move { store.due_documents(at, limit).await.unwrap() }
+    };
+    assert_eq!(due(NOW, 10).await, [rows[1].clone()]);
+    assert_eq!(due(NOW + DAY * 2, 10).await, [rows[1].clone(), first]);
+    assert_eq!(due(NOW + DAY * 2, 1).await.len(), 1, "the longest due");
+}
+
+async fn a_year_tells_what_riot_listed_of_it_and_what_it_does_not_give(store: Arc<dyn Store>) {
+    let record = game(3, 12);
+    let seen = record.participants[0].player.clone().unwrap();
+    let listed = |end, unstored: &[u64]| {
+        Effect::Listed(ListedYear {
+            puuid: seen.puuid.clone(),
+            platform: record.id.platform(),
+            year: record.year,
+            matches: 5,
+            end,
+            unstored: unstored.iter().map(|n| match_id(*n)).collect(),
+        })
+    };
+    let missing = |kind, id, reason| {
+        Effect::Missing(MissingDocument {
+            kind,
+            id,
+            reason,
+            tries: 1,
+            first_seen: NOW,
+            next_try: None,
+            expires_at: None,
+        })
+    };
+    write(&*store, vec![vec![stores(&record)]]).await;
+    write(&*store, vec![vec![listed(ListEnd::Before, &[5, 6, 7, 8])]]).await;
+    write(
+        &*store,
+        vec![
+            vec![listed(ListEnd::At(Some(record.id)), &[5, 6, 7])],
+            vec![missing(
+                PayloadKind::Match,
+                match_id(5),
+                MissingReason::NotFound,
+            )],
+            vec![missing(
+                PayloadKind::Match,
+                match_id(6),
+                MissingReason::Refused,
+            )],
+            vec![missing(
+                PayloadKind::Match,
+                match_id(8),
+                MissingReason::Refused,
+            )],
+            vec![missing(
+                PayloadKind::Timeline,
+                record.id,
+                MissingReason::NotFound,
+            )],
+        ],
+    )
+    .await;
+    let row = store
+        .players_by_puuid(std::slice::from_ref(&seen.puuid))
+        .await
+        .unwrap();
+    let of = |gone| {
+        let (store, id) = (store.clone(), row[0].id);
+        async move { store.coverage(id, gone).await.unwrap() }
+    };
+    let [year] = &of(None).await[..] else {
+        panic!("one year")
+    };
+    assert_eq!(
+        (year.year, year.platform.as_str()),
+        (record.year, record.id.platform().as_str())
+    );
+    let listing = year.listed.unwrap();
+    assert_eq!(
+        (listing.matches, listing.end),
+        (5, ListEnd::At(Some(record.id)))
+    );
+    assert_eq!(listing.ends_at, Some(record.game_start));
+    let counts = [
+        MissingReason::NotFound,
+        MissingReason::Refused,
+        MissingReason::TooOld,
+    ];
+    assert_eq!(
+        counts.map(|reason| year.missing_matches.of(reason)),
+        [1, 1, 0]
+    );
+    assert_eq!(
+        counts.map(|reason| year.missing_timelines.of(reason)),
+        [1, 0, 0]
+    );
+    let gone = Some(record.game_start + DAY);
+    assert_eq!(
+        of(gone).await[0],
+        *year,
+        "it is missing for a reason of its own"
+    );
+    let stored = Effect::Timeline {
+        record: timeline(record.id),
+        payload: payload(),
+    };
+    write(&*store, vec![vec![stored]]).await;
+    assert_eq!(of(gone).await[0].missing_timelines.total(), 0);
+}
+
+async fn a_timeline_that_riot_has_deleted_is_told_where_it_is_not_stored(store: Arc<dyn Store>) {
+    let record = game(3, 12);
+    let seen = record.participants[0].player.clone().unwrap();
+    write(&*store, vec![vec![stores(&record)]]).await;
+    let rows = store.players_by_puuid(&[seen.puuid]).await.unwrap();
+    let too_old = |gone| {
+        let (store, id) = (store.clone(), rows[0].id);
+        async move {
+            let years = store.coverage(id, gone).await.unwrap();
+            let timelines = years
+                .iter()
+                .map(|year| year.missing_timelines.of(MissingReason::TooOld));
+            timelines.sum::<u64>()
+        }
+    };
+    assert_eq!(too_old(None).await, 0);
+    assert_eq!(too_old(Some(record.game_start)).await, 0);
+    assert_eq!(too_old(Some(record.game_start + DAY)).await, 1);
 }
 
 /// JSON can hold a NUL, and PostgreSQL's texts cannot.
@@ -282,13 +461,7 @@ fn all_effects() -> Vec<Vec<Effect>> {
     let mut effects: Vec<Vec<Effect>> = (0..40).map(|n| vec![stores(&game(n, 14))]).collect();
     effects.extend((0..20).map(|n| {
         vec![Effect::Timeline {
-            record: TimelineRecord {
-                id: match_id(n),
-                data_version: "2".to_owned(),
-                frame_interval_ms: 60_000,
-                frame_count: 30,
-                event_count: 1_000,
-            },
+            record: timeline(match_id(n)),
             payload: payload(),
         }]
     }));

@@ -16,6 +16,7 @@ mod place;
 mod postgres;
 mod program;
 mod recompress;
+mod rig;
 mod samples;
 mod schedules;
 #[path = "../support/scratch.rs"]

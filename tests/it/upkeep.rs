@@ -2,45 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::connection::SimpleConnection;
-use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
 use riftsync::model::MatchId;
-use riftsync::simulator::{FaultKind, FaultRule, Method, SIMULATED_KEY};
+use riftsync::simulator::{FaultKind, FaultRule, Method};
 use riftsync::store::{Cleanup, Effect, Repair, Store};
 use serde_json::Value;
 
-use crate::data::{TABLES, check_statistics, game, match_id, payload, stores, table, write};
+use crate::data::{TABLES, check_statistics, game, match_id, payload, stores, write};
 use crate::place::{Place, on_each_store};
-use crate::setup::{PLAYER, Setup, bare, exited, run, setup, setup_for, signal, text};
+use crate::rig::{Rig, documents, on_each_place};
+use crate::setup::{PLAYER, run, setup_for, text};
 use crate::store::NOW;
-
-/// A simulated world, and a database of either kind between it and the real binary.
-struct Rig {
-    setup: Setup,
-    place: Place,
-}
-
-macro_rules! on_each_place {
-    ($($case:ident),* $(,)?) => {
-        mod program_on_sqlite {
-            $(#[tokio::test]
-            async fn $case() {
-                super::$case(crate::place::Place::sqlite()).await;
-            })*
-        }
-        mod program_on_postgres {
-            $(#[tokio::test]
-            async fn $case() {
-                super::$case(crate::place::Place::postgres()).await;
-            })*
-        }
-    };
-}
 
 on_each_place! {
     whatever_is_damaged_is_found_and_mended_and_nothing_else_is_fetched,
@@ -81,14 +55,6 @@ const DATA: [&str; 9] = [
 type Body = (String, String, Vec<u8>);
 
 impl Rig {
-    async fn new(place: Place, matches: u32) -> Self {
-        Self::of(place, setup(matches).await)
-    }
-
-    fn of(place: Place, setup: Setup) -> Self {
-        Self { setup, place }
-    }
-
     async fn synced(place: Place, matches: u32) -> Self {
         let rig = Self::new(place, matches).await;
         rig.sync(PLAYER, "2025").await;
@@ -102,73 +68,9 @@ impl Rig {
             .await;
     }
 
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = bare(args);
-        let url = match &self.place {
-            Place::Sqlite(folder) => format!("sqlite://{}/t.db", folder.path().display()),
-            Place::Postgres(scratch) => scratch.url().to_owned(),
-        };
-        command
-            .env("HOME", self.setup.folder.path())
-            .env("RIOT_API_KEY", SIMULATED_KEY)
-            .env("RIFTSYNC_PROFILE", "production")
-            .env("RIFTSYNC_RIOT__BASE_URL", self.setup.simulator.base_url())
-            .env("RIFTSYNC_CONTROL__SOCKET", self.socket())
-            .env("DATABASE_URL", url);
-        command
-    }
-
-    fn socket(&self) -> std::path::PathBuf {
-        self.setup.folder.path().join("e.sock")
-    }
-
-    /// Runs a verb that must succeed, and reads the documents it tells, a line each.
-    async fn done(&self, args: &[&str]) -> Vec<Value> {
-        let output = run(self.command(&[args, &["--json"]].concat())).await;
-        assert!(output.status.success(), "{args:?}: {}", text(&output));
-        documents(&output.stdout)
-    }
-
     async fn recover(&self, more: &[&str]) -> Value {
         let player = ["recover", PLAYER, "--platform", "euw1", "--year", "2025"];
         self.done(&[&player, more].concat()).await.remove(0)
-    }
-
-    /// The engine, once it listens.
-    async fn serve(&self) -> Serving {
-        let log = std::fs::File::create(self.setup.folder.path().join("serve.log")).unwrap();
-        let mut command = self.command(&["serve"]);
-        command.stdout(std::process::Stdio::null()).stderr(log);
-        let mut engine = Serving(Some(command.spawn().unwrap()));
-        while !self.socket().exists() {
-            let child = engine.0.as_mut().unwrap();
-            assert!(child.try_wait().unwrap().is_none(), "{}", self.setup.log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        engine
-    }
-
-    fn execute(&self, statements: &str) {
-        match &self.place {
-            Place::Postgres(scratch) => scratch.run(statements),
-            Place::Sqlite(folder) => {
-                let path = folder.path().join("t.db");
-                let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-                conn.batch_execute("PRAGMA busy_timeout = 10000").unwrap();
-                conn.batch_execute(statements).unwrap();
-            }
-        }
-    }
-
-    /// The rows of a query of one text called `row`; of a null row there is none.
-    fn lines(&self, query: &str) -> Vec<String> {
-        let query = format!("SELECT q.row AS row FROM ({query}) q WHERE q.row IS NOT NULL");
-        table(&self.place, &query)
-    }
-
-    fn number(&self, query: &str) -> u64 {
-        let rows = self.lines(&format!("SELECT CAST(({query}) AS TEXT) AS row"));
-        rows[0].parse().unwrap()
     }
 
     fn bodies(&self) -> Vec<Body> {
@@ -231,17 +133,6 @@ impl Rig {
         DATA.iter().map(dump).collect()
     }
 
-    /// Match and timeline calls that were answered.
-    fn calls(&self) -> [u64; 2] {
-        let counters = self.setup.simulator.counters();
-        [Method::Match, Method::Timeline].map(|method| counters.of_method(method))
-    }
-
-    fn calls_since(&self, before: [u64; 2]) -> [u64; 2] {
-        let now = self.calls();
-        [now[0] - before[0], now[1] - before[1]]
-    }
-
     /// Matches with their timeline, each its own.
     fn stored(&self) -> Vec<String> {
         self.lines(
@@ -257,26 +148,6 @@ impl Rig {
             .world
             .player_matches(&player.parse().unwrap(), year);
         truth.iter().filter(|truth| truth.has_match).count()
-    }
-}
-
-/// A running `serve`; killed when dropped.
-struct Serving(Option<std::process::Child>);
-
-impl Serving {
-    async fn stop(mut self) {
-        let child = self.0.take().unwrap();
-        signal(&child, "-TERM");
-        exited(child).await;
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.0.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
     }
 }
 
@@ -311,11 +182,6 @@ impl Rig {
         let there = truth.iter().filter(|truth| truth.has_match);
         there.map(|truth| truth.id.to_string()).collect()
     }
-}
-
-fn documents(stdout: &[u8]) -> Vec<Value> {
-    let values = serde_json::Deserializer::from_slice(stdout).into_iter();
-    values.map(Result::unwrap).collect()
 }
 
 fn planned(result: &Value) -> [u64; 2] {

@@ -133,6 +133,80 @@ fn a_whim_costs_its_own_call_and_one_that_tries_the_key() {
     });
 }
 
+/// 40 matches at once, of which those with an odd number may be refused: how long they took.
+async fn burst(gate: &Gate, refused: bool) -> Duration {
+    let begun = tokio::time::Instant::now();
+    let calls = (0..40).map(|n| {
+        let api = gate.api.clone();
+        async move { (n, api.call(caller(n), &a_match(ASIA, n)).await) }
+    });
+    for (n, answer) in join_all(calls).await {
+        if refused && n % 2 == 1 {
+            assert_eq!(answer.unwrap_err(), RiotError::Forbidden(403));
+        } else {
+            assert!(answer.is_ok(), "{n}: {answer:?}");
+        }
+    }
+    begun.elapsed()
+}
+
+/// A mode that is closed to keys: every second match is refused, while the key is good.
+#[test]
+fn a_burst_of_refusals_has_the_key_tried_once_and_holds_up_nobody() {
+    on_virtual_time(async {
+        let api = FakeApi::new((1_000, 1));
+        let gate = gate(&api);
+        burst(&gate, false).await;
+        let calm = burst(&gate, false).await;
+        let tries = Arc::new(AtomicU64::new(0));
+        let counted = tries.clone();
+        api.answers(move |call, _| {
+            counted.fetch_add(u64::from(is_status(call)), Ordering::Relaxed);
+            if call.path().ends_with(['1', '3', '5', '7', '9']) {
+                Err(RiotError::Forbidden(403))
+            } else {
+                Ok(())
+            }
+        });
+        let sent = api.sent();
+        let refused = burst(&gate, true).await;
+        assert_eq!(tries.load(Ordering::Relaxed), 1);
+        assert_eq!(api.sent() - sent, 41);
+        assert!(refused < calm + ROUND_TRIP * 2, "{refused:?}, {calm:?}");
+        assert_eq!(*gate.weather.key().borrow(), KeyState::Valid);
+    });
+}
+
+#[test]
+fn other_calls_go_on_while_one_finds_out_whether_the_key_is_good() {
+    on_virtual_time(async {
+        let api = FakeApi::new((1_000, 1));
+        let gate = gate(&api);
+        let odd = a_match(ASIA, 7);
+        let refused = odd.clone();
+        api.answers(move |call, _| {
+            if *call == refused {
+                Err(RiotError::Forbidden(403))
+            } else {
+                Ok(())
+            }
+        });
+        assert!(gate.api.call(caller(1), &a_match(ASIA, 1)).await.is_ok());
+        let mut state = gate.weather.key();
+        let others = async {
+            let suspected = state.wait_for(|state| *state == KeyState::Suspected).await;
+            assert!(suspected.is_ok());
+            drop(suspected);
+            let begun = tokio::time::Instant::now();
+            assert!(gate.api.call(caller(2), &a_match(ASIA, 8)).await.is_ok());
+            begun.elapsed()
+        };
+        let (answer, took) = tokio::join!(gate.api.call(caller(1), &odd), others);
+        assert_eq!(answer.unwrap_err(), RiotError::Forbidden(403));
+        assert!(took < ROUND_TRIP * 3 / 2, "it did not wait for the verdict");
+    });
+}
+
 #[test]
 fn a_refusal_while_the_key_cannot_be_tried_condemns_nothing() {
     on_virtual_time(async {
