@@ -37,15 +37,26 @@ pub struct WeatherArgs {
     ///
     /// KIND: 500, 502, 503, 504, each also as 500-html and so on; 429-application, 429-method,
     /// 429-service, 429-server, 429-untyped; 401, 403, 403-html; reset, stall, drip, cut-gzip,
-    /// not-json, bomb. A stall or drip takes a minute, or TIME: stall=5s.
+    /// not-json, bomb; 204, 302, 408, 451, 404, 404-html, plain-404 (without rate headers). A stall or drip takes a
+    /// minute, or TIME: stall=5s.
+    ///
+    /// Of matches and timelines: young-404 (404 until the match ended half an hour ago, or TIME: young-404=10m),
+    /// retention (404 for matches older than 2 years and timelines older than 1, and such matches are not listed;
+    /// retention-listed: they are), odd-values (one thing in the document is odd: null, a fraction, out of range, of a
+    /// wrong type, missing, an odd puuid, nobody at all, the same each time). Of match-ids: list-cap (the newest 1000,
+    /// or list-cap=500), same-page (start is ignored). Of anything: rename (a player takes another name just before
+    /// the call; every fourth takes one that another has left).
     ///
     /// WHERE: a route (kr, asia), a method (account-by-riot-id, summoner, match-ids, match, timeline,
-    /// status; a wrong name lists all), or both (asia/match). Everywhere unless told.
+    /// status; a wrong name lists all), or both (asia/match). Everywhere unless told. listed, asia/listed,
+    /// listed/match, listed/timeline: matches and timelines that exist.
     ///
     /// WHEN: 5% (each call with this chance), 7 (the seventh call there), 10..20, 10.. (for good),
-    /// 30s (from the start), 10s..40s, 10s.., or always, which may be left out after a WHERE.
+    /// 30s (from the start), 10s..40s, 10s.., or always, which may be left out after a WHERE. After listed: 5% (of
+    /// the ids, the same ones each time), 5%:30m, or 30m. Time that PUT /__simulator/now skips has passed.
     ///
-    /// Examples: 503@5%, reset@match:7, 403@10.., 503@kr:30s (an outage), stall=5s@asia/timeline:1%
+    /// Examples: 503@5%, reset@match:7, 403@10.., 503@kr:30s (an outage), stall=5s@asia/timeline:1%,
+    /// 404@listed:5%:30m (they come later), odd-values@listed:10%
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<String>,
 }
@@ -167,6 +178,7 @@ mod tests {
             ("--key-expires-after=500", "500calls"),
             ("--blacklist=20", "20:60s:10m"),
             ("--fault=503", "503@5%"),
+            ("--fault=404@listed:30m:5%", "listed:5%:30m"),
         ] {
             let error = read(&[flag]).unwrap_err();
             assert_eq!(error.exit_code(), 2);

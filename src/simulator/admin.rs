@@ -9,6 +9,7 @@
 //! | `PUT /__simulator/method-limits` | the same | those of each method |
 //! | `PUT /__simulator/keys` | keys, one a line, or `any` | which ones are accepted |
 //! | `PUT /__simulator/names` | renames, one a line (`Old#TAG -> New#TAG`) | all at once; a freed name can be taken |
+//! | `PUT /__simulator/now` | a moment: `2025-06-01T00:00:00Z`, or milliseconds since 1970 | the world's clock |
 //!
 //! They need no key, are never counted and never fail by a fault. A body that cannot be read gets 400
 //! with the reason, and changes nothing.
@@ -16,6 +17,7 @@
 use axum::http::Method as HttpMethod;
 use serde_json::json;
 
+use crate::model::Timestamp;
 use crate::simulator::control::Control;
 use crate::simulator::reply::Reply;
 use crate::simulator::setting::{SettingError, read_limits};
@@ -54,10 +56,11 @@ pub fn answer(control: &Control, method: &HttpMethod, path: &str, body: &[u8]) -
             .map(str::parse)
             .collect::<Result<Vec<_>, _>>()
             .and_then(|renames| control.rename(&renames)),
+        ("PUT", "now") => read_moment(text.trim()).map(|now| control.set_now(now)),
         _ => {
             return error(
                 404,
-                "no such switch. Known: GET and DELETE counters, PUT faults, limits, method-limits, keys and names",
+                "no such switch. Known: GET and DELETE counters, PUT faults, limits, method-limits, keys, names and now",
             );
         }
     };
@@ -65,6 +68,20 @@ pub fn answer(control: &Control, method: &HttpMethod, path: &str, body: &[u8]) -
         Ok(()) => Reply::json(200, "{\"ok\":true}"),
         Err(SettingError(why)) => error(400, &why),
     }
+}
+
+fn read_moment(text: &str) -> Result<Timestamp, SettingError> {
+    let ms = text.parse().ok();
+    let iso = || {
+        let moment: jiff::Timestamp = text.parse().ok()?;
+        Some(moment.as_millisecond())
+    };
+    let moment = ms.or_else(iso).map(Timestamp::from_millis);
+    moment.ok_or_else(|| {
+        SettingError(format!(
+            "'{text}' is no moment. Write 2025-06-01T00:00:00Z or milliseconds since 1970"
+        ))
+    })
 }
 
 pub fn too_large() -> Reply {

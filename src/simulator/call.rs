@@ -59,6 +59,11 @@ impl Method {
         }
     }
 
+    /// A match's document or its timeline.
+    pub fn is_of_a_match(self) -> bool {
+        matches!(self, Self::Match | Self::Timeline)
+    }
+
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|method| method.as_str() == name)
     }

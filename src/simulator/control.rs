@@ -14,7 +14,7 @@ use crate::simulator::faults::Faults;
 use crate::simulator::keyring::{Blacklist, KeyExpiry, Keyring};
 use crate::simulator::latency::Latency;
 use crate::simulator::limits::{Edges, Limit, Limiter};
-use crate::simulator::names::Rename;
+use crate::simulator::names::{Rename, Renamer};
 use crate::simulator::retry_after::RetryAfter;
 use crate::simulator::setting::SettingError;
 use crate::simulator::window::WindowModel;
@@ -119,6 +119,9 @@ pub(super) struct Shared {
     plan: Mutex<FaultPlan>,
     keyring: Mutex<Keyring>,
     counters: Mutex<Counters>,
+    renamer: Mutex<Renamer>,
+    /// The world's now when the simulator started.
+    world_began: Timestamp,
 }
 
 impl Shared {
@@ -130,17 +133,20 @@ impl Shared {
             seed: config.seed,
         };
         Self {
-            world,
             answers: Answers {
                 list_depth: config.list_depth,
                 list_time: config.list_time,
+                ..Answers::default()
             },
+            world_began: world.now(),
+            renamer: Mutex::new(Renamer::new(config.seed)),
             seed: config.seed,
             puuids_per_key: config.puuids_per_key,
             started: Instant::now(),
             started_ms,
             limiter: Mutex::new(Limiter::new(edges, config.app_limits, config.method_limits)),
             plan: Mutex::new(FaultPlan::new(config.script, started_ms)),
+            world,
             keyring: Mutex::new(Keyring::new(config.key_expiry, config.blacklist)),
             counters: Mutex::default(),
             switches: Mutex::new(Switches {
@@ -161,6 +167,22 @@ impl Shared {
     pub fn now_ms(&self) -> u64 {
         let elapsed_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.started_ms.saturating_add(elapsed_ms)
+    }
+
+    /// The same for scripts: with the time by which the world's clock was moved.
+    pub fn script_ms(&self) -> u64 {
+        let moved = self.world.now().since(self.world_began);
+        let moved_ms = u64::try_from(moved.as_millis()).unwrap_or(u64::MAX);
+        self.now_ms().saturating_add(moved_ms)
+    }
+
+    /// One of the listed players changes their name. None: nobody has one.
+    pub fn rename_one(&self) -> Option<Rename> {
+        let rename = locked(&self.renamer).next(self.world.people())?;
+        let renames = std::slice::from_ref(&rename);
+        // A name that was free a moment ago may be taken by now: then nobody is renamed.
+        let done = self.world.people().rename(renames, self.world.now());
+        done.is_ok().then_some(rename)
     }
 
     pub fn switches(&self) -> MutexGuard<'_, Switches> {
@@ -240,7 +262,7 @@ impl Control {
 
     /// Another script, which begins now: its calls and its time are counted from here.
     pub fn set_script(&self, script: Vec<FaultRule>) {
-        *self.shared.plan() = FaultPlan::new(script, self.shared.now_ms());
+        *self.shared.plan() = FaultPlan::new(script, self.shared.script_ms());
     }
 
     pub fn set_retry_after(&self, retry_after: RetryAfter) {
@@ -265,7 +287,18 @@ impl Control {
     /// name alone, and tells it by its puuid. Matches keep the name of their time.
     pub fn rename(&self, renames: &[Rename]) -> Result<(), SettingError> {
         let world = &self.shared.world;
-        world.people().rename(renames, world.config().now)
+        world.people().rename(renames, world.now())
+    }
+
+    /// One listed player changes their name: who and to what follows from the seed and from how many have done so. Every
+    /// fourth takes a name that another has left. None: nobody has a name to change.
+    pub fn rename_one(&self) -> Option<Rename> {
+        self.shared.rename_one()
+    }
+
+    /// Sets the world's clock. What ends later is not played yet: not listed, and 404. Time passes for scripts too.
+    pub fn set_now(&self, now: Timestamp) {
+        self.shared.world.set_now(now);
     }
 
     /// All counts back to 0. The numbers of calls, which faults by chance follow, begin again too;

@@ -6,16 +6,21 @@
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method as HttpMethod};
 
-use crate::model::Route;
+use crate::model::{MatchId, Route};
 use crate::simulator::call::{self, Call};
 use crate::simulator::control::Shared;
-use crate::simulator::endpoints;
+use crate::simulator::endpoints::{self, Answers};
+use crate::simulator::fault_plan::{Asked, AskedGame};
 use crate::simulator::fault_reply;
 use crate::simulator::faults::FaultKind;
+use crate::simulator::hash::hash;
 use crate::simulator::keyring::Standing;
 use crate::simulator::limits::LimitType;
 use crate::simulator::people::KeyScope;
 use crate::simulator::reply::Reply;
+
+/// So many matches of a player the real API lists, unless a rule says.
+const LIST_CAP: usize = 1_000;
 
 /// What to answer, and which fault the call met.
 #[derive(Debug)]
@@ -68,7 +73,11 @@ pub fn respond(shared: &Shared, head: &Parts, number: u64, accepts_gzip: bool) -
         return outage(shared, status);
     }
     *shared.counters().by_method.entry(call.method).or_default() += 1;
-    let strike = strike(shared, route, call.method, number);
+    let asked = asked(shared, route, &call);
+    let (strike, mut answers) = strike(shared, &asked, number);
+    if strike.is_some_and(|strike| strike.kind == FaultKind::OddValues) {
+        answers.odd_values = Some(shared.seed);
+    }
     if let Some(strike) = strike.filter(|strike| !strike.kind.is_counted())
         && let Some(reply) = fault_answer(shared, strike.kind, key, accepts_gzip)
     {
@@ -105,7 +114,7 @@ pub fn respond(shared: &Shared, head: &Parts, number: u64, accepts_gzip: bool) -
                     KeyScope::SHARED
                 },
                 accepts_gzip,
-                answers: shared.answers,
+                answers,
             },
         )
     });
@@ -154,20 +163,55 @@ fn accepted_key(shared: &Shared, headers: &HeaderMap, query: &str) -> Result<Key
     }
 }
 
-/// The fault of this call: that of the script, or else one by chance.
-fn strike(shared: &Shared, route: Route, method: call::Method, number: u64) -> Option<Strike> {
-    let now_ms = shared.now_ms();
-    let scripted = shared
+/// What the call asks for, as faults see it.
+fn asked(shared: &Shared, route: Route, call: &Call) -> Asked {
+    let world = &shared.world;
+    let id: Option<MatchId> = call.parts.first().and_then(|id| id.parse().ok());
+    let id = id.filter(|id| call.method.is_of_a_match() && id.route() == route);
+    let game = id.and_then(|id| world.find(id)).map(|found| AskedGame {
+        hash: hash(&[found.platform as u64, found.game.id]),
+        since_start: world.now().since(found.game.start),
+        since_end: world.now().since(found.game.end(&found.facts)),
+    });
+    Asked {
+        route,
+        method: call.method,
+        game,
+    }
+}
+
+/// The fault of this call, that of the script or else one by chance, and how answers are shaped.
+fn strike(shared: &Shared, asked: &Asked, number: u64) -> (Option<Strike>, Answers) {
+    let met = shared
         .plan()
-        .of_call(shared.seed, route, method, now_ms)
-        .map(|rule| (rule.kind, rule.stall_ms));
+        .of_call(shared.seed, asked, shared.script_ms());
+    let mut answers = shared.answers;
+    for shaped in met.shapes {
+        *shared.counters().faults.entry(shaped.kind).or_default() += 1;
+        match shaped.kind {
+            FaultKind::ListCap => {
+                let cap = shaped.number.unwrap_or(LIST_CAP);
+                let depth = answers.list_depth.unwrap_or(usize::MAX);
+                answers.list_depth = Some(depth.min(cap));
+            }
+            FaultKind::Retention => answers.list_forgets = true,
+            FaultKind::SamePage => answers.same_page = true,
+            FaultKind::Rename => {
+                shared.rename_one();
+            }
+            _ => {}
+        }
+    }
     let switches = shared.switches();
-    let by_chance = || Some((switches.faults.of_call(shared.seed, number)?, None));
-    let (kind, stall_ms) = scripted.or_else(by_chance)?;
-    Some(Strike {
+    let by_chance = || {
+        let kind = switches.faults.of_call(shared.seed, number)?;
+        asked.can_meet(kind, None).then_some((kind, None))
+    };
+    let strike = met.fault.or_else(by_chance).map(|(kind, time_ms)| Strike {
         kind,
-        stall_ms: stall_ms.unwrap_or(switches.faults.stall_ms),
-    })
+        stall_ms: time_ms.unwrap_or(switches.faults.stall_ms),
+    });
+    (strike, answers)
 }
 
 /// What a fault answers instead of the right answer, counted.

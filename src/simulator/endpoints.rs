@@ -2,12 +2,15 @@
 
 use crate::model::{MatchId, Platform, Puuid, Region, RiotId, Route};
 use crate::simulator::call::{Call, Method, parameter};
+use crate::simulator::fragments;
 use crate::simulator::game::queue_type;
+use crate::simulator::hash::hash;
 use crate::simulator::json::Json;
 use crate::simulator::league;
+use crate::simulator::odd;
 use crate::simulator::people::{KeyScope, Player};
 use crate::simulator::reply::Reply;
-use crate::simulator::world::{Found, TIME_FILTER_SINCE, World};
+use crate::simulator::world::{Found, MATCHES_KEPT, TIME_FILTER_SINCE, World};
 use crate::simulator::{match_document, timeline_document};
 
 /// Which moment of a match `startTime` and `endTime` are compared with. The real API does not say.
@@ -25,6 +28,12 @@ pub struct Answers {
     /// Older matches than so many are not listed. The real API knows about 1000.
     pub list_depth: Option<usize>,
     pub list_time: ListTime,
+    /// Matches that are older than Riot keeps them are not listed.
+    pub list_forgets: bool,
+    /// `start` is ignored.
+    pub same_page: bool,
+    /// One thing in a document is odd.
+    pub odd_values: Option<u64>,
 }
 
 /// A request that has passed the door.
@@ -157,7 +166,10 @@ fn match_ids(world: &World, request: &Request<'_>) -> Result<Reply, Reply> {
     };
     let query = request.query;
     let count = number(query, "count", 20, 0, 100)?;
-    let start = number(query, "start", 0, 0, i64::from(i32::MAX))?;
+    let start = match number(query, "start", 0, 0, i64::from(i32::MAX))? {
+        _ if request.answers.same_page => 0,
+        start => start,
+    };
     let start_time = number(query, "startTime", i64::MIN, 0, i64::MAX)?;
     let end_time = number(query, "endTime", i64::MAX, 0, i64::MAX)?;
     let queue = number(query, "queue", -1, 0, i64::from(i32::MAX))?;
@@ -179,8 +191,11 @@ fn match_ids(world: &World, request: &Request<'_>) -> Result<Reply, Reply> {
         let in_time = !filters_time
             || (found.game.start >= TIME_FILTER_SINCE
                 && (start_time..=end_time).contains(&moment.as_secs()));
+        let is_kept =
+            !request.answers.list_forgets || found.game.start >= world.now() - MATCHES_KEPT;
         let in_queue = queue < 0 || i64::from(found.facts.queue_id) == queue;
         in_time
+            && is_kept
             && in_queue
             && kind
                 .as_deref()
@@ -209,17 +224,32 @@ fn match_ids(world: &World, request: &Request<'_>) -> Result<Reply, Reply> {
     Ok(Reply::json(200, json.into_text()))
 }
 
+/// Writes a document, compressed or not.
+type Write = fn(&World, &Found<'_>, KeyScope, bool) -> Option<Vec<u8>>;
+
 fn document(world: &World, request: &Request<'_>) -> Reply {
     let id: Option<MatchId> = request.call.parts[0].parse().ok();
     let found = id
         .filter(|id| id.route() == request.route)
         .and_then(|id| world.find(id));
-    let write = if request.call.method == Method::Match {
-        match_document::write
-    } else {
-        timeline_document::write
-    };
-    let body = found.and_then(|found| write(world, &found, request.scope, request.accepts_gzip));
+    let (write, spoilt): (Write, fn(&[u8], u64) -> Vec<u8>) =
+        if request.call.method == Method::Match {
+            (match_document::write, odd::spoilt_match)
+        } else {
+            (timeline_document::write, odd::spoilt_timeline)
+        };
+    let body = found.and_then(|found| {
+        let Some(seed) = request.answers.odd_values else {
+            return write(world, &found, request.scope, request.accepts_gzip);
+        };
+        let whole = write(world, &found, request.scope, false)?;
+        let odd = spoilt(&whole, hash(&[seed, found.game.seed]));
+        Some(if request.accepts_gzip {
+            fragments::gzip(&odd)
+        } else {
+            odd
+        })
+    });
     body.map_or_else(Reply::match_not_found, |body| {
         Reply::document(body, request.accepts_gzip)
     })

@@ -7,13 +7,16 @@
 //! KIND[=TIME]@[WHERE:]WHEN
 //!
 //! WHERE  kr | asia | match | asia/match        a route, a method, or one method of one route
+//!        listed | asia/listed | listed/match   matches and timelines that exist, or one of the two
 //! WHEN   5%                                    each call with this chance
 //!        7 | 10..20 | 10..                     the calls with these numbers, the first is 1
 //!        30s | 10s..40s | 10s..                this long, or between, from the start of the script
 //!        always                                may be left out after a WHERE
+//!        5% | 5%:30m                           after listed: this share of the ids, the same ones each time
 //! ```
 //!
-//! A rule counts the calls of its own place, from the moment its script was set.
+//! A rule counts the calls of its own place, from the moment its script was set. Time is that of the server, and with it
+//! goes the world's clock when it is set: `404@listed:30m` ends when that clock was moved by half an hour.
 
 use std::str::FromStr;
 
@@ -44,12 +47,16 @@ pub enum When {
 #[derive(Debug, Clone, PartialEq)]
 pub struct FaultRule {
     pub kind: FaultKind,
-    /// How long a stall or drip takes; `Faults::stall_ms` unless told.
-    pub stall_ms: Option<u64>,
+    /// How long a stall or drip takes (`Faults::stall_ms` unless told), or how old a match must be to be served.
+    pub time_ms: Option<u64>,
+    /// How many ids are listed; 1,000 unless told.
+    pub number: Option<usize>,
     /// None: on every route.
     pub route: Option<Route>,
     /// None: whatever is asked for.
     pub method: Option<Method>,
+    /// Only matches and timelines that exist, and this share of their ids, from 0 to 1: the same ids each time.
+    pub listed: Option<f64>,
     pub when: When,
 }
 
@@ -58,9 +65,11 @@ impl FaultRule {
     pub fn new(kind: FaultKind) -> Self {
         Self {
             kind,
-            stall_ms: None,
+            time_ms: None,
+            number: None,
             route: None,
             method: None,
+            listed: None,
             when: When::Always,
         }
     }
@@ -77,6 +86,15 @@ impl FaultRule {
     pub fn of_method(self, method: Method) -> Self {
         Self {
             method: Some(method),
+            ..self
+        }
+    }
+
+    /// Only matches and timelines that exist, and of their ids this share.
+    #[must_use]
+    pub fn of_listed(self, share: f64) -> Self {
+        Self {
+            listed: Some(share),
             ..self
         }
     }
@@ -106,7 +124,7 @@ impl FaultRule {
 }
 
 const EXAMPLES: &str =
-    "503@5%, reset@match:7, 403@kr:10..20, 503@asia/match:30s or stall=5s@always";
+    "503@5%, reset@match:7, 403@kr:10..20, 503@asia/match:30s, 404@listed:5% or stall=5s@always";
 
 impl FromStr for FaultRule {
     type Err = SettingError;
@@ -117,13 +135,9 @@ impl FromStr for FaultRule {
                 "the fault '{text}' does not say when. Write it as {EXAMPLES}"
             ))
         })?;
-        let (kind, stall_ms) = read_kind(text, what)?;
-        let rule = Self {
-            stall_ms,
-            ..Self::new(kind)
-        };
+        let rule = read_kind(text, what)?;
         match place.split_once(':') {
-            Some((place, when)) => Ok(rule.read_place(text, place)?.when(read_when(text, when)?)),
+            Some((place, when)) => rule.read_place(text, place)?.read_moment(text, when),
             // Places begin with a letter, moments with a digit, but for one word.
             None if place == "always" || place.starts_with(|c: char| c.is_ascii_digit()) => {
                 Ok(rule.when(read_when(text, place)?))
@@ -133,21 +147,28 @@ impl FromStr for FaultRule {
     }
 }
 
-fn read_kind(text: &str, what: &str) -> Result<(FaultKind, Option<u64>), SettingError> {
+fn read_kind(text: &str, what: &str) -> Result<FaultRule, SettingError> {
     let (kind, time) = match what.split_once('=') {
         Some((kind, time)) => (kind, Some(time)),
         None => (what, None),
     };
     let kind: FaultKind = kind.parse()?;
-    let Some(time) = time else {
-        return Ok((kind, None));
+    let rule = FaultRule::new(kind);
+    let Some(value) = time else {
+        return Ok(rule);
     };
-    let stall_ms = read_ms(time).filter(|_| kind.takes_time()).ok_or_else(|| {
-        SettingError(format!(
-            "'{what}' in '{text}' is no fault with a time. Only stall and drip have one: stall=5s, drip=20s"
-        ))
-    })?;
-    Ok((kind, Some(stall_ms)))
+    let time_ms = read_ms(value).filter(|_| kind.takes_time());
+    let number = number(value).filter(|_| kind.takes_number());
+    if time_ms.is_none() && number.is_none() {
+        return Err(SettingError(format!(
+            "'{what}' in '{text}' is no fault with a time or a number. Those that have one: stall=5s, drip=20s, young-404=10m, list-cap=500"
+        )));
+    }
+    Ok(FaultRule {
+        time_ms,
+        number,
+        ..rule
+    })
 }
 
 fn read_when(text: &str, when: &str) -> Result<When, SettingError> {
@@ -197,16 +218,51 @@ fn read_when_or_none(when: &str) -> Option<When> {
     Some(When::Between { from_ms, to_ms })
 }
 
+/// The place of documents that exist.
+const LISTED: &str = "listed";
+
 impl FaultRule {
+    /// What stands behind the place: a moment, and after `listed` a share of the ids before it.
+    fn read_moment(self, text: &str, when: &str) -> Result<Self, SettingError> {
+        if self.listed.is_none() {
+            return Ok(self.when(read_when(text, when)?));
+        }
+        let (share, when) = match when.split_once(':') {
+            Some((share, when)) => (Some(share), Some(when)),
+            None if when.ends_with('%') => (Some(when), None),
+            None => (None, Some(when)),
+        };
+        let when = when.map_or(Ok(When::Always), |when| read_when(text, when))?;
+        let share = share.map_or(Ok(When::Chance(1.0)), |share| read_when(text, share))?;
+        match share {
+            When::Chance(share) => Ok(self.of_listed(share).when(when)),
+            _ => Err(SettingError(format!(
+                "'{text}' names no share of the ids. Write {LISTED}:5%, {LISTED}:5%:30m or {LISTED}:30m"
+            ))),
+        }
+    }
+
     fn read_place(self, text: &str, place: &str) -> Result<Self, SettingError> {
         let wrong = |name: &str| {
             SettingError(format!(
-                "'{name}' in '{text}' is no place for a fault. Write a route (kr, asia), a method ({}) or both (asia/match)",
+                "'{name}' in '{text}' is no place for a fault. Write a route (kr, asia), a method ({}), both (asia/match), or listed, asia/listed, listed/match",
                 Method::ALL.map(Method::as_str).join(", ")
             ))
         };
         let route = |name: &str| name.parse::<Route>().ok();
+        if place == LISTED {
+            return Ok(self.of_listed(1.0));
+        }
         if let Some((left, right)) = place.split_once('/') {
+            if left == LISTED {
+                let method = Method::named(right).filter(|method| method.is_of_a_match());
+                let method = method.ok_or_else(|| wrong(right))?;
+                return Ok(self.of_listed(1.0).of_method(method));
+            }
+            if right == LISTED {
+                let route = route(left).ok_or_else(|| wrong(left))?;
+                return Ok(self.of_listed(1.0).on_route(route));
+            }
             let route = route(left).ok_or_else(|| wrong(left))?;
             let method = Method::named(right).ok_or_else(|| wrong(right))?;
             return Ok(self.on_route(route).of_method(method));
@@ -280,13 +336,52 @@ mod tests {
             }),
         );
         let stall = FaultRule {
-            stall_ms: Some(5000),
+            time_ms: Some(5000),
             ..FaultRule::new(FaultKind::Stall)
         };
         check(
             "stall=5s@timeline:1",
             stall.of_method(Method::Timeline).at_call(1),
         );
+    }
+
+    #[test]
+    fn a_rule_about_listed_ids_takes_a_share_of_them_and_a_time() {
+        let missing = FaultRule::new(FaultKind::NotFound);
+        check("404@listed", missing.clone().of_listed(1.0));
+        check("404@listed:5%", missing.clone().of_listed(0.05));
+        check(
+            "404@listed:5%:30m",
+            missing.clone().of_listed(0.05).for_ms(1_800_000),
+        );
+        check(
+            "404@listed:30s",
+            missing.clone().of_listed(1.0).for_ms(30_000),
+        );
+        check(
+            "404@asia/listed:10%",
+            missing.clone().of_listed(0.1).on_route(ASIA),
+        );
+        check(
+            "404@listed/timeline:10%:3..",
+            missing
+                .of_listed(0.1)
+                .of_method(Method::Timeline)
+                .when(When::Calls {
+                    first: 3,
+                    last: None,
+                }),
+        );
+        let young = FaultRule {
+            time_ms: Some(600_000),
+            ..FaultRule::new(FaultKind::NotFoundYoung)
+        };
+        check("young-404=10m@listed:20%", young.of_listed(0.2));
+        let cap = FaultRule {
+            number: Some(500),
+            ..FaultRule::new(FaultKind::ListCap)
+        };
+        check("list-cap=500@asia", cap.on_route(ASIA));
     }
 
     #[test]
@@ -297,6 +392,14 @@ mod tests {
             ("5o3@5%", "cut-gzip"),
             ("@5%", "cut-gzip"),
             ("503=5s@5%", "stall=5s"),
+            ("list-cap=5s@always", "list-cap=500"),
+            ("young-404=5@always", "young-404=10m"),
+            ("404@listed/status", "listed/match"),
+            ("404@listed/kr", "listed/match"),
+            ("404@mars/listed", "listed/match"),
+            ("404@listed:5%:", "10s..40s"),
+            ("404@listed:30m:5%", "listed:5%:30m"),
+            ("404@listed:101%", "10s..40s"),
             ("stall=5@5%", "stall=5s"),
             ("503@", "asia/match"),
             ("503@mars", "asia/match"),

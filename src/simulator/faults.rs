@@ -2,10 +2,12 @@
 //!
 //! Which call fails by chance, and how, follows from the seed and the number of the call alone. The
 //! answer to a single call is thus repeatable; which request becomes which call is up to the client.
+//! What is wrong with an id or a document is wrong each time, whichever call asks for it.
 //! Faults at a chosen place and time are in `fault_rule`, what they send in `fault_reply`.
 
 use std::str::FromStr;
 
+use crate::simulator::call::Method;
 use crate::simulator::hash::{Draw, hash};
 use crate::simulator::setting::SettingError;
 
@@ -50,10 +52,40 @@ pub enum FaultKind {
     Stall,
     /// The right answer, its body in small pieces over a minute.
     Drip,
+    /// No body at all, as leagues answer after a reset.
+    NoContent,
+    /// Sent elsewhere, where nothing is.
+    Found,
+    /// The backend lost patience.
+    RequestTimeout,
+    /// Kept back for reasons of law.
+    Unavailable451,
+    /// "match file not found", as of a document that does not exist.
+    NotFound,
+    /// The page of the network in front: no word of the API's.
+    NotFoundHtml,
+    /// A 404 in the API's words that never reached the counter: without rate headers.
+    NotFoundPlain,
+    /// A 404 for a document of a match that ended less than half an hour ago, though it is listed.
+    NotFoundYoung,
+    /// A 404 for a match older than two years or a timeline older than one; such matches are not listed.
+    Retention,
+    /// The same, but such matches are listed on.
+    RetentionListed,
+    /// A document in which one thing is not as in all others: see `odd`. The same thing each time.
+    OddValues,
+    /// The match list ends after the newest 1,000, whatever its time filter says.
+    ListCap,
+    /// Every page of the match list is the first.
+    SamePage,
+    /// A listed player changes their name just before the call is answered; every fourth takes one that
+    /// another has left.
+    Rename,
 }
 
 impl FaultKind {
-    pub const ALL: [Self; 22] = [
+    /// All there are: first the weather, which any call may meet and which is over with the next call.
+    pub const ALL: [Self; 36] = [
         Self::InternalError,
         Self::InternalErrorHtml,
         Self::BadGateway,
@@ -76,7 +108,27 @@ impl FaultKind {
         Self::Bomb,
         Self::Stall,
         Self::Drip,
+        Self::NoContent,
+        Self::Found,
+        Self::RequestTimeout,
+        Self::Unavailable451,
+        Self::NotFound,
+        Self::NotFoundHtml,
+        Self::NotFoundPlain,
+        Self::NotFoundYoung,
+        Self::Retention,
+        Self::RetentionListed,
+        Self::OddValues,
+        Self::ListCap,
+        Self::SamePage,
+        Self::Rename,
     ];
+
+    /// What goes wrong by chance, unless other kinds are asked for.
+    pub fn weather() -> &'static [Self] {
+        const ALL: &[FaultKind] = &FaultKind::ALL;
+        &ALL[..22]
+    }
 
     /// Its name in scripts and counters.
     pub fn as_str(self) -> &'static str {
@@ -103,6 +155,20 @@ impl FaultKind {
             Self::Bomb => "bomb",
             Self::Stall => "stall",
             Self::Drip => "drip",
+            Self::NoContent => "204",
+            Self::Found => "302",
+            Self::RequestTimeout => "408",
+            Self::Unavailable451 => "451",
+            Self::NotFound => "404",
+            Self::NotFoundHtml => "404-html",
+            Self::NotFoundPlain => "plain-404",
+            Self::NotFoundYoung => "young-404",
+            Self::Retention => "retention",
+            Self::RetentionListed => "retention-listed",
+            Self::OddValues => "odd-values",
+            Self::ListCap => "list-cap",
+            Self::SamePage => "same-page",
+            Self::Rename => "rename",
         }
     }
 
@@ -119,7 +185,9 @@ impl FaultKind {
             | Self::Unauthorized
             | Self::Forbidden
             | Self::ForbiddenHtml
-            | Self::Reset => false,
+            | Self::Reset
+            | Self::NotFoundHtml
+            | Self::NotFoundPlain => false,
             Self::InternalError
             | Self::BadGatewayJson
             | Self::Unavailable
@@ -131,18 +199,53 @@ impl FaultKind {
             | Self::NotJson
             | Self::Bomb
             | Self::Stall
-            | Self::Drip => true,
+            | Self::Drip
+            | Self::NoContent
+            | Self::Found
+            | Self::RequestTimeout
+            | Self::Unavailable451
+            | Self::NotFound
+            | Self::NotFoundYoung
+            | Self::Retention
+            | Self::RetentionListed
+            | Self::OddValues
+            | Self::ListCap
+            | Self::SamePage
+            | Self::Rename => true,
         }
     }
 
-    /// Whether the right answer is sent, though late or in part.
+    /// Whether the right answer is sent, though late, in part, or odd.
     pub fn spoils_the_answer_only(self) -> bool {
-        matches!(self, Self::CutGzip | Self::Stall | Self::Drip)
+        matches!(
+            self,
+            Self::CutGzip
+                | Self::Stall
+                | Self::Drip
+                | Self::OddValues
+                | Self::ListCap
+                | Self::SamePage
+                | Self::Rename
+        )
     }
 
-    /// Whether it has a length, `Faults::stall_ms`.
+    /// Whether it only changes what is listed or true: any number of these meet in one call, beside another fault.
+    pub fn shapes(self, method: Method) -> bool {
+        match self {
+            Self::ListCap | Self::SamePage | Self::Rename => true,
+            Self::Retention => method == Method::MatchIds,
+            _ => false,
+        }
+    }
+
+    /// Whether a rule may tell its time: `stall=5s`, `young-404=10m`.
     pub fn takes_time(self) -> bool {
-        matches!(self, Self::Stall | Self::Drip)
+        matches!(self, Self::Stall | Self::Drip | Self::NotFoundYoung)
+    }
+
+    /// Whether a rule may tell its number: `list-cap=500`.
+    pub fn takes_number(self) -> bool {
+        self == Self::ListCap
     }
 }
 
@@ -179,11 +282,11 @@ impl Faults {
         }
     }
 
-    /// Every kind, as often as said.
+    /// Every kind of weather, as often as said.
     pub fn all(probability: f64) -> Self {
         Self {
             probability,
-            kinds: FaultKind::ALL.to_vec(),
+            kinds: FaultKind::weather().to_vec(),
             stall_ms: 60_000,
         }
     }
@@ -217,7 +320,11 @@ mod tests {
         assert_eq!(kinds(1), kinds(1));
         assert_ne!(kinds(1), kinds(2));
         assert!((900..1100).contains(&kinds(1).len()));
-        assert!(FaultKind::ALL.iter().all(|kind| kinds(1).contains(kind)));
+        assert!(
+            FaultKind::weather()
+                .iter()
+                .all(|kind| kinds(1).contains(kind))
+        );
         assert_eq!(Faults::none().of_call(1, 1), None);
     }
 }

@@ -22,7 +22,7 @@
 //! `control` (configuration and switches), `admin` (the same for other processes), `counters`;
 //! `doors` (the way of a call), `keyring`, `limits`, `meter` and `window` (which call is one too
 //! many), `faults`, `fault_rule` and `fault_plan` (which call fails), `fault_reply`, `retry_after`,
-//! `latency`, `reply`, `setting` (all of it as text); `call`, `endpoints` and `league` (paths to
+//! `latency`, `odd`, `reply`, `setting` (all of it as text); `call`, `endpoints` and `league` (paths to
 //! answers); `match_document`, `participant`, `challenges`, `timeline_document`, `timeline_events`
 //! (what documents say), `library` and `fragments` (why they are fast); `truth` (configuration and
 //! what tests check), `world`, `calendar`, `game`, `script`, `story`, `people`, `names` (what is true);
@@ -30,8 +30,8 @@
 //!
 //! Invariants: a world is a function of its configuration and of the renames it was told, on every machine and in
 //! every release that does not say otherwise. A document is the same text however it is asked for. Time comes
-//! from the configuration; only limits, keys and scripts look at a clock, and each of them is a pure
-//! function of the moment it is given.
+//! from the configuration and from who sets the world's clock; only limits, keys and scripts look at the machine's, and
+//! each of them is a pure function of the moment it is given.
 //!
 //! Deliberately absent: storage (documents are made when asked for), randomness of the process, and
 //! everything of riftsync but its model.
@@ -65,6 +65,7 @@ mod limits;
 mod match_document;
 mod meter;
 mod names;
+mod odd;
 mod participant;
 mod people;
 mod reply;

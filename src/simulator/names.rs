@@ -3,11 +3,12 @@
 //! A player is born with a name. A rename frees it; whoever takes it afterwards is found by it. Matches keep the name
 //! of their time. Nothing here is asked of the puuid, which stays.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::str::FromStr;
 
 use crate::model::{RiotId, Timestamp};
-use crate::simulator::people::Player;
+use crate::simulator::hash::{Draw, hash};
+use crate::simulator::people::{People, Player, made_up};
 use crate::simulator::setting::SettingError;
 
 /// One line: `Old#TAG -> New#TAG`, with ` @ 2025-06-01T00:00:00Z` where matches have it from another moment than the
@@ -125,9 +126,85 @@ impl Names {
     }
 }
 
+/// Players who change their names of their own accord. Which one is next, and to what, follows from the seed and from
+/// how many have done so.
+#[derive(Debug)]
+pub(super) struct Renamer {
+    seed: u64,
+    done: u64,
+    /// Names that were left, the oldest first.
+    left: VecDeque<RiotId>,
+}
+
+/// One in so many takes a name that another has left.
+const TAKES_OVER: u64 = 4;
+/// The tag of names that were never anybody's.
+const NEW_TAG: &str = "NEW";
+
+impl Renamer {
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            done: 0,
+            left: VecDeque::new(),
+        }
+    }
+
+    /// The next rename. None: nobody has a name to change.
+    pub fn next(&mut self, people: &People) -> Option<Rename> {
+        let mut draw = Draw::new(hash(&[self.seed, 0x4E57, self.done]));
+        let mut players = people.listed();
+        players.retain(|player| people.name_of(*player).is_some());
+        if players.is_empty() {
+            return None;
+        }
+        self.done += 1;
+        let from = people.name_of(*draw.pick(&players))?;
+        let is_free =
+            |name: &RiotId| people.by_riot_id(name).is_none() && name.folded() != from.folded();
+        let taken = self.done.is_multiple_of(TAKES_OVER);
+        let taken = taken.then(|| self.left.iter().position(is_free)).flatten();
+        let to = taken.and_then(|at| self.left.remove(at));
+        let to = to.unwrap_or_else(|| made_up(&mut draw, self.done, NEW_TAG));
+        self.left.push_back(from.clone());
+        Some(Rename {
+            from,
+            to: Some(to),
+            since: None,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Platform;
+
+    #[test]
+    fn players_rename_themselves_by_the_seed_and_every_fourth_takes_a_name_that_was_left() {
+        let run = |seed| {
+            let listed = ["A#1", "B#1", "C#1"].map(|name| (name.parse().unwrap(), Platform::Kr));
+            let people = People::new(1, &listed, 100);
+            let mut renamer = Renamer::new(seed);
+            let mut renames = Vec::new();
+            for _ in 0..12 {
+                let rename = renamer.next(&people).unwrap();
+                people.rename(&[rename.clone()], Timestamp::EPOCH).unwrap();
+                renames.push(rename);
+            }
+            renames
+        };
+        let renames = run(1);
+        assert_eq!(renames, run(1));
+        assert_ne!(renames, run(2));
+        for (number, rename) in (1..).zip(&renames) {
+            let to = rename.to.as_ref().unwrap();
+            let is_old = renames[..number - 1]
+                .iter()
+                .any(|before| before.from == *to);
+            assert_eq!(is_old, number % 4 == 0, "{rename:?}");
+        }
+    }
 
     #[test]
     fn a_rename_that_cannot_be_read_says_how_to_write_one() {

@@ -155,13 +155,15 @@ impl People {
             return name.clone();
         }
         let mut draw = Draw::new(self.hash_of(player, 1));
-        let name = format!(
-            "{}{}{}",
-            draw.pick(&FIRST),
-            draw.pick(&SECOND),
-            player.number
-        );
-        RiotId::new(&name, &player.platform.upper()).expect("the word lists hold only letters")
+        made_up(&mut draw, player.number.into(), &player.platform.upper())
+    }
+
+    /// All listed players, in a fixed order.
+    pub fn listed(&self) -> Vec<Player> {
+        let of_platform = |platform| {
+            (0..self.focus_count(platform)).map(move |number| Player { platform, number })
+        };
+        self.platforms().into_iter().flat_map(of_platform).collect()
     }
 
     /// The player with this name, written in any case and with any blanks.
@@ -251,6 +253,12 @@ impl People {
             u64::from(player.number),
         ])
     }
+}
+
+/// A name that tells by its number whose it is.
+pub(super) fn made_up(draw: &mut Draw, number: u64, tag: &str) -> RiotId {
+    let name = format!("{}{}{number}", draw.pick(&FIRST), draw.pick(&SECOND));
+    RiotId::new(&name, tag).expect("the word lists hold only letters")
 }
 
 fn letters(seed: u64, into: &mut [u8]) {

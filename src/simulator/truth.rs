@@ -16,11 +16,11 @@ pub struct WorldConfig {
     /// 2021 or later.
     pub first_year: i16,
     pub last_year: i16,
-    /// No match ended later than this, so the last year may be short of matches.
+    /// What time it is in the world, until its clock is set (`World::set_now`): what ends later was not played yet.
     pub now: Timestamp,
     /// Only ordinary ten-player games, every document of which is there: for benchmarks.
     pub plain: bool,
-    /// Match documents are gone after two years and timelines after one, counted back from `now`.
+    /// Match documents are gone after two years and timelines after one, counted back from the world's now.
     pub retention: bool,
 }
 

@@ -7,6 +7,8 @@
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use crate::model::{MatchId, Platform, Puuid, RiotId, Timestamp};
 use crate::simulator::calendar;
@@ -19,7 +21,9 @@ use crate::simulator::truth::{TruthMatch, WorldConfig, WorldCounts};
 /// 2021-06-16T00:00:00Z: the time filter of the match list knows no earlier match.
 pub const TIME_FILTER_SINCE: Timestamp = Timestamp::from_millis(1_623_801_600_000);
 const MATCHES_PER_YEAR_MAX: u32 = 100_000;
-const DAY: std::time::Duration = std::time::Duration::from_hours(24);
+/// How long Riot keeps the documents.
+pub const MATCHES_KEPT: Duration = Duration::from_hours(24 * 365 * 2);
+pub const TIMELINES_KEPT: Duration = Duration::from_hours(24 * 365);
 
 #[derive(Debug)]
 struct PlatformGames {
@@ -34,6 +38,8 @@ struct PlatformGames {
 #[derive(Debug)]
 pub struct World {
     config: WorldConfig,
+    /// Milliseconds since 1970: `WorldConfig::now` until the clock is set.
+    now_ms: AtomicI64,
     people: People,
     platforms: HashMap<Platform, PlatformGames>,
     library: Library,
@@ -64,6 +70,7 @@ impl World {
             library: Library::new(config.seed),
             platforms: HashMap::new(),
             people,
+            now_ms: AtomicI64::new(config.now.as_millis()),
             config,
         };
         for platform in world.people.platforms() {
@@ -90,6 +97,20 @@ impl World {
 
     pub fn config(&self) -> &WorldConfig {
         &self.config
+    }
+
+    /// What time it is in the world.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.now_ms.load(Ordering::Relaxed))
+    }
+
+    /// Sets the world's clock. What ended later was not played yet: it is not listed, and 404.
+    pub fn set_now(&self, now: Timestamp) {
+        self.now_ms.store(now.as_millis(), Ordering::Relaxed);
+    }
+
+    fn is_played(&self, found: &Found<'_>) -> bool {
+        found.game.end(&found.facts) <= self.now()
     }
 
     pub fn people(&self) -> &People {
@@ -146,11 +167,11 @@ impl World {
         for (platform, games) in &self.platforms {
             counts.listed_players += u64::from(self.people.focus_count(*platform));
             counts.people += u64::from(self.people.count(*platform));
-            counts.matches += games.games.len() as u64;
-            for game in &games.games {
-                let facts = self.facts(game);
-                counts.match_documents += u64::from(facts.has_match);
-                counts.timelines += u64::from(facts.has_timeline);
+            let found = games.games.iter().map(|game| self.found(*platform, game));
+            for found in found.filter(|found| self.is_played(found)) {
+                counts.matches += 1;
+                counts.match_documents += u64::from(found.facts.has_match);
+                counts.timelines += u64::from(found.facts.has_timeline);
             }
         }
         counts
@@ -161,15 +182,16 @@ impl World {
         let position = games
             .binary_search_by_key(&id.game_id(), |game| game.id)
             .ok()?;
-        Some(self.found(id.platform(), &games[position]))
+        Some(self.found(id.platform(), &games[position])).filter(|found| self.is_played(found))
     }
 
-    /// All matches of a player, oldest first.
+    /// All matches of a player that were played by now, oldest first.
     pub fn matches_of(&self, player: Player) -> impl DoubleEndedIterator<Item = Found<'_>> {
         let positions = self.positions_of(player);
         positions.iter().filter_map(move |position| {
             let games = &self.platforms.get(&player.platform)?.games;
-            Some(self.found(player.platform, &games[*position as usize]))
+            let found = self.found(player.platform, &games[*position as usize]);
+            self.is_played(&found).then_some(found)
         })
     }
 
@@ -211,8 +233,8 @@ impl World {
     fn facts(&self, game: &Game) -> Facts {
         let mut facts = game.facts(self.config.seed, self.config.plain);
         if self.config.retention {
-            facts.has_match &= game.start >= self.config.now - 2 * 365 * DAY;
-            facts.has_timeline &= game.start >= self.config.now - 365 * DAY;
+            facts.has_match &= game.start >= self.now() - MATCHES_KEPT;
+            facts.has_timeline &= game.start >= self.now() - TIMELINES_KEPT;
         }
         facts
     }

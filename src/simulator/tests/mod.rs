@@ -2,6 +2,7 @@
 
 mod api;
 mod documents;
+mod oddities;
 mod over_http;
 mod throughput;
 mod truth;
