@@ -25,8 +25,10 @@
 //!   lease of that attempt. There is no second place that a match could be counted.
 //! - Statistics change only with the match that changes them, by the same code that recomputes them.
 //! - A parent learns of its children in their commits. Nobody polls for children.
-//! - No call leaves without a permit of its route's limiter, while the key is suspected or rejected, or while
-//!   its route does not work. None of that costs an attempt.
+//! - No call leaves without a permit of its route's limiter, while the key is rejected, or while its route does not
+//!   work. None of that costs an attempt.
+//! - What Riot lists and does not give is never given up for good while Riot can still have it: its row says why, and
+//!   when it is asked for again.
 //! - The API key is in one type that no `Debug` shows, and in no row, log or error.
 //! - Memory does not grow with the backlog: a queue holds its slots and a prefetch; documents in memory are bounded
 //!   in bytes, from their call to their commit.

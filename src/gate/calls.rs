@@ -69,6 +69,8 @@ pub struct RiotApi {
     ring: Arc<KeyRing>,
     weather: Arc<Weather>,
     absences: DashMap<Route, Absences>,
+    /// Routes whose good answers tell the limits: an answer there that does not never reached the API.
+    counted: DashMap<Route, ()>,
     /// Held by the one who finds out whether a route works.
     witness_turns: DashMap<Route, Arc<tokio::sync::Mutex<()>>>,
     metrics: Arc<Metrics>,
@@ -94,6 +96,7 @@ impl RiotApi {
             ring,
             weather,
             absences: DashMap::new(),
+            counted: DashMap::new(),
             witness_turns: DashMap::new(),
             metrics,
             cpu: Arc::new(Semaphore::new(cores)),
@@ -256,6 +259,7 @@ impl RiotApi {
         if let Some(headers) = &headers {
             self.weather.note_limits(call.route, &headers.app_limits);
         }
+        let result = self.checked(call.route, headers.as_ref(), result);
         permit.observe(observation(headers, &result));
         if result.is_ok() && matches!(call.method, Method::Match | Method::Timeline) {
             self.served(call.route);
@@ -275,6 +279,27 @@ impl RiotApi {
                 self.weather.note(call.route, error);
             }
             Err(_) => {}
+        }
+        result
+    }
+
+    /// A 404 that does not count in the limits of a route whose good answers do is not the API's.
+    fn checked(
+        &self,
+        route: Route,
+        headers: Option<&RateHeaders>,
+        result: Result<Response, RiotError>,
+    ) -> Result<Response, RiotError> {
+        let tells_limits = headers.is_some_and(|headers| !headers.app_limits.is_empty());
+        match result {
+            Ok(_) if tells_limits && !self.counted.contains_key(&route) => {
+                self.counted.insert(route, ());
+            }
+            Err(RiotError::NotFound) if !tells_limits && self.counted.contains_key(&route) => {
+                let why = "HTTP 404 without Riot's rate limits".to_owned();
+                return Err(RiotError::Unavailable(why));
+            }
+            _ => {}
         }
         result
     }

@@ -432,9 +432,15 @@ async fn read_answer(
     match status {
         200 => {}
         404 => {
-            let has_limits = response.headers().contains_key("x-app-rate-limit");
             let body = read_text(&mut response, is_gzip).await;
-            return Err(absence(has_limits, &body));
+            let is_json =
+                serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&body).is_ok();
+            // A page is the word of something before the API, which knows nothing of the thing.
+            return Err(if is_json {
+                RiotError::NotFound
+            } else {
+                RiotError::Unavailable("HTTP 404 with a body that is not Riot's".to_owned())
+            });
         }
         401 | 403 => return Err(RiotError::Forbidden(status)),
         429 => return Err(RiotError::RateLimited { scope, retry_after }),
@@ -457,18 +463,6 @@ async fn read_answer(
         is_gzip,
         date,
     })
-}
-
-/// What a 404 is: Riot's word on the thing, which counts in its limits and is JSON, or that of something before it,
-/// which knows nothing of the thing.
-fn absence(has_limits: bool, body: &[u8]) -> RiotError {
-    let is_json =
-        serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body).is_ok();
-    match (has_limits, is_json) {
-        (true, true) => RiotError::NotFound,
-        (_, false) => RiotError::Unavailable("HTTP 404 with a body that is not Riot's".to_owned()),
-        (false, true) => RiotError::Unavailable("HTTP 404 without Riot's rate limits".to_owned()),
-    }
 }
 
 /// The body of an answer that is not good, as far as it can be read.

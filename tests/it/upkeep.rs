@@ -68,7 +68,7 @@ impl Rig {
             .await;
     }
 
-    async fn recover(&self, more: &[&str]) -> Value {
+    pub async fn recover(&self, more: &[&str]) -> Value {
         let player = ["recover", PLAYER, "--platform", "euw1", "--year", "2025"];
         self.done(&[&player, more].concat()).await.remove(0)
     }
@@ -134,7 +134,7 @@ impl Rig {
     }
 
     /// Matches with their timeline, each its own.
-    fn stored(&self) -> Vec<String> {
+    pub fn stored(&self) -> Vec<String> {
         self.lines(
             "SELECT m.match_id AS row FROM matches m JOIN match_timelines t ON t.match_id = m.match_id
              WHERE m.game_duration_s > 0 AND CAST(m.is_remake AS INTEGER) = 0",
@@ -142,7 +142,7 @@ impl Rig {
     }
 
     /// Of the world's matches of the year: those that the API has.
-    fn truth(&self, player: &str, year: i16) -> usize {
+    pub fn truth(&self, player: &str, year: i16) -> usize {
         let truth = self
             .setup
             .world
