@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod configshow;
+pub mod coverage;
 pub mod dbcopy;
 pub mod dbinfo;
 pub mod error;

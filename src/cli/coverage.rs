@@ -1,0 +1,154 @@
+//! How whole a player's year is: what Riot listed of it, what it does not give, and how far back its list goes. Pure.
+
+use serde_json::{Value, json};
+
+use crate::model::MissingReason;
+use crate::model::missing::MissingCounts;
+use crate::store::{ListEnd, YearCoverage};
+
+/// A year in a line or two; none: it was never listed, so nobody knows what it lacks.
+pub fn text(year: &YearCoverage) -> Option<String> {
+    let listing = year.listed?;
+    let mut said = format!("{} {}: ", year.year, year.platform);
+    let lacks = [
+        not_given(&year.missing_matches, "match", "matches"),
+        not_given(&year.missing_timelines, "timeline", "timelines"),
+    ];
+    let lacks: Vec<String> = lacks.into_iter().flatten().collect();
+    if lacks.is_empty() {
+        said += "all that Riot lists is stored";
+    } else {
+        said += &format!("complete but for {}", lacks.join(" and "));
+    }
+    for (counts, one, many) in [
+        (&year.missing_matches, "match is", "matches are"),
+        (&year.missing_timelines, "timeline is", "timelines are"),
+    ] {
+        let waiting = counts.of(MissingReason::NotYet) + counts.of(MissingReason::Outage);
+        if waiting > 0 {
+            let are = if waiting == 1 { one } else { many };
+            said += &format!("; {waiting} {are} not served now, and asked for again");
+        }
+    }
+    match (listing.end, listing.ends_at) {
+        (ListEnd::Before, _) => {}
+        (ListEnd::At(None), _) => {
+            said += &format!(
+                ".\nRiot lists none of this player's matches of {}",
+                year.year
+            );
+        }
+        (ListEnd::At(Some(_)), Some(at)) => {
+            said += &format!(
+                ".\nRiot lists this player's matches back to {} only",
+                day(at)
+            );
+        }
+        (ListEnd::At(Some(id)), None) => {
+            said += &format!(".\nRiot lists this player's matches back to {id} only");
+        }
+    }
+    Some(said)
+}
+
+/// What Riot does not give, with the reasons; none: nothing.
+fn not_given(counts: &MissingCounts, one: &str, many: &str) -> Option<String> {
+    let known = counts.iter().filter(|(reason, _)| reason.is_knowledge());
+    let known: Vec<(MissingReason, u64)> = known.collect();
+    let total: u64 = known.iter().map(|(_, count)| count).sum();
+    let what = if total == 1 { one } else { many };
+    let reasons: Vec<String> = known
+        .iter()
+        .map(|(reason, count)| format!("{}: {count}", reason.as_str().replace('_', " ")))
+        .collect();
+    (total > 0).then(|| {
+        format!(
+            "{total} {what} that Riot does not give ({})",
+            reasons.join(", ")
+        )
+    })
+}
+
+fn day(at: crate::model::Timestamp) -> String {
+    at.to_string().chars().take(10).collect()
+}
+
+/// The same for programs.
+pub fn document(year: &YearCoverage) -> Value {
+    let listing = year.listed;
+    json!({
+        "listed_at": listing.map(|listing| listing.at.to_string()),
+        "listed_matches": listing.map(|listing| listing.matches),
+        "listed_from": listing.and_then(|listing| listing.ends_at).map(|at| at.to_string()),
+        "list_ends_at": listing.and_then(|listing| listing.end.to_column()),
+        "missing_matches": year.missing_matches, "missing_timelines": year.missing_timelines,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+    use crate::store::Listing;
+
+    fn year(matches: &[(MissingReason, u64)], end: ListEnd, ends_at: Option<i64>) -> YearCoverage {
+        let mut missing_matches = MissingCounts::default();
+        for (reason, count) in matches {
+            missing_matches.add(*reason, *count);
+        }
+        YearCoverage {
+            year: 2025,
+            platform: "euw1".to_owned(),
+            listed: Some(Listing {
+                at: Timestamp::EPOCH,
+                matches: 5,
+                end,
+                ends_at: ends_at.map(Timestamp::from_millis),
+            }),
+            missing_matches,
+            missing_timelines: MissingCounts::default(),
+        }
+    }
+
+    #[test]
+    fn a_year_says_what_it_lacks_and_why() {
+        let check = |year: &YearCoverage, expected: &str| {
+            assert_eq!(text(year).as_deref(), Some(expected));
+        };
+        check(
+            &year(&[], ListEnd::Before, None),
+            "2025 euw1: all that Riot lists is stored",
+        );
+        let mut lacks = year(
+            &[(MissingReason::NotFound, 3), (MissingReason::Refused, 1)],
+            ListEnd::Before,
+            None,
+        );
+        check(
+            &lacks,
+            "2025 euw1: complete but for 4 matches that Riot does not give (404: 3, 403: 1)",
+        );
+        lacks.missing_matches.add(MissingReason::NotYet, 1);
+        lacks.missing_timelines.add(MissingReason::TooOld, 1);
+        check(
+            &lacks,
+            "2025 euw1: complete but for 4 matches that Riot does not give (404: 3, 403: 1) and 1 timeline that Riot \
+             does not give (too old: 1); 1 match is not served now, and asked for again",
+        );
+        let id = "EUW1_7".parse().unwrap();
+        check(
+            &year(&[], ListEnd::At(Some(id)), Some(1_743_638_400_000)),
+            "2025 euw1: all that Riot lists is stored.\nRiot lists this player's matches back to 2025-04-03 only",
+        );
+        check(
+            &year(&[], ListEnd::At(None), None),
+            "2025 euw1: all that Riot lists is stored.\nRiot lists none of this player's matches of 2025",
+        );
+        let never = YearCoverage {
+            listed: None,
+            ..year(&[], ListEnd::Before, None)
+        };
+        assert_eq!(text(&never), None);
+        assert!(document(&never)["listed_at"].is_null());
+    }
+}
