@@ -177,7 +177,7 @@ impl Running {
         let outcome = tokio::select! {
             job = ended => job,
             status = self.key_rejected() => Err(CliError::KeyRejected(status)),
-            why = self.engine.escalated() => Err(CliError::Engine(why)),
+            error = self.gave_up() => Err(error),
             () = stop_signal() => Err(CliError::Interrupted),
         };
         let took = bars.clear();

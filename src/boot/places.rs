@@ -47,7 +47,7 @@ pub(super) fn reach(global: &Global, config: &Config) -> Result<remote::Reach, C
     let database = locate(global, config, false)?;
     let named = global.database.is_some() || !config.database.url.is_empty();
     Ok(remote::Reach {
-        socket: socket_path(global, config, &database),
+        socket: socket_path(global, config, &database)?,
         named: named.then(|| database.clone()),
         database,
         json: global.json,
@@ -55,15 +55,22 @@ pub(super) fn reach(global: &Global, config: &Config) -> Result<remote::Reach, C
 }
 
 /// Where the control socket is: as told, or in its usual place, or beside the data.
-pub(super) fn socket_path(global: &Global, config: &Config, database: &Location) -> PathBuf {
-    if let Some(path) = &global.socket {
-        return path.clone();
-    }
-    if !config.control.socket.is_empty() {
-        return PathBuf::from(&config.control.socket);
+pub(super) fn socket_path(
+    global: &Global,
+    config: &Config,
+    database: &Location,
+) -> Result<PathBuf, CliError> {
+    let told = match &global.socket {
+        Some(path) => Some(path.clone()),
+        None if config.control.socket.is_empty() => None,
+        None => Some(PathBuf::from(&config.control.socket)),
+    };
+    if let Some(path) = told {
+        control::check_length(&path).map_err(|error| CliError::Usage(error.to_string()))?;
+        return Ok(path);
     }
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    control::default_path(runtime.as_deref(), &beside(database))
+    Ok(control::default_path(runtime.as_deref(), &beside(database)))
 }
 
 /// The folder for what stands beside the data.

@@ -154,7 +154,7 @@ impl Running {
         let outcome = tokio::select! {
             job = self.follow(id, &mut bars) => job,
             status = self.key_rejected() => Err(CliError::KeyRejected(status)),
-            why = self.engine.escalated() => Err(CliError::Engine(why)),
+            error = self.gave_up() => Err(error),
             () = stop_signal() => Err(CliError::Interrupted),
         };
         let took = bars.clear();
@@ -207,6 +207,15 @@ impl Running {
             if key.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
+        }
+    }
+
+    /// Resolves when the engine cannot go on: its database is at its end, or its supervisors have given up.
+    pub(super) async fn gave_up(&self) -> CliError {
+        tokio::select! {
+            biased;
+            end = self.store.ended() => end.into(),
+            why = self.engine.escalated() => CliError::Engine(why),
         }
     }
 

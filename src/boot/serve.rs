@@ -40,7 +40,7 @@ pub(super) async fn serve(
     let metrics = args
         .metrics_listen
         .or_else(|| config.metrics.listen().unwrap_or_default());
-    let control = Control::open(&socket_path(global, config, &database), metrics)?;
+    let control = Control::open(&socket_path(global, config, &database)?, metrics)?;
     let key = required_key(true)?;
     let base = &config.riot.base_url;
     let only: Vec<&str> = args.queues.iter().map(String::as_str).collect();
@@ -66,7 +66,7 @@ pub(super) async fn serve(
     let outcome = tokio::select! {
         () = stopped => Ok(()),
         () = control.asked_to_stop() => Ok(()),
-        why = running.engine.escalated() => Err(CliError::Engine(why)),
+        error = running.gave_up() => Err(logged(error)),
         never = told => match never {},
     };
     if manager.is_some() {
@@ -79,9 +79,22 @@ pub(super) async fn serve(
         running.gate.weather.close();
         running.engine.drain(config.drain()).await;
     }
-    running.stop().await?;
-    running.store.close().await?;
-    outcome
+    let stopped = running.stop().await;
+    let closed = running.store.close().await;
+    outcome?;
+    stopped?;
+    Ok(closed?)
+}
+
+/// The end of the database is logged while the engine stops, so that its last line need not say it again.
+fn logged(error: CliError) -> CliError {
+    match error {
+        CliError::Store(end) if end.is_end() => {
+            tracing::error!("{end}");
+            CliError::Ended(end)
+        }
+        other => other,
+    }
 }
 
 /// One line, for whoever waits for it: from now on the socket answers.

@@ -154,10 +154,11 @@ pub(super) fn show_config(global: &Global, config: &Config) -> Result<(), CliErr
         (Some(found), Some(file)) if found.from_file => format!("in {}", file.display()),
         (Some(_), _) => "in RIOT_API_KEY".to_owned(),
     };
+    let socket = socket_path(global, config, &database)?;
     let places = Places {
         file: global.config.as_deref(),
         database: &database.to_string(),
-        socket: &socket_path(global, config, &database),
+        socket: &socket,
         metrics_log: metrics_log(config, &database).map(|log| log.path),
         key: &key,
     };

@@ -222,7 +222,7 @@ async fn run_here(
     let outcome = tokio::select! {
         job = running.follow(enqueued[0].id, &mut bars) => job,
         status = running.key_rejected() => Err(CliError::KeyRejected(status)),
-        why = running.engine.escalated() => Err(CliError::Engine(why)),
+        error = running.gave_up() => Err(error),
         () = stop_signal() => Err(CliError::Interrupted),
     };
     let took = bars.clear();

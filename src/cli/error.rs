@@ -19,6 +19,11 @@ pub enum CliError {
     JobFailed(String),
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// The engine logged it when it happened.
+    #[error(
+        "the engine has stopped: its database can be used no more. The ERROR above says what to do"
+    )]
+    Ended(StoreError),
     #[error("{0}")]
     Export(#[from] ExportError),
     #[error("{0}")]
@@ -54,9 +59,13 @@ pub enum CliError {
 impl CliError {
     /// The one shape in which programs see an error.
     pub fn document(&self) -> serde_json::Value {
+        let message = match self {
+            Self::Ended(error) => error.to_string(),
+            other => other.to_string(),
+        };
         serde_json::json!({
             "success": false,
-            "error": { "kind": self.kind(), "message": self.to_string(), "retryable": self.is_retryable() },
+            "error": { "kind": self.kind(), "message": message, "retryable": self.is_retryable() },
         })
     }
 
@@ -73,7 +82,7 @@ impl CliError {
                 RpcError::INVALID_PARAMS | RpcError::METHOD_NOT_FOUND => "usage",
                 _ => "engine",
             },
-            Self::Store(_) | Self::Export(ExportError::Store(_)) => "database",
+            Self::Store(_) | Self::Ended(_) | Self::Export(ExportError::Store(_)) => "database",
             Self::Export(ExportError::File { .. }) => "file",
             Self::Socket(_) | Self::Client(_) | Self::OtherDatabase { .. } => "engine",
             Self::KeyRejected(_) | Self::EngineKeyRejected => "key_rejected",
@@ -86,7 +95,12 @@ impl CliError {
 
     /// Whether the same words may succeed another time.
     fn is_retryable(&self) -> bool {
-        self.exit_code() > 2
+        let ended = match self {
+            Self::Ended(_) => true,
+            Self::Store(error) | Self::Export(ExportError::Store(error)) => error.is_end(),
+            _ => false,
+        };
+        self.exit_code() > 2 && !ended
     }
 
     /// 0 done; 1 the job failed; 2 wrong usage or configuration; 3 no engine or database; 4 key
@@ -101,6 +115,7 @@ impl CliError {
                 _ => 3,
             },
             Self::Store(_)
+            | Self::Ended(_)
             | Self::Socket(_)
             | Self::Client(_)
             | Self::Engine(_)

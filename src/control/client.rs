@@ -30,7 +30,9 @@ pub enum ClientError {
         "the engine with pid {pid} holds {path} and does not answer: it is starting or stopping. Try again in a moment"
     )]
     Busy { path: PathBuf, pid: String },
-    #[error("the control socket {path} cannot be reached: {cause}")]
+    #[error(
+        "the control socket {path} cannot be reached: {cause}. Name the engine's with --socket PATH"
+    )]
     Io { path: PathBuf, cause: io::Error },
     #[error(
         "the engine has gone: it was stopped or killed. Nothing is lost: start it again with `riftsync serve`, or type the same command again"
@@ -85,10 +87,20 @@ struct IncomingError {
 
 impl Client {
     pub async fn connect(path: &Path) -> Result<Self, ClientError> {
+        // What listens there could be anybody's.
+        if !socket::is_trusted(path) {
+            return Err(ClientError::NoEngine(path.to_owned()));
+        }
         let stream = match UnixStream::connect(path).await {
             Ok(stream) => stream,
             Err(cause) => {
-                let gone = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
+                // Nor can an engine be where no socket can be.
+                let gone = [
+                    io::ErrorKind::NotFound,
+                    io::ErrorKind::ConnectionRefused,
+                    io::ErrorKind::NotADirectory,
+                    io::ErrorKind::InvalidInput,
+                ];
                 let path = path.to_owned();
                 return Err(match socket::holder(&path) {
                     Some(pid) if gone.contains(&cause.kind()) => ClientError::Busy { path, pid },

@@ -32,7 +32,7 @@ pub use desk::{About, Advisers, Desk, HealthDesk, KeyDesk, Locate, TimeLeft};
 pub use exporter::{ScrapePlace, exporter_spec};
 pub use methods::{schedules_document, stats_document, tracked_document};
 pub use server::{ControlServer, StopServer, server_spec};
-pub use socket::{SocketError, SocketPlace, default_path};
+pub use socket::{SocketError, SocketPlace, check_length, default_path};
 
 use std::time::Duration;
 

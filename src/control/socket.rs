@@ -4,19 +4,31 @@
 //! the engine ends. The socket is made in a folder that nobody else can enter, given its mode there,
 //! and then moved into place: it is never open wider than 0600, and what a dead engine left is
 //! replaced in one step.
+//!
+//! The kernel takes no long path for a socket. Beside data that lies deep the socket is in the temp folder instead,
+//! in a folder of this user that nobody else can enter, under a name made of where it would be: whoever names the same
+//! database finds it there.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::model::fingerprint;
+
 /// What the kernel takes as a socket's path.
 const PATH_BYTES_MAX: usize = 107;
+/// The name under which a socket is made before it is moved into place, at its longest.
+const MADE_BYTES_MAX: usize = "/.rs4194304/s".len();
 /// How long a lock is tried for: somebody may only be looking who holds it.
 const LOCK_TRIES: u32 = 10;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// So that the name before it is moved fits too.
+const FOLDER_BYTES_MAX: usize = PATH_BYTES_MAX - MADE_BYTES_MAX;
 
 /// Why the socket cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -34,17 +46,89 @@ pub enum SocketError {
     )]
     NotASocket { path: PathBuf },
     #[error(
+        "the path of the control socket {path} is too long: it has {bytes} bytes, and the system takes {PATH_BYTES_MAX}, or {FOLDER_BYTES_MAX} for its folder. Choose a shorter one with --socket PATH"
+    )]
+    TooLong { path: PathBuf, bytes: usize },
+    #[error(
+        "the folder {folder} of the control socket is not yours alone. Remove it, or choose another place with --socket PATH"
+    )]
+    NotPrivate { folder: PathBuf },
+    #[error(
         "the control socket {path} cannot be opened: {cause}. Choose another place with --socket PATH"
     )]
     Io { path: PathBuf, cause: io::Error },
 }
 
-/// The socket's default place: `$XDG_RUNTIME_DIR/riftsync.sock`, or beside the data.
+/// The socket's default place: `$XDG_RUNTIME_DIR/riftsync.sock`, or beside the data, or, where that is too long for a
+/// socket, under a short name in the temp folder.
 pub fn default_path(runtime_folder: Option<&Path>, data_folder: &Path) -> PathBuf {
-    runtime_folder
+    let usual = runtime_folder
         .filter(|folder| folder.is_absolute())
         .unwrap_or(data_folder)
-        .join("riftsync.sock")
+        .join("riftsync.sock");
+    // However the folder was named: whoever names it otherwise must find the same place.
+    let real = real_path(&usual);
+    if check_length(&real).is_ok() {
+        return usual;
+    }
+    let name = fingerprint(real.as_os_str().as_bytes());
+    short_folder().join(format!("{name}.sock"))
+}
+
+/// Whether a socket can have this path.
+pub fn check_length(path: &Path) -> Result<(), SocketError> {
+    let bytes = path.as_os_str().len();
+    if bytes <= PATH_BYTES_MAX && folder_of(path).as_os_str().len() <= FOLDER_BYTES_MAX {
+        return Ok(());
+    }
+    Err(SocketError::TooLong {
+        path: path.to_owned(),
+        bytes,
+    })
+}
+
+/// The same file has one name, also where parts of its path are still to be made.
+fn real_path(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for there in path.ancestors() {
+        if let Ok(real) = there.canonicalize() {
+            return match path.strip_prefix(there) {
+                Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
+                _ => real,
+            };
+        }
+    }
+    path
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// This user's folder for sockets that can be nowhere else.
+fn short_folder() -> PathBuf {
+    let name = format!("riftsync-{}", rustix::process::geteuid().as_raw());
+    let folder = std::env::temp_dir().join(&name);
+    if folder.as_os_str().len() + "/0123456789abcdef.sock".len() <= PATH_BYTES_MAX {
+        folder
+    } else {
+        Path::new("/tmp").join(name)
+    }
+}
+
+/// In the temp folder anybody can make a folder of any name: a socket there is ours only if the folder is.
+pub(super) fn is_trusted(path: &Path) -> bool {
+    let folder = folder_of(path);
+    if folder != short_folder() {
+        return true;
+    }
+    let ours = rustix::process::geteuid().as_raw();
+    std::fs::symlink_metadata(folder).is_ok_and(|there| {
+        there.is_dir() && there.uid() == ours && there.permissions().mode() & 0o777 == 0o700
+    })
 }
 
 /// An open control socket. Dropped: the socket is gone, and another engine may have its place.
@@ -61,19 +145,17 @@ impl SocketPlace {
             path: path.to_owned(),
             cause,
         };
-        if path.as_os_str().len() > PATH_BYTES_MAX {
-            let cause = format!("its path is longer than {PATH_BYTES_MAX} bytes");
-            return Err(error(io::Error::new(io::ErrorKind::InvalidInput, cause)));
-        }
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
+        check_length(path)?;
+        let folder = folder_of(path);
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(folder)
             .map_err(error)?;
+        if !is_trusted(path) {
+            let folder = folder.to_owned();
+            return Err(SocketError::NotPrivate { folder });
+        }
         let lock = lock(path)?;
         check_vacant(path)?;
         let listener = bind_private(folder, path).map_err(error)?;
@@ -216,7 +298,6 @@ fn bind_in(private: &Path, path: &Path) -> io::Result<UnixListener> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::MetadataExt;
     use tempfile::TempDir;
 
     fn mode(path: &Path) -> u32 {
@@ -278,6 +359,48 @@ mod tests {
         let error = SocketPlace::open(&other).unwrap_err();
         assert!(matches!(error, SocketError::Foreign { .. }));
         UnixStream::connect(&other).unwrap();
+    }
+
+    #[test]
+    fn a_place_beside_data_that_lie_deep_is_short_and_the_same_however_they_are_named() {
+        let temp = TempDir::new().unwrap();
+        let deep = temp.path().join("d".repeat(60)).join("e".repeat(60));
+        let before = default_path(None, &deep);
+        assert!(check_length(&before).is_ok(), "{}", before.display());
+        std::fs::create_dir_all(&deep).unwrap();
+        let link = temp.path().join("link");
+        std::os::unix::fs::symlink(&deep, &link).unwrap();
+        for named in [
+            &deep,
+            &link,
+            &deep.join("."),
+            &deep.join("../").join("e".repeat(60)),
+        ] {
+            assert_eq!(default_path(None, named), before, "{}", named.display());
+        }
+        assert_ne!(default_path(None, &deep.join("other")), before);
+        // What is short stays where it was.
+        let usual = temp.path().join("riftsync.sock");
+        assert_eq!(default_path(None, temp.path()), usual);
+        assert_eq!(default_path(Some(temp.path()), &deep), usual);
+        assert_eq!(default_path(Some(&deep), temp.path()), before);
+    }
+
+    #[test]
+    fn every_path_that_is_not_too_long_can_be_opened() {
+        let temp = TempDir::new().unwrap();
+        for length in 85..=115 {
+            let room = length - temp.path().as_os_str().len() - 2;
+            for split in [1, room - 1] {
+                let folder = temp.path().join("f".repeat(split));
+                let path = folder.join("s".repeat(room - split));
+                let opened = SocketPlace::open(&path);
+                match check_length(&path) {
+                    Ok(()) => drop(opened.unwrap()),
+                    Err(_) => assert!(matches!(opened, Err(SocketError::TooLong { .. }))),
+                }
+            }
+        }
     }
 
     #[test]

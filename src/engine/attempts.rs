@@ -145,7 +145,7 @@ impl Actor for Canceller {
                 loop {
                     match store.cancel_requests(&engine).await {
                         Ok(leases) => attempts.requests(leases),
-                        Err(error) => tracing::warn!("requests to cancel wait: {error}"),
+                        Err(error) => super::store_failed("requests to cancel wait", &error),
                     }
                     let _ =
                         tokio::time::timeout(LOOK_MAX, store.hints().cancels().notified()).await;

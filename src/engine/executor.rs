@@ -190,6 +190,11 @@ async fn settle_result(
                 tracing::debug!("the end of job {} waits: {error}", job.lease.job);
                 tokio::time::sleep(SETTLE_RETRY).await;
             }
+            // The engine is about to stop, and whoever stops it says why. The next one starts the job again.
+            Err(error) if error.is_end() => {
+                tracing::debug!("the end of job {} is lost: {error}", job.lease.job);
+                return None;
+            }
             Err(error) => {
                 tracing::error!("job {} cannot be settled: {error}", job.lease.job);
                 return discard_unsettled(job, &error.to_string(), tools).await;

@@ -58,7 +58,7 @@ use self::sources::{ActorSource, ProcessSource, QueueSource, StoreSource};
 use crate::metrics::{LogFiles, Metrics, Source, Telemetry, open_log};
 use crate::model::Timestamp;
 use crate::store::schedules::Schedule;
-use crate::store::{EngineInfo, Store, StoreResult};
+use crate::store::{EngineInfo, Store, StoreError, StoreResult};
 use crate::supervision::{
     ChildHandle, ChildSpec, Intensity, ListChildren, Shutdown, Strategy, Supervisor,
     supervisor_handle,
@@ -312,6 +312,15 @@ impl Engine {
         let (store, id, now) = (&self.handle.store, &self.handle.id, self.handle.clock.now());
         store.release(id, None, &[], now).await?;
         store.engine_stopped(id, now).await
+    }
+}
+
+/// Logs that the store failed, unless that is told once for everybody who meets it.
+fn store_failed(what: &str, error: &StoreError) {
+    if error.is_told() {
+        tracing::debug!("{what}: {error}");
+    } else {
+        tracing::warn!("{what}: {error}");
     }
 }
 

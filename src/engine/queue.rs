@@ -147,8 +147,8 @@ impl QueueSupervisor {
             }
             Err(error) => {
                 self.window.claim_failed();
-                // Weather is told once, by the store.
-                if error.is_weather() {
+                // Told once, for all queues.
+                if error.is_told() {
                     tracing::debug!("queue {} waits: {error}", self.name);
                 } else {
                     tracing::error!("queue {} cannot claim: {error}", self.name);
@@ -416,7 +416,8 @@ impl QueueSupervisor {
                         this.claim(ctx);
                     }
                     Err(error) => {
-                        tracing::warn!("queue {} cannot open yet: {error}", this.name);
+                        let what = format!("queue {} cannot open yet", this.name);
+                        super::store_failed(&what, &error);
                         ctx.run_later(POLL, Self::hand_back_then_open);
                     }
                 }),
@@ -511,7 +512,8 @@ impl Handler<ChildEnded> for QueueSupervisor {
         };
         ctx.spawn(settled.into_actor(self).map(move |settled, this, ctx| {
             if let Err(error) = settled {
-                tracing::error!("job {} died and could not be settled: {error}", lease.job);
+                let what = format!("job {} died and could not be settled", lease.job);
+                super::store_failed(&what, &error);
             }
             this.control
                 .counters
@@ -548,9 +550,9 @@ impl Handler<Drain> for QueueSupervisor {
             let now = this.tools.clock.now();
             async move {
                 if let Err(error) = store.release(&engine, Some(queue), &[], now).await {
-                    tracing::warn!(
-                        "queue {queue}: its jobs will be returned at the next start: {error}"
-                    );
+                    let what =
+                        format!("queue {queue}: its jobs will be returned at the next start");
+                    super::store_failed(&what, &error);
                 }
             }
             .into_actor(this)

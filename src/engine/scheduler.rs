@@ -121,7 +121,7 @@ async fn lead(looker: &mut Looker, configured: &[Schedule], clock: &Clock) {
             Ok(Some(next)) => next.since(clock.now()).clamp(LOOK_MIN, LOOK_MAX),
             Ok(None) => LOOK_MAX,
             Err(error) => {
-                tracing::warn!("schedules cannot be looked at now: {error}");
+                super::store_failed("schedules cannot be looked at now", &error);
                 LOOK_MAX
             }
         };

@@ -48,7 +48,7 @@ impl Actor for Stager {
                             .next_due
                             .map_or(LOOK_MAX, |due| due.since(now).min(LOOK_MAX)),
                         Err(error) => {
-                            tracing::warn!("waiting jobs cannot be staged now: {error}");
+                            super::store_failed("waiting jobs cannot be staged now", &error);
                             LOOK_MAX
                         }
                     };

@@ -6,6 +6,7 @@ mod bucket;
 pub mod budget_share;
 pub mod cadence;
 mod database_url;
+mod fingerprint;
 pub mod health;
 pub mod histogram;
 pub mod ids;
@@ -23,6 +24,7 @@ pub use attempt::{Outcome, Settlement};
 pub use bucket::{Bucket, Rate};
 pub use cadence::{Cadence, CatchUp};
 pub use database_url::{DatabaseUrl, redact};
+pub use fingerprint::fingerprint;
 pub use ids::{IdError, MatchId, Platform, Puuid, Region, RiotId, Route};
 pub use job::{
     After, ClaimedJob, Failure, JobId, JobRecord, JobState, Lease, NewJob, OnFailure, Priority,

@@ -13,7 +13,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::{LimitScope, RiotError};
-use crate::model::{MatchId, Platform, Puuid, RiotId, Route, Timestamp};
+use crate::model::{MatchId, Platform, Puuid, RiotId, Route, Timestamp, fingerprint};
 
 /// Largest body taken, packed. Real ones are below 100 kB.
 const BODY_MAX: usize = 8 * 1024 * 1024;
@@ -52,12 +52,7 @@ impl ApiKey {
     /// Tells keys apart in the database: puuids are encrypted for one key. It does not give the key
     /// away: 64 bits cannot hold the 122 random ones of a key.
     pub fn fingerprint(&self) -> String {
-        // FNV-1a: the same in every version, which the standard library's hashes do not promise.
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        for byte in self.0.expose_secret().bytes() {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-        format!("{hash:016x}")
+        fingerprint(self.0.expose_secret().as_bytes())
     }
 
     fn header(&self) -> HeaderValue {

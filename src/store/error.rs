@@ -1,8 +1,10 @@
 //! What can go wrong with a database: one variant per reaction.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+use super::sqlite::is_damage;
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -13,10 +15,23 @@ pub enum StoreError {
         "the database {path} cannot be opened: {cause}. Choose another place with --database sqlite://PATH"
     )]
     Unopenable { path: PathBuf, cause: String },
+    /// It could be read if it was closed well, or somewhere else.
+    #[error(
+        "the database {path} cannot be read here: what {log} holds belongs to it, and neither the file nor its folder may be written. Copy both files to a folder of your own, and read the copy with --database sqlite://PATH"
+    )]
+    Unreadable { path: PathBuf, log: PathBuf },
     #[error(
         "{path} is not a riftsync database: {cause}. Choose another file with --database sqlite://PATH; this one was not changed"
     )]
     NotADatabase { path: PathBuf, cause: String },
+    /// The file is no longer what was written to it. No retry helps, and what is written now makes it worse.
+    #[error("{}", damaged_text(.path, .cause))]
+    Damaged { path: PathBuf, cause: String },
+    /// Somebody changed the file's place while it was open.
+    #[error(
+        "the database {path} is not the file any more that was opened: {cause}. Nothing more was written. What was done until then is in the file that was there: put that one back, or name its new place with --database sqlite://PATH, and type the same command again"
+    )]
+    Moved { path: PathBuf, cause: String },
     #[error(
         "the database {path} was written by a newer riftsync (its migration {version} is unknown here). Upgrade riftsync; nothing was changed"
     )]
@@ -63,6 +78,9 @@ impl StoreError {
             Self::Unavailable(_) => true,
             Self::Unopenable { .. }
             | Self::NotADatabase { .. }
+            | Self::Unreadable { .. }
+            | Self::Damaged { .. }
+            | Self::Moved { .. }
             | Self::Newer { .. }
             | Self::InUse { .. }
             | Self::Unreachable { .. }
@@ -75,6 +93,52 @@ impl StoreError {
             | Self::Closed => false,
         }
     }
+
+    /// Has the store ended for good, for everybody? Whoever runs the engine stops it and says why, once.
+    pub fn is_end(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Moved { .. })
+    }
+
+    /// Is it told elsewhere, once for everybody who meets it?
+    pub fn is_told(&self) -> bool {
+        self.is_weather() || self.is_end()
+    }
+
+    /// The same error, saying which file is damaged, if it is known only here.
+    pub(super) fn located(self, database: &Path) -> Self {
+        match self {
+            Self::Damaged { path, cause } if path.as_os_str().is_empty() => Self::Damaged {
+                path: database.to_owned(),
+                cause,
+            },
+            other => other,
+        }
+    }
+}
+
+/// Says what to type, with the path as a shell takes it.
+fn damaged_text(path: &Path, cause: &str) -> String {
+    let file = match path.display().to_string() {
+        unknown if unknown.is_empty() => "FILE".to_owned(),
+        known => known,
+    };
+    let typed = |end: &str| shell_word(&format!("{file}{end}"));
+    format!(
+        "the database {file} is damaged: {cause}. Nothing more is written to it. Either put a backup in its place, and remove {file}-wal and {file}-shm; \
+         or save what can be read with `sqlite3 {} .recover | sqlite3 {}` and use that file (your sqlite3 must have the command .recover, as the one of sqlite.org has); \
+         or move all three files away and sync again: everything that Riot still has is fetched anew",
+        typed(""),
+        typed(".saved")
+    )
+}
+
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%".contains(c);
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 impl From<DieselError> for StoreError {
@@ -84,6 +148,10 @@ impl From<DieselError> for StoreError {
             DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => {
                 Self::Unavailable(text)
             }
+            DieselError::DatabaseError(_, told) if is_damage(told.message()) => Self::Damaged {
+                path: told.details().unwrap_or_default().into(),
+                cause: told.message().to_owned(),
+            },
             // SQLite tells these apart only by its message (diesel keeps no code).
             DieselError::DatabaseError(..)
                 if [
@@ -101,5 +169,47 @@ impl From<DieselError> for StoreError {
             }
             _ => Self::Unexpected(text),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_that_saves_what_can_be_read_is_one_that_a_shell_takes() {
+        for (path, typed) in [
+            (
+                "/data/r.db",
+                "sqlite3 /data/r.db .recover | sqlite3 /data/r.db.saved",
+            ),
+            (
+                "/my data/it's.db",
+                r"sqlite3 '/my data/it'\''s.db' .recover | sqlite3 '/my data/it'\''s.db.saved'",
+            ),
+        ] {
+            let (path, cause) = (path.into(), "x".to_owned());
+            let text = StoreError::Damaged { path, cause }.to_string();
+            assert!(text.contains(&format!("`{typed}`")), "{text}");
+        }
+    }
+
+    #[test]
+    fn damage_is_no_weather_and_is_told_with_its_file_wherever_that_is_known() {
+        let told = || Box::new("database disk image is malformed".to_owned());
+        let error = || {
+            StoreError::from(DieselError::DatabaseError(
+                DatabaseErrorKind::Unknown,
+                told(),
+            ))
+        };
+        assert!(error().is_end() && error().is_told() && !error().is_weather());
+        let located = error()
+            .located(Path::new("/a.db"))
+            .located(Path::new("/b.db"));
+        assert!(
+            located.to_string().contains("/a.db is damaged"),
+            "{located}"
+        );
     }
 }

@@ -637,6 +637,11 @@ pub trait Store:
     }
     /// Resolves when the writer has died and must be started again.
     async fn writer_died(&self) -> String;
+    /// Resolves when the database can be used no more, by this engine or any other, until somebody has done what the
+    /// reason says. Every call fails with that reason then.
+    async fn ended(&self) -> StoreError {
+        std::future::pending().await
+    }
     fn restart_writer(&self) -> StoreResult<()>;
     /// Commits what is queued and closes the files.
     async fn close(&self) -> StoreResult<()>;

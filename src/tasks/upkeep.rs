@@ -60,10 +60,10 @@ pub(super) fn job(
     }
 }
 
-/// The database has weather: later, without an attempt spent. Anything else is a bug, and told.
+/// The database has weather, or has ended: later, without an attempt spent. Anything else is a bug, and told.
 pub(super) fn store_failed(error: &StoreError) -> TaskResult {
     let why = error.to_string();
-    if error.is_weather() {
+    if error.is_told() {
         let delay = Duration::from_secs(5);
         return Outcome::Snooze { delay, why }.into();
     }

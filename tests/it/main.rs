@@ -11,6 +11,7 @@ mod engine;
 mod examples;
 mod export;
 mod fleet;
+mod ground;
 mod missing;
 mod on_postgres;
 mod place;

@@ -59,12 +59,17 @@ impl Setup {
 
     /// `riftsync` with nothing of the caller's environment but this.
     pub fn command(&self, args: &[&str]) -> Command {
+        self.command_on(&format!("sqlite://{}", self.database()), args)
+    }
+
+    /// The same with another database.
+    pub fn command_on(&self, database: &str, args: &[&str]) -> Command {
         let mut command = bare(args);
         command
             .env("RIOT_API_KEY", SIMULATED_KEY)
             .env("RIFTSYNC_PROFILE", "production")
             .env("RIFTSYNC_RIOT__BASE_URL", self.simulator.base_url())
-            .args(["--database", &format!("sqlite://{}", self.database())]);
+            .args(["--database", database]);
         command
     }
 

@@ -130,7 +130,10 @@ impl From<StoreError> for RpcError {
             StoreError::Unopenable { .. }
             | StoreError::UnfinishedCopy { .. }
             | StoreError::CopyStopped(_)
+            | StoreError::Unreadable { .. }
             | StoreError::NotADatabase { .. }
+            | StoreError::Damaged { .. }
+            | StoreError::Moved { .. }
             | StoreError::Newer { .. }
             | StoreError::InUse { .. }
             | StoreError::Unreachable { .. }

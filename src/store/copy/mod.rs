@@ -102,7 +102,7 @@ impl Copy {
                     () = stopped.notified() => Ok(false),
                 }
             });
-            let _ = answer.send(outcome.map_err(for_people));
+            let _ = answer.send(outcome.map_err(|error| for_people(error, &from, &to)));
         };
         std::thread::Builder::new()
             .name("copy".to_owned())
@@ -127,11 +127,15 @@ impl Copy {
     }
 }
 
-/// An engine waits for better weather; a copy ends, and is run again.
-fn for_people(error: StoreError) -> StoreError {
-    match error {
-        StoreError::Unavailable(why) => StoreError::CopyStopped(why),
-        error => error,
+/// An engine waits for better weather; a copy ends, and is run again. Damage that is met on the way is the source's: the
+/// target is written and read back here.
+fn for_people(error: StoreError, from: &Location, to: &Location) -> StoreError {
+    match (error, from, to) {
+        (StoreError::Unavailable(why), ..) => StoreError::CopyStopped(why),
+        (error, Location::Sqlite(path), _) | (error, _, Location::Sqlite(path)) => {
+            error.located(path)
+        }
+        (error, ..) => error,
     }
 }
 

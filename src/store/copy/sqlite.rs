@@ -45,6 +45,7 @@ impl SqliteSide {
                 path.display()
             )));
         }
+        open::check_file(path, open::Purpose::Write)?;
         let lock = open::lock(path)?;
         let mut side = Self {
             conn: open::open_writer(path)?,
@@ -58,6 +59,7 @@ impl SqliteSide {
     /// The file that is written.
     pub(super) fn target(path: &Path) -> StoreResult<Self> {
         open::make_folder(path)?;
+        open::check_file(path, open::Purpose::Write)?;
         let lock = open::lock(path)?;
         let conn = open::open_any(path)?;
         Ok(Self { conn, _lock: lock })

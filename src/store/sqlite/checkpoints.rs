@@ -6,12 +6,15 @@
 //!
 //! Nothing depends on it: a checkpoint that fails is made by the next, or by the writer.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use diesel::RunQueryDsl;
 use diesel::sqlite::SqliteConnection;
+
+use super::ground::Ground;
 
 /// Commits are gathered so long before a checkpoint: what several of them changed is copied once.
 const GATHER: Duration = Duration::from_millis(200);
@@ -25,11 +28,11 @@ pub(super) struct Checkpoints {
 
 impl Checkpoints {
     /// Starts the thread on a connection of its own.
-    pub(super) fn start(conn: SqliteConnection) -> std::io::Result<Self> {
+    pub(super) fn start(conn: SqliteConnection, ground: Arc<Ground>) -> std::io::Result<Self> {
         let (committed, commits) = sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("store-checkpoints".to_owned())
-            .spawn(move || run(conn, &commits))?;
+            .spawn(move || run(conn, &commits, &ground))?;
         Ok(Self {
             committed: Some(committed),
             thread: Some(thread),
@@ -57,7 +60,7 @@ impl Drop for Checkpoints {
     }
 }
 
-fn run(mut conn: SqliteConnection, commits: &Receiver<()>) {
+fn run(mut conn: SqliteConnection, commits: &Receiver<()>, ground: &Ground) {
     while commits.recv().is_ok() {
         let until = Instant::now() + GATHER;
         loop {
@@ -68,7 +71,12 @@ fn run(mut conn: SqliteConnection, commits: &Receiver<()>) {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+        // What becomes of a file that was moved is the writer's to decide.
+        if ground.check().is_err() {
+            continue;
+        }
         if let Err(error) = diesel::sql_query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut conn) {
+            ground.hear(&error);
             tracing::debug!("a checkpoint failed, the writer will make it: {error}");
         }
     }

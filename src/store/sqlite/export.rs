@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use diesel::sql_types::{BigInt, Integer, Text};
-use diesel_async::RunQueryDsl;
 
+use super::reader::ReadDsl;
 use super::{Backend, SqliteStore};
 use crate::store::StoreResult;
 use crate::store::export::{

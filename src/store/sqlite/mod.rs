@@ -6,10 +6,12 @@
 mod attempts;
 mod budgets;
 mod checkpoints;
+mod codes;
 mod data;
 mod data_statements;
 mod enqueue;
 mod export;
+mod ground;
 mod job_statements;
 pub(in crate::store) mod open;
 mod people;
@@ -29,11 +31,12 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use diesel::result::OptionalExtension;
-use diesel_async::RunQueryDsl;
 use tokio::sync::{mpsc, watch};
 
 use self::checkpoints::Checkpoints;
-use self::reader::Readers;
+pub(in crate::store) use self::codes::is_damage;
+use self::ground::Ground;
+use self::reader::{ReadDsl, Readers};
 use self::transaction::Transaction;
 use self::writer::{Command, Counters};
 use super::repack::Dictionaries;
@@ -66,6 +69,7 @@ type Backend = diesel::sqlite::Sqlite;
 #[derive(Debug)]
 pub struct SqliteStore {
     path: PathBuf,
+    ground: Arc<Ground>,
     writer: Mutex<Option<Writer>>,
     readers: Readers,
     dictionaries: Dictionaries,
@@ -102,8 +106,9 @@ impl SqliteStore {
     /// Opens the file for an engine: locks it, makes or migrates it, starts the writer.
     pub fn open(path: &Path) -> StoreResult<Self> {
         open::make_folder(path)?;
+        open::check_file(path, open::Purpose::Write)?;
         let lock = open::lock(path)?;
-        let store = Self::without_writer(path, Some(lock))?;
+        let store = Self::without_writer(path, Some(lock));
         store.restart_writer()?;
         Ok(store)
     }
@@ -117,7 +122,7 @@ impl SqliteStore {
             });
         }
         open::check(path)?;
-        Self::without_writer(path, None)
+        Ok(Self::without_writer(path, None))
     }
 
     /// Which migrations a file has and which it lacks; changes nothing.
@@ -125,21 +130,19 @@ impl SqliteStore {
         open::inspect(path)
     }
 
-    fn without_writer(path: &Path, lock: Option<open::EngineLock>) -> StoreResult<Self> {
-        let text = path.to_str().ok_or_else(|| StoreError::Unopenable {
-            path: path.to_owned(),
-            cause: "its path is not UTF-8".to_owned(),
-        })?;
-        Ok(Self {
+    fn without_writer(path: &Path, lock: Option<open::EngineLock>) -> Self {
+        let ground = Arc::new(Ground::new(path));
+        Self {
             path: path.to_owned(),
             writer: Mutex::new(None),
-            readers: Readers::new(text),
+            readers: Readers::new(ground.clone()),
+            ground,
             dictionaries: Dictionaries::default(),
             hints: Arc::default(),
             counters: Arc::default(),
             death: watch::Sender::new(None),
             _lock: lock,
-        })
+        }
     }
 
     /// Runs work in a group of the writer; the answer comes after its commit.
@@ -633,11 +636,20 @@ impl Store for SqliteStore {
             .unwrap_or_default()
     }
 
+    async fn ended(&self) -> StoreError {
+        self.ground.ended().await
+    }
+
     fn restart_writer(&self) -> StoreResult<()> {
         let no_thread =
             |error| StoreError::Unavailable(format!("no thread for the writer: {error}"));
-        let conn = open::open_writer(&self.path)?;
-        let checkpoints = Checkpoints::start(open::open_beside(&self.path)?).map_err(no_thread)?;
+        // A second start must not make a file anew that is gone.
+        self.ground.check()?;
+        let ends = |error| self.ground.hears(error);
+        let conn = open::open_writer(&self.path).map_err(ends)?;
+        let beside = open::open_beside(&self.path).map_err(ends)?;
+        self.ground.opened_now();
+        let checkpoints = Checkpoints::start(beside, self.ground.clone()).map_err(no_thread)?;
         let (commands, waiting) = mpsc::channel(writer::QUEUE_MAX);
         self.death.send_replace(None);
         let thread = writer::start(
@@ -647,6 +659,7 @@ impl Store for SqliteStore {
             self.counters.clone(),
             self.death.clone(),
             checkpoints,
+            self.ground.clone(),
         )
         .map_err(no_thread)?;
         *self.lock_writer() = Some(Writer { commands, thread });

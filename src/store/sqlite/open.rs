@@ -2,13 +2,17 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use diesel::prelude::*;
+use diesel::result::Error::DatabaseError;
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
+use super::codes::{broken_pages, is_damage};
 use crate::store::copy::MARK_TABLE;
 use crate::store::{Migrations, StoreError, StoreResult};
 
@@ -16,6 +20,25 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
 /// "RIFT": marks a SQLite file as ours, so that another program's file is never migrated.
 const APPLICATION_ID: i64 = 0x5249_4654;
+
+/// Where that stands in the first page, and what must be read to see it.
+const APPLICATION_ID_AT: usize = 68;
+const HEAD_BYTES: usize = 72;
+
+/// A file of this size is looked through whenever it is opened: some hundredths of a second.
+const EXAMINED_BYTES: u64 = 16 << 20;
+/// And one of this size when it was not closed well: then damage is likely, and half a second is well spent.
+const EXAMINED_BYTES_AFTER_A_CRASH: u64 = 256 << 20;
+
+/// SQLite's longest path, less what it puts behind it.
+const PATH_BYTES_MAX: usize = 504;
+
+/// What need not be escaped in a file's URL.
+const IN_A_URL: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'_');
 
 /// In pages, so 32 MiB: a checkpoint waits for the disk, and the writer with it.
 const CHECKPOINT: &str = "PRAGMA wal_autocheckpoint = 8192";
@@ -46,6 +69,12 @@ struct Word {
     value: String,
 }
 
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = Text)]
+    quick_check: String,
+}
+
 /// The lock that keeps a second engine off the file, with the holder's pid inside. Held until dropped.
 #[derive(Debug)]
 pub(in crate::store) struct EngineLock(#[expect(dead_code, reason = "held for its lock")] File);
@@ -60,13 +89,21 @@ pub(in crate::store) fn make_folder(path: &Path) -> StoreResult<()> {
         .map_err(|cause| unopenable(path, format!("its folder: {cause}")))
 }
 
+/// A file named after the database, beside it.
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
+}
+
+fn lock_path(database: &Path) -> PathBuf {
+    beside(database, ".lock")
+}
+
 pub(in crate::store) fn lock(database: &Path) -> StoreResult<EngineLock> {
-    let mut path = database.as_os_str().to_owned();
-    path.push(".lock");
-    let path = PathBuf::from(path);
-    let unopenable = |cause: std::io::Error| StoreError::Unopenable {
-        path: database.to_owned(),
-        cause: cause.to_string(),
+    let path = lock_path(database);
+    let unopenable = |cause: std::io::Error| {
+        unopenable(database, format!("its lock {}: {cause}", path.display()))
     };
     let mut file = OpenOptions::new()
         .read(true)
@@ -98,7 +135,7 @@ pub(in crate::store) fn lock(database: &Path) -> StoreResult<EngineLock> {
 /// Opens the writer's connection as [`open_any`] does; a file that is the target of an unfinished copy is refused.
 pub(in crate::store) fn open_writer(path: &Path) -> StoreResult<SqliteConnection> {
     let mut conn = open_any(path)?;
-    match copy_mark(&mut conn)? {
+    match copy_mark(&mut conn).map_err(|error| failed(path, &error))? {
         Some(source_name) => Err(StoreError::UnfinishedCopy {
             database: path.display().to_string(),
             source_name,
@@ -109,7 +146,7 @@ pub(in crate::store) fn open_writer(path: &Path) -> StoreResult<SqliteConnection
 
 /// A connection beside the writer's, set as that one is.
 pub(super) fn open_beside(path: &Path) -> StoreResult<SqliteConnection> {
-    let mut conn = connect(path)?;
+    let mut conn = connect(path, Access::Usual)?;
     set_pragmas(&mut conn, path)?;
     Ok(conn)
 }
@@ -126,19 +163,12 @@ pub(in crate::store) fn copy_mark(conn: &mut SqliteConnection) -> QueryResult<Op
     Ok(mark.map(|mark| mark.value))
 }
 
-/// Makes the file if it is not there, checks that it is ours and not newer than this program, and brings it up to date.
+/// Makes the file if it is not there, checks that it is ours, whole and not newer than this program, and brings it up to
+/// date. What kind of file it is was looked at by [`check_file`].
 pub(in crate::store) fn open_any(path: &Path) -> StoreResult<SqliteConnection> {
-    check_header(path)?;
-    let mut conn = connect(path)?;
-    let fresh = number(&mut conn, "SELECT count(*) AS value FROM sqlite_master")
-        .map_err(|error| not_ours(path, &error))?
-        == 0;
-    let owner = number(
-        &mut conn,
-        "SELECT application_id AS value FROM pragma_application_id",
-    )
-    .map_err(|error| not_ours(path, &error))?;
-    if fresh {
+    let was_cut_off = has_log(path);
+    let mut conn = connect(path, Access::Usual)?;
+    if is_fresh(&mut conn, path)? {
         // Both must be set before the first page is written.
         run(&mut conn, path, "PRAGMA page_size = 4096")?;
         run(&mut conn, path, "PRAGMA auto_vacuum = INCREMENTAL")?;
@@ -147,31 +177,32 @@ pub(in crate::store) fn open_any(path: &Path) -> StoreResult<SqliteConnection> {
             path,
             &format!("PRAGMA application_id = {APPLICATION_ID}"),
         )?;
-    } else if owner != APPLICATION_ID {
-        return Err(foreign(path));
+    } else {
+        refuse_foreign(&mut conn, path)?;
+        let limit = if was_cut_off {
+            EXAMINED_BYTES_AFTER_A_CRASH
+        } else {
+            EXAMINED_BYTES
+        };
+        examine(&mut conn, path, limit)?;
     }
     refuse_newer(&mut conn, path)?;
     set_pragmas(&mut conn, path)?;
     run(&mut conn, path, CHECKPOINT)?;
     conn.run_pending_migrations(MIGRATIONS)
-        .map_err(|error| unopenable(path, format!("its migration failed: {error}")))?;
+        .map_err(|error| failed_by(path, "its migration failed: ", &*error))?;
     Ok(conn)
 }
 
-/// Checks that a file is ours and not newer, without changing it.
-pub(super) fn check(path: &Path) -> StoreResult<()> {
-    check_header(path)?;
-    let mut conn = connect(path)?;
-    let owner = number(
-        &mut conn,
-        "SELECT application_id AS value FROM pragma_application_id",
-    )
-    .map_err(|error| not_ours(path, &error))?;
-    if owner == APPLICATION_ID {
-        refuse_newer(&mut conn, path)
-    } else {
-        Err(foreign(path))
-    }
+/// Checks that a file is ours and not newer, without changing it, and that it is whole if that is soon done. Its
+/// connection.
+pub(super) fn check(path: &Path) -> StoreResult<SqliteConnection> {
+    check_file(path, Purpose::Read)?;
+    let mut conn = connect(path, access(path)?)?;
+    refuse_foreign(&mut conn, path)?;
+    refuse_newer(&mut conn, path)?;
+    examine(&mut conn, path, EXAMINED_BYTES)?;
+    Ok(conn)
 }
 
 /// Settings of a connection that only reads.
@@ -179,40 +210,173 @@ pub(super) fn reader_pragmas() -> &'static str {
     "PRAGMA busy_timeout = 10000; PRAGMA query_only = ON; PRAGMA cache_size = -8192;"
 }
 
-/// SQLite looks at a file's content only when it first reads, and then says little; a person who
-/// names the wrong file should hear it at once. Fails also when the file may not be read or written.
-fn check_header(path: &Path) -> StoreResult<()> {
-    let mut head = [0_u8; 16];
-    let mut file = match OpenOptions::new().read(true).write(true).open(path) {
-        Ok(file) => file,
+/// What a file is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Purpose {
+    Read,
+    Write,
+}
+
+/// SQLite looks at a file's content only when it first reads, and then says little; a person who names the wrong file
+/// should hear it at once, and find nothing made beside it. Fails also when the file may not be read, or written.
+pub(in crate::store) fn check_file(path: &Path, purpose: Purpose) -> StoreResult<()> {
+    let cannot = |error: std::io::Error| unopenable(path, error.to_string());
+    let there = match std::fs::metadata(path) {
+        Ok(there) => there,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(unopenable(path, error.to_string())),
+        Err(error) => return Err(cannot(error)),
     };
-    let length = file
-        .metadata()
-        .map_err(|error| unopenable(path, error.to_string()))?
-        .len();
-    if length == 0 {
-        return Ok(());
+    if there.is_dir() {
+        return Err(unopenable(path, "it is a folder, not a file".to_owned()));
     }
-    if file.read_exact(&mut head).is_err() || &head != b"SQLite format 3\0" {
-        return Err(StoreError::NotADatabase {
-            path: path.to_owned(),
-            cause: "it is no SQLite file".to_owned(),
+    if !there.is_file() {
+        return Err(unopenable(path, "it is not a file".to_owned()));
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(purpose == Purpose::Write);
+    let mut file = options.open(path).map_err(cannot)?;
+    if there.len() == 0 {
+        return check_empty(path, purpose);
+    }
+    let mut head = [0_u8; HEAD_BYTES];
+    let is_whole = file.read_exact(&mut head).is_ok();
+    // Only our engines leave a lock.
+    let was_ours = lock_path(path).exists();
+    if !head.starts_with(b"SQLite format 3\0") {
+        let cause = "it does not begin as a SQLite file does".to_owned();
+        return Err(if was_ours {
+            damaged(path, cause)
+        } else {
+            StoreError::NotADatabase {
+                path: path.to_owned(),
+                cause,
+            }
         });
+    }
+    let owner = head[APPLICATION_ID_AT..].first_chunk().copied();
+    let is_ours = owner.map(i32::from_be_bytes).map(i64::from) == Some(APPLICATION_ID);
+    // What another program left to be replayed would be replayed into its file if it was opened.
+    if is_whole && !is_ours && !was_ours && !has_log(path) {
+        return Err(foreign(path));
     }
     Ok(())
 }
 
-fn connect(path: &Path) -> StoreResult<SqliteConnection> {
-    let text = path
-        .to_str()
-        .ok_or_else(|| unopenable(path, "its path is not UTF-8".to_owned()))?;
-    let mut conn =
-        SqliteConnection::establish(text).map_err(|error| unopenable(path, error.to_string()))?;
+fn check_empty(path: &Path, purpose: Purpose) -> StoreResult<()> {
+    if has_log(path) {
+        // SQLite would delete the log, and with it what is left.
+        let cause = "it is empty, and the log beside it is not".to_owned();
+        return Err(damaged(path, cause));
+    }
+    match purpose {
+        Purpose::Write => Ok(()),
+        Purpose::Read => Err(unopenable(
+            path,
+            "it is empty; `riftsync sync` makes a database of it".to_owned(),
+        )),
+    }
+}
+
+/// How a file can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Beside others, who may write.
+    Usual,
+    /// As it stands: nothing can be made beside it, and nobody writes to it.
+    Unchanging,
+}
+
+/// How a file can be read by us, here. SQLite writes beside a file that it reads, to know of those who write.
+pub(super) fn access(path: &Path) -> StoreResult<Access> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let may = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
+    if may(path) && may(folder) {
+        return Ok(Access::Usual);
+    }
+    if !has_log(path) {
+        return Ok(Access::Unchanging);
+    }
+    let (log, index) = (beside(path, "-wal"), beside(path, "-shm"));
+    if File::open(&log).is_ok() && File::open(&index).is_ok() {
+        return Ok(Access::Usual);
+    }
+    Err(StoreError::Unreadable {
+        path: path.to_owned(),
+        log,
+    })
+}
+
+/// Whether there is something in the log beside the file, which belongs to it.
+pub(super) fn has_log(path: &Path) -> bool {
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    std::fs::metadata(beside(&real, "-wal")).is_ok_and(|log| log.len() > 0)
+}
+
+/// A file's name as SQLite takes it, whatever bytes are in it.
+pub(super) fn url(path: &Path, access: Access) -> StoreResult<String> {
+    let path = std::path::absolute(path).map_err(|error| unopenable(path, error.to_string()))?;
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.len() > PATH_BYTES_MAX {
+        let cause = format!(
+            "its path has {} bytes, and SQLite takes {PATH_BYTES_MAX} at most",
+            bytes.len()
+        );
+        return Err(unopenable(&path, cause));
+    }
+    let name = percent_encode(bytes, IN_A_URL);
+    Ok(match access {
+        Access::Usual => format!("file://{name}"),
+        Access::Unchanging => format!("file://{name}?immutable=1"),
+    })
+}
+
+fn connect(path: &Path, access: Access) -> StoreResult<SqliteConnection> {
+    let mut conn = SqliteConnection::establish(&url(path, access)?)
+        .map_err(|error| unopenable(path, error.to_string()))?;
     // Before anything is read: after a crash another process may be replaying the log just now.
     run(&mut conn, path, BUSY_TIMEOUT)?;
     Ok(conn)
+}
+
+/// Whether nothing was ever in it.
+fn is_fresh(conn: &mut SqliteConnection, path: &Path) -> StoreResult<bool> {
+    let mut ask = |query| number(conn, query).map_err(|error| not_ours(path, &error));
+    if ask("SELECT count(*) AS value FROM sqlite_master")? > 0 {
+        return Ok(false);
+    }
+    // A first start that was cut off leaves a page; what has more had tables.
+    let pages = ask("SELECT page_count AS value FROM pragma_page_count")?;
+    if pages > 2 {
+        let cause = format!("it has {pages} pages, and no table");
+        return Err(damaged(path, cause));
+    }
+    Ok(true)
+}
+
+fn refuse_foreign(conn: &mut SqliteConnection, path: &Path) -> StoreResult<()> {
+    let owner = "SELECT application_id AS value FROM pragma_application_id";
+    if number(conn, owner).map_err(|error| not_ours(path, &error))? == APPLICATION_ID {
+        Ok(())
+    } else {
+        Err(foreign(path))
+    }
+}
+
+/// Looks whether the pages of a file fit together, if it is small enough: that takes as long as to read it all.
+fn examine(conn: &mut SqliteConnection, path: &Path, bytes_max: u64) -> StoreResult<()> {
+    if std::fs::metadata(path).is_ok_and(|file| file.len() > bytes_max) {
+        return Ok(());
+    }
+    let found: Found = diesel::sql_query("PRAGMA quick_check(1)")
+        .get_result(conn)
+        .map_err(|error| failed(path, &error))?;
+    match broken_pages(&found.quick_check) {
+        Some(cause) => Err(damaged(path, cause)),
+        None => Ok(()),
+    }
 }
 
 /// Which migrations a file has and which it lacks, without changing it.
@@ -223,8 +387,7 @@ pub(super) fn inspect(path: &Path) -> StoreResult<Migrations> {
             pending: known(path)?,
         });
     }
-    check(path)?;
-    let applied = applied(&mut connect(path)?, path)?;
+    let applied = applied(&mut check(path)?, path)?;
     let mut pending = known(path)?;
     pending.retain(|version| !applied.contains(version));
     Ok(Migrations { applied, pending })
@@ -246,7 +409,7 @@ fn known(path: &Path) -> StoreResult<Vec<String>> {
 fn applied(conn: &mut SqliteConnection, path: &Path) -> StoreResult<Vec<String>> {
     let applied = conn
         .applied_migrations()
-        .map_err(|error| unopenable(path, error.to_string()))?;
+        .map_err(|error| failed_by(path, "", &*error))?;
     let mut versions: Vec<String> = applied.iter().map(ToString::to_string).collect();
     versions.sort();
     Ok(versions)
@@ -275,7 +438,7 @@ fn set_pragmas(conn: &mut SqliteConnection, path: &Path) -> StoreResult<()> {
             column = pragma_column(pragma)
         ))
         .get_result(conn)
-        .map_err(|error| unopenable(path, error.to_string()))?;
+        .map_err(|error| failed(path, &error))?;
         if read.value != *expected {
             return Err(unopenable(
                 path,
@@ -306,7 +469,33 @@ fn number(conn: &mut SqliteConnection, query: &str) -> QueryResult<i64> {
 fn run(conn: &mut SqliteConnection, path: &Path, statement: &str) -> StoreResult<()> {
     use diesel::connection::SimpleConnection;
     conn.batch_execute(statement)
-        .map_err(|error| unopenable(path, error.to_string()))
+        .map_err(|error| failed(path, &error))
+}
+
+/// Why a file cannot be opened, by what SQLite says of it.
+fn failed(path: &Path, error: &diesel::result::Error) -> StoreError {
+    failed_by(path, "", error)
+}
+
+/// The same for an error that has SQLite's somewhere beneath it.
+fn failed_by(path: &Path, what: &str, error: &(dyn std::error::Error + 'static)) -> StoreError {
+    let mut beneath = Some(error);
+    while let Some(cause) = beneath {
+        if let Some(DatabaseError(_, told)) = cause.downcast_ref()
+            && is_damage(told.message())
+        {
+            return damaged(path, told.message().to_owned());
+        }
+        beneath = cause.source();
+    }
+    unopenable(path, format!("{what}{error}"))
+}
+
+fn damaged(path: &Path, cause: String) -> StoreError {
+    StoreError::Damaged {
+        path: path.to_owned(),
+        cause,
+    }
 }
 
 fn unopenable(path: &Path, cause: String) -> StoreError {
@@ -328,8 +517,5 @@ fn not_ours(path: &Path, error: &diesel::result::Error) -> StoreError {
         let cause = format!("another program holds it ({error}); try again when it is done");
         return unopenable(path, cause);
     }
-    StoreError::NotADatabase {
-        path: path.to_owned(),
-        cause: error.to_string(),
-    }
+    failed(path, error)
 }

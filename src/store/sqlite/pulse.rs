@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use diesel::sql_types::{BigInt, Nullable, Text};
-use diesel_async::RunQueryDsl;
 
+use super::reader::ReadDsl;
 use super::{Backend, SqliteStore};
 use crate::model::Timestamp;
 use crate::store::StoreResult;

@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use diesel::OptionalExtension;
 use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
-use diesel_async::RunQueryDsl;
 
 use super::data_statements;
+use super::reader::ReadDsl;
 use super::transaction::Transaction;
 use super::{Backend, SqliteStore};
 use crate::model::Timestamp;

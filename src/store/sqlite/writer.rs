@@ -17,6 +17,7 @@ use diesel::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::checkpoints::Checkpoints;
+use super::ground::Ground;
 use super::job_statements as sql;
 use super::transaction::{Consequences, Transaction};
 use crate::model::histogram::Histogram;
@@ -105,6 +106,7 @@ pub(super) fn start(
     counters: Arc<Counters>,
     death: watch::Sender<Option<String>>,
     checkpoints: Checkpoints,
+    ground: Arc<Ground>,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     std::thread::Builder::new()
         .name("store-writer".to_owned())
@@ -112,8 +114,22 @@ pub(super) fn start(
             let mut waiting = Vec::with_capacity(GROUP_MAX);
             let mut weather = false;
             while commands.blocking_recv_many(&mut waiting, GROUP_MAX) > 0 {
+                if let Err(end) = ground.check() {
+                    if matches!(end, StoreError::Moved { .. }) {
+                        finish_file(&mut conn);
+                    }
+                    fail(&mut waiting, &end);
+                    continue;
+                }
                 let group = AssertUnwindSafe(|| {
-                    commit_group(&mut conn, &mut waiting, &hints, &counters, &mut weather);
+                    commit_group(
+                        &mut conn,
+                        &mut waiting,
+                        &hints,
+                        &counters,
+                        &mut weather,
+                        &ground,
+                    );
                     checkpoints.committed();
                 });
                 if let Err(panic) = catch_unwind(group) {
@@ -132,6 +148,7 @@ fn commit_group(
     hints: &Hints,
     counters: &Counters,
     weather: &mut bool,
+    ground: &Ground,
 ) {
     let begun = Instant::now();
     let outcome = run_group(conn, waiting);
@@ -165,10 +182,24 @@ fn commit_group(
                 tracing::warn!("{error}");
             }
             let _ = diesel::sql_query("ROLLBACK").execute(conn);
-            for command in waiting.drain(..) {
-                command.deliver(Err(error.clone()));
-            }
+            let error = ground.hears(error);
+            fail(waiting, &error);
         }
+    }
+}
+
+fn fail(waiting: &mut Vec<Box<dyn Command>>, error: &StoreError) {
+    for command in waiting.drain(..) {
+        command.deliver(Err(error.clone()));
+    }
+}
+
+/// Brings what was committed from the log into the file, both still open here under whatever names: the file is whole
+/// then, and the log that is left where it was is empty, so that it does not get into another file of that name. Doing
+/// it again does nothing.
+fn finish_file(conn: &mut SqliteConnection) {
+    if let Err(error) = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").execute(conn) {
+        tracing::warn!("the last commits are left in the log of the file that was moved: {error}");
     }
 }
 
@@ -182,7 +213,7 @@ fn run_group(
         match command.run(&mut tx) {
             Ok(()) => tx.command_succeeded(),
             // A full disk may have rolled everything back already; nothing of the group can stand.
-            Err(error) if error.is_weather() => return Err(error),
+            Err(error) if error.is_told() => return Err(error),
             Err(_) => {
                 sql::Rollback {}.execute(conn)?;
                 return run_each(conn, waiting);
@@ -203,7 +234,7 @@ fn run_each(
         sql::Savepoint {}.execute(tx.conn)?;
         match command.run(&mut tx) {
             Ok(()) => tx.command_succeeded(),
-            Err(error) if error.is_weather() => return Err(error),
+            Err(error) if error.is_told() => return Err(error),
             Err(_) => {
                 sql::RollbackTo {}.execute(tx.conn)?;
                 tx.command_failed();
