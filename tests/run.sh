@@ -13,6 +13,7 @@ cd "$(dirname "$0")/.."
 fail() { echo "tests/run.sh: $*" >&2; exit 2; }
 
 command -v cargo >/dev/null || fail "cargo is not on the PATH; install a Rust toolchain first"
+command -v openssl >/dev/null || fail "no 'openssl' on the PATH; tests of TLS to the database make their certificates with it"
 command -v cc >/dev/null || fail "no C compiler 'cc' on the PATH; SQLite is compiled from its source"
 
 # The folder with initdb and postgres of the newest version there is.

@@ -243,6 +243,7 @@ impl Engine {
                 leader,
                 schedules.into(),
                 clock,
+                handle.metrics.clone(),
             ));
         }
         if telemetry.has_log() {
@@ -417,6 +418,7 @@ fn scheduler_spec(
     leader: watch::Receiver<bool>,
     configured: Arc<[Schedule]>,
     clock: Clock,
+    metrics: Arc<Metrics>,
 ) -> ChildSpec {
     ChildSpec::permanent("scheduler", move |guard| {
         let addr = scheduler::Scheduler::new(
@@ -425,6 +427,7 @@ fn scheduler_spec(
             leader.clone(),
             configured.clone(),
             clock.clone(),
+            metrics.clone(),
             guard,
         )
         .start();

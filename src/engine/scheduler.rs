@@ -4,6 +4,8 @@
 //! transaction, if nobody has moved it before: whatever engines look at the same time, a tick runs once. Only the
 //! leader looks, so that the others do not contend for nothing.
 //!
+//! A schedule whose last tick is yet to come was moved there by a wrong clock: it goes on from now, and that is told.
+//!
 //! A job whose unique key is open is joined: a schedule whose last job still runs does not pile up.
 
 use std::collections::HashSet;
@@ -15,6 +17,7 @@ use tokio::sync::watch;
 
 use super::clock::Clock;
 use super::registry::{OrderError, Registry};
+use crate::metrics::Metrics;
 use crate::model::cadence::{Cadence, Turn};
 use crate::model::{NewJob, Timestamp};
 use crate::store::schedules::{Schedule, StoredSchedule, Tick, Ticked};
@@ -23,6 +26,8 @@ use crate::supervision::{ChildGuard, EndReason};
 
 /// A look at least this often: another engine's operator may have changed a schedule, or somebody the clock.
 const LOOK_MAX: Duration = Duration::from_secs(20);
+/// The event of a schedule that a wrong clock had moved; its detail is the schedule's name.
+pub const SET_RIGHT: &str = "schedule_set_right";
 /// A look at most this often, whatever the schedules say.
 const LOOK_MIN: Duration = Duration::from_millis(20);
 
@@ -35,6 +40,7 @@ pub struct Scheduler {
     /// The schedules of the configuration.
     configured: Arc<[Schedule]>,
     clock: Clock,
+    metrics: Arc<Metrics>,
     guard: ChildGuard,
 }
 
@@ -49,6 +55,7 @@ impl Scheduler {
         leader: watch::Receiver<bool>,
         configured: Arc<[Schedule]>,
         clock: Clock,
+        metrics: Arc<Metrics>,
         guard: ChildGuard,
     ) -> Self {
         Self {
@@ -57,6 +64,7 @@ impl Scheduler {
             leader,
             configured,
             clock,
+            metrics,
             guard,
         }
     }
@@ -69,6 +77,7 @@ impl Actor for Scheduler {
         let (store, registry) = (self.store.clone(), self.registry.clone());
         let (mut leader, configured) = (self.leader.clone(), self.configured.clone());
         let clock = self.clock.clone();
+        let metrics = self.metrics.clone();
         ctx.spawn(
             async move {
                 let mut looker = Looker::new(store.clone(), registry);
@@ -78,7 +87,7 @@ impl Actor for Scheduler {
                         std::future::pending::<()>().await;
                     }
                     tokio::select! {
-                        () = lead(&mut looker, &configured, &clock) => {}
+                        () = lead(&mut looker, &configured, &clock, &metrics) => {}
                         () = deposed(&mut leader) => {}
                     }
                 }
@@ -105,7 +114,7 @@ async fn deposed(leader: &mut watch::Receiver<bool>) {
 }
 
 /// Looks again and again; never ends by itself.
-async fn lead(looker: &mut Looker, configured: &[Schedule], clock: &Clock) {
+async fn lead(looker: &mut Looker, configured: &[Schedule], clock: &Clock, metrics: &Metrics) {
     let store = looker.store.clone();
     let mut adopted = false;
     loop {
@@ -117,7 +126,11 @@ async fn lead(looker: &mut Looker, configured: &[Schedule], clock: &Clock) {
             }
             looker.look(now).await
         };
-        let pause = match round.await {
+        let next = round.await;
+        for name in looker.set_right.drain(..) {
+            metrics.events.tell(SET_RIGHT, "/engine/scheduler", name);
+        }
+        let pause = match next {
             Ok(Some(next)) => next.since(clock.now()).clamp(LOOK_MIN, LOOK_MAX),
             Ok(None) => LOOK_MAX,
             Err(error) => {
@@ -140,6 +153,8 @@ pub struct Looker {
     registry: Arc<Registry>,
     /// Trouble that was told, each once.
     told: HashSet<(String, String)>,
+    /// Schedules that a wrong clock had moved, and that were set right since somebody asked.
+    set_right: Vec<String>,
 }
 
 impl Looker {
@@ -148,7 +163,13 @@ impl Looker {
             store,
             registry,
             told: HashSet::new(),
+            set_right: Vec::new(),
         }
+    }
+
+    /// Names of schedules that a wrong clock had moved, and that were set right.
+    pub fn set_right(&self) -> &[String] {
+        &self.set_right
     }
 
     /// Deals with every schedule that is due. When the first of them is due next.
@@ -169,22 +190,25 @@ impl Looker {
 
     /// When the schedule is due next, or what is wrong with it: then its ticks wait for an engine that knows better.
     async fn deal_with(
-        &self,
+        &mut self,
         stored: &StoredSchedule,
         now: Timestamp,
     ) -> Result<StoreResult<Option<Timestamp>>, String> {
         let schedule = &stored.schedule;
         let name = &schedule.name;
         let cadence = Cadence::parse(&schedule.expression, &schedule.zone)?;
-        let tick = match cadence.turn(schedule.catch_up, stored.last_tick, stored.made, now) {
+        let turn = cadence.turn(schedule.catch_up, stored.last_tick, stored.made, now);
+        let tick = match turn {
             Turn::Wait(next) => return Ok(Ok(next)),
             Turn::Pass(at) => {
                 tracing::info!("the schedule {name} passes over {at}: no engine ran then");
                 Tick::of(stored, at, None)
             }
             Turn::Run(at) => Tick::of(stored, at, Some(job_of(&self.registry, schedule)?)),
+            Turn::Astray(_) => Tick::of(stored, now, None),
         };
         let at = tick.at;
+        let next = cadence.next_after(at.max(now), stored.made);
         match self.store.tick(tick, now).await {
             Ok(Ticked::Enqueued(job)) => {
                 let joined = if job.joined {
@@ -194,10 +218,20 @@ impl Looker {
                 };
                 tracing::info!(job.id = %job.id, "the schedule {name} enqueued job {}{joined}", job.id);
             }
-            Ok(Ticked::Passed | Ticked::Elsewhere) => {}
+            Ok(Ticked::Passed) => {
+                if let Turn::Astray(ahead) = turn {
+                    let next = next.map_or_else(|| "never".to_owned(), |next| next.to_string());
+                    tracing::warn!(
+                        "the schedule {name} was at {ahead}, which is yet to come: the clock was wrong then, or is wrong \
+                         now ({now}). It is set right: next {next}"
+                    );
+                    self.set_right.push(name.clone());
+                }
+            }
+            Ok(Ticked::Elsewhere) => {}
             Err(error) => return Ok(Err(error)),
         }
-        Ok(Ok(cadence.next_after(at.max(now), stored.made)))
+        Ok(Ok(next))
     }
 
     fn tell(&mut self, name: &str, why: String) {

@@ -35,6 +35,8 @@ use crate::riot::{
 
 /// Refusals in a row after which a job gives its slot to others.
 const REFUSALS_MAX: u32 = 5;
+/// Before a call is made again whose answer nobody knows. A second such answer is believed.
+const ODD_PAUSE: Duration = Duration::from_secs(1);
 /// How long a job stays away that found the limiter's waiting line full.
 const LINE_FULL_PAUSE: Duration = Duration::from_secs(30);
 /// Pause before a gate that has died is looked for again.
@@ -143,7 +145,7 @@ impl RiotApi {
     }
 
     async fn call_patiently(&self, caller: &Caller, call: &Call) -> Result<Response, RiotError> {
-        let mut refusals = 0;
+        let (mut refusals, mut was_odd) = (0, false);
         loop {
             self.wait_for_key().await?;
             let Some((generation, sent, result)) = self.call_once(caller, call).await? else {
@@ -151,6 +153,13 @@ impl RiotApi {
             };
             match result {
                 Err(RiotError::RateLimited { .. }) if refusals < REFUSALS_MAX => refusals += 1,
+                Err(RiotError::Odd(..)) if !was_odd => {
+                    was_odd = true;
+                    tokio::select! {
+                        () = tokio::time::sleep(ODD_PAUSE) => {}
+                        () = self.weather.closed() => return Err(RiotError::Stopping),
+                    }
+                }
                 Err(RiotError::Forbidden(status)) => {
                     match self.verdict(generation, call.route, sent).await? {
                         Verdict::CallRefused => {
@@ -266,8 +275,17 @@ impl RiotApi {
         }
         match result {
             Ok(_)
-            | Err(RiotError::NotFound | RiotError::ForeignPuuid | RiotError::BadRequest(..)) => {
+            | Err(
+                RiotError::NotFound
+                | RiotError::ForeignPuuid
+                | RiotError::BadRequest(..)
+                | RiotError::Odd(..),
+            ) => {
                 self.weather.ended(call.route, sent, None);
+            }
+            Err(ref error @ RiotError::Payload(_)) => {
+                self.weather.ended(call.route, sent, None);
+                self.weather.note(call.route, error);
             }
             Err(RiotError::RateLimited { .. }) => {
                 self.metrics.rate_limited.fetch_add(1, Ordering::Relaxed);

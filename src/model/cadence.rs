@@ -23,6 +23,9 @@ use super::time::Timestamp;
 const EVERY_MAX: Duration = Duration::from_hours(24 * 366);
 /// A tick that is found later than that was missed: nobody was there.
 pub const MISSED_AFTER: Duration = Duration::from_mins(1);
+/// A clock that was set back by so much, or by two turns of a schedule if they are less, is waited for; a tick that lies
+/// further ahead was made by a wrong clock.
+const AHEAD_MAX: Duration = Duration::from_hours(2);
 
 /// What becomes of ticks at which no engine ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +87,8 @@ pub enum Turn {
     Run(Timestamp),
     /// The tick was missed and is not made up for.
     Pass(Timestamp),
+    /// Its last tick is yet to come: the clock was wrong then. It goes on from now.
+    Astray(Timestamp),
 }
 
 impl Cadence {
@@ -135,7 +140,8 @@ impl Cadence {
             Rule::Every(period) => {
                 let period = millis(*period);
                 let gone = after.as_millis().saturating_sub(made.as_millis());
-                let ticks = gone.div_euclid(period).max(0).saturating_add(1);
+                // Also backwards: what a wrong clock made in the future keeps its turn.
+                let ticks = gone.div_euclid(period).saturating_add(1);
                 let next = made
                     .as_millis()
                     .saturating_add(ticks.saturating_mul(period));
@@ -181,6 +187,9 @@ impl Cadence {
     ) -> Turn {
         // A clock that was set back must not run ticks again, nor wait for what lies behind them.
         let since = last.unwrap_or(made);
+        if self.is_astray(since, made, now) {
+            return Turn::Astray(since);
+        }
         let Some(next) = self.next_after(since, made) else {
             return Turn::Wait(None);
         };
@@ -193,6 +202,19 @@ impl Cadence {
             CatchUp::Skip if missed => Turn::Pass(tick),
             CatchUp::Skip | CatchUp::Once => Turn::Run(tick),
         }
+    }
+
+    /// Whether what was dealt with last, or made, lies further ahead than a clock is set back by.
+    fn is_astray(&self, since: Timestamp, made: Timestamp, now: Timestamp) -> bool {
+        let turn = match self.rule {
+            Rule::Off => return false,
+            Rule::At(_) => AHEAD_MAX,
+            Rule::Cron(_) | Rule::Every(_) => {
+                let next = self.next_after(since, made);
+                next.map_or(AHEAD_MAX, |next| next.since(since))
+            }
+        };
+        since.since(now) > (turn * 2).clamp(MISSED_AFTER, AHEAD_MAX)
     }
 
     /// The zone's IANA name.
@@ -451,6 +473,95 @@ mod tests {
         let (made, last) = (at("2026-01-01T00:00:00Z"), at("2026-01-04T03:00:00Z"));
         let turn = hourly.turn(CatchUp::Once, Some(last), made, at("2026-01-04T01:30:00Z"));
         assert_eq!(turn, Turn::Wait(Some(at("2026-01-04T04:00:00Z"))));
+    }
+
+    /// What a schedule does now that was dealt with last, or made, at some time, and when it is due once it is set
+    /// right.
+    #[track_caller]
+    fn check_astray(expression: &str, last: Option<&str>, made: &str, next: Option<&str>) {
+        let now = at("2026-11-27T12:00:00Z");
+        let cadence = Cadence::parse(expression, "UTC").unwrap();
+        let (last, made) = (last.map(at), at(made));
+        for policy in [CatchUp::Skip, CatchUp::Once] {
+            let turn = cadence.turn(policy, last, made, now);
+            assert_eq!(turn, Turn::Astray(last.unwrap_or(made)), "{expression}");
+            assert_eq!(
+                cadence.turn(policy, Some(now), made, now),
+                Turn::Wait(next.map(at)),
+                "{expression}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_schedule_that_a_wrong_clock_moved_goes_on_from_now() {
+        let made = "2026-01-01T00:10:00Z";
+        let ahead = Some("2028-01-01T03:00:00Z");
+        check_astray("0 3 * * *", ahead, made, Some("2026-11-28T03:00:00Z"));
+        check_astray("every 6h", ahead, made, Some("2026-11-27T12:10:00Z"));
+        check_astray("every 30d", ahead, made, Some("2026-12-27T00:10:00Z"));
+        // By less than a turn, or by some turns of minutes.
+        check_astray(
+            "0 3 * * *",
+            Some("2026-11-28T03:00:00Z"),
+            made,
+            Some("2026-11-28T03:00:00Z"),
+        );
+        check_astray(
+            "* * * * *",
+            Some("2026-11-27T12:09:00Z"),
+            made,
+            Some("2026-11-27T12:01:00Z"),
+        );
+        // It never ran, and was made under the wrong clock.
+        let made = "2028-01-01T00:10:00Z";
+        check_astray("0 3 * * *", None, made, Some("2026-11-28T03:00:00Z"));
+        check_astray("every 6h", None, made, Some("2026-11-27T12:10:00Z"));
+        check_astray(
+            "every 6h",
+            Some("2028-01-01T06:10:00Z"),
+            made,
+            Some("2026-11-27T12:10:00Z"),
+        );
+    }
+
+    #[test]
+    fn a_moment_that_a_wrong_clock_believed_to_be_there_comes_again() {
+        let moment = "2027-03-01T00:00:00Z";
+        let expression = format!("at {moment}");
+        let made = "2026-01-01T00:00:00Z";
+        check_astray(&expression, Some(moment), made, Some(moment));
+        check_astray(&expression, None, "2028-01-01T00:00:00Z", Some(moment));
+        // It is over.
+        check_astray(
+            "at 2026-11-01T00:00:00Z",
+            None,
+            "2028-01-01T00:00:00Z",
+            None,
+        );
+    }
+
+    #[test]
+    fn a_clock_that_falls_behind_and_comes_back_costs_no_more_than_one_run() {
+        let (made, last) = (at("2026-01-01T00:00:00Z"), at("2026-11-27T06:00:00Z"));
+        let (behind, right) = (at("1970-01-01T00:00:20Z"), at("2026-11-27T07:00:00Z"));
+        let sixth = Cadence::parse("every 6h", "UTC").unwrap();
+        let turn = sixth.turn(CatchUp::Once, Some(last), made, behind);
+        assert_eq!(turn, Turn::Astray(last));
+        let turn = sixth.turn(CatchUp::Once, Some(behind), made, right);
+        assert_eq!(turn, Turn::Run(last));
+        let turn = sixth.turn(CatchUp::Once, Some(last), made, right);
+        assert_eq!(turn, Turn::Wait(Some(at("2026-11-27T12:00:00Z"))));
+    }
+
+    #[test]
+    fn what_is_off_has_no_time_to_be_wrong() {
+        let off = Cadence::parse("off", "UTC").unwrap();
+        let (made, now) = (at("2028-01-01T00:00:00Z"), at("2026-11-27T12:00:00Z"));
+        assert_eq!(
+            off.turn(CatchUp::Once, Some(made), made, now),
+            Turn::Wait(None)
+        );
     }
 
     #[test]

@@ -103,6 +103,10 @@ pub struct Readings {
     pub deaths: Vec<String>,
     /// How far our clock is from another's, and whose; in ms, positive: ours is ahead.
     pub clocks: Vec<(&'static str, i64)>,
+    /// Schedules that a wrong clock had moved into the future, and that were set right within the last day.
+    pub set_right: Vec<String>,
+    /// Those that are still there.
+    pub astray: Vec<String>,
     pub uptime: Duration,
 }
 
@@ -131,6 +135,7 @@ pub fn judge(readings: &Readings) -> Vec<Finding> {
     }
     judge_api(readings, &mut find);
     judge_actors(&readings.deaths, &mut find);
+    judge_schedules(readings, &mut find);
     for (whose, off_ms) in &readings.clocks {
         if off_ms.unsigned_abs() > u64::try_from(CLOCK_OFF.as_millis()).unwrap_or(u64::MAX) {
             let way = if *off_ms > 0 { "ahead of" } else { "behind" };
@@ -292,6 +297,25 @@ fn judge_actors(deaths: &[String], find: &mut impl FnMut(&str, Verdict, String, 
     );
 }
 
+fn judge_schedules(readings: &Readings, find: &mut impl FnMut(&str, Verdict, String, &str)) {
+    let remedy =
+        "let the clock be set by NTP (timedatectl shows whether it is); nothing else is to be done";
+    if !readings.astray.is_empty() {
+        let message = format!(
+            "a wrong clock has moved {} into the future; the engine that leads sets them right within a minute",
+            readings.astray.join(", ")
+        );
+        find("schedules", Verdict::Degraded, message, remedy);
+    }
+    if !readings.set_right.is_empty() {
+        let message = format!(
+            "a wrong clock had moved {} into the future; they were set right and go on",
+            readings.set_right.join(", ")
+        );
+        find("schedules", Verdict::Degraded, message, remedy);
+    }
+}
+
 /// A time as people say it.
 fn told(time: Duration) -> String {
     match time.as_secs() {
@@ -333,6 +357,8 @@ mod tests {
                 .into(),
             deaths: Vec::new(),
             clocks: vec![("riot's", 900)],
+            set_right: Vec::new(),
+            astray: Vec::new(),
             uptime: MINUTE * 600,
         }
     }
@@ -368,6 +394,27 @@ mod tests {
             "",
         );
         check(|it| it.queues.clear(), Verdict::Healthy, "", "");
+    }
+
+    #[test]
+    fn schedules_that_a_wrong_clock_moved_are_named() {
+        let moved = || vec!["sync_tracked".to_owned(), "cleanup".to_owned()];
+        for astray in [true, false] {
+            let change = |it: &mut Readings| {
+                let list = if astray {
+                    &mut it.astray
+                } else {
+                    &mut it.set_right
+                };
+                *list = moved();
+            };
+            check(
+                change,
+                Verdict::Degraded,
+                "schedules",
+                "sync_tracked, cleanup",
+            );
+        }
     }
 
     #[test]

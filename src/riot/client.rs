@@ -136,6 +136,21 @@ impl Method {
         Self::AccountRegion,
     ];
 
+    /// The document of an answer without one (204), where that means that there is nothing.
+    fn empty(self) -> Option<&'static [u8]> {
+        match self {
+            Self::League => Some(b"{}"),
+            Self::LeagueEntries | Self::MatchIds => Some(b"[]"),
+            Self::AccountByRiotId
+            | Self::SummonerByPuuid
+            | Self::Match
+            | Self::Timeline
+            | Self::Status
+            | Self::AccountByPuuid
+            | Self::AccountRegion => None,
+        }
+    }
+
     /// The name of a method by its number, as limiters know it.
     pub fn name(number: u8) -> &'static str {
         let known = Self::ALL.iter().find(|method| **method as u8 == number);
@@ -279,6 +294,12 @@ impl Call {
         &self.path
     }
 
+    /// The puuid in the path of a call that has one.
+    fn puuid(&self) -> Option<&str> {
+        let (_, rest) = self.path.split_once("/by-puuid/")?;
+        rest.split(['/', '?']).next()
+    }
+
     pub fn status(platform: Platform) -> Self {
         Self {
             method: Method::Status,
@@ -394,12 +415,12 @@ impl RiotClient {
             received: Some(Instant::now()),
             ..RateHeaders::read(response.headers())
         };
-        (Some(rate), read_answer(call.route, key, response).await)
+        (Some(rate), read_answer(call, key, response).await)
     }
 }
 
 async fn read_answer(
-    route: Route,
+    call: &Call,
     key: &ApiKey,
     mut response: reqwest::Response,
 ) -> Result<Response, RiotError> {
@@ -426,6 +447,12 @@ async fn read_answer(
     };
     match status {
         200 => {}
+        204 if call.method.empty().is_some() => {}
+        201..=299 => {
+            return Err(RiotError::Payload(format!(
+                "there is no whole document (HTTP {status})"
+            )));
+        }
         404 => {
             let body = read_text(&mut response, is_gzip).await;
             let is_json =
@@ -442,20 +469,20 @@ async fn read_answer(
         500.. => return Err(RiotError::Unavailable(format!("HTTP {status}"))),
         _ => {
             let body = read_text(&mut response, is_gzip).await;
-            let text: String = String::from_utf8_lossy(&body).chars().take(200).collect();
-            return Err(match status {
-                400 if text.contains("decrypting") => RiotError::ForeignPuuid,
-                400 if text.contains("Unknown apikey") => RiotError::Forbidden(status),
-                _ => RiotError::BadRequest(status, text),
-            });
+            // What stands in between may send back what it was sent.
+            let text = key.redact(&String::from_utf8_lossy(&body));
+            return Err(refusal(call, status, &text));
         }
     }
-    let body = read_body(&mut response).await?;
+    let body = match (status, call.method.empty()) {
+        (204, Some(empty)) => Bytes::from_static(empty),
+        _ => read_body(&mut response).await?,
+    };
     Ok(Response {
-        route,
+        route: call.route,
         key_fingerprint: key.fingerprint().into(),
         body,
-        is_gzip,
+        is_gzip: is_gzip && status == 200,
         date,
     })
 }
@@ -467,6 +494,26 @@ async fn read_text(response: &mut reqwest::Response, is_gzip: bool) -> Vec<u8> {
         super::unpack(&body).unwrap_or_default()
     } else {
         body.to_vec()
+    }
+}
+
+/// What a status means that says neither that there is no such thing nor that it should be tried later.
+fn refusal(call: &Call, status: u16, body: &str) -> RiotError {
+    let lower = body.to_ascii_lowercase();
+    let text: String = body.chars().take(200).collect();
+    match status {
+        400 if lower.contains("unknown apikey") => RiotError::Forbidden(status),
+        // Of another key, or in a form that no key gives: either way the name has to be asked for again.
+        400 if lower.contains("decrypting") => RiotError::ForeignPuuid,
+        400 if call
+            .puuid()
+            .is_some_and(|puuid| body.contains(puuid) || lower.contains("puuid")) =>
+        {
+            RiotError::ForeignPuuid
+        }
+        // Documented for every call.
+        400 | 405 | 415 => RiotError::BadRequest(status, text),
+        _ => RiotError::Odd(status, text),
     }
 }
 
@@ -559,5 +606,44 @@ mod tests {
         let read = RateHeaders::read(&headers);
         assert_eq!(read.app_limits, Limits::from([(1, 20), (120, 100)]));
         assert!(read.method_limits.is_empty());
+    }
+
+    #[test]
+    fn a_400_about_the_puuid_tells_of_another_key_and_other_statuses_are_what_they_are() {
+        let puuid: Puuid = "p".repeat(Puuid::LEN).parse().unwrap();
+        let by_puuid = Call::summoner(&puuid, Platform::Kr);
+        let (from, to) = (Timestamp::from_millis(0), Timestamp::from_millis(1));
+        let list = Call::match_ids(&puuid, Platform::Kr, from, to, 0);
+        let by_name = Call::account(&"a#b".parse().unwrap(), Platform::Kr);
+        let echoed = format!(r#"{{"message":"{puuid} is malformed"}}"#);
+        for body in [
+            r#"{"status":{"message":"Bad Request - Exception decrypting x","status_code":400}}"#,
+            r#"{"status":{"message":"Bad Request - Invalid PUUID"}}"#,
+            r#"{"message":"encryptedPUUID has a wrong length"}"#,
+            &echoed,
+        ] {
+            for call in [&by_puuid, &list] {
+                assert_eq!(refusal(call, 400, body), RiotError::ForeignPuuid, "{body}");
+            }
+        }
+        for (call, status, body) in [
+            (
+                &list,
+                400,
+                "invalid parameter value 101, must be between 0 and 100",
+            ),
+            (&by_name, 400, "there is no puuid here"),
+            (&list, 415, ""),
+            (&by_puuid, 405, "puuid"),
+        ] {
+            let error = refusal(call, status, body);
+            assert_eq!(error, RiotError::BadRequest(status, body.to_owned()));
+        }
+        let unknown = refusal(&by_puuid, 400, r#"{"message":"Unknown apikey"}"#);
+        assert_eq!(unknown, RiotError::Forbidden(400));
+        for status in [301, 302, 307, 402, 406, 408, 410, 418, 425, 451, 499] {
+            let error = refusal(&by_puuid, status, "");
+            assert_eq!(error, RiotError::Odd(status, String::new()));
+        }
     }
 }

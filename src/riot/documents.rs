@@ -4,80 +4,15 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::IgnoredAny;
 
 use super::error::RiotError;
 use crate::model::records::{
     MatchClass, MatchRecord, ParticipantRecord, SeenPlayer, TimelineRecord,
 };
-use crate::model::{MatchId, Platform, Puuid, RiotId, Timestamp};
+use crate::model::{MatchId, Puuid, RiotId, Timestamp};
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Account {
-    pub puuid: Puuid,
-    pub game_name: Option<String>,
-    pub tag_line: Option<String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Summoner {
-    pub profile_icon_id: Option<i32>,
-    pub summoner_level: Option<i64>,
-}
-
-pub fn parse_account(text: &[u8]) -> Result<Account, RiotError> {
-    parse(text)
-}
-
-/// The platform on which a player plays; none: one that is not known here.
-pub fn parse_region(text: &[u8]) -> Result<Option<Platform>, RiotError> {
-    #[derive(Deserialize)]
-    struct Played {
-        region: String,
-    }
-    Ok(parse::<Played>(text)?.region.parse().ok())
-}
-
-/// A place in a league.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LeagueEntry {
-    pub puuid: Puuid,
-    #[serde(default)]
-    pub league_points: i32,
-}
-
-/// A whole league of the top; right after a season's end it has no entries.
-pub fn parse_league(text: &[u8]) -> Result<Vec<LeagueEntry>, RiotError> {
-    #[derive(Deserialize)]
-    struct League {
-        #[serde(default)]
-        entries: Vec<LeagueEntry>,
-    }
-    Ok(parse::<League>(text)?.entries)
-}
-
-/// A page of a division.
-pub fn parse_league_page(text: &[u8]) -> Result<Vec<LeagueEntry>, RiotError> {
-    parse(text)
-}
-
-pub fn parse_summoner(text: &[u8]) -> Result<Summoner, RiotError> {
-    parse(text)
-}
-
-/// A page of the match list. Ids that are no match ids are left out and counted.
-pub fn parse_match_ids(text: &[u8]) -> Result<(Vec<MatchId>, usize), RiotError> {
-    let ids: Vec<String> = parse(text)?;
-    let listed = ids.len();
-    let ids: Vec<MatchId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
-    let odd = listed - ids.len();
-    Ok((ids, odd))
-}
-
-fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, RiotError> {
+pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, RiotError> {
     serde_json::from_slice(text)
         .map_err(|error| RiotError::Payload(format!("its JSON is broken: {error}")))
 }

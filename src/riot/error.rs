@@ -46,6 +46,9 @@ pub enum RiotError {
     ForeignPuuid,
     #[error("riot did not understand the call (HTTP {0}): {1}")]
     BadRequest(u16, String),
+    /// A status that the API does not document, and a second call had no other.
+    #[error("the answer is none that riot is known to give (HTTP {0}): {1}")]
+    Odd(u16, String),
     #[error("the answer is not what was asked for: {0}")]
     Payload(String),
 }

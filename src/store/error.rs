@@ -44,6 +44,16 @@ pub enum StoreError {
         "the database {database} cannot be used: {cause}. Check that it runs, and what --database or DATABASE_URL says"
     )]
     Unreachable { database: String, cause: String },
+    /// Nothing of it is touched.
+    #[error(
+        "the database {database} is encoded in {encoding}, which cannot hold every player's name: riftsync needs UTF8. Nothing was changed. Make another with `{create}` and name it in --database or DATABASE_URL; `riftsync db copy --from ... --to ...` brings over what riftsync stored in this one, if it did"
+    )]
+    Encoding {
+        database: String,
+        encoding: String,
+        /// A command that makes one.
+        create: String,
+    },
     #[error(
         "'{0}' is not a database URL. Write sqlite:///path/to/file.db or postgres://user@host/database"
     )]
@@ -84,6 +94,7 @@ impl StoreError {
             | Self::Newer { .. }
             | Self::InUse { .. }
             | Self::Unreachable { .. }
+            | Self::Encoding { .. }
             | Self::Url(_)
             | Self::PostgresUrl { .. }
             | Self::Unexpected(_)

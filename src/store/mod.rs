@@ -164,6 +164,31 @@ impl Completion {
             survived: true,
         }
     }
+
+    /// Refuses what the tables cannot hold before anything is written: nobody else's write is held up by it.
+    fn check(&self) -> StoreResult<()> {
+        self.effects.iter().try_for_each(|effect| match effect {
+            Effect::Match { record, .. } => check_match(record),
+            _ => Ok(()),
+        })
+    }
+}
+
+/// A participant is known by the match and its number there.
+fn check_match(record: &MatchRecord) -> StoreResult<()> {
+    let mut numbers: Vec<i32> = record
+        .participants
+        .iter()
+        .map(|participant| participant.participant_id)
+        .collect();
+    numbers.sort_unstable();
+    match numbers.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(StoreError::Refused(format!(
+            "the match {} has two participants of the number {}; nothing of it was stored",
+            record.id, pair[0]
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// What a write guarded by a lease did.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::repack::gone;
 use super::rows::{TallyRow, TallyTuple, from_json, game_of, payload_from, tally_from};
-use super::{StoreError, StoreResult};
+use super::{StoreError, StoreResult, check_match};
 use crate::model::records::{
     Dictionary, MatchClass, MatchRecord, ParticipantRecord, Payload, PayloadKind, SeenPlayer,
     TimelineRecord,
@@ -34,6 +34,16 @@ pub enum Repair {
     },
     /// The statistics of these players become what they add up to.
     Statistics { players: Vec<i64> },
+}
+
+impl Repair {
+    /// Refuses what the tables cannot hold before anything is written.
+    pub(super) fn check(&self) -> StoreResult<()> {
+        match self {
+            Self::Match { record, .. } => check_match(record),
+            Self::Timeline { .. } | Self::Statistics { .. } => Ok(()),
+        }
+    }
 }
 
 /// All that is stored of one match.

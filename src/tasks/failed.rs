@@ -50,6 +50,11 @@ pub(super) fn failed(error: &RiotError) -> TaskResult {
             Outcome::Retry(Failure::new("foreign_puuid", text).retryable()).into()
         }
         RiotError::NotFound => Outcome::Discard(Failure::new("not_found", text)).into(),
+        // It was asked for twice already.
+        RiotError::Odd(..) => Outcome::Discard(Failure::new("odd_status", text).with_remedy(
+            "look whether a proxy, a firewall or a login page stands between this machine and the API",
+        ))
+        .into(),
         RiotError::BadRequest(..) => Outcome::Discard(Failure::new("bad_request", text)).into(),
     }
 }

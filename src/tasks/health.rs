@@ -12,9 +12,11 @@ use futures_util::future::{BoxFuture, join_all};
 use serde_json::{Value, json};
 
 use super::MAINTENANCE;
+use crate::engine::scheduler::SET_RIGHT;
 use crate::engine::{CancelSignal, EngineHandle, JobContext, Task, TaskFuture, TaskResult};
 use crate::gate::{Caller, Gate, KeyState};
 use crate::limiter::LimiterState;
+use crate::model::cadence::{Cadence, Turn};
 use crate::model::health::{
     DatabaseReading, QueueReading, Reached, Readings, RouteReading, Verdict, judge, verdict,
 };
@@ -22,12 +24,14 @@ use crate::model::{
     After, MatchId, NewJob, Outcome, Platform, Priority, RetryPolicy, Route, Timestamp,
 };
 use crate::riot::{Call, Method, RiotError};
+use crate::store::schedules::{Schedule, StoredSchedule};
 
 /// How long a call may wait for its turn and its answer.
 const CALL_MAX: Duration = Duration::from_secs(10);
 /// How long the database may take.
 const DATABASE_MAX: Duration = Duration::from_secs(15);
 const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 /// Checks share no turn with anybody's jobs.
 const FLOW: u64 = u64::MAX;
 
@@ -76,9 +80,9 @@ impl HealthProbe {
             self.read_routes(&in_use),
             read_queues(engine, now),
         );
-        let (database, queues, database_clock) = match (database, queues) {
-            (Ok((database, clock)), Ok(queues)) => (Ok(database), queues, clock),
-            (Err(why), _) | (_, Err(why)) => (Err(why), Vec::new(), None),
+        let (database, queues, database_clock, astray) = match (database, queues) {
+            (Ok(read), Ok(queues)) => (Ok(read.database), queues, read.clock, read.astray),
+            (Err(why), _) | (_, Err(why)) => (Err(why), Vec::new(), None, Vec::new()),
         };
         let clocks = [("the database's", database_clock), ("riot's", api_clock)];
         // As they stand after those calls, which are of their budget too.
@@ -93,6 +97,8 @@ impl HealthProbe {
                 .into_iter()
                 .filter_map(|(whose, off)| Some((whose, off?)))
                 .collect(),
+            set_right: set_right(engine, now),
+            astray,
             uptime: now.since(engine.started_at),
         };
         let findings = judge(&readings);
@@ -115,17 +121,14 @@ impl HealthProbe {
     }
 
     /// A write and a read that are really made, and how far its clock is from ours.
-    async fn read_database(
-        &self,
-        engine: &EngineHandle,
-    ) -> Result<(DatabaseReading, Option<i64>), String> {
+    async fn read_database(&self, engine: &EngineHandle) -> Result<DatabaseRead, String> {
         let readings = async {
             let begun = Instant::now();
             let its_time = engine.store.probe(&engine.id).await?;
             let write = begun.elapsed();
             let clock = its_time.map(|its| Timestamp::now().as_millis() - its.as_millis());
             let begun = Instant::now();
-            engine.store.schedules().await?;
+            let schedules = engine.store.schedules().await?;
             let read = begun.elapsed();
             let size_bytes = engine.store.size_bytes().await?;
             let database = DatabaseReading {
@@ -134,7 +137,11 @@ impl HealthProbe {
                 size_bytes,
                 free_bytes: self.free_bytes(),
             };
-            Ok((database, clock))
+            Ok(DatabaseRead {
+                database,
+                clock,
+                astray: astray(&schedules, engine.clock.now()),
+            })
         };
         match tokio::time::timeout(DATABASE_MAX, readings).await {
             Ok(Ok(readings)) => Ok(readings),
@@ -194,6 +201,43 @@ impl HealthProbe {
             Ok(Err(error)) => (Reached::Failed(error.to_string()), None),
         }
     }
+}
+
+/// What was read of the database at once.
+struct DatabaseRead {
+    database: DatabaseReading,
+    /// How far our clock is ahead of its, in ms; none: they are the same.
+    clock: Option<i64>,
+    astray: Vec<String>,
+}
+
+/// Schedules that a wrong clock moved into the future.
+fn astray(schedules: &[StoredSchedule], now: Timestamp) -> Vec<String> {
+    let is_astray = |stored: &&StoredSchedule| {
+        let Schedule {
+            expression,
+            zone,
+            catch_up,
+            ..
+        } = &stored.schedule;
+        Cadence::parse(expression, zone).is_ok_and(|cadence| {
+            let turn = cadence.turn(*catch_up, stored.last_tick, stored.made, now);
+            matches!(turn, Turn::Astray(_))
+        })
+    };
+    let names = schedules.iter().filter(is_astray);
+    names.map(|stored| stored.schedule.name.clone()).collect()
+}
+
+/// Schedules that were set right of late, each once.
+fn set_right(engine: &EngineHandle, now: Timestamp) -> Vec<String> {
+    let (events, _) = engine.metrics.events.recent();
+    let names: BTreeSet<String> = events
+        .into_iter()
+        .filter(|event| event.event == SET_RIGHT && now.since(event.at) < DAY)
+        .map(|event| event.detail)
+        .collect();
+    names.into_iter().collect()
 }
 
 /// A call that tells whether a route works. Regional routes have no status: that they answer is told by a match that

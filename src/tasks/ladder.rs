@@ -3,7 +3,7 @@
 //! The lists are all this job asks for. A player whose name is not known becomes a `sync_puuid` job, which looks the
 //! name up and spawns the sync: a ladder of thousands that is interrupted goes on where it was.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::failed::{bad_arguments, failed};
+use super::paging::{Next, Paging};
 use super::{DEFAULT, PlayerSyncArgs, Policies};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::gate::RiotApi;
@@ -18,7 +19,7 @@ use crate::model::{
     After, Failure, NewJob, Outcome, Platform, Priority, Puuid, RetryPolicy, RiotId, Route,
     Timestamp, Year,
 };
-use crate::riot::{Call, RiotError, parse_account, parse_league, parse_league_page};
+use crate::riot::{Call, LeagueEntry, RiotError, parse_account, parse_league, parse_league_page};
 use crate::store::StoreError;
 use crate::store::people::LOOKED_UP_MAX;
 
@@ -252,40 +253,64 @@ async fn sync(
 
 /// The puuids of the tier, each once: the best first of a league, of divisions as they come.
 async fn list(api: &RiotApi, context: &JobContext, args: &LadderArgs) -> Result<Vec<Puuid>, Stop> {
+    let mut paging = Paging::new();
+    let mut left_out = 0;
     if args.is_apex() {
         let call = Call::league(args.platform, &args.queue, &args.tier);
-        let (mut entries, _) = api
+        let ((mut entries, odd), _) = api
             .read(api.call(context, &call).await?, parse_league)
             .await?;
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.league_points));
-        entries.truncate(args.limit);
-        return Ok(entries.into_iter().map(|entry| entry.puuid).collect());
+        left_out += odd;
+        paging.take(puuids(entries), odd);
+    } else {
+        left_out += list_divisions(api, context, args, &mut paging).await?;
     }
-    let mut seen = HashSet::new();
-    let mut listed = Vec::new();
+    if left_out > 0 {
+        let (platform, tier) = (args.platform, &args.tier);
+        tracing::warn!(
+            "{left_out} entries of {tier} on {platform} name no player that can be asked for; left out"
+        );
+    }
+    let mut listed = paging.into_listed();
+    listed.truncate(args.limit);
+    Ok(listed)
+}
+
+/// Returns how many entries could not be read.
+async fn list_divisions(
+    api: &RiotApi,
+    context: &JobContext,
+    args: &LadderArgs,
+    paging: &mut Paging<Puuid>,
+) -> Result<usize, Stop> {
     let divisions = match &args.division {
         Some(division) => std::slice::from_ref(division).to_vec(),
         None => DIVISIONS.map(str::to_owned).to_vec(),
     };
+    let mut left_out = 0;
     for division in divisions {
         for page in 1..=PAGES_MAX {
             let call = Call::league_page(args.platform, &args.queue, &args.tier, &division, page);
-            let (entries, _) = api
+            let ((entries, odd), _) = api
                 .read(api.call(context, &call).await?, parse_league_page)
                 .await?;
-            if entries.is_empty() {
-                break;
-            }
+            left_out += odd;
             // Pages overlap by some players.
-            let new = entries.into_iter().map(|entry| entry.puuid);
-            listed.extend(new.filter(|puuid| seen.insert(puuid.clone())));
-            if listed.len() >= args.limit {
-                listed.truncate(args.limit);
-                return Ok(listed);
+            let next = paging.take(puuids(entries), odd);
+            if paging.len() >= args.limit {
+                return Ok(left_out);
+            }
+            if next != Next::More {
+                break;
             }
         }
     }
-    Ok(listed)
+    Ok(left_out)
+}
+
+fn puuids(entries: Vec<LeagueEntry>) -> Vec<Puuid> {
+    entries.into_iter().map(|entry| entry.puuid).collect()
 }
 
 /// One player of a ladder.

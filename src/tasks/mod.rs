@@ -14,6 +14,7 @@ mod ladder;
 mod locate;
 mod match_data;
 mod pacing;
+mod paging;
 mod plan;
 mod player;
 mod recompress;

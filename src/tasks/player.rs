@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::failed::{bad_arguments, failed};
 use super::match_data::Hints;
+use super::paging::{Next, Paging};
 use super::plan::{Again, Listed, Wanted, plan};
 use super::{PLAYER_SYNC, Policies, match_data, timeline};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
@@ -526,7 +527,7 @@ pub(super) async fn list_end(
     Ok(ListEnd::At(of_platform.min()))
 }
 
-/// Pages until an empty one: a short page is not the end.
+/// All pages of the list between two moments.
 async fn pages(
     api: &RiotApi,
     context: &JobContext,
@@ -535,25 +536,33 @@ async fn pages(
     from: Timestamp,
     to: Timestamp,
 ) -> Result<Vec<MatchId>, Stop> {
-    let mut ids = Vec::new();
+    let mut paging = Paging::new();
+    let (mut left_out, mut end) = (0, None);
     for page in 0..PAGES_MAX {
         let call = Call::match_ids(puuid, args.platform, from, to, page * PAGE);
         let response = api.call(context, &call).await?;
-        let ((page, odd), _) = api.read(response, parse_match_ids).await?;
-        if odd > 0 {
-            tracing::warn!(
-                "{odd} entries of {}'s match list are no match ids; left out",
-                args.riot_id
-            );
+        let ((ids, odd), _) = api.read(response, parse_match_ids).await?;
+        left_out += odd;
+        let next = paging.take(ids, odd);
+        if next != Next::More {
+            end = Some(next);
+            break;
         }
-        if page.is_empty() && odd == 0 {
-            return Ok(ids);
-        }
-        ids.extend(page);
     }
-    tracing::warn!(
-        "{}'s match list did not end after {PAGES_MAX} pages; going on with those",
-        args.riot_id
-    );
-    Ok(ids)
+    let who = &args.riot_id;
+    if left_out > 0 {
+        tracing::warn!("{left_out} entries of {who}'s match list are no match ids; left out");
+    }
+    match end {
+        Some(Next::Repeats) => tracing::warn!(
+            "riot gives the same page of {who}'s match list again, whichever is asked for; going on with the {} \
+             matches of it",
+            paging.len()
+        ),
+        Some(Next::Ended | Next::More) => {}
+        None => tracing::warn!(
+            "{who}'s match list did not end after {PAGES_MAX} pages; going on with those"
+        ),
+    }
+    Ok(paging.into_listed())
 }

@@ -161,6 +161,7 @@ pub async fn check_statistics(store: &dyn Store, players: impl IntoIterator<Item
 }
 
 on_each_store! { tokio::test;
+    a_match_that_no_table_can_hold_is_refused_alone_and_its_job_can_be_ended,
     a_match_that_comes_again_changes_nothing,
     statistics_are_what_the_seats_add_up_to_however_the_matches_come,
     what_was_missing_and_is_stored_after_all_is_missing_no_more,
@@ -550,4 +551,63 @@ async fn both_databases_hold_the_same_rows() {
         assert!(rows.len() >= 14, "{query}");
         assert_eq!(rows, table(&other, query), "{query}");
     }
+}
+
+/// Two participants of one number, among good matches that are stored at the same time.
+async fn a_match_that_no_table_can_hold_is_refused_alone_and_its_job_can_be_ended(
+    store: Arc<dyn Store>,
+) {
+    let with_numbers = |n: u64, change: fn(&mut MatchRecord)| {
+        let mut record = (*game(n, 12)).clone();
+        change(&mut record);
+        Arc::new(record)
+    };
+    let games = [
+        game(0, 12),
+        with_numbers(1, |game| game.participants[1].participant_id = 1),
+        game(2, 12),
+        with_numbers(3, |game| {
+            for participant in &mut game.participants {
+                participant.participant_id = 0;
+            }
+        }),
+        with_numbers(4, |game| {
+            let last = game.participants.last().unwrap().clone();
+            game.participants.push(last);
+        }),
+        game(5, 12),
+    ];
+    let jobs = vec![new_job("data", None); games.len()];
+    store.enqueue(jobs, NOW).await.unwrap();
+    let wanted = Wanted::of("q", games.len());
+    let claimed = store.claim(wanted, "e", NOW).await.unwrap();
+    let ends = claimed.iter().zip(&games).map(|(job, game)| {
+        let completion = with_effects(vec![stores(game)]);
+        store.settle(job.lease, completion, NOW)
+    });
+    let ended = join_all(ends).await;
+    for (n, outcome) in ended.into_iter().enumerate() {
+        if [0, 2, 5].contains(&n) {
+            assert_eq!(outcome.unwrap(), Fenced::Applied);
+            continue;
+        }
+        let error = outcome.unwrap_err();
+        assert!(!error.is_weather(), "nobody would wait for it: {error}");
+        let text = error.to_string();
+        assert!(text.contains(&games[n].id.to_string()), "{text}");
+        assert!(text.contains("two participants of the number"), "{text}");
+        assert!(!text.contains("report"), "{text}");
+        let discarded = attempt::settle(
+            1,
+            1,
+            Outcome::Discard(riftsync::model::Failure::new("store", text)),
+            Duration::ZERO,
+            NOW,
+        );
+        let end = Arc::new(Completion::of(discarded));
+        let settled = store.settle(claimed[n].lease, end, NOW).await;
+        assert_eq!(settled.unwrap(), Fenced::Applied);
+    }
+    assert_eq!(store.census().await.unwrap().matches, 3);
+    assert_eq!(store.open_counts().await.unwrap(), []);
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use riftsync::model::records::Payload;
 use riftsync::model::{
     After, ClaimedJob, Failure, JobId, JobState, NewJob, OnFailure, Outcome, Priority, Timestamp,
     attempt,
@@ -681,16 +680,15 @@ async fn a_command_that_fails_takes_nothing_of_its_group_with_it() {
     let mut settings = scratch.settings();
     settings.writers = 1;
     let store = PostgresStore::open(settings).await.unwrap();
-    // The bug of a task: a document that the tables cannot hold.
-    let mut bad = (*game(2, 12)).clone();
-    bad.participants.push(bad.participants[0].clone());
-    let bad = Effect::Match {
-        record: Arc::new(bad),
-        payload: Payload {
-            ..crate::data::payload()
-        },
-        key_fingerprint: "f".into(),
+    // No bug that anybody thought of: a constraint that somebody has added.
+    scratch.run("CREATE UNIQUE INDEX one_vision ON match_participants (vision_score) WHERE vision_score > 1000000");
+    let odd = |n: u64| {
+        let mut odd = (*game(n, 12)).clone();
+        odd.participants[0].vision_score = 2_000_000;
+        stores(&Arc::new(odd))
     };
+    write(&store, vec![vec![odd(2)]]).await;
+    let bad = odd(3);
     store
         .enqueue(vec![new_job("k", None); 9], NOW)
         .await
@@ -707,13 +705,34 @@ async fn a_command_that_fails_takes_nothing_of_its_group_with_it() {
     let results = join_all(ends).await;
     let failed: Vec<usize> = (0..9).filter(|n| results[*n].is_err()).collect();
     assert_eq!(failed, [4]);
-    assert_eq!(scratch.rows("SELECT 1 FROM matches").len(), 8);
+    let error = results[4].as_ref().unwrap_err();
+    assert!(!error.is_weather(), "it would be tried for ever: {error}");
+    assert!(error.to_string().contains("one_vision"), "{error}");
+    assert_eq!(scratch.rows("SELECT 1 FROM matches").len(), 9);
     assert_eq!(
         scratch
             .rows("SELECT 1 FROM jobs WHERE state = 'running'")
             .len(),
         1
     );
+}
+
+#[tokio::test]
+async fn a_key_that_is_always_taken_is_not_tried_for_ever() {
+    let scratch = Scratch::new();
+    let store = PostgresStore::open(scratch.settings()).await.unwrap();
+    store.enqueue(vec![new_job("k", None)], NOW).await.unwrap();
+    // By its name it is the one that two engines run into without a fault; the second run finds it taken too.
+    scratch.run("DROP INDEX jobs_open_key; CREATE UNIQUE INDEX jobs_open_key ON jobs (kind)");
+    let (again, other) = join(
+        store.enqueue(vec![new_job("k", None)], NOW),
+        store.enqueue(vec![new_job("other", None)], NOW),
+    )
+    .await;
+    let error = again.unwrap_err();
+    assert!(!error.is_weather(), "{error}");
+    assert!(error.to_string().contains("jobs_open_key"), "{error}");
+    assert_eq!(other.unwrap().len(), 1);
 }
 
 fn info(id: &str) -> EngineInfo {

@@ -121,6 +121,8 @@ on_each_store! { tokio::test;
     what_was_missed_is_skipped_or_run_once,
     a_job_that_still_runs_is_joined_by_the_next_tick,
     a_schedule_that_cannot_run_keeps_its_tick_and_the_others_run,
+    schedules_that_a_wrong_clock_moved_are_set_right_at_the_first_look_and_told_once,
+    a_clock_that_falls_behind_moves_schedules_back_and_forth_and_runs_each_once,
     what_the_configuration_says_is_adopted_and_what_was_added_stays,
     tracked_players_are_listed_by_when_they_played_last,
 }
@@ -211,6 +213,73 @@ async fn a_schedule_that_cannot_run_keeps_its_tick_and_the_others_run(store: Arc
         (stored[0].last_tick, stored[1].last_tick),
         (None, Some(NOW + HOUR))
     );
+}
+
+const EXPRESSIONS: [(&str, &str); 3] = [
+    ("cron", "0 3 * * *"),
+    ("every", "every 6h"),
+    ("at", "at 2023-11-16T00:00:00Z"),
+];
+
+async fn schedules_that_a_wrong_clock_moved_are_set_right_at_the_first_look_and_told_once(
+    store: Arc<dyn Store>,
+) {
+    for (name, expression) in EXPRESSIONS {
+        let schedule = schedule(name, expression, CatchUp::Once);
+        store.put_schedule(schedule, NOW).await.unwrap();
+    }
+    // An engine runs for a moment while the clock is more than a year ahead. One is made then.
+    let ahead = NOW + HOUR * 24 * 400;
+    looker(&store).look(ahead).await.unwrap();
+    let made = schedule("made_then", "every 1h", CatchUp::Once);
+    store.put_schedule(made, ahead).await.unwrap();
+    finish(&*store).await;
+    assert_eq!(jobs(&*store).await, 1);
+
+    let (mut first, mut second) = (looker(&store), looker(&store));
+    let next = first.look(NOW + HOUR).await.unwrap().unwrap();
+    assert!(next.since(NOW) <= HOUR * 2, "{next}");
+    let mut told = first.set_right().to_vec();
+    second.look(NOW + HOUR).await.unwrap();
+    told.extend_from_slice(second.set_right());
+    told.sort_unstable();
+    // The moment that is over by either clock stays so.
+    assert_eq!(told, ["at", "cron", "every", "made_then"]);
+    assert_eq!(jobs(&*store).await, 1, "to be set right is no tick");
+    // Within two days each of them has run again.
+    for hour in 2..=48 {
+        second.look(NOW + HOUR * hour).await.unwrap();
+    }
+    assert_eq!(second.set_right(), [""; 0]);
+    let stored = store.schedules().await.unwrap();
+    for stored in stored {
+        let last = stored.last_tick.unwrap();
+        assert!(last <= NOW + HOUR * 48, "{stored:?}");
+        assert!(stored.last_job.is_some(), "{stored:?}");
+    }
+}
+
+async fn a_clock_that_falls_behind_moves_schedules_back_and_forth_and_runs_each_once(
+    store: Arc<dyn Store>,
+) {
+    for (name, expression) in &EXPRESSIONS[..2] {
+        let schedule = schedule(name, expression, CatchUp::Once);
+        store.put_schedule(schedule, NOW).await.unwrap();
+    }
+    let mut looker = looker(&store);
+    looker.look(NOW + HOUR * 24).await.unwrap();
+    finish(&*store).await;
+    assert_eq!(jobs(&*store).await, 1, "both have joined in one job");
+    // A board that starts before its clock is set.
+    looker.look(Timestamp::from_millis(20_000)).await.unwrap();
+    assert_eq!(looker.set_right().len(), 2);
+    assert_eq!(jobs(&*store).await, 1);
+    looker.look(NOW + HOUR * 24).await.unwrap();
+    assert_eq!(jobs(&*store).await, 2, "nobody knows what was missed");
+    finish(&*store).await;
+    looker.look(NOW + HOUR * 25).await.unwrap();
+    assert_eq!(jobs(&*store).await, 2);
+    assert_eq!(looker.set_right().len(), 2);
 }
 
 async fn what_the_configuration_says_is_adopted_and_what_was_added_stays(store: Arc<dyn Store>) {

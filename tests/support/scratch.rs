@@ -35,6 +35,25 @@ impl Scratch {
         Self::make(server.to_owned(), |name| format!("CREATE DATABASE {name}"))
     }
 
+    /// An empty one of another encoding.
+    #[allow(dead_code, reason = "not all tests that share this file use it")]
+    pub fn encoded(encoding: &str) -> Self {
+        Self::make(server_url(), |name| {
+            format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'")
+        })
+    }
+
+    /// One that somebody has made beside this, by its name with more behind it.
+    #[allow(dead_code, reason = "not all tests that share this file use it")]
+    pub fn beside(&self, more: &str) -> Self {
+        let name = format!("{}{more}", self.name);
+        Self {
+            url: url_of(&self.server, &name),
+            server: self.server.clone(),
+            name,
+        }
+    }
+
     fn make(server: String, create: impl Fn(&str) -> String) -> Self {
         let name = format!("riftsync_test_{:016x}", fastrand::u64(..));
         let (create, url) = (create(&name), url_of(&server, &name));

@@ -137,6 +137,7 @@ impl From<StoreError> for RpcError {
             | StoreError::Newer { .. }
             | StoreError::InUse { .. }
             | StoreError::Unreachable { .. }
+            | StoreError::Encoding { .. }
             | StoreError::Url(_)
             | StoreError::PostgresUrl { .. }
             | StoreError::Unexpected(_) => Self::INTERNAL,

@@ -112,6 +112,7 @@ fn line(stored: &StoredSchedule, now: Timestamp) -> Value {
                 // It is dealt with just now.
                 Turn::Run(at) => Some(at),
                 Turn::Pass(at) => cadence.next_after(at.max(now), stored.made),
+                Turn::Astray(_) => cadence.next_after(now, stored.made),
             };
             (next.map(|next| next.to_string()), None)
         }

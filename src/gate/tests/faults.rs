@@ -88,3 +88,35 @@ fn a_call_whose_job_is_cancelled_leaves_the_line() {
         assert_eq!(api.sent(), 1);
     });
 }
+
+/// Answers with these statuses, one after the other, and well after them.
+fn answers_in_turn(api: &FakeApi, statuses: &'static [u16]) {
+    let turn = std::sync::atomic::AtomicUsize::new(0);
+    api.answers(move |_, _| {
+        let turn = turn.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        match statuses.get(turn) {
+            Some(status) => Err(RiotError::Odd(*status, String::new())),
+            None => Ok(()),
+        }
+    });
+}
+
+#[test]
+fn an_answer_that_nobody_knows_is_asked_for_once_more_and_then_believed() {
+    on_virtual_time(async {
+        let api = FakeApi::new((1_000, 1));
+        let gate = gate(&api);
+        let call = async |n| gate.api.call(caller(1), &a_match(ASIA, n)).await;
+        for once in [&[302], &[408], &[418], &[451]] {
+            let before = api.sent();
+            answers_in_turn(&api, once);
+            assert!(call(1).await.is_ok(), "{once:?}");
+            assert_eq!(api.sent() - before, 2);
+        }
+        let before = api.sent();
+        answers_in_turn(&api, &[302, 451, 418]);
+        let twice = call(2).await;
+        assert_eq!(twice.unwrap_err(), RiotError::Odd(451, String::new()));
+        assert_eq!(api.sent() - before, 2);
+    });
+}

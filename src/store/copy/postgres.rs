@@ -42,7 +42,7 @@ impl PostgresSide {
     /// The database that is read, at this moment.
     pub(super) async fn source(settings: &Settings) -> StoreResult<Self> {
         let mut link = connect::first(settings).await?;
-        migrate::run(&mut link.conn, &settings.address).await?;
+        migrate::run_on_source(&mut link.conn, &settings.address).await?;
         migrate::refuse_unfinished_copy(&mut link.conn, &settings.address).await?;
         let mut side = Self { link };
         side.say(BEGIN_SOURCE).await?;

@@ -8,10 +8,11 @@ use std::time::Duration;
 use diesel_async::AsyncPgConnection;
 use tokio::task::AbortHandle;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{AsyncMessage, Notification};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, Notification, Socket};
 
 use super::Settings;
-use super::address::cause_of;
+use super::address::{cause_of, socket_of};
+use super::tls::Stream;
 use crate::store::{StoreError, StoreResult};
 
 /// The server ends a statement that takes longer.
@@ -69,36 +70,7 @@ impl Link {
         purpose: Purpose,
         mut hear: impl FnMut(Notification) + Send + 'static,
     ) -> Result<Self, ConnectError> {
-        let mut config = settings.address.config.clone();
-        if !settings.pooler {
-            let options = session_options(purpose);
-            match config.get_options() {
-                Some(own) => config.options(format!("{options} {own}")),
-                None => config.options(options),
-            };
-        }
-        // A host name can have many addresses, each with a time-out of its own; this is for all.
-        let connecting = config.connect(settings.address.tls.clone());
-        let limit = config
-            .get_connect_timeout()
-            .copied()
-            .unwrap_or(STATEMENT_TIMEOUT)
-            * 2;
-        let (client, mut connection) = match tokio::time::timeout(limit, connecting).await {
-            Ok(Ok(pair)) => pair,
-            Ok(Err(error)) => {
-                return Err(ConnectError {
-                    starting: error.code() == Some(&SqlState::CANNOT_CONNECT_NOW),
-                    cause: cause_of(&error),
-                });
-            }
-            Err(_) => {
-                return Err(ConnectError {
-                    starting: false,
-                    cause: format!("no answer within {limit:?}"),
-                });
-            }
-        };
+        let (client, mut connection) = reach(settings, purpose).await?;
         let closed = Arc::new(AtomicBool::new(false));
         let told = closed.clone();
         let driver = tokio::spawn(async move {
@@ -132,6 +104,62 @@ impl Link {
 
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+}
+
+/// Tries the servers of an address one after the other.
+async fn reach(
+    settings: &Settings,
+    purpose: Purpose,
+) -> Result<(Client, Connection<Socket, Stream>), ConnectError> {
+    let mut failed: Option<ConnectError> = None;
+    for config in settings.address.configs() {
+        match reach_one(settings, purpose, config.clone()).await {
+            Ok(pair) => return Ok(pair),
+            // Who asks for patience is there: that counts, whatever the others say.
+            Err(error) if error.starting => failed = Some(error),
+            Err(error) if failed.as_ref().is_none_or(|failed| !failed.starting) => {
+                failed = Some(error);
+            }
+            Err(_) => {}
+        }
+    }
+    Err(failed.expect("an address names a host"))
+}
+
+async fn reach_one(
+    settings: &Settings,
+    purpose: Purpose,
+    mut config: Config,
+) -> Result<(Client, Connection<Socket, Stream>), ConnectError> {
+    if !settings.pooler {
+        let options = session_options(purpose);
+        match config.get_options() {
+            Some(own) => config.options(format!("{options} {own}")),
+            None => config.options(options),
+        };
+    }
+    // A host name can have many addresses, each with a time-out of its own; this is for all.
+    let connecting = config.connect(settings.address.tls.clone());
+    let limit = config
+        .get_connect_timeout()
+        .copied()
+        .unwrap_or(STATEMENT_TIMEOUT)
+        * 2;
+    let at = |cause: String| match socket_of(&config) {
+        Some(socket) => format!("the socket {}: {cause}", socket.display()),
+        None => cause,
+    };
+    match tokio::time::timeout(limit, connecting).await {
+        Ok(Ok(pair)) => Ok(pair),
+        Ok(Err(error)) => Err(ConnectError {
+            starting: error.code() == Some(&SqlState::CANNOT_CONNECT_NOW),
+            cause: at(cause_of(&error)),
+        }),
+        Err(_) => Err(ConnectError {
+            starting: false,
+            cause: at(format!("no answer within {limit:?}")),
+        }),
     }
 }
 

@@ -11,6 +11,8 @@ pub(in crate::store) enum Fault {
     Lost(String),
     /// Another transaction was in the way: the same again.
     Again(String),
+    /// Another wrote the same key at the same time, perhaps: again a few times, and then it is the command's fault.
+    Raced(String),
     /// The server lives and cannot write: later.
     Weather(String),
     /// A command asks for what cannot be done.
@@ -22,6 +24,10 @@ impl From<StoreError> for Fault {
         Self::Command(error)
     }
 }
+
+/// Constraints that two engines may run into without a fault of either: the second finds the first's row next time.
+/// All other keys are taken by statements that say what happens then.
+const RACED: [&str; 1] = ["jobs_open_key"];
 
 /// In the words of the server. diesel keeps no code of an error, only its message, which a server may
 /// tell in another language: then it is taken for the command's fault, after it was tried twice.
@@ -52,13 +58,26 @@ impl From<DieselError> for Fault {
         let text = error.to_string();
         let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
         match &error {
-            DieselError::DatabaseError(kind, _) => match kind {
+            DieselError::DatabaseError(kind, information) => match kind {
                 DatabaseErrorKind::UnableToSendCommand
                 | DatabaseErrorKind::ClosedConnection
                 | DatabaseErrorKind::ReadOnlyTransaction => Self::Lost(text),
-                // Two inserted the same open key at once: the second finds the first's row next time.
-                DatabaseErrorKind::SerializationFailure | DatabaseErrorKind::UniqueViolation => {
-                    Self::Again(text)
+                DatabaseErrorKind::SerializationFailure => Self::Again(text),
+                DatabaseErrorKind::UniqueViolation
+                    if information
+                        .constraint_name()
+                        .is_some_and(|name| RACED.contains(&name)) =>
+                {
+                    Self::Raced(text)
+                }
+                // What a constraint refuses it refuses always. Its words may hold a name that says anything.
+                DatabaseErrorKind::UniqueViolation
+                | DatabaseErrorKind::ForeignKeyViolation
+                | DatabaseErrorKind::NotNullViolation
+                | DatabaseErrorKind::CheckViolation
+                | DatabaseErrorKind::RestrictViolation
+                | DatabaseErrorKind::ExclusionViolation => {
+                    Self::Command(StoreError::Unexpected(text))
                 }
                 _ if says(&LOST) => Self::Lost(text),
                 _ if says(&WEATHER) => Self::Weather(text),
@@ -75,6 +94,7 @@ impl Fault {
     pub(in crate::store) fn into_error(self) -> StoreError {
         match self {
             Self::Lost(why) | Self::Again(why) | Self::Weather(why) => StoreError::Unavailable(why),
+            Self::Raced(why) => StoreError::Unexpected(why),
             Self::Command(error) => error,
         }
     }

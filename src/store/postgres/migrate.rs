@@ -70,11 +70,44 @@ struct Applied {
     version: String,
 }
 
-/// Applies what is missing.
+/// Applies what is missing to a database that is to be written. One that cannot hold every text is not touched.
 pub(in crate::store) async fn run(
     conn: &mut AsyncPgConnection,
     address: &Address,
 ) -> StoreResult<()> {
+    refuse_other_encodings(conn, address).await?;
+    bring_up_to_date(conn, address).await
+}
+
+/// The same for one that is only read from now on, whatever its encoding: so can its data be brought to another.
+pub(in crate::store) async fn run_on_source(
+    conn: &mut AsyncPgConnection,
+    address: &Address,
+) -> StoreResult<()> {
+    check(conn, address).await?;
+    bring_up_to_date(conn, address).await
+}
+
+/// Names are in every script there is: most encodings lack some, and under `SQL_ASCII` nobody checks what is stored.
+async fn refuse_other_encodings(
+    conn: &mut AsyncPgConnection,
+    address: &Address,
+) -> StoreResult<()> {
+    let rows: Vec<Applied> =
+        diesel::sql_query("SELECT current_setting('server_encoding') AS version")
+            .load(conn)
+            .await?;
+    match rows.into_iter().next().map(|row| row.version) {
+        Some(encoding) if encoding != "UTF8" => Err(StoreError::Encoding {
+            database: address.to_string(),
+            encoding,
+            create: address.createdb(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+async fn bring_up_to_date(conn: &mut AsyncPgConnection, address: &Address) -> StoreResult<()> {
     let failed = |error: diesel::result::Error| StoreError::Unreachable {
         database: address.to_string(),
         cause: format!("its migration failed, and nothing was changed: {error}"),
@@ -162,7 +195,7 @@ pub(in crate::store) async fn copy_mark(
     Ok(mark.into_iter().next().map(|mark| mark.version))
 }
 
-/// Checks without a change that the tables are there, and not those of a newer program.
+/// Checks without a change that the tables are there or can be made, and are not those of a newer program.
 pub(super) async fn check(
     conn: &mut AsyncPgConnection,
     address: &Address,
@@ -173,6 +206,7 @@ pub(super) async fn check(
     .load(conn)
     .await?;
     let applied = if there.is_empty() {
+        refuse_other_encodings(conn, address).await?;
         Vec::new()
     } else {
         applied(conn, address).await?

@@ -9,6 +9,7 @@
 mod address;
 mod attempts;
 mod bell;
+mod binding;
 mod budgets;
 mod command;
 pub(in crate::store) mod connect;
@@ -327,6 +328,7 @@ impl Store for PostgresStore {
         completion: Arc<Completion>,
         now: Timestamp,
     ) -> StoreResult<Fenced> {
+        completion.check()?;
         self.write(|answer| Verb::Settle(lease, completion, now, answer))
             .await
     }
@@ -612,6 +614,7 @@ impl Store for PostgresStore {
     }
 
     async fn repair(&self, repairs: Vec<Repair>, now: Timestamp) -> StoreResult<()> {
+        repairs.iter().try_for_each(Repair::check)?;
         self.upkeep(Upkeep::Repair(Arc::new(repairs), now)).await?;
         Ok(())
     }

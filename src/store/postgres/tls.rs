@@ -1,4 +1,7 @@
 //! TLS to the database: rustls over ring, so that no system library is needed.
+//!
+//! A password is bound to the server's certificate where both sides can (`binding`), unless `channel_binding=disable`:
+//! who stands between with a certificate of his own is found out, also where certificates are not verified.
 
 use std::future::Future;
 use std::io;
@@ -19,6 +22,8 @@ use tokio_postgres::Socket;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 
+use super::binding::end_point;
+
 /// What of a server's certificate is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verify {
@@ -32,13 +37,15 @@ pub(super) enum Verify {
 #[derive(Clone)]
 pub(super) struct Tls {
     config: Arc<ClientConfig>,
+    /// Nothing is said to a server to which a password cannot be bound.
+    bound: bool,
     #[cfg_attr(not(test), expect(dead_code, reason = "tests ask what was understood"))]
     verify: Verify,
 }
 
 impl Tls {
-    /// `roots`: a file of certificates; the system's if none is named.
-    pub(super) fn new(verify: Verify, roots: Option<&str>) -> Result<Self, String> {
+    /// `roots`: a file of certificates; the system's if none is named. `bound`: as `channel_binding=require` says.
+    pub(super) fn new(verify: Verify, roots: Option<&str>, bound: bool) -> Result<Self, String> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier: Arc<dyn ServerCertVerifier> = match verify {
             Verify::Nothing => Arc::new(Lenient {
@@ -59,6 +66,7 @@ impl Tls {
             .with_no_client_auth();
         Ok(Self {
             config: Arc::new(config),
+            bound,
             verify,
         })
     }
@@ -155,18 +163,22 @@ impl MakeTlsConnect<Socket> for Tls {
     type Error = io::Error;
 
     fn make_tls_connect(&mut self, host: &str) -> io::Result<Handshake> {
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         Ok(Handshake {
             connector: TlsConnector::from(self.config.clone()),
-            name,
+            host: host.to_owned(),
+            bound: self.bound,
         })
     }
 }
 
+/// What there is of a handshake before it is known whether there will be one: not on a socket.
 pub(super) struct Handshake {
     connector: TlsConnector,
-    name: ServerName<'static>,
+    host: String,
+    bound: bool,
 }
+
+const UNBOUND: &str = "channel_binding=require cannot be met: the server's certificate is signed in a way that names no hash function (Ed25519, for example). Give the server a certificate that is signed with RSA or ECDSA, or write channel_binding=prefer";
 
 impl TlsConnect<Socket> for Handshake {
     type Stream = Stream;
@@ -175,18 +187,30 @@ impl TlsConnect<Socket> for Handshake {
 
     fn connect(self, socket: Socket) -> Self::Future {
         Box::pin(async move {
-            let stream = self.connector.connect(self.name, socket).await?;
-            Ok(Stream(Box::new(stream)))
+            let name = ServerName::try_from(self.host).map_err(io::Error::other)?;
+            let tls = Box::new(self.connector.connect(name, socket).await?);
+            let certificates = tls.get_ref().1.peer_certificates().unwrap_or_default();
+            let end_point = certificates.first().and_then(|own| end_point(own));
+            if self.bound && end_point.is_none() {
+                return Err(io::Error::other(UNBOUND));
+            }
+            Ok(Stream { tls, end_point })
         })
     }
 }
 
 /// A connection under TLS.
-pub(super) struct Stream(Box<tokio_rustls::client::TlsStream<Socket>>);
+pub(super) struct Stream {
+    tls: Box<tokio_rustls::client::TlsStream<Socket>>,
+    end_point: Option<Vec<u8>>,
+}
 
 impl TlsStream for Stream {
     fn channel_binding(&self) -> ChannelBinding {
-        ChannelBinding::none()
+        match &self.end_point {
+            Some(hash) => ChannelBinding::tls_server_end_point(hash.clone()),
+            None => ChannelBinding::none(),
+        }
     }
 }
 
@@ -196,7 +220,7 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0).poll_read(cx, buffer)
+        Pin::new(&mut *self.tls).poll_read(cx, buffer)
     }
 }
 
@@ -206,14 +230,14 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0).poll_write(cx, bytes)
+        Pin::new(&mut *self.tls).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0).poll_flush(cx)
+        Pin::new(&mut *self.tls).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0).poll_shutdown(cx)
+        Pin::new(&mut *self.tls).poll_shutdown(cx)
     }
 }

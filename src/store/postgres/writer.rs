@@ -246,7 +246,7 @@ impl Writer {
                 }
                 Err(fault) => fault,
             };
-            let of_one = matches!(fault, Fault::Command(_) | Fault::Again(_));
+            let of_one = matches!(fault, Fault::Command(_) | Fault::Again(_) | Fault::Raced(_));
             if part.len() > 1 && of_one {
                 let second = part.split_off(part.len() / 2);
                 parts.push(second);
@@ -297,10 +297,14 @@ impl Writer {
                     self.give_up_after(until, &why)?;
                     self.pause().await;
                 }
-                Fault::Again(why) => {
+                fault @ (Fault::Again(_) | Fault::Raced(_)) => {
                     runs += 1;
                     if runs >= RUNS_MAX {
-                        return Err(Fault::Again(why));
+                        // Alone, and still not done: whoever waits for it must not wait in silence.
+                        if let (1, Fault::Again(why)) = (commands.len(), &fault) {
+                            self.shared.bad_weather(why);
+                        }
+                        return Err(fault);
                     }
                     tokio::time::sleep(jittered(Duration::from_millis(5) * runs)).await;
                 }

@@ -267,6 +267,7 @@ impl Store for SqliteStore {
         completion: Arc<Completion>,
         now: Timestamp,
     ) -> StoreResult<Fenced> {
+        completion.check()?;
         self.write(move |tx| tx.settle(lease, &completion, now))
             .await
     }
@@ -562,6 +563,7 @@ impl Store for SqliteStore {
     }
 
     async fn repair(&self, repairs: Vec<Repair>, now: Timestamp) -> StoreResult<()> {
+        repairs.iter().try_for_each(Repair::check)?;
         self.write(move |tx| repairs.iter().try_for_each(|repair| tx.repair(repair, now)))
             .await
     }
