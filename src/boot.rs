@@ -22,14 +22,14 @@ use self::order::{PlayedOn, read_years};
 use self::places::{locate, reach};
 use self::running::{Running, failure_text};
 use self::simulate::{localhost, start_simulator};
-use crate::cli::follow::plan_text;
+use crate::cli::follow::{plan_text, tell_notes};
 use crate::cli::top::top;
 use crate::cli::{
     Cli, CliError, ConfigVerb, EngineVerb, Global, KeyVerb, SyncArgs, Verb, pages, remote, terminal,
 };
 use crate::config::{self, Config, Profile};
 use crate::gate::KeySource;
-use crate::model::{JobRecord, JobState, Platform, RiotId, Route, Timestamp, Year};
+use crate::model::{JobRecord, JobState, Platform, Route, Timestamp, Whom, Year};
 use crate::riot::install_tls;
 use crate::simulator::SIMULATED_KEY;
 use crate::store::Location;
@@ -91,10 +91,11 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
                 remote::schedule(&reach(&cli.global, &config)?, args.what).await
             }
             Verb::Track(args) => {
-                remote::set_tracked(&reach(&cli.global, &config)?, &args.riot_id, true).await
+                remote::set_tracked(&reach(&cli.global, &config)?, &args.player.read()?, true).await
             }
             Verb::Untrack(args) => {
-                remote::set_tracked(&reach(&cli.global, &config)?, &args.riot_id, false).await
+                remote::set_tracked(&reach(&cli.global, &config)?, &args.player.read()?, false)
+                    .await
             }
             Verb::Tracked => remote::show_tracked(&reach(&cli.global, &config)?).await,
             Verb::Status => remote::show_status(&reach(&cli.global, &config)?).await,
@@ -119,7 +120,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
 }
 
 async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), CliError> {
-    let riot_id: RiotId = args.riot_id.as_deref().unwrap_or_default().parse()?;
+    let whom = args.player()?;
     let place = PlayedOn::read(config, args.platform.as_deref())?;
     let years = read_years(args.year.as_deref(), Timestamp::now())?;
     if !args.simulate {
@@ -130,16 +131,17 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
             reach.engine_if_any().await?
         };
         if let Some(mut engine) = engine {
-            let platform = place.there(&mut engine, &riot_id).await?;
+            let platform = place.there(&mut engine, &whom).await?;
             for year in years {
-                let order = order(&args, &riot_id, platform, year);
+                let order = order(&args, &whom, platform, year);
                 remote::sync(&reach, &mut engine, &order, args.detach).await?;
             }
             return Ok(());
         }
     }
     let simulator = if args.simulate {
-        let players = vec![(riot_id.clone(), place.made_up())];
+        let riot_id = whom.riot_id.clone().into_iter();
+        let players = riot_id.map(|riot_id| (riot_id, place.made_up())).collect();
         Some(start_simulator(players, &args.world, None, localhost(0)).await?)
     } else {
         None
@@ -163,10 +165,10 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
         let platform = if args.simulate {
             place.made_up()
         } else {
-            place.here(&running, &riot_id).await?
+            place.here(&running, &whom).await?
         };
         for year in years {
-            let order = order(&args, &riot_id, platform, year);
+            let order = order(&args, &whom, platform, year);
             sync_here(global, &running, &order, &database, args.simulate).await?;
         }
         Ok::<(), CliError>(())
@@ -203,14 +205,14 @@ async fn sync_here(
     }
 }
 
-fn order(args: &SyncArgs, riot_id: &RiotId, platform: Platform, year: Year) -> PlayerSyncArgs {
+fn order(args: &SyncArgs, whom: &Whom, platform: Platform, year: Year) -> PlayerSyncArgs {
     PlayerSyncArgs {
         timelines: !args.no_timelines,
         dry_run: args.dry_run,
         track: !args.no_track,
         old_timelines: args.old_timelines,
         wait: args.wait,
-        ..PlayerSyncArgs::new(riot_id.clone(), platform, year)
+        ..PlayerSyncArgs::of(whom, platform, year)
     }
 }
 
@@ -226,6 +228,7 @@ fn show_plan(
         document["eta_s"] = json!(time_left.map(|left| left.as_secs()));
         crate::outln!("{document}");
     } else {
+        tell_notes(&job_document(job)["result"]);
         let route = Route::Region(order.platform.region());
         crate::outln!("{}", plan_text(&PlayerReport::of(job), route, time_left));
     }

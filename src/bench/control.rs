@@ -27,7 +27,7 @@ use crate::engine::{
     Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
 };
 use crate::metrics::Metrics;
-use crate::model::{After, JobRecord, NewJob, Priority, RetryPolicy, RiotId, Whereabouts};
+use crate::model::{After, JobRecord, NewJob, Priority, RetryPolicy, Whereabouts, Whom};
 
 const QUEUE: &str = "default";
 const KIND: &str = "bench";
@@ -120,7 +120,7 @@ impl TimeLeft for Unknown {
 
 #[async_trait]
 impl Locate for Unknown {
-    async fn locate(&self, _: &RiotId) -> Whereabouts {
+    async fn locate(&self, _: &Whom) -> Whereabouts {
         Whereabouts::Nobody
     }
 }

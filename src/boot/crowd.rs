@@ -9,7 +9,8 @@ use super::order::read_years;
 use super::places::{locate, reach};
 use super::required_key;
 use super::running::Running;
-use crate::cli::batch::{Crowd, CrowdCount, CrowdReport, Listed, read_players};
+use crate::cli::batch::{Crowd, CrowdCount, CrowdReport};
+use crate::cli::players::{Listed, read_players};
 use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, Global, LadderOptions, SyncArgs, remote};
 use crate::config::Config;
@@ -29,7 +30,7 @@ pub(super) async fn sync_file(
     file: &Path,
 ) -> Result<(), CliError> {
     let wrong = |why: String| CliError::Usage(format!("{}: {why}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    let text = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
     let usual = match &args.platform {
         Some(text) => Some(text.parse()?),
         None => config.platform()?,

@@ -12,7 +12,8 @@ use crate::config::Config;
 use crate::control::rpc::RpcError;
 use crate::control::{Client, ClientError};
 use crate::gate::KeyState;
-use crate::model::{Platform, RiotId, Timestamp, Whereabouts, Year};
+use crate::model::{Platform, Timestamp, Whereabouts, Whom, Year};
+use crate::store::people::played_on;
 use crate::tasks::whereabouts;
 
 /// Accounts are known on every route: where one is asked for when nothing speaks for another.
@@ -50,13 +51,13 @@ impl PlayedOn {
     pub(super) async fn there(
         self,
         engine: &mut Client,
-        riot_id: &RiotId,
+        whom: &Whom,
     ) -> Result<Platform, CliError> {
         if let Some(told) = self.told {
             return Ok(told);
         }
         let asked = tokio::select! {
-            asked = engine.call("player.locate", json!({ "riot_id": riot_id })) => asked,
+            asked = engine.call("player.locate", json!(whom)) => asked,
             () = stop_signal() => return Err(CliError::Stopped),
         };
         match asked {
@@ -64,28 +65,24 @@ impl PlayedOn {
                 let found = answer["platform"]
                     .as_str()
                     .and_then(|text| text.parse().ok());
-                found.map_or_else(|| self.or_usual(riot_id, "the engine gave no answer"), Ok)
+                found.map_or_else(|| self.or_usual(whom, "the engine gave no answer"), Ok)
             }
             Err(ClientError::Refused(error)) if error.code == RpcError::NOT_FOUND => {
-                Err(nobody(riot_id))
+                Err(nobody(whom))
             }
             Err(ClientError::Refused(error)) => {
                 let status = engine.call("engine.status", json!({})).await?;
                 if status["key"] == "rejected" {
                     return Err(CliError::EngineKeyRejected);
                 }
-                self.or_usual(riot_id, &error.message)
+                self.or_usual(whom, &error.message)
             }
             Err(error) => Err(error.into()),
         }
     }
 
     /// The same with the engine inside this process.
-    pub(super) async fn here(
-        self,
-        running: &Running,
-        riot_id: &RiotId,
-    ) -> Result<Platform, CliError> {
+    pub(super) async fn here(self, running: &Running, whom: &Whom) -> Result<Platform, CliError> {
         if let Some(told) = self.told {
             return Ok(told);
         }
@@ -93,7 +90,7 @@ impl PlayedOn {
         let mut key = running.gate.weather.key();
         let rejected = key.wait_for(|key| matches!(key, KeyState::Rejected { .. }));
         let found = tokio::select! {
-            found = whereabouts(&running.gate.api, riot_id, near) => found,
+            found = whereabouts(&running.gate.api, whom, near) => found,
             Ok(state) = rejected => match *state {
                 KeyState::Rejected { status, .. } => return Err(CliError::KeyRejected(status)),
                 _ => Whereabouts::Untold("the key is not known to be valid".to_owned()),
@@ -102,27 +99,33 @@ impl PlayedOn {
         };
         match found {
             Whereabouts::On(platform) => Ok(platform),
-            Whereabouts::Nobody => Err(nobody(riot_id)),
-            Whereabouts::Untold(why) => self.or_usual(
-                riot_id,
-                &format!("where '{riot_id}' plays cannot be told: {why}"),
-            ),
+            Whereabouts::Nobody => {
+                // Somebody may have had the name: the job finds out who that is now.
+                let before = match &whom.riot_id {
+                    Some(riot_id) => played_on(&*running.store, riot_id).await?,
+                    None => None,
+                };
+                before.ok_or_else(|| nobody(whom))
+            }
+            Whereabouts::Untold(why) => {
+                self.or_usual(whom, &format!("where '{whom}' plays cannot be told: {why}"))
+            }
         }
     }
 
-    fn or_usual(self, riot_id: &RiotId, why: &str) -> Result<Platform, CliError> {
+    fn or_usual(self, whom: &Whom, why: &str) -> Result<Platform, CliError> {
         self.usual.ok_or_else(|| {
             CliError::JobFailed(format!(
-                "{why}. Name the server that {riot_id} plays on with --platform (or riot.platform in the configuration). Known: {}",
+                "{why}. Name the server that {whom} plays on with --platform (or riot.platform in the configuration). Known: {}",
                 Platform::known()
             ))
         })
     }
 }
 
-fn nobody(riot_id: &RiotId) -> CliError {
+fn nobody(whom: &Whom) -> CliError {
     CliError::JobFailed(format!(
-        "no player is called '{riot_id}'; check the spelling and the tag after '#'; it is shown in the League client's profile"
+        "no player is called '{whom}'; check the spelling and the tag after '#'; it is shown in the League client's profile"
     ))
 }
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::forecast::Forecast;
 use super::places::{beside, metrics_log};
 use super::serve;
-use super::show::rows_of;
-use crate::cli::follow::{Follow, summary};
+use super::show::rows_of_job;
+use crate::cli::follow::{Follow, summary, tell_notes};
 use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, Global, stats};
 use crate::config::Config;
@@ -149,7 +149,9 @@ impl Running {
         let id = enqueued[0].id;
         let mut bars = Follow::new(&format!(
             "{} on {}, {}",
-            order.riot_id, order.platform, order.year
+            order.who(),
+            order.platform,
+            order.year
         ));
         let outcome = tokio::select! {
             job = self.follow(id, &mut bars) => job,
@@ -238,7 +240,8 @@ impl Running {
             crate::outln!("{}", job_document(job));
         }
         if job.state == JobState::Completed {
-            let rows = rows_of(&*self.store, &order.riot_id, Some(order.year.get())).await?;
+            tell_notes(&job_document(job)["result"]);
+            let rows = rows_of_job(&*self.store, &job_document(job), order.year).await?;
             if !global.json {
                 crate::outln!("{}", stats::table(&rows));
             }

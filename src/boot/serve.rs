@@ -25,7 +25,7 @@ use crate::control::{
 };
 use crate::engine::Above;
 use crate::gate::{Gate, KeyState};
-use crate::model::{Platform, RiotId, Whereabouts};
+use crate::model::{Platform, Whereabouts, Whom};
 use crate::riot::ApiKey;
 use crate::store::Location;
 use crate::tasks::{HealthProbe, job_document, whereabouts};
@@ -224,12 +224,12 @@ struct Locator {
 
 #[async_trait]
 impl Locate for Locator {
-    async fn locate(&self, riot_id: &RiotId) -> Whereabouts {
+    async fn locate(&self, whom: &Whom) -> Whereabouts {
         // A call would wait for a better key, longer than anybody at a terminal.
         if let KeyState::Rejected { status, .. } = *self.gate.weather.key().borrow() {
             return Whereabouts::Untold(format!("riot rejects the API key (HTTP {status})"));
         }
-        whereabouts(&self.gate.api, riot_id, self.near.unwrap_or(ANYWHERE)).await
+        whereabouts(&self.gate.api, whom, self.near.unwrap_or(ANYWHERE)).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::copy;
 use super::places::{locate, metrics_log, socket_path};
@@ -14,18 +14,27 @@ use crate::config::{self, Config};
 use crate::control;
 use crate::export::{self, Export, Format};
 use crate::metrics::process::resident_peak_bytes;
-use crate::model::{RiotId, Timestamp, Year};
-use crate::store::Store;
+use crate::model::{Puuid, Timestamp, Whom, Year};
 use crate::store::export::ExportFilter;
+use crate::store::people;
+use crate::store::{Store, StoredPlayer, YearlyStats};
 
-pub(super) async fn rows_of(
+/// The year's rows of the player whom a sync was about, as its document tells.
+pub(super) async fn rows_of_job(
     store: &dyn Store,
-    riot_id: &RiotId,
-    year: Option<i16>,
-) -> Result<Vec<crate::store::YearlyStats>, CliError> {
-    match store.player(riot_id).await? {
-        Some(player) => Ok(store.yearly_stats(player.id, year).await?),
-        None => Err(unknown_player(riot_id)),
+    job: &Value,
+    year: Year,
+) -> Result<Vec<YearlyStats>, CliError> {
+    let puuid: Option<Puuid> = job["result"]["puuid"]
+        .as_str()
+        .and_then(|text| text.parse().ok());
+    let Some(puuid) = puuid else {
+        return Ok(Vec::new());
+    };
+    let players = store.players_by_puuid(&[puuid]).await?;
+    match players.first() {
+        Some(player) => Ok(store.yearly_stats(player.id, Some(year.get())).await?),
+        None => Ok(Vec::new()),
     }
 }
 
@@ -34,25 +43,44 @@ pub(super) async fn show_stats(
     config: &Config,
     args: &StatsArgs,
 ) -> Result<(), CliError> {
-    let riot_id: RiotId = args.riot_id.parse()?;
+    let whom = args.player.read()?;
     let year = match &args.year {
         Some(text) => Some(Year::parse(text, Timestamp::now())?.get()),
         None => None,
     };
     let database = locate(global, config, args.simulate)?;
     let store = database.open_read_only().await?;
-    let rows = rows_of(&*store, &riot_id, year).await?;
+    let (player, note) = stored(&*store, &whom).await?;
+    let rows = store.yearly_stats(player.id, year).await?;
     if global.json {
-        crate::outln!("{}", control::stats_document(&riot_id, &rows));
-    } else if rows.is_empty() {
         crate::outln!(
-            "no match of {riot_id} is stored{}",
+            "{}",
+            control::stats_document(&player, note.as_deref(), &rows)
+        );
+        return Ok(());
+    }
+    if let Some(note) = note {
+        eprintln!("{note}");
+    }
+    if rows.is_empty() {
+        crate::outln!(
+            "no match of {} is stored{}",
+            people::shown(&player),
             year.map(|year| format!(" for {year}")).unwrap_or_default()
         );
     } else {
         crate::outln!("{}", stats::table(&rows));
     }
     Ok(())
+}
+
+/// A player of the database.
+async fn stored(
+    store: &dyn Store,
+    whom: &Whom,
+) -> Result<(StoredPlayer, Option<String>), CliError> {
+    let found = people::find(store, whom).await?;
+    found.map_err(CliError::JobFailed)
 }
 
 pub(super) async fn export_table(
@@ -79,9 +107,11 @@ pub(super) async fn export_table(
     let store = database.open_read_only().await?;
     let player = match &args.player {
         Some(text) => {
-            let riot_id: RiotId = text.parse()?;
-            let player = store.player(&riot_id).await?;
-            Some(player.ok_or_else(|| unknown_player(&riot_id))?.id)
+            let (player, note) = stored(&*store, &Whom::named(text.parse()?)).await?;
+            if let Some(note) = note {
+                eprintln!("{note}");
+            }
+            Some(player.id)
         }
         None => None,
     };
@@ -139,12 +169,6 @@ pub(super) fn read_range(text: &str) -> Result<(i16, i16), CliError> {
         )));
     }
     Ok((first, last))
-}
-
-pub(super) fn unknown_player(riot_id: &RiotId) -> CliError {
-    CliError::JobFailed(format!(
-        "the database has no player '{riot_id}'. Bring the player in with: riftsync sync \"{riot_id}\" --platform ..."
-    ))
 }
 
 pub(super) fn show_config(global: &Global, config: &Config) -> Result<(), CliError> {

@@ -6,7 +6,7 @@ use super::order::{PlayedOn, read_years};
 use super::places::{locate, reach};
 use super::required_key;
 use super::running::{Running, failure_text};
-use crate::cli::follow::{Follow, plan_text, summary_of};
+use crate::cli::follow::{Follow, plan_text, summary_of, tell_notes};
 use crate::cli::terminal::stop_signal;
 use crate::cli::{
     CleanupArgs, CliError, Global, RecompressArgs, RecoverArgs, ReplayArgs, remote, upkeep,
@@ -14,8 +14,8 @@ use crate::cli::{
 use crate::config::Config;
 use crate::control::Client;
 use crate::gate::KeySource;
-use crate::model::{JobState, NewJob, Platform, Priority, RiotId, Route, Timestamp, Year};
-use crate::store::Location;
+use crate::model::{JobState, NewJob, Platform, Priority, Route, Timestamp, Whom, Year};
+use crate::store::{Location, StoredPlayer};
 use crate::tasks::{
     self, CleanOld, MAINTENANCE, PlayerReport, PlayerSyncArgs, Recompress, Recover, Replay,
     job_document,
@@ -31,13 +31,13 @@ pub(super) async fn recover(
     let reach = reach(global, config)?;
     let mut failures = Failures::default();
     if let Some(mut engine) = reach.engine_if_any().await? {
-        for (riot_id, place) in &players {
-            let found = place.there(&mut engine, riot_id).await;
-            let Some(platform) = failures.unless_failed(riot_id.to_string(), found)? else {
+        for (whom, place) in &players {
+            let found = place.there(&mut engine, whom).await;
+            let Some(platform) = failures.unless_failed(whom.to_string(), found)? else {
                 continue;
             };
             for year in &years {
-                let order = order(&args, riot_id, platform, *year);
+                let order = order(&args, whom, platform, *year);
                 let outcome = recover_there(&reach, &mut engine, &order).await;
                 failures.unless_failed(title(&order), outcome)?;
             }
@@ -49,13 +49,13 @@ pub(super) async fn recover(
     let base = &config.riot.base_url;
     let running = Running::start(config, &database, key, base, None, &[]).await?;
     let outcome = async {
-        for (riot_id, place) in &players {
-            let found = place.here(&running, riot_id).await;
-            let Some(platform) = failures.unless_failed(riot_id.to_string(), found)? else {
+        for (whom, place) in &players {
+            let found = place.here(&running, whom).await;
+            let Some(platform) = failures.unless_failed(whom.to_string(), found)? else {
                 continue;
             };
             for year in &years {
-                let order = order(&args, riot_id, platform, *year);
+                let order = order(&args, whom, platform, *year);
                 let outcome = recover_here(global, &running, &order).await;
                 failures.unless_failed(title(&order), outcome)?;
             }
@@ -114,49 +114,48 @@ async fn players(
     global: &Global,
     config: &Config,
     args: &RecoverArgs,
-) -> Result<Vec<(RiotId, PlayedOn)>, CliError> {
+) -> Result<Vec<(Whom, PlayedOn)>, CliError> {
     if args.all {
         let players = tracked(global, config).await?.into_iter();
-        let there = players.map(|(riot_id, platform)| (riot_id, PlayedOn::at(platform)));
+        let there = players.map(|(whom, platform)| (whom, PlayedOn::at(platform)));
         return Ok(there.collect());
     }
     let place = PlayedOn::read(config, args.platform.as_deref())?;
-    let named = args.riot_ids.iter().map(|text| Ok((text.parse()?, place)));
-    named.collect()
+    let named = args.players()?.into_iter().map(|whom| (whom, place));
+    Ok(named.collect())
 }
 
-fn order(
-    args: &RecoverArgs,
-    riot_id: &RiotId,
-    platform: Platform,
-    year: Year,
-) -> tasks::RecoverArgs {
+fn order(args: &RecoverArgs, whom: &Whom, platform: Platform, year: Year) -> tasks::RecoverArgs {
     tasks::RecoverArgs {
         // A recovery leaves alone whether the player is tracked.
         player: PlayerSyncArgs {
             timelines: !args.no_timelines,
             dry_run: args.dry_run,
             old_timelines: args.old_timelines,
-            ..PlayerSyncArgs::new(riot_id.clone(), platform, year)
+            ..PlayerSyncArgs::of(whom, platform, year)
         },
         verify: args.verify,
         due_only: false,
     }
 }
 
-async fn tracked(global: &Global, config: &Config) -> Result<Vec<(RiotId, Platform)>, CliError> {
+async fn tracked(global: &Global, config: &Config) -> Result<Vec<(Whom, Platform)>, CliError> {
     let store = locate(global, config, false)?.open_read_only().await?;
     let players = store.players_to_recover().await?;
     store.close().await?;
-    let players = players.into_iter();
-    Ok(players
-        .filter_map(|player| Some((player.riot_id?, player.platform)))
-        .collect())
+    let whom = |player: StoredPlayer| {
+        let whom = Whom {
+            riot_id: player.riot_id,
+            puuid: Some(player.puuid),
+        };
+        (whom, player.platform)
+    };
+    Ok(players.into_iter().map(whom).collect())
 }
 
 fn title(order: &tasks::RecoverArgs) -> String {
     let player = &order.player;
-    format!("{} on {}, {}", player.riot_id, player.platform, player.year)
+    format!("{} on {}, {}", player.who(), player.platform, player.year)
 }
 
 async fn recover_there(
@@ -182,6 +181,7 @@ fn show(
     result: &Value,
     summary: impl Fn() -> String,
 ) {
+    tell_notes(result);
     let route = Route::Region(order.player.platform.region());
     let text = if order.player.dry_run {
         let left = result["eta_s"].as_u64().map(std::time::Duration::from_secs);

@@ -1,4 +1,4 @@
-//! Files of players, and the view of a job of many syncs.
+//! The view of a job of many syncs.
 
 use std::time::{Duration, Instant};
 
@@ -7,77 +7,9 @@ use serde_json::Value;
 
 use super::CliError;
 use super::terminal::bars;
-use crate::model::{Platform, RiotId};
 
-/// Players of one file.
-pub const PLAYERS_MAX: usize = 10_000;
-/// Lines that are told to be wrong, and failures that a summary names.
+/// Failures that a summary names.
 const TOLD_MAX: usize = 20;
-
-/// A line of a file of players.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    pub riot_id: RiotId,
-    pub platform: Platform,
-}
-
-/// Reads a file of players: `Name#TAG` a line, with the platform behind a comma where it is not the usual one. Empty
-/// lines and those that begin with `#` are passed over. All that is wrong is told at once.
-pub fn read_players(text: &str, usual: Option<Platform>) -> Result<Vec<Listed>, String> {
-    let mut players: Vec<Listed> = Vec::new();
-    let mut wrong = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        let line = line.trim_start_matches('\u{feff}').trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        match read_line(line, usual) {
-            Ok(player) => {
-                if !players.contains(&player) {
-                    players.push(player);
-                }
-            }
-            Err(why) => wrong.push(format!("line {number}: {why}")),
-        }
-    }
-    if !wrong.is_empty() {
-        let more = wrong.len().saturating_sub(TOLD_MAX);
-        wrong.truncate(TOLD_MAX);
-        if more > 0 {
-            wrong.push(format!("... and {more} more lines"));
-        }
-        return Err(wrong.join("\n"));
-    }
-    if players.is_empty() {
-        return Err("it names no player. Write one Name#TAG a line".to_owned());
-    }
-    if players.len() > PLAYERS_MAX {
-        return Err(format!(
-            "it names {} players; at most {PLAYERS_MAX} go in one",
-            players.len()
-        ));
-    }
-    Ok(players)
-}
-
-fn read_line(line: &str, usual: Option<Platform>) -> Result<Listed, String> {
-    let (name, platform) = match line.rsplit_once([',', '\t']) {
-        Some((name, platform)) => (name.trim(), Some(platform.trim())),
-        None => (line, None),
-    };
-    let riot_id = name
-        .parse()
-        .map_err(|error: crate::model::IdError| error.to_string())?;
-    let platform = match platform {
-        Some(text) => text
-            .parse()
-            .map_err(|error: crate::model::IdError| error.to_string())?,
-        None => usual.ok_or_else(|| {
-            format!("no platform. Write '{line}, euw1', or name one for all with --platform")
-        })?,
-    };
-    Ok(Listed { riot_id, platform })
-}
 
 /// One bar for a job of many syncs.
 #[derive(Debug)]
@@ -240,47 +172,5 @@ impl CrowdReport {
                 self.job_id
             ))),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_names_players_with_their_platform_or_the_usual_one() {
-        let text = "\u{feff}Faker#KR1\n\n# friends\nQuiet Otter#SIM, euw1\r\nFaker#KR1\nTab Bed#NA1\tna1\n";
-        let players = read_players(text, Some(Platform::Kr)).unwrap();
-        let told: Vec<String> = players
-            .iter()
-            .map(|player| format!("{} {}", player.riot_id, player.platform))
-            .collect();
-        assert_eq!(
-            told,
-            ["Faker#KR1 kr", "Quiet Otter#SIM euw1", "Tab Bed#NA1 na1"]
-        );
-    }
-
-    #[test]
-    fn all_that_is_wrong_with_a_file_is_told_at_once() {
-        let why = read_players("Faker\nFaker#KR1\nOtter#SIM, mars\n", None).unwrap_err();
-        let lines: Vec<&str> = why.lines().collect();
-        assert_eq!(lines.len(), 3, "{why}");
-        assert!(
-            lines[0].starts_with("line 1: ") && lines[0].contains("Faker"),
-            "{why}"
-        );
-        assert!(lines[1].contains("--platform"), "{why}");
-        assert!(lines[2].contains("mars"), "{why}");
-        assert!(
-            read_players("# nobody\n", None)
-                .unwrap_err()
-                .contains("Name#TAG")
-        );
-        let many = "x\n".repeat(100);
-        assert_eq!(
-            read_players(&many, None).unwrap_err().lines().count(),
-            TOLD_MAX + 1
-        );
     }
 }

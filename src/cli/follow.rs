@@ -200,3 +200,11 @@ pub fn summary_of(report: &PlayerReport, took: Duration, calls: u64) -> String {
     }
     text
 }
+
+/// What a person should know of the player's name, from the result of a job.
+pub fn tell_notes(result: &serde_json::Value) {
+    let notes = result["notes"].as_array().map_or(&[][..], Vec::as_slice);
+    for note in notes.iter().filter_map(serde_json::Value::as_str) {
+        eprintln!("{note}");
+    }
+}

@@ -8,6 +8,7 @@ pub mod dbinfo;
 pub mod error;
 pub mod follow;
 pub mod pages;
+pub mod players;
 pub mod remote;
 pub mod stats;
 pub mod terminal;
@@ -26,7 +27,7 @@ pub use weather::WeatherArgs;
 
 use crate::config::{Profile, listen_address};
 use crate::export::{Format, What};
-use crate::model::{CatchUp, DatabaseUrl, JobState};
+use crate::model::{CatchUp, DatabaseUrl, JobState, Puuid, Whom};
 use crate::tasks;
 
 /// Keeps a database of League of Legends players true to the Riot Games API.
@@ -207,8 +208,34 @@ pub enum ScheduleVerb {
 
 #[derive(Debug, Args)]
 pub struct TrackArgs {
+    #[command(flatten)]
+    pub player: PlayerArg,
+}
+
+/// A player of the database.
+#[derive(Debug, Clone, Args)]
+pub struct PlayerArg {
     /// The player, as "Name#TAG"
-    pub riot_id: String,
+    #[arg(required_unless_present = "puuid", conflicts_with = "puuid")]
+    pub riot_id: Option<String>,
+    /// The player by puuid, whatever the name: 78 letters, digits, - and _
+    #[arg(long, value_name = "PUUID")]
+    pub puuid: Option<Puuid>,
+}
+
+impl PlayerArg {
+    /// Whom that is.
+    pub fn read(&self) -> Result<Whom, CliError> {
+        whom(self.riot_id.as_deref(), self.puuid.as_ref())
+    }
+}
+
+/// A player as it was typed, by name or by puuid.
+fn whom(riot_id: Option<&str>, puuid: Option<&Puuid>) -> Result<Whom, CliError> {
+    match puuid {
+        Some(puuid) => Ok(Whom::with_puuid(puuid.clone())),
+        None => Ok(Whom::named(riot_id.unwrap_or_default().parse()?)),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -469,8 +496,11 @@ pub struct BenchJobsArgs {
 #[derive(Debug, Args)]
 pub struct SyncArgs {
     /// The player, as "Name#TAG"
-    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    #[arg(required_unless_present_any = ["file", "puuid"], conflicts_with_all = ["file", "puuid"])]
     pub riot_id: Option<String>,
+    /// The player by puuid, whatever the name: the 78 characters that this API key gives
+    #[arg(long, value_name = "PUUID", conflicts_with_all = ["file", "simulate"])]
+    pub puuid: Option<Puuid>,
     /// Sync all players of a file: a Name#TAG a line, a platform behind a comma where it is another
     #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "simulate"])]
     pub file: Option<PathBuf>,
@@ -533,6 +563,22 @@ pub struct LadderOptions {
     pub detach: bool,
 }
 
+impl SyncArgs {
+    /// Whom that is, without a file.
+    pub fn player(&self) -> Result<Whom, CliError> {
+        whom(self.riot_id.as_deref(), self.puuid.as_ref())
+    }
+}
+
+impl RecoverArgs {
+    /// Those who are named.
+    pub fn players(&self) -> Result<Vec<Whom>, CliError> {
+        let named = self.riot_ids.iter().map(|text| whom(Some(text), None));
+        let puuids = self.puuids.iter().map(|puuid| whom(None, Some(puuid)));
+        named.chain(puuids).collect()
+    }
+}
+
 /// How the simulated world is made.
 #[derive(Debug, Args)]
 pub struct WorldArgs {
@@ -550,10 +596,13 @@ pub struct WorldArgs {
 #[derive(Debug, Args)]
 pub struct RecoverArgs {
     /// Players, as "Name#TAG"; or --all
-    #[arg(required_unless_present = "all", value_name = "NAME#TAG")]
+    #[arg(required_unless_present_any = ["all", "puuids"], value_name = "NAME#TAG")]
     pub riot_ids: Vec<String>,
-    /// Every player that was synced by name, the longest ago first
-    #[arg(long, conflicts_with = "riot_ids")]
+    /// A player by puuid, whatever the name; may be given several times
+    #[arg(long = "puuid", value_name = "PUUID")]
+    pub puuids: Vec<Puuid>,
+    /// Every player that is tracked, the longest ago first
+    #[arg(long, conflicts_with_all = ["riot_ids", "puuids"])]
     pub all: bool,
     /// The server the players play on: kr, euw1, na1, ...; the API is asked unless told
     #[arg(long)]
@@ -613,8 +662,8 @@ pub struct RecompressArgs {
 
 #[derive(Debug, Args)]
 pub struct StatsArgs {
-    /// The player, as "Name#TAG"
-    pub riot_id: String,
+    #[command(flatten)]
+    pub player: PlayerArg,
     /// Only this year
     #[arg(long)]
     pub year: Option<String>,

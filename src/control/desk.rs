@@ -14,7 +14,7 @@ use super::methods::Counted;
 use super::view::Document;
 use super::watch::Watch;
 use crate::engine::EngineHandle;
-use crate::model::{JobRecord, RiotId, Whereabouts};
+use crate::model::{JobRecord, Whereabouts, Whom};
 
 /// What a status says that the engine itself does not know.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ pub trait TimeLeft: Send + Sync + std::fmt::Debug {
 /// Where a player plays, as the API has it.
 #[async_trait]
 pub trait Locate: Send + Sync + std::fmt::Debug {
-    async fn locate(&self, riot_id: &RiotId) -> Whereabouts;
+    async fn locate(&self, whom: &Whom) -> Whereabouts;
 }
 
 /// What knows how the engine and all it stands on are.

@@ -20,6 +20,8 @@ const STUCK: Duration = Duration::from_hours(1);
 const CLOCK_OFF: Duration = Duration::from_secs(10);
 /// Restarts of the actors in an hour.
 const RESTARTS_MANY: usize = 10;
+/// Lost players that are told of one by one.
+const LOST_TOLD_MAX: usize = 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -91,6 +93,18 @@ pub struct RouteReading {
     pub reached: Reached,
 }
 
+/// A tracked player who was asked for in vain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostReading {
+    /// The name that is known.
+    pub who: String,
+    pub puuid: String,
+    /// Why the last sync did not find the player.
+    pub why: String,
+    /// Since the first sync that did not.
+    pub ago: Duration,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readings {
     /// Or why it cannot be used.
@@ -99,6 +113,8 @@ pub struct Readings {
     /// One word: `valid`, `suspected`, `rejected`, `closed`.
     pub key: &'static str,
     pub routes: Vec<RouteReading>,
+    /// The longest ago first.
+    pub lost: Vec<LostReading>,
     /// Actors that died within the last hour, each as often as it did.
     pub deaths: Vec<String>,
     /// How far our clock is from another's, and whose; in ms, positive: ours is ahead.
@@ -134,6 +150,7 @@ pub fn judge(readings: &Readings) -> Vec<Finding> {
         judge_queue(queue, readings.uptime, &mut find);
     }
     judge_api(readings, &mut find);
+    judge_players(&readings.lost, &mut find);
     judge_actors(&readings.deaths, &mut find);
     judge_schedules(readings, &mut find);
     for (whose, off_ms) in &readings.clocks {
@@ -234,6 +251,38 @@ fn judge_queue(
                 queue.running, queue.waiting
             ),
             "look at them with: riftsync job list --state running",
+        );
+    }
+}
+
+/// Each by itself, for each has a remedy of its own; of many the first.
+fn judge_players(lost: &[LostReading], find: &mut impl FnMut(&str, Verdict, String, &str)) {
+    for player in lost.iter().take(LOST_TOLD_MAX) {
+        let LostReading {
+            who,
+            puuid,
+            why,
+            ago,
+        } = player;
+        find(
+            "tracked player",
+            Verdict::Degraded,
+            format!(
+                "{who} is tracked and has not been found for {}: {why}",
+                told(*ago)
+            ),
+            &format!(
+                "sync the player by the present name and server, or end the tracking: riftsync untrack --puuid {puuid}"
+            ),
+        );
+    }
+    let more = lost.len().saturating_sub(LOST_TOLD_MAX);
+    if more > 0 {
+        find(
+            "tracked player",
+            Verdict::Degraded,
+            format!("{more} more tracked players have not been found"),
+            "they are told of when those before them are mended",
         );
     }
 }
@@ -355,6 +404,7 @@ mod tests {
                     reached: Reached::Yes,
                 })
                 .into(),
+            lost: Vec::new(),
             deaths: Vec::new(),
             clocks: vec![("riot's", 900)],
             set_right: Vec::new(),
@@ -415,6 +465,24 @@ mod tests {
                 "sync_tracked, cleanup",
             );
         }
+    }
+
+    #[test]
+    fn a_tracked_player_who_is_not_found_is_told_with_how_to_end_it_and_of_many_the_first() {
+        let lost = |n: usize| LostReading {
+            who: format!("Probe{n}#TST"),
+            puuid: "p".repeat(78),
+            why: "no player is called so".to_owned(),
+            ago: MINUTE * 90,
+        };
+        let one = |it: &mut Readings| it.lost = vec![lost(1)];
+        check(one, Verdict::Degraded, "tracked player", "Probe1#TST");
+        let mut readings = well();
+        readings.lost = (0..25).map(lost).collect();
+        let findings = judge(&readings);
+        assert_eq!(findings.len(), LOST_TOLD_MAX + 1);
+        assert!(findings[0].remedy.contains(&"p".repeat(78)));
+        assert!(findings[LOST_TOLD_MAX].message.starts_with("15 more"));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::typed::{cleaned, is_hash, is_joiner};
+
 /// Why a text is not the name it was taken for. The message names the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
@@ -33,36 +35,44 @@ impl RiotId {
     /// Longest part in characters. Riot allows 16 and 5; old accounts have more, and a limit there must be.
     const PART_CHARS_MAX: usize = 32;
 
+    /// Of both parts what nobody can see is left out, and letters are composed: see `typed`.
     pub fn new(game_name: &str, tag_line: &str) -> Result<Self, IdError> {
-        let whole = || format!("{game_name}#{tag_line}");
-        for (part, empty, long) in [
+        let [name, tag] = [game_name, tag_line].map(cleaned);
+        let wrong = |why| Err(IdError::RiotId(shown(&format!("{name}#{tag}")), why));
+        for (part, empty, long, climbs) in [
             (
-                game_name,
+                &name,
                 "the name before '#' is empty",
                 "the name is too long",
+                "the name is nothing but dots",
             ),
             (
-                tag_line,
+                &tag,
                 "the tag after '#' is empty",
                 "the tag is too long",
+                "the tag is nothing but dots",
             ),
         ] {
-            if part.trim().is_empty() {
-                return Err(IdError::RiotId(whole(), empty));
+            if part.is_empty() {
+                return wrong(empty);
             }
             if part.chars().count() > Self::PART_CHARS_MAX {
-                return Err(IdError::RiotId(whole(), long));
+                return wrong(long);
             }
-            if part.chars().any(|c| c == '#' || c.is_control()) {
-                return Err(IdError::RiotId(
-                    whole(),
-                    "it has a second '#' or a control character",
-                ));
+            if part.chars().any(is_hash) {
+                return wrong("it has a second '#'");
+            }
+            if part.contains(char::is_control) {
+                return wrong("it has a control character, such as a tab, in the middle");
+            }
+            // In the path of a URL they would lead to another place, and no escape keeps them from it.
+            if matches!(&**part, "." | "..") {
+                return wrong(climbs);
             }
         }
         Ok(Self {
-            game_name: game_name.trim().to_owned(),
-            tag_line: tag_line.trim().to_owned(),
+            game_name: name.into_owned(),
+            tag_line: tag.into_owned(),
         })
     }
 
@@ -80,10 +90,16 @@ impl RiotId {
     }
 }
 
+/// A text in an error message: what is not seen would be no help there, nor would a book.
+fn shown(text: &str) -> String {
+    let seen = text.chars().filter(|c| !c.is_control());
+    seen.take(100).collect()
+}
+
 /// Riot compares names without case and without blanks.
 fn fold_name(name: &str) -> String {
     name.chars()
-        .filter(|c| !c.is_whitespace())
+        .filter(|c| !c.is_whitespace() && !is_joiner(*c))
         .flat_map(char::to_lowercase)
         .collect()
 }
@@ -92,8 +108,8 @@ impl FromStr for RiotId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
         let (name, tag) = text
-            .split_once('#')
-            .ok_or_else(|| IdError::RiotIdWithoutHash(text.to_owned()))?;
+            .split_once(is_hash)
+            .ok_or_else(|| IdError::RiotIdWithoutHash(shown(&cleaned(text))))?;
         Self::new(name, tag)
     }
 }
@@ -415,11 +431,73 @@ mod tests {
 
     #[test]
     fn a_riot_id_that_cannot_be_one_says_how_to_write_it() {
-        for bad in ["Faker", "#KR1", "Faker#", "a#b#c", "x\u{7}#KR1", " #KR1"] {
+        for bad in [
+            "Faker",
+            "#KR1",
+            "Faker#",
+            "a#b#c",
+            "x\u{7}y#KR1",
+            "x\ty#KR1",
+            " #KR1",
+        ] {
             let message = bad.parse::<RiotId>().unwrap_err().to_string();
             assert!(message.contains("Name#TAG"), "{message}");
         }
         assert!("a".repeat(40).add_tag().parse::<RiotId>().is_err());
+    }
+
+    #[test]
+    fn a_pasted_name_is_the_one_that_is_seen() {
+        for (pasted, meant) in [
+            ("\u{2066}Probe\u{2069}#TST", "Probe#TST"),
+            ("\u{feff}Probe#TST", "Probe#TST"),
+            ("Pro\u{200b}be#T\u{ad}ST", "Probe#TST"),
+            ("Probe\u{ff03}TST", "Probe#TST"),
+            ("Probe\u{fe5f}TST", "Probe#TST"),
+            ("\u{202b}Probe \u{202c}#\u{a0}TST\u{a0}\r\n", "Probe#TST"),
+            ("\u{0}Probe#TST\u{7}", "Probe#TST"),
+            ("Hide\u{a0}on\u{3000}bush#KR1", "Hide on bush#KR1"),
+            (
+                "\u{1102}\u{1161}\u{1105}\u{1161}#\u{1112}\u{1161}\u{11ab}",
+                "나라#한",
+            ),
+            ("Cafe\u{301}#E\u{301}", "Caf\u{e9}#\u{c9}"),
+            ("e\u{200d}\u{301}x#1", "\u{e9}x#1"),
+            ("A\u{2060}B\u{200c}C#T\u{e0041}AG", "ABC#TAG"),
+        ] {
+            let id = pasted.parse::<RiotId>().unwrap();
+            assert_eq!(id.to_string(), meant, "{pasted:?}");
+        }
+    }
+
+    #[test]
+    fn a_joiner_stays_where_it_changes_a_letter_and_makes_no_other_name() {
+        let with: RiotId = "\u{645}\u{6cc}\u{200c}\u{62e}#IR".parse().unwrap();
+        assert!(with.game_name().contains('\u{200c}'));
+        let without: RiotId = "\u{645}\u{6cc}\u{62e}#IR".parse().unwrap();
+        assert_eq!(with.folded(), without.folded());
+        let at_the_end: RiotId = "\u{645}\u{200c}#IR".parse().unwrap();
+        assert_eq!(at_the_end.game_name(), "\u{645}");
+    }
+
+    #[test]
+    fn a_name_that_would_climb_out_of_a_path_is_none() {
+        for bad in [
+            "..#TAG",
+            ".#TAG",
+            "Name#..",
+            "Name#.",
+            "\u{200b}..#TAG",
+            ". \u{feff}#TAG",
+        ] {
+            let why = bad.parse::<RiotId>().unwrap_err().to_string();
+            assert!(why.contains("dots") && why.contains("Name#TAG"), "{why}");
+        }
+        for good in ["...#TAG", ".a#TAG", "a/../b#TAG", "%2e%2e#TAG", "..\\#TAG"] {
+            assert!(good.parse::<RiotId>().is_ok(), "{good}");
+        }
+        let hidden = "\u{200b}\u{2060}#TAG".parse::<RiotId>().unwrap_err();
+        assert!(hidden.to_string().contains("empty"), "{hidden}");
     }
 
     trait AddTag {

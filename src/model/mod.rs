@@ -18,7 +18,9 @@ pub mod rollup;
 pub mod statistics;
 pub mod table;
 pub mod time;
+mod typed;
 mod whereabouts;
+mod whom;
 
 pub use attempt::{Outcome, Settlement};
 pub use bucket::{Bucket, Rate};
@@ -34,3 +36,4 @@ pub use retry_policy::RetryPolicy;
 pub use rollup::Rollup;
 pub use time::{Timestamp, Year, YearError};
 pub use whereabouts::Whereabouts;
+pub use whom::Whom;

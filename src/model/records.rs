@@ -159,7 +159,8 @@ pub struct TimelineRecord {
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlayerRecord {
     pub puuid: Puuid,
-    pub riot_id: RiotId,
+    /// None: the account tells no name; the one that is known stays.
+    pub riot_id: Option<RiotId>,
     pub platform: Platform,
     pub profile_icon_id: Option<i32>,
     pub summoner_level: Option<i64>,

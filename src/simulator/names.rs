@@ -69,6 +69,7 @@ pub(super) struct Names {
 
 impl Names {
     /// The name that the account tells; none: as born. An inner none: it tells none.
+    #[allow(clippy::option_option, reason = "two different things that may not be")]
     pub fn now(&self, player: Player) -> Option<Option<&RiotId>> {
         let (_, name) = self.later.get(&player)?.last()?;
         Some(name.as_ref())
@@ -82,6 +83,7 @@ impl Names {
     }
 
     /// Whose name that is; none: it did not change hands. An inner none: nobody's.
+    #[allow(clippy::option_option, reason = "two different things that may not be")]
     pub fn holder(&self, folded: &str) -> Option<Option<Player>> {
         match self.held.get(folded) {
             Some(player) => Some(Some(*player)),

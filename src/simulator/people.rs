@@ -115,7 +115,7 @@ impl People {
 
     /// The name that the player's account tells; none: it tells none any more.
     pub fn name_of(&self, player: Player) -> Option<RiotId> {
-        match self.names(|names| names.now(player).map(|name| name.cloned())) {
+        match self.names(|names| names.now(player).map(Option::<&RiotId>::cloned)) {
             Some(name) => name,
             None => Some(self.born_as(player)),
         }

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::{StoreResult, StoredPlayer};
-use crate::model::{Puuid, Timestamp};
+use super::{Store, StoreResult, StoredPlayer};
+use crate::model::{MatchId, Platform, Puuid, RiotId, Timestamp, Whom};
 
 /// Players whose names are looked up in one call.
 pub const LOOKED_UP_MAX: usize = 1_000;
@@ -16,12 +16,128 @@ pub struct TrackedPlayer {
     pub last_played: Option<Timestamp>,
 }
 
+/// A tracked player who was asked for in vain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LostPlayer {
+    pub player: StoredPlayer,
+    pub since: Timestamp,
+    pub why: String,
+}
+
+/// Where a player is in a stored match: what identifies the player in the same match under another key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appearance {
+    pub match_id: MatchId,
+    pub participant_id: i32,
+    pub start: Timestamp,
+}
+
+/// Whom a name may mean.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Named {
+    /// Who has it, as far as is known; with those who had it before, if any.
+    Present(StoredPlayer, Vec<StoredPlayer>),
+    /// Nobody has it, and this player alone had it.
+    Former(StoredPlayer),
+    /// Nobody has it, and several had it; the last one first.
+    Several(Vec<StoredPlayer>),
+    Nobody,
+}
+
+impl Named {
+    /// Looks a name up. Who has it now wins over all who had it.
+    pub async fn look_up(store: &dyn Store, riot_id: &RiotId) -> StoreResult<Self> {
+        let present = store.namesakes(riot_id).await?.into_iter().next();
+        let mut before = store.former_holders(riot_id).await?;
+        if let Some(present) = present {
+            before.retain(|player| player.id != present.id);
+            return Ok(Self::Present(present, before));
+        }
+        Ok(match before.len() {
+            0 => Self::Nobody,
+            1 => Self::Former(before.remove(0)),
+            _ => Self::Several(before),
+        })
+    }
+
+    /// The one player that is meant, with what a person has to know of the name; or why there is none.
+    pub fn one(self, riot_id: &RiotId) -> Result<(StoredPlayer, Option<String>), String> {
+        match self {
+            Self::Present(player, before) if before.is_empty() => Ok((player, None)),
+            Self::Present(player, before) => {
+                let told = format!("{riot_id} was the name of {} before", names(&before));
+                Ok((player, Some(told)))
+            }
+            Self::Former(player) => {
+                let told = format!("{riot_id} is called {} now", shown(&player));
+                Ok((player, Some(told)))
+            }
+            Self::Several(players) => Err(format!(
+                "nobody is called {riot_id} now, and several players were: {}; name the one you mean",
+                names(&players)
+            )),
+            Self::Nobody => Err(format!(
+                "the database has no player '{riot_id}'. Bring the player in with: riftsync sync \"{riot_id}\" --platform ..."
+            )),
+        }
+    }
+}
+
+/// The stored player that is asked for, with what a person has to know of the name; or why there is none.
+pub async fn find(
+    store: &dyn Store,
+    whom: &Whom,
+) -> StoreResult<Result<(StoredPlayer, Option<String>), String>> {
+    if let Some(puuid) = &whom.puuid {
+        let rows = store.players_by_puuid(std::slice::from_ref(puuid)).await?;
+        if let Some(row) = rows.into_iter().next() {
+            return Ok(Ok((row, None)));
+        }
+    }
+    match &whom.riot_id {
+        Some(riot_id) => Ok(Named::look_up(store, riot_id).await?.one(riot_id)),
+        None => Ok(Err(format!(
+            "the database has no player with the puuid {whom}; it may be of another API key. Name the player as Name#TAG"
+        ))),
+    }
+}
+
+/// Where somebody played who had a name that nobody has now.
+pub async fn played_on(store: &dyn Store, riot_id: &RiotId) -> StoreResult<Option<Platform>> {
+    Ok(match Named::look_up(store, riot_id).await? {
+        Named::Present(player, _) | Named::Former(player) => Some(player.platform),
+        Named::Several(players) => players.first().map(|player| player.platform),
+        Named::Nobody => None,
+    })
+}
+
+fn names(players: &[StoredPlayer]) -> String {
+    let names: Vec<String> = players.iter().map(shown).collect();
+    names.join(", ")
+}
+
+/// The name, or what there is in its place.
+pub fn shown(player: &StoredPlayer) -> String {
+    match &player.riot_id {
+        Some(riot_id) => riot_id.to_string(),
+        None => format!("the player {}", player.puuid),
+    }
+}
+
 #[async_trait]
 pub trait PeopleStore {
-    /// Those with a name, most recently active first.
+    /// Most recently active first.
     async fn tracked_players(&self, limit: usize) -> StoreResult<Vec<TrackedPlayer>>;
     /// Has rows of players synced again by schedule, or not. Returns how many there are.
     async fn track(&self, player_ids: Vec<i64>, tracked: bool) -> StoreResult<usize>;
     /// Those of these puuids that there are, in any order.
     async fn players_by_puuid(&self, puuids: &[Puuid]) -> StoreResult<Vec<StoredPlayer>>;
+    /// Those who had a name and have another one now, who had it last first.
+    async fn former_holders(&self, riot_id: &RiotId) -> StoreResult<Vec<StoredPlayer>>;
+    /// Up to `limit` stored matches that a player is in, the newest first.
+    async fn appearances(&self, player_id: i64, limit: usize) -> StoreResult<Vec<Appearance>>;
+    /// Remembers that a player was asked for in vain, until a sync finds the player. Returns whether it is tracked.
+    async fn lose(&self, player_id: i64, why: String, now: Timestamp) -> StoreResult<bool>;
+    /// Tracked players who were asked for in vain, the longest ago first.
+    async fn lost_players(&self, limit: usize) -> StoreResult<Vec<LostPlayer>>;
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
 
+use super::people::{Appearance, LostPlayer};
 use super::upkeep::Tallies;
 use super::{
     Census, EngineRow, EngineState, ListEnd, Listing, OpenCount, StoreError, StoreResult,
@@ -431,6 +432,31 @@ pub(super) fn player_from(row: PlayerTuple) -> StoreResult<StoredPlayer> {
         profile_icon_id,
         summoner_level,
     })
+}
+
+/// A player, since when it is lost, and why.
+pub(super) type LostTuple = (PlayerTuple, i64, String);
+
+pub(super) fn lost_from((player, since, why): LostTuple) -> StoreResult<LostPlayer> {
+    Ok(LostPlayer {
+        player: player_from(player)?,
+        since: Timestamp::from_millis(since),
+        why,
+    })
+}
+
+/// A match, the participant's number in it, and when it began.
+pub(super) type AppearanceTuple = (String, i32, i64);
+
+pub(super) fn appearances_from(rows: Vec<AppearanceTuple>) -> Vec<Appearance> {
+    let read = |(match_id, participant_id, start): AppearanceTuple| {
+        Some(Appearance {
+            match_id: match_id.parse().ok()?,
+            participant_id,
+            start: Timestamp::from_millis(start),
+        })
+    };
+    rows.into_iter().filter_map(read).collect()
 }
 
 /// The rows of a player, of one year if one is named.

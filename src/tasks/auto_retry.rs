@@ -12,6 +12,7 @@ use super::{MatchSync, PlayerSync, PlayerSyncArgs, Policies, RECOVERY, Recover, 
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::model::{
     After, JobId, JobRecord, JobState, MissingReason, NewJob, Outcome, Priority, RetryPolicy,
+    RiotId,
 };
 use crate::store::{JobFilter, Store, StoreResult};
 
@@ -138,10 +139,24 @@ fn in_trouble(mut jobs: Vec<JobRecord>) -> Vec<PlayerSyncArgs> {
     let mut seen = HashSet::new();
     let mut troubled = Vec::new();
     for job in jobs {
-        let Ok(args) = serde_json::from_value::<PlayerSyncArgs>(job.args.clone()) else {
+        let Ok(mut args) = serde_json::from_value::<PlayerSyncArgs>(job.args.clone()) else {
             continue;
         };
-        let year = (args.riot_id.folded(), args.platform, args.year.get());
+        // Who was asked for by name may be called otherwise by now: the job found out who it is.
+        let found = job
+            .result
+            .as_ref()
+            .and_then(|result| result["puuid"].as_str());
+        if let Some(puuid) = found.and_then(|puuid| puuid.parse().ok()) {
+            args.puuid = Some(puuid);
+        }
+        let name = args
+            .riot_id
+            .as_ref()
+            .map(RiotId::folded)
+            .unwrap_or_default();
+        let who = args.puuid.as_ref().map_or(name, ToString::to_string);
+        let year = (who, args.platform, args.year.get());
         if args.dry_run || !seen.insert(year) {
             continue;
         }
@@ -216,10 +231,29 @@ mod tests {
             job(5, Recover::KIND, "Earlier#KR1", 2, "unavailable"),
             job(6, PlayerSync::KIND, "Not given#KR1", 2, "not_found"),
         ];
-        let found: Vec<String> = in_trouble(jobs)
-            .iter()
-            .map(|args| args.riot_id.to_string())
-            .collect();
+        let found: Vec<String> = in_trouble(jobs).iter().map(PlayerSyncArgs::who).collect();
         assert_eq!(found, ["Earlier#KR1", "Later#KR1"]);
+    }
+
+    #[test]
+    fn a_player_who_was_renamed_since_is_one_player_and_is_recovered_by_puuid() {
+        let puuid = "p".repeat(78);
+        let found_to_be = |mut job: JobRecord| {
+            job.result = Some(json!({ "puuid": puuid }));
+            job
+        };
+        let jobs = vec![
+            found_to_be(job(1, PlayerSync::KIND, "Old name#KR1", 3, "503")),
+            found_to_be(job(2, PlayerSync::KIND, "New name#KR1", 2, "503")),
+        ];
+        let found = in_trouble(jobs);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].who(), "New name#KR1");
+        assert_eq!(found[0].puuid, Some(puuid.parse().unwrap()));
+        let mended = vec![
+            found_to_be(job(1, PlayerSync::KIND, "Old name#KR1", 3, "503")),
+            found_to_be(job(2, Recover::KIND, "New name#KR1", 0, "503")),
+        ];
+        assert!(in_trouble(mended).is_empty());
     }
 }

@@ -18,18 +18,22 @@ use crate::gate::{Caller, Gate, KeyState};
 use crate::limiter::LimiterState;
 use crate::model::cadence::{Cadence, Turn};
 use crate::model::health::{
-    DatabaseReading, QueueReading, Reached, Readings, RouteReading, Verdict, judge, verdict,
+    DatabaseReading, LostReading, QueueReading, Reached, Readings, RouteReading, Verdict, judge,
+    verdict,
 };
 use crate::model::{
     After, MatchId, NewJob, Outcome, Platform, Priority, RetryPolicy, Route, Timestamp,
 };
 use crate::riot::{Call, Method, RiotError};
+use crate::store::people::{LostPlayer, shown};
 use crate::store::schedules::{Schedule, StoredSchedule};
 
 /// How long a call may wait for its turn and its answer.
 const CALL_MAX: Duration = Duration::from_secs(10);
 /// How long the database may take.
 const DATABASE_MAX: Duration = Duration::from_secs(15);
+/// Lost players that are looked at.
+const LOST_MAX: usize = 1_000;
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 /// Checks share no turn with anybody's jobs.
@@ -75,10 +79,11 @@ impl HealthProbe {
     async fn document(&self, engine: &EngineHandle) -> Value {
         let now = Timestamp::now();
         let in_use = self.gate.api.limiter_states().await;
-        let (database, (routes, api_clock), queues) = tokio::join!(
+        let (database, (routes, api_clock), queues, lost) = tokio::join!(
             self.read_database(engine),
             self.read_routes(&in_use),
             read_queues(engine, now),
+            read_lost(engine, now),
         );
         let (database, queues, database_clock, astray) = match (database, queues) {
             (Ok(read), Ok(queues)) => (Ok(read.database), queues, read.clock, read.astray),
@@ -92,6 +97,7 @@ impl HealthProbe {
             queues,
             key: key_word(*self.gate.weather.key().borrow()),
             routes,
+            lost,
             deaths: deaths(engine, now),
             clocks: clocks
                 .into_iter()
@@ -277,6 +283,19 @@ async fn read_queues(engine: &EngineHandle, now: Timestamp) -> Result<Vec<QueueR
         }
     });
     Ok(queues.collect())
+}
+
+/// Tracked players who were asked for in vain. That the database cannot be read is told by itself.
+async fn read_lost(engine: &EngineHandle, now: Timestamp) -> Vec<LostReading> {
+    let lost = tokio::time::timeout(DATABASE_MAX, engine.store.lost_players(LOST_MAX)).await;
+    let lost = lost.ok().and_then(Result::ok).unwrap_or_default();
+    let reading = |lost: LostPlayer| LostReading {
+        who: shown(&lost.player),
+        puuid: lost.player.puuid.to_string(),
+        why: lost.why,
+        ago: now.since(lost.since),
+    };
+    lost.into_iter().map(reading).collect()
 }
 
 fn deaths(engine: &EngineHandle, now: Timestamp) -> Vec<String> {

@@ -1,7 +1,6 @@
 //! `sync_ladder`: the players of a ladder's tier, the best first, and a sync for each.
 //!
-//! The lists are all this job asks for. A player whose name is not known becomes a `sync_puuid` job, which looks the
-//! name up and spawns the sync: a ladder of thousands that is interrupted goes on where it was.
+//! The lists are all this job asks for. They name puuids, and by these the players are synced, whatever they are called.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,9 +16,9 @@ use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::gate::RiotApi;
 use crate::model::{
     After, Failure, NewJob, Outcome, Platform, Priority, Puuid, RetryPolicy, RiotId, Route,
-    Timestamp, Year,
+    Timestamp, Whom, Year,
 };
-use crate::riot::{Call, LeagueEntry, RiotError, parse_account, parse_league, parse_league_page};
+use crate::riot::{Call, LeagueEntry, RiotError, parse_league, parse_league_page};
 use crate::store::StoreError;
 use crate::store::people::LOOKED_UP_MAX;
 
@@ -214,7 +213,6 @@ async fn sync(
     args: &LadderArgs,
     policies: Policies,
 ) -> Result<TaskResult, Stop> {
-    let key = api.key_fingerprint();
     let _ = context.progress("fetching_ladder", 5, json!({})).await?;
     let listed = list(api, context, args).await?;
     let counters = json!({ "players": listed.len() });
@@ -239,10 +237,7 @@ async fn sync(
             year,
             timelines: args.timelines,
         };
-        match names.get(puuid) {
-            Some(riot_id) => player.sync(riot_id.clone(), context.priority(), policies),
-            None => player.lookup(&key, context.priority(), policies),
-        }
+        player.sync(names.get(puuid).cloned(), context.priority(), policies)
     });
     let children: Vec<NewJob> = syncs.collect();
     let own = json!({
@@ -324,46 +319,30 @@ struct One {
 
 impl One {
     /// The sync; players of a ladder are not tracked by it: nobody asked for each of them.
-    fn sync(&self, riot_id: RiotId, priority: Priority, policies: Policies) -> NewJob {
+    fn sync(&self, riot_id: Option<RiotId>, priority: Priority, policies: Policies) -> NewJob {
+        let whom = Whom {
+            riot_id,
+            puuid: Some(self.puuid.clone()),
+        };
         let args = PlayerSyncArgs {
             timelines: self.timelines,
-            ..PlayerSyncArgs::new(riot_id, self.platform, self.year)
+            ..PlayerSyncArgs::of(&whom, self.platform, self.year)
         };
         args.job(priority, policies.player)
     }
-
-    fn lookup(&self, key_fingerprint: &str, priority: Priority, policies: Policies) -> NewJob {
-        let region = self.platform.region().for_accounts();
-        NewJob {
-            kind: PuuidSync::KIND,
-            queue: DEFAULT,
-            lane: Route::Region(region).as_str(),
-            // A puuid is one key's own.
-            key: Some(format!(
-                "{}/{}/{}/{key_fingerprint}/{}",
-                self.platform, self.puuid, self.year, self.timelines
-            )),
-            args: serde_json::to_string(self).expect("names and numbers are JSON"),
-            priority,
-            max_attempts: policies.player.max_attempts(),
-            run_at: None,
-            after: After::default(),
-        }
-    }
 }
 
-/// `sync_puuid`: the name of a player of a ladder, and then the sync.
-#[derive(Debug, Clone)]
+/// `sync_puuid`: what a version before this one left in the queue of players of a ladder whose names were not known.
+#[derive(Debug, Clone, Copy)]
 pub struct PuuidSync {
-    api: Arc<RiotApi>,
     policies: Policies,
 }
 
 impl PuuidSync {
     pub const KIND: &str = "sync_puuid";
 
-    pub fn new(api: Arc<RiotApi>, policies: Policies) -> Self {
-        Self { api, policies }
+    pub fn new(policies: Policies) -> Self {
+        Self { policies }
     }
 }
 
@@ -381,30 +360,14 @@ impl Task for PuuidSync {
     }
 
     fn run(&self, context: JobContext) -> TaskFuture {
-        let (api, policies) = (self.api.clone(), self.policies);
+        let policies = self.policies;
         Box::pin(async move {
             let one: One = match serde_json::from_str(&context.job.args) {
                 Ok(one) => one,
                 Err(error) => return bad_arguments(&error),
             };
-            let call = Call::account_of(&one.puuid, one.platform);
-            let account = match api.call(&context, &call).await {
-                Ok(response) => api.read(response, parse_account).await.map(|read| read.0),
-                Err(error) => Err(error),
-            };
-            let account = match account {
-                Ok(account) => account,
-                Err(error) => return failed(&error),
-            };
-            let name = account.game_name.zip(account.tag_line);
-            if let Some(riot_id) = name.and_then(|(name, tag)| RiotId::new(&name, &tag).ok()) {
-                let result = json!({ "riot_id": riot_id });
-                let sync = one.sync(riot_id, context.priority(), policies);
-                TaskResult::complete(result).with_children(vec![sync])
-            } else {
-                let why = "the account has no name";
-                Outcome::Discard(Failure::new("not_found", why)).into()
-            }
+            let sync = one.sync(None, context.priority(), policies);
+            TaskResult::complete(json!({ "puuid": one.puuid })).with_children(vec![sync])
         })
     }
 }

@@ -10,6 +10,7 @@ mod auto_retry;
 mod cleanup;
 mod failed;
 mod health;
+mod identity;
 mod ladder;
 mod locate;
 mod match_data;
@@ -125,5 +126,5 @@ pub fn registry(api: &Arc<RiotApi>, policies: Policies) -> Registry {
         .with(TrackedSync::new(policies))
         .with(MissingSync::new(policies))
         .with(LadderSync::new(api.clone(), policies))
-        .with(PuuidSync::new(api.clone(), policies))
+        .with(PuuidSync::new(policies))
 }

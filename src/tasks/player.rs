@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::failed::{bad_arguments, failed};
+use super::identity::{self, Found};
 use super::match_data::Hints;
 use super::paging::{Next, Paging};
 use super::plan::{Again, Listed, Wanted, plan};
@@ -16,18 +17,18 @@ use super::{PLAYER_SYNC, Policies, match_data, timeline};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::gate::RiotApi;
 use crate::model::missing::YOUNG;
-use crate::model::records::{PayloadKind, PlayerRecord};
+use crate::model::records::PayloadKind;
 use crate::model::{
-    After, Failure, MatchId, NewJob, Outcome, Platform, Priority, Puuid, Retention, RetryPolicy,
-    RiotId, Route, Timestamp, Year,
+    After, MatchId, NewJob, Outcome, Platform, Priority, Puuid, Retention, RetryPolicy, RiotId,
+    Route, Timestamp, Whom, Year,
 };
-use crate::riot::{Call, RiotError, parse_account, parse_match_ids, parse_summoner};
+use crate::riot::{Call, RiotError, parse_match_ids};
 use crate::store::{Effect, ListEnd, ListedYear, StoreError};
 
 /// Which of a match's times the list is filtered by is not documented, so the year is asked for with
 /// an overlap on both sides. A match counts in the year of its own start.
 const OVERLAP: Duration = Duration::from_hours(3);
-/// Times that a Riot ID is resolved in one attempt.
+/// Times that a player is looked for in one attempt.
 const RESOLVED_MAX: u32 = 3;
 /// Far more pages than the API has ever been seen to give.
 const PAGES_MAX: usize = 200;
@@ -36,7 +37,12 @@ const STEPS: [&str; 2] = ["fetching_summoner", "fetching_matches"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlayerSyncArgs {
-    pub riot_id: RiotId,
+    /// What the player was called when the job was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub riot_id: Option<RiotId>,
+    /// Who it is, whatever the name. At least one of both is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub puuid: Option<Puuid>,
     pub platform: Platform,
     pub year: Year,
     pub timelines: bool,
@@ -57,8 +63,14 @@ pub struct PlayerSyncArgs {
 impl PlayerSyncArgs {
     /// A sync as it is usual: with timelines, of a player who is not tracked by it.
     pub fn new(riot_id: RiotId, platform: Platform, year: Year) -> Self {
+        Self::of(&Whom::named(riot_id), platform, year)
+    }
+
+    /// The same of a player who is known by puuid, too.
+    pub fn of(whom: &Whom, platform: Platform, year: Year) -> Self {
         Self {
-            riot_id,
+            riot_id: whom.riot_id.clone(),
+            puuid: whom.puuid.clone(),
             platform,
             year,
             timelines: true,
@@ -66,6 +78,23 @@ impl PlayerSyncArgs {
             track: false,
             old_timelines: false,
             wait: false,
+        }
+    }
+
+    /// The player, for people.
+    pub fn who(&self) -> String {
+        match (&self.riot_id, &self.puuid) {
+            (Some(riot_id), _) => riot_id.to_string(),
+            (None, Some(puuid)) => puuid.to_string(),
+            (None, None) => "nobody".to_owned(),
+        }
+    }
+
+    /// By name where there is one, so that who is asked for by name joins who is asked for by puuid.
+    fn name_in_key(&self) -> String {
+        match &self.riot_id {
+            Some(riot_id) => riot_id.folded(),
+            None => self.who(),
         }
     }
 
@@ -86,7 +115,7 @@ impl PlayerSyncArgs {
             key: Some(format!(
                 "{}/{}/{}{timelines}{old}{wait}{dry_run}",
                 self.platform,
-                self.riot_id.folded(),
+                self.name_in_key(),
                 self.year
             )),
             args: serde_json::to_string(self).expect("names and numbers are JSON"),
@@ -104,6 +133,8 @@ impl PlayerSyncArgs {
 pub(super) struct Order {
     #[serde(default)]
     riot_id: Option<RiotId>,
+    #[serde(default)]
+    puuid: Option<Puuid>,
     #[serde(default)]
     game_name: Option<String>,
     #[serde(default)]
@@ -133,13 +164,14 @@ fn yes() -> bool {
 impl Order {
     pub(super) fn into_args(self, now: Timestamp) -> Result<PlayerSyncArgs, String> {
         let riot_id = match (self.riot_id, self.game_name, self.tag_line) {
-            (Some(riot_id), None, None) => riot_id,
+            (Some(riot_id), None, None) => Some(riot_id),
             (None, Some(name), Some(tag)) => {
-                RiotId::new(&name, &tag).map_err(|error| error.to_string())?
+                Some(RiotId::new(&name, &tag).map_err(|error| error.to_string())?)
             }
+            (None, None, None) if self.puuid.is_some() => None,
             _ => {
                 return Err(
-                    "name the player by riot_id (\"Name#TAG\"), or by game_name and tag_line"
+                    "name the player by riot_id (\"Name#TAG\"), by game_name and tag_line, or by puuid"
                         .to_owned(),
                 );
             }
@@ -147,6 +179,7 @@ impl Order {
         let year = self.year.or_else(|| now.year()).unwrap_or(Year::FIRST);
         Ok(PlayerSyncArgs {
             riot_id,
+            puuid: self.puuid,
             platform: self.platform,
             year: Year::new(year, now).map_err(|error| error.to_string())?,
             timelines: self.timelines,
@@ -249,8 +282,9 @@ async fn sync(
     args: PlayerSyncArgs,
     policies: Policies,
 ) -> Result<TaskResult, Stop> {
-    let (player, key_fingerprint, listed) =
+    let (found, key_fingerprint, listed) =
         resolve_and_list(api, context, &args, STEPS, policies.retention).await?;
+    let player = &found.player;
     let _ = context
         .progress(
             "analyzing_existing_data",
@@ -270,6 +304,7 @@ async fn sync(
     let plan = plan(&listed, &stored, &wanted);
     let mut own = json!({
         "riot_id": player.riot_id, "puuid": player.puuid, "year": args.year, "platform": args.platform,
+        "notes": found.notes,
     });
     plan.tell(&mut own, ids.len());
     if args.dry_run {
@@ -290,45 +325,42 @@ async fn sync(
         timeline::job(*id, hints, priority, policies.timelines)
     });
     let children = matches.chain(timelines).collect();
-    let puuid = player.puuid.clone();
-    let effect = Effect::Player {
-        was: other_selves(api, context, &player, &key_fingerprint).await?,
-        record: player,
-        key_fingerprint,
-    };
     let listing = Effect::Listed(ListedYear {
-        puuid,
+        puuid: player.puuid.clone(),
         platform: args.platform,
         year: args.year.get(),
         matches: u32::try_from(ids.len()).unwrap_or(u32::MAX),
         end,
         unstored: stored.unstored(&ids),
     });
+    let mut written = identity::written(api, context, found, &key_fingerprint).await?;
+    own["notes"] = json!(written.notes);
+    written.effects.push(listing);
     Ok(TaskResult::complete(own)
-        .with_effects(vec![effect, listing])
+        .with_effects(written.effects)
         .with_children(children))
 }
 
 /// Who the player is and what was played, all under one key: a puuid is of no use to another. When
-/// the key changes on the way, or riot says that it did, the Riot ID is resolved again.
+/// the key changes on the way, or riot says that it did, the player is looked for again.
 pub(super) async fn resolve_and_list(
     api: &RiotApi,
     context: &JobContext,
     args: &PlayerSyncArgs,
     [resolving, listing]: [&'static str; 2],
     retention: Retention,
-) -> Result<(PlayerRecord, Arc<str>, Vec<Listed>), Stop> {
+) -> Result<(Found, Arc<str>, Vec<Listed>), Stop> {
+    let wanted = identity::Wanted::of(args, retention);
     let mut tries = 0;
     loop {
         tries += 1;
         let key = api.key_fingerprint();
         let _ = context.progress(resolving, 5, json!({})).await?;
-        let player = fetch_player(api, context, &args.riot_id, args.platform, args.track);
-        let foreign = match player.await {
-            Ok(player) => {
+        let foreign = match identity::find(api, context, &wanted).await {
+            Ok(found) => {
                 let _ = context.progress(listing, 10, json!({})).await?;
-                match list_matches(api, context, args, &player.puuid, retention).await {
-                    Ok(listed) if api.key_fingerprint() == key => return Ok((player, key, listed)),
+                match list_matches(api, context, args, &found.player.puuid, retention).await {
+                    Ok(listed) if api.key_fingerprint() == key => return Ok((found, key, listed)),
                     Ok(_) => Stop::Riot(RiotError::ForeignPuuid),
                     Err(stop) => stop,
                 }
@@ -338,86 +370,13 @@ pub(super) async fn resolve_and_list(
         match foreign {
             Stop::Riot(RiotError::ForeignPuuid) if tries < RESOLVED_MAX => {
                 tracing::info!(
-                    "the key changed while {} was synced; the Riot ID is resolved again",
-                    args.riot_id
+                    "the key changed while {} was synced; the player is looked for again",
+                    args.who()
                 );
             }
             stop => return Err(stop),
         }
     }
-}
-
-/// Rows of the same player under other keys. A row of that name whose puuid means nothing to the key
-/// of today is the player's own, from before; one whose puuid is good is somebody else's, who had the
-/// name once.
-pub(super) async fn other_selves(
-    api: &RiotApi,
-    context: &JobContext,
-    player: &PlayerRecord,
-    key: &str,
-) -> Result<Vec<i64>, Stop> {
-    let mut selves = Vec::new();
-    for row in context.store().namesakes(&player.riot_id).await? {
-        if row.puuid == player.puuid || row.key_fingerprint == key {
-            continue;
-        }
-        let call = Call::summoner(&row.puuid, row.platform);
-        match api.call(context, &call).await {
-            Err(RiotError::ForeignPuuid) => selves.push(row.id),
-            Ok(_) | Err(RiotError::NotFound) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(selves)
-}
-
-/// The account of that name, and its player on that platform.
-pub(super) async fn fetch_player(
-    api: &RiotApi,
-    context: &JobContext,
-    riot_id: &RiotId,
-    platform: Platform,
-    tracked: bool,
-) -> Result<PlayerRecord, Stop> {
-    let unknown = |message: String, remedy: &str| {
-        Stop::Settled(Outcome::Discard(
-            Failure::new("not_found", message).with_remedy(remedy),
-        ))
-    };
-    let account = match api.call(context, &Call::account(riot_id, platform)).await {
-        Err(RiotError::NotFound) => {
-            return Err(unknown(
-                format!("no player is called '{riot_id}'"),
-                "check the spelling and the tag after '#'; it is shown in the League client's profile",
-            ));
-        }
-        other => api.read(other?, parse_account).await?.0,
-    };
-    let summoner = match api
-        .call(context, &Call::summoner(&account.puuid, platform))
-        .await
-    {
-        Err(RiotError::NotFound) => {
-            return Err(unknown(
-                format!("'{riot_id}' does not play on {platform}"),
-                "name the server the player plays on with --platform",
-            ));
-        }
-        other => api.read(other?, parse_summoner).await?.0,
-    };
-    // The account's own spelling of the name, if it gives one.
-    let riot_id = match (&account.game_name, &account.tag_line) {
-        (Some(name), Some(tag)) => RiotId::new(name, tag).unwrap_or_else(|_| riot_id.clone()),
-        _ => riot_id.clone(),
-    };
-    Ok(PlayerRecord {
-        puuid: account.puuid,
-        riot_id,
-        platform,
-        profile_icon_id: summoner.profile_icon_id,
-        summoner_level: summoner.summoner_level,
-        tracked,
-    })
 }
 
 /// What the list tells of each match, for its jobs.
@@ -549,7 +508,7 @@ async fn pages(
             break;
         }
     }
-    let who = &args.riot_id;
+    let who = args.who();
     if left_out > 0 {
         tracing::warn!("{left_out} entries of {who}'s match list are no match ids; left out");
     }

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::failed::bad_arguments;
+use super::identity;
 use super::match_data::Hints;
 use super::plan::{Again, Listed, Plan, Wanted, plan};
-use super::player::{Order, Stop, hints_of, list_end, other_selves, resolve_and_list};
+use super::player::{Order, Stop, hints_of, list_end, resolve_and_list};
 use super::verify::{Verified, verify_matches, verify_statistics};
 use super::{PlayerSyncArgs, Policies, RECOVERY, match_data, timeline};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
@@ -218,15 +219,17 @@ async fn recover(
 ) -> Result<TaskResult, Stop> {
     let store = context.store();
     let retention = policies.retention;
-    let (player, key_fingerprint, mut listed) =
+    let (found, key_fingerprint, mut listed) =
         resolve_and_list(api, context, &args, STEPS, retention).await?;
+    let player = &found.player;
     let year: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
     let mut verified = Verified::default();
     let mend = !args.dry_run;
     if verify {
-        let rows = store.namesakes(&player.riot_id).await?;
-        let own = rows.iter().find(|row| row.puuid == player.puuid);
-        let own = own.map(|row| row.id);
+        let rows = store
+            .players_by_puuid(std::slice::from_ref(&player.puuid))
+            .await?;
+        let own = rows.first().map(|row| row.id);
         let mut all: HashSet<MatchId> = listed.iter().map(|listed| listed.id).collect();
         if let Some(own) = own {
             // What is stored of the year, whether the API still lists it or not.
@@ -260,6 +263,7 @@ async fn recover(
             json!({ "route": route.as_str(), "method": Method::name(*method as u8), "calls": calls })
         }).collect::<Vec<Value>>(),
         "eta_s": eta(api, &calls).await.map(|eta| eta.as_secs()),
+        "notes": found.notes,
     });
     plan.tell(&mut own, listed.len());
     own["match_calls"] = gap.matches.len().into();
@@ -309,13 +313,11 @@ async fn recover(
         end,
         unstored: store.stored_matches(&year).await?.unstored(&year),
     });
-    let effect = Effect::Player {
-        was: other_selves(api, context, &player, &key_fingerprint).await?,
-        record: player,
-        key_fingerprint,
-    };
+    let mut written = identity::written(api, context, found, &key_fingerprint).await?;
+    own["notes"] = json!(written.notes);
+    written.effects.push(listing);
     Ok(TaskResult::complete(own)
-        .with_effects(vec![effect, listing])
+        .with_effects(written.effects)
         .with_children(children))
 }
 

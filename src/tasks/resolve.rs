@@ -13,14 +13,17 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::failed::{bad_arguments, failed};
-use super::player::{Stop, fetch_player, other_selves};
+use super::identity::{self, Wanted};
+use super::player::Stop;
 use super::{PLAYER_SYNC, Policies};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::gate::RiotApi;
 use crate::model::records::MatchRecord;
-use crate::model::{After, NewJob, Platform, Priority, RetryPolicy, RiotId, Route};
+use crate::model::{
+    After, NewJob, Platform, Priority, Puuid, Retention, RetryPolicy, RiotId, Route,
+};
 use crate::riot::RiotError;
-use crate::store::{Effect, Store, StoreResult};
+use crate::store::{Store, StoreResult};
 
 /// Tracked players that are looked at when the key is another one.
 const PLAYERS_MAX: usize = 10_000;
@@ -31,6 +34,9 @@ const SPAWNED_MAX: u8 = 2;
 #[serde(deny_unknown_fields)]
 struct Args {
     riot_id: RiotId,
+    /// Of another key than the one in use: it names the row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    puuid: Option<Puuid>,
     platform: Platform,
 }
 
@@ -83,6 +89,7 @@ impl Strangers {
                 let riot_id = player.riot_id?;
                 let args = Args {
                     riot_id,
+                    puuid: Some(player.puuid),
                     platform: player.platform,
                 };
                 Some((args.riot_id.folded(), (args, SPAWNED_MAX)))
@@ -148,13 +155,13 @@ impl Task for PlayerResolve {
     }
 
     fn run(&self, context: JobContext) -> TaskFuture {
-        let api = self.api.clone();
+        let (api, retention) = (self.api.clone(), self.policies.retention);
         Box::pin(async move {
             let args: Args = match serde_json::from_str(&context.job.args) {
                 Ok(args) => args,
                 Err(error) => return bad_arguments(&error),
             };
-            match resolve(&api, &context, &args).await {
+            match resolve(&api, &context, &args, retention).await {
                 Ok(result) => result,
                 Err(stop) => stop.into(),
             }
@@ -162,20 +169,28 @@ impl Task for PlayerResolve {
     }
 }
 
-async fn resolve(api: &RiotApi, context: &JobContext, args: &Args) -> Result<TaskResult, Stop> {
+async fn resolve(
+    api: &RiotApi,
+    context: &JobContext,
+    args: &Args,
+    retention: Retention,
+) -> Result<TaskResult, Stop> {
     let key = api.key_fingerprint();
-    // Whether the player is tracked is for the rows that become one to say: it may have been changed meanwhile.
-    let player = fetch_player(api, context, &args.riot_id, args.platform, false).await?;
-    let was = other_selves(api, context, &player, &key).await?;
+    let wanted = Wanted {
+        riot_id: Some(args.riot_id.clone()),
+        puuid: args.puuid.clone(),
+        platform: args.platform,
+        // Whether the player is tracked is for the rows that become one to say: it may have been changed meanwhile.
+        track: false,
+        retention,
+    };
+    let found = identity::find(api, context, &wanted).await?;
+    let mut own = json!({ "riot_id": found.player.riot_id, "puuid": found.player.puuid });
+    let written = identity::written(api, context, found, &key).await?;
     if api.key_fingerprint() != key {
         // Once more, under the key that came meanwhile.
         return Ok(failed(&RiotError::ForeignPuuid));
     }
-    let own = json!({ "riot_id": player.riot_id, "puuid": player.puuid });
-    let effect = Effect::Player {
-        record: player,
-        was,
-        key_fingerprint: key,
-    };
-    Ok(TaskResult::complete(own).with_effects(vec![effect]))
+    own["notes"] = json!(written.notes);
+    Ok(TaskResult::complete(own).with_effects(written.effects))
 }

@@ -1,6 +1,7 @@
 //! `sync_tracked`: brings the tracked players up to date, those first who played last, spread over the time until
 //! the next round: a crawl of many players so never stands before what somebody asks for.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -9,7 +10,9 @@ use serde_json::json;
 use super::failed::bad_arguments;
 use super::{DEFAULT, PlayerSyncArgs, Policies};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
-use crate::model::{After, NewJob, Outcome, Platform, Priority, RetryPolicy, Timestamp, Year};
+use crate::model::{
+    After, NewJob, Outcome, Platform, Priority, RetryPolicy, Timestamp, Whom, Year,
+};
 use crate::store::people::TrackedPlayer;
 
 /// Players of one round.
@@ -139,15 +142,23 @@ fn round(
         years.extend(Year::new(this_year - 1, now));
     }
     let mut jobs = Vec::with_capacity(wanted.len() * years.len());
+    let mut names = HashSet::new();
     for (number, tracked) in (0_u32..).zip(wanted) {
-        let Some(riot_id) = &tracked.player.riot_id else {
-            continue;
+        let player = &tracked.player;
+        // Two rows may have one name for a while: jobs of that name would be one job.
+        let riot_id = player
+            .riot_id
+            .as_ref()
+            .filter(|riot_id| names.insert((riot_id.folded(), player.platform)));
+        let whom = Whom {
+            riot_id: riot_id.cloned(),
+            puuid: Some(player.puuid.clone()),
         };
         for year in &years {
             let sync = PlayerSyncArgs {
                 timelines: args.timelines,
                 track: true,
-                ..PlayerSyncArgs::new(riot_id.clone(), tracked.player.platform, *year)
+                ..PlayerSyncArgs::of(&whom, player.platform, *year)
             };
             let mut job = sync.job(Priority::new(PRIORITY), policies.player);
             job.run_at = Some(now + step * number);
@@ -219,6 +230,28 @@ mod tests {
             ["kr/aa#1/2026 +0 h"]
         );
         assert!(round(&[], &args, NOW, Policies::default()).is_empty());
+    }
+
+    #[test]
+    fn two_players_of_one_name_are_two_jobs_and_one_without_a_name_has_its_own() {
+        let mut players = players(&[
+            ("Probe#1", Platform::Kr),
+            ("pro be#1", Platform::Kr),
+            ("Probe#1", Platform::Euw1),
+            ("x#1", Platform::Kr),
+        ]);
+        players[3].player.riot_id = None;
+        let jobs = round(&players, &Args::default(), NOW, Policies::default());
+        let name = |job: &NewJob| job.key.clone().unwrap();
+        let names: HashSet<String> = jobs.iter().map(name).collect();
+        assert_eq!(names.len(), 4, "{names:?}");
+        for (job, tracked) in jobs.iter().zip(&players) {
+            assert!(
+                job.args.contains(tracked.player.puuid.as_str()),
+                "{}",
+                job.args
+            );
+        }
     }
 
     #[test]

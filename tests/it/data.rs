@@ -412,7 +412,7 @@ async fn a_person_with_several_puuids_becomes_one_row_with_all_games(store: Arc<
     let told = |n: usize, was| Effect::Player {
         record: PlayerRecord {
             puuid: puuid(n),
-            riot_id: RiotId::new("The same", "ONE").unwrap(),
+            riot_id: Some(RiotId::new("The same", "ONE").unwrap()),
             platform: "euw1".parse().unwrap(),
             profile_icon_id: None,
             summoner_level: None,
@@ -470,7 +470,7 @@ fn all_effects() -> Vec<Vec<Effect>> {
         vec![Effect::Player {
             record: PlayerRecord {
                 puuid: puuid(n),
-                riot_id: RiotId::new(&format!("Told {n}"), "NEW").unwrap(),
+                riot_id: Some(RiotId::new(&format!("Told {n}"), "NEW").unwrap()),
                 platform: "euw1".parse().unwrap(),
                 profile_icon_id: (n > 2).then_some(7),
                 summoner_level: Some(100),

@@ -13,6 +13,7 @@ mod export;
 mod fleet;
 mod ground;
 mod missing;
+mod names;
 mod odd_answers;
 mod on_postgres;
 mod place;

@@ -9,7 +9,7 @@ use diesel::sqlite::SqliteConnection;
 use riftsync::simulator::{Method, SIMULATED_KEY};
 use serde_json::Value;
 
-use crate::data::table;
+use crate::data::{check_statistics, table};
 use crate::place::Place;
 use crate::setup::{Setup, bare, exited, run, setup, signal, text};
 
@@ -76,8 +76,12 @@ impl Rig {
 
     /// The engine, once it listens.
     pub async fn serve(&self) -> Serving {
+        self.serve_as(self.command(&["serve"])).await
+    }
+
+    /// The same as this command has it.
+    pub async fn serve_as(&self, mut command: Command) -> Serving {
         let log = std::fs::File::create(self.setup.folder.path().join("serve.log")).unwrap();
-        let mut command = self.command(&["serve"]);
         command.stdout(std::process::Stdio::null()).stderr(log);
         let mut engine = Serving(Some(command.spawn().unwrap()));
         while !self.socket().exists() {
@@ -120,6 +124,14 @@ impl Rig {
     pub fn calls_since(&self, before: [u64; 2]) -> [u64; 2] {
         let now = self.calls();
         [now[0] - before[0], now[1] - before[1]]
+    }
+
+    /// The statistics of all players are what their matches add up to.
+    pub async fn check_statistics(&self) {
+        let ids = self.lines("SELECT CAST(id AS TEXT) AS row FROM players");
+        let store = self.place.open().await;
+        check_statistics(&*store, ids.iter().map(|id| id.parse().unwrap())).await;
+        store.close().await.unwrap();
     }
 }
 

@@ -55,7 +55,7 @@ const DATA: [&str; 9] = [
 type Body = (String, String, Vec<u8>);
 
 impl Rig {
-    async fn synced(place: Place, matches: u32) -> Self {
+    pub async fn synced(place: Place, matches: u32) -> Self {
         let rig = Self::new(place, matches).await;
         rig.sync(PLAYER, "2025").await;
         // So that a recovery fetches what is damaged alone, and not what was missing before.
@@ -63,7 +63,7 @@ impl Rig {
         rig
     }
 
-    async fn sync(&self, player: &str, year: &str) {
+    pub async fn sync(&self, player: &str, year: &str) {
         self.done(&["sync", player, "--platform", "euw1", "--year", year])
             .await;
     }

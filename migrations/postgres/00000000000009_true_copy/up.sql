@@ -46,6 +46,10 @@ CREATE TABLE unread_payloads (
 
 -- ---------------------------------------------------------------- names
 
+-- A player is a puuid; a name is a look that changes. Asked for in vain since then, and why; NULL: found the last time.
+ALTER TABLE players ADD COLUMN lost_since BIGINT;
+ALTER TABLE players ADD COLUMN lost_why TEXT;
+
 -- What a player was called before, with the time for which that is known. The present name is in players.
 CREATE TABLE former_names (
     player_id   BIGINT NOT NULL,
@@ -63,5 +67,20 @@ CREATE VIEW player_names (player_id, game_name, tag_line, name_folded, valid_fro
 SELECT player_id, game_name, tag_line, name_folded, valid_from, valid_to FROM former_names
 UNION ALL
 SELECT p.id, p.game_name, p.tag_line, p.name_folded,
-       coalesce((SELECT max(f.valid_to) FROM former_names f WHERE f.player_id = p.id), p.created_at), NULL
+       coalesce((SELECT max(f.valid_to) FROM former_names f WHERE f.player_id = p.id), least(p.name_seen_at, p.created_at)), NULL
 FROM players p WHERE p.game_name IS NOT NULL AND p.tag_line IS NOT NULL;
+
+-- A name that another takes the place of is kept, whoever writes it. Another way to write the same name is none.
+CREATE FUNCTION keep_former_name() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO former_names (player_id, game_name, tag_line, name_folded, valid_from, valid_to)
+    VALUES (OLD.id, OLD.game_name, OLD.tag_line, OLD.name_folded,
+            coalesce((SELECT max(valid_to) FROM former_names WHERE player_id = OLD.id), least(OLD.name_seen_at, OLD.created_at)),
+            NEW.name_seen_at)
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER players_renamed AFTER UPDATE OF name_folded ON players FOR EACH ROW
+WHEN (OLD.name_folded <> NEW.name_folded AND OLD.game_name IS NOT NULL AND OLD.tag_line IS NOT NULL)
+EXECUTE FUNCTION keep_former_name();

@@ -46,12 +46,16 @@ CREATE TABLE unread_payloads (
 
 -- ---------------------------------------------------------------- names
 
+-- A player is a puuid; a name is a look that changes. Asked for in vain since then, and why; NULL: found the last time.
+ALTER TABLE players ADD COLUMN lost_since INTEGER;
+ALTER TABLE players ADD COLUMN lost_why TEXT;
+
 -- What a player was called before, with the time for which that is known. The present name is in players.
 CREATE TABLE former_names (
     player_id   INTEGER NOT NULL,
     game_name   TEXT NOT NULL,
     tag_line    TEXT NOT NULL,
-    name_folded TEXT NOT NULL,                      -- name#tag as Riot compares it
+    name_folded TEXT NOT NULL,                            -- name#tag as Riot compares it
     valid_from  INTEGER NOT NULL,
     valid_to    INTEGER NOT NULL,
     PRIMARY KEY (player_id, valid_to, name_folded)
@@ -63,5 +67,16 @@ CREATE VIEW player_names (player_id, game_name, tag_line, name_folded, valid_fro
 SELECT player_id, game_name, tag_line, name_folded, valid_from, valid_to FROM former_names
 UNION ALL
 SELECT p.id, p.game_name, p.tag_line, p.name_folded,
-       coalesce((SELECT max(f.valid_to) FROM former_names f WHERE f.player_id = p.id), p.created_at), NULL
+       coalesce((SELECT max(f.valid_to) FROM former_names f WHERE f.player_id = p.id), min(p.name_seen_at, p.created_at)), NULL
 FROM players p WHERE p.game_name IS NOT NULL AND p.tag_line IS NOT NULL;
+
+-- A name that another takes the place of is kept, whoever writes it. Another way to write the same name is none.
+CREATE TRIGGER players_renamed AFTER UPDATE OF name_folded ON players
+WHEN OLD.name_folded <> NEW.name_folded AND OLD.game_name IS NOT NULL AND OLD.tag_line IS NOT NULL
+BEGIN
+    INSERT INTO former_names (player_id, game_name, tag_line, name_folded, valid_from, valid_to)
+    VALUES (OLD.id, OLD.game_name, OLD.tag_line, OLD.name_folded,
+            coalesce((SELECT max(valid_to) FROM former_names WHERE player_id = OLD.id), min(OLD.name_seen_at, OLD.created_at)),
+            NEW.name_seen_at)
+    ON CONFLICT DO NOTHING;
+END;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Reach, text};
-use crate::cli::follow::{Follow, Progress, plan_text, summary_of};
+use crate::cli::follow::{Follow, Progress, plan_text, summary_of, tell_notes};
 use crate::cli::{CliError, stats, terminal};
 use crate::control::{Client, ClientError};
-use crate::model::{JobId, Priority, Route};
+use crate::model::{JobId, Priority, Puuid, Route};
 use crate::tasks::{PlayerReport, PlayerSync, PlayerSyncArgs};
 
 /// How often the engine is asked for what its jobs do not tell: calls, and whether the key is taken.
@@ -32,7 +32,7 @@ pub async fn sync(
         });
         return Ok(());
     }
-    let title = format!("{} on {}, {}", order.riot_id, order.platform, order.year);
+    let title = format!("{} on {}, {}", order.who(), order.platform, order.year);
     let mut bars = Follow::new(&title);
     let followed = tokio::select! {
         followed = follow(engine, id, &mut bars) => followed,
@@ -46,6 +46,7 @@ pub async fn sync(
         job["eta_s"] = json!(left.map(|left| left.as_secs()));
     }
     succeeded(reach, id, &job)?;
+    tell_notes(&job["result"]);
     let report = report_of(&job);
     if order.dry_run {
         if !reach.json {
@@ -57,7 +58,12 @@ pub async fn sync(
     eprintln!("{}", summary_of(&report, took, calls));
     if !reach.json {
         let store = reach.read_only().await?;
-        if let Some(player) = store.player(&order.riot_id).await? {
+        let puuid = job["result"]["puuid"].as_str();
+        let puuid: Vec<Puuid> = puuid
+            .and_then(|text| text.parse().ok())
+            .into_iter()
+            .collect();
+        if let Some(player) = store.players_by_puuid(&puuid).await?.first() {
             let rows = store.yearly_stats(player.id, Some(order.year.get()));
             crate::outln!("{}", stats::table(&rows.await?));
         }

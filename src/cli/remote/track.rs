@@ -5,41 +5,45 @@ use serde_json::{Value, json};
 use super::table::table;
 use super::{Reach, text};
 use crate::cli::CliError;
-use crate::control::tracked_document;
-use crate::model::RiotId;
+use crate::control::{track_document, tracked_document};
+use crate::model::Whom;
+use crate::store::people;
 
 /// Players that a list names at most.
 const LISTED_MAX: usize = 10_000;
 
-pub async fn set_tracked(reach: &Reach, riot_id: &str, tracked: bool) -> Result<(), CliError> {
-    let riot_id: RiotId = riot_id.parse()?;
+pub async fn set_tracked(reach: &Reach, whom: &Whom, tracked: bool) -> Result<(), CliError> {
     let method = if tracked {
         "player.track"
     } else {
         "player.untrack"
     };
     let answer = if let Some(mut engine) = reach.engine_if_any().await? {
-        engine.call(method, json!({ "riot_id": riot_id })).await?
+        engine.call(method, json!(whom)).await?
     } else {
         let store = reach.database.open().await?;
         let outcome = async {
-            let Some(player) = store.player(&riot_id).await? else {
-                return Err(CliError::JobFailed(format!(
-                    "the database has no player '{riot_id}'. Bring the player in with: riftsync sync \"{riot_id}\" --platform ..."
-                )));
-            };
+            let found = people::find(&*store, whom).await?;
+            let (player, note) = found.map_err(CliError::JobFailed)?;
             store.track(vec![player.id], tracked).await?;
-            Ok(json!({ "riot_id": riot_id, "platform": player.platform, "tracked": tracked }))
+            Ok::<_, CliError>(track_document(&player, note.as_deref(), tracked))
         };
         let outcome = outcome.await;
         store.close().await?;
         outcome?
     };
-    reach.show(&answer, |_| {
+    if let (false, Value::String(note)) = (reach.json, &answer["note"]) {
+        eprintln!("{note}");
+    }
+    reach.show(&answer, |answer| {
+        let who = match &answer["riot_id"] {
+            Value::String(riot_id) => riot_id.clone(),
+            _ => whom.to_string(),
+        };
         if tracked {
-            format!("{riot_id} is synced again by schedule, while `riftsync serve` runs")
+            format!("{who} is synced again by schedule, while `riftsync serve` runs")
         } else {
-            format!("{riot_id} is synced no more by schedule; what is stored stays")
+            format!("{who} is synced no more by schedule; what is stored stays")
         }
     });
     Ok(())

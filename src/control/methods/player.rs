@@ -6,35 +6,43 @@ use serde_json::{Value, json};
 use super::Answer;
 use crate::control::desk::Desk;
 use crate::control::rpc::{Params, RpcError};
-use crate::model::{RiotId, Whereabouts};
-use crate::store::YearlyStats;
-use crate::store::people::TrackedPlayer;
+use crate::model::{Puuid, RiotId, Whereabouts, Whom};
+use crate::store::people::{self, TrackedPlayer};
+use crate::store::{StoredPlayer, YearlyStats};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stats {
-    riot_id: RiotId,
+    #[serde(default)]
+    riot_id: Option<RiotId>,
+    #[serde(default)]
+    puuid: Option<Puuid>,
     #[serde(default)]
     year: Option<i16>,
 }
 
 pub(super) async fn stats(desk: &Desk, params: Params<'_>) -> Answer {
-    let asked = params.read::<Stats>()?;
-    let store = &desk.engine.store;
-    let Some(player) = store.player(&asked.riot_id).await? else {
-        return Err(RpcError::new(
-            RpcError::NOT_FOUND,
-            format!("the database has no player '{}'", asked.riot_id),
-        ));
-    };
-    let rows = store.yearly_stats(player.id, asked.year).await?;
-    Ok(stats_document(&asked.riot_id, &rows))
+    let Stats {
+        riot_id,
+        puuid,
+        year,
+    } = params.read()?;
+    let whom = Whom { riot_id, puuid };
+    let (player, note) = stored(desk, &whom).await?;
+    let rows = desk.engine.store.yearly_stats(player.id, year).await?;
+    Ok(stats_document(&player, note.as_deref(), &rows))
+}
+
+/// A player of the database.
+async fn stored(desk: &Desk, whom: &Whom) -> Result<(StoredPlayer, Option<String>), RpcError> {
+    let found = people::find(&*desk.engine.store, whom).await?;
+    found.map_err(|why| RpcError::new(RpcError::NOT_FOUND, why))
 }
 
 /// A player's yearly rows, as every program sees them.
-pub fn stats_document(riot_id: &RiotId, rows: &[YearlyStats]) -> Value {
+pub fn stats_document(player: &StoredPlayer, note: Option<&str>, rows: &[YearlyStats]) -> Value {
     let years: Vec<Value> = rows.iter().map(year).collect();
-    json!({ "riot_id": riot_id, "years": years })
+    json!({ "riot_id": player.riot_id, "puuid": player.puuid, "note": note, "years": years })
 }
 
 fn year(row: &YearlyStats) -> Value {
@@ -49,12 +57,6 @@ fn year(row: &YearlyStats) -> Value {
     })
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Which {
-    riot_id: RiotId,
-}
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tracked {
@@ -62,18 +64,25 @@ struct Tracked {
     limit: Option<usize>,
 }
 
-/// Where a player plays: asks the API.
+/// Where a player plays: asks the API, and the database for a name that nobody has any more.
 pub(super) async fn locate(desk: &Desk, params: Params<'_>) -> Answer {
-    let riot_id = params.read::<Which>()?.riot_id;
-    match desk.locate.locate(&riot_id).await {
-        Whereabouts::On(platform) => Ok(json!({ "riot_id": riot_id, "platform": platform })),
+    let whom = params.read::<Whom>()?;
+    let mut found = desk.locate.locate(&whom).await;
+    if let (Whereabouts::Nobody, Some(riot_id)) = (&found, &whom.riot_id) {
+        let before = people::played_on(&*desk.engine.store, riot_id).await?;
+        found = before.map_or(Whereabouts::Nobody, Whereabouts::On);
+    }
+    match found {
+        Whereabouts::On(platform) => Ok(json!({
+            "riot_id": whom.riot_id, "puuid": whom.puuid, "platform": platform,
+        })),
         Whereabouts::Nobody => Err(RpcError::new(
             RpcError::NOT_FOUND,
-            format!("no player is called '{riot_id}'"),
+            format!("no player is called '{whom}'"),
         )),
         Whereabouts::Untold(why) => Err(RpcError::new(
             RpcError::UNAVAILABLE,
-            format!("where '{riot_id}' plays cannot be told: {why}"),
+            format!("where '{whom}' plays cannot be told: {why}"),
         )),
     }
 }
@@ -90,18 +99,18 @@ pub(super) async fn untrack(desk: &Desk, params: Params<'_>) -> Answer {
 }
 
 async fn set_tracked(desk: &Desk, params: Params<'_>, tracked: bool) -> Answer {
-    let riot_id = params.read::<Which>()?.riot_id;
-    let store = &desk.engine.store;
-    let rows = store.namesakes(&riot_id).await?;
-    // Somebody who had the name before is not meant.
-    let Some(player) = rows.first() else {
-        let text = format!(
-            "the database has no player '{riot_id}'. Bring the player in with: riftsync sync \"{riot_id}\" --platform ..."
-        );
-        return Err(RpcError::new(RpcError::NOT_FOUND, text));
-    };
-    store.track(vec![player.id], tracked).await?;
-    Ok(json!({ "riot_id": riot_id, "platform": player.platform, "tracked": tracked }))
+    let whom = params.read::<Whom>()?;
+    let (player, note) = stored(desk, &whom).await?;
+    desk.engine.store.track(vec![player.id], tracked).await?;
+    Ok(track_document(&player, note.as_deref(), tracked))
+}
+
+/// What became of a player's tracking, as every program sees it.
+pub fn track_document(player: &StoredPlayer, note: Option<&str>, tracked: bool) -> Value {
+    json!({
+        "riot_id": player.riot_id, "puuid": player.puuid, "platform": player.platform, "tracked": tracked,
+        "note": note,
+    })
 }
 
 pub(super) async fn tracked(desk: &Desk, params: Params<'_>) -> Answer {
@@ -121,7 +130,7 @@ pub fn tracked_document(players: &[TrackedPlayer]) -> Value {
         .map(|tracked| {
             let player = &tracked.player;
             json!({
-                "riot_id": player.riot_id, "platform": player.platform,
+                "riot_id": player.riot_id, "puuid": player.puuid, "platform": player.platform,
                 "last_played": tracked.last_played.map(|at| at.to_string()),
             })
         })

@@ -21,7 +21,7 @@ use crate::engine::{
 };
 use crate::metrics::Metrics;
 use crate::model::{
-    After, JobRecord, JobState, NewJob, Outcome, Priority, RetryPolicy, RiotId, Whereabouts,
+    After, JobRecord, JobState, NewJob, Outcome, Priority, RetryPolicy, Whereabouts, Whom,
 };
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
@@ -112,8 +112,8 @@ struct Map;
 
 #[async_trait::async_trait]
 impl Locate for Map {
-    async fn locate(&self, riot_id: &RiotId) -> Whereabouts {
-        match riot_id.tag_line() {
+    async fn locate(&self, whom: &Whom) -> Whereabouts {
+        match whom.riot_id.as_ref().unwrap().tag_line() {
             "KR1" => Whereabouts::On("kr".parse().unwrap()),
             "404" => Whereabouts::Nobody,
             _ => Whereabouts::Untold("the map is torn".to_owned()),

@@ -69,6 +69,7 @@ pub(super) enum Verb {
     AdoptSchedules(Vec<Schedule>, Timestamp, Answer<()>),
     Tick(Box<Tick>, Timestamp, Answer<Ticked>),
     Track(Vec<i64>, bool, Answer<usize>),
+    Lose(i64, String, Timestamp, Answer<bool>),
     Probe(String, Answer<Option<Timestamp>>),
     EngineStarted(EngineInfo, Answer<()>),
     EngineStopped(String, Answer<()>),
@@ -132,6 +133,7 @@ impl Command {
             Verb::RemoveSchedule(_, answer) => answer.deliver(committed),
             Verb::Tick(.., answer) => answer.deliver(committed),
             Verb::Track(.., answer) => answer.deliver(committed),
+            Verb::Lose(.., answer) => answer.deliver(committed),
             Verb::Probe(_, answer) => answer.deliver(committed),
             #[cfg(test)]
             Verb::Panic(answer) => answer.deliver(committed),

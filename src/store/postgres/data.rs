@@ -302,8 +302,8 @@ impl Transaction<'_> {
         if sorted.players.iter().any(|(_, _, was, _)| !was.is_empty()) || !sorted.repairs.is_empty()
         {
             let _locked: i32 = sql::UnitePlayers {}.get_result(&mut self.conn).await?;
-            for (record, _, was, _) in &sorted.players {
-                self.unite_player(record, was).await?;
+            for (record, fingerprint, was, _) in &sorted.players {
+                self.unite_player(record, was, fingerprint).await?;
             }
         } else if !(sorted.players.is_empty()
             && sorted.matches.is_empty()

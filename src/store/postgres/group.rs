@@ -65,6 +65,9 @@ async fn run_alone(tx: &mut Transaction<'_>, verb: &mut Verb) -> Result<(), Faul
         Verb::Track(players, tracked, answer) => {
             answer.set(Ok(tx.track(players, *tracked).await?));
         }
+        Verb::Lose(player, why, now, answer) => {
+            answer.set(Ok(tx.lose(*player, why, *now).await?));
+        }
         Verb::Probe(engine, answer) => answer.set(Ok(tx.probe(engine).await?)),
         #[cfg(test)]
         Verb::Panic(_) => panic!("a bug in a command"),

@@ -1,17 +1,21 @@
 //! Who is kept up to date.
 
 use async_trait::async_trait;
+use diesel::OptionalExtension;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
 use diesel_async::RunQueryDsl;
 
 use super::command::Verb;
+use super::data::clean;
 use super::fault::Fault;
 use super::reader::{Patience, read};
 use super::transaction::Transaction;
 use super::{Backend, PostgresStore};
-use crate::model::{Puuid, Timestamp};
-use crate::store::people::{PeopleStore, TrackedPlayer};
-use crate::store::rows::{PlayerTuple, player_from};
+use crate::model::{Puuid, RiotId, Timestamp};
+use crate::store::people::{Appearance, LostPlayer, PeopleStore, TrackedPlayer};
+use crate::store::rows::{
+    AppearanceTuple, LostTuple, PlayerTuple, appearances_from, lost_from, player_from,
+};
 use crate::store::{StoreResult, StoredPlayer};
 
 mod sql {
@@ -37,13 +41,39 @@ mod sql {
             SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level,
                 (SELECT m.game_start FROM match_participants p JOIN matches m ON m.match_id = p.match_id
                  WHERE p.player_id = players.id ORDER BY p.match_id DESC LIMIT 1) AS last_played
-            FROM players WHERE tracked AND game_name IS NOT NULL) AS known
+            FROM players WHERE tracked) AS known
          ORDER BY last_played DESC NULLS LAST, id LIMIT ?";
     }
 
     statement! {
         Track { tracked: bool => Bool, ids: Vec<i64> => Array<BigInt> } -> () =
         "UPDATE players SET tracked = ? WHERE id = ANY(?)";
+    }
+
+    statement! {
+        Formerly<'a> { name: &'a str => Text, not: &'a str => Text, of: &'a str => Text } -> Player =
+        "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level
+         FROM players WHERE id IN (SELECT player_id FROM former_names WHERE name_folded = ?)
+         AND name_folded IS DISTINCT FROM ?
+         ORDER BY (SELECT max(valid_to) FROM former_names WHERE player_id = players.id AND name_folded = ?) DESC, id LIMIT 10";
+    }
+
+    statement! {
+        Appearances { player: i64 => BigInt, limit: i64 => BigInt } -> (Text, Integer, BigInt) =
+        "SELECT p.match_id, p.participant_id, m.game_start FROM match_participants p JOIN matches m ON m.match_id = p.match_id
+         WHERE p.player_id = ? ORDER BY p.match_id DESC LIMIT ?";
+    }
+
+    statement! {
+        Lose<'a> { now: i64 => BigInt, why: &'a str => Text, id: i64 => BigInt } -> Bool =
+        "UPDATE players SET lost_since = coalesce(lost_since, ?), lost_why = ? WHERE id = ? RETURNING tracked";
+    }
+
+    statement! {
+        Lost { limit: i64 => BigInt } -> (Player, BigInt, Text) =
+        "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level,
+                lost_since, coalesce(lost_why, '')
+         FROM players WHERE tracked AND lost_since IS NOT NULL ORDER BY lost_since, id LIMIT ?";
     }
 
     statement! {
@@ -58,6 +88,14 @@ impl Transaction<'_> {
         self.after.wrote = true;
         let ids = players.to_vec();
         Ok(sql::Track { tracked, ids }.execute(&mut self.conn).await?)
+    }
+
+    pub(super) async fn lose(&mut self, id: i64, why: &str, now: Timestamp) -> Result<bool, Fault> {
+        self.after.wrote = true;
+        let (now, why) = (now.as_millis(), &*clean(why));
+        let lose = sql::Lose { now, why, id };
+        let tracked: Option<bool> = lose.get_result(&mut self.conn).await.optional()?;
+        Ok(tracked.unwrap_or(false))
     }
 }
 
@@ -87,5 +125,33 @@ impl PeopleStore for PostgresStore {
             sql::ByPuuid { puuids }.load(conn).await
         });
         rows.into_iter().map(player_from).collect()
+    }
+
+    async fn former_holders(&self, riot_id: &RiotId) -> StoreResult<Vec<StoredPlayer>> {
+        let name = &riot_id.folded();
+        let rows: Vec<PlayerTuple> = read!(self.readers, conn => {
+            let (not, of) = (name, name);
+            sql::Formerly { name, not, of }.load(conn).await
+        });
+        rows.into_iter().map(player_from).collect()
+    }
+
+    async fn appearances(&self, player: i64, limit: usize) -> StoreResult<Vec<Appearance>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows: Vec<AppearanceTuple> =
+            read!(self.readers, conn => sql::Appearances { player, limit }.load(conn).await);
+        Ok(appearances_from(rows))
+    }
+
+    async fn lose(&self, player_id: i64, why: String, now: Timestamp) -> StoreResult<bool> {
+        self.write(|answer| Verb::Lose(player_id, why, now, answer))
+            .await
+    }
+
+    async fn lost_players(&self, limit: usize) -> StoreResult<Vec<LostPlayer>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows: Vec<LostTuple> =
+            read!(self.readers, conn => sql::Lost { limit }.load(conn).await);
+        rows.into_iter().map(lost_from).collect()
     }
 }

@@ -55,7 +55,7 @@ impl<'a> Sightings<'a> {
 
     /// What account-v1 and summoner-v4 tell is newer than any match.
     pub(super) fn told(&mut self, record: &'a PlayerRecord, fingerprint: &'a str, now: Timestamp) {
-        let (puuid, name) = (record.puuid.as_str(), Some(&record.riot_id));
+        let (puuid, name) = (record.puuid.as_str(), record.riot_id.as_ref());
         let sighting = self.add(puuid, name, record.platform, fingerprint, now, now);
         sighting.icon = record.profile_icon_id.or(sighting.icon);
         sighting.level = record.summoner_level.or(sighting.level);
@@ -105,6 +105,7 @@ impl Transaction<'_> {
         &mut self,
         record: &PlayerRecord,
         was: &[i64],
+        fingerprint: &str,
     ) -> Result<(), Fault> {
         if was.is_empty() {
             return Ok(());
@@ -114,10 +115,14 @@ impl Transaction<'_> {
             .get_result(&mut self.conn)
             .await
             .optional()?;
-        let mut rows: Vec<i64> = was.iter().copied().chain(known).collect();
-        rows.sort_unstable();
-        rows.dedup();
-        let (to, from) = (rows[0], rows[1..].to_vec());
+        let ids: Vec<i64> = was.iter().copied().chain(known).collect();
+        // Another sync may have made one row of some of them since they were looked up.
+        let rows: Vec<i64> = sql::PlayersThere { ids }.load(&mut self.conn).await?;
+        let [to, from @ ..] = rows.as_slice() else {
+            return Ok(());
+        };
+        let (to, from) = (*to, from.to_vec());
+        let present = record.riot_id.as_ref().map(RiotId::folded);
         if !from.is_empty() {
             let move_games = sql::MoveGames {
                 to,
@@ -130,14 +135,46 @@ impl Transaction<'_> {
             };
             track.execute(&mut self.conn).await?;
             self.unite_cleaned(to, &from).await?;
+            for &gone in &from {
+                self.move_lists_and_names(to, gone, present.as_deref())
+                    .await?;
+            }
             sql::DropPlayers { ids: from }
                 .execute(&mut self.conn)
                 .await?;
         }
-        sql::SetPuuid { puuid, id: to }
-            .execute(&mut self.conn)
-            .await?;
+        let set = sql::SetPuuid {
+            puuid,
+            fingerprint,
+            id: to,
+        };
+        set.execute(&mut self.conn).await?;
         self.recompute_players(rows).await
+    }
+
+    /// What was listed of one row of a person, and what it was called, goes to another.
+    async fn move_lists_and_names(
+        &mut self,
+        to: i64,
+        from: i64,
+        present: Option<&str>,
+    ) -> Result<(), Fault> {
+        let (conn, player) = (&mut self.conn, from);
+        sql::MoveYears { to, from }.execute(conn).await?;
+        sql::DropYears { player }.execute(conn).await?;
+        sql::MoveListed { to, from }.execute(conn).await?;
+        sql::DropListed { player }.execute(conn).await?;
+        let names = sql::MoveNames {
+            to,
+            from,
+            stays: to,
+            own: from,
+            present,
+            other: to,
+        };
+        names.execute(conn).await?;
+        sql::DropNames { player }.execute(conn).await?;
+        Ok(())
     }
 
     /// Makes and renames players; returns the ids of all.
@@ -188,6 +225,11 @@ impl Transaction<'_> {
         .load(&mut self.conn)
         .await?;
         ids.extend(rows);
+        let told = put.iter().filter(|(_, sighting)| sighting.told);
+        let puuids: Vec<&str> = told.map(|(puuid, _)| *puuid).collect();
+        if !puuids.is_empty() {
+            sql::Found { puuids }.execute(&mut self.conn).await?;
+        }
         Ok(ids)
     }
 }

@@ -8,7 +8,7 @@ use crate::model::records::{
     MatchClass, MatchRecord, ParticipantRecord, Payload, PayloadKind, PlayerRecord, SeenPlayer,
 };
 use crate::model::statistics::{GameFacts, YearlyTally};
-use crate::model::{MissingDocument, Platform, Timestamp};
+use crate::model::{MissingDocument, Platform, RiotId, Timestamp};
 use crate::store::rows::{TallyTuple, facts, tally_from, to_i32, to_json};
 use crate::store::{Effect, ListedYear, StoreResult};
 
@@ -44,7 +44,7 @@ impl Transaction<'_> {
                 key_fingerprint,
                 was,
             } => {
-                self.unite_player(record, was)?;
+                self.unite_player(record, was, key_fingerprint)?;
                 self.store_player(record, key_fingerprint, now)
             }
             Effect::Missing(missing) => self.store_missing(missing, now),
@@ -237,13 +237,13 @@ impl Transaction<'_> {
         }
         .get_result(self.conn)
         .optional()?;
-        let folded = seen.riot_id.as_ref().map(crate::model::RiotId::folded);
+        let folded = seen.riot_id.as_ref().map(RiotId::folded);
         match (known, &seen.riot_id) {
             (None, name) => Ok(sql::InsertPlayer {
                 puuid: seen.puuid.as_str(),
                 fingerprint,
-                game_name: name.as_ref().map(crate::model::RiotId::game_name),
-                tag_line: name.as_ref().map(crate::model::RiotId::tag_line),
+                game_name: name.as_ref().map(RiotId::game_name),
+                tag_line: name.as_ref().map(RiotId::tag_line),
                 folded: folded.as_deref(),
                 seen_at: if name.is_some() {
                     seen_at.as_millis()
@@ -275,7 +275,12 @@ impl Transaction<'_> {
 
     /// Makes one row of all rows of a person whose puuid is another under each key: the oldest row, with
     /// the puuid of today, all games, and the statistics that they add up to.
-    fn unite_player(&mut self, record: &PlayerRecord, was: &[i64]) -> StoreResult<()> {
+    fn unite_player(
+        &mut self,
+        record: &PlayerRecord,
+        was: &[i64],
+        fingerprint: &str,
+    ) -> StoreResult<()> {
         if was.is_empty() {
             return Ok(());
         }
@@ -283,18 +288,54 @@ impl Transaction<'_> {
         let known: Option<(i64, i64)> = sql::PlayerByPuuid { puuid }
             .get_result(self.conn)
             .optional()?;
-        let mut rows: Vec<i64> = was.iter().copied().chain(known.map(|(id, _)| id)).collect();
-        rows.sort_unstable();
-        rows.dedup();
-        let (stays, gone) = (rows[0], &rows[1..]);
+        let rows: Vec<i64> = was.iter().copied().chain(known.map(|(id, _)| id)).collect();
+        // Another sync may have made one row of some of them since they were looked up.
+        let ids = &to_json(&rows)?;
+        let rows: Vec<i64> = sql::PlayersThere { ids }.load(self.conn)?;
+        let [stays, gone @ ..] = rows.as_slice() else {
+            return Ok(());
+        };
+        let stays = *stays;
+        let present = record.riot_id.as_ref().map(RiotId::folded);
         for &from in gone {
             sql::MoveGames { to: stays, from }.execute(self.conn)?;
             sql::TrackAlso { to: stays, from }.execute(self.conn)?;
+            self.move_lists_and_names(stays, from, present.as_deref())?;
             sql::DropPlayer { id: from }.execute(self.conn)?;
         }
-        sql::SetPuuid { puuid, id: stays }.execute(self.conn)?;
+        sql::SetPuuid {
+            puuid,
+            fingerprint,
+            id: stays,
+        }
+        .execute(self.conn)?;
         self.unite_cleaned(stays, gone)?;
         self.recompute_players(&rows)
+    }
+
+    /// What was listed of one row of a person, and what it was called, goes to another.
+    fn move_lists_and_names(
+        &mut self,
+        to: i64,
+        from: i64,
+        present: Option<&str>,
+    ) -> StoreResult<()> {
+        let player = from;
+        sql::MoveYears { to, from }.execute(self.conn)?;
+        sql::DropYears { player }.execute(self.conn)?;
+        sql::MoveListed { to, from }.execute(self.conn)?;
+        sql::DropListed { player }.execute(self.conn)?;
+        sql::MoveNames {
+            to,
+            from,
+            stays: to,
+            own: from,
+            present,
+            other: to,
+        }
+        .execute(self.conn)?;
+        sql::DropNames { player }.execute(self.conn)?;
+        Ok(())
     }
 
     /// What account-v1 and summoner-v4 tell is newer than any match.
@@ -306,7 +347,7 @@ impl Transaction<'_> {
     ) -> StoreResult<()> {
         let seen = SeenPlayer {
             puuid: record.puuid.clone(),
-            riot_id: Some(record.riot_id.clone()),
+            riot_id: record.riot_id.clone(),
         };
         let id = self.seen_player(&seen, record.platform, fingerprint, now, now)?;
         sql::UpdateSummoner {

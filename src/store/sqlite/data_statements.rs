@@ -35,8 +35,49 @@ statement! {
 statement! { DropPlayer { id: i64 => BigInt } -> () = "DELETE FROM players WHERE id = ?"; }
 
 statement! {
-    SetPuuid<'a> { puuid: &'a str => Text, id: i64 => BigInt } -> () = "UPDATE players SET puuid = ? WHERE id = ?";
+    SetPuuid<'a> { puuid: &'a str => Text, fingerprint: &'a str => Text, id: i64 => BigInt } -> () =
+    "UPDATE players SET puuid = ?, puuid_key_fingerprint = ? WHERE id = ?";
 }
+
+statement! {
+    PlayersThere<'a> { ids: &'a str => Text } -> BigInt =
+    "SELECT id FROM players WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id";
+}
+
+statement! {
+    /// What was listed last of each year stands.
+    MoveYears { to: i64 => BigInt, from: i64 => BigInt } -> () =
+    "INSERT INTO player_years (player_id, year, platform, listed_at, listed_matches, list_ends_at)
+     SELECT ?, year, platform, listed_at, listed_matches, list_ends_at FROM player_years WHERE player_id = ?
+     ON CONFLICT (player_id, year, platform) DO UPDATE SET listed_at = excluded.listed_at,
+        listed_matches = excluded.listed_matches, list_ends_at = excluded.list_ends_at
+     WHERE excluded.listed_at > player_years.listed_at";
+}
+
+statement! { DropYears { player: i64 => BigInt } -> () = "DELETE FROM player_years WHERE player_id = ?"; }
+
+statement! {
+    MoveListed { to: i64 => BigInt, from: i64 => BigInt } -> () =
+    "INSERT INTO listed_matches (player_id, year, platform, match_id)
+     SELECT ?, year, platform, match_id FROM listed_matches WHERE player_id = ? ON CONFLICT DO NOTHING";
+}
+
+statement! { DropListed { player: i64 => BigInt } -> () = "DELETE FROM listed_matches WHERE player_id = ?"; }
+
+statement! {
+    /// The names that a row of a person had, and its own unless that is the present one, or the row that stays has it.
+    MoveNames<'a> { to: i64 => BigInt, from: i64 => BigInt, stays: i64 => BigInt, own: i64 => BigInt,
+        present: Option<&'a str> => Opt<Text>, other: i64 => BigInt } -> () =
+    "INSERT INTO former_names (player_id, game_name, tag_line, name_folded, valid_from, valid_to)
+     SELECT ?, game_name, tag_line, name_folded, valid_from, valid_to FROM former_names WHERE player_id = ?
+     UNION ALL
+     SELECT ?, game_name, tag_line, name_folded, min(name_seen_at, created_at), name_seen_at FROM players
+     WHERE id = ? AND game_name IS NOT NULL AND tag_line IS NOT NULL
+       AND name_folded IS NOT ? AND name_folded IS NOT (SELECT name_folded FROM players WHERE id = ?)
+     ON CONFLICT DO NOTHING";
+}
+
+statement! { DropNames { player: i64 => BigInt } -> () = "DELETE FROM former_names WHERE player_id = ?"; }
 
 statement! {
     InsertPlayer<'a> {
@@ -65,7 +106,7 @@ statement! {
         id: i64 => BigInt,
     } -> () =
     "UPDATE players SET profile_icon_id = coalesce(?, profile_icon_id), summoner_level = coalesce(?, summoner_level),
-            tracked = max(tracked, ?), updated_at = ?
+            tracked = max(tracked, ?), lost_since = NULL, lost_why = NULL, updated_at = ?
      WHERE id = ?";
 }
 

@@ -1,13 +1,16 @@
 //! Who is kept up to date.
 
 use async_trait::async_trait;
+use diesel::OptionalExtension;
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
 
 use super::reader::ReadDsl;
 use super::{Backend, SqliteStore};
-use crate::model::{Puuid, Timestamp};
-use crate::store::people::{PeopleStore, TrackedPlayer};
-use crate::store::rows::{PlayerTuple, player_from, to_json};
+use crate::model::{Puuid, RiotId, Timestamp};
+use crate::store::people::{Appearance, LostPlayer, PeopleStore, TrackedPlayer};
+use crate::store::rows::{
+    AppearanceTuple, LostTuple, PlayerTuple, appearances_from, lost_from, player_from, to_json,
+};
 use crate::store::{StoreResult, StoredPlayer};
 
 mod sql {
@@ -33,13 +36,39 @@ mod sql {
             SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level,
                 (SELECT m.game_start FROM match_participants p JOIN matches m ON m.match_id = p.match_id
                  WHERE p.player_id = players.id ORDER BY p.match_id DESC LIMIT 1) AS last_played
-            FROM players WHERE tracked = 1 AND game_name IS NOT NULL) AS known
+            FROM players WHERE tracked = 1) AS known
          ORDER BY last_played IS NULL, last_played DESC, id LIMIT ?";
     }
 
     statement! {
         Track<'a> { tracked: bool => Bool, ids: &'a str => Text } -> () =
         "UPDATE players SET tracked = ? WHERE id IN (SELECT value FROM json_each(?))";
+    }
+
+    statement! {
+        Formerly<'a> { name: &'a str => Text, not: &'a str => Text, of: &'a str => Text } -> Player =
+        "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level
+         FROM players WHERE id IN (SELECT player_id FROM former_names WHERE name_folded = ?)
+         AND name_folded IS NOT ?
+         ORDER BY (SELECT max(valid_to) FROM former_names WHERE player_id = players.id AND name_folded = ?) DESC, id LIMIT 10";
+    }
+
+    statement! {
+        Appearances { player: i64 => BigInt, limit: i64 => BigInt } -> (Text, Integer, BigInt) =
+        "SELECT p.match_id, p.participant_id, m.game_start FROM match_participants p JOIN matches m ON m.match_id = p.match_id
+         WHERE p.player_id = ? ORDER BY p.match_id DESC LIMIT ?";
+    }
+
+    statement! {
+        Lose<'a> { now: i64 => BigInt, why: &'a str => Text, id: i64 => BigInt } -> Bool =
+        "UPDATE players SET lost_since = coalesce(lost_since, ?), lost_why = ? WHERE id = ? RETURNING tracked";
+    }
+
+    statement! {
+        Lost { limit: i64 => BigInt } -> (Player, BigInt, Text) =
+        "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level,
+                lost_since, coalesce(lost_why, '')
+         FROM players WHERE tracked = 1 AND lost_since IS NOT NULL ORDER BY lost_since, id LIMIT ?";
     }
 
     statement! {
@@ -81,5 +110,40 @@ impl PeopleStore for SqliteStore {
         let mut reader = self.readers.borrow().await?;
         let rows: Vec<PlayerTuple> = sql::ByPuuid { puuids }.load(reader.conn()).await?;
         rows.into_iter().map(player_from).collect()
+    }
+
+    async fn former_holders(&self, riot_id: &RiotId) -> StoreResult<Vec<StoredPlayer>> {
+        let name = &riot_id.folded();
+        let (not, of) = (name, name);
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<PlayerTuple> = sql::Formerly { name, not, of }.load(reader.conn()).await?;
+        rows.into_iter().map(player_from).collect()
+    }
+
+    async fn appearances(&self, player: i64, limit: usize) -> StoreResult<Vec<Appearance>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<AppearanceTuple> = sql::Appearances { player, limit }
+            .load(reader.conn())
+            .await?;
+        Ok(appearances_from(rows))
+    }
+
+    async fn lose(&self, id: i64, why: String, now: Timestamp) -> StoreResult<bool> {
+        self.write(move |tx| {
+            let now = now.as_millis();
+            let tracked: Option<bool> =
+                diesel::RunQueryDsl::get_result(sql::Lose { now, why: &why, id }, tx.conn)
+                    .optional()?;
+            Ok(tracked.unwrap_or(false))
+        })
+        .await
+    }
+
+    async fn lost_players(&self, limit: usize) -> StoreResult<Vec<LostPlayer>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<LostTuple> = sql::Lost { limit }.load(reader.conn()).await?;
+        rows.into_iter().map(lost_from).collect()
     }
 }
