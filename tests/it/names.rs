@@ -345,8 +345,9 @@ async fn without_a_match_that_proves_it_two_rows_stay_two_and_health_tells_whom_
     let rig = Rig::of(place, setup_for(&[PLAYER, OTHER], 10).await);
     rig.sync(PLAYER, "2025").await;
     let games = rig.matches_of(PLAYER);
-    // So long ago that riot has deleted them.
-    rig.execute("UPDATE matches SET game_start = game_start - 100000000000");
+    // As if riot had deleted those that are asked for, before any of the others is.
+    let control = rig.setup.simulator.control();
+    control.set_script(vec!["404@match:1..2".parse().unwrap()]);
     rig.rename(&[
         &format!("{PLAYER} -> {NEW}"),
         &format!("{OTHER} -> {PLAYER}"),
@@ -361,6 +362,7 @@ async fn without_a_match_that_proves_it_two_rows_stay_two_and_health_tells_whom_
         WHERE CAST(p.tracked AS INTEGER) = 1 AND p.id = (SELECT min(id) FROM players WHERE CAST(tracked AS INTEGER) = 1)";
     assert_eq!(rig.number(seats), games);
 
+    control.set_script(vec!["404@match:always".parse().unwrap()]);
     let mut command = rig.command(&["serve"]);
     command.env("RIOT_API_KEY", OTHER_KEY);
     let engine = rig.serve_as(command).await;
