@@ -11,13 +11,14 @@ use crate::cli::configshow::{self, Places};
 use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, DbArgs, DbVerb, ExportArgs, Global, StatsArgs, dbinfo, stats};
 use crate::config::{self, Config};
-use crate::control;
+use crate::control::{self, PlayerStats};
 use crate::export::{self, Export, Format};
 use crate::metrics::process::resident_peak_bytes;
 use crate::model::{Puuid, Timestamp, Whom, Year};
 use crate::store::export::ExportFilter;
 use crate::store::people;
-use crate::store::{Store, StoredPlayer, YearlyStats};
+use crate::store::{Store, StoredPlayer, YearCoverage, YearlyStats};
+use crate::tasks::{coverage, unread_text};
 
 /// The year's rows of the player whom a sync was about, as its document tells.
 pub(super) async fn rows_of_job(
@@ -52,10 +53,24 @@ pub(super) async fn show_stats(
     let store = database.open_read_only().await?;
     let (player, note) = stored(&*store, &whom).await?;
     let rows = store.yearly_stats(player.id, year).await?;
+    let coverage = store
+        .coverage(player.id, config.riot.timelines_gone(Timestamp::now()))
+        .await?;
+    let coverage: Vec<YearCoverage> = coverage
+        .into_iter()
+        .filter(|one| year.is_none_or(|year| year == one.year))
+        .collect();
+    let unread = store.count_unread().await?;
     if global.json {
         crate::outln!(
             "{}",
-            control::stats_document(&player, note.as_deref(), &rows)
+            control::stats_document(&PlayerStats {
+                player: &player,
+                note: note.as_deref(),
+                rows: &rows,
+                coverage: &coverage,
+                unread,
+            })
         );
         return Ok(());
     }
@@ -70,6 +85,13 @@ pub(super) async fn show_stats(
         );
     } else {
         crate::outln!("{}", stats::table(&rows));
+    }
+    for text in coverage.iter().filter_map(coverage::text) {
+        crate::outln!("{text}");
+    }
+    // Of whom they are is not known before they can be read.
+    if let Some(text) = unread_text(unread).filter(|_| !global.json) {
+        eprintln!("of all players: {text}");
     }
     Ok(())
 }
@@ -141,10 +163,18 @@ pub(super) async fn export_table(
             took.as_secs_f64()
         );
     }
+    if !exported.odd_fields.is_empty() {
+        eprintln!(
+            "some timelines have something unusual in: {}. It is read as far as it can be, and is empty else; the stored \
+             documents have it as it came",
+            exported.odd_fields.join(", ")
+        );
+    }
     match exported.unreadable.len() {
         0 => Ok(()),
         count => Err(CliError::JobFailed(format!(
-            "{count} stored timelines cannot be read and are not in the file; `riftsync recover --verify` mends them"
+            "{count} stored timelines are broken and not in the file; `riftsync recover --verify` fetches them again \
+             where riot still has them"
         ))),
     }
 }
@@ -208,7 +238,11 @@ pub(super) async fn db(global: &Global, config: &Config, args: &DbArgs) -> Resul
         None
     } else {
         let store = database.open_read_only().await?;
-        Some((store.census().await?, store.size_bytes().await?))
+        Some((
+            store.census().await?,
+            store.count_unread().await?,
+            store.size_bytes().await?,
+        ))
     };
     if global.json {
         crate::outln!("{}", dbinfo::document(&database, &migrations, holds));

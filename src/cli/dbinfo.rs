@@ -5,9 +5,10 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::store::{Census, Location, Migrations};
+use crate::tasks::unread_text;
 
-/// What is in a database, and how much of the disk it takes.
-type Holds = (Census, Option<u64>);
+/// What is in a database, what of it could not be read (matches, timelines), and how much of the disk it takes.
+type Holds = (Census, [u64; 2], Option<u64>);
 
 /// For people.
 pub fn text(database: &Location, migrations: &Migrations, holds: Option<Holds>) -> String {
@@ -24,13 +25,16 @@ pub fn text(database: &Location, migrations: &Migrations, holds: Option<Holds>) 
         database,
         database.kind()
     );
-    if let Some((census, bytes)) = holds {
+    if let Some((census, unread, bytes)) = holds {
         let mib = bytes.unwrap_or(0) as f64 / f64::from(1 << 20);
         let _ = write!(
             text,
             "\nholds      {} players, {} matches, {} timelines, {} open jobs; {mib:.1} MiB",
             census.players, census.matches, census.timelines, census.open_jobs
         );
+        if let Some(unread) = unread_text(unread) {
+            let _ = write!(text, "\nunread     {unread}");
+        }
     }
     text
 }
@@ -41,11 +45,13 @@ pub fn document(database: &Location, migrations: &Migrations, holds: Option<Hold
         "database": database.to_string(),
         "kind": database.kind(),
         "migrations": { "applied": migrations.applied, "pending": migrations.pending },
-        "holds": holds.map(|(census, bytes)| json!({
+        "holds": holds.map(|(census, [matches, timelines], bytes)| json!({
             "players": census.players,
             "matches": census.matches,
             "timelines": census.timelines,
             "open_jobs": census.open_jobs,
+            "unread_matches": matches,
+            "unread_timelines": timelines,
             "bytes": bytes,
         })),
     })

@@ -7,8 +7,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::terminal::bars;
 use crate::metrics::Metrics;
+use crate::model::rollup::FailedChild;
 use crate::model::{JobRecord, Route};
-use crate::tasks::PlayerReport;
+use crate::tasks::{PlayerReport, TimelineSync, unread_text};
 
 /// Below that, the time left is not told.
 const WORTH_TELLING: Duration = Duration::from_secs(5);
@@ -114,9 +115,12 @@ impl Follow {
     fn show_report(&self, report: &PlayerReport) {
         self.matches.set_length(report.total_matches);
         self.matches.set_position(report.matches_done());
-        let timelines = report.existing_timelines + report.missing_timelines;
+        let is_timeline = |one: &&FailedChild| one.kind == TimelineSync::KIND;
+        let unread = report.unread_now.iter().filter(is_timeline).count() as u64;
+        let timelines =
+            report.existing_timelines + report.missing_timelines + report.unread_timelines;
         self.timelines
-            .set_length(u64::from(report.total_timelines) + timelines);
+            .set_length(u64::from(report.total_timelines) + timelines - unread);
         let done = u64::from(report.processed_timelines) + report.failed_timelines.len() as u64;
         self.timelines.set_position(done + timelines);
     }
@@ -196,6 +200,13 @@ pub fn summary_of(report: &PlayerReport, took: Duration, calls: u64) -> String {
         if let Some(more) = failed.len().checked_sub(FAILURES_SHOWN + 1) {
             let more = (more + 1).to_string();
             text.push_str(&["\n  ... and ", &more, " more; --json lists them all"].concat());
+        }
+    }
+    let kept = unread_text([report.unread_matches, report.unread_timelines]);
+    if let Some(kept) = kept {
+        text.push_str(&["\n", &kept].concat());
+        for one in report.unread_now.iter().take(FAILURES_SHOWN) {
+            text.push_str(&["\n  ", &one.key, ": ", &one.reason].concat());
         }
     }
     text

@@ -2,7 +2,6 @@
 
 pub mod batch;
 pub mod configshow;
-pub mod coverage;
 pub mod dbcopy;
 pub mod dbinfo;
 pub mod error;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::store::Leftovers;
+use crate::tasks::UNREAD_REMEDY;
 
 /// Differences that are shown; `--json` lists more.
 const SHOWN: usize = 20;
@@ -55,6 +56,7 @@ pub fn leftovers(days: u32, found: &Leftovers) -> String {
     format!(
         "stored more than {days} days ago: {} matches, {} participants, {} timelines, {} documents of {:.1} MB\n\
          documents of no match: {} of {:.1} MB\n\
+         unread documents of no match: {}\n\
          finished jobs: {}, engines that ended: {}",
         found.matches,
         found.participants,
@@ -63,6 +65,7 @@ pub fn leftovers(days: u32, found: &Leftovers) -> String {
         mb(found.payload_bytes),
         found.orphaned_payloads,
         mb(found.orphaned_bytes),
+        found.unread_payloads,
         found.finished_jobs,
         found.engines,
     )
@@ -80,12 +83,30 @@ pub fn done(result: &Value) -> String {
             number("payload_bytes") as f64 / 1e6
         )
     } else {
-        format!(
-            "{} matches replayed: {} changes, {} documents cannot be read",
+        let mut text = format!(
+            "{} matches replayed: {} changes",
             number("matches"),
-            number("changed"),
-            number("unreadable")
-        )
+            number("changed")
+        );
+        for (count, what) in [
+            (
+                number("read"),
+                "documents could not be read before, and have rows now".to_owned(),
+            ),
+            (
+                number("unread"),
+                format!("documents still cannot be read and are kept; {UNREAD_REMEDY}"),
+            ),
+            (
+                number("unreadable"),
+                "documents are broken; `riftsync recover --verify` fetches them again".to_owned(),
+            ),
+        ] {
+            if count > 0 {
+                let _ = write!(text, "\n  {count} {what}");
+            }
+        }
+        text
     }
 }
 

@@ -12,7 +12,10 @@ use config::{Config as Source, Environment, File, FileFormat};
 use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Cadence, CatchUp, DatabaseUrl, Platform, Rate, Retention, RetryPolicy};
+use crate::model::records::PayloadKind;
+use crate::model::{
+    Cadence, CatchUp, DatabaseUrl, Platform, Rate, Retention, RetryPolicy, Timestamp,
+};
 
 /// The defaults, also the documentation of every setting.
 const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -94,6 +97,11 @@ impl RiotConfig {
             matches: kept(self.matches_kept_days),
             timelines: kept(self.timelines_kept_days),
         }
+    }
+
+    /// Riot has no timeline of a match that was played before this moment.
+    pub fn timelines_gone(&self, now: Timestamp) -> Option<Timestamp> {
+        self.retention().begins(PayloadKind::Timeline, now)
     }
 }
 

@@ -30,7 +30,9 @@ mod watch;
 pub use client::{Client, ClientError, Notification};
 pub use desk::{About, Advisers, Desk, HealthDesk, KeyDesk, Locate, TimeLeft};
 pub use exporter::{ScrapePlace, exporter_spec};
-pub use methods::{schedules_document, stats_document, track_document, tracked_document};
+pub use methods::{
+    PlayerStats, schedules_document, stats_document, track_document, tracked_document,
+};
 pub use server::{ControlServer, StopServer, server_spec};
 pub use socket::{SocketError, SocketPlace, check_length, default_path};
 

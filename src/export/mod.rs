@@ -19,8 +19,8 @@ use tokio::sync::mpsc;
 use self::file::PartFile;
 use crate::model::records::PayloadKind;
 use crate::model::table::{Column, Rows};
-use crate::riot::document_of;
 use crate::riot::timeline_rows::{self, timeline_events, timeline_frames};
+use crate::riot::{Odd, document_of};
 use crate::store::export::{ExportFilter, PAGE_MAX, matches, participants, stats};
 use crate::store::{Store, StoreError};
 
@@ -117,8 +117,10 @@ pub struct Exported {
     pub file: PathBuf,
     pub rows: u64,
     pub bytes: u64,
-    /// Matches whose stored timeline cannot be read.
+    /// Matches whose stored timeline is broken.
     pub unreadable: Vec<String>,
+    /// Fields of timelines that are not as they should be: read as far as they can be, and empty else.
+    pub odd_fields: Vec<&'static str>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -249,11 +251,11 @@ fn write(order: &Export, mut pages: mpsc::Receiver<Option<Page>>) -> std::io::Re
         Format::Parquet => Box::new(parquet::ParquetSink::new(file, order.what, columns)?),
     };
     let mut rows = 0;
-    let mut unreadable = Vec::new();
+    let mut left = Left::default();
     loop {
         match pages.blocking_recv() {
             Some(Some(page)) => {
-                rows += write_page(&page, order.what, &mut *sink, &mut unreadable)?;
+                rows += write_page(&page, order.what, &mut *sink, &mut left)?;
             }
             Some(None) => break,
             None => return Err(std::io::Error::other("it was not read to its end")),
@@ -264,15 +266,23 @@ fn write(order: &Export, mut pages: mpsc::Receiver<Option<Page>>) -> std::io::Re
         file: order.path.clone(),
         rows,
         bytes,
-        unreadable,
+        unreadable: left.unreadable,
+        odd_fields: left.odd.names().to_vec(),
     })
+}
+
+/// What could not be written as it should be.
+#[derive(Default)]
+struct Left {
+    unreadable: Vec<String>,
+    odd: Odd,
 }
 
 fn write_page(
     page: &Page,
     what: What,
     sink: &mut dyn Sink,
-    unreadable: &mut Vec<String>,
+    left: &mut Left,
 ) -> std::io::Result<u64> {
     match page {
         Page::Matches(rows) => write_rows(rows, sink, matches::write),
@@ -284,16 +294,29 @@ fn write_page(
                 let text = document_of(payload);
                 let outcome = if what == What::TimelineFrames {
                     text.and_then(|text| timeline_rows::read_frames(id, &text))
-                        .map(|rows| write_rows(&rows, sink, timeline_frames::write))
+                        .map(|read| {
+                            (
+                                write_rows(&read.rows, sink, timeline_frames::write),
+                                read.odd,
+                            )
+                        })
                 } else {
                     text.and_then(|text| timeline_rows::read_events(id, &text))
-                        .map(|rows| write_rows(&rows, sink, timeline_events::write))
+                        .map(|read| {
+                            (
+                                write_rows(&read.rows, sink, timeline_events::write),
+                                read.odd,
+                            )
+                        })
                 };
                 match outcome {
-                    Ok(rows) => written += rows?,
+                    Ok((rows, odd)) => {
+                        written += rows?;
+                        left.odd.note_all(&odd);
+                    }
                     Err(error) => {
-                        tracing::warn!("the stored timeline of {id} cannot be read: {error}");
-                        unreadable.push(id.clone());
+                        tracing::warn!("the stored timeline of {id} is broken: {error}");
+                        left.unreadable.push(id.clone());
                     }
                 }
             }

@@ -58,6 +58,8 @@ pub struct DatabaseReading {
     pub size_bytes: Option<u64>,
     /// On the file system of the database; none: it is on another machine.
     pub free_bytes: Option<u64>,
+    /// Matches and timelines that are stored and could not be read.
+    pub unread: [u64; 2],
 }
 
 /// What was read of a queue. Times are how long ago.
@@ -202,6 +204,16 @@ fn judge_database(database: &DatabaseReading, find: &mut impl FnMut(&str, Verdic
             verdict,
             format!("{} MiB are left on its disk", free >> 20),
             "make room: `riftsync cleanup` removes old matches; or move the database",
+        );
+    }
+    let [matches, timelines] = database.unread;
+    if matches + timelines > 0 {
+        // Nothing is lost, and this version can do no more.
+        find(
+            "documents",
+            Verdict::Healthy,
+            format!("{matches} matches and {timelines} timelines are stored and could not be read"),
+            "a newer riftsync may read them: `riftsync replay`",
         );
     }
 }
@@ -388,6 +400,7 @@ mod tests {
                 read: Duration::from_millis(1),
                 size_bytes: Some(1 << 30),
                 free_bytes: Some(50 << 30),
+                unread: [0, 0],
             }),
             queues: vec![QueueReading {
                 queue: "match_processing".to_owned(),

@@ -109,7 +109,7 @@ pub struct MatchRecord {
     pub participants: Vec<ParticipantRecord>,
 }
 
-/// Who sat in a seat: a player, or a bot.
+/// Who a participant is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeenPlayer {
     pub puuid: Puuid,
@@ -119,8 +119,9 @@ pub struct SeenPlayer {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParticipantRecord {
+    /// Positive, and each participant's own.
     pub participant_id: i32,
-    /// None: a bot.
+    /// None: a bot, or somebody whose puuid in the document is none, or is that of a participant before.
     pub player: Option<SeenPlayer>,
     pub team_id: i32,
     pub champion_id: i32,
@@ -166,4 +167,17 @@ pub struct PlayerRecord {
     pub summoner_level: Option<i64>,
     /// Is synced again by schedule from now on; false changes nothing.
     pub tracked: bool,
+}
+
+/// A document that cannot be made into rows, kept for a version that can.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnreadPayload {
+    pub kind: PayloadKind,
+    pub id: MatchId,
+    pub reason: String,
+    pub payload: Payload,
+    /// Of the key that its puuids belong to.
+    pub key_fingerprint: Arc<str>,
+    /// It takes the place of a stored document that is broken, also where that one has rows.
+    pub replaces: bool,
 }

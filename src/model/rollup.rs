@@ -18,6 +18,14 @@ pub struct KindCount {
     pub completed: u32,
     /// Discarded or cancelled.
     pub failed: u32,
+    /// Of the completed ones, those that something is to be told of.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub remarked: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 /// One descendant that failed for good.
@@ -49,11 +57,14 @@ pub struct Rollup {
     pub kinds: BTreeMap<String, KindCount>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<FailedChild>,
+    /// What is to be told of descendants that completed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<FailedChild>,
 }
 
 impl Rollup {
     pub fn is_empty(&self) -> bool {
-        self.kinds.is_empty() && self.failures.is_empty()
+        self.kinds.is_empty() && self.failures.is_empty() && self.remarks.is_empty()
     }
 
     pub fn of(&self, kind: &str) -> KindCount {
@@ -81,6 +92,13 @@ impl Rollup {
         self.failures.truncate(FAILURES_LISTED_MAX);
     }
 
+    /// A child completes, and its parent is to tell something of it.
+    pub fn child_remarked(&mut self, remark: FailedChild) {
+        self.entry(&remark.kind).remarked += 1;
+        self.remarks.push(remark);
+        self.remarks.truncate(FAILURES_LISTED_MAX);
+    }
+
     /// Adds what a child's own children came to.
     pub fn merge(&mut self, other: &Rollup) {
         for (kind, count) in &other.kinds {
@@ -88,9 +106,12 @@ impl Rollup {
             mine.total += count.total;
             mine.completed += count.completed;
             mine.failed += count.failed;
+            mine.remarked += count.remarked;
         }
         self.failures.extend(other.failures.iter().cloned());
         self.failures.truncate(FAILURES_LISTED_MAX);
+        self.remarks.extend(other.remarks.iter().cloned());
+        self.remarks.truncate(FAILURES_LISTED_MAX);
     }
 }
 
@@ -119,10 +140,29 @@ mod tests {
             KindCount {
                 total: 1,
                 completed: 0,
-                failed: 1
+                failed: 1,
+                remarked: 0,
             }
         );
         assert_eq!(read.failures.len(), 1);
+    }
+
+    #[test]
+    fn what_is_to_be_told_of_a_descendant_comes_up_to_the_first_and_survives_its_json() {
+        let remark = |key: &str| FailedChild {
+            kind: "match".into(),
+            key: key.into(),
+            reason: "kept unread".into(),
+            error: "unread".into(),
+        };
+        let mut child = Rollup::default();
+        child.child_remarked(remark("KR_1"));
+        let mut parent = Rollup::default();
+        parent.child_remarked(remark("KR_2"));
+        parent.merge(&child);
+        let read: Rollup = serde_json::from_str(&serde_json::to_string(&parent).unwrap()).unwrap();
+        assert_eq!((read.of("match").remarked, read.remarks.len()), (2, 2));
+        assert_eq!((read.of("match").failed, read.failures.len()), (0, 0));
     }
 
     #[test]

@@ -51,4 +51,7 @@ pub enum RiotError {
     Odd(u16, String),
     #[error("the answer is not what was asked for: {0}")]
     Payload(String),
+    /// The document of the match that was asked for, which cannot be made into rows: it is kept, and not asked for again.
+    #[error("the document cannot be read: {0}")]
+    Unread(String),
 }

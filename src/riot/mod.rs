@@ -2,9 +2,13 @@
 //! its type.
 
 mod client;
-mod documents;
 mod error;
+mod lenient;
+mod match_rows;
 mod people;
+#[cfg(test)]
+mod properties;
+mod reading;
 mod repack;
 pub mod timeline_rows;
 mod unpack;
@@ -13,11 +17,14 @@ pub use client::{
     Answered, ApiKey, BaseUrl, Call, Method, RateHeaders, Response, RiotClient, Transport,
     install_tls,
 };
-pub use documents::{parse_match, parse_timeline};
 pub use error::{LimitScope, RiotError};
+pub use lenient::Odd;
+pub use match_rows::{parse_match, understand_match};
 pub use people::{
     Account, LeagueEntry, Summoner, parse_account, parse_league, parse_league_page,
     parse_match_ids, parse_region, parse_summoner,
 };
+pub use reading::{Reading, Understood, kept};
 pub use repack::{LEVELS, Packer, Repack, to_gzip, train};
+pub use timeline_rows::{parse_timeline, understand_timeline};
 pub use unpack::{as_gzip, document_of, unpack, unpacked};

@@ -4,7 +4,6 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::documents::parse;
 use super::error::RiotError;
 use crate::model::{MatchId, Platform, Puuid};
 
@@ -136,6 +135,11 @@ fn number(value: Option<&RawValue>) -> Option<i64> {
     }
     let fraction: f64 = serde_json::from_str(text).ok()?;
     (fraction.abs() < 9e15).then(|| fraction.round() as i64)
+}
+
+fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, RiotError> {
+    serde_json::from_slice(text)
+        .map_err(|error| RiotError::Payload(format!("its JSON is broken: {error}")))
 }
 
 #[cfg(test)]

@@ -1,29 +1,33 @@
 //! A timeline document as rows: one for each participant and frame, one for each event. A document that leaves a
-//! field out has nothing in that column; what is not named here is in the stored payload.
+//! field out, or has something there that cannot be read, has nothing in that column; what is not named here is in the
+//! stored payload.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use std::collections::HashMap;
 
 use super::error::RiotError;
+use super::lenient::{Count, List, Named, Odd, lenient_object};
+use super::reading::{
+    Metadata, Understood, check_id, document, no_document, participant_numbers, place,
+};
+use crate::model::records::TimelineRecord;
+use crate::model::{MatchId, Puuid};
 
 crate::exported_table! {
     /// How a participant stood at a frame, one a minute.
     timeline_frames {
-        { match_id: String, frame: i32, minute: i32, timestamp_ms: i64, participant_id: i32, puuid: Option<String> }
+        { match_id: String, frame: i32, minute: Option<i32>, timestamp_ms: Option<i64>, participant_id: i32, puuid: Option<String> }
         {
-            level: i32, xp: i32, total_gold: i32, current_gold: i32, gold_per_second: i32, minions_killed: i32,
-            jungle_minions_killed: i32, cs: i32, position_x: Option<i32>, position_y: Option<i32>,
-            time_enemy_spent_controlled_ms: i32,
+            level: Option<i32>, xp: Option<i32>, total_gold: Option<i32>, current_gold: Option<i32>, gold_per_second: Option<i32>, minions_killed: Option<i32>,
+            jungle_minions_killed: Option<i32>, cs: Option<i32>, position_x: Option<i32>, position_y: Option<i32>,
+            time_enemy_spent_controlled_ms: Option<i32>,
         }
         {
-            total_damage_done: i32, total_damage_done_to_champions: i32, total_damage_taken: i32,
-            magic_damage_done_to_champions: i32, physical_damage_done_to_champions: i32, true_damage_done_to_champions: i32,
+            total_damage_done: Option<i32>, total_damage_done_to_champions: Option<i32>, total_damage_taken: Option<i32>,
+            magic_damage_done_to_champions: Option<i32>, physical_damage_done_to_champions: Option<i32>, true_damage_done_to_champions: Option<i32>,
         }
         {
-            health: i32, health_max: i32, power: i32, power_max: i32, attack_damage: i32, ability_power: i32,
-            armor: i32, magic_resist: i32, attack_speed: i32, ability_haste: i32, movement_speed: i32,
+            health: Option<i32>, health_max: Option<i32>, power: Option<i32>, power_max: Option<i32>, attack_damage: Option<i32>, ability_power: Option<i32>,
+            armor: Option<i32>, magic_resist: Option<i32>, attack_speed: Option<i32>, ability_haste: Option<i32>, movement_speed: Option<i32>,
         }
     }
 }
@@ -31,7 +35,7 @@ crate::exported_table! {
 crate::exported_table! {
     /// Something that happened.
     timeline_events {
-        { match_id: String, event: i32, frame: i32, minute: i32, timestamp_ms: i64, type_: String, real_timestamp: Option<i64> => time }
+        { match_id: String, event: i32, frame: i32, minute: Option<i32>, timestamp_ms: Option<i64>, type_: Option<String>, real_timestamp: Option<i64> => time }
         {
             participant_id: Option<i32>, killer_id: Option<i32>, victim_id: Option<i32>, creator_id: Option<i32>,
             team_id: Option<i32>, killer_team_id: Option<i32>, assisting_participant_ids: Option<String>,
@@ -55,305 +59,444 @@ crate::exported_table! {
     }
 }
 
-#[derive(Deserialize)]
-struct Document<T> {
-    info: Info<T>,
+/// A document with what is wanted of its frames.
+macro_rules! timeline_document {
+    ($document:ident, $info:ident, $frame:ident) => {
+        lenient_object! {
+            $document { metadata: Metadata = "metadata", info: $info = "info" }
+        }
+        lenient_object! {
+            $info {
+                frame_interval: i64 = "frameInterval",
+                game_id: i64 = "gameId",
+                frames: List<$frame> = "frames",
+                participants: List<Participant> = "participants",
+            }
+        }
+    };
 }
 
-#[derive(Deserialize)]
-struct Info<T> {
-    frames: Vec<T>,
-    #[serde(default)]
-    participants: Vec<Seat>,
+timeline_document!(CountedDocument, CountedInfo, CountedFrame);
+timeline_document!(StandingsDocument, StandingsInfo, StandingsFrame);
+timeline_document!(EventsDocument, EventsInfo, EventsFrame);
+
+lenient_object! {
+    Participant { participant_id: i32 = "participantId", puuid: String = "puuid" }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Seat {
-    participant_id: i32,
-    puuid: String,
+lenient_object! { CountedFrame { events: Count = "events" } }
+
+lenient_object! {
+    StandingsFrame {
+        timestamp: i64 = "timestamp",
+        // `null` in the timeline of a match that never began.
+        participant_frames: Named<Standing> = "participantFrames",
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct StandingsFrame {
-    #[serde(default)]
-    timestamp: i64,
-    /// `null` in the timeline of a match that never began.
-    #[serde(default)]
-    participant_frames: Option<BTreeMap<String, Standing>>,
+lenient_object! {
+    Standing {
+        participant_id: i32 = "participantId",
+        level: i32 = "level",
+        xp: i32 = "xp",
+        total_gold: i32 = "totalGold",
+        current_gold: i32 = "currentGold",
+        gold_per_second: i32 = "goldPerSecond",
+        minions_killed: i32 = "minionsKilled",
+        jungle_minions_killed: i32 = "jungleMinionsKilled",
+        position: Position = "position",
+        time_enemy_spent_controlled: i32 = "timeEnemySpentControlled",
+        damage_stats: Damage = "damageStats",
+        champion_stats: Champion = "championStats",
+    }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Standing {
-    participant_id: i32,
-    level: i32,
-    xp: i32,
-    total_gold: i32,
-    current_gold: i32,
-    gold_per_second: i32,
-    minions_killed: i32,
-    jungle_minions_killed: i32,
-    position: Option<Position>,
-    time_enemy_spent_controlled: i32,
-    damage_stats: Damage,
-    champion_stats: Champion,
+lenient_object! { Position { x: i32 = "x", y: i32 = "y" } }
+
+lenient_object! {
+    Damage {
+        total_damage_done: i32 = "totalDamageDone",
+        total_damage_done_to_champions: i32 = "totalDamageDoneToChampions",
+        total_damage_taken: i32 = "totalDamageTaken",
+        magic_damage_done_to_champions: i32 = "magicDamageDoneToChampions",
+        physical_damage_done_to_champions: i32 = "physicalDamageDoneToChampions",
+        true_damage_done_to_champions: i32 = "trueDamageDoneToChampions",
+    }
 }
 
-#[derive(Deserialize, Clone, Copy)]
-struct Position {
-    x: i32,
-    y: i32,
+lenient_object! {
+    Champion {
+        health: i32 = "health",
+        health_max: i32 = "healthMax",
+        power: i32 = "power",
+        power_max: i32 = "powerMax",
+        attack_damage: i32 = "attackDamage",
+        ability_power: i32 = "abilityPower",
+        armor: i32 = "armor",
+        magic_resist: i32 = "magicResist",
+        attack_speed: i32 = "attackSpeed",
+        ability_haste: i32 = "abilityHaste",
+        movement_speed: i32 = "movementSpeed",
+    }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Damage {
-    total_damage_done: i32,
-    total_damage_done_to_champions: i32,
-    total_damage_taken: i32,
-    magic_damage_done_to_champions: i32,
-    physical_damage_done_to_champions: i32,
-    true_damage_done_to_champions: i32,
+lenient_object! { EventsFrame { events: List<Event> = "events" } }
+
+lenient_object! {
+    Event {
+        timestamp: i64 = "timestamp",
+        kind: String = "type",
+        real_timestamp: i64 = "realTimestamp",
+        participant_id: i32 = "participantId",
+        killer_id: i32 = "killerId",
+        victim_id: i32 = "victimId",
+        creator_id: i32 = "creatorId",
+        team_id: i32 = "teamId",
+        killer_team_id: i32 = "killerTeamId",
+        assisting_participant_ids: List<i32> = "assistingParticipantIds",
+        position: Position = "position",
+        item_id: i32 = "itemId",
+        before_id: i32 = "beforeId",
+        after_id: i32 = "afterId",
+        gold_gain: i32 = "goldGain",
+        level: i32 = "level",
+        skill_slot: i32 = "skillSlot",
+        level_up_type: String = "levelUpType",
+        ward_type: String = "wardType",
+        transform_type: String = "transformType",
+        kill_type: String = "killType",
+        multi_kill_length: i32 = "multiKillLength",
+        kill_streak_length: i32 = "killStreakLength",
+        bounty: i32 = "bounty",
+        shutdown_bounty: i32 = "shutdownBounty",
+        victim_damage_dealt: List<Hit> = "victimDamageDealt",
+        victim_damage_received: List<Hit> = "victimDamageReceived",
+        building_type: String = "buildingType",
+        tower_type: String = "towerType",
+        lane_type: String = "laneType",
+        monster_type: String = "monsterType",
+        monster_sub_type: String = "monsterSubType",
+        name: String = "name",
+        winning_team: i32 = "winningTeam",
+        feat_type: i32 = "featType",
+        feat_value: i32 = "featValue",
+    }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Champion {
-    health: i32,
-    health_max: i32,
-    power: i32,
-    power_max: i32,
-    attack_damage: i32,
-    ability_power: i32,
-    armor: i32,
-    magic_resist: i32,
-    attack_speed: i32,
-    ability_haste: i32,
-    movement_speed: i32,
+lenient_object! {
+    Hit { magic: i32 = "magicDamage", physical: i32 = "physicalDamage", real: i32 = "trueDamage" }
 }
 
-#[derive(Deserialize)]
-struct EventsFrame {
-    #[serde(default)]
-    events: Vec<Event>,
+/// Reads the timeline document of `id`: its events are counted, not kept; the payload keeps them. A document of
+/// another match, and what is no document, is an error of the answer; one without frames is [`RiotError::Unread`].
+pub fn parse_timeline(id: MatchId, text: &[u8]) -> Result<TimelineRecord, RiotError> {
+    understand_timeline(id, text).map(|understood| understood.record)
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Event {
-    #[serde(default)]
-    timestamp: i64,
-    #[serde(rename = "type")]
-    kind: String,
-    real_timestamp: Option<i64>,
-    participant_id: Option<i32>,
-    killer_id: Option<i32>,
-    victim_id: Option<i32>,
-    creator_id: Option<i32>,
-    team_id: Option<i32>,
-    killer_team_id: Option<i32>,
-    assisting_participant_ids: Option<Vec<i32>>,
-    position: Option<Position>,
-    item_id: Option<i32>,
-    before_id: Option<i32>,
-    after_id: Option<i32>,
-    gold_gain: Option<i32>,
-    level: Option<i32>,
-    skill_slot: Option<i32>,
-    level_up_type: Option<String>,
-    ward_type: Option<String>,
-    transform_type: Option<String>,
-    kill_type: Option<String>,
-    multi_kill_length: Option<i32>,
-    kill_streak_length: Option<i32>,
-    bounty: Option<i32>,
-    shutdown_bounty: Option<i32>,
-    victim_damage_dealt: Option<Vec<Hit>>,
-    victim_damage_received: Option<Vec<Hit>>,
-    building_type: Option<String>,
-    tower_type: Option<String>,
-    lane_type: Option<String>,
-    monster_type: Option<String>,
-    monster_sub_type: Option<String>,
-    name: Option<String>,
-    winning_team: Option<i32>,
-    feat_type: Option<i32>,
-    feat_value: Option<i32>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Hit {
-    #[serde(rename = "magicDamage")]
-    magic: i32,
-    #[serde(rename = "physicalDamage")]
-    physical: i32,
-    #[serde(rename = "trueDamage")]
-    real: i32,
-}
-
-fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, RiotError> {
-    serde_json::from_slice(text)
-        .map_err(|error| RiotError::Payload(format!("its JSON is broken: {error}")))
+/// The same, and which fields were odd.
+pub fn understand_timeline(
+    id: MatchId,
+    text: &[u8],
+) -> Result<Understood<TimelineRecord>, RiotError> {
+    let CountedDocument {
+        metadata,
+        info,
+        mut odd,
+    } = document(text)?;
+    if metadata.is_none() && info.is_none() {
+        return Err(no_document());
+    }
+    let metadata = metadata.unwrap_or_default();
+    let game = info.as_ref().and_then(|info| info.game_id);
+    check_id(id, &metadata, game, None)?;
+    let info = info.ok_or_else(|| RiotError::Unread("it has no info".to_owned()))?;
+    odd.note_all(&metadata.odd);
+    odd.note_all(&info.odd);
+    let frames = info
+        .frames
+        .ok_or_else(|| RiotError::Unread("it has no frames".to_owned()))?;
+    let mut events = 0;
+    for frame in frames.entries.iter().flatten() {
+        odd.note_all(&frame.odd);
+        events += frame.events.as_ref().map_or(0, |events| events.0);
+    }
+    Ok(Understood {
+        record: TimelineRecord {
+            id,
+            data_version: metadata.data_version.unwrap_or_default(),
+            frame_interval_ms: info.frame_interval.unwrap_or(0),
+            frame_count: number(frames.total),
+            event_count: number(events),
+        },
+        odd,
+    })
 }
 
 fn number(index: usize) -> i32 {
     i32::try_from(index).unwrap_or(i32::MAX)
 }
 
-fn minute(ms: i64) -> i32 {
-    i32::try_from(ms / 60_000).unwrap_or(i32::MAX)
+fn minute(ms: i64) -> Option<i32> {
+    i32::try_from(ms / 60_000).ok()
 }
 
-/// The standings of a timeline document, frame by frame in the order of the seats.
-pub fn read_frames(match_id: &str, text: &[u8]) -> Result<Vec<timeline_frames::Row>, RiotError> {
-    let info = parse::<Document<StandingsFrame>>(text)?.info;
-    let puuids: BTreeMap<i32, &str> = info
-        .participants
-        .iter()
-        .map(|seat| (seat.participant_id, seat.puuid.as_str()))
-        .collect();
+fn both(one: Option<i32>, other: Option<i32>) -> Option<i32> {
+    one?.checked_add(other?)
+}
+
+/// Rows of a timeline, and which fields of its document were odd.
+#[derive(Debug)]
+pub struct TimelineRows<R> {
+    pub rows: Vec<R>,
+    pub odd: Odd,
+}
+
+/// The standings of a timeline document, frame by frame in the order of the participants.
+pub fn read_frames(
+    match_id: &str,
+    text: &[u8],
+) -> Result<TimelineRows<timeline_frames::Row>, RiotError> {
+    let StandingsDocument { info, mut odd, .. } = document(text)?;
+    let info = info.unwrap_or_default();
+    odd.note_all(&info.odd);
+    let puuids = puuids_of(info.participants, &mut odd);
     let mut rows = Vec::new();
-    for (index, frame) in info.frames.iter().enumerate() {
-        let Some(standings) = &frame.participant_frames else {
-            continue;
-        };
-        let mut standings: Vec<&Standing> = standings.values().collect();
-        standings.sort_by_key(|standing| standing.participant_id);
-        for it in standings {
-            let puuid = puuids
-                .get(&it.participant_id)
-                .filter(|puuid| **puuid != "BOT");
-            let (damage, champion) = (&it.damage_stats, &it.champion_stats);
-            rows.push((
-                (
-                    match_id.to_owned(),
-                    number(index),
-                    minute(frame.timestamp),
-                    frame.timestamp,
-                    it.participant_id,
-                    puuid.map(|puuid| (*puuid).to_owned()),
-                ),
-                (
-                    it.level,
-                    it.xp,
-                    it.total_gold,
-                    it.current_gold,
-                    it.gold_per_second,
-                    it.minions_killed,
-                    it.jungle_minions_killed,
-                    it.minions_killed + it.jungle_minions_killed,
-                    it.position.map(|position| position.x),
-                    it.position.map(|position| position.y),
-                    it.time_enemy_spent_controlled,
-                ),
-                (
-                    damage.total_damage_done,
-                    damage.total_damage_done_to_champions,
-                    damage.total_damage_taken,
-                    damage.magic_damage_done_to_champions,
-                    damage.physical_damage_done_to_champions,
-                    damage.true_damage_done_to_champions,
-                ),
-                (
-                    champion.health,
-                    champion.health_max,
-                    champion.power,
-                    champion.power_max,
-                    champion.attack_damage,
-                    champion.ability_power,
-                    champion.armor,
-                    champion.magic_resist,
-                    champion.attack_speed,
-                    champion.ability_haste,
-                    champion.movement_speed,
-                ),
-            ));
-        }
-    }
-    Ok(rows)
-}
-
-/// The events of a timeline document, in their order.
-pub fn read_events(match_id: &str, text: &[u8]) -> Result<Vec<timeline_events::Row>, RiotError> {
-    let info = parse::<Document<EventsFrame>>(text)?.info;
-    let frames = info.frames.into_iter().enumerate();
-    let events = frames
-        .flat_map(|(frame, events)| events.events.into_iter().map(move |event| (frame, event)));
-    let rows = events.enumerate().map(|(index, (frame, it))| {
-        let assisting = it.assisting_participant_ids.map(|ids| {
-            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-            ids.join(";")
-        });
-        (
-            (
+    let frames = info.frames.map(|frames| frames.entries).unwrap_or_default();
+    for (index, frame) in frames.into_iter().enumerate() {
+        let Some(frame) = frame else { continue };
+        odd.note_all(&frame.odd);
+        for (participant_id, it) in in_order(frame.participant_frames) {
+            note_standing(&it, &mut odd);
+            let key = (
                 match_id.to_owned(),
                 number(index),
-                number(frame),
-                minute(it.timestamp),
-                it.timestamp,
-                it.kind,
-                it.real_timestamp,
-            ),
-            (
-                it.participant_id,
-                it.killer_id,
-                it.victim_id,
-                it.creator_id,
-                it.team_id,
-                it.killer_team_id,
-                assisting,
-                it.position.map(|position| position.x),
-                it.position.map(|position| position.y),
-            ),
-            (
-                it.item_id,
-                it.before_id,
-                it.after_id,
-                it.gold_gain,
-                it.level,
-                it.skill_slot,
-                it.level_up_type,
-                it.ward_type,
-                it.transform_type,
-            ),
-            (
-                it.kill_type,
-                it.multi_kill_length,
-                it.kill_streak_length,
-                it.bounty,
-                it.shutdown_bounty,
-                it.victim_damage_dealt.as_deref().map(sum),
-                it.victim_damage_received.as_deref().map(sum),
-            ),
-            (
-                it.building_type,
-                it.tower_type,
-                it.lane_type,
-                it.monster_type,
-                it.monster_sub_type,
-                it.name,
-                it.winning_team,
-                it.feat_type,
-                it.feat_value,
-            ),
-        )
-    });
-    Ok(rows.collect())
+                frame.timestamp.and_then(minute),
+                frame.timestamp,
+                participant_id,
+                puuids.get(&participant_id).cloned(),
+            );
+            rows.push(standing_row(key, it));
+        }
+    }
+    Ok(TimelineRows { rows, odd })
 }
 
-fn sum(hits: &[Hit]) -> i32 {
-    let each = hits.iter().map(|hit| hit.magic + hit.physical + hit.real);
-    each.fold(0, i32::saturating_add)
+/// The players by their numbers, which are those of the match document. Bots, and who has no puuid that is one, are
+/// left out.
+fn puuids_of(list: Option<List<Participant>>, odd: &mut Odd) -> HashMap<i32, String> {
+    let entries = list.map(|list| list.entries).unwrap_or_default();
+    let said = entries.iter().enumerate().map(|(index, one)| {
+        let number = one.as_ref().and_then(|one| one.participant_id);
+        (number, place(index))
+    });
+    let numbers = participant_numbers(&said.collect::<Vec<_>>());
+    let mut puuids = HashMap::new();
+    for (number, one) in numbers.into_iter().zip(entries) {
+        let Some(one) = one else { continue };
+        odd.note_all(&one.odd);
+        let puuid = one.puuid.unwrap_or_default();
+        if puuid.parse::<Puuid>().is_ok() {
+            puuids.insert(number, puuid);
+        } else if puuid != "BOT" {
+            odd.note("puuid");
+        }
+    }
+    puuids
+}
+
+/// The standings of a frame by the participants' numbers: the name of an entry is its place.
+fn in_order(standings: Option<Named<Standing>>) -> Vec<(i32, Standing)> {
+    let entries = standings.map(|named| named.0).unwrap_or_default();
+    let places = (entries.into_iter().enumerate()).map(|(index, (name, standing))| {
+        let named: Option<i32> = name.parse().ok().filter(|number| *number > 0);
+        (named.unwrap_or(place(index)), standing)
+    });
+    let mut entries: Vec<(i32, Standing)> = places.collect();
+    entries.sort_by_key(|(place, _)| *place);
+    let said: Vec<_> = (entries.iter())
+        .map(|(place, standing)| (standing.participant_id, *place))
+        .collect();
+    let numbers = participant_numbers(&said);
+    let standings = entries.into_iter().map(|(_, standing)| standing);
+    let mut rows: Vec<(i32, Standing)> = numbers.into_iter().zip(standings).collect();
+    rows.sort_by_key(|(number, _)| *number);
+    rows
+}
+
+fn note_standing(it: &Standing, odd: &mut Odd) {
+    odd.note_all(&it.odd);
+    let parts = [
+        it.position.as_ref().map(|part| &part.odd),
+        it.damage_stats.as_ref().map(|part| &part.odd),
+        it.champion_stats.as_ref().map(|part| &part.odd),
+    ];
+    parts
+        .into_iter()
+        .flatten()
+        .for_each(|part| odd.note_all(part));
+}
+
+fn standing_row(
+    key: (String, i32, Option<i32>, Option<i64>, i32, Option<String>),
+    it: Standing,
+) -> timeline_frames::Row {
+    let position = it.position.unwrap_or_default();
+    let damage = it.damage_stats.unwrap_or_default();
+    let champion = it.champion_stats.unwrap_or_default();
+    (
+        key,
+        (
+            it.level,
+            it.xp,
+            it.total_gold,
+            it.current_gold,
+            it.gold_per_second,
+            it.minions_killed,
+            it.jungle_minions_killed,
+            both(it.minions_killed, it.jungle_minions_killed),
+            position.x,
+            position.y,
+            it.time_enemy_spent_controlled,
+        ),
+        (
+            damage.total_damage_done,
+            damage.total_damage_done_to_champions,
+            damage.total_damage_taken,
+            damage.magic_damage_done_to_champions,
+            damage.physical_damage_done_to_champions,
+            damage.true_damage_done_to_champions,
+        ),
+        (
+            champion.health,
+            champion.health_max,
+            champion.power,
+            champion.power_max,
+            champion.attack_damage,
+            champion.ability_power,
+            champion.armor,
+            champion.magic_resist,
+            champion.attack_speed,
+            champion.ability_haste,
+            champion.movement_speed,
+        ),
+    )
+}
+
+/// The events of a timeline document, in their order. One that cannot be read at all is a row all the same, with
+/// nothing but its number.
+pub fn read_events(
+    match_id: &str,
+    text: &[u8],
+) -> Result<TimelineRows<timeline_events::Row>, RiotError> {
+    let EventsDocument { info, mut odd, .. } = document(text)?;
+    let info = info.unwrap_or_default();
+    odd.note_all(&info.odd);
+    let mut rows = Vec::new();
+    let frames = info.frames.map(|frames| frames.entries).unwrap_or_default();
+    for (index, frame) in frames.into_iter().enumerate() {
+        let Some(frame) = frame else { continue };
+        odd.note_all(&frame.odd);
+        for it in frame
+            .events
+            .map(|events| events.entries)
+            .unwrap_or_default()
+        {
+            let it = it.unwrap_or_default();
+            odd.note_all(&it.odd);
+            if let Some(position) = &it.position {
+                odd.note_all(&position.odd);
+            }
+            let key = (match_id.to_owned(), number(rows.len()), number(index));
+            rows.push(event_row(key, it));
+        }
+    }
+    Ok(TimelineRows { rows, odd })
+}
+
+fn event_row((match_id, event, frame): (String, i32, i32), it: Event) -> timeline_events::Row {
+    let position = it.position.unwrap_or_default();
+    (
+        (
+            match_id,
+            event,
+            frame,
+            it.timestamp.and_then(minute),
+            it.timestamp,
+            it.kind,
+            it.real_timestamp,
+        ),
+        (
+            it.participant_id,
+            it.killer_id,
+            it.victim_id,
+            it.creator_id,
+            it.team_id,
+            it.killer_team_id,
+            it.assisting_participant_ids.map(joined),
+            position.x,
+            position.y,
+        ),
+        (
+            it.item_id,
+            it.before_id,
+            it.after_id,
+            it.gold_gain,
+            it.level,
+            it.skill_slot,
+            it.level_up_type,
+            it.ward_type,
+            it.transform_type,
+        ),
+        (
+            it.kill_type,
+            it.multi_kill_length,
+            it.kill_streak_length,
+            it.bounty,
+            it.shutdown_bounty,
+            it.victim_damage_dealt.and_then(damage_of),
+            it.victim_damage_received.and_then(damage_of),
+        ),
+        (
+            it.building_type,
+            it.tower_type,
+            it.lane_type,
+            it.monster_type,
+            it.monster_sub_type,
+            it.name,
+            it.winning_team,
+            it.feat_type,
+            it.feat_value,
+        ),
+    )
+}
+
+/// Those of the numbers that can be read.
+fn joined(ids: List<i32>) -> String {
+    let ids = ids.entries.into_iter().flatten();
+    ids.map(|id| id.to_string()).collect::<Vec<_>>().join(";")
+}
+
+/// What the hits of a list add up to. None: a hit cannot be read, or no column holds the sum.
+fn damage_of(hits: List<Hit>) -> Option<i32> {
+    let mut sum = 0_i64;
+    for hit in hits.entries {
+        let hit = hit?;
+        let parts = [hit.magic, hit.physical, hit.real];
+        sum += parts.into_iter().flatten().map(i64::from).sum::<i64>();
+    }
+    i32::try_from(sum).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TIMELINE: &str = r#"{"metadata":{"matchId":"KR_1"},"info":{"frameInterval":60000,"frames":[
+    fn puuid(letter: &str) -> String {
+        letter.repeat(Puuid::LEN)
+    }
+
+    fn timeline() -> String {
+        r#"{"metadata":{"matchId":"KR_1"},"info":{"frameInterval":60000,"frames":[
         {"timestamp":0,"events":[{"realTimestamp":1700000000000,"timestamp":0,"type":"PAUSE_END"}],"participantFrames":{
             "10":{"participantId":10,"level":1,"xp":0,"totalGold":500,"minionsKilled":0,"jungleMinionsKilled":0},
             "2":{"participantId":2,"level":3,"xp":700,"totalGold":900,"minionsKilled":12,"jungleMinionsKilled":4,
@@ -362,26 +505,41 @@ mod tests {
             {"timestamp":60001,"type":"CHAMPION_KILL","killerId":2,"victimId":10,"assistingParticipantIds":[3,4],
              "position":{"x":1,"y":2},"bounty":300,"victimDamageReceived":[{"magicDamage":10,"physicalDamage":5,"trueDamage":1}]},
             {"timestamp":60002,"type":"SOMETHING_NEW","nobodyKnows":{"a":[1]}}]}],
-        "participants":[{"participantId":2,"puuid":"p2"},{"participantId":10,"puuid":"BOT"}]}}"#;
+        "participants":[{"participantId":2,"puuid":"PUUID"},{"participantId":10,"puuid":"BOT"}]}}"#
+            .replace("PUUID", &puuid("p"))
+    }
 
     #[test]
-    fn frames_are_rows_by_minute_and_seat() {
-        let rows = read_frames("KR_1", TIMELINE.as_bytes()).unwrap();
+    fn frames_are_rows_by_minute_and_participant() {
+        let TimelineRows { rows, odd } = read_frames("KR_1", timeline().as_bytes()).unwrap();
+        assert_eq!(odd, Odd::default());
         let key = |row: &timeline_frames::Row| (row.0.1, row.0.2, row.0.4, row.0.5.clone());
         let keys: Vec<_> = rows.iter().map(key).collect();
-        assert_eq!(keys, [(0, 0, 2, Some("p2".to_owned())), (0, 0, 10, None)]);
+        assert_eq!(
+            keys,
+            [(0, Some(0), 2, Some(puuid("p"))), (0, Some(0), 10, None)]
+        );
         let (_, (level, xp, gold, .., cs, x, y, _), damage, champion) = &rows[0];
         assert_eq!(
-            (level, xp, gold, cs, x, y),
-            (&3, &700, &900, &16, &Some(5), &Some(-6))
+            [level, xp, gold, cs, x, y],
+            [
+                &Some(3),
+                &Some(700),
+                &Some(900),
+                &Some(16),
+                &Some(5),
+                &Some(-6)
+            ]
         );
-        assert_eq!((damage.2, champion.1), (77, 640));
-        assert_eq!(rows[1].1.8, None);
+        assert_eq!((damage.2, champion.1), (Some(77), Some(640)));
+        // What the document leaves out is nothing, and not 0.
+        assert_eq!((rows[1].1.8, rows[1].2.2, rows[1].3.1), (None, None, None));
     }
 
     #[test]
     fn events_keep_their_order_and_what_is_not_known_is_a_row_too() {
-        let rows = read_events("KR_1", TIMELINE.as_bytes()).unwrap();
+        let TimelineRows { rows, odd } = read_events("KR_1", timeline().as_bytes()).unwrap();
+        assert_eq!(odd, Odd::default());
         let key = |row: &timeline_events::Row| (row.0.1, row.0.2, row.0.3, row.0.5.clone());
         let keys: Vec<_> = rows.iter().map(key).collect();
         let expected = [
@@ -391,7 +549,9 @@ mod tests {
         ];
         assert_eq!(
             keys,
-            expected.map(|(event, frame, minute, kind)| (event, frame, minute, kind.to_owned()))
+            expected.map(|(event, frame, minute, kind)| {
+                (event, frame, Some(minute), Some(kind.to_owned()))
+            })
         );
         assert_eq!(rows[0].0.6, Some(1_700_000_000_000));
         let (_, who, _, kill, _) = &rows[1];
@@ -405,8 +565,109 @@ mod tests {
     #[test]
     fn a_timeline_of_a_match_that_never_began_has_no_frames_and_a_broken_one_is_an_error() {
         let empty = br#"{"info":{"frameInterval":0,"frames":[{"events":[{"type":"GAME_END","timestamp":0}],"participantFrames":null}]}}"#;
-        assert!(read_frames("KR_1", empty).unwrap().is_empty());
-        assert_eq!(read_events("KR_1", empty).unwrap().len(), 1);
+        assert!(read_frames("KR_1", empty).unwrap().rows.is_empty());
+        assert_eq!(read_events("KR_1", empty).unwrap().rows.len(), 1);
         assert!(read_events("KR_1", b"{\"info\":").is_err());
+    }
+
+    /// The events' document with one event in it.
+    fn event(event: &str) -> (timeline_events::Row, Vec<&'static str>) {
+        let text = format!(r#"{{"info":{{"frames":[{{"events":[{event},{{"type":"LAST"}}]}}]}}}}"#);
+        let TimelineRows { mut rows, odd } = read_events("KR_1", text.as_bytes()).unwrap();
+        assert_eq!(rows.len(), 2, "{event}");
+        assert_eq!(rows[1].0.5.as_deref(), Some("LAST"), "{event}");
+        (rows.swap_remove(0), odd.names().to_vec())
+    }
+
+    #[test]
+    fn an_odd_field_of_an_event_is_nothing_and_the_rest_stays() {
+        let (row, odd) = event(
+            r#"{"type":"CHAMPION_KILL","timestamp":61000,"bounty":300.5,"killerId":null,"victimId":"3","creatorId":[],
+            "position":{"x":1.25,"y":{}},"assistingParticipantIds":[1,null,"4",{}],"winningTeam":99999999999,
+            "victimDamageDealt":[{"magicDamage":2000000000},{"trueDamage":2000000000}],"victimDamageReceived":[null],"name":7}"#,
+        );
+        assert_eq!((row.0.3, row.0.4), (Some(1), Some(61_000)));
+        let (_, who, _, kill, thing) = &row;
+        assert_eq!((who.1, who.2, who.3), (None, Some(3), None));
+        assert_eq!(
+            (who.6.as_deref(), who.7, who.8),
+            (Some("1;4"), Some(1), None)
+        );
+        assert_eq!((kill.3, kill.5, kill.6), (Some(301), None, None));
+        assert_eq!((thing.5.as_deref(), thing.6), (None, None));
+        assert!(odd.contains(&"bounty") && odd.contains(&"x") && odd.contains(&"name"));
+        assert!(!odd.contains(&"killerId"), "null is absent: {odd:?}");
+    }
+
+    #[test]
+    fn an_event_that_is_none_is_a_row_with_nothing_in_it() {
+        for text in [
+            "null",
+            "7",
+            "\"x\"",
+            "[]",
+            "{}",
+            r#"{"type":null,"timestamp":null}"#,
+        ] {
+            let (row, _) = event(text);
+            assert_eq!(
+                (row.0.1, row.0.3, row.0.4, &row.0.5),
+                (0, None, None, &None),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn odd_frames_cost_the_others_nothing() {
+        let text = format!(
+            r#"{{"info":{{"participants":[{{"participantId":1,"puuid":"{}"}},{{"participantId":1,"puuid":""}},null],"frames":[null,7,
+            {{"timestamp":60000.4,"participantFrames":[],"events":{{}}}},
+            {{"timestamp":null,"participantFrames":{{"1":{{"participantId":1,"level":2}},"2":{{"participantId":1,"xp":"x","position":5}},
+              "3":null,"4":{{"minionsKilled":2147483647,"jungleMinionsKilled":1,"damageStats":7}}}},"events":null}}]}}}}"#,
+            puuid("a")
+        );
+        let TimelineRows { rows, odd } = read_frames("KR_1", text.as_bytes()).unwrap();
+        let key = |row: &timeline_frames::Row| (row.0.1, row.0.4, row.0.5.clone());
+        let keys: Vec<_> = rows.iter().map(key).collect();
+        // Two of one number have their places instead, here as in the match.
+        assert_eq!(keys, [(3, 1, Some(puuid("a"))), (3, 2, None), (3, 4, None)]);
+        assert_eq!(
+            (rows[0].0.3, rows[0].1.0, rows[1].1.1),
+            (None, Some(2), None)
+        );
+        assert_eq!((rows[2].1.5, rows[2].1.7), (Some(i32::MAX), None));
+        assert!(odd.names().contains(&"participantFrames") && odd.names().contains(&"puuid"));
+        let text = text.replace("{\"info\"", "{\"metadata\":{\"matchId\":\"KR_1\"},\"info\"");
+        let record = parse_timeline("KR_1".parse().unwrap(), text.as_bytes()).unwrap();
+        assert_eq!((record.frame_count, record.event_count), (4, 0));
+    }
+
+    #[test]
+    fn a_timeline_without_frames_is_kept_unread_and_one_of_another_match_is_not() {
+        let id: MatchId = "KR_1".parse().unwrap();
+        for info in ["{}", r#"{"frames":null}"#, r#"{"frames":7}"#, "null", "[]"] {
+            let text = format!(r#"{{"metadata":{{"matchId":"KR_1"}},"info":{info}}}"#);
+            let result = parse_timeline(id, text.as_bytes());
+            assert!(
+                matches!(result, Err(RiotError::Unread(_))),
+                "{info}: {result:?}"
+            );
+        }
+        let nameless = br#"{"metadata":null,"info":{"gameId":1,"frames":[]}}"#;
+        assert!(parse_timeline(id, nameless).is_ok());
+        for text in [
+            r#"{"metadata":{"matchId":"KR_2"},"info":{"frames":[]}}"#,
+            "{}",
+            "null",
+            "[]",
+            "<html>",
+        ] {
+            let result = parse_timeline(id, text.as_bytes());
+            assert!(
+                matches!(result, Err(RiotError::Payload(_))),
+                "{text}: {result:?}"
+            );
+        }
     }
 }

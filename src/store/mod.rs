@@ -47,12 +47,14 @@ pub use people::PeopleStore;
 pub use pulse::PulseStore;
 pub use repack::RepackStore;
 pub use schedules::ScheduleStore;
-pub use upkeep::{Cleanup, Leftovers, Repair, SeatRow, StoredDocuments};
+pub use upkeep::{Cleanup, Leftovers, Repair, SeatRow, StoredDocuments, UnreadRow};
 
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::histogram::Times;
 use crate::model::missing::MissingCounts;
-use crate::model::records::{MatchRecord, Payload, PayloadKind, PlayerRecord, TimelineRecord};
+use crate::model::records::{
+    MatchRecord, Payload, PayloadKind, PlayerRecord, TimelineRecord, UnreadPayload,
+};
 use crate::model::statistics::YearlyTally;
 use crate::model::{
     ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, MissingDocument, NewJob, Platform,
@@ -82,6 +84,8 @@ pub enum Effect {
     },
     /// A document that the API does not give; `first_seen` stays what it was.
     Missing(MissingDocument),
+    /// A document without rows. Where there are rows of it, nothing changes, unless it `replaces` what is broken.
+    Unread(UnreadPayload),
     Repair(Repair),
     /// A player's year as Riot lists it; the player is in a row, or comes with the same end.
     Listed(ListedYear),
@@ -133,6 +137,8 @@ pub struct YearCoverage {
     pub listed: Option<Listing>,
     pub missing_matches: MissingCounts,
     pub missing_timelines: MissingCounts,
+    /// Listed matches whose document is stored and could not be read.
+    pub unread_matches: u64,
 }
 
 /// See [`YearCoverage::listed`].
@@ -319,6 +325,8 @@ pub struct StoredMatches {
     pub missing: Vec<MissingDocument>,
     /// Cleaned away on purpose.
     pub cleaned: Vec<MatchId>,
+    /// Stored, and not made into rows.
+    pub unread: Vec<(PayloadKind, MatchId)>,
 }
 
 impl StoredMatches {
@@ -588,7 +596,7 @@ pub trait Store:
 
     // Data.
 
-    /// The gap analysis: what of these matches is stored, and what the API did not give.
+    /// The gap analysis: what of these matches is stored, with rows or unread, and what the API did not give.
     async fn stored_matches(&self, ids: &[MatchId]) -> StoreResult<StoredMatches>;
     /// Missing documents that are to be asked for again by now, those that are due longest first.
     async fn due_documents(
@@ -653,6 +661,8 @@ pub trait Store:
     // The store itself.
 
     async fn census(&self) -> StoreResult<Census>;
+    /// Matches and timelines that are stored and could not be made into rows.
+    async fn count_unread(&self) -> StoreResult<[u64; 2]>;
 
     fn hints(&self) -> &Hints;
     fn writer_stats(&self) -> WriterStats;

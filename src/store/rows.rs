@@ -9,7 +9,7 @@ use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
 use super::people::{Appearance, LostPlayer};
 use super::upkeep::Tallies;
 use super::{
-    Census, EngineRow, EngineState, ListEnd, Listing, OpenCount, StoreError, StoreResult,
+    Census, Effect, EngineRow, EngineState, ListEnd, Listing, OpenCount, StoreError, StoreResult,
     StoredMatch, StoredMatches, StoredPlayer, YearCoverage, YearlyStats,
 };
 use crate::model::job::AttemptError;
@@ -22,6 +22,17 @@ use crate::model::{
     Failure, IdError, JobId, JobRecord, JobState, Lease, MatchId, MissingDocument, MissingReason,
     Priority, RiotId, Rollup, Timestamp,
 };
+
+/// The version whose readers could not read a document.
+pub(super) const READER: &str = env!("CARGO_PKG_VERSION");
+
+/// What the parents of a job are to tell that brought a document which cannot be read.
+pub(super) fn remark_of(effects: &[Effect]) -> Option<&str> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Unread(unread) => Some(unread.reason.as_str()),
+        _ => None,
+    })
+}
 
 pub(super) fn to_json<T: serde::Serialize>(value: &T) -> StoreResult<String> {
     serde_json::to_string(value).map_err(|error| StoreError::Unexpected(error.to_string()))
@@ -302,6 +313,7 @@ pub(super) fn stored_from(rows: Vec<StoredTuple>) -> StoreResult<StoredMatches> 
             }),
             1 => stored.timelines.push(id),
             3 => stored.cleaned.push(id),
+            4 => (stored.unread).extend(PayloadKind::parse(&kind).map(|kind| (kind, id))),
             _ => stored.missing.push(MissingDocument {
                 kind: PayloadKind::parse(&kind).unwrap_or(PayloadKind::Match),
                 id,
@@ -348,6 +360,7 @@ pub(super) fn coverage_from(rows: Vec<CoverageTuple>) -> Vec<YearCoverage> {
                 listed: None,
                 missing_matches: MissingCounts::default(),
                 missing_timelines: MissingCounts::default(),
+                unread_matches: 0,
             });
         let missing = u64::try_from(count).unwrap_or(0);
         let reason = || MissingReason::parse(text.as_deref().unwrap_or_default());
@@ -361,6 +374,7 @@ pub(super) fn coverage_from(rows: Vec<CoverageTuple>) -> Vec<YearCoverage> {
                 });
             }
             1 => of_year.missing_matches.add(reason(), missing),
+            3 => of_year.unread_matches = missing,
             _ => of_year.missing_timelines.add(reason(), missing),
         }
     }

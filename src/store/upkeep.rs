@@ -32,6 +32,12 @@ pub enum Repair {
         record: TimelineRecord,
         payload: Option<Payload>,
     },
+    /// A stored document still cannot be made into rows, for this reason.
+    Unread {
+        kind: PayloadKind,
+        id: MatchId,
+        reason: String,
+    },
     /// The statistics of these players become what they add up to.
     Statistics { players: Vec<i64> },
 }
@@ -41,7 +47,7 @@ impl Repair {
     pub(super) fn check(&self) -> StoreResult<()> {
         match self {
             Self::Match { record, .. } => check_match(record),
-            Self::Timeline { .. } | Self::Statistics { .. } => Ok(()),
+            Self::Timeline { .. } | Self::Unread { .. } | Self::Statistics { .. } => Ok(()),
         }
     }
 }
@@ -57,6 +63,18 @@ pub struct StoredDocuments {
     pub timeline: Option<TimelineRecord>,
     /// What cannot be read has a reason.
     pub payloads: HashMap<PayloadKind, Result<Payload, String>>,
+    /// Documents that could not be made into rows.
+    pub unread: HashMap<PayloadKind, UnreadRow>,
+}
+
+/// A row of `unread_payloads`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadRow {
+    pub reason: String,
+    /// Of riftsync, that could not read it.
+    pub version: String,
+    /// Of the key that its puuids belong to; empty: not known.
+    pub key_fingerprint: String,
 }
 
 /// A row of `match_participants`.
@@ -88,11 +106,13 @@ pub struct Leftovers {
     pub payload_bytes: u64,
     pub orphaned_payloads: u64,
     pub orphaned_bytes: u64,
+    /// Documents of no match that were kept unread.
+    pub unread_payloads: u64,
     pub finished_jobs: u64,
     pub engines: u64,
 }
 
-pub(super) type LeftoversTuple = (i64, i64, i64, i64, i64, i64, i64, i64, i64);
+pub(super) type LeftoversTuple = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
 
 pub(super) fn leftovers_from(row: LeftoversTuple) -> Leftovers {
     let n = |number| u64::try_from(number).unwrap_or(0);
@@ -104,13 +124,14 @@ pub(super) fn leftovers_from(row: LeftoversTuple) -> Leftovers {
         payload_bytes: n(row.4),
         orphaned_payloads: n(row.5),
         orphaned_bytes: n(row.6),
-        finished_jobs: n(row.7),
-        engines: n(row.8),
+        unread_payloads: n(row.7),
+        finished_jobs: n(row.8),
+        engines: n(row.9),
     }
 }
 
 /// A line of `Documents`: table, match, its columns as a JSON array (of a payload: its kind), codec,
-/// dictionary, body. A dictionary has its number in the place of the codec, and no match.
+/// dictionary, body. An unread document has its kind and its row. A dictionary has its number in the place of the codec, and no match.
 pub(super) type DocumentRow = (
     SmallInt,
     Text,
@@ -177,6 +198,9 @@ struct SeatThings([i32; 7], [i32; 2], i32, i32);
 #[derive(Deserialize)]
 struct TimelineColumns(String, i64, i32, i32);
 
+#[derive(Deserialize)]
+struct UnreadColumns(String, String, String, String);
+
 /// The table of a line that holds a dictionary.
 const DICTIONARY: i16 = 4;
 
@@ -198,6 +222,7 @@ pub(super) fn documents_from(mut rows: Vec<DocumentTuple>) -> StoreResult<Vec<St
             seats: Vec::new(),
             timeline: None,
             payloads: HashMap::new(),
+            unread: HashMap::new(),
         });
         match table {
             0 => {
@@ -216,6 +241,16 @@ pub(super) fn documents_from(mut rows: Vec<DocumentTuple>) -> StoreResult<Vec<St
                     frame_count,
                     event_count,
                 });
+            }
+            5 => {
+                let UnreadColumns(kind, reason, version, key_fingerprint) = from_json(&columns)?;
+                let row = UnreadRow {
+                    reason,
+                    version,
+                    key_fingerprint,
+                };
+                one.unread
+                    .extend(PayloadKind::parse(&kind).map(|kind| (kind, row)));
             }
             _ => {
                 let kind = match columns.as_str() {

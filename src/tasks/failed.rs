@@ -42,7 +42,7 @@ pub(super) fn failed(error: &RiotError) -> TaskResult {
             ))
             .into()
         }
-        RiotError::Payload(_) => Outcome::Retry(Failure::new("payload", text).retryable().told()).into(),
+        RiotError::Payload(_) | RiotError::Unread(_) => Outcome::Retry(Failure::new("payload", text).retryable().told()).into(),
         RiotError::Forbidden(_) => {
             Outcome::Retry(Failure::new("forbidden", text).retryable().told()).into()
         }

@@ -115,6 +115,7 @@ impl HealthProbe {
                 Ok(database) => json!({
                     "write_ms": millis(database.write), "read_ms": millis(database.read),
                     "size_bytes": database.size_bytes, "free_bytes": database.free_bytes,
+                    "unread_matches": database.unread[0], "unread_timelines": database.unread[1],
                 }),
                 Err(_) => Value::Null,
             },
@@ -137,11 +138,13 @@ impl HealthProbe {
             let schedules = engine.store.schedules().await?;
             let read = begun.elapsed();
             let size_bytes = engine.store.size_bytes().await?;
+            let unread = engine.store.count_unread().await?;
             let database = DatabaseReading {
                 write,
                 read,
                 size_bytes,
                 free_bytes: self.free_bytes(),
+                unread,
             };
             Ok(DatabaseRead {
                 database,

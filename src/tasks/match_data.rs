@@ -9,12 +9,13 @@ use super::absent::{Asked, fetch};
 use super::failed::{bad_arguments, failed};
 use super::player::Stop;
 use super::resolve::Strangers;
+use super::unread::SharedOddities;
 use super::{MATCH_PROCESSING, Policies, timeline};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::gate::RiotApi;
-use crate::model::records::PayloadKind;
+use crate::model::records::{PayloadKind, UnreadPayload};
 use crate::model::{After, MatchId, NewJob, Priority, RetryPolicy, Timestamp};
-use crate::riot::parse_match;
+use crate::riot::{kept, understand_match};
 use crate::store::{Effect, Repair, StoredMatches};
 
 /// What a job for a document is told beside the match; nothing of it is usual, and nothing is written then.
@@ -95,16 +96,18 @@ pub struct MatchSync {
     api: Arc<RiotApi>,
     policies: Policies,
     strangers: Arc<Strangers>,
+    oddities: SharedOddities,
 }
 
 impl MatchSync {
     pub const KIND: &str = "sync_match_data";
 
-    pub fn new(api: Arc<RiotApi>, policies: Policies) -> Self {
+    pub(super) fn new(api: Arc<RiotApi>, policies: Policies, oddities: SharedOddities) -> Self {
         Self {
             api,
             policies,
             strangers: Arc::default(),
+            oddities,
         }
     }
 }
@@ -176,7 +179,16 @@ async fn sync(task: &MatchSync, context: &JobContext, args: &Args) -> TaskResult
         return TaskResult::complete(json!({ "match_id": id, "cleaned": true }));
     }
     if let Some(there) = stored.matches.first() {
-        let child = timeline(there.game_start).filter(|_| stored.timelines.is_empty());
+        let child = timeline(there.game_start)
+            .filter(|_| stored.timelines.is_empty())
+            .filter(|_| !stored.unread.contains(&(PayloadKind::Timeline, id)));
+        return TaskResult::complete(json!({ "match_id": id, "existing": true }))
+            .with_children(Vec::from_iter(child));
+    }
+    if stored.unread.contains(&(PayloadKind::Match, id)) {
+        let known =
+            !stored.timelines.is_empty() || stored.unread.contains(&(PayloadKind::Timeline, id));
+        let child = timeline(hints.played_before.unwrap_or(context.now())).filter(|_| !known);
         return TaskResult::complete(json!({ "match_id": id, "existing": true }))
             .with_children(Vec::from_iter(child));
     }
@@ -185,10 +197,24 @@ async fn sync(task: &MatchSync, context: &JobContext, args: &Args) -> TaskResult
         Err(end) => return end,
     };
     let key_fingerprint = response.key_fingerprint.clone();
-    match api.read(response, move |text| parse_match(id, text)).await {
-        Ok((record, payload)) => {
+    let understand = move |text: &[u8]| kept(text, |text| understand_match(id, text));
+    match api.read(response, understand).await {
+        Ok((Err(reason), payload)) => {
+            let child = timeline(hints.played_before.unwrap_or(context.now()));
+            let unread = UnreadPayload {
+                kind: PayloadKind::Match,
+                id,
+                reason,
+                payload,
+                key_fingerprint,
+                replaces: hints.mend,
+            };
+            (task.oddities.kept(unread)).with_children(Vec::from_iter(child))
+        }
+        Ok((Ok(understood), payload)) => {
+            (task.oddities).tell_odd(PayloadKind::Match, id, &understood.odd);
+            let record = Arc::new(understood.record);
             let mut children = Vec::from_iter(timeline(record.game_start));
-            let record = Arc::new(record);
             let met = task.strangers.met(
                 context.store(),
                 &key_fingerprint,

@@ -8,6 +8,7 @@ mod absent;
 mod again;
 mod auto_retry;
 mod cleanup;
+pub mod coverage;
 mod failed;
 mod health;
 mod identity;
@@ -25,6 +26,7 @@ mod report;
 mod resolve;
 mod timeline;
 mod tracked;
+mod unread;
 mod upkeep;
 mod verify;
 
@@ -46,6 +48,7 @@ pub use report::{PlayerReport, job_document};
 pub use resolve::PlayerResolve;
 pub use timeline::TimelineSync;
 pub use tracked::TrackedSync;
+pub use unread::{REMEDY as UNREAD_REMEDY, unread_text};
 
 use crate::engine::{QueueConfig, Registry};
 use crate::gate::RiotApi;
@@ -113,11 +116,12 @@ impl Default for Policies {
 
 /// Every kind of job but `health_check`, which looks at the engine that runs it.
 pub fn registry(api: &Arc<RiotApi>, policies: Policies) -> Registry {
+    let oddities = unread::SharedOddities::default();
     Registry::default()
         .with(PlayerSync::new(api.clone(), policies))
         .with(PlayerResolve::new(api.clone(), policies))
-        .with(MatchSync::new(api.clone(), policies))
-        .with(TimelineSync::new(api.clone(), policies))
+        .with(MatchSync::new(api.clone(), policies, oddities.clone()))
+        .with(TimelineSync::new(api.clone(), policies, oddities))
         .with(Recover::new(api.clone(), policies))
         .with(AutoRetry::new(policies))
         .with(CleanOld::new(policies))

@@ -90,6 +90,9 @@ pub(super) struct Plan {
     pub again: [usize; 2],
     /// Cleaned away on purpose; not asked for again.
     pub cleaned_matches: usize,
+    /// Stored, and not made into rows; not asked for again.
+    pub unread_matches: usize,
+    pub unread_timelines: usize,
 }
 
 impl Plan {
@@ -110,6 +113,8 @@ impl Plan {
         result["asked_again_matches"] = self.again[0].into();
         result["asked_again_timelines"] = self.again[1].into();
         result["cleaned_matches"] = self.cleaned_matches.into();
+        result["unread_matches"] = self.unread_matches.into();
+        result["unread_timelines"] = self.unread_timelines.into();
         result["match_calls"] = self.matches.len().into();
         result["timeline_calls"] = self.timeline_calls().into();
     }
@@ -129,18 +134,23 @@ pub(super) fn plan(listed: &[Listed], stored: &StoredMatches, wanted: &Wanted) -
         wanted.leaves(missing).then_some(missing.reason)
     };
     let cleaned: HashSet<_> = stored.cleaned.iter().collect();
+    let unread: HashSet<_> = stored.unread.iter().collect();
     let mut plan = Plan::default();
     for one in listed {
         let id = one.id;
         let has_timeline = timelines.contains(&id);
         if cleaned.contains(&id) {
             plan.cleaned_matches += 1;
-        } else if let Some(there) = matches.get(&id) {
-            plan.existing_matches += 1;
+        } else if matches.contains_key(&id) || unread.contains(&(PayloadKind::Match, id)) {
+            let played = matches.get(&id).map(|there| there.game_start);
+            plan.existing_matches += usize::from(played.is_some());
+            plan.unread_matches += usize::from(played.is_none());
             if has_timeline {
                 plan.existing_timelines += 1;
+            } else if unread.contains(&(PayloadKind::Timeline, id)) {
+                plan.unread_timelines += 1;
             } else if wanted.timelines {
-                if wanted.timeline_is_gone(there.game_start) {
+                if wanted.timeline_is_gone(played.unwrap_or(one.played_before)) {
                     plan.missing_timelines.add(MissingReason::TooOld, 1);
                 } else if let Some(reason) = left(PayloadKind::Timeline, id) {
                     plan.missing_timelines.add(reason, 1);
@@ -152,6 +162,7 @@ pub(super) fn plan(listed: &[Listed], stored: &StoredMatches, wanted: &Wanted) -
             plan.missing_matches.add(reason, 1);
         } else {
             plan.matches.push(id);
+            let has_timeline = has_timeline || unread.contains(&(PayloadKind::Timeline, id));
             if wanted.timelines && !has_timeline {
                 if wanted.timeline_is_gone(one.played_before) {
                     plan.missing_timelines.add(MissingReason::TooOld, 1);
@@ -252,6 +263,7 @@ mod tests {
                 missing(PayloadKind::Match, 4, later),
             ],
             cleaned: ids(&[6]),
+            unread: Vec::new(),
         };
         let with = plan(&listed(&[1, 2, 3, 4, 5, 6]), &there, &sync(true));
         assert_eq!(
@@ -268,6 +280,31 @@ mod tests {
                 .timelines
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn what_is_kept_unread_is_not_fetched_again_but_the_timeline_of_an_unread_match_is() {
+        use PayloadKind::{Match, Timeline};
+        let there = StoredMatches {
+            matches: stored(&[3, 5], NOW),
+            timelines: ids(&[2, 5]),
+            unread: [
+                (Match, 1),
+                (Match, 2),
+                (Timeline, 3),
+                (Match, 4),
+                (Timeline, 4),
+                (Match, 5),
+            ]
+            .map(|(kind, number)| (kind, id(number)))
+            .into(),
+            ..StoredMatches::default()
+        };
+        let found = plan(&listed(&[1, 2, 3, 4, 5]), &there, &sync(true));
+        assert_eq!((found.matches, found.timelines), (ids(&[]), ids(&[1])));
+        assert_eq!((found.unread_matches, found.unread_timelines), (3, 2));
+        // One with rows is there, whatever was written of it before.
+        assert_eq!((found.existing_matches, found.existing_timelines), (2, 2));
     }
 
     #[test]

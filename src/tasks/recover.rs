@@ -273,6 +273,7 @@ async fn recover(
         own["verified_players"] = verified.players.into();
         own["differences_found"] = verified.found.into();
         own["differences"] = json!(verified.differences);
+        own["verified_unread"] = verified.unread.into();
     }
     if args.dry_run {
         return Ok(TaskResult::complete(own));

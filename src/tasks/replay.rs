@@ -52,6 +52,10 @@ struct Place {
     changed: u64,
     /// Documents that cannot be read; `recover --verify` fetches them again.
     unreadable: u64,
+    /// Documents that are kept and still cannot be read.
+    unread: u64,
+    /// Documents that could not be read before, and have rows now.
+    read: u64,
 }
 
 impl Task for Replay {
@@ -102,6 +106,8 @@ async fn replay(context: &JobContext, args: ReplayArgs) -> StoreResult<TaskResul
         verify_statistics(store, None, !args.dry_run, &mut verified).await?;
         place.after = last.to_string();
         place.matches += ids.len() as u64;
+        place.unread += verified.unread;
+        place.read += verified.read;
         place.unreadable += verified.refetch.len() as u64;
         place.changed += verified.found - verified.refetch.len() as u64;
         let percent = percent(place.matches, total);
@@ -114,5 +120,6 @@ async fn replay(context: &JobContext, args: ReplayArgs) -> StoreResult<TaskResul
     }
     Ok(TaskResult::complete(json!({
         "matches": place.matches, "changed": place.changed, "unreadable": place.unreadable,
+        "unread": place.unread, "read": place.read,
     })))
 }

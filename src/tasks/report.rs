@@ -28,6 +28,11 @@ pub struct PlayerReport {
     pub missing_timelines_by_reason: MissingCounts,
     /// Cleaned away on purpose.
     pub cleaned_matches: u64,
+    /// Stored, before this job or in it, and not made into rows.
+    pub unread_matches: u64,
+    pub unread_timelines: u64,
+    /// Those of this job, with the reasons.
+    pub unread_now: Vec<FailedChild>,
     /// Calls that were needed when the list was compared with what is there.
     pub match_calls: u64,
     pub timeline_calls: u64,
@@ -79,21 +84,25 @@ impl PlayerReport {
         let [failed_matches, failed_timelines] =
             [MatchSync::KIND, TimelineSync::KIND].map(|kind| failures(job, kind, own));
         let timelines = job.rollup.of(TimelineSync::KIND);
+        let matches = job.rollup.of(MatchSync::KIND);
         Self {
             total_matches: number("total_matches"),
             existing_matches: number("existing_matches"),
-            processed_matches: job.rollup.of(MatchSync::KIND).completed,
+            processed_matches: matches.completed.saturating_sub(matches.remarked),
             failed_matches: failed_matches.failed,
             missing_matches: failed_matches.missing.total(),
             missing_matches_by_reason: failed_matches.missing,
             total_timelines: timelines.total,
             existing_timelines: number("existing_timelines"),
-            processed_timelines: timelines.completed,
+            processed_timelines: timelines.completed.saturating_sub(timelines.remarked),
             failed_timelines: failed_timelines.failed,
             missing_timelines: failed_timelines.missing.total(),
             missing_timelines_by_reason: failed_timelines.missing,
             missing_now: [failed_matches.now, failed_timelines.now],
             cleaned_matches: number("cleaned_matches"),
+            unread_matches: number("unread_matches") + u64::from(matches.remarked),
+            unread_timelines: number("unread_timelines") + u64::from(timelines.remarked),
+            unread_now: job.rollup.remarks.clone(),
             match_calls: number("match_calls"),
             timeline_calls: number("timeline_calls"),
         }
@@ -103,6 +112,14 @@ impl PlayerReport {
     pub fn calls_left(&self) -> [u64; 2] {
         let done = |count: u32, failed: &[FailedChild]| u64::from(count) + failed.len() as u64;
         let [matches, timelines] = self.missing_now;
+        let unread = |kind| {
+            self.unread_now
+                .iter()
+                .filter(|one| one.kind == kind)
+                .count() as u64
+        };
+        let matches = matches + unread(MatchSync::KIND);
+        let timelines = timelines + unread(TimelineSync::KIND);
         [
             self.match_calls
                 .saturating_sub(done(self.processed_matches, &self.failed_matches) + matches),
@@ -116,6 +133,7 @@ impl PlayerReport {
         self.existing_matches
             + self.missing_matches
             + self.cleaned_matches
+            + self.unread_matches
             + u64::from(self.processed_matches)
             + self.failed_matches.len() as u64
     }

@@ -8,12 +8,13 @@ use serde_json::json;
 use super::absent::fetch;
 use super::failed::{bad_arguments, failed};
 use super::match_data::Hints;
+use super::unread::SharedOddities;
 use super::{Policies, TIMELINE_PROCESSING};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::gate::RiotApi;
-use crate::model::records::PayloadKind;
+use crate::model::records::{PayloadKind, UnreadPayload};
 use crate::model::{After, MatchId, NewJob, Priority, RetryPolicy};
-use crate::riot::parse_timeline;
+use crate::riot::{kept, understand_timeline};
 use crate::store::{Effect, Repair};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,13 +52,18 @@ pub(super) fn job(id: MatchId, hints: Hints, priority: Priority, policy: RetryPo
 pub struct TimelineSync {
     api: Arc<RiotApi>,
     policies: Policies,
+    oddities: SharedOddities,
 }
 
 impl TimelineSync {
     pub const KIND: &str = "sync_match_timeline";
 
-    pub fn new(api: Arc<RiotApi>, policies: Policies) -> Self {
-        Self { api, policies }
+    pub(super) fn new(api: Arc<RiotApi>, policies: Policies, oddities: SharedOddities) -> Self {
+        Self {
+            api,
+            policies,
+            oddities,
+        }
     }
 }
 
@@ -90,28 +96,37 @@ impl Task for TimelineSync {
     }
 
     fn run(&self, context: JobContext) -> TaskFuture {
-        let (api, policies) = (self.api.clone(), self.policies);
+        let task = self.clone();
         Box::pin(async move {
             match serde_json::from_str(&context.job.args) {
-                Ok(args) => sync(&api, &context, &args, policies).await,
+                Ok(args) => sync(&task, &context, &args).await,
                 Err(error) => bad_arguments(&error),
             }
         })
     }
 }
 
-async fn sync(api: &RiotApi, context: &JobContext, args: &Args, policies: Policies) -> TaskResult {
-    let (id, hints) = (args.match_id, args.hints);
+async fn sync(task: &TimelineSync, context: &JobContext, args: &Args) -> TaskResult {
+    let (api, id, hints) = (&*task.api, args.match_id, args.hints);
     let asked = hints.asks(PayloadKind::Timeline, id);
-    let response = match fetch(api, context, asked, policies.retention).await {
+    let response = match fetch(api, context, asked, task.policies.retention).await {
         Ok(response) => response,
         Err(end) => return end,
     };
-    match api
-        .read(response, move |text| parse_timeline(id, text))
-        .await
-    {
-        Ok((record, payload)) => {
+    let key_fingerprint = response.key_fingerprint.clone();
+    let understand = move |text: &[u8]| kept(text, |text| understand_timeline(id, text));
+    match api.read(response, understand).await {
+        Ok((Err(reason), payload)) => task.oddities.kept(UnreadPayload {
+            kind: PayloadKind::Timeline,
+            id,
+            reason,
+            payload,
+            key_fingerprint,
+            replaces: hints.mend,
+        }),
+        Ok((Ok(understood), payload)) => {
+            (task.oddities).tell_odd(PayloadKind::Timeline, id, &understood.odd);
+            let record = understood.record;
             let effect = if hints.mend {
                 Effect::Repair(Repair::Timeline {
                     record,

@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use crate::model::records::{MatchRecord, ParticipantRecord, PayloadKind, TimelineRecord};
 use crate::model::{MatchId, Timestamp};
-use crate::riot::{RiotError, document_of, parse_match, parse_timeline};
+use crate::riot::{
+    Reading, RiotError, Understood, document_of, kept, understand_match, understand_timeline,
+};
 use crate::store::{Repair, SeatRow, Store, StoreError, StoreResult, StoredDocuments};
 
 /// Matches that are read at once: some MB of documents.
@@ -15,6 +17,11 @@ const MATCHES: usize = 50;
 const PLAYERS: usize = 200;
 /// Differences that are listed; beyond, they are counted only.
 const LISTED_MAX: usize = 1_000;
+
+/// Of a document that was kept unread.
+const READ_NOW: &str = "it could not be read before, and can be now";
+/// The version of these readers.
+const READER: &str = env!("CARGO_PKG_VERSION");
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,6 +44,10 @@ pub(super) struct Verified {
     pub refetch: BTreeSet<(MatchId, bool)>,
     /// What is, or would be, put right from stored documents: it is there.
     pub rebuilt: Vec<(PayloadKind, MatchId)>,
+    /// Documents that are kept and cannot be read.
+    pub unread: u64,
+    /// Documents that could not be read before, and can be now.
+    pub read: u64,
     seated: BTreeSet<i64>,
 }
 
@@ -66,12 +77,16 @@ pub(super) struct Finding {
     mend: Mend,
     /// It is wrong only if a player with one of these puuids is known: puuids of another key may be gone.
     if_known: Vec<String>,
+    /// The document was kept unread.
+    was_unread: bool,
 }
 
 #[derive(Debug)]
 enum Mend {
     Rows(Box<Repair>),
     Fetch(PayloadKind),
+    /// Nothing: this version cannot read it either. What is to be noted of that, if it is not yet.
+    Keep(Option<Box<Repair>>),
 }
 
 impl Finding {
@@ -80,6 +95,21 @@ impl Finding {
             what: what.into(),
             mend: Mend::Rows(Box::new(repair)),
             if_known: Vec::new(),
+            was_unread: false,
+        }
+    }
+
+    /// The document stays as it is, for a version that can read it.
+    fn keep(one: &StoredDocuments, kind: PayloadKind, reason: String) -> Self {
+        let known = one.unread.get(&kind);
+        let is_noted = known.is_some_and(|row| row.reason == reason && row.version == READER);
+        let (id, what) = (one.id, reason.clone());
+        let note = (!is_noted).then(|| Box::new(Repair::Unread { kind, id, reason }));
+        Self {
+            what,
+            mend: Mend::Keep(note),
+            if_known: Vec::new(),
+            was_unread: false,
         }
     }
 
@@ -88,6 +118,7 @@ impl Finding {
             what,
             mend: Mend::Fetch(kind),
             if_known: Vec::new(),
+            was_unread: false,
         }
     }
 }
@@ -96,8 +127,10 @@ impl Finding {
 pub(super) fn examine(one: &StoredDocuments) -> Vec<Finding> {
     let mut findings = Vec::new();
     let has_rows = one.record.is_some() || !one.seats.is_empty();
-    match read(one, PayloadKind::Match, |text| parse_match(one.id, text)) {
-        None if has_rows => findings.push(Finding::fetch(
+    let was_unread = |kind| one.unread.contains_key(&kind);
+    let understand = |text: &[u8]| understand_match(one.id, text);
+    match read(one, PayloadKind::Match, understand) {
+        None if has_rows || was_unread(PayloadKind::Match) => findings.push(Finding::fetch(
             "the match document is gone".to_owned(),
             PayloadKind::Match,
         )),
@@ -106,13 +139,17 @@ pub(super) fn examine(one: &StoredDocuments) -> Vec<Finding> {
             format!("the match document is broken: {why}"),
             PayloadKind::Match,
         )),
-        Some(Ok(record)) => findings.extend(examine_match(one, record)),
+        // Rows that another version made of it stay.
+        Some(Ok(Err(_))) if has_rows => {}
+        Some(Ok(Err(why))) => findings.push(Finding::keep(one, PayloadKind::Match, why)),
+        Some(Ok(Ok(record))) => findings.extend(examine_match(one, record)),
     }
     let timeline = read(one, PayloadKind::Timeline, |text| {
-        parse_timeline(one.id, text)
+        understand_timeline(one.id, text)
     });
+    let was_unread = was_unread(PayloadKind::Timeline);
     match timeline {
-        None if one.timeline.is_some() => findings.push(Finding::fetch(
+        None if one.timeline.is_some() || was_unread => findings.push(Finding::fetch(
             "the timeline document is gone".to_owned(),
             PayloadKind::Timeline,
         )),
@@ -121,33 +158,42 @@ pub(super) fn examine(one: &StoredDocuments) -> Vec<Finding> {
             format!("the timeline document is broken: {why}"),
             PayloadKind::Timeline,
         )),
-        Some(Ok(record)) => {
+        Some(Ok(Err(_))) if one.timeline.is_some() => {}
+        Some(Ok(Err(why))) => findings.push(Finding::keep(one, PayloadKind::Timeline, why)),
+        Some(Ok(Ok(record))) => {
             let told = TimelineRecord {
                 data_version: clean(&record.data_version),
                 ..record.clone()
             };
-            if one.timeline.as_ref() != Some(&told) {
+            if one.timeline.as_ref() != Some(&told) || was_unread {
                 let what = match &one.timeline {
+                    _ if was_unread => READ_NOW,
                     None => "the timeline's row is gone",
                     Some(_) => "the timeline's row differs from its document",
                 };
                 let payload = None;
-                findings.push(Finding::rows(what, Repair::Timeline { record, payload }));
+                findings.push(Finding {
+                    was_unread,
+                    ..Finding::rows(what, Repair::Timeline { record, payload })
+                });
             }
         }
     }
     findings
 }
 
+/// What a stored document says, or why it says nothing yet. An error: it is broken. None: there is none.
 fn read<T>(
     one: &StoredDocuments,
     kind: PayloadKind,
-    parse: impl Fn(&[u8]) -> Result<T, RiotError>,
-) -> Option<Result<T, String>> {
+    understand: impl Fn(&[u8]) -> Result<Understood<T>, RiotError>,
+) -> Option<Result<Result<T, String>, String>> {
     let payload = one.payloads.get(&kind)?;
     Some(payload.clone().and_then(|payload| {
         let text = document_of(&payload).map_err(|error| error.to_string())?;
-        parse(&text).map_err(|error| error.to_string())
+        let reading: Result<Reading<T>, RiotError> = kept(&text, understand);
+        let reading = reading.map_err(|error| error.to_string())?;
+        Ok(reading.map(|understood| understood.record))
     }))
 }
 
@@ -162,7 +208,9 @@ fn examine_match(one: &StoredDocuments, record: MatchRecord) -> Option<Finding> 
         ..record.clone()
     };
     let mut if_known = Vec::new();
+    let unread = one.unread.get(&PayloadKind::Match);
     let what = match &one.record {
+        _ if unread.is_some() => READ_NOW,
         None => "the match's row is gone",
         Some(_) if one.platform.as_deref() != Some(record.id.platform().as_str()) => {
             "the match's row differs from its document"
@@ -190,10 +238,11 @@ fn examine_match(one: &StoredDocuments, record: MatchRecord) -> Option<Finding> 
         record: record.into(),
         payload: None,
         // The document does not tell of which key its puuids are.
-        key_fingerprint: "".into(),
+        key_fingerprint: unread.map_or("", |row| &row.key_fingerprint).into(),
     };
     Some(Finding {
         if_known,
+        was_unread: unread.is_some(),
         ..Finding::rows(what, repair)
     })
 }
@@ -295,12 +344,17 @@ pub(super) async fn verify_matches(
                 match finding.mend {
                     Mend::Rows(repair) => {
                         verified.note(id.to_string(), &finding.what, "payload");
+                        verified.read += u64::from(finding.was_unread);
                         let kind = match *repair {
                             Repair::Timeline { .. } => PayloadKind::Timeline,
-                            Repair::Match { .. } | Repair::Statistics { .. } => PayloadKind::Match,
+                            _ => PayloadKind::Match,
                         };
                         verified.rebuilt.push((kind, id));
                         repairs.push(*repair);
+                    }
+                    Mend::Keep(note) => {
+                        verified.unread += 1;
+                        repairs.extend(note.map(|note| *note));
                     }
                     Mend::Fetch(kind) => {
                         verified.note(id.to_string(), &finding.what, "api");
@@ -364,6 +418,7 @@ mod tests {
             seats: Vec::new(),
             timeline: Some(record.clone()),
             payloads: HashMap::from([(PayloadKind::Timeline, Ok(payload))]),
+            unread: HashMap::new(),
         }
     }
 
@@ -371,7 +426,7 @@ mod tests {
     fn whichever_byte_is_corrupted_the_document_is_found_broken_or_is_as_it_was() {
         let text = br#"{"metadata":{"dataVersion":"2","matchId":"KR_1"},"info":{"frameInterval":60000,"frames":[{"events":[{},{}]}]}}"#;
         let id = "KR_1".parse().unwrap();
-        let record = parse_timeline(id, text).unwrap();
+        let record = crate::riot::parse_timeline(id, text).unwrap();
         let good = as_gzip(text).to_vec();
         assert!(examine(&stored(good.clone(), &record)).is_empty());
         let mut found = 0;

@@ -29,5 +29,6 @@ mod scratch;
 mod setup;
 mod sqlite;
 mod store;
+mod unread;
 mod upkeep;
 mod weather;

@@ -32,7 +32,7 @@ struct Line {
 }
 
 impl Setup {
-    fn count(&self, sql: &str) -> i64 {
+    pub fn count(&self, sql: &str) -> i64 {
         let mut conn = SqliteConnection::establish(&self.database()).unwrap();
         let rows: Vec<Count> = diesel::sql_query(sql).load(&mut conn).unwrap();
         rows[0].count

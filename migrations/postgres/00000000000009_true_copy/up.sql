@@ -40,6 +40,7 @@ CREATE TABLE unread_payloads (
     match_id    TEXT COLLATE "C" NOT NULL,
     reason      TEXT NOT NULL,
     version     TEXT NOT NULL,                      -- of riftsync, that could not read it
+    key_fingerprint TEXT NOT NULL,                  -- of the key that its puuids belong to; empty: not known
     stored_at   BIGINT NOT NULL,
     PRIMARY KEY (match_id, kind)
 );

@@ -8,7 +8,7 @@ mod queue;
 mod schedule;
 
 pub(super) use job::{OneJob, OneSubscription, unknown as unknown_job};
-pub use player::{stats_document, track_document, tracked_document};
+pub use player::{PlayerStats, stats_document, track_document, tracked_document};
 pub(super) use queue::Counted;
 pub use schedule::schedules_document;
 

@@ -8,7 +8,8 @@ use crate::control::desk::Desk;
 use crate::control::rpc::{Params, RpcError};
 use crate::model::{Puuid, RiotId, Whereabouts, Whom};
 use crate::store::people::{self, TrackedPlayer};
-use crate::store::{StoredPlayer, YearlyStats};
+use crate::store::{StoredPlayer, YearCoverage, YearlyStats};
+use crate::tasks::coverage;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,8 +30,17 @@ pub(super) async fn stats(desk: &Desk, params: Params<'_>) -> Answer {
     } = params.read()?;
     let whom = Whom { riot_id, puuid };
     let (player, note) = stored(desk, &whom).await?;
-    let rows = desk.engine.store.yearly_stats(player.id, year).await?;
-    Ok(stats_document(&player, note.as_deref(), &rows))
+    let store = &desk.engine.store;
+    let coverage = store.coverage(player.id, None).await?;
+    let of_year = |one: &YearCoverage| year.is_none_or(|year| year == one.year);
+    let coverage: Vec<YearCoverage> = coverage.into_iter().filter(of_year).collect();
+    Ok(stats_document(&PlayerStats {
+        player: &player,
+        note: note.as_deref(),
+        rows: &store.yearly_stats(player.id, year).await?,
+        coverage: &coverage,
+        unread: store.count_unread().await?,
+    }))
 }
 
 /// A player of the database.
@@ -39,10 +49,36 @@ async fn stored(desk: &Desk, whom: &Whom) -> Result<(StoredPlayer, Option<String
     found.map_err(|why| RpcError::new(RpcError::NOT_FOUND, why))
 }
 
-/// A player's yearly rows, as every program sees them.
-pub fn stats_document(player: &StoredPlayer, note: Option<&str>, rows: &[YearlyStats]) -> Value {
-    let years: Vec<Value> = rows.iter().map(year).collect();
-    json!({ "riot_id": player.riot_id, "puuid": player.puuid, "note": note, "years": years })
+/// What is told of a player.
+#[derive(Debug, Clone, Copy)]
+pub struct PlayerStats<'a> {
+    pub player: &'a StoredPlayer,
+    /// What has to be said of the name that was asked for.
+    pub note: Option<&'a str>,
+    pub rows: &'a [YearlyStats],
+    pub coverage: &'a [YearCoverage],
+    /// Matches and timelines of anybody that are stored and could not be read.
+    pub unread: [u64; 2],
+}
+
+/// A player's yearly rows, and how whole each year is, as every program sees them.
+pub fn stats_document(told: &PlayerStats<'_>) -> Value {
+    let years = told.rows.iter().map(|row| {
+        let mut document = year(row);
+        let mut coverage = told.coverage.iter();
+        let of_year = coverage.find(|one| one.year == row.year && one.platform == row.platform);
+        if let (Some(of_year), Value::Object(document)) = (of_year, &mut document)
+            && let Value::Object(more) = coverage::document(of_year)
+        {
+            document.extend(more);
+        }
+        document
+    });
+    let [matches, timelines] = told.unread;
+    json!({
+        "riot_id": told.player.riot_id, "puuid": told.player.puuid, "note": told.note,
+        "years": years.collect::<Vec<Value>>(), "unread_matches": matches, "unread_timelines": timelines,
+    })
 }
 
 fn year(row: &YearlyStats) -> Value {

@@ -147,6 +147,7 @@ impl Command {
         };
         let bodies = completion.effects.iter().map(|effect| match effect {
             Effect::Match { payload, .. } | Effect::Timeline { payload, .. } => payload.body.len(),
+            Effect::Unread(unread) => unread.payload.body.len(),
             Effect::Player { .. } | Effect::Missing(_) | Effect::Repair(_) | Effect::Listed(_) => 0,
         });
         bodies.sum()

@@ -17,10 +17,11 @@ use super::transaction::Transaction;
 use super::upkeep_statements;
 use crate::model::records::{
     MatchClass, MatchRecord, ParticipantRecord, Payload, PayloadKind, PlayerRecord, TimelineRecord,
+    UnreadPayload,
 };
 use crate::model::statistics::GameFacts;
 use crate::model::{MatchId, MissingDocument, Timestamp};
-use crate::store::rows::{facts, to_i32};
+use crate::store::rows::{READER, facts, to_i32};
 use crate::store::{Effect, ListedYear, Repair};
 
 /// A match to store, once it is known to be new.
@@ -40,6 +41,7 @@ struct Sorted<'a> {
     listed: BTreeMap<(&'a str, i16, &'static str), (&'a ListedYear, Timestamp)>,
     matches: BTreeMap<String, NewMatch<'a>>,
     timelines: BTreeMap<String, (&'a TimelineRecord, &'a Payload, Timestamp)>,
+    unread: BTreeMap<(String, &'static str), (&'a UnreadPayload, Timestamp)>,
     players: Vec<(&'a PlayerRecord, &'a str, &'a [i64], Timestamp)>,
     repairs: Vec<(&'a Repair, Timestamp)>,
 }
@@ -81,6 +83,10 @@ impl<'a> Sorted<'a> {
                 Effect::Missing(missing) => {
                     let place = (missing.kind.as_str(), missing.id.to_string());
                     sorted.missing.insert(place, (missing, now));
+                }
+                Effect::Unread(unread) => {
+                    let place = (unread.id.to_string(), unread.kind.as_str());
+                    sorted.unread.entry(place).or_insert((unread, now));
                 }
                 Effect::Repair(repair) => sorted.repairs.push((repair, now)),
                 Effect::Listed(listed) => {
@@ -151,6 +157,7 @@ impl Transaction<'_> {
             .matches
             .keys()
             .chain(sorted.timelines.keys())
+            .chain(sorted.unread.keys().map(|(id, _)| id))
             .cloned()
             .collect();
         if ids.is_empty() {
@@ -162,6 +169,7 @@ impl Transaction<'_> {
         for id in &cleaned {
             sorted.matches.remove(id);
             sorted.timelines.remove(id);
+            sorted.unread.retain(|(of, _), _| of != id);
         }
         Ok(())
     }
@@ -255,7 +263,10 @@ impl Transaction<'_> {
                 .filter(|(id, _)| new_timelines.contains(*id))
                 .map(|(id, (_, payload, _))| (id.as_str(), PayloadKind::Timeline, *payload)),
         );
+        let unread = self.without_rows(sorted).await?;
+        payloads.extend((unread.iter()).map(|(id, unread, _)| (*id, unread.kind, &unread.payload)));
         self.put_payloads(&payloads).await?;
+        self.put_unread(&unread).await?;
         let mut sightings = Sightings::default();
         for (_, new) in &matches {
             for seen in new
@@ -307,7 +318,8 @@ impl Transaction<'_> {
             }
         } else if !(sorted.players.is_empty()
             && sorted.matches.is_empty()
-            && sorted.timelines.is_empty())
+            && sorted.timelines.is_empty()
+            && sorted.unread.is_empty())
         {
             let _locked: i32 = sql::KeepPlayers {}.get_result(&mut self.conn).await?;
         }
@@ -405,6 +417,53 @@ impl Transaction<'_> {
         .load(&mut self.conn)
         .await?;
         Ok(new.into_iter().collect())
+    }
+
+    /// Unread documents of which there are no rows, or which take the place of a broken one.
+    async fn without_rows<'s>(
+        &mut self,
+        sorted: &'s Sorted<'_>,
+    ) -> Result<Vec<(&'s str, &'s UnreadPayload, Timestamp)>, Fault> {
+        if sorted.unread.is_empty() {
+            return Ok(Vec::new());
+        }
+        let with_rows: Vec<(String, String)> = sql::HaveRows {
+            kinds: sorted.unread.keys().map(|(_, kind)| *kind).collect(),
+            ids: sorted.unread.keys().map(|(id, _)| id.as_str()).collect(),
+        }
+        .load(&mut self.conn)
+        .await?;
+        let with_rows: HashSet<(&str, &str)> = (with_rows.iter())
+            .map(|(kind, id)| (id.as_str(), kind.as_str()))
+            .collect();
+        let unread = sorted.unread.iter().filter(|((id, kind), (unread, _))| {
+            unread.replaces || !with_rows.contains(&(id.as_str(), *kind))
+        });
+        Ok(unread
+            .map(|((id, _), (unread, now))| (id.as_str(), *unread, *now))
+            .collect())
+    }
+
+    async fn put_unread(
+        &mut self,
+        unread: &[(&str, &UnreadPayload, Timestamp)],
+    ) -> Result<(), Fault> {
+        if unread.is_empty() {
+            return Ok(());
+        }
+        let each = || unread.iter().map(|(_, unread, _)| *unread);
+        let reasons: Vec<Cow<'_, str>> = each().map(|unread| clean(&unread.reason)).collect();
+        sql::PutUnread {
+            kinds: each().map(|unread| unread.kind.as_str()).collect(),
+            ids: unread.iter().map(|(id, ..)| *id).collect(),
+            reasons: reasons.iter().map(|reason| &**reason).collect(),
+            fingerprints: each().map(|unread| &*unread.key_fingerprint).collect(),
+            at: unread.iter().map(|(.., now)| now.as_millis()).collect(),
+            version: READER,
+        }
+        .execute(&mut self.conn)
+        .await?;
+        Ok(())
     }
 
     async fn put_payloads(

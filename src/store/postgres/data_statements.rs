@@ -211,9 +211,39 @@ statement! {
 }
 
 statement! {
+    /// Documents that came: they are neither missing nor, so far, unread.
     ForgetMissing<'a> { kinds: Vec<&'a str> => Array<Text>, ids: Vec<&'a str> => Array<Text> } -> () =
-    "DELETE FROM missing_payloads USING unnest(?, ?) AS found (kind, id)
+    "WITH found AS (SELECT * FROM unnest(?, ?) AS found (kind, id)),
+        read AS (DELETE FROM unread_payloads USING found
+            WHERE unread_payloads.kind = found.kind AND unread_payloads.match_id = found.id)
+     DELETE FROM missing_payloads USING found
      WHERE missing_payloads.kind = found.kind AND missing_payloads.id = found.id";
+}
+
+statement! {
+    /// Documents of which there are rows.
+    HaveRows<'a> { kinds: Vec<&'a str> => Array<Text>, ids: Vec<&'a str> => Array<Text> } -> (Text, Text) =
+    "SELECT kind, id FROM unnest(?, ?) AS found (kind, id)
+     WHERE CASE kind WHEN 'match' THEN EXISTS (SELECT 1 FROM matches m WHERE m.match_id = found.id)
+                     ELSE EXISTS (SELECT 1 FROM match_timelines t WHERE t.match_id = found.id) END";
+}
+
+statement! {
+    PutUnread<'a> {
+        kinds: Vec<&'a str> => Array<Text>, ids: Vec<&'a str> => Array<Text>, reasons: Vec<&'a str> => Array<Text>,
+        fingerprints: Vec<&'a str> => Array<Text>, at: Vec<i64> => Array<BigInt>, version: &'a str => Text,
+    } -> () =
+    "INSERT INTO unread_payloads (kind, match_id, reason, version, key_fingerprint, stored_at)
+     SELECT kind, id, reason, version, fingerprint, at
+     FROM unnest(?, ?, ?, ?, ?) AS new (kind, id, reason, fingerprint, at), (SELECT ?::text AS version) AS reader ORDER BY id, kind
+     ON CONFLICT (match_id, kind) DO UPDATE SET reason = excluded.reason, version = excluded.version";
+}
+
+statement! {
+    /// Documents that have rows now.
+    ForgetUnread<'a> { kinds: Vec<&'a str> => Array<Text>, ids: Vec<&'a str> => Array<Text> } -> () =
+    "DELETE FROM unread_payloads USING unnest(?, ?) AS found (kind, id)
+     WHERE unread_payloads.kind = found.kind AND unread_payloads.match_id = found.id";
 }
 
 statement! {
@@ -299,6 +329,12 @@ statement! {
 }
 
 statement! {
+    /// Matches, timelines.
+    CountUnread {} -> (BigInt, BigInt) =
+    "SELECT (SELECT count(*) FROM unread_payloads WHERE kind = 'match'), (SELECT count(*) FROM unread_payloads WHERE kind = 'timeline')";
+}
+
+statement! {
     PutPlayerYear<'a> {
         year: i32 => Integer, platform: &'a str => Text, at: i64 => BigInt, matches: i64 => BigInt, ends: Option<&'a str> => Opt<Text>,
         puuid: &'a str => Text,
@@ -323,7 +359,7 @@ statement! {
 
 statement! {
     /// (what, year, platform, reason or end of the list, count or size of the list, when it was listed, when it ends).
-    Coverage { years: i64 => BigInt, matches: i64 => BigInt, timelines: i64 => BigInt, old: i64 => BigInt, gone: i64 => BigInt }
+    Coverage { years: i64 => BigInt, matches: i64 => BigInt, timelines: i64 => BigInt, old: i64 => BigInt, gone: i64 => BigInt, unread: i64 => BigInt }
         -> CoverageRow =
     "SELECT 0::smallint, y.year, y.platform, y.list_ends_at, y.listed_matches, y.listed_at, m.game_start
      FROM player_years y LEFT JOIN matches m ON m.match_id = y.list_ends_at WHERE y.player_id = ?
@@ -342,7 +378,12 @@ statement! {
      WHERE p.player_id = ? AND m.game_start < ?
         AND NOT EXISTS (SELECT 1 FROM match_timelines t WHERE t.match_id = p.match_id)
         AND NOT EXISTS (SELECT 1 FROM missing_payloads d WHERE d.kind = 'timeline' AND d.id = p.match_id)
-     GROUP BY m.year, m.platform";
+        AND NOT EXISTS (SELECT 1 FROM unread_payloads u WHERE u.kind = 'timeline' AND u.match_id = p.match_id)
+     GROUP BY m.year, m.platform
+     UNION ALL
+     SELECT 3::smallint, l.year, l.platform, NULL::text, count(*), NULL::bigint, NULL::bigint
+     FROM listed_matches l JOIN unread_payloads u ON u.kind = 'match' AND u.match_id = l.match_id
+     WHERE l.player_id = ? GROUP BY l.year, l.platform";
 }
 
 statement! {

@@ -523,14 +523,16 @@ statement! {
 
 statement! {
     /// Ids of a list that are in one of the tables of documents.
-    Stored { matches: Vec<String> => Array<Text>, timelines: Vec<String> => Array<Text>, missing: Vec<String> => Array<Text>, cleaned: Vec<String> => Array<Text> } -> StoredRow =
+    Stored { matches: Vec<String> => Array<Text>, timelines: Vec<String> => Array<Text>, missing: Vec<String> => Array<Text>, cleaned: Vec<String> => Array<Text>, unread: Vec<String> => Array<Text> } -> StoredRow =
     "SELECT 0::smallint, '', match_id, game_start, year, '', NULL::bigint, NULL::bigint FROM matches WHERE match_id = ANY(?)
      UNION ALL
      SELECT 1::smallint, '', match_id, 0::bigint, 0, '', NULL::bigint, NULL::bigint FROM match_timelines WHERE match_id = ANY(?)
      UNION ALL
      SELECT 2::smallint, kind, id, first_seen, tries, reason, next_try, expires_at FROM missing_payloads WHERE id = ANY(?)
      UNION ALL
-     SELECT 3::smallint, '', match_id, 0::bigint, 0, '', NULL::bigint, NULL::bigint FROM cleaned_matches WHERE match_id = ANY(?)";
+     SELECT 3::smallint, '', match_id, 0::bigint, 0, '', NULL::bigint, NULL::bigint FROM cleaned_matches WHERE match_id = ANY(?)
+     UNION ALL
+     SELECT 4::smallint, kind, match_id, 0::bigint, 0, '', NULL::bigint, NULL::bigint FROM unread_payloads WHERE match_id = ANY(?)";
 }
 
 statement! {

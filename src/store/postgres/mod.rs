@@ -462,6 +462,7 @@ impl Store for PostgresStore {
                 timelines: list.clone(),
                 missing: list.clone(),
                 cleaned: list.clone(),
+                unread: list.clone(),
             };
             stored.load(conn).await
         });
@@ -520,6 +521,7 @@ impl Store for PostgresStore {
             matches: player_id,
             timelines: player_id,
             old: player_id,
+            unread: player_id,
             gone: timelines_gone.map_or(i64::MIN, Timestamp::as_millis),
         };
             coverage.load(conn).await
@@ -554,6 +556,7 @@ impl Store for PostgresStore {
                 timelines: ids.clone(),
                 payloads: ids.clone(),
                 dictionaries: ids.clone(),
+                unread: ids.clone(),
             };
             documents.load(conn).await
         });
@@ -622,7 +625,7 @@ impl Store for PostgresStore {
     async fn leftovers(&self, before: Timestamp) -> StoreResult<Leftovers> {
         let at = before.as_millis();
         let row: LeftoversTuple = read!(self.readers, conn =>
-            upkeep_statements::Leftovers { matches: at, seats: at, timelines: at, payloads: at, bytes: at, jobs: at, engines: at }.get_result(conn).await);
+            upkeep_statements::Leftovers { matches: at, seats: at, timelines: at, payloads: at, bytes: at, unread: at, jobs: at, engines: at }.get_result(conn).await);
         Ok(leftovers_from(row))
     }
 
@@ -637,6 +640,12 @@ impl Store for PostgresStore {
     /// The server's autovacuum does that.
     async fn give_back(&self, _: u32) -> StoreResult<u64> {
         Ok(0)
+    }
+
+    async fn count_unread(&self) -> StoreResult<[u64; 2]> {
+        let (matches, timelines): (i64, i64) =
+            read!(self.readers, conn => data_statements::CountUnread {}.get_result(conn).await);
+        Ok([matches, timelines].map(|count| u64::try_from(count).unwrap_or(0)))
     }
 
     async fn census(&self) -> StoreResult<Census> {

@@ -12,8 +12,9 @@ use super::fault::Fault;
 use super::job_statements as sql;
 use super::relations::Ended;
 use super::transaction::Transaction;
-use crate::model::{JobId, JobState, Lease, NewJob, Rollup, Settlement, Timestamp};
-use crate::store::rows::{append_error, from_json, to_i32, to_json, to_u32};
+use crate::model::rollup::FailedChild;
+use crate::model::{Failure, JobId, JobState, Lease, NewJob, Rollup, Settlement, Timestamp};
+use crate::store::rows::{append_error, from_json, remark_of, to_i32, to_json, to_u32};
 use crate::store::{Completion, Effect, Fenced, StoreResult};
 
 /// The end of an attempt.
@@ -30,6 +31,7 @@ impl End<'_> {
         self.completion.children.is_empty()
             && self.completion.settlement.error.is_none()
             && self.completion.survived
+            && remark_of(&self.completion.effects).is_none()
     }
 }
 
@@ -405,6 +407,7 @@ impl Transaction<'_> {
                 self.note_ready(&queue);
             }
         }
+        self.tell_remarks(jobs).await?;
         if !blocked.is_empty() {
             let children = blocked.keys().copied().collect();
             let parents: Vec<(i64, i64)> = sql::ParentsOf { children }.load(&mut self.conn).await?;
@@ -416,6 +419,28 @@ impl Transaction<'_> {
             }
         }
         self.ended(ended).await
+    }
+
+    /// What parents are to tell of children that brought a document which cannot be read.
+    async fn tell_remarks(&mut self, jobs: &[(&Held<'_>, JobState)]) -> Result<(), Fault> {
+        let remarks = jobs.iter().filter_map(|(job, _)| {
+            let reason = remark_of(&job.end.completion.effects)?;
+            Some((job.end.lease.job.0, (*job, reason)))
+        });
+        let remarks: HashMap<i64, (&Held<'_>, &str)> = remarks.collect();
+        if remarks.is_empty() {
+            return Ok(());
+        }
+        let children = remarks.keys().copied().collect();
+        let parents: Vec<(i64, i64)> = sql::ParentsOf { children }.load(&mut self.conn).await?;
+        for (child, parent) in parents {
+            let (job, reason) = remarks[&child];
+            let why = Failure::new("unread", reason);
+            let remark = FailedChild::new(job.kind.clone(), job.key.clone(), &why);
+            let delta = self.parent(JobId(parent), job.end.now);
+            delta.rollup.child_remarked(remark);
+        }
+        Ok(())
     }
 }
 

@@ -12,16 +12,17 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::PostgresStore;
 use super::connect::{Link, Purpose};
+use super::data::clean;
 use super::data_statements;
 use super::fault::Fault;
 use super::transaction::Transaction;
 use super::upkeep_statements as sql;
 use super::writer::Shared;
 use crate::model::Timestamp;
-use crate::model::records::{MatchRecord, Payload};
+use crate::model::records::{MatchRecord, Payload, PayloadKind};
 use crate::model::statistics::YearlyTally;
 use crate::store::repack::{Repacked, Trained};
-use crate::store::rows::{tally_from, to_json};
+use crate::store::rows::{READER, tally_from, to_json};
 use crate::store::upkeep::{PlayersGame, Tallies, YearTuple, add_up};
 use crate::store::{Cleanup, Repair, StoreError, StoreResult};
 
@@ -94,6 +95,34 @@ impl Transaction<'_> {
         Ok(found.is_some())
     }
 
+    /// Since when there are rows of a document, or it is kept unread.
+    async fn kept_since(&mut self, kind: PayloadKind, id: &str) -> Result<Option<i64>, Fault> {
+        let stored = match kind {
+            PayloadKind::Match => sql::StoredAt { id }.get_result(&mut self.conn).await,
+            PayloadKind::Timeline => {
+                let stored = sql::TimelineStoredAt { id };
+                stored.get_result(&mut self.conn).await
+            }
+        };
+        let stored: Option<i64> = stored.optional()?;
+        if stored.is_some() {
+            return Ok(stored);
+        }
+        let kind = kind.as_str();
+        let kept = sql::UnreadSince { kind, id }
+            .get_result(&mut self.conn)
+            .await;
+        Ok(kept.optional()?)
+    }
+
+    async fn forget_unread(&mut self, kind: PayloadKind, id: &str) -> Result<(), Fault> {
+        let (kinds, ids) = (vec![kind.as_str()], vec![id]);
+        data_statements::ForgetUnread { kinds, ids }
+            .execute(&mut self.conn)
+            .await?;
+        Ok(())
+    }
+
     /// To be called while nobody else stores matches.
     pub(super) async fn repair(&mut self, repair: &Repair, now: Timestamp) -> Result<(), Fault> {
         match repair {
@@ -110,15 +139,28 @@ impl Transaction<'_> {
                 if self.is_cleaned(&id).await? {
                     return Ok(());
                 }
-                let known = sql::TimelineStoredAt { id: &id }
-                    .get_result(&mut self.conn)
-                    .await;
-                let stored_at: Option<i64> = known.optional()?;
-                sql::DropTimelines { ids: vec![id] }
-                    .execute(&mut self.conn)
-                    .await?;
+                let stored_at = self.kept_since(PayloadKind::Timeline, &id).await?;
+                sql::DropTimelines {
+                    ids: vec![id.clone()],
+                }
+                .execute(&mut self.conn)
+                .await?;
+                self.forget_unread(PayloadKind::Timeline, &id).await?;
                 let stored_at = stored_at.map_or(now, Timestamp::from_millis);
                 self.put_timeline(record, payload.as_ref(), stored_at).await
+            }
+            Repair::Unread { kind, id, reason } => {
+                data_statements::PutUnread {
+                    kinds: vec![kind.as_str()],
+                    ids: vec![&id.to_string()],
+                    reasons: vec![&clean(reason)],
+                    fingerprints: vec![""],
+                    at: vec![now.as_millis()],
+                    version: READER,
+                }
+                .execute(&mut self.conn)
+                .await?;
+                Ok(())
             }
             Repair::Statistics { players } => self.recompute_players(players.clone()).await,
         }
@@ -137,8 +179,8 @@ impl Transaction<'_> {
         }
         let before: Vec<(i32, i64, Option<i64>)> =
             sql::SeatsOf { id: &id }.load(&mut self.conn).await?;
-        let stored = sql::StoredAt { id: &id }.get_result(&mut self.conn).await;
-        let stored_at: Option<i64> = stored.optional()?;
+        let stored_at = self.kept_since(PayloadKind::Match, &id).await?;
+        self.forget_unread(PayloadKind::Match, &id).await?;
         let ids = vec![id];
         let seats = sql::DropSeats { ids: ids.clone() };
         seats.execute(&mut self.conn).await?;
@@ -245,6 +287,7 @@ impl Transaction<'_> {
     async fn clean(&mut self, cleanup: Cleanup, now: Timestamp) -> Result<u64, Fault> {
         let old = sql::OldMatches {
             before: cleanup.before.as_millis(),
+            unread_before: cleanup.before.as_millis(),
             limit: i64::try_from(cleanup.limit).unwrap_or(i64::MAX),
         };
         let ids: Vec<String> = old.load(&mut self.conn).await?;
@@ -266,6 +309,8 @@ impl Transaction<'_> {
         timelines.execute(&mut self.conn).await?;
         let payloads = sql::DropPayloads { ids: ids.clone() };
         payloads.execute(&mut self.conn).await?;
+        let unread = sql::DropUnread { ids: ids.clone() };
+        unread.execute(&mut self.conn).await?;
         sql::DropSeats { ids }.execute(&mut self.conn).await?;
         if cleanup.adjust_stats {
             self.recompute_players(players.into_iter().collect())
@@ -278,6 +323,9 @@ impl Transaction<'_> {
 
     async fn clean_orphans(&mut self, before: Timestamp, limit: usize) -> Result<u64, Fault> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let at = before.as_millis();
+        let unread = sql::DropUnreadTimelines { before: at, limit };
+        unread.execute(&mut self.conn).await?;
         let orphans = sql::DropOrphans { limit };
         let payloads = orphans.execute(&mut self.conn).await?;
         let dictionaries = self.drop_dictionaries(before).await?;

@@ -6,8 +6,9 @@ use super::job_statements as sql;
 use super::relations::Ended;
 use super::transaction::Transaction;
 use crate::model::attempt::{self, cancelled_on_request};
-use crate::model::{ClaimedJob, JobId, JobState, Lease, Outcome, Priority, Timestamp};
-use crate::store::rows::{append_error, to_i32, to_json, to_u32};
+use crate::model::rollup::FailedChild;
+use crate::model::{ClaimedJob, Failure, JobId, JobState, Lease, Outcome, Priority, Timestamp};
+use crate::store::rows::{append_error, remark_of, to_i32, to_json, to_u32};
 use crate::store::{Completion, Fenced, Rescued, Staged, StoreResult, Wanted};
 
 impl Transaction<'_> {
@@ -178,6 +179,15 @@ impl Transaction<'_> {
                 self.note_ready(&queue);
             }
         }
+        if let Some(reason) = remark_of(&completion.effects) {
+            let parents: Vec<i64> = sql::Parents { child: lease.job.0 }.load(self.conn)?;
+            for parent in parents {
+                let why = Failure::new("unread", reason);
+                let remark = FailedChild::new(kind.clone(), key.clone(), &why);
+                let delta = self.parent(JobId(parent), now);
+                delta.rollup.child_remarked(remark);
+            }
+        }
         match state {
             JobState::Blocked => {
                 let parents: Vec<i64> = sql::Parents { child: lease.job.0 }.load(self.conn)?;
@@ -208,7 +218,8 @@ impl Transaction<'_> {
         let plain = settlement.state == JobState::Completed
             && settlement.error.is_none()
             && completion.children.is_empty()
-            && completion.survived;
+            && completion.survived
+            && remark_of(&completion.effects).is_none();
         if !plain {
             return Ok(false);
         }

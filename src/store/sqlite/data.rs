@@ -6,10 +6,11 @@ use super::data_statements as sql;
 use super::transaction::Transaction;
 use crate::model::records::{
     MatchClass, MatchRecord, ParticipantRecord, Payload, PayloadKind, PlayerRecord, SeenPlayer,
+    UnreadPayload,
 };
 use crate::model::statistics::{GameFacts, YearlyTally};
 use crate::model::{MissingDocument, Platform, RiotId, Timestamp};
-use crate::store::rows::{TallyTuple, facts, tally_from, to_i32, to_json};
+use crate::store::rows::{READER, TallyTuple, facts, tally_from, to_i32, to_json};
 use crate::store::{Effect, ListedYear, StoreResult};
 
 impl Transaction<'_> {
@@ -48,6 +49,7 @@ impl Transaction<'_> {
                 self.store_player(record, key_fingerprint, now)
             }
             Effect::Missing(missing) => self.store_missing(missing, now),
+            Effect::Unread(unread) => self.store_unread(unread, now),
             Effect::Repair(repair) => self.repair(repair, now),
             Effect::Listed(listed) => self.store_listed(listed, now),
         }
@@ -98,6 +100,31 @@ impl Transaction<'_> {
         sql::ForgetMissing {
             kind: kind.as_str(),
             id,
+        }
+        .execute(self.conn)?;
+        self.forget_unread(kind, id)
+    }
+
+    pub(super) fn forget_unread(&mut self, kind: PayloadKind, id: &str) -> StoreResult<()> {
+        let kind = kind.as_str();
+        sql::ForgetUnread { kind, id }.execute(self.conn)?;
+        Ok(())
+    }
+
+    fn store_unread(&mut self, unread: &UnreadPayload, now: Timestamp) -> StoreResult<()> {
+        let id = unread.id.to_string();
+        let has_rows = self.stored_at(unread.kind, &id)?.is_some() && !unread.replaces;
+        if self.is_cleaned(&id)? || has_rows {
+            return Ok(());
+        }
+        self.store_payload(unread.kind, &id, &unread.payload)?;
+        sql::PutUnread {
+            kind: unread.kind.as_str(),
+            id: &id,
+            reason: &unread.reason,
+            version: READER,
+            fingerprint: &unread.key_fingerprint,
+            at: now.as_millis(),
         }
         .execute(self.conn)?;
         Ok(())

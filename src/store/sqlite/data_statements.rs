@@ -176,6 +176,18 @@ statement! {
 }
 
 statement! {
+    PutUnread<'a> { kind: &'a str => Text, id: &'a str => Text, reason: &'a str => Text, version: &'a str => Text, fingerprint: &'a str => Text, at: i64 => BigInt } -> () =
+    "INSERT INTO unread_payloads (kind, match_id, reason, version, key_fingerprint, stored_at) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (match_id, kind) DO UPDATE SET reason = excluded.reason, version = excluded.version";
+}
+
+statement! {
+    /// A document that has rows now.
+    ForgetUnread<'a> { kind: &'a str => Text, id: &'a str => Text } -> () =
+    "DELETE FROM unread_payloads WHERE kind = ? AND match_id = ?";
+}
+
+statement! {
     Tally<'a> { player: i64 => BigInt, year: i32 => Integer, platform: &'a str => Text } -> TallyRow =
     "SELECT wins, losses, remakes, total_kills, total_deaths, total_assists, total_gold_earned, total_minions_killed,
             total_neutral_minions_killed, total_damage_to_champions, counts
@@ -220,6 +232,12 @@ statement! {
 }
 
 statement! {
+    /// Matches, timelines.
+    CountUnread {} -> (BigInt, BigInt) =
+    "SELECT (SELECT count(*) FROM unread_payloads WHERE kind = 'match'), (SELECT count(*) FROM unread_payloads WHERE kind = 'timeline')";
+}
+
+statement! {
     PutPlayerYear<'a> {
         year: i32 => Integer, platform: &'a str => Text, at: i64 => BigInt, matches: i64 => BigInt, ends: Option<&'a str> => Opt<Text>,
         puuid: &'a str => Text,
@@ -241,7 +259,7 @@ statement! {
 
 statement! {
     /// (what, year, platform, reason or end of the list, count or size of the list, when it was listed, when it ends).
-    Coverage { years: i64 => BigInt, matches: i64 => BigInt, timelines: i64 => BigInt, old: i64 => BigInt, gone: i64 => BigInt }
+    Coverage { years: i64 => BigInt, matches: i64 => BigInt, timelines: i64 => BigInt, old: i64 => BigInt, gone: i64 => BigInt, unread: i64 => BigInt }
         -> CoverageRow =
     "SELECT 0, y.year, y.platform, y.list_ends_at, y.listed_matches, y.listed_at, m.game_start
      FROM player_years y LEFT JOIN matches m ON m.match_id = y.list_ends_at WHERE y.player_id = ?
@@ -260,7 +278,12 @@ statement! {
      WHERE p.player_id = ? AND m.game_start < ?
         AND NOT EXISTS (SELECT 1 FROM match_timelines t WHERE t.match_id = p.match_id)
         AND NOT EXISTS (SELECT 1 FROM missing_payloads d WHERE d.kind = 'timeline' AND d.id = p.match_id)
-     GROUP BY m.year, m.platform";
+        AND NOT EXISTS (SELECT 1 FROM unread_payloads u WHERE u.kind = 'timeline' AND u.match_id = p.match_id)
+     GROUP BY m.year, m.platform
+     UNION ALL
+     SELECT 3, l.year, l.platform, NULL, count(*), NULL, NULL
+     FROM listed_matches l JOIN unread_payloads u ON u.kind = 'match' AND u.match_id = l.match_id
+     WHERE l.player_id = ? GROUP BY l.year, l.platform";
 }
 
 statement! {

@@ -402,6 +402,7 @@ impl Store for SqliteStore {
             timelines: &list,
             missing: &list,
             cleaned: &list,
+            unread: &list,
         }
         .load(reader.conn())
         .await?;
@@ -461,6 +462,7 @@ impl Store for SqliteStore {
             matches: player_id,
             timelines: player_id,
             old: player_id,
+            unread: player_id,
             gone: timelines_gone.map_or(i64::MIN, Timestamp::as_millis),
         };
         let mut reader = self.readers.borrow().await?;
@@ -498,6 +500,7 @@ impl Store for SqliteStore {
             timelines: list,
             payloads: list,
             dictionaries: list,
+            unread: list,
         }
         .load(reader.conn())
         .await?;
@@ -577,6 +580,7 @@ impl Store for SqliteStore {
             timelines: at,
             payloads: at,
             bytes: at,
+            unread: at,
             jobs: at,
             engines: at,
         }
@@ -595,6 +599,14 @@ impl Store for SqliteStore {
 
     async fn give_back(&self, pages: u32) -> StoreResult<u64> {
         self.write(move |tx| tx.give_back(pages)).await
+    }
+
+    async fn count_unread(&self) -> StoreResult<[u64; 2]> {
+        let mut reader = self.readers.borrow().await?;
+        let (matches, timelines): (i64, i64) = data_statements::CountUnread {}
+            .get_result(reader.conn())
+            .await?;
+        Ok([matches, timelines].map(|count| u64::try_from(count).unwrap_or(0)))
     }
 
     async fn census(&self) -> StoreResult<Census> {

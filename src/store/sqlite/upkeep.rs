@@ -12,7 +12,7 @@ use super::upkeep_statements as sql;
 use crate::model::Timestamp;
 use crate::model::records::{MatchRecord, Payload, PayloadKind};
 use crate::model::statistics::YearlyTally;
-use crate::store::rows::{tally_from, to_json};
+use crate::store::rows::{READER, tally_from, to_json};
 use crate::store::upkeep::{PlayersGame, Tallies, YearTuple, add_up};
 use crate::store::{Cleanup, Repair, StoreResult};
 
@@ -20,6 +20,25 @@ impl Transaction<'_> {
     pub(super) fn is_cleaned(&mut self, id: &str) -> StoreResult<bool> {
         let found: Option<String> = sql::IsCleaned { id }.get_result(self.conn).optional()?;
         Ok(found.is_some())
+    }
+
+    /// Since when there are rows of a document.
+    pub(super) fn stored_at(&mut self, kind: PayloadKind, id: &str) -> StoreResult<Option<i64>> {
+        let found = match kind {
+            PayloadKind::Match => sql::StoredAt { id }.get_result(self.conn),
+            PayloadKind::Timeline => sql::TimelineStoredAt { id }.get_result(self.conn),
+        };
+        Ok(found.optional()?)
+    }
+
+    /// Since when there are rows of a document, or it is kept unread.
+    fn kept_since(&mut self, kind: PayloadKind, id: &str) -> StoreResult<Option<i64>> {
+        if let Some(stored_at) = self.stored_at(kind, id)? {
+            return Ok(Some(stored_at));
+        }
+        let kind = kind.as_str();
+        let kept = sql::UnreadSince { kind, id }.get_result(self.conn);
+        Ok(kept.optional()?)
     }
 
     pub(super) fn repair(&mut self, repair: &Repair, now: Timestamp) -> StoreResult<()> {
@@ -34,9 +53,7 @@ impl Transaction<'_> {
                 if self.is_cleaned(&id)? {
                     return Ok(());
                 }
-                let stored_at: Option<i64> = sql::TimelineStoredAt { id: &id }
-                    .get_result(self.conn)
-                    .optional()?;
+                let stored_at = self.kept_since(PayloadKind::Timeline, &id)?;
                 let ids = to_json(&[&id])?;
                 sql::DropTimelines { ids: &ids }.execute(self.conn)?;
                 data_statements::InsertTimeline {
@@ -50,8 +67,20 @@ impl Transaction<'_> {
                 .execute(self.conn)?;
                 match payload {
                     Some(payload) => self.store_payload(PayloadKind::Timeline, &id, payload),
-                    None => Ok(()),
+                    None => self.forget_unread(PayloadKind::Timeline, &id),
                 }
+            }
+            Repair::Unread { kind, id, reason } => {
+                data_statements::PutUnread {
+                    kind: kind.as_str(),
+                    id: &id.to_string(),
+                    reason,
+                    version: READER,
+                    fingerprint: "",
+                    at: now.as_millis(),
+                }
+                .execute(self.conn)?;
+                Ok(())
             }
             Repair::Statistics { players } => self.recompute_players(players),
         }
@@ -70,13 +99,14 @@ impl Transaction<'_> {
         }
         let ids = to_json(&[&id])?;
         let before: Vec<(i32, i64, Option<i64>)> = sql::SeatsOf { id: &id }.load(self.conn)?;
-        let stored_at: Option<i64> = sql::StoredAt { id: &id }.get_result(self.conn).optional()?;
+        let stored_at = self.kept_since(PayloadKind::Match, &id)?;
         sql::DropSeats { ids: &ids }.execute(self.conn)?;
         sql::DropMatches { ids: &ids }.execute(self.conn)?;
         let stored_at = stored_at.map_or(now, Timestamp::from_millis);
         self.insert_match(record, stored_at)?;
-        if let Some(payload) = payload {
-            self.store_payload(PayloadKind::Match, &id, payload)?;
+        match payload {
+            Some(payload) => self.store_payload(PayloadKind::Match, &id, payload)?,
+            None => self.forget_unread(PayloadKind::Match, &id)?,
         }
         let mut concerned: BTreeSet<i64> = before.iter().map(|row| row.1).collect();
         for seat in &record.participants {
@@ -173,6 +203,7 @@ impl Transaction<'_> {
     pub(super) fn clean(&mut self, cleanup: Cleanup, now: Timestamp) -> StoreResult<u64> {
         let old: Vec<String> = sql::OldMatches {
             before: cleanup.before.as_millis(),
+            unread_before: cleanup.before.as_millis(),
             limit: i64::try_from(cleanup.limit).unwrap_or(i64::MAX),
         }
         .load(self.conn)?;
@@ -190,6 +221,7 @@ impl Transaction<'_> {
         sql::DropMatches { ids: &ids }.execute(self.conn)?;
         sql::DropTimelines { ids: &ids }.execute(self.conn)?;
         sql::DropPayloads { ids: &ids }.execute(self.conn)?;
+        sql::DropUnread { ids: &ids }.execute(self.conn)?;
         sql::DropSeats { ids: &ids }.execute(self.conn)?;
         if cleanup.adjust_stats {
             let players: Vec<i64> = players.into_iter().collect();
@@ -202,6 +234,8 @@ impl Transaction<'_> {
 
     pub(super) fn clean_orphans(&mut self, before: Timestamp, limit: usize) -> StoreResult<u64> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let at = before.as_millis();
+        sql::DropUnreadTimelines { before: at, limit }.execute(self.conn)?;
         let payloads = sql::DropOrphans { limit }.execute(self.conn)?;
         let dictionaries = self.drop_dictionaries(before)?;
         let before = before.as_millis();

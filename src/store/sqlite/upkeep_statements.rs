@@ -7,7 +7,7 @@ use crate::store::upkeep::{DocumentRow, PlayersGameRow, StatsRow, YearRow};
 
 statement! {
     /// All of some matches in one statement: at one moment.
-    Documents<'a> { matches: &'a str => Text, seats: &'a str => Text, timelines: &'a str => Text, payloads: &'a str => Text, dictionaries: &'a str => Text } -> DocumentRow =
+    Documents<'a> { matches: &'a str => Text, seats: &'a str => Text, timelines: &'a str => Text, payloads: &'a str => Text, dictionaries: &'a str => Text, unread: &'a str => Text } -> DocumentRow =
     "SELECT 0, m.match_id, json_array(m.platform, data_version, game_creation, game_start, game_end, game_duration_s, queue_id, map_id,
         game_mode, game_type, game_version, end_of_game_result, year, is_remake), 0, NULL, NULL
      FROM matches m WHERE m.match_id IN (SELECT value FROM json_each(?))
@@ -24,7 +24,10 @@ statement! {
      SELECT 3, match_id, kind, codec, dictionary, body FROM payloads WHERE match_id IN (SELECT value FROM json_each(?))
      UNION ALL
      SELECT 4, '', '', id, NULL, body FROM payload_dictionaries
-     WHERE id IN (SELECT dictionary FROM payloads WHERE codec = 2 AND match_id IN (SELECT value FROM json_each(?)))";
+     WHERE id IN (SELECT dictionary FROM payloads WHERE codec = 2 AND match_id IN (SELECT value FROM json_each(?)))
+     UNION ALL
+     SELECT 5, match_id, json_array(kind, reason, version, key_fingerprint), 0, NULL, NULL
+     FROM unread_payloads WHERE match_id IN (SELECT value FROM json_each(?))";
 }
 
 statement! {
@@ -38,7 +41,7 @@ statement! {
         max: i64 => BigInt,
     } -> Text =
     "SELECT match_id FROM (SELECT match_id FROM (SELECT match_id FROM matches WHERE match_id > ? ORDER BY match_id LIMIT ?) AS stored
-     UNION SELECT match_id FROM (SELECT match_id FROM payloads WHERE match_id > ? ORDER BY match_id LIMIT ?) AS packed) AS ids
+     UNION SELECT match_id FROM (SELECT DISTINCT match_id FROM payloads WHERE match_id > ? ORDER BY match_id LIMIT ?) AS packed) AS ids
      ORDER BY match_id LIMIT ?";
 }
 
@@ -120,8 +123,31 @@ statement! {
 }
 
 statement! {
-    OldMatches { before: i64 => BigInt, limit: i64 => BigInt } -> Text =
-    "SELECT match_id FROM matches WHERE stored_at < ? ORDER BY stored_at, match_id LIMIT ?";
+    DropUnread<'a> { ids: &'a str => Text } -> () = "DELETE FROM unread_payloads WHERE match_id IN (SELECT value FROM json_each(?))";
+}
+
+statement! {
+    /// Since when a document is kept unread.
+    UnreadSince<'a> { kind: &'a str => Text, id: &'a str => Text } -> BigInt =
+    "SELECT stored_at FROM unread_payloads WHERE kind = ? AND match_id = ?";
+}
+
+statement! {
+    /// Unread timelines of no match: all others go with theirs.
+    DropUnreadTimelines { before: i64 => BigInt, limit: i64 => BigInt } -> () =
+    "DELETE FROM unread_payloads WHERE kind = 'timeline' AND match_id IN (SELECT u.match_id FROM unread_payloads u
+        WHERE u.kind = 'timeline' AND u.stored_at < ?
+          AND NOT EXISTS (SELECT 1 FROM matches m WHERE m.match_id = u.match_id)
+          AND NOT EXISTS (SELECT 1 FROM unread_payloads o WHERE o.match_id = u.match_id AND o.kind = 'match') LIMIT ?)";
+}
+
+statement! {
+    /// Matches with rows and without.
+    OldMatches { before: i64 => BigInt, unread_before: i64 => BigInt, limit: i64 => BigInt } -> Text =
+    "SELECT match_id FROM (SELECT match_id, stored_at FROM matches WHERE stored_at < ?
+        UNION SELECT u.match_id, u.stored_at FROM unread_payloads u WHERE u.kind = 'match' AND u.stored_at < ?
+            AND NOT EXISTS (SELECT 1 FROM matches m WHERE m.match_id = u.match_id)) AS old
+     ORDER BY stored_at, match_id LIMIT ?";
 }
 
 statement! {
@@ -163,7 +189,8 @@ statement! {
     DropOrphans { limit: i64 => BigInt } -> () =
     "DELETE FROM payloads WHERE rowid IN (SELECT rowid FROM payloads p
         WHERE NOT EXISTS (SELECT 1 FROM matches m WHERE m.match_id = p.match_id)
-          AND NOT EXISTS (SELECT 1 FROM match_timelines t WHERE t.match_id = p.match_id) LIMIT ?)";
+          AND NOT EXISTS (SELECT 1 FROM match_timelines t WHERE t.match_id = p.match_id)
+          AND NOT EXISTS (SELECT 1 FROM unread_payloads u WHERE u.match_id = p.match_id) LIMIT ?)";
 }
 
 statement! {
@@ -175,20 +202,23 @@ statement! {
 statement! {
     Leftovers {
         matches: i64 => BigInt, seats: i64 => BigInt, timelines: i64 => BigInt, payloads: i64 => BigInt, bytes: i64 => BigInt,
-        jobs: i64 => BigInt, engines: i64 => BigInt,
-    } -> (BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt) =
+        unread: i64 => BigInt, jobs: i64 => BigInt, engines: i64 => BigInt,
+    } -> (BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt) =
     "SELECT (SELECT count(*) FROM matches WHERE stored_at < ?),
         (SELECT count(*) FROM matches m JOIN match_participants p ON p.match_id = m.match_id WHERE m.stored_at < ?),
         (SELECT count(*) FROM matches m JOIN match_timelines t ON t.match_id = m.match_id WHERE m.stored_at < ?),
         (SELECT count(*) FROM matches m JOIN payloads p ON p.match_id = m.match_id WHERE m.stored_at < ?),
         (SELECT coalesce(sum(length(p.body)), 0) FROM matches m JOIN payloads p ON p.match_id = m.match_id WHERE m.stored_at < ?),
         o.n, o.bytes,
+        (SELECT count(*) FROM unread_payloads u WHERE u.stored_at < ?
+            AND NOT EXISTS (SELECT 1 FROM matches m WHERE m.match_id = u.match_id)),
         (SELECT count(*) FROM jobs WHERE finished_at < ?),
         (SELECT count(*) FROM engines WHERE coalesce(stopped_at, heartbeat_at) < ?
             AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.engine_id = engines.id AND jobs.state = 'running'))
      FROM (SELECT count(*) AS n, coalesce(sum(length(body)), 0) AS bytes FROM payloads p
         WHERE NOT EXISTS (SELECT 1 FROM matches m WHERE m.match_id = p.match_id)
-          AND NOT EXISTS (SELECT 1 FROM match_timelines t WHERE t.match_id = p.match_id)) AS o";
+          AND NOT EXISTS (SELECT 1 FROM match_timelines t WHERE t.match_id = p.match_id)
+          AND NOT EXISTS (SELECT 1 FROM unread_payloads u WHERE u.match_id = p.match_id)) AS o";
 }
 
 statement! {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::model::MissingReason;
 use crate::model::missing::MissingCounts;
 use crate::store::{ListEnd, YearCoverage};
+use crate::tasks::UNREAD_REMEDY;
 
 /// A year in a line or two; none: it was never listed, so nobody knows what it lacks.
 pub fn text(year: &YearCoverage) -> Option<String> {
@@ -13,6 +14,7 @@ pub fn text(year: &YearCoverage) -> Option<String> {
     let lacks = [
         not_given(&year.missing_matches, "match", "matches"),
         not_given(&year.missing_timelines, "timeline", "timelines"),
+        not_read(year.unread_matches),
     ];
     let lacks: Vec<String> = lacks.into_iter().flatten().collect();
     if lacks.is_empty() {
@@ -69,6 +71,12 @@ fn not_given(counts: &MissingCounts, one: &str, many: &str) -> Option<String> {
     })
 }
 
+/// Matches whose document is stored and could not be read; none: there are none.
+fn not_read(matches: u64) -> Option<String> {
+    let what = if matches == 1 { "match" } else { "matches" };
+    (matches > 0).then(|| format!("{matches} {what} stored and not yet read ({UNREAD_REMEDY})"))
+}
+
 fn day(at: crate::model::Timestamp) -> String {
     at.to_string().chars().take(10).collect()
 }
@@ -82,6 +90,7 @@ pub fn document(year: &YearCoverage) -> Value {
         "listed_from": listing.and_then(|listing| listing.ends_at).map(|at| at.to_string()),
         "list_ends_at": listing.and_then(|listing| listing.end.to_column()),
         "missing_matches": year.missing_matches, "missing_timelines": year.missing_timelines,
+        "unread_matches": year.unread_matches,
     })
 }
 
@@ -107,7 +116,21 @@ mod tests {
             }),
             missing_matches,
             missing_timelines: MissingCounts::default(),
+            unread_matches: 0,
         }
+    }
+
+    #[test]
+    fn a_year_tells_of_documents_that_are_stored_and_not_read() {
+        let mut lacks = year(&[], ListEnd::Before, None);
+        lacks.unread_matches = 2;
+        let told = text(&lacks).unwrap();
+        assert!(
+            told.contains("complete but for 2 matches stored and not yet read"),
+            "{told}"
+        );
+        assert!(told.contains("riftsync replay"), "{told}");
+        assert_eq!(document(&lacks)["unread_matches"], 2);
     }
 
     #[test]

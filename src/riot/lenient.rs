@@ -1,0 +1,493 @@
+//! Values read as far as they can be, for documents whose fields change their form without notice.
+//!
+//! `null` is absent. A fraction is rounded, a number as text is read, and what is of another kind or does not fit is
+//! absent too, and told as odd. Of a name that stands twice the last counts. Only text that is no JSON is an error.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// No text of a column is longer; what is, is none.
+const TEXT_BYTES_MAX: usize = 1_000;
+/// Entries of one list that are kept; beyond, they are counted only.
+const LIST_MAX: usize = 100_000;
+/// Odd fields of a document that are told apart.
+const ODD_MAX: usize = 64;
+
+/// What came of a value.
+#[derive(Debug)]
+pub(super) struct Soft<T> {
+    pub(super) value: Option<T>,
+    /// It is not of the form it should have, whether it could be read or not.
+    pub(super) odd: bool,
+}
+
+impl<T> Soft<T> {
+    pub(super) fn good(value: T) -> Self {
+        Self {
+            value: Some(value),
+            odd: false,
+        }
+    }
+
+    pub(super) fn odd(value: Option<T>) -> Self {
+        Self { value, odd: true }
+    }
+
+    fn absent() -> Self {
+        Self {
+            value: None,
+            odd: false,
+        }
+    }
+}
+
+/// The names of the fields of a document that are odd, each once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Odd(Vec<&'static str>);
+
+impl Odd {
+    pub(super) fn note(&mut self, name: &'static str) {
+        if self.0.len() < ODD_MAX && !self.0.contains(&name) {
+            self.0.push(name);
+        }
+    }
+
+    pub fn note_all(&mut self, others: &Self) {
+        for name in &others.0 {
+            self.note(name);
+        }
+    }
+
+    pub fn names(&self) -> &[&'static str] {
+        &self.0
+    }
+}
+
+/// Something that can be read from JSON of any kind. What a type does not say it can be read from is odd.
+pub(super) trait Lenient<'de>: Sized {
+    fn from_bool(_: bool) -> Soft<Self> {
+        Soft::odd(None)
+    }
+
+    fn from_integer(_: i64) -> Soft<Self> {
+        Soft::odd(None)
+    }
+
+    fn from_text(_: &str) -> Soft<Self> {
+        Soft::odd(None)
+    }
+
+    fn from_list<A: SeqAccess<'de>>(mut list: A) -> Result<Soft<Self>, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Soft::odd(None))
+    }
+
+    fn from_object<A: MapAccess<'de>>(mut object: A) -> Result<Soft<Self>, A::Error> {
+        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Soft::odd(None))
+    }
+}
+
+struct AnyValue<T>(PhantomData<T>);
+
+impl<'de, T: Lenient<'de>> Visitor<'de> for AnyValue<T> {
+    type Value = Soft<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON")
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Soft<T>, E> {
+        Ok(T::from_bool(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Soft<T>, E> {
+        Ok(T::from_integer(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Soft<T>, E> {
+        Ok(i64::try_from(value).map_or(Soft::odd(None), T::from_integer))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Soft<T>, E> {
+        Ok(rounded(value).map_or(Soft::odd(None), |(whole, exact)| {
+            let mut read = T::from_integer(whole);
+            read.odd |= !exact;
+            read
+        }))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Soft<T>, E> {
+        Ok(T::from_text(value))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Soft<T>, E> {
+        Ok(Soft::absent())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Soft<T>, A::Error> {
+        T::from_list(list)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Soft<T>, A::Error> {
+        T::from_object(object)
+    }
+}
+
+impl<'de, T: Lenient<'de>> Deserialize<'de> for Soft<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue(PhantomData))
+    }
+}
+
+/// The whole number that is nearest, and whether it is the same. None: 64 bits do not hold it.
+fn rounded(value: f64) -> Option<(i64, bool)> {
+    const BOUND: f64 = 9_223_372_036_854_775_808.0;
+    let whole = value.round();
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "it fits, as was just asked"
+    )]
+    let number = || whole as i64;
+    ((-BOUND..BOUND).contains(&whole)).then(|| (number(), (whole - value).abs() < f64::EPSILON))
+}
+
+/// A number that somebody wrote as a text.
+fn number_in(text: &str) -> Option<i64> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > 40 {
+        return None;
+    }
+    text.parse().ok().or_else(|| {
+        let digits = text.starts_with(|c: char| c.is_ascii_digit() || c == '-');
+        let value: f64 = text.parse().ok().filter(|_| digits)?;
+        rounded(value).map(|(whole, _)| whole)
+    })
+}
+
+macro_rules! whole_number {
+    ($type:ty) => {
+        impl Lenient<'_> for $type {
+            fn from_integer(value: i64) -> Soft<Self> {
+                Self::try_from(value).map_or(Soft::odd(None), Soft::good)
+            }
+
+            fn from_text(text: &str) -> Soft<Self> {
+                Soft::odd(number_in(text).and_then(|value| Self::try_from(value).ok()))
+            }
+        }
+    };
+}
+
+whole_number!(i32);
+whole_number!(i64);
+
+impl Lenient<'_> for bool {
+    fn from_bool(value: bool) -> Soft<Self> {
+        Soft::good(value)
+    }
+
+    fn from_integer(value: i64) -> Soft<Self> {
+        Soft::odd(match value {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        })
+    }
+
+    fn from_text(text: &str) -> Soft<Self> {
+        Soft::odd(text.trim().to_ascii_lowercase().parse().ok())
+    }
+}
+
+impl Lenient<'_> for String {
+    fn from_text(text: &str) -> Soft<Self> {
+        if text.len() > TEXT_BYTES_MAX {
+            Soft::odd(None)
+        } else {
+            Soft::good(text.to_owned())
+        }
+    }
+}
+
+/// The entries of a list in their places; none where an entry cannot be read.
+#[derive(Debug)]
+pub(super) struct List<T> {
+    pub(super) entries: Vec<Option<T>>,
+    /// All of them, also those that were too many to keep.
+    pub(super) total: usize,
+}
+
+impl<'de, T: Lenient<'de>> Lenient<'de> for List<T> {
+    fn from_list<A: SeqAccess<'de>>(mut list: A) -> Result<Soft<Self>, A::Error> {
+        let mut entries = Vec::new();
+        let mut odd = false;
+        while entries.len() < LIST_MAX
+            && let Some(read) = list.next_element::<Soft<T>>()?
+        {
+            odd |= read.odd || read.value.is_none();
+            entries.push(read.value);
+        }
+        let mut total = entries.len();
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            total += 1;
+            odd = true;
+        }
+        let value = Some(Self { entries, total });
+        Ok(Soft { value, odd })
+    }
+}
+
+/// How many entries a list has; what they are is not looked at.
+#[derive(Debug)]
+pub(super) struct Count(pub(super) usize);
+
+impl<'de> Lenient<'de> for Count {
+    fn from_list<A: SeqAccess<'de>>(mut list: A) -> Result<Soft<Self>, A::Error> {
+        let mut count = 0;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            count += 1;
+        }
+        Ok(Soft::good(Self(count)))
+    }
+}
+
+/// An object whose names are no fields; those whose value cannot be read are left out.
+#[derive(Debug)]
+pub(super) struct Named<T>(pub(super) Vec<(String, T)>);
+
+impl<'de, T: Lenient<'de>> Lenient<'de> for Named<T> {
+    fn from_object<A: MapAccess<'de>>(mut object: A) -> Result<Soft<Self>, A::Error> {
+        let mut entries: Vec<(String, T)> = Vec::new();
+        let mut odd = false;
+        while let Some(name) = object.next_key::<String>()? {
+            let read: Soft<T> = object.next_value()?;
+            odd |= read.odd || read.value.is_none();
+            if let Some(value) = read.value
+                && entries.len() < LIST_MAX
+            {
+                entries.push((name, value));
+            }
+        }
+        let value = Some(Self(entries));
+        Ok(Soft { value, odd })
+    }
+}
+
+/// Declares an object by its fields, each with its name in the document. All are optional; names that are not
+/// declared are passed over.
+macro_rules! lenient_object {
+    ($(#[$meta:meta])* $vis:vis $name:ident { $($field:ident: $type:ty = $key:literal),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Default)]
+        #[allow(clippy::struct_field_names, reason = "fields are named as in the document")]
+        $vis struct $name {
+            $($vis $field: Option<$type>,)*
+            $vis odd: $crate::riot::lenient::Odd,
+        }
+
+        impl<'de> $crate::riot::lenient::Lenient<'de> for $name {
+            fn from_object<A: serde::de::MapAccess<'de>>(
+                mut object: A,
+            ) -> Result<$crate::riot::lenient::Soft<Self>, A::Error> {
+                #[allow(non_camel_case_types, reason = "named as the fields are")]
+                enum Key { $($field,)* other_ }
+
+                impl<'de> serde::Deserialize<'de> for Key {
+                    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                        struct Keys;
+                        impl serde::de::Visitor<'_> for Keys {
+                            type Value = Key;
+                            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                                f.write_str("a name")
+                            }
+                            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Key, E> {
+                                Ok(match name {
+                                    $($key => Key::$field,)*
+                                    _ => Key::other_,
+                                })
+                            }
+                        }
+                        from.deserialize_identifier(Keys)
+                    }
+                }
+
+                let mut this = Self::default();
+                while let Some(key) = object.next_key::<Key>()? {
+                    match key {
+                        $(Key::$field => {
+                            let read: $crate::riot::lenient::Soft<$type> = object.next_value()?;
+                            if read.odd {
+                                this.odd.note($key);
+                            }
+                            this.$field = read.value;
+                        })*
+                        Key::other_ => {
+                            object.next_value::<serde::de::IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok($crate::riot::lenient::Soft::good(this))
+            }
+        }
+    };
+}
+
+pub(super) use lenient_object;
+
+/// Reads a document. The error says what is no JSON about it.
+pub(super) fn read<'de, T: Lenient<'de>>(text: &'de [u8]) -> Result<Soft<T>, serde_json::Error> {
+    serde_json::from_slice(text)
+}
+
+/// The same document without what JSON allows and Rust cannot hold: halves of characters, bytes that are no UTF-8, and
+/// numbers beyond all bounds, which become `null`. None: it has none of them.
+pub(super) fn made_readable(text: &[u8]) -> Option<Vec<u8>> {
+    let utf8 = String::from_utf8_lossy(text);
+    let mut changed = matches!(utf8, std::borrow::Cow::Owned(_));
+    let text = utf8.as_bytes();
+    let mut out = Vec::with_capacity(text.len());
+    let (mut at, mut in_text) = (0, false);
+    while at < text.len() {
+        let rest = &text[at..];
+        let taken = match (in_text, rest[0]) {
+            (true, b'\\') => {
+                let (taken, whole) = escape(rest);
+                changed |= !whole;
+                out.extend_from_slice(if whole { &rest[..taken] } else { b"\\ufffd" });
+                taken
+            }
+            (false, b'-' | b'0'..=b'9') => {
+                let is_part = |b: &u8| b.is_ascii_digit() || b"+-.eE".contains(b);
+                let taken = rest.iter().take_while(|b| is_part(b)).count();
+                let number = std::str::from_utf8(&rest[..taken]).ok();
+                let value: Option<f64> = number.and_then(|number| number.parse().ok());
+                let holds = value.is_none_or(f64::is_finite);
+                changed |= !holds;
+                out.extend_from_slice(if holds { &rest[..taken] } else { b"null" });
+                taken
+            }
+            (_, byte) => {
+                in_text ^= byte == b'"';
+                out.push(byte);
+                1
+            }
+        };
+        at += taken;
+    }
+    changed.then_some(out)
+}
+
+/// How long an escape is, and whether it is a whole character.
+fn escape(text: &[u8]) -> (usize, bool) {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6).filter(|it| it.starts_with(b"\\u"))?;
+        let digits = std::str::from_utf8(&digits[2..]).ok()?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    match (unit(0), unit(6)) {
+        (None, _) => (text.len().min(2), true),
+        (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (12, true),
+        (Some(0xd800..=0xdfff), _) => (6, false),
+        _ => (6, true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn soft<'de, T: Lenient<'de>>(text: &'de str) -> (Option<T>, bool) {
+        let soft: Soft<T> = read(text.as_bytes()).unwrap();
+        (soft.value, soft.odd)
+    }
+
+    #[test]
+    fn a_whole_number_is_read_from_whatever_says_one() {
+        for (text, value, odd) in [
+            ("7", Some(7), false),
+            ("-7", Some(-7), false),
+            ("-0", Some(0), false),
+            ("7.0", Some(7), false),
+            ("7e1", Some(70), false),
+            ("12.5", Some(13), true),
+            ("-12.4", Some(-12), true),
+            ("\"7\"", Some(7), true),
+            ("\" 7.6 \"", Some(8), true),
+            ("null", None, false),
+            ("true", None, true),
+            ("\"\"", None, true),
+            ("\"seven\"", None, true),
+            ("\"inf\"", None, true),
+            ("\"NaN\"", None, true),
+            ("2147483648", None, true),
+            ("-2147483649", None, true),
+            ("18446744073709551615", None, true),
+            ("9e99", None, true),
+            ("[7]", None, true),
+            ("{\"7\":7}", None, true),
+        ] {
+            assert_eq!(soft::<i32>(text), (value, odd), "{text}");
+        }
+        let largest = (Some(i64::MAX), false);
+        assert_eq!(soft::<i64>("9223372036854775807"), largest);
+        assert_eq!(soft::<i64>("9223372036854775808"), (None, true));
+    }
+
+    #[test]
+    fn a_flag_and_a_text_are_read_from_what_says_one() {
+        for (text, value, odd) in [
+            ("true", Some(true), false),
+            ("\"True\"", Some(true), true),
+            ("0", Some(false), true),
+            ("1.0", Some(true), true),
+            ("2", None, true),
+            ("null", None, false),
+            ("[]", None, true),
+        ] {
+            assert_eq!(soft::<bool>(text), (value, odd), "{text}");
+        }
+        assert_eq!(soft::<String>("\"a\""), (Some("a".to_owned()), false));
+        assert_eq!(soft::<String>("5"), (None, true));
+        assert_eq!(soft::<String>("null"), (None, false));
+        let long = format!("\"{}\"", "x".repeat(TEXT_BYTES_MAX + 1));
+        assert_eq!(soft::<String>(&long), (None, true));
+    }
+
+    lenient_object! { Thing { size: i32 = "size", things: List<i32> = "things" } }
+
+    #[test]
+    fn an_object_survives_names_twice_unknown_names_and_a_deep_nest() {
+        let deep = "[".repeat(5_000) + &"]".repeat(5_000);
+        let text = format!(
+            "{{\"size\":1,\"new\":{deep},\"size\":\"2\",\"things\":[1,null,{{}},\"4\",{deep}]}}"
+        );
+        let thing = soft::<Thing>(&text).0.unwrap();
+        assert_eq!(thing.size, Some(2));
+        let things = thing.things.unwrap();
+        assert_eq!(things.entries, [Some(1), None, None, Some(4), None]);
+        assert_eq!(thing.odd.names(), ["size", "things"]);
+    }
+
+    #[test]
+    fn what_rust_cannot_hold_becomes_what_it_can() {
+        let text = br#"{"a":"\ud83d\ude00 \ud83d \ude00 \\ud83d \"","n":[1e400,-1e400,12,1e-400]}"#;
+        let expected =
+            br#"{"a":"\ud83d\ude00 \ufffd \ufffd \\ud83d \"","n":[null,null,12,1e-400]}"#;
+        let made = made_readable(text).unwrap();
+        assert_eq!(
+            std::str::from_utf8(&made).unwrap(),
+            std::str::from_utf8(expected).unwrap()
+        );
+        assert_eq!(made_readable(expected), None);
+        let bytes = made_readable(b"{\"a\":\"\xff\"}").unwrap();
+        assert_eq!(bytes, "{\"a\":\"\u{fffd}\"}".as_bytes());
+        // Text that is no JSON is not read beyond its end, and stays what it is.
+        for broken in ["\"\\", "\"\\u12", "\"\\ud83d\\u", "-", "1e", "\"a"] {
+            let made = made_readable(broken.as_bytes()).unwrap_or(broken.into());
+            assert!(read::<String>(&made).is_err(), "{broken}");
+        }
+    }
+}
