@@ -3,6 +3,7 @@
 mod copy;
 mod crowd;
 mod forecast;
+mod lookout;
 mod measure;
 mod order;
 mod pipeline;
@@ -24,6 +25,7 @@ use self::running::{Running, failure_text};
 use self::simulate::{localhost, start_simulator};
 use crate::cli::follow::{plan_text, tell_notes};
 use crate::cli::top::top;
+use crate::cli::waits::{self, Ticker, Voice};
 use crate::cli::{
     Cli, CliError, ConfigVerb, EngineVerb, Global, KeyVerb, SyncArgs, Verb, pages, remote, terminal,
 };
@@ -67,6 +69,9 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         terminal::start_log(level, config.log.format);
     }
     install_tls();
+    // Ends when the verb has: what is drawn is taken away before anything else is said.
+    let _ticker = ticker(&cli.verb);
+    let _work = word_of(&cli.verb).map(|word| waits::on("work", format!("{word} is at work")));
     actix::System::new().block_on(async move {
         match cli.verb {
             Verb::Sync(args) => match args.file.clone() {
@@ -116,6 +121,48 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             Verb::Db(args) => show::db(&cli.global, &config, &args).await,
             Verb::Bench(args) => measure::bench(&cli.global, &config, args.what).await,
         }
+    })
+}
+
+/// Who tells what a verb waits for. A view of the whole terminal and measurements speak for themselves.
+fn ticker(verb: &Verb) -> Option<Ticker> {
+    match verb {
+        Verb::Top | Verb::Bench(_) | Verb::Simulate(_) => None,
+        Verb::Serve(_) => Some(Ticker::start(Voice::Log)),
+        _ => Some(Ticker::start(Voice::Person)),
+    }
+}
+
+/// What a verb is called that ends by itself.
+fn word_of(verb: &Verb) -> Option<&'static str> {
+    Some(match verb {
+        Verb::Sync(_) => "sync",
+        Verb::Ladder(_) => "ladder",
+        Verb::Recover(_) => "recover",
+        Verb::Cleanup(_) => "cleanup",
+        Verb::Replay(_) => "replay",
+        Verb::Recompress(_) => "recompress",
+        Verb::Export(_) => "export",
+        Verb::Stats(_) => "stats",
+        Verb::Job(_) => "job",
+        Verb::Queue(_) => "queue",
+        Verb::Health => "health",
+        Verb::Schedule(_) => "schedule",
+        Verb::Track(_) => "track",
+        Verb::Untrack(_) => "untrack",
+        Verb::Tracked => "tracked",
+        Verb::Status => "status",
+        Verb::Engine(_) => "engine",
+        Verb::Config(_) => "config",
+        Verb::Db(_) => "db",
+        // Somebody may be pasting a key: nothing is drawn over that.
+        Verb::Key(_)
+        | Verb::Serve(_)
+        | Verb::Top
+        | Verb::Bench(_)
+        | Verb::Simulate(_)
+        | Verb::Completions { .. }
+        | Verb::Man { .. } => return None,
     })
 }
 

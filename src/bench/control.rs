@@ -21,13 +21,15 @@ use tokio::sync::watch;
 
 use super::Place;
 use crate::control::{
-    About, Advisers, Desk, HealthDesk, KeyDesk, Limits, Locate, SocketPlace, TimeLeft, server_spec,
+    About, Advisers, Desk, HealthDesk, KeyDesk, Limits, Locate, SocketPlace, TimeLeft, WaitingDesk,
+    server_spec,
 };
 use crate::engine::{
     Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
 };
 use crate::metrics::Metrics;
-use crate::model::{After, JobRecord, NewJob, Priority, RetryPolicy, Whereabouts, Whom};
+use crate::model::waiting::Waiting;
+use crate::model::{After, JobId, JobRecord, NewJob, Priority, RetryPolicy, Whereabouts, Whom};
 
 const QUEUE: &str = "default";
 const KIND: &str = "bench";
@@ -119,6 +121,13 @@ impl TimeLeft for Unknown {
 }
 
 #[async_trait]
+impl WaitingDesk for Unknown {
+    async fn of(&self, _: JobId) -> Option<Waiting> {
+        None
+    }
+}
+
+#[async_trait]
 impl Locate for Unknown {
     async fn locate(&self, _: &Whom) -> Whereabouts {
         Whereabouts::Nobody
@@ -153,6 +162,7 @@ impl ControlBench {
                     Advisers {
                         key: Arc::new(NoKey),
                         time_left: Arc::new(Unknown),
+                        waiting: Arc::new(Unknown),
                         health: Arc::new(Unknown),
                         locate: Arc::new(Unknown),
                     },

@@ -3,7 +3,7 @@
 use super::places::{locate, location, usual_file};
 use crate::cli::dbcopy::{Bar, document, text};
 use crate::cli::terminal::stop_signal;
-use crate::cli::{CliError, DbCopyArgs, Global};
+use crate::cli::{CliError, DbCopyArgs, Global, waits};
 use crate::config::Config;
 use crate::store::Location;
 use crate::store::copy::Copy;
@@ -30,20 +30,28 @@ pub(super) async fn copy(
     }
     let mut copy = Copy::start(from.clone(), to.clone())?;
     let mut progress = copy.progress.clone();
-    let mut bar = Bar::new();
+    let bar = Bar::new(&format!("copy of {from}"));
+    let waiting = waits::on(
+        "database",
+        format!("{from} or {to} has not answered yet; another program may hold it locked"),
+    );
     // One for all rounds: a signal between two of them must not be lost.
     let mut stopped = std::pin::pin!(stop_signal());
     let outcome = loop {
         tokio::select! {
             done = copy.done() => break done,
             // When the sender has gone the copy is done, which is told above.
-            Ok(()) = progress.changed() => bar.show(&progress.borrow_and_update()),
+            Ok(()) = progress.changed() => {
+                waiting.moved();
+                bar.show(&progress.borrow_and_update());
+            }
             () = &mut stopped => {
                 copy.stop();
                 break copy.done().await;
             }
         }
     };
+    drop(waiting);
     let took = bar.clear();
     if !outcome? {
         return Err(CliError::Interrupted);

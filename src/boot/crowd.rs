@@ -14,7 +14,8 @@ use crate::cli::players::{Listed, read_players};
 use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, Global, LadderOptions, SyncArgs, remote};
 use crate::config::Config;
-use crate::model::{JobId, JobRecord, NewJob, Platform, Priority, Timestamp, Year};
+use crate::control::WaitingDesk as _;
+use crate::model::{JobId, JobRecord, JobState, NewJob, Platform, Priority, Timestamp, Year};
 use crate::tasks::{LadderArgs, LadderSync, PlayerSync, PlayerSyncArgs};
 
 /// How often a followed job is looked at.
@@ -161,16 +162,20 @@ impl Running {
         id: JobId,
         title: &str,
     ) -> Result<(JobRecord, Duration), CliError> {
-        let bars = Crowd::new(title);
+        let mut bars = Crowd::new(title);
         let ended = async {
             loop {
-                let job = self.store.job(id).await?;
-                let job = job.ok_or_else(|| {
-                    CliError::JobFailed(format!("job {id} is gone from the database"))
-                })?;
-                bars.show(CrowdCount::of(&job.rollup));
+                let job = self.read(id, bars.wait()).await?;
+                // What a job spawns comes when its own work is done.
+                bars.show(
+                    CrowdCount::of(&job.rollup),
+                    job.state == JobState::Blocked || job.state.is_final(),
+                );
                 if job.state.is_final() {
                     return Ok(job);
+                }
+                if bars.ask() {
+                    bars.wait().waiting(self.lookout.of(id).await.as_ref());
                 }
                 tokio::time::sleep(LOOK).await;
             }

@@ -3,11 +3,15 @@
 //! Where may be left out: then the API is asked, by whoever has the key. When it cannot tell, the platform of
 //! the settings is taken.
 
+use std::convert::Infallible;
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::running::Running;
-use crate::cli::CliError;
+use crate::cli::remote::Ask as _;
 use crate::cli::terminal::stop_signal;
+use crate::cli::{CliError, waits};
 use crate::config::Config;
 use crate::control::rpc::RpcError;
 use crate::control::{Client, ClientError};
@@ -16,6 +20,8 @@ use crate::model::{Platform, Timestamp, Whereabouts, Whom, Year};
 use crate::store::people::played_on;
 use crate::tasks::whereabouts;
 
+/// How often it is looked what calls wait for.
+const LOOK: Duration = Duration::from_secs(1);
 /// Accounts are known on every route: where one is asked for when nothing speaks for another.
 pub(super) const ANYWHERE: Platform = Platform::Euw1;
 
@@ -57,7 +63,7 @@ impl PlayedOn {
             return Ok(told);
         }
         let asked = tokio::select! {
-            asked = engine.call("player.locate", json!(whom)) => asked,
+            asked = engine.ask("player.locate", json!(whom)) => asked,
             () = stop_signal() => return Err(CliError::Stopped),
         };
         match asked {
@@ -71,7 +77,7 @@ impl PlayedOn {
                 Err(nobody(whom))
             }
             Err(ClientError::Refused(error)) => {
-                let status = engine.call("engine.status", json!({})).await?;
+                let status = engine.ask("engine.status", json!({})).await?;
                 if status["key"] == "rejected" {
                     return Err(CliError::EngineKeyRejected);
                 }
@@ -90,6 +96,7 @@ impl PlayedOn {
         let mut key = running.gate.weather.key();
         let rejected = key.wait_for(|key| matches!(key, KeyState::Rejected { .. }));
         let found = tokio::select! {
+            never = tell_what_calls_wait_for(running) => match never {},
             found = whereabouts(&running.gate.api, whom, near) => found,
             Ok(state) = rejected => match *state {
                 KeyState::Rejected { status, .. } => return Err(CliError::KeyRejected(status)),
@@ -120,6 +127,15 @@ impl PlayedOn {
                 Platform::known()
             ))
         })
+    }
+}
+
+/// As long as riot is asked for no job.
+async fn tell_what_calls_wait_for(running: &Running) -> Infallible {
+    let wait = waits::reasons();
+    loop {
+        tokio::time::sleep(LOOK).await;
+        wait.waiting(running.lookout.of_calls().await.as_ref());
     }
 }
 

@@ -1,13 +1,14 @@
 //! Where things are: the database, the control socket, what stands beside the data.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::cli::{CliError, Global, remote};
+use crate::cli::{CliError, Global, remote, waits};
 use crate::config::{self, Config};
 use crate::control;
 use crate::metrics::LogFiles;
 use crate::model::DatabaseUrl;
-use crate::store::Location;
+use crate::store::{Location, Store};
 
 /// Where the database is. A simulated world has a file of its own, so that it never mixes with real data.
 pub(super) fn locate(
@@ -20,6 +21,12 @@ pub(super) fn locate(
         return Ok(Location::Sqlite(usual_file(simulated)));
     }
     location(config, url)
+}
+
+/// Opens a database to read only; a wait for it is told.
+pub(super) async fn open_read_only(database: &Location) -> Result<Arc<dyn Store>, CliError> {
+    let _opening = waits::opening(database);
+    Ok(database.open_read_only().await?)
 }
 
 /// The database file of those who name none.
@@ -49,6 +56,7 @@ pub(super) fn reach(global: &Global, config: &Config) -> Result<remote::Reach, C
     Ok(remote::Reach {
         socket: socket_path(global, config, &database)?,
         named: named.then(|| database.clone()),
+        typed: global.database.is_some().then(|| database.to_string()),
         database,
         json: global.json,
     })

@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::forecast::Forecast;
+use super::lookout::Lookout;
 use super::places::{beside, metrics_log};
 use super::serve;
-use super::show::rows_of_job;
-use crate::cli::follow::{Follow, summary, tell_notes};
+use super::show::player_of_job;
+use crate::cli::follow::{Follow, called, next_text, summary, tell_notes, typed};
+use crate::cli::stats::show_year;
 use crate::cli::terminal::stop_signal;
-use crate::cli::{CliError, Global, stats};
+use crate::cli::waits::{self, Wait};
+use crate::cli::{CliError, Global};
 use crate::config::Config;
-use crate::control::TimeLeft;
+use crate::control::{TimeLeft, WaitingDesk};
 use crate::engine::scheduler::check_schedule;
 use crate::engine::{Engine, EngineConfig, Registry};
 use crate::gate::{Gate, KeySource, KeyState};
@@ -22,8 +25,8 @@ use crate::store::schedules::Schedule;
 use crate::store::{Location, Store};
 use crate::supervision::watch_panics;
 use crate::tasks::{
-    self, HealthCheck, HealthProbe, MatchSync, Pacing, PlayerSync, PlayerSyncArgs, Policies,
-    Recover, TimelineSync, job_document,
+    self, HealthCheck, HealthProbe, MatchSync, Pacing, PlayerReport, PlayerSync, PlayerSyncArgs,
+    Policies, Recover, TimelineSync, job_document,
 };
 
 /// How often a followed job is looked at.
@@ -39,6 +42,7 @@ pub(super) struct Running {
     pub(super) metrics: Arc<Metrics>,
     pub(super) gate: Gate,
     pub(super) forecast: Forecast,
+    pub(super) lookout: Lookout,
     pub(super) policies: Policies,
     pub(super) registry: Arc<Registry>,
 }
@@ -65,6 +69,7 @@ impl Running {
         let base = BaseUrl::new(base).map_err(CliError::Usage)?;
         let client = RiotClient::new(base).map_err(|error| CliError::Engine(error.to_string()))?;
         let metrics = Arc::new(Metrics::default());
+        let opening = waits::opening(database);
         let store = database.open().await?;
         let (gate, mut services) = Gate::new(
             key,
@@ -127,13 +132,16 @@ impl Running {
             api: gate.api.clone(),
             queues: engine.handle().queues.clone(),
         };
+        drop(opening);
         health.attach(engine.handle().clone());
+        let lookout = Lookout::new(gate.clone(), engine.handle().clone());
         Ok(Self {
             store,
             engine,
             metrics,
             gate,
             forecast,
+            lookout,
             policies,
             registry,
         })
@@ -167,35 +175,53 @@ impl Running {
             if order.dry_run {
                 time_left = self.forecast.of(job).await;
             } else {
-                eprintln!("{}", summary(job, took, &self.metrics));
+                eprintln!("{}", summary(job, order.year, took, &self.metrics));
             }
         }
         Ok((outcome?, time_left))
     }
 
     pub(super) async fn follow(&self, id: JobId, bars: &mut Follow) -> Result<JobRecord, CliError> {
-        let mut left = None;
         let mut looked_at: Option<Instant> = None;
         let begun = Instant::now();
         loop {
-            let job = self.store.job(id).await?;
-            let job = job.ok_or_else(|| {
-                CliError::JobFailed(format!("job {id} is gone from the database"))
-            })?;
+            let job = self.read(id, bars.wait()).await?;
             if looked_at.is_none_or(|at| at.elapsed() >= LOOK_AHEAD) {
                 looked_at = Some(Instant::now());
-                left = match job.state {
+                bars.left(match job.state {
                     JobState::Blocked => self.forecast.of(&job).await,
                     _ => None,
-                };
+                });
             }
-            bars.show(&job, &self.metrics, left);
+            bars.show(&job, &self.metrics);
             if job.state.is_final() {
                 return Ok(job);
+            }
+            if bars.ask() {
+                bars.wait().waiting(self.lookout.of(id).await.as_ref());
             }
             // What is done in a moment is told in a moment.
             let pause = FOLLOW_FIRST + begun.elapsed() / 8;
             tokio::time::sleep(pause.min(FOLLOW)).await;
+        }
+    }
+
+    /// The job as it stands. A database that is away for a while is waited for, as the engine does.
+    pub(super) async fn read(&self, id: JobId, wait: &Wait) -> Result<JobRecord, CliError> {
+        let _reading = waits::on("database", "the database has not answered yet");
+        loop {
+            match self.store.job(id).await {
+                Ok(Some(job)) => return Ok(job),
+                Ok(None) => {
+                    let gone = format!("job {id} is gone from the database");
+                    return Err(CliError::JobFailed(gone));
+                }
+                Err(error) if error.is_weather() => {
+                    wait.reason("database", &error.to_string(), None);
+                    tokio::time::sleep(LOOK_AHEAD).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 
@@ -221,7 +247,18 @@ impl Running {
         }
     }
 
+    /// Stored matches of the year that were none.
+    /// Jobs that run now, of all queues.
+    pub(super) fn running_jobs(&self) -> usize {
+        let queues = self.engine.handle().queues.all();
+        queues.iter().map(|queue| queue.running()).sum()
+    }
+
     pub(super) async fn stop(&self) -> Result<(), CliError> {
+        let _stopping = waits::on(
+            "stop",
+            "the engine inside this process lets its jobs end and closes the database",
+        );
         // Calls that wait for their turn are given up, so that a stop need not wait for them.
         self.gate.weather.close();
         self.engine.stop().await?;
@@ -240,17 +277,34 @@ impl Running {
             crate::outln!("{}", job_document(job));
         }
         if job.state == JobState::Completed {
-            tell_notes(&job_document(job)["result"]);
-            let rows = rows_of_job(&*self.store, &job_document(job), order.year).await?;
-            if !global.json {
-                crate::outln!("{}", stats::table(&rows));
-            }
+            let document = job_document(job);
+            tell_notes(&document["result"]);
+            let year = order.year.get();
+            let (rows, aborted) = match player_of_job(&*self.store, &document).await? {
+                Some(player) => (
+                    self.store.yearly_stats(player.id, Some(year)).await?,
+                    self.store.aborted_matches(player.id, year).await?,
+                ),
+                None => (Vec::new(), 0),
+            };
+            show_year(global.json, order, &PlayerReport::of(job), &rows, aborted);
             let world = if simulated {
                 " (a simulated world: nothing in it is real)"
             } else {
                 ""
             };
             eprintln!("stored in {database}{world}");
+            if PlayerReport::of(job).is_first() {
+                let named = global.database.is_some().then(|| database.to_string());
+                eprintln!(
+                    "{}",
+                    next_text(
+                        &called(&document, order),
+                        simulated,
+                        typed(named.as_deref())
+                    )
+                );
+            }
         }
         Ok(())
     }

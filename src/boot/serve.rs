@@ -1,23 +1,27 @@
 //! `serve`: the engine with its control socket, until it is told to stop.
 
+use std::convert::Infallible;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::forecast::Forecast;
+use super::lookout::Lookout;
 use super::order::ANYWHERE;
 use super::places::{locate, socket_path};
 use super::required_key;
 use super::running::Running;
 use super::service::ServiceManager;
 use crate::cli::terminal::stop_signal;
-use crate::cli::{CliError, Global, ServeArgs};
+use crate::cli::{CliError, Global, ServeArgs, waits};
 use crate::config::Config;
 use crate::control::{
     About, Advisers, Desk, HealthDesk, KeyDesk, Limits, Locate, ScrapePlace, SocketPlace,
@@ -29,6 +33,9 @@ use crate::model::{Platform, Whereabouts, Whom};
 use crate::riot::ApiKey;
 use crate::store::Location;
 use crate::tasks::{HealthProbe, job_document, whereabouts};
+
+/// How often a stop that takes its time is looked at.
+const LOOK: Duration = Duration::from_millis(500);
 
 pub(super) async fn serve(
     global: &Global,
@@ -77,8 +84,16 @@ pub(super) async fn serve(
         control.stop.send_replace(true);
         // While they end, the engine can still be asked how it stands.
         running.gate.weather.close();
-        running.engine.drain(config.drain()).await;
+        let drain = config.drain();
+        tokio::select! {
+            () = running.engine.drain(drain) => {}
+            never = tell_what_runs(&running, drain) => match never {},
+        }
     }
+    let _stopping = waits::on(
+        "stop",
+        "the engine hands its jobs back and closes the database",
+    );
     let stopped = running.stop().await;
     let closed = running.store.close().await;
     outcome?;
@@ -94,6 +109,19 @@ fn logged(error: CliError) -> CliError {
             CliError::Ended(end)
         }
         other => other,
+    }
+}
+
+/// While the engine stops: how many jobs still run, and how long they may.
+async fn tell_what_runs(running: &Running, drain: Duration) -> Infallible {
+    let wait = waits::reasons();
+    let ends = Instant::now() + drain;
+    loop {
+        let jobs = running.running_jobs();
+        let text = format!("jobs still run ({jobs}); what has not ended then is handed back");
+        let left = ends.saturating_duration_since(Instant::now());
+        wait.reason("drain", &text, Some(left));
+        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -165,6 +193,7 @@ impl Control {
         });
         let (place, stop) = (self.place.clone(), self.stop.clone());
         let scrape = self.scrape.clone();
+        let gate = gate.clone();
         Box::new(move |engine| {
             let forecast = Forecast {
                 api,
@@ -176,6 +205,7 @@ impl Control {
                 Advisers {
                     key: key.clone(),
                     time_left: Arc::new(forecast),
+                    waiting: Arc::new(Lookout::new(gate, engine.clone())),
                     health,
                     locate,
                 },

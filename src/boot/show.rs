@@ -1,42 +1,46 @@
 //! Verbs that only read: statistics, tables in files, the settings, the database.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::copy;
-use super::places::{locate, metrics_log, socket_path};
+use super::places::{locate, metrics_log, open_read_only, socket_path};
 use crate::cli::configshow::{self, Places};
 use crate::cli::terminal::stop_signal;
+use crate::cli::view::Meter;
+use crate::cli::waits::{self, Bars};
 use crate::cli::{CliError, DbArgs, DbVerb, ExportArgs, Global, StatsArgs, dbinfo, stats};
 use crate::config::{self, Config};
 use crate::control::{self, PlayerStats};
-use crate::export::{self, Export, Format};
+use crate::export::{self, Export, Format, What};
 use crate::metrics::process::resident_peak_bytes;
 use crate::model::{Puuid, Timestamp, Whom, Year};
 use crate::store::export::ExportFilter;
 use crate::store::people;
-use crate::store::{Store, StoredPlayer, YearCoverage, YearlyStats};
+use crate::store::{Store, StoredPlayer, YearCoverage};
 use crate::tasks::{coverage, unread_text};
 
-/// The year's rows of the player whom a sync was about, as its document tells.
-pub(super) async fn rows_of_job(
+/// How often an export is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// The player whom a sync was about, as its document tells.
+pub(super) async fn player_of_job(
     store: &dyn Store,
     job: &Value,
-    year: Year,
-) -> Result<Vec<YearlyStats>, CliError> {
+) -> Result<Option<StoredPlayer>, CliError> {
     let puuid: Option<Puuid> = job["result"]["puuid"]
         .as_str()
         .and_then(|text| text.parse().ok());
     let Some(puuid) = puuid else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
     let players = store.players_by_puuid(&[puuid]).await?;
-    match players.first() {
-        Some(player) => Ok(store.yearly_stats(player.id, Some(year.get())).await?),
-        None => Ok(Vec::new()),
-    }
+    Ok(players.into_iter().next())
 }
 
 pub(super) async fn show_stats(
@@ -50,7 +54,7 @@ pub(super) async fn show_stats(
         None => None,
     };
     let database = locate(global, config, args.simulate)?;
-    let store = database.open_read_only().await?;
+    let store = open_read_only(&database).await?;
     let (player, note) = stored(&*store, &whom).await?;
     let rows = store.yearly_stats(player.id, year).await?;
     let coverage = store
@@ -77,15 +81,10 @@ pub(super) async fn show_stats(
     if let Some(note) = note {
         eprintln!("{note}");
     }
-    if rows.is_empty() {
-        crate::outln!(
-            "no match of {} is stored{}",
-            people::shown(&player),
-            year.map(|year| format!(" for {year}")).unwrap_or_default()
-        );
-    } else {
-        crate::outln!("{}", stats::table(&rows));
+    if let Some(text) = stats::met_text(&player, &rows, &coverage) {
+        eprintln!("{text}");
     }
+    crate::outln!("{}", stats::year_text(&people::shown(&player), year, &rows));
     for text in coverage.iter().filter_map(coverage::text) {
         crate::outln!("{text}");
     }
@@ -126,7 +125,7 @@ pub(super) async fn export_table(
         None => (i16::MIN, i16::MAX),
     };
     let database = locate(global, config, args.simulate)?;
-    let store = database.open_read_only().await?;
+    let store = open_read_only(&database).await?;
     let player = match &args.player {
         Some(text) => {
             let (player, note) = stored(&*store, &Whom::named(text.parse()?)).await?;
@@ -144,8 +143,10 @@ pub(super) async fn export_table(
         path: args.out.clone().unwrap_or_else(usual),
     };
     let begun = Instant::now();
+    let told = Arc::default();
     let exported = tokio::select! {
-        exported = export::export(&*store, &order) => exported?,
+        exported = export::export_telling(&*store, &order, &told) => exported?,
+        never = show_rows(args.what, &told) => match never {},
         () = stop_signal() => return Err(CliError::Stopped),
     };
     let took = begun.elapsed();
@@ -176,6 +177,23 @@ pub(super) async fn export_table(
             "{count} stored timelines are broken and not in the file; `riftsync recover --verify` fetches them again \
              where riot still has them"
         ))),
+    }
+}
+
+/// Shows how far an export is, as long as it takes.
+async fn show_rows(what: What, told: &AtomicU64) -> Infallible {
+    let bars = Bars::new(&format!("export of {what}"));
+    loop {
+        let rows = told.load(Ordering::Relaxed);
+        bars.set(rows, |scene| {
+            scene.meters = vec![Meter {
+                name: "rows",
+                done: rows,
+                whole: None,
+            }];
+            scene.is_long = true;
+        });
+        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -230,14 +248,16 @@ pub(super) async fn db(global: &Global, config: &Config, args: &DbArgs) -> Resul
         return copy::copy(global, config, what, args.simulate).await;
     }
     let database = locate(global, config, args.simulate)?;
+    let opening = waits::opening(&database);
     if args.what == DbVerb::Migrate {
         database.open().await?.close().await?;
     }
     let migrations = database.migrations().await?;
+    drop(opening);
     let holds = if migrations.applied.is_empty() {
         None
     } else {
-        let store = database.open_read_only().await?;
+        let store = open_read_only(&database).await?;
         Some((
             store.census().await?,
             store.count_unread().await?,

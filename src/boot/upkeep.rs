@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::order::{PlayedOn, read_years};
-use super::places::{locate, reach};
+use super::places::{locate, open_read_only, reach};
 use super::required_key;
 use super::running::{Running, failure_text};
 use crate::cli::follow::{Follow, plan_text, summary_of, tell_notes};
@@ -140,7 +140,7 @@ fn order(args: &RecoverArgs, whom: &Whom, platform: Platform, year: Year) -> tas
 }
 
 async fn tracked(global: &Global, config: &Config) -> Result<Vec<(Whom, Platform)>, CliError> {
-    let store = locate(global, config, false)?.open_read_only().await?;
+    let store = open_read_only(&locate(global, config, false)?).await?;
     let players = store.players_to_recover().await?;
     store.close().await?;
     let whom = |player: StoredPlayer| {
@@ -169,7 +169,7 @@ async fn recover_there(
     if !reach.json {
         let report = remote::report_of(&job);
         show(order, &report, &job["result"], || {
-            summary_of(&report, took, calls)
+            summary_of(&report, order.player.year, took, calls)
         });
     }
     Ok(())
@@ -206,7 +206,7 @@ async fn recover_here(
         crate::outln!("{document}");
     } else {
         show(order, &report, &document["result"], || {
-            summary_of(&report, took, made)
+            summary_of(&report, order.player.year, took, made)
         });
     }
     Ok(())
@@ -239,7 +239,7 @@ pub(super) async fn cleanup(
     args: CleanupArgs,
 ) -> Result<(), CliError> {
     if args.dry_run {
-        let store = locate(global, config, false)?.open_read_only().await?;
+        let store = open_read_only(&locate(global, config, false)?).await?;
         let age = std::time::Duration::from_hours(24) * args.days;
         let found = store.leftovers(Timestamp::now() - age).await?;
         if global.json {
@@ -274,7 +274,7 @@ pub(super) async fn recompress(
         cpu_percent: args.cpu_percent,
     };
     if args.dry_run {
-        let store = locate(global, config, false)?.open_read_only().await?;
+        let store = open_read_only(&locate(global, config, false)?).await?;
         let estimate = tasks::estimate_recompression(&*store, order).await?;
         store.close().await?;
         if global.json {

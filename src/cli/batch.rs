@@ -1,25 +1,25 @@
 //! The view of a job of many syncs.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use super::CliError;
-use super::terminal::bars;
+use super::view::Meter;
+use super::waits::{Bars, Wait, reasons};
 
 /// Failures that a summary names.
 const TOLD_MAX: usize = 20;
 
-/// One bar for a job of many syncs.
+/// One bar for a job of many syncs, and what it waits for.
 #[derive(Debug)]
 pub struct Crowd {
-    bar: ProgressBar,
-    started: Instant,
+    bars: Bars,
+    wait: Wait,
 }
 
 /// What the descendants of a job came to, so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct CrowdCount {
     pub players: u64,
     pub players_done: u64,
@@ -49,34 +49,40 @@ impl CrowdCount {
 
 impl Crowd {
     pub fn new(title: &str) -> Self {
-        let style = ProgressStyle::with_template("{prefix}  [{bar:30}] {pos}/{len} {msg}")
-            .expect("a fixed template")
-            .progress_chars("=> ");
-        let bar = bars().add(ProgressBar::new(0).with_style(style));
-        bar.set_prefix(title.to_owned());
         Self {
-            bar,
-            started: Instant::now(),
+            bars: Bars::new(title),
+            wait: reasons(),
         }
     }
 
-    pub fn show(&self, count: CrowdCount) {
-        self.bar.set_length(count.players);
-        self.bar.set_position(count.players_done);
-        let failed = match count.failed {
-            0 => String::new(),
-            failed => format!(", {failed} failed"),
-        };
-        self.bar.set_message(format!(
-            "players looked at, {} matches and timelines{failed}, {:.0?}",
-            count.documents,
-            Duration::from_secs(self.started.elapsed().as_secs())
-        ));
+    /// `all_named`: no more players will come.
+    pub fn show(&self, count: CrowdCount, all_named: bool) {
+        self.bars.set((count, all_named), |scene| {
+            let documents = format!("{} matches and timelines", count.documents);
+            scene.status = vec![documents];
+            if count.failed > 0 {
+                scene.status.push(format!("{} failed", count.failed));
+            }
+            scene.meters = vec![Meter {
+                name: "players",
+                done: count.players_done,
+                whole: all_named.then_some(count.players),
+            }];
+        });
+    }
+
+    /// Whether to ask now what it waits for.
+    pub fn ask(&mut self) -> bool {
+        self.bars.ask()
+    }
+
+    /// What it waits for.
+    pub fn wait(&self) -> &Wait {
+        &self.wait
     }
 
     pub fn clear(self) -> Duration {
-        self.bar.finish_and_clear();
-        self.started.elapsed()
+        self.bars.clear()
     }
 }
 

@@ -1,59 +1,59 @@
 //! What `db copy` shows.
 
 use std::fmt::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::terminal::bars;
+use super::view::Meter;
+use super::waits::Bars;
 use crate::store::Location;
-use crate::store::copy::CopyProgress;
+use crate::store::copy::{COPIED, CopyProgress};
+
+/// Before that, the pace tells nothing of the rest.
+const SAYS_SOMETHING: Duration = Duration::from_secs(3);
 
 /// Rows of all tables, and where it is.
 #[derive(Debug)]
-pub struct Bar {
-    bar: ProgressBar,
-    started: Instant,
-}
+pub struct Bar(Bars);
 
 impl Bar {
-    pub fn new() -> Self {
-        let style = ProgressStyle::with_template(
-            "{prefix:20} [{bar:40}] {pos}/{len} rows, {msg}, {eta} left",
-        )
-        .expect("a fixed template")
-        .progress_chars("=> ");
-        Self {
-            bar: bars().add(ProgressBar::new(0).with_style(style)),
-            started: Instant::now(),
-        }
+    pub fn new(title: &str) -> Self {
+        Self(Bars::new(title))
     }
 
-    pub fn show(&mut self, progress: &CopyProgress) {
+    pub fn show(&self, progress: &CopyProgress) {
         let tables = &progress.tables;
-        self.bar
-            .set_length(tables.iter().map(|table| table.rows).sum());
-        self.bar
-            .set_position(tables.iter().map(|table| table.done).sum());
+        let all_counted = tables.len() == COPIED.len();
+        let whole = all_counted.then(|| tables.iter().map(|table| table.rows).sum());
+        let done = tables.iter().map(|table| table.done).sum();
         let bytes: u64 = tables.iter().map(|table| table.bytes).sum();
-        self.bar.set_message(mib(bytes));
-        if let Some(table) = tables.iter().find(|table| table.done < table.rows) {
-            self.bar.set_prefix(table.name);
+        self.0.set((tables.len(), done), |scene| {
+            let at = tables.iter().find(|table| table.done < table.rows);
+            scene.status = at.map(|table| table.name.to_owned()).into_iter().collect();
+            scene.status.push(mib(bytes));
+            scene.meters = vec![Meter {
+                name: "rows",
+                done,
+                whole,
+            }];
+            scene.is_long = true;
+        });
+        let took = self.0.elapsed();
+        if let Some(whole) = whole
+            && took >= SAYS_SOMETHING
+            && done > 0
+        {
+            let left: u64 = whole;
+            let rest = left.saturating_sub(done) as f64 / done as f64;
+            self.0.left(Some(took.mul_f64(rest)));
         }
     }
 
     pub fn clear(self) -> Duration {
-        self.bar.finish_and_clear();
-        self.started.elapsed()
-    }
-}
-
-impl Default for Bar {
-    fn default() -> Self {
-        Self::new()
+        self.0.clear()
     }
 }
 

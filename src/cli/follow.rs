@@ -1,79 +1,66 @@
 //! Watching a player's sync: bars while it runs, a summary when it is done.
 
+use std::fmt::Write;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
-
-use indicatif::{ProgressBar, ProgressStyle};
+use std::time::Duration;
 
 use super::terminal::bars;
+use super::view::Meter;
+use super::waits::{Bars, Wait, reasons};
 use crate::metrics::Metrics;
-use crate::model::rollup::FailedChild;
-use crate::model::{JobRecord, Route};
-use crate::tasks::{PlayerReport, TimelineSync, unread_text};
+use crate::model::missing::MissingCounts;
+use crate::model::statistics::YearlyTally;
+use crate::model::{JobRecord, MissingReason, Route, Year};
+use crate::store::YearlyStats;
+use crate::tasks::{Parts, PlayerReport, unread_text};
 
-/// Below that, the time left is not told.
-const WORTH_TELLING: Duration = Duration::from_secs(5);
 /// Failed documents that the summary names.
 const FAILURES_SHOWN: usize = 5;
 
 /// What an engine tells of a sync.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
+    pub state: String,
     pub step: String,
     /// None: it is not told now, and stays what it was.
     pub report: Option<PlayerReport>,
     pub calls: u64,
-    pub left: Option<Duration>,
     /// What went wrong, with what a person can do.
     pub trouble: Option<String>,
 }
 
-/// The bars of one sync.
+/// The bars of one sync, and what it waits for.
 #[derive(Debug)]
 pub struct Follow {
-    player: ProgressBar,
-    matches: ProgressBar,
-    timelines: ProgressBar,
-    started: Instant,
+    bars: Bars,
+    wait: Wait,
+    meters: Vec<Meter>,
     errors_told: usize,
     trouble: Option<String>,
 }
 
 impl Follow {
     pub fn new(title: &str) -> Self {
-        let style = |template: &str| {
-            ProgressStyle::with_template(template)
-                .expect("a fixed template")
-                .progress_chars("=> ")
-        };
-        let player =
-            bars().add(ProgressBar::new_spinner().with_style(style("{spinner} {prefix}  {msg}")));
-        player.set_prefix(title.to_owned());
-        let counted = style("  {prefix:10} [{bar:40}] {pos}/{len}");
-        let bar = |name: &'static str| {
-            bars().add(
-                ProgressBar::new(0)
-                    .with_style(counted.clone())
-                    .with_prefix(name),
-            )
-        };
         Self {
-            player,
-            matches: bar("matches"),
-            timelines: bar("timelines"),
-            started: Instant::now(),
+            bars: Bars::new(title),
+            wait: reasons(),
+            meters: Vec::new(),
             errors_told: 0,
             trouble: None,
         }
     }
 
-    /// Shows the job as it stands, and how long it will take if that is known.
-    pub fn show(&mut self, job: &JobRecord, metrics: &Metrics, left: Option<Duration>) {
-        let report = PlayerReport::of(job);
+    /// Shows the job as it stands.
+    pub fn show(&mut self, job: &JobRecord, metrics: &Metrics) {
         let step = job.step.as_deref().unwrap_or("waiting").replace('_', " ");
         let calls = metrics.calls.load(Ordering::Relaxed);
-        self.message(&step, calls, left);
-        self.show_report(&report);
+        if has_report(&job.kind) {
+            self.meters = meters(&PlayerReport::of(job));
+        }
+        // While the job itself makes calls, each of them is progress; those of its children count when they are done.
+        let own_calls = (job.state == crate::model::JobState::Running).then_some(calls);
+        let counters = job.progress.to_string();
+        self.put(&(job.state.as_str(), counters, own_calls), &step, calls);
         // The job's own failed attempts, each once, with the remedy the log line leaves out.
         for error in job.errors.iter().skip(self.errors_told) {
             if let Some(remedy) = &error.failure.remedy
@@ -88,10 +75,10 @@ impl Follow {
     /// Shows what an engine told.
     pub fn show_progress(&mut self, progress: &Progress) {
         let step = progress.step.replace('_', " ");
-        self.message(&step, progress.calls, progress.left);
         if let Some(report) = &progress.report {
-            self.show_report(report);
+            self.meters = meters(report);
         }
+        self.put(&progress.state, &step, progress.calls);
         if progress.trouble.is_some() && progress.trouble != self.trouble {
             let told = progress.trouble.clone().unwrap_or_default();
             bars().suspend(|| eprintln!("{told}"));
@@ -99,38 +86,53 @@ impl Follow {
         self.trouble.clone_from(&progress.trouble);
     }
 
-    fn message(&self, step: &str, calls: u64, left: Option<Duration>) {
-        // A guess of seconds helps nobody.
-        let left = left
-            .filter(|left| *left >= WORTH_TELLING)
-            .map(|left| format!(", about {} left", rounded(left)))
-            .unwrap_or_default();
-        self.player.set_message(format!(
-            "{step}, {calls} calls, {:.0?}{left}",
-            Duration::from_secs(self.started.elapsed().as_secs())
-        ));
-        self.player.tick();
+    fn put(&self, mark: &impl std::hash::Hash, step: &str, calls: u64) {
+        self.bars.set((mark, step, &self.meters), |scene| {
+            scene.status = vec![step.to_owned(), format!("{calls} calls")];
+            scene.meters.clone_from(&self.meters);
+        });
     }
 
-    fn show_report(&self, report: &PlayerReport) {
-        self.matches.set_length(report.total_matches);
-        self.matches.set_position(report.matches_done());
-        let is_timeline = |one: &&FailedChild| one.kind == TimelineSync::KIND;
-        let unread = report.unread_now.iter().filter(is_timeline).count() as u64;
-        let timelines =
-            report.existing_timelines + report.missing_timelines + report.unread_timelines;
-        self.timelines
-            .set_length(u64::from(report.total_timelines) + timelines - unread);
-        let done = u64::from(report.processed_timelines) + report.failed_timelines.len() as u64;
-        self.timelines.set_position(done + timelines);
+    /// How long it will take from now, if that is known.
+    pub fn left(&self, left: Option<Duration>) {
+        self.bars.left(left);
+    }
+
+    /// Whether to ask now what it waits for.
+    pub fn ask(&mut self) -> bool {
+        self.bars.ask()
+    }
+
+    /// What it waits for.
+    pub fn wait(&self) -> &Wait {
+        &self.wait
     }
 
     pub fn clear(self) -> Duration {
-        for bar in [&self.player, &self.matches, &self.timelines] {
-            bar.finish_and_clear();
-        }
-        self.started.elapsed()
+        self.bars.clear()
     }
+}
+
+/// Whether a job of this kind counts a player's matches and timelines.
+pub fn has_report(kind: &str) -> bool {
+    [crate::tasks::PlayerSync::KIND, crate::tasks::Recover::KIND].contains(&kind)
+}
+
+/// Matches and timelines with the whole work, as far as it is known.
+fn meters(report: &PlayerReport) -> Vec<Meter> {
+    let [matches, timelines] = report.whole();
+    vec![
+        Meter {
+            name: "matches",
+            done: report.matches_done(),
+            whole: matches,
+        },
+        Meter {
+            name: "timelines",
+            done: report.timelines_done(),
+            whole: timelines,
+        },
+    ]
 }
 
 /// A time as people say it.
@@ -143,6 +145,19 @@ pub fn rounded(time: Duration) -> String {
     }
 }
 
+/// A count with its noun.
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn matches(count: u64) -> String {
+    counted(count, "match", "matches")
+}
+
+fn timelines(count: u64) -> String {
+    counted(count, "timeline", "timelines")
+}
+
 /// What there is to fetch, in a few lines.
 pub fn plan_text(report: &PlayerReport, route: Route, left: Option<Duration>) -> String {
     let calls = report.match_calls + report.timeline_calls;
@@ -152,43 +167,97 @@ pub fn plan_text(report: &PlayerReport, route: Route, left: Option<Duration>) ->
         None => "how long that takes is not known: no limit of the route has been seen".to_owned(),
     };
     format!(
-        "{} matches in the year: {} to fetch, {} there already, {} unavailable\n\
-         {} timelines to fetch, {} there already, {} unavailable\n\
-         {} calls to {route}, {took}",
-        report.total_matches,
+        "{} in the year: {} to fetch, {} there already{}\n\
+         {} to fetch, {} there already{}\n\
+         {} to {route}, {took}",
+        matches(report.total_matches),
         report.match_calls,
         report.existing_matches,
-        report.missing_matches,
-        report.timeline_calls,
+        left_out(&report.missing_matches_by_reason),
+        timelines(report.timeline_calls),
         report.existing_timelines,
-        report.missing_timelines,
-        calls,
+        left_out(&report.missing_timelines_by_reason),
+        counted(calls, "call", "calls"),
     )
 }
 
+/// What is not asked for this time, and why.
+fn left_out(missing: &MissingCounts) -> String {
+    match missing.total() {
+        0 => String::new(),
+        count => format!(", {count} not asked for ({})", reasons_text(missing)),
+    }
+}
+
+/// `404: 3, too old: 2`.
+fn reasons_text(missing: &MissingCounts) -> String {
+    let reasons = missing.iter().map(|(reason, count)| {
+        let word = match reason {
+            MissingReason::NotFound => "404",
+            MissingReason::Refused => "403",
+            MissingReason::TooOld => "too old",
+            MissingReason::NotYet => "not served yet",
+            MissingReason::Outage => "outage",
+        };
+        format!("{word}: {count}")
+    });
+    reasons.collect::<Vec<_>>().join(", ")
+}
+
+/// The parts of a whole, which they add up to.
+fn parts_text(parts: &Parts) -> String {
+    let mut text = format!("{} fetched, {} there already", parts.fetched, parts.there);
+    for (count, what) in [
+        (parts.cleaned, "cleaned away"),
+        (parts.unread, "stored and not yet read"),
+        (parts.failed, "not fetched"),
+    ] {
+        if count > 0 {
+            let _ = write!(text, ", {count} {what}");
+        }
+    }
+    let missing = &parts.missing;
+    let later: u64 = missing
+        .iter()
+        .filter(|(reason, _)| !reason.is_knowledge())
+        .map(|(_, count)| count)
+        .sum();
+    let complete = parts.failed == 0 && parts.unread == 0 && later == 0;
+    let reasons = reasons_text(missing);
+    let _ = match (missing.total(), complete) {
+        (0, true) => write!(text, "; complete"),
+        (0, false) => Ok(()),
+        (count, true) => write!(
+            text,
+            "; complete but for {count} that riot does not give ({reasons})"
+        ),
+        (count, false) => write!(text, ", {count} that riot does not give now ({reasons})"),
+    };
+    text
+}
+
 /// What was done, in a few lines.
-pub fn summary(job: &JobRecord, took: Duration, metrics: &Metrics) -> String {
+pub fn summary(job: &JobRecord, year: Year, took: Duration, metrics: &Metrics) -> String {
     let calls = metrics.calls.load(Ordering::Relaxed);
-    summary_of(&PlayerReport::of(job), took, calls)
+    summary_of(&PlayerReport::of(job), year, took, calls)
 }
 
 /// The same of a job that an engine ran.
-pub fn summary_of(report: &PlayerReport, took: Duration, calls: u64) -> String {
+pub fn summary_of(report: &PlayerReport, year: Year, took: Duration, calls: u64) -> String {
     let fetched = report.processed_matches + report.processed_timelines;
     let rate = f64::from(fetched) / took.as_secs_f64().max(0.001);
+    let made = counted(calls, "call", "calls");
+    let seconds = took.as_secs_f64();
+    if report.total_matches == 0 {
+        return format!("no matches in {year}\n{made} in {seconds:.1} s");
+    }
+    let (of_matches, of_timelines) = (report.match_parts(), report.timeline_parts());
     let mut text = format!(
-        "{} matches in the year: {} fetched, {} there already, {} unavailable\n\
-         {} timelines fetched, {} there already, {} unavailable\n\
-         {} calls in {:.1} s, {rate:.0} matches+timelines a second",
-        report.total_matches,
-        report.processed_matches,
-        report.existing_matches,
-        report.missing_matches + report.failed_matches.len() as u64,
-        report.processed_timelines,
-        report.existing_timelines,
-        report.missing_timelines + report.failed_timelines.len() as u64,
-        calls,
-        took.as_secs_f64(),
+        "{} in {year}: {}\n{}: {}\n{made} in {seconds:.1} s, {rate:.0} matches and timelines a second",
+        matches(of_matches.whole),
+        parts_text(&of_matches),
+        timelines(of_timelines.whole),
+        parts_text(&of_timelines),
     );
     for (what, failed) in [
         ("match", &report.failed_matches),
@@ -217,5 +286,186 @@ pub fn tell_notes(result: &serde_json::Value) {
     let notes = result["notes"].as_array().map_or(&[][..], Vec::as_slice);
     for note in notes.iter().filter_map(serde_json::Value::as_str) {
         eprintln!("{note}");
+    }
+}
+
+/// What became of the stored matches of a year: none says nothing.
+pub fn games_text(stored: u64, rows: &[YearlyStats], aborted: u64) -> Option<String> {
+    let sum = |of: &dyn Fn(&YearlyTally) -> i64| -> u64 {
+        let counts = rows.iter().map(|row| of(&row.tally));
+        counts.map(|count| u64::try_from(count).unwrap_or(0)).sum()
+    };
+    let played = sum(&|tally| tally.total_matches());
+    let remakes = sum(&|tally| tally.remakes);
+    // More of them are known from other players' matches than riot listed: then they are no parts of that list.
+    let others = stored.checked_sub(played + remakes + aborted)?;
+    if stored == played {
+        return None;
+    }
+    let mut text = format!("of the {stored} stored: {played} played");
+    for (count, one, many) in [
+        (remakes, "remake", "remakes"),
+        (aborted, "aborted", "aborted"),
+        (
+            others,
+            "without this player or of another year",
+            "without this player or of another year",
+        ),
+    ] {
+        if count > 0 {
+            text.push_str(", ");
+            text.push_str(&counted(count, one, many));
+        }
+    }
+    Some(text)
+}
+
+/// The player's name as the job found it.
+pub fn called(document: &serde_json::Value, order: &crate::tasks::PlayerSyncArgs) -> String {
+    let name = document["result"]["riot_id"].as_str();
+    name.map_or_else(|| order.who(), str::to_owned)
+}
+
+/// What can be done after a first sync. What is typed works as it stands in a shell.
+pub fn next_text(player: &str, simulated: bool, database: Option<&str>) -> String {
+    let name = shell_quoted(player);
+    let mut more = String::new();
+    if simulated {
+        more.push_str(" --simulate");
+    }
+    if let Some(database) = database {
+        more.push_str(" --database ");
+        more.push_str(&shell_quoted(database));
+    }
+    let track = if simulated {
+        String::new()
+    } else {
+        format!(
+            "`riftsync track {name}{more}` and `riftsync serve{more}` keep it up to date (what is not copied in time is \
+             deleted by riot), "
+        )
+    };
+    format!(
+        "next: {track}`riftsync stats {name}{more}` shows it, `riftsync export --what matches{more}` writes it to a file"
+    )
+}
+
+/// A database that can be typed: one whose password is not shown cannot.
+pub fn typed(database: Option<&str>) -> Option<&str> {
+    database.filter(|shown| !shown.contains("***"))
+}
+
+/// A word that a shell takes as it is.
+pub fn shell_quoted(word: &str) -> String {
+    if word.contains(['"', '$', '`', '\\', '!']) {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    } else {
+        format!("\"{word}\"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+    use crate::model::rollup::FailedChild;
+
+    fn missing(counts: &[(MissingReason, u64)]) -> MissingCounts {
+        let mut missing = MissingCounts::default();
+        for (reason, count) in counts {
+            missing.add(*reason, *count);
+        }
+        missing
+    }
+
+    fn text(report: &PlayerReport) -> String {
+        let year = Year::parse("2025", Timestamp::now()).unwrap();
+        let text = summary_of(report, year, Duration::from_secs(2), 1);
+        text.lines().take(2).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_parts_of_a_summary_add_up_and_say_what_riot_does_not_give() {
+        let by_reason = missing(&[(MissingReason::NotFound, 2), (MissingReason::TooOld, 1)]);
+        let mut report = PlayerReport {
+            total_matches: 20,
+            existing_matches: 10,
+            processed_matches: 6,
+            cleaned_matches: 1,
+            missing_matches: by_reason.total(),
+            missing_matches_by_reason: by_reason,
+            processed_timelines: 1,
+            ..PlayerReport::default()
+        };
+        assert_eq!(
+            text(&report),
+            "20 matches in 2025: 6 fetched, 10 there already, 1 cleaned away; complete but for 3 that riot does not give \
+             (404: 2, too old: 1)\n1 timeline: 1 fetched, 0 there already; complete"
+        );
+        report.total_matches = 22;
+        report.failed_matches = vec![FailedChild {
+            kind: "m".to_owned(),
+            key: "EUW1_1".to_owned(),
+            reason: "x".to_owned(),
+            error: String::new(),
+        }];
+        let told = text(&report);
+        assert!(
+            told.contains("1 cleaned away, 2 not fetched, 3 that riot"),
+            "{told}"
+        );
+        let parts = report.match_parts();
+        let sum =
+            parts.fetched + parts.there + parts.missing.total() + parts.cleaned + parts.failed;
+        assert_eq!(sum, parts.whole);
+    }
+
+    #[test]
+    fn a_match_that_is_not_served_yet_does_not_complete_a_year() {
+        let by_reason = missing(&[(MissingReason::NotYet, 1), (MissingReason::Refused, 1)]);
+        let report = PlayerReport {
+            total_matches: 2,
+            missing_matches: 2,
+            missing_matches_by_reason: by_reason,
+            ..PlayerReport::default()
+        };
+        let told = text(&report);
+        assert!(
+            told.contains("2 that riot does not give now (403: 1, not served yet: 1)"),
+            "{told}"
+        );
+        assert!(!told.lines().next().unwrap().contains("complete"), "{told}");
+    }
+
+    #[test]
+    fn a_year_without_matches_is_named_and_one_is_not_many() {
+        assert_eq!(
+            text(&PlayerReport::default()),
+            "no matches in 2025\n1 call in 2.0 s"
+        );
+        let report = PlayerReport {
+            total_matches: 1,
+            processed_matches: 1,
+            ..PlayerReport::default()
+        };
+        assert!(text(&report).starts_with("1 match in 2025: 1 fetched"));
+    }
+
+    #[test]
+    fn what_comes_next_can_be_typed_as_it_stands() {
+        let next = |name: &str, simulated| next_text(name, simulated, Some("/a b/t.db"));
+        let told = next("Hide on bush#KR1", false);
+        assert!(
+            told.contains("`riftsync track \"Hide on bush#KR1\" --database \"/a b/t.db\"`"),
+            "{told}"
+        );
+        assert!(told.contains("deleted by riot"), "{told}");
+        let told = next("이름#KR1", true);
+        assert!(
+            told.contains("`riftsync stats \"이름#KR1\" --simulate "),
+            "{told}"
+        );
+        assert!(!told.contains("track"), "{told}");
+        assert_eq!(shell_quoted("a'b$c"), r"'a'\''b$c'");
     }
 }

@@ -13,6 +13,8 @@ pub mod stats;
 pub mod terminal;
 pub mod top;
 pub mod upkeep;
+pub mod view;
+pub mod waits;
 pub mod weather;
 
 use std::net::SocketAddr;

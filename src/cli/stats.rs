@@ -1,8 +1,70 @@
 //! The yearly rows, as a table a person likes to read.
 
-use crate::store::YearlyStats;
+use super::follow::{counted, games_text, shell_quoted};
+use crate::store::{StoredPlayer, YearCoverage, YearlyStats};
+use crate::tasks::{PlayerReport, PlayerSyncArgs};
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
+
+/// The end of a sync: what became of the matches, and the yearly row.
+pub fn show_year(
+    json: bool,
+    order: &PlayerSyncArgs,
+    report: &PlayerReport,
+    rows: &[YearlyStats],
+    aborted: u64,
+) {
+    let stored = report.existing_matches + u64::from(report.processed_matches);
+    if let Some(text) = games_text(stored, rows, aborted) {
+        eprintln!("{text}");
+    }
+    if !json && report.total_matches + stored > 0 {
+        crate::outln!("{}", year_text(&order.who(), Some(order.year.get()), rows));
+    }
+}
+
+/// The rows as a table, or that there are none.
+pub fn year_text(player: &str, year: Option<i16>, rows: &[YearlyStats]) -> String {
+    let played = |row: &&YearlyStats| row.tally.total_matches() > 0 || row.tally.remakes > 0;
+    let rows: Vec<YearlyStats> = rows.iter().filter(played).cloned().collect();
+    if rows.is_empty() {
+        let year = year.map(|year| format!(" for {year}")).unwrap_or_default();
+        return format!("no match of {player} is stored{year}");
+    }
+    table(&rows)
+}
+
+/// That years of a player came with the matches of others, and how they are brought in whole. None: they did not.
+pub fn met_text(
+    player: &StoredPlayer,
+    rows: &[YearlyStats],
+    years: &[YearCoverage],
+) -> Option<String> {
+    let listed = |row: &YearlyStats| {
+        years.iter().any(|year| {
+            year.listed.is_some() && (year.year, &year.platform) == (row.year, &row.platform)
+        })
+    };
+    // One who was synced by an older version, which kept no lists, has a level.
+    let was_synced =
+        player.summoner_level.is_some() && years.iter().all(|year| year.listed.is_none());
+    let met: Vec<&YearlyStats> = rows.iter().filter(|row| !listed(row)).collect();
+    let riot_id = player.riot_id.as_ref()?;
+    if met.is_empty() || was_synced {
+        return None;
+    }
+    let name = shell_quoted(&riot_id.to_string());
+    let lines = met.iter().map(|row| {
+        let games = row.tally.total_matches() + row.tally.remakes;
+        let games = counted(u64::try_from(games).unwrap_or(0), "game", "games");
+        format!(
+            "{riot_id} was only met in others' matches in {} on {}: {games}; `riftsync sync {name} --platform {} --year {}` \
+             brings the year",
+            row.year, row.platform, row.platform, row.year
+        )
+    });
+    Some(lines.collect::<Vec<_>>().join("\n"))
+}
 
 /// A column a year and platform.
 pub fn table(rows: &[YearlyStats]) -> String {

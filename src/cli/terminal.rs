@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use indicatif::MultiProgress;
+use indicatif::{MultiProgress, ProgressDrawTarget};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -13,7 +13,27 @@ use crate::config::LogFormat;
 /// All bars of the process.
 pub fn bars() -> &'static MultiProgress {
     static BARS: OnceLock<MultiProgress> = OnceLock::new();
-    BARS.get_or_init(MultiProgress::new)
+    BARS.get_or_init(|| {
+        // It knows no way to take a line back.
+        if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
+            MultiProgress::with_draw_target(ProgressDrawTarget::hidden())
+        } else {
+            MultiProgress::new()
+        }
+    })
+}
+
+/// Whether there is a terminal that bars can be drawn on.
+pub fn is_terminal() -> bool {
+    !bars().is_hidden()
+}
+
+/// How wide the terminal is; of one that does not tell, as wide as they were once.
+pub fn columns() -> usize {
+    match console::Term::stderr().size_checked() {
+        Some((_, columns @ 1..)) => usize::from(columns),
+        _ => 80,
+    }
 }
 
 /// Starts the text log on stderr; `RUST_LOG` overrides the level.
@@ -110,8 +130,12 @@ pub fn has_spoken() -> bool {
 /// See `outln!`.
 pub fn out(line: std::fmt::Arguments<'_>) {
     SPOKEN.store(true, Ordering::Relaxed);
-    let mut stdout = std::io::stdout().lock();
-    let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    let write = || {
+        let mut stdout = std::io::stdout().lock();
+        writeln!(stdout, "{line}").and_then(|()| stdout.flush())
+    };
+    // It may go to the terminal that bars are drawn on.
+    let written = bars().suspend(write);
     if let Err(error) = written
         && error.kind() == std::io::ErrorKind::BrokenPipe
     {

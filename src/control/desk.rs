@@ -14,7 +14,8 @@ use super::methods::Counted;
 use super::view::Document;
 use super::watch::Watch;
 use crate::engine::EngineHandle;
-use crate::model::{JobRecord, Whereabouts, Whom};
+use crate::model::waiting::Waiting;
+use crate::model::{JobId, JobRecord, Whereabouts, Whom};
 
 /// What a status says that the engine itself does not know.
 #[derive(Debug, Clone)]
@@ -39,6 +40,13 @@ pub trait TimeLeft: Send + Sync + std::fmt::Debug {
     async fn of(&self, job: &JobRecord) -> Option<Duration>;
 }
 
+/// What a job waits for.
+#[async_trait]
+pub trait WaitingDesk: Send + Sync + std::fmt::Debug {
+    /// None: it is over, or nobody can know.
+    async fn of(&self, job: JobId) -> Option<Waiting>;
+}
+
 /// Where a player plays, as the API has it.
 #[async_trait]
 pub trait Locate: Send + Sync + std::fmt::Debug {
@@ -56,6 +64,7 @@ pub trait HealthDesk: Send + Sync + std::fmt::Debug {
 pub struct Advisers {
     pub key: Arc<dyn KeyDesk>,
     pub time_left: Arc<dyn TimeLeft>,
+    pub waiting: Arc<dyn WaitingDesk>,
     pub health: Arc<dyn HealthDesk>,
     pub locate: Arc<dyn Locate>,
 }
@@ -67,6 +76,7 @@ pub struct Desk {
     pub(super) about: About,
     pub(super) key: Arc<dyn KeyDesk>,
     pub(super) time_left: Arc<dyn TimeLeft>,
+    pub(super) waiting: Arc<dyn WaitingDesk>,
     pub(super) health: Arc<dyn HealthDesk>,
     pub(super) locate: Arc<dyn Locate>,
     /// One check at a time: who asks meanwhile waits for it.
@@ -92,6 +102,7 @@ impl Desk {
         let Advisers {
             key,
             time_left,
+            waiting,
             health,
             locate,
         } = advisers;
@@ -102,6 +113,7 @@ impl Desk {
             about,
             key,
             time_left,
+            waiting,
             health,
             locate,
             checking: tokio::sync::Mutex::new(()),

@@ -9,7 +9,7 @@ use actix::prelude::*;
 use dashmap::DashMap;
 use tokio::sync::watch;
 
-use crate::model::Lease;
+use crate::model::{JobId, Lease};
 use crate::store::Store;
 use crate::supervision::{ChildGuard, EndReason};
 
@@ -84,6 +84,11 @@ impl Attempts {
             lease,
         };
         (listed, CancelSignal(signal))
+    }
+
+    /// Whether an attempt of the job runs now. One that was claimed and has not started does not.
+    pub fn runs(&self, job: JobId) -> bool {
+        self.running.iter().any(|attempt| attempt.key().job == job)
     }
 
     /// All attempts of this engine that are to be cancelled.

@@ -4,14 +4,16 @@
 //! them as it heeds what services hold. They last until the engine ends: the configuration is what a
 //! start begins with.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::lanes::Holds;
 use super::queue::QueueConfig;
 use crate::metrics::{Metrics, QueueCounters};
-use crate::model::Rate;
+use crate::model::{JobId, Rate};
 
 /// Jobs that one queue may run at once, whatever an operator says.
 pub const SLOTS_MAX: usize = 1_000;
@@ -33,6 +35,8 @@ pub struct QueueControl {
     pub name: &'static str,
     settings: watch::Sender<QueueSettings>,
     running: watch::Sender<usize>,
+    /// When the queue's rate lets the next job start; none: it holds none back.
+    rate_opens: Mutex<Option<Instant>>,
     pub counters: Arc<QueueCounters>,
 }
 
@@ -47,6 +51,7 @@ impl QueueControl {
                 paused: false,
             }),
             running: watch::Sender::new(0),
+            rate_opens: Mutex::default(),
             counters: metrics.queue(config.name),
         }
     }
@@ -75,6 +80,22 @@ impl QueueControl {
 
     pub fn running(&self) -> usize {
         *self.running.borrow()
+    }
+
+    pub(super) fn rate_opens_at(&self, at: Option<Instant>) {
+        *self
+            .rate_opens
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    /// How long the queue's rate still holds jobs back that are there; none: it holds none.
+    pub fn rate_opens_in(&self) -> Option<Duration> {
+        let at = *self
+            .rate_opens
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        at.map(|at| at.saturating_duration_since(Instant::now()))
     }
 
     async fn idle(&self) {
@@ -128,5 +149,28 @@ impl QueueControls {
         for queue in &self.queues {
             queue.idle().await;
         }
+    }
+}
+
+/// Jobs whose reasons are remembered.
+const PUT_OFF_MAX: usize = 1_000;
+
+/// Why jobs were put off that have not failed: the database keeps until when, and those who follow them ask why. Only of
+/// this engine's life, and of the latest.
+#[derive(Debug, Default)]
+pub struct PutOff(Mutex<BTreeMap<JobId, String>>);
+
+impl PutOff {
+    pub(super) fn note(&self, job: JobId, why: &str) {
+        let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.insert(job, why.to_owned());
+        if jobs.len() > PUT_OFF_MAX {
+            jobs.pop_first();
+        }
+    }
+
+    pub fn why(&self, job: JobId) -> Option<String> {
+        let jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.get(&job).cloned()
     }
 }

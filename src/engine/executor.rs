@@ -14,6 +14,7 @@ use tracing::Instrument;
 
 use super::attempts::{Attempts, CancelSignal};
 use super::clock::Clock;
+use super::controls::PutOff;
 use super::task::{JobContext, Task, TaskResult};
 use crate::metrics::{FailedAttempt, Metrics};
 use crate::model::attempt::settle;
@@ -47,6 +48,7 @@ pub(super) struct Tools {
     pub(super) attempts: Arc<Attempts>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
+    pub(super) put_off: Arc<PutOff>,
 }
 
 /// See the module. `PlayerSyncActor`, `MatchActor` and `TimelineActor` are executors of their tasks.
@@ -138,6 +140,9 @@ async fn run_attempt(task: Arc<dyn Task>, job: Arc<ClaimedJob>, tools: Tools) ->
         Outcome::Retry(Failure::new("panic", why).retryable()).into()
     });
     note_failure(&job, &result.outcome, &tools);
+    if let Outcome::Snooze { why, .. } = &result.outcome {
+        tools.put_off.note(job.lease.job, why);
+    }
     let state = settle_result(&*task, &job, result, &tools).await;
     JobFinished {
         lease: job.lease,

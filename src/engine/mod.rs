@@ -40,9 +40,9 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::watch;
 
-pub use attempts::CancelSignal;
+pub use attempts::{Attempts, CancelSignal};
 pub use clock::Clock;
-pub use controls::{QueueControl, QueueControls, QueueSettings, SLOTS_MAX};
+pub use controls::{PutOff, QueueControl, QueueControls, QueueSettings, SLOTS_MAX};
 pub use heartbeat::Standings;
 pub use lanes::Holds;
 pub use queue::{Claim, Drain, QueueConfig, QueueSupervisor};
@@ -50,7 +50,6 @@ pub use registry::{OrderError, Registry};
 pub use task::{JobContext, Task, TaskFuture, TaskResult};
 pub use window::express_slots;
 
-use self::attempts::Attempts;
 use self::executor::Tools;
 use self::metrics_actor::{MetricsActor, StopMetrics};
 use self::queue::Shared;
@@ -124,6 +123,10 @@ pub struct EngineHandle {
     pub telemetry: Arc<Telemetry>,
     pub standings: Arc<Standings>,
     pub clock: Clock,
+    /// What this engine does now.
+    pub attempts: Arc<Attempts>,
+    /// Why jobs of this engine were put off.
+    pub put_off: Arc<PutOff>,
 }
 
 impl Default for Services {
@@ -176,20 +179,13 @@ impl Engine {
         duty.look().await?;
         let queues = QueueControls::new(&config.queues, services.holds.clone(), &metrics);
         let queues = Arc::new(queues);
-        let mut sources: Vec<Arc<dyn Source>> = vec![
-            Arc::new(QueueSource {
-                queues: queues.clone(),
-                metrics: metrics.clone(),
-            }),
-            Arc::new(StoreSource(store.clone())),
-            Arc::new(ProcessSource),
-            Arc::new(ActorSource(metrics.clone())),
-        ];
-        sources.extend(services.sources);
+        let own = sources_of(&queues, &store, &metrics);
+        let sources = own.into_iter().chain(services.sources).collect();
         let log = config.metrics_log.and_then(open_log);
         let telemetry = Telemetry::new(id.clone(), metrics.clone(), sources, log);
         let telemetry = Arc::new(telemetry);
         metrics.events.tell("engine_started", "/engine", "");
+        let attempts = Arc::new(Attempts::default());
         let handle = EngineHandle {
             id: id.clone(),
             started_at: now,
@@ -200,8 +196,9 @@ impl Engine {
             metrics,
             standings: standings.clone(),
             clock: clock.clone(),
+            attempts: attempts.clone(),
+            put_off: Arc::default(),
         };
-        let attempts = Arc::new(Attempts::default());
         let (tell, escalated) = watch::channel(None);
         let mut specs = vec![
             writer_spec(store.clone()),
@@ -222,6 +219,7 @@ impl Engine {
                         attempts: attempts.clone(),
                         metrics: handle.metrics.clone(),
                         clock: clock.clone(),
+                        put_off: handle.put_off.clone(),
                     },
                 },
             ),
@@ -323,6 +321,23 @@ fn store_failed(what: &str, error: &StoreError) {
     } else {
         tracing::warn!("{what}: {error}");
     }
+}
+
+/// What the engine itself tells of its work.
+fn sources_of(
+    queues: &Arc<QueueControls>,
+    store: &Arc<dyn Store>,
+    metrics: &Arc<Metrics>,
+) -> Vec<Arc<dyn Source>> {
+    vec![
+        Arc::new(QueueSource {
+            queues: queues.clone(),
+            metrics: metrics.clone(),
+        }),
+        Arc::new(StoreSource(store.clone())),
+        Arc::new(ProcessSource),
+        Arc::new(ActorSource(metrics.clone())),
+    ]
 }
 
 fn writer_spec(store: Arc<dyn Store>) -> ChildSpec {

@@ -160,10 +160,12 @@ impl QueueSupervisor {
 
     fn start_ready(&mut self, ctx: &mut Context<Self>) {
         self.heed_at_once();
+        let mut opens = None;
         loop {
             match self.window.next(self.epoch.elapsed()) {
                 Next::Start(job) => self.start_job(job, ctx),
                 Next::At(at) => {
+                    opens = Some(self.epoch + at);
                     if self.rate_timer.is_none() {
                         let pause = at.saturating_sub(self.epoch.elapsed());
                         self.rate_timer = Some(ctx.run_later(pause, |this, ctx| {
@@ -176,6 +178,7 @@ impl QueueSupervisor {
                 Next::Nothing => break,
             }
         }
+        self.control.rate_opens_at(opens);
         self.show();
         if self.window.wants_more() {
             self.claim(ctx);

@@ -11,6 +11,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::stream::{self, TryStreamExt};
 use serde::Serialize;
@@ -148,9 +150,18 @@ trait Sink: Rows + Send {
 
 /// Writes the table. Dropping the future leaves no file behind.
 pub async fn export(store: &dyn Store, export: &Export) -> Result<Exported, ExportError> {
+    export_telling(store, export, &Arc::default()).await
+}
+
+/// The same, with the rows that are written so far told by `told`.
+pub async fn export_telling(
+    store: &dyn Store,
+    export: &Export,
+    told: &Arc<AtomicU64>,
+) -> Result<Exported, ExportError> {
     let (pages, waiting) = mpsc::channel(AHEAD);
-    let order = export.clone();
-    let writer = tokio::task::spawn_blocking(move || write(&order, waiting));
+    let (order, told) = (export.clone(), told.clone());
+    let writer = tokio::task::spawn_blocking(move || write(&order, waiting, &told));
     let read = read(store, export, &pages).await;
     // The writer ends with the last page; one that was not the last must not make a whole file.
     if read.is_ok() {
@@ -243,7 +254,11 @@ async fn timelines_of(
 }
 
 /// Writes pages as they come; nothing is left of a file whose end does not come.
-fn write(order: &Export, mut pages: mpsc::Receiver<Option<Page>>) -> std::io::Result<Exported> {
+fn write(
+    order: &Export,
+    mut pages: mpsc::Receiver<Option<Page>>,
+    told: &AtomicU64,
+) -> std::io::Result<Exported> {
     let file = PartFile::create(&order.path)?;
     let columns = order.what.columns();
     let mut sink: Box<dyn Sink> = match order.format {
@@ -256,6 +271,7 @@ fn write(order: &Export, mut pages: mpsc::Receiver<Option<Page>>) -> std::io::Re
         match pages.blocking_recv() {
             Some(Some(page)) => {
                 rows += write_page(&page, order.what, &mut *sink, &mut left)?;
+                told.store(rows, Ordering::Relaxed);
             }
             Some(None) => break,
             None => return Err(std::io::Error::other("it was not read to its end")),

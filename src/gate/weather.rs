@@ -39,6 +39,8 @@ pub struct Weather {
     /// The last call that a key was taken for: the key's generation, and when it was sent.
     taken: Mutex<(u64, Duration)>,
     breakers: DashMap<Route, Breaker>,
+    /// What opened each circuit last.
+    causes: DashMap<Route, String>,
     bursts: Mutex<Bursts<(Route, String)>>,
     holds: watch::Sender<Holds>,
     /// What the queues start in a minute at most, until people know that the key allows more.
@@ -56,6 +58,7 @@ impl Weather {
             key: watch::channel(KeyState::Valid).0,
             taken: Mutex::default(),
             breakers: DashMap::new(),
+            causes: DashMap::new(),
             bursts: Mutex::new(Bursts::new(BURST_GAP)),
             holds: watch::channel(Holds::default()).0,
             pace: Mutex::new(None),
@@ -207,6 +210,20 @@ impl Weather {
         })
     }
 
+    /// The routes whose circuit is open, with how long it still is, and why.
+    pub fn outages(&self) -> Vec<(Route, Duration, String)> {
+        let now = self.now();
+        let open = self.breakers.iter().filter_map(|breaker| {
+            let until = breaker.open_until(now)?;
+            Some((*breaker.key(), until.saturating_sub(now)))
+        });
+        let open: Vec<_> = open.collect();
+        let why = |route| self.causes.get(&route).map(|why| why.clone());
+        open.into_iter()
+            .map(|(route, left)| (route, left, why(route).unwrap_or_default()))
+            .collect()
+    }
+
     /// A call that was sent at `sent` has ended.
     pub(super) fn ended(&self, route: Route, sent: Duration, failure: Option<&RiotError>) {
         let now = self.now();
@@ -219,6 +236,9 @@ impl Weather {
         };
         if let Some(turn) = turn {
             let actor = format!("/engine/riot_gate/{route}");
+            if let (Turn::Opened(_) | Turn::StaysOpen(_), Some(failure)) = (turn, failure) {
+                self.causes.insert(route, failure.to_string());
+            }
             match turn {
                 Turn::Opened(_) => {
                     let why = failure.map(ToString::to_string);

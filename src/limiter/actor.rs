@@ -278,6 +278,18 @@ impl RateLimiter {
         (first.map(|(_, method)| method), opens_at)
     }
 
+    /// When the first of those who wait may go.
+    fn opens_at(&mut self, now: Duration) -> Option<Duration> {
+        if self.line.len() == 0 {
+            return None;
+        }
+        match self.budget.admit_any(now) {
+            Admission::Now => self.first_that_may_go(now).1,
+            Admission::At(at) => Some(at),
+            Admission::AfterAnswer => None,
+        }
+    }
+
     /// One timer: an earlier one is left to fire, as it sets the next.
     fn wake_at(&mut self, at: Duration, now: Duration, ctx: &mut Context<Self>) {
         if let Some((set_for, handle)) = self.timer {
@@ -419,6 +431,7 @@ impl Handler<Snapshot> for RateLimiter {
     fn handle(&mut self, _: Snapshot, _: &mut Self::Context) -> Self::Result {
         let now = self.now();
         self.sweep();
+        let opens_in = self.opens_at(now).map(|at| at.saturating_sub(now));
         let left = |method| self.budget.paused_until(method).saturating_sub(now);
         let paused = left(None);
         let paused_methods = self
@@ -431,6 +444,7 @@ impl Handler<Snapshot> for RateLimiter {
             route: self.route,
             windows: self.budget.windows(now),
             waiting: self.line.len(),
+            opens_in,
             in_flight: self.budget.in_flight(),
             granted: self.granted,
             given_back: self.given_back,

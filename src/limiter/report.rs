@@ -50,6 +50,8 @@ pub struct LimiterState {
     pub route: Route,
     pub windows: Vec<WindowState>,
     pub waiting: usize,
+    /// How long until the first of those who wait may go; none: nobody waits, or an answer has to come first.
+    pub opens_in: Option<Duration>,
     pub in_flight: u32,
     /// Permits granted so far.
     pub granted: u64,

@@ -19,6 +19,7 @@ pub mod statistics;
 pub mod table;
 pub mod time;
 mod typed;
+pub mod waiting;
 mod whereabouts;
 mod whom;
 

@@ -13,6 +13,7 @@ pub mod export;
 #[cfg(test)]
 pub(crate) mod ledger;
 mod location;
+pub mod open_tree;
 #[cfg(test)]
 pub(crate) mod orders;
 pub mod people;
@@ -43,6 +44,7 @@ use tokio::sync::Notify;
 pub use error::StoreError;
 pub use export::ExportStore;
 pub use location::Location;
+pub use open_tree::OpenTree;
 pub use people::PeopleStore;
 pub use pulse::PulseStore;
 pub use repack::RepackStore;
@@ -457,6 +459,8 @@ pub struct WriterStats {
     pub stale: u64,
     /// Commands that wait for the writer now.
     pub waiting: u64,
+    /// A commit is under way, or was tried and could not be made.
+    pub busy: bool,
     /// How long its commits took, from the first command of a group to the disk.
     pub times: Times,
 }
@@ -508,7 +512,15 @@ impl Hints {
 
 #[async_trait]
 pub trait Store:
-    ScheduleStore + PeopleStore + PulseStore + ExportStore + RepackStore + Send + Sync + fmt::Debug
+    OpenTree
+    + ScheduleStore
+    + PeopleStore
+    + PulseStore
+    + ExportStore
+    + RepackStore
+    + Send
+    + Sync
+    + fmt::Debug
 {
     // Jobs. Each verb is one transition.
 

@@ -130,6 +130,8 @@ pub trait PeopleStore {
     async fn tracked_players(&self, limit: usize) -> StoreResult<Vec<TrackedPlayer>>;
     /// Has rows of players synced again by schedule, or not. Returns how many there are.
     async fn track(&self, player_ids: Vec<i64>, tracked: bool) -> StoreResult<usize>;
+    /// Stored matches of a year that a player was to be in and that never took place.
+    async fn aborted_matches(&self, player_id: i64, year: i16) -> StoreResult<u64>;
     /// Those of these puuids that there are, in any order.
     async fn players_by_puuid(&self, puuids: &[Puuid]) -> StoreResult<Vec<StoredPlayer>>;
     /// Those who had a name and have another one now, who had it last first.

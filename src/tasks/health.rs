@@ -464,6 +464,7 @@ mod tests {
             route: Route::Region(Region::Asia),
             windows: Vec::new(),
             waiting: 70,
+            opens_in: None,
             in_flight: 1,
             granted: 100,
             given_back: 0,

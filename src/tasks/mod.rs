@@ -44,7 +44,7 @@ pub use player::{PlayerSync, PlayerSyncArgs};
 pub use recompress::{Estimate, Recompress, RecompressArgs, estimate_recompression};
 pub use recover::{GapAnalysis, Recover, RecoverArgs};
 pub use replay::{Replay, ReplayArgs};
-pub use report::{PlayerReport, job_document};
+pub use report::{Parts, PlayerReport, job_document};
 pub use resolve::PlayerResolve;
 pub use timeline::TimelineSync;
 pub use tracked::TrackedSync;

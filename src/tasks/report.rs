@@ -38,6 +38,23 @@ pub struct PlayerReport {
     pub timeline_calls: u64,
     /// Matches and timelines that this job asked for and Riot did not give.
     pub missing_now: [u64; 2],
+    /// The list was compared with what is there: the numbers above are of the whole year.
+    pub planned: bool,
+}
+
+/// The parts of a whole: they add up to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts {
+    pub whole: u64,
+    pub fetched: u64,
+    pub there: u64,
+    pub missing: MissingCounts,
+    /// Cleaned away on purpose.
+    pub cleaned: u64,
+    /// Stored, and not made into rows.
+    pub unread: u64,
+    /// Failed or cancelled.
+    pub failed: u64,
 }
 
 /// What of a kind's documents is not there.
@@ -105,6 +122,7 @@ impl PlayerReport {
             unread_now: job.rollup.remarks.clone(),
             match_calls: number("match_calls"),
             timeline_calls: number("timeline_calls"),
+            planned: own.get("match_calls").is_some(),
         }
     }
 
@@ -126,6 +144,76 @@ impl PlayerReport {
             self.timeline_calls
                 .saturating_sub(done(self.processed_timelines, &self.failed_timelines) + timelines),
         ]
+    }
+
+    /// Nothing of the year was there before.
+    pub fn is_first(&self) -> bool {
+        self.existing_matches == 0 && self.processed_matches > 0
+    }
+
+    /// Where the matches of the list are.
+    pub fn match_parts(&self) -> Parts {
+        let known = self.existing_matches
+            + self.missing_matches
+            + self.cleaned_matches
+            + self.unread_matches
+            + u64::from(self.processed_matches);
+        Parts {
+            whole: self.total_matches,
+            fetched: u64::from(self.processed_matches),
+            there: self.existing_matches,
+            missing: self.missing_matches_by_reason.clone(),
+            cleaned: self.cleaned_matches,
+            unread: self.unread_matches,
+            // More than are listed by name, when very many failed.
+            failed: self.total_matches.saturating_sub(known),
+        }
+    }
+
+    /// Where the timelines of these matches are, as far as they were looked for.
+    pub fn timeline_parts(&self) -> Parts {
+        let failed = self.failed_timelines.len() as u64;
+        let known = self.existing_timelines + self.missing_timelines + self.unread_timelines;
+        Parts {
+            whole: known + u64::from(self.processed_timelines) + failed,
+            fetched: u64::from(self.processed_timelines),
+            there: self.existing_timelines,
+            missing: self.missing_timelines_by_reason.clone(),
+            cleaned: 0,
+            unread: self.unread_timelines,
+            failed,
+        }
+    }
+
+    /// Matches of the year, and timelines that they have or will have; none: the list is not there yet.
+    pub fn whole(&self) -> [Option<u64>; 2] {
+        if !self.planned {
+            return [None, None];
+        }
+        let [matches_now, timelines_now] = self.missing_now;
+        // The timeline of a match that did not come never comes.
+        let to_fetch = self
+            .timeline_calls
+            .saturating_sub(self.failed_matches.len() as u64 + matches_now)
+            .max(u64::from(self.total_timelines));
+        let known = self.missing_timelines.saturating_sub(timelines_now);
+        let unread_now = self
+            .unread_now
+            .iter()
+            .filter(|one| one.kind == TimelineSync::KIND);
+        let unread = self
+            .unread_timelines
+            .saturating_sub(unread_now.count() as u64);
+        let timelines = self.existing_timelines + known + unread + to_fetch;
+        [Some(self.total_matches), Some(timelines)]
+    }
+
+    pub fn timelines_done(&self) -> u64 {
+        self.existing_timelines
+            + self.missing_timelines
+            + self.unread_timelines
+            + u64::from(self.processed_timelines)
+            + self.failed_timelines.len() as u64
     }
 
     /// Matches of the list that need nothing more, so far.
@@ -195,6 +283,16 @@ fn result(job: &JobRecord) -> Value {
             (&mut result, serde_json::to_value(PlayerReport::of(job)))
     {
         own.extend(counts);
+        let report = PlayerReport::of(job);
+        // With the other parts these make up the whole, also where the lists of failures are cut.
+        own.insert(
+            "not_fetched_matches".to_owned(),
+            report.match_parts().failed.into(),
+        );
+        own.insert(
+            "not_fetched_timelines".to_owned(),
+            report.timeline_parts().failed.into(),
+        );
     }
     result
 }

@@ -16,6 +16,7 @@ mod missing;
 mod names;
 mod odd_answers;
 mod on_postgres;
+mod open_tree;
 mod place;
 mod postgres;
 mod program;

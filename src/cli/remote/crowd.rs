@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Reach;
+use super::sync::waiting;
+use super::{Ask as _, Reach};
 use crate::cli::batch::{Crowd, CrowdCount, CrowdReport, Failed};
 use crate::cli::{CliError, terminal};
 use crate::control::Client;
@@ -22,7 +23,7 @@ pub async fn crowd(
     submit: Value,
     detach: bool,
 ) -> Result<(), CliError> {
-    let submitted = engine.call(method, submit).await?;
+    let submitted = engine.ask(method, submit).await?;
     let id = JobId(submitted["job_id"].as_i64().unwrap_or(0));
     if detach {
         reach.show(&json!({ "job_id": id }), |_| {
@@ -30,9 +31,9 @@ pub async fn crowd(
         });
         return Ok(());
     }
-    let bars = Crowd::new(title);
+    let mut bars = Crowd::new(title);
     let followed = tokio::select! {
-        followed = follow(&mut engine, id, &bars) => followed,
+        followed = follow(&mut engine, id, &mut bars) => followed,
         () = terminal::stop_signal() => Err(CliError::Detached(id)),
     };
     let took = bars.clear();
@@ -45,13 +46,14 @@ pub async fn crowd(
     report.outcome()
 }
 
-async fn follow(engine: &mut Client, id: JobId, bars: &Crowd) -> Result<CrowdReport, CliError> {
+async fn follow(engine: &mut Client, id: JobId, bars: &mut Crowd) -> Result<CrowdReport, CliError> {
     loop {
-        let job = engine.call("job.get", json!({ "job_id": id })).await?;
+        let job = engine.ask("job.get", json!({ "job_id": id })).await?;
         let rollup: Rollup = serde_json::from_value(job["rollup"].clone()).unwrap_or_default();
-        bars.show(CrowdCount::of(&rollup));
         let state = job["state"].as_str().unwrap_or_default();
-        if ["completed", "cancelled", "discarded"].contains(&state) {
+        let is_over = ["completed", "cancelled", "discarded"].contains(&state);
+        bars.show(CrowdCount::of(&rollup), is_over || state == "blocked");
+        if is_over {
             let count = CrowdCount::of(&rollup);
             let failed = rollup.failures.into_iter().map(|failed| Failed {
                 kind: failed.kind,
@@ -75,7 +77,10 @@ async fn follow(engine: &mut Client, id: JobId, bars: &Crowd) -> Result<CrowdRep
                 failed,
             });
         }
-        let status = engine.call("engine.status", json!({})).await?;
+        if bars.ask() {
+            bars.wait().document(&waiting(engine, id).await?);
+        }
+        let status = engine.ask("engine.status", json!({})).await?;
         if status["key"] == "rejected" {
             return Err(CliError::EngineKeyRejected);
         }

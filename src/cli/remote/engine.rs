@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use super::queue::queues_table;
 use super::table::table;
-use super::{Reach, text};
+use super::{Ask as _, Reach, text};
 use crate::cli::CliError;
 use crate::cli::follow::rounded;
+use crate::cli::waits;
 use crate::control::client::holder;
 use crate::control::{Client, ClientError};
 
@@ -22,7 +23,7 @@ pub async fn show_status(reach: &Reach) -> Result<(), CliError> {
     let status = reach
         .engine()
         .await?
-        .call("engine.status", json!({}))
+        .ask("engine.status", json!({}))
         .await?;
     reach.show(&status, status_text);
     Ok(())
@@ -77,10 +78,24 @@ fn engines_table(engines: &Value) -> Option<String> {
 /// Starts no more jobs, and waits until none runs.
 pub async fn drain(reach: &Reach) -> Result<(), CliError> {
     let mut engine = reach.engine().await?;
-    let mut status = engine.call("engine.drain", json!({})).await?;
-    while status["running"].as_u64().unwrap_or(0) > 0 {
+    let mut status = engine.ask("engine.drain", json!({})).await?;
+    let wait = waits::on("drain", "");
+    let mut ran = 0;
+    loop {
+        let running = status["running"].as_u64().unwrap_or(0);
+        if running == 0 {
+            break;
+        }
+        if ran != running {
+            wait.moved();
+        }
+        ran = running;
+        wait.say(
+            "drain",
+            format!("jobs that run have to end first ({running})"),
+        );
         tokio::time::sleep(LOOK).await;
-        status = engine.call("engine.status", json!({})).await?;
+        status = engine.ask("engine.status", json!({})).await?;
     }
     reach.show(&status, |_| {
         "no job runs any more; `riftsync queue resume all` takes jobs again, `riftsync engine stop` ends the engine"
@@ -92,7 +107,13 @@ pub async fn drain(reach: &Reach) -> Result<(), CliError> {
 /// Stops the engine, and waits until it has gone.
 pub async fn stop(reach: &Reach) -> Result<(), CliError> {
     let mut engine = reach.engine().await?;
-    let answer = engine.call("engine.stop", json!({})).await?;
+    let answer = engine.ask("engine.stop", json!({})).await?;
+    let wait = waits::on("stop", ending(&answer["pid"], None));
+    // It can be asked how it stands until it has ended.
+    while let Ok(status) = engine.call("engine.status", json!({})).await {
+        wait.say("stop", ending(&answer["pid"], status["running"].as_u64()));
+        tokio::time::sleep(LOOK).await;
+    }
     engine.closed().await;
     // The socket closes first; its place is free when the engine has written its last.
     while holder(engine.path()).is_some() {
@@ -104,18 +125,31 @@ pub async fn stop(reach: &Reach) -> Result<(), CliError> {
     Ok(())
 }
 
+fn ending(pid: &Value, running: Option<u64>) -> String {
+    match running {
+        Some(running @ 1..) => {
+            format!("the engine with pid {pid} lets the jobs that run end ({running})")
+        }
+        _ => format!("the engine with pid {pid} has not ended yet"),
+    }
+}
+
 /// Gives the engine another key, read from stdin: arguments are seen by everybody on the machine.
 pub async fn set_key(reach: &Reach) -> Result<(), CliError> {
     let mut engine: Client = reach.engine().await?;
-    if std::io::stdin().is_terminal() {
+    let typed = std::io::stdin().is_terminal();
+    if typed {
         eprintln!("Paste the new API key, then press Enter and Ctrl-D:");
     }
+    let text = "the new API key has not come on stdin yet";
+    let reading = (!typed).then(|| waits::on("stdin", text));
     let mut key = String::new();
     std::io::stdin()
         .take(KEY_BYTES_MAX)
         .read_to_string(&mut key)
         .map_err(|error| CliError::Usage(format!("no key could be read from stdin: {error}")))?;
-    let answer = engine.call("key.set", json!({ "key": key.trim() })).await;
+    drop(reading);
+    let answer = engine.ask("key.set", json!({ "key": key.trim() })).await;
     let answer = answer.map_err(|error| match error {
         ClientError::Refused(error) => CliError::Usage(error.message),
         other => other.into(),

@@ -5,14 +5,15 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::{Reach, text};
-use crate::cli::CliError;
+use crate::cli::{CliError, waits};
 
 pub async fn health(reach: &Reach) -> Result<(), CliError> {
-    let check = reach
-        .engine()
-        .await?
-        .call("engine.health", json!({}))
-        .await?;
+    let mut engine = reach.engine().await?;
+    let _checking = waits::on(
+        "health",
+        "the engine's check is not done: it asks riot on every route, which takes up to 20 s",
+    );
+    let check = engine.call("engine.health", json!({})).await?;
     reach.show(&check, health_text);
     match check["verdict"].as_str() {
         Some("healthy") => Ok(()),

@@ -1,11 +1,13 @@
 //! `job list|show|wait|cancel|retry`: through the engine, or, if none runs, on the database itself.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::table::table;
-use super::{Reach, text};
+use super::{Ask as _, Reach, text};
+use crate::cli::waits::{self, Bars};
 use crate::cli::{CliError, JobVerb, ListArgs};
 use crate::control::client::ClientError;
 use crate::control::{Client, view};
@@ -13,13 +15,16 @@ use crate::model::{JobId, Timestamp};
 use crate::store::{Cancelled, JobFilter, Location, Retried};
 use crate::tasks::job_document;
 
+/// How often it is looked whether something moves.
+const LOOK: Duration = Duration::from_millis(500);
+
 pub async fn job(reach: &Reach, verb: JobVerb) -> Result<(), CliError> {
     let engine = reach.engine_if_any().await?;
     match (verb, engine) {
         (JobVerb::List(args), Some(engine)) => list(reach, engine, &args).await,
         (JobVerb::List(args), None) => list_offline(reach, &args).await,
         (JobVerb::Show { id }, Some(mut engine)) => {
-            let job = engine.call("job.get", json!({ "job_id": id })).await?;
+            let job = engine.ask("job.get", json!({ "job_id": id })).await?;
             crate::outln!("{job:#}");
             Ok(())
         }
@@ -30,7 +35,7 @@ pub async fn job(reach: &Reach, verb: JobVerb) -> Result<(), CliError> {
         (JobVerb::Wait { ids }, Some(engine)) => wait(reach, engine, &ids).await,
         (JobVerb::Wait { ids }, None) => wait_offline(reach, &ids).await,
         (JobVerb::Cancel { id }, Some(mut engine)) => {
-            let answer = engine.call("job.cancel", json!({ "job_id": id })).await?;
+            let answer = engine.ask("job.cancel", json!({ "job_id": id })).await?;
             let said = if answer["cancelled"] == true {
                 format!("job {id} is cancelled")
             } else {
@@ -40,7 +45,7 @@ pub async fn job(reach: &Reach, verb: JobVerb) -> Result<(), CliError> {
             Ok(())
         }
         (JobVerb::Retry { id }, Some(mut engine)) => {
-            let answer = engine.call("job.retry", json!({ "job_id": id })).await?;
+            let answer = engine.ask("job.retry", json!({ "job_id": id })).await?;
             let said = if answer["joined"] == true {
                 format!("job {} does the same already", answer["job_id"])
             } else {
@@ -68,7 +73,7 @@ async fn list(reach: &Reach, mut engine: Client, args: &ListArgs) -> Result<(), 
     if let Some(before) = args.before {
         params["before"] = json!(before);
     }
-    let answer = engine.call("job.list", params).await?;
+    let answer = engine.ask("job.list", params).await?;
     reach.show(&answer, jobs_table);
     Ok(())
 }
@@ -123,18 +128,35 @@ async fn wait(reach: &Reach, mut engine: Client, ids: &[i64]) -> Result<(), CliE
         let (subscription, _) = engine.subscribe(JobId(*id)).await?;
         waiting.insert(subscription, *id);
     }
+    let wait = waits::reasons();
+    let mut bars = Bars::new(&format!("job wait {}", joined(waiting.values())));
+    let mut look = tokio::time::interval(LOOK);
     let mut failed = Vec::new();
     let mut stopped = std::pin::pin!(crate::cli::terminal::stop_signal());
     while !waiting.is_empty() {
         let mut told = tokio::select! {
             told = engine.notification() => told?,
+            _ = look.tick() => {
+                if bars.ask() && let Some(id) = waiting.values().min() {
+                    wait.document(&super::sync::waiting(&mut engine, JobId(*id)).await?);
+                }
+                continue;
+            }
             () = &mut stopped => {
-                let ids: Vec<String> = waiting.values().map(ToString::to_string).collect();
-                eprintln!("job {} goes on in the engine", ids.join(", "));
+                drop(bars);
+                eprintln!("job {} goes on in the engine", joined(waiting.values()));
                 return Err(CliError::Stopped);
             }
         };
         let subscription = told.params["subscription"].as_u64().unwrap_or(0);
+        bars.set(told.params["job"].to_string(), |scene| {
+            let open = waiting.len();
+            let one = |job: &Value| text(&job["step"]).replace('_', " ");
+            scene.status = match open {
+                1 => vec![one(&told.params["job"])],
+                open => vec![format!("{open} jobs are open")],
+            };
+        });
         if told.method != "job.ended" {
             continue;
         }
@@ -144,6 +166,11 @@ async fn wait(reach: &Reach, mut engine: Client, ids: &[i64]) -> Result<(), CliE
         }
     }
     outcome(&failed)
+}
+
+fn joined<'i>(ids: impl Iterator<Item = &'i i64>) -> String {
+    let ids: Vec<String> = ids.map(ToString::to_string).collect();
+    ids.join(", ")
 }
 
 async fn wait_offline(reach: &Reach, ids: &[i64]) -> Result<(), CliError> {
@@ -199,7 +226,9 @@ fn unknown(reach: &Reach, id: JobId) -> CliError {
 }
 
 async fn cancel_offline(reach: &Reach, id: JobId) -> Result<(), CliError> {
+    let opening = waits::opening(&reach.database);
     let store = reach.database.open().await?;
+    drop(opening);
     let cancelled = store.cancel(id, Timestamp::now()).await;
     store.close().await?;
     let (now, said) = match cancelled? {
@@ -223,7 +252,9 @@ async fn cancel_offline(reach: &Reach, id: JobId) -> Result<(), CliError> {
 }
 
 async fn retry_offline(reach: &Reach, id: JobId) -> Result<(), CliError> {
+    let opening = waits::opening(&reach.database);
     let store = reach.database.open().await?;
+    drop(opening);
     let retried = store.retry(id, Timestamp::now()).await;
     store.close().await?;
     let (job, said) = match retried? {

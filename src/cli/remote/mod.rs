@@ -24,7 +24,7 @@ pub use schedule::schedule;
 pub use sync::{report_of, run, sync};
 pub use track::{set_tracked, show_tracked};
 
-use super::CliError;
+use super::{CliError, waits};
 use crate::control::{Client, ClientError};
 use crate::store::{Location, Store};
 
@@ -36,6 +36,8 @@ pub struct Reach {
     pub named: Option<Location>,
     /// The database to look into when no engine runs.
     pub database: Location,
+    /// The database as it was named on the command line.
+    pub typed: Option<String>,
     pub json: bool,
 }
 
@@ -44,7 +46,7 @@ impl Reach {
     pub async fn engine(&self) -> Result<Client, CliError> {
         let mut client = Client::connect(&self.socket).await?;
         if let Some(named) = &self.named {
-            let status = client.call("engine.status", json!({})).await?;
+            let status = client.ask("engine.status", json!({})).await?;
             let theirs = text(&status["database"]);
             if !named.is_shown_as(&theirs) {
                 return Err(CliError::OtherDatabase {
@@ -68,6 +70,7 @@ impl Reach {
     }
 
     async fn read_only(&self) -> Result<Arc<dyn Store>, CliError> {
+        let _opening = waits::opening(&self.database);
         Ok(self.database.open_read_only().await?)
     }
 
@@ -78,6 +81,26 @@ impl Reach {
         } else {
             crate::outln!("{}", text(answer));
         }
+    }
+}
+
+/// A question to an engine whose answer is waited for aloud.
+pub trait Ask {
+    fn ask(
+        &mut self,
+        method: &str,
+        params: Value,
+    ) -> impl Future<Output = Result<Value, ClientError>>;
+}
+
+impl Ask for Client {
+    async fn ask(&mut self, method: &str, params: Value) -> Result<Value, ClientError> {
+        let socket = self.path().display().to_string();
+        let _asking = waits::on(
+            "engine",
+            format!("the engine on {socket} has not answered yet"),
+        );
+        self.call(method, params).await
     }
 }
 

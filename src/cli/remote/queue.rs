@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::table::table;
-use super::{Reach, text};
+use super::{Ask as _, Reach, text};
 use crate::cli::{CliError, QueueVerb};
 
 pub async fn queue(reach: &Reach, verb: QueueVerb) -> Result<(), CliError> {
@@ -21,7 +21,7 @@ pub async fn queue(reach: &Reach, verb: QueueVerb) -> Result<(), CliError> {
             ("queue.set", params)
         }
     };
-    let answer = engine.call(method, params).await?;
+    let answer = engine.ask(method, params).await?;
     reach.show(&answer, |answer| queues_table(&answer["queues"]));
     Ok(())
 }

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::table::table;
-use super::{Reach, text};
+use super::{Ask as _, Reach, text};
 use crate::cli::{CliError, ScheduleVerb};
 use crate::control::schedules_document;
 use crate::model::Timestamp;
@@ -13,7 +13,7 @@ pub async fn schedule(reach: &Reach, what: ScheduleVerb) -> Result<(), CliError>
     match what {
         ScheduleVerb::List => {
             let answer = if let Some(mut engine) = reach.engine_if_any().await? {
-                engine.call("schedule.list", json!({})).await?
+                engine.ask("schedule.list", json!({})).await?
             } else {
                 let schedules = reach.read_only().await?.schedules().await?;
                 schedules_document(&schedules, Timestamp::now())
@@ -34,7 +34,7 @@ pub async fn schedule(reach: &Reach, what: ScheduleVerb) -> Result<(), CliError>
             if let Some(catch_up) = catch_up {
                 add["catch_up"] = json!(catch_up);
             }
-            let answer = reach.engine().await?.call("schedule.add", add).await?;
+            let answer = reach.engine().await?.ask("schedule.add", add).await?;
             reach.show(&answer, |answer| {
                 format!("{name} is scheduled; next: {}", text(&answer["next"]))
             });
@@ -42,7 +42,7 @@ pub async fn schedule(reach: &Reach, what: ScheduleVerb) -> Result<(), CliError>
         ScheduleVerb::Remove { name } => {
             let mut engine = reach.engine().await?;
             let answer = engine
-                .call("schedule.remove", json!({ "name": name }))
+                .ask("schedule.remove", json!({ "name": name }))
                 .await?;
             reach.show(&answer, |_| format!("{name} is removed"));
         }

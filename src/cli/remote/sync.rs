@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Reach, text};
-use crate::cli::follow::{Follow, Progress, plan_text, summary_of, tell_notes};
+use super::{Ask as _, Reach, text};
+use crate::cli::follow::{
+    Follow, Progress, called, has_report, next_text, plan_text, summary_of, tell_notes, typed,
+};
 use crate::cli::{CliError, stats, terminal};
 use crate::control::{Client, ClientError};
 use crate::model::{JobId, Priority, Puuid, Route};
@@ -24,7 +26,7 @@ pub async fn sync(
     let submit = json!({
         "kind": PlayerSync::KIND, "args": order, "priority": Priority::INTERACTIVE,
     });
-    let submitted = engine.call("job.submit", submit).await?;
+    let submitted = engine.ask("job.submit", submit).await?;
     let id = JobId(submitted["job_id"].as_i64().unwrap_or(0));
     if detach {
         reach.show(&submitted, |_| {
@@ -55,7 +57,7 @@ pub async fn sync(
         }
         return Ok(());
     }
-    eprintln!("{}", summary_of(&report, took, calls));
+    eprintln!("{}", summary_of(&report, order.year, took, calls));
     if !reach.json {
         let store = reach.read_only().await?;
         let puuid = job["result"]["puuid"].as_str();
@@ -64,8 +66,14 @@ pub async fn sync(
             .into_iter()
             .collect();
         if let Some(player) = store.players_by_puuid(&puuid).await?.first() {
-            let rows = store.yearly_stats(player.id, Some(order.year.get()));
-            crate::outln!("{}", stats::table(&rows.await?));
+            let year = order.year.get();
+            let rows = store.yearly_stats(player.id, Some(year)).await?;
+            let aborted = store.aborted_matches(player.id, year).await?;
+            stats::show_year(reach.json, order, &report, &rows, aborted);
+        }
+        if report.is_first() {
+            let named = reach.typed.as_deref();
+            eprintln!("{}", next_text(&called(&job, order), false, typed(named)));
         }
     }
     Ok(())
@@ -99,7 +107,7 @@ pub async fn run(
     title: &str,
 ) -> Result<(Value, Duration, u64), CliError> {
     let submit = json!({ "kind": kind, "args": args, "priority": Priority::INTERACTIVE });
-    let submitted = engine.call("job.submit", submit).await?;
+    let submitted = engine.ask("job.submit", submit).await?;
     let id = JobId(submitted["job_id"].as_i64().unwrap_or(0));
     let mut bars = Follow::new(title);
     let followed = tokio::select! {
@@ -121,9 +129,8 @@ async fn follow(
     let mut calls = Calls::look(engine).await?;
     let (_, mut job) = engine.subscribe(id).await?;
     let mut look = tokio::time::interval(STATUS);
-    let mut left = None;
     loop {
-        bars.show_progress(&progress_of(&job, calls.made(), left));
+        bars.show_progress(&progress_of(&job, calls.made()));
         tokio::select! {
             told = engine.notification() => {
                 let mut told = told?;
@@ -135,9 +142,10 @@ async fn follow(
             }
             _ = look.tick() => {
                 calls.look_again(engine).await?;
-                left = None;
-                if job["state"] == "blocked" {
-                    left = time_left(engine, id).await?;
+                let blocked = job["state"] == "blocked";
+                bars.left(if blocked { time_left(engine, id).await? } else { None });
+                if bars.ask() {
+                    bars.wait().document(&waiting(engine, id).await?);
                 }
             }
         }
@@ -146,9 +154,18 @@ async fn follow(
 
 /// How long the job will take; none: nobody can know, or the engine is an older one.
 async fn time_left(engine: &mut Client, id: JobId) -> Result<Option<Duration>, CliError> {
-    match engine.call("job.time_left", json!({ "job_id": id })).await {
+    match engine.ask("job.time_left", json!({ "job_id": id })).await {
         Ok(answer) => Ok(answer["eta_s"].as_u64().map(Duration::from_secs)),
         Err(ClientError::Refused(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the job waits for; null: nobody knows, or the engine is an older one.
+pub(super) async fn waiting(engine: &mut Client, id: JobId) -> Result<Value, CliError> {
+    match engine.ask("job.waiting", json!({ "job_id": id })).await {
+        Ok(mut answer) => Ok(answer["waiting"].take()),
+        Err(ClientError::Refused(_)) => Ok(Value::Null),
         Err(error) => Err(error.into()),
     }
 }
@@ -168,7 +185,7 @@ impl Calls {
     }
 
     async fn look_again(&mut self, engine: &mut Client) -> Result<(), CliError> {
-        let status = engine.call("engine.status", json!({})).await?;
+        let status = engine.ask("engine.status", json!({})).await?;
         if status["key"] == "rejected" {
             return Err(CliError::EngineKeyRejected);
         }
@@ -186,7 +203,7 @@ pub fn report_of(job: &Value) -> PlayerReport {
     serde_json::from_value(job["result"].clone()).unwrap_or_default()
 }
 
-fn progress_of(job: &Value, calls: u64, left: Option<Duration>) -> Progress {
+fn progress_of(job: &Value, calls: u64) -> Progress {
     let error = &job["error"];
     let trouble = match (&error["message"], &error["remedy"]) {
         (Value::String(message), Value::String(remedy)) => Some(format!("{message}; {remedy}")),
@@ -194,9 +211,10 @@ fn progress_of(job: &Value, calls: u64, left: Option<Duration>) -> Progress {
     };
     Progress {
         step: job["step"].as_str().unwrap_or("waiting").to_owned(),
-        report: job["result"].is_object().then(|| report_of(job)),
+        state: text(&job["state"]),
+        report: (has_report(&text(&job["kind"])) && job["result"].is_object())
+            .then(|| report_of(job)),
         calls,
-        left,
         trouble,
     }
 }

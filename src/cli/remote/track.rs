@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::table::table;
-use super::{Reach, text};
+use super::{Ask as _, Reach, text};
 use crate::cli::CliError;
 use crate::control::{track_document, tracked_document};
 use crate::model::Whom;
@@ -19,7 +19,7 @@ pub async fn set_tracked(reach: &Reach, whom: &Whom, tracked: bool) -> Result<()
         "player.untrack"
     };
     let answer = if let Some(mut engine) = reach.engine_if_any().await? {
-        engine.call(method, json!(whom)).await?
+        engine.ask(method, json!(whom)).await?
     } else {
         let store = reach.database.open().await?;
         let outcome = async {
@@ -51,7 +51,7 @@ pub async fn set_tracked(reach: &Reach, whom: &Whom, tracked: bool) -> Result<()
 
 pub async fn show_tracked(reach: &Reach) -> Result<(), CliError> {
     let answer = if let Some(mut engine) = reach.engine_if_any().await? {
-        engine.call("player.tracked", json!({})).await?
+        engine.ask("player.tracked", json!({})).await?
     } else {
         let store = reach.read_only().await?;
         tracked_document(&store.tracked_players(LISTED_MAX).await?)

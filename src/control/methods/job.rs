@@ -1,5 +1,7 @@
 //! `job.*`.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -18,6 +20,8 @@ const ARGS_BYTES_MAX: usize = 64 << 10;
 const BATCH_MAX: usize = 10_000;
 /// Jobs that one may wait for.
 const AFTER_MAX: usize = 1_000;
+/// A look at a job may take so long, for those who ask what it waits for.
+const LOOK_MAX: Duration = Duration::from_secs(1);
 const LIST_DEFAULT: usize = 50;
 const LIST_MAX: usize = 1_000;
 /// The latest that a job may be put off.
@@ -201,6 +205,19 @@ pub(super) async fn time_left(desk: &Desk, params: Params<'_>) -> Answer {
     let job = job.ok_or_else(|| unknown(id))?;
     let left = desk.time_left.of(&job).await;
     Ok(json!({ "job_id": id, "eta_s": left.map(|left| left.as_secs()) }))
+}
+
+/// What the job waits for now: `waiting` with `reason` (a stable word), `text` (a sentence) and `left_s`; null when it is
+/// over or nobody can know.
+pub(super) async fn waiting(desk: &Desk, params: Params<'_>) -> Answer {
+    let id = JobId(params.read::<OneJob>()?.job_id);
+    // A database that does not answer is itself what the job waits for.
+    let known = tokio::time::timeout(LOOK_MAX, desk.engine.store.job(id)).await;
+    if let Ok(Ok(None)) = known {
+        return Err(unknown(id));
+    }
+    let waiting = desk.waiting.of(id).await;
+    Ok(json!({ "job_id": id, "waiting": waiting.map(|waiting| waiting.document()) }))
 }
 
 pub(super) async fn list(desk: &Desk, params: Params<'_>) -> Answer {

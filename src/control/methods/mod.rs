@@ -46,6 +46,9 @@ const METHODS: &[(&str, Call)] = &[
     ("job.time_left", |desk, params| {
         Box::pin(job::time_left(desk, params))
     }),
+    ("job.waiting", |desk, params| {
+        Box::pin(job::waiting(desk, params))
+    }),
     ("queue.list", |desk, params| {
         Box::pin(queue::list(desk, params))
     }),

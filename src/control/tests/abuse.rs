@@ -167,6 +167,7 @@ fn examples() -> Value {
         "job.submit": order, "job.submit_batch": { "jobs": [order] }, "job.get": { "job_id": 99 },
         "job.list": { "state": "running", "kind": "noop", "queue": "q", "limit": 3, "before": 9 },
         "job.cancel": { "job_id": 99 }, "job.retry": { "job_id": 99 }, "job.time_left": { "job_id": 99 },
+        "job.waiting": { "job_id": 99 },
         "job.subscribe": { "job_id": 99 }, "job.unsubscribe": { "subscription": 99 },
         "queue.list": {}, "queue.pause": { "queue": "nope" }, "queue.resume": { "queue": "q" },
         "queue.set": { "queue": "q", "slots": 4, "rate": "none" },

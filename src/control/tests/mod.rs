@@ -15,13 +15,16 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 
-use super::{About, Client, Desk, KeyDesk, Limits, Locate, SocketPlace, TimeLeft, server_spec};
+use super::{
+    About, Client, Desk, KeyDesk, Limits, Locate, SocketPlace, TimeLeft, WaitingDesk, server_spec,
+};
 use crate::engine::{
     Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
 };
 use crate::metrics::Metrics;
+use crate::model::waiting::{Reason, Waiting};
 use crate::model::{
-    After, JobRecord, JobState, NewJob, Outcome, Priority, RetryPolicy, Whereabouts, Whom,
+    After, JobId, JobRecord, JobState, NewJob, Outcome, Priority, RetryPolicy, Whereabouts, Whom,
 };
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
@@ -34,6 +37,16 @@ struct Guess;
 impl TimeLeft for Guess {
     async fn of(&self, job: &JobRecord) -> Option<Duration> {
         (job.state == JobState::Running).then_some(Duration::from_mins(1))
+    }
+}
+
+#[async_trait::async_trait]
+impl WaitingDesk for Guess {
+    async fn of(&self, _: JobId) -> Option<Waiting> {
+        Some(Waiting {
+            reason: Reason::Budget,
+            left: Some(Duration::from_secs(8)),
+        })
     }
 }
 
@@ -173,6 +186,7 @@ async fn start(limits: Limits) -> Setup {
                 crate::control::Advisers {
                     key: Arc::new(NoKey),
                     time_left: Arc::new(Guess),
+                    waiting: Arc::new(Guess),
                     health: Arc::new(Well),
                     locate: Arc::new(Map),
                 },

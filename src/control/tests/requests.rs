@@ -325,6 +325,11 @@ async fn how_long_a_job_will_take_is_told_if_somebody_can_know() {
     while client.notification().await.unwrap().params["job"]["percent"] != 1 {}
     let left = client.call("job.time_left", json!({ "job_id": id })).await;
     assert_eq!(left.unwrap(), json!({ "job_id": id, "eta_s": 60 }));
+    let waiting = client.call("job.waiting", json!({ "job_id": id })).await;
+    let budget = json!({ "reason": "budget", "text": "the key's budget is used up", "left_s": 8 });
+    assert_eq!(waiting.unwrap(), json!({ "job_id": id, "waiting": budget }));
+    let (code, _) = refused(&mut client, "job.waiting", json!({ "job_id": 99 })).await;
+    assert_eq!(code, RpcError::NOT_FOUND);
     setup.steps.send_replace(100);
     while client.notification().await.unwrap().method != "job.ended" {}
     let left = client.call("job.time_left", json!({ "job_id": id })).await;

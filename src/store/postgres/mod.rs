@@ -22,6 +22,7 @@ mod group;
 mod job_statements;
 mod marks;
 pub(in crate::store) mod migrate;
+mod open_tree;
 mod people;
 mod players;
 mod positions;
@@ -662,7 +663,7 @@ impl Store for PostgresStore {
         let waiting = lock(&self.writer).as_ref().map_or(0, |writer| {
             writer.commands.max_capacity() - writer.commands.capacity()
         });
-        self.shared.counters.read(waiting)
+        self.shared.counters.read(waiting, self.shared.is_busy())
     }
 
     async fn size_bytes(&self) -> StoreResult<Option<u64>> {

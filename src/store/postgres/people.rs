@@ -77,6 +77,12 @@ mod sql {
     }
 
     statement! {
+        Aborted { player: i64 => BigInt, year: i32 => Integer } -> BigInt =
+        "SELECT count(*) FROM match_participants p JOIN matches m ON m.match_id = p.match_id
+         WHERE p.player_id = ? AND m.year = ? AND m.game_duration_s = 0";
+    }
+
+    statement! {
         ByPuuid<'a> { puuids: Vec<&'a str> => Array<Text> } -> Player =
         "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level
          FROM players WHERE puuid = ANY(?)";
@@ -117,6 +123,15 @@ impl PeopleStore for PostgresStore {
     async fn track(&self, player_ids: Vec<i64>, tracked: bool) -> StoreResult<usize> {
         self.write(|answer| Verb::Track(player_ids, tracked, answer))
             .await
+    }
+
+    async fn aborted_matches(&self, player_id: i64, year: i16) -> StoreResult<u64> {
+        let aborted = || sql::Aborted {
+            player: player_id,
+            year: i32::from(year),
+        };
+        let count: i64 = read!(self.readers, conn => aborted().get_result(conn).await);
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     async fn players_by_puuid(&self, puuids: &[Puuid]) -> StoreResult<Vec<StoredPlayer>> {

@@ -93,12 +93,13 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    pub(super) fn read(&self, waiting: usize) -> WriterStats {
+    pub(super) fn read(&self, waiting: usize, busy: bool) -> WriterStats {
         WriterStats {
             commits: self.commits.load(Ordering::Relaxed),
             commands: self.commands.load(Ordering::Relaxed),
             stale: self.stale.load(Ordering::Relaxed),
             waiting: waiting as u64,
+            busy,
             times: self.times.read(),
         }
     }
@@ -119,6 +120,11 @@ impl Shared {
             busy: AtomicU32::new(0),
             freed: Notify::new(),
         }
+    }
+
+    /// A commit is under way, or was tried and could not be made.
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed) > 0 || self.weather.load(Ordering::Relaxed)
     }
 
     /// Once, not for each of those who wait.

@@ -14,6 +14,7 @@ mod export;
 mod ground;
 mod job_statements;
 pub(in crate::store) mod open;
+mod open_tree;
 mod people;
 mod pulse;
 mod reader;

@@ -72,6 +72,12 @@ mod sql {
     }
 
     statement! {
+        Aborted { player: i64 => BigInt, year: i32 => Integer } -> BigInt =
+        "SELECT count(*) FROM match_participants p JOIN matches m ON m.match_id = p.match_id
+         WHERE p.player_id = ? AND m.year = ? AND m.game_duration_s = 0";
+    }
+
+    statement! {
         ByPuuid<'a> { puuids: &'a str => Text } -> Player =
         "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level
          FROM players WHERE puuid IN (SELECT value FROM json_each(?))";
@@ -103,6 +109,17 @@ impl PeopleStore for SqliteStore {
             )?)
         })
         .await
+    }
+
+    async fn aborted_matches(&self, player_id: i64, year: i16) -> StoreResult<u64> {
+        let mut reader = self.readers.borrow().await?;
+        let count: i64 = sql::Aborted {
+            player: player_id,
+            year: i32::from(year),
+        }
+        .get_result(reader.conn())
+        .await?;
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     async fn players_by_puuid(&self, puuids: &[Puuid]) -> StoreResult<Vec<StoredPlayer>> {

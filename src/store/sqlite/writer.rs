@@ -9,7 +9,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use diesel::prelude::*;
@@ -67,6 +67,7 @@ pub(super) struct Counters {
     commits: AtomicU64,
     commands: AtomicU64,
     stale: AtomicU64,
+    busy: AtomicBool,
     times: Histogram,
 }
 
@@ -77,6 +78,7 @@ impl Counters {
             commands: self.commands.load(Ordering::Relaxed),
             stale: self.stale.load(Ordering::Relaxed),
             waiting: waiting as u64,
+            busy: self.busy.load(Ordering::Relaxed),
             times: self.times.read(),
         }
     }
@@ -151,7 +153,11 @@ fn commit_group(
     ground: &Ground,
 ) {
     let begun = Instant::now();
+    counters.busy.store(true, Ordering::Relaxed);
     let outcome = run_group(conn, waiting);
+    // Weather is not over before a commit is made.
+    let is_weather = matches!(&outcome, Err(error) if error.is_weather());
+    counters.busy.store(is_weather, Ordering::Relaxed);
     match outcome {
         Ok((effects, stale)) => {
             if std::mem::take(weather) {

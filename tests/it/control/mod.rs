@@ -6,6 +6,7 @@ mod outputs;
 mod protocol;
 mod top;
 mod verbs;
+mod waits;
 mod watched;
 
 use std::io::{BufRead, BufReader, Write};

@@ -15,8 +15,8 @@ use super::*;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A terminal in which a program runs.
-struct Terminal {
-    child: Child,
+pub(super) struct Terminal {
+    pub(super) child: Child,
     pty: Arc<Pty>,
     output: Receiver<Vec<u8>>,
     screen: vt100::Parser,
@@ -24,7 +24,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn open(command: Command, rows: u16, columns: u16) -> Self {
+    pub(super) fn open(command: Command, rows: u16, columns: u16) -> Self {
         let (pty, terminal) = pty_process::blocking::open().unwrap();
         pty.resize(Size::new(rows, columns)).unwrap();
         let mut command = PtyCommand::from(command);
@@ -51,13 +51,20 @@ impl Terminal {
         }
     }
 
-    fn press(&self, keys: &str) {
+    pub(super) fn press(&self, keys: &str) {
         (&*self.pty).write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// The lines of the screen now.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let screen = self.screen.screen();
+        let rows = screen.rows(0, screen.size().1.get());
+        rows.map(|row| row.trim_end().to_owned()).collect()
     }
 
     /// Waits until a line of the screen has all these words.
     #[track_caller]
-    fn until(&mut self, words: &[&str]) {
+    pub(super) fn until(&mut self, words: &[&str]) {
         // The screen goes on changing: its clock ticks.
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -85,7 +92,7 @@ impl Terminal {
 
     /// Waits until the program has ended; the terminal must be as it was.
     #[track_caller]
-    fn ended(mut self) -> (Option<i32>, Vec<u8>) {
+    pub(super) fn ended(mut self) -> (Option<i32>, Vec<u8>) {
         loop {
             match self.output.recv_timeout(PATIENCE) {
                 Ok(bytes) => self.take(&bytes),

@@ -1,0 +1,208 @@
+//! What the jobs of an engine wait for: readings of all its parts, for the pure decision of `model::waiting`.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+
+use crate::control::WaitingDesk;
+use crate::engine::EngineHandle;
+use crate::gate::{Gate, KeyState};
+use crate::limiter::LimiterState;
+use crate::model::waiting::{
+    EngineReading, KeyReading, OpenJob, QueueReading, Readings, Reason, RouteReading, Waiting,
+    waiting_for,
+};
+use crate::model::{JobId, JobState, Route};
+use crate::store::{EngineRow, EngineState, StoreResult};
+
+/// Jobs that are looked at: enough to know what they wait for.
+const TREE_MAX: usize = 500;
+/// A database that has done no write for so long, while some wait, takes none.
+const STUCK: Duration = Duration::from_secs(2);
+/// A look that takes longer waits for the database itself.
+const LOOK_MAX: Duration = Duration::from_secs(2);
+
+const DATABASE: Waiting = Waiting {
+    reason: Reason::Database,
+    left: None,
+};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Lookout {
+    gate: Gate,
+    engine: EngineHandle,
+    /// Commits when they last changed or nothing waited, and when that was.
+    commits: Mutex<Option<(u64, Instant)>>,
+}
+
+#[async_trait]
+impl WaitingDesk for Lookout {
+    async fn of(&self, job: JobId) -> Option<Waiting> {
+        let look = tokio::time::timeout(LOOK_MAX, self.look(Some(job))).await;
+        look.unwrap_or(Some(DATABASE))
+    }
+}
+
+impl Lookout {
+    pub(super) fn new(gate: Gate, engine: EngineHandle) -> Self {
+        Self {
+            gate,
+            engine,
+            commits: Mutex::default(),
+        }
+    }
+
+    /// What calls wait for that are made for no job.
+    pub(super) async fn of_calls(&self) -> Option<Waiting> {
+        self.look(None).await
+    }
+
+    async fn look(&self, job: Option<JobId>) -> Option<Waiting> {
+        let store = &*self.engine.store;
+        let database_stuck = self.database_is_stuck();
+        let jobs = match job {
+            Some(_) if database_stuck => Vec::new(),
+            Some(job) => match self.tree(job).await {
+                Ok(jobs) if jobs.is_empty() => return None,
+                Ok(jobs) => jobs,
+                Err(_) => return Some(DATABASE),
+            },
+            None => Vec::new(),
+        };
+        let theirs = jobs.iter().any(|job| {
+            job.engine
+                .as_ref()
+                .is_some_and(|id| **id != *self.engine.id)
+        });
+        let engines = if theirs {
+            store.engines().await.unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        let readings = Readings {
+            now: self.engine.clock.now(),
+            here: self.engine.id.to_string(),
+            jobs,
+            key: self.key(),
+            database_stuck,
+            queues: self.queues(),
+            routes: self.routes().await,
+            engines: engines.iter().map(engine_reading).collect(),
+        };
+        waiting_for(&readings)
+    }
+
+    /// The job and its open descendants, with why they were put off.
+    async fn tree(&self, job: JobId) -> StoreResult<Vec<OpenJob>> {
+        let mut jobs = self.engine.store.open_tree(job, TREE_MAX).await?;
+        for job in &mut jobs {
+            job.at_work = job.state == JobState::Running && self.engine.attempts.runs(job.id);
+            if job.state == JobState::Scheduled {
+                job.why = self.engine.put_off.why(job.id);
+            }
+        }
+        Ok(jobs)
+    }
+
+    fn key(&self) -> KeyReading {
+        match *self.gate.weather.key().borrow() {
+            KeyState::Valid | KeyState::Closed => KeyReading::Good,
+            KeyState::Suspected => KeyReading::Suspected,
+            KeyState::Rejected { status, .. } => KeyReading::Rejected(status),
+        }
+    }
+
+    fn database_is_stuck(&self) -> bool {
+        let stats = self.engine.store.writer_stats();
+        let mut seen = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        match *seen {
+            Some((commits, since))
+                if commits == stats.commits && (stats.busy || stats.waiting > 0) =>
+            {
+                since.elapsed() >= STUCK
+            }
+            _ => {
+                *seen = Some((stats.commits, Instant::now()));
+                false
+            }
+        }
+    }
+
+    fn queues(&self) -> Vec<QueueReading> {
+        let reading = |queue: &Arc<crate::engine::QueueControl>| {
+            let settings = queue.settings();
+            QueueReading {
+                name: queue.name.to_owned(),
+                slots: settings.slots,
+                running: queue.running(),
+                paused: settings.paused,
+                rate: settings.rate,
+                rate_opens: queue.rate_opens_in(),
+            }
+        };
+        self.engine.queues.all().iter().map(reading).collect()
+    }
+
+    async fn routes(&self) -> Vec<RouteReading> {
+        let outages = self.gate.weather.outages();
+        let mut routes: Vec<RouteReading> = self
+            .gate
+            .api
+            .limiter_states()
+            .await
+            .iter()
+            .map(route_reading)
+            .collect();
+        for (route, left, why) in outages {
+            if !routes.iter().any(|reading| reading.route == route) {
+                routes.push(quiet(route));
+            }
+            if let Some(reading) = routes.iter_mut().find(|reading| reading.route == route) {
+                reading.down = Some((left, why));
+            }
+        }
+        routes
+    }
+}
+
+fn quiet(route: Route) -> RouteReading {
+    RouteReading {
+        route,
+        down: None,
+        paused: Duration::ZERO,
+        waiting: 0,
+        opens_in: None,
+        in_flight: 0,
+        has_answered: true,
+    }
+}
+
+fn route_reading(state: &LimiterState) -> RouteReading {
+    let methods = state.paused_methods.iter().map(|(_, left)| *left);
+    RouteReading {
+        // A method's pause concerns those who wait only if nothing else holds them back for longer.
+        paused: methods.fold(state.paused, Duration::max),
+        waiting: state.waiting,
+        opens_in: state.opens_in,
+        in_flight: state.in_flight,
+        has_answered: !state.round_trip.is_zero(),
+        ..quiet(state.route)
+    }
+}
+
+fn engine_reading(engine: &EngineRow) -> EngineReading {
+    let state = match engine.state {
+        EngineState::Alive => "",
+        EngineState::Dead | EngineState::Stopped => ", which has ended",
+    };
+    EngineReading {
+        id: engine.id.clone(),
+        name: format!(
+            "engine {} on {} (pid {}){state}",
+            engine.id, engine.host, engine.pid
+        ),
+        silent: engine.silent,
+    }
+}
