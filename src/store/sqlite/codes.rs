@@ -22,6 +22,8 @@ const UNKNOWN_FORMAT: &str = "unsupported file format";
 /// How `PRAGMA quick_check` begins if the pages of the file do not fit together. What it says of values in rows begins
 /// otherwise.
 const BROKEN_PAGES: &str = "*** in database ";
+/// What `PRAGMA integrity_check` says of an index that lacks rows of its table, or has others.
+const OF_AN_INDEX: &str = " index ";
 
 /// Whether SQLite says with this message that the file is damaged.
 pub(in crate::store) fn is_damage(message: &str) -> bool {
@@ -30,12 +32,14 @@ pub(in crate::store) fn is_damage(message: &str) -> bool {
         || message == UNKNOWN_FORMAT
 }
 
-/// What a `quick_check` found wrong with the pages of the file.
-pub(super) fn broken_pages(found: &str) -> Option<String> {
-    let told = found.strip_prefix(BROKEN_PAGES)?;
-    // The first line names the database, which is always "main".
-    let cause = told.split_once('\n').map_or(told, |(_, cause)| cause);
-    Some(cause.lines().next().unwrap_or(cause).to_owned())
+/// What a line of a check says is wrong with the pages of the file, or between a table and its indexes.
+pub(super) fn broken(found: &str) -> Option<String> {
+    if let Some(told) = found.strip_prefix(BROKEN_PAGES) {
+        // The first line names the database, which is always "main".
+        let cause = told.split_once('\n').map_or(told, |(_, cause)| cause);
+        return Some(cause.lines().next().unwrap_or(cause).to_owned());
+    }
+    found.contains(OF_AN_INDEX).then(|| found.to_owned())
 }
 
 /// SQLite's text of a result code.
@@ -176,6 +180,31 @@ mod tests {
     }
 
     #[test]
+    fn a_check_tells_of_an_index_that_is_not_its_tables() {
+        #[derive(QueryableByName)]
+        struct Found {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            integrity_check: String,
+        }
+        let (_folder, mut conn) = changed(|_| {});
+        // The index is read as one of other rows.
+        conn.batch_execute(
+            "CREATE INDEX some ON words (word) WHERE id > 1000;
+             PRAGMA writable_schema = ON;
+             UPDATE sqlite_master SET sql = replace(sql, '1000', '990') WHERE name = 'some';
+             PRAGMA writable_schema = RESET;",
+        )
+        .unwrap();
+        let found: Vec<Found> = diesel::sql_query("PRAGMA integrity_check")
+            .load(&mut conn)
+            .unwrap();
+        assert!(!found.is_empty());
+        for Found { integrity_check } in found {
+            assert!(broken(&integrity_check).is_some(), "{integrity_check}");
+        }
+    }
+
+    #[test]
     fn a_check_tells_pages_that_do_not_fit_from_rows_that_do_not() {
         #[derive(QueryableByName)]
         struct Found {
@@ -190,9 +219,9 @@ mod tests {
         };
         let (_folder, mut conn) = changed(|bytes| bytes[4096 * 3..4096 * 3 + 100].fill(0xa5));
         let found = check(&mut conn);
-        assert!(broken_pages(&found).unwrap().contains("page 4"), "{found}");
+        assert!(broken(&found).unwrap().contains("page 4"), "{found}");
         let (_folder, mut conn) = changed(|_| {});
-        assert_eq!(broken_pages(&check(&mut conn)), None);
+        assert_eq!(broken(&check(&mut conn)), None);
         conn.batch_execute(
             "PRAGMA ignore_check_constraints = ON;
              CREATE TABLE odd (n INTEGER CHECK (n > 0)); INSERT INTO odd VALUES (-1);
@@ -201,6 +230,6 @@ mod tests {
         .unwrap();
         let found = check(&mut conn);
         assert_ne!(found, "ok");
-        assert_eq!(broken_pages(&found), None, "{found}");
+        assert_eq!(broken(&found), None, "{found}");
     }
 }

@@ -12,7 +12,7 @@ use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-use super::codes::{broken_pages, is_damage};
+use super::codes::{broken, is_damage};
 use crate::store::copy::MARK_TABLE;
 use crate::store::{Migrations, StoreError, StoreResult};
 
@@ -67,12 +67,6 @@ struct Number {
 struct Word {
     #[diesel(sql_type = Text)]
     value: String,
-}
-
-#[derive(QueryableByName)]
-struct Found {
-    #[diesel(sql_type = Text)]
-    quick_check: String,
 }
 
 /// The lock that keeps a second engine off the file, with the holder's pid inside. Held until dropped.
@@ -179,12 +173,13 @@ pub(in crate::store) fn open_any(path: &Path) -> StoreResult<SqliteConnection> {
         )?;
     } else {
         refuse_foreign(&mut conn, path)?;
-        let limit = if was_cut_off {
-            EXAMINED_BYTES_AFTER_A_CRASH
+        // A log that belonged to another file fits in places; what does not fit then are tables and their indexes.
+        let (check, limit) = if was_cut_off {
+            ("integrity_check", EXAMINED_BYTES_AFTER_A_CRASH)
         } else {
-            EXAMINED_BYTES
+            ("quick_check", EXAMINED_BYTES)
         };
-        examine(&mut conn, path, limit)?;
+        examine(&mut conn, path, check, limit)?;
     }
     refuse_newer(&mut conn, path)?;
     set_pragmas(&mut conn, path)?;
@@ -201,7 +196,7 @@ pub(super) fn check(path: &Path) -> StoreResult<SqliteConnection> {
     let mut conn = connect(path, access(path)?)?;
     refuse_foreign(&mut conn, path)?;
     refuse_newer(&mut conn, path)?;
-    examine(&mut conn, path, EXAMINED_BYTES)?;
+    examine(&mut conn, path, "quick_check", EXAMINED_BYTES)?;
     Ok(conn)
 }
 
@@ -365,15 +360,21 @@ fn refuse_foreign(conn: &mut SqliteConnection, path: &Path) -> StoreResult<()> {
     }
 }
 
-/// Looks whether the pages of a file fit together, if it is small enough: that takes as long as to read it all.
-fn examine(conn: &mut SqliteConnection, path: &Path, bytes_max: u64) -> StoreResult<()> {
+/// Looks whether the parts of a file fit together, if it is small enough: that takes as long as to read it all.
+fn examine(
+    conn: &mut SqliteConnection,
+    path: &Path,
+    check: &str,
+    bytes_max: u64,
+) -> StoreResult<()> {
     if std::fs::metadata(path).is_ok_and(|file| file.len() > bytes_max) {
         return Ok(());
     }
-    let found: Found = diesel::sql_query("PRAGMA quick_check(1)")
-        .get_result(conn)
-        .map_err(|error| failed(path, &error))?;
-    match broken_pages(&found.quick_check) {
+    let found: Vec<Word> =
+        diesel::sql_query(format!("SELECT {check} AS value FROM pragma_{check}"))
+            .load(conn)
+            .map_err(|error| failed(path, &error))?;
+    match found.iter().find_map(|found| broken(&found.value)) {
         Some(cause) => Err(damaged(path, cause)),
         None => Ok(()),
     }
