@@ -269,11 +269,7 @@ async fn recover(
     own["match_calls"] = gap.matches.len().into();
     own["timeline_calls"] = gap.timeline_calls().count().into();
     if verify {
-        own["verified_matches"] = verified.matches.into();
-        own["verified_players"] = verified.players.into();
-        own["differences_found"] = verified.found.into();
-        own["differences"] = json!(verified.differences);
-        own["verified_unread"] = verified.unread.into();
+        verified.tell(&mut own);
     }
     if args.dry_run {
         return Ok(TaskResult::complete(own));

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::model::records::{MatchRecord, ParticipantRecord, PayloadKind, TimelineRecord};
 use crate::model::{MatchId, Timestamp};
@@ -61,6 +62,15 @@ impl Verified {
                 from,
             });
         }
+    }
+
+    /// Adds what was found to a job's result.
+    pub(super) fn tell(&self, result: &mut Value) {
+        result["verified_matches"] = self.matches.into();
+        result["verified_players"] = self.players.into();
+        result["verified_unread"] = self.unread.into();
+        result["differences_found"] = self.found.into();
+        result["differences"] = json!(self.differences);
     }
 
     pub(super) fn refetches(&self, kind: PayloadKind) -> impl Iterator<Item = MatchId> {

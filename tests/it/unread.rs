@@ -39,6 +39,7 @@ on_each_store! { tokio::test;
     what_has_rows_is_not_unread_and_stays_what_it_is,
     the_rows_of_an_unread_match_are_as_old_as_its_document_and_of_its_key,
     an_unread_document_is_no_orphan_and_goes_when_it_is_old,
+    pages_of_matches_leave_out_no_unread_one,
     a_parent_tells_of_the_documents_that_its_descendants_kept_unread,
     whatever_is_odd_in_a_match_both_databases_keep_it_and_count_it_exactly,
 }
@@ -184,6 +185,30 @@ async fn an_unread_document_is_no_orphan_and_goes_when_it_is_old(store: Arc<dyn 
     )
     .await;
     assert_eq!(store.count_unread().await.unwrap(), [0, 0]);
+}
+
+async fn pages_of_matches_leave_out_no_unread_one(store: Arc<dyn Store>) {
+    let ids: Vec<MatchId> = (1..=7).map(match_id).collect();
+    for n in 1..=7 {
+        let of_match = if n % 2 == 0 {
+            Effect::Unread(unread(PayloadKind::Match, match_id(n)))
+        } else {
+            stores(&game(n, 12))
+        };
+        // Every match has two documents, so a page of documents is half a page of matches.
+        let of_timeline = Effect::Unread(unread(PayloadKind::Timeline, match_id(n)));
+        write(&*store, vec![vec![of_match, of_timeline]]).await;
+    }
+    let mut seen: Vec<MatchId> = Vec::new();
+    loop {
+        let after = seen.last().map(ToString::to_string).unwrap_or_default();
+        let page = store.matches_after(&after, 2).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        seen.extend(page);
+    }
+    assert_eq!(seen, ids);
 }
 
 async fn a_parent_tells_of_the_documents_that_its_descendants_kept_unread(store: Arc<dyn Store>) {
