@@ -2,7 +2,7 @@
 //! says to the engine what may not start now, and tells people, once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::breaker::{Breaker, Passage, Turn};
 use super::key_trial::KeyState;
-use crate::engine::Holds;
+use crate::engine::{Clock, Holds};
 use crate::metrics::{Bursts, Metrics, Telling};
 use crate::model::Route;
 use crate::riot::RiotError;
@@ -35,6 +35,8 @@ pub struct Weather {
     /// The queues whose jobs call the API.
     queues: BTreeSet<&'static str>,
     epoch: Instant,
+    /// Whose skipped time has passed here too.
+    clock: OnceLock<Clock>,
     key: watch::Sender<KeyState>,
     /// The last call that a key was taken for: the key's generation, and when it was sent.
     taken: Mutex<(u64, Duration)>,
@@ -55,6 +57,7 @@ impl Weather {
         Self {
             queues: queues.into_iter().collect(),
             epoch: Instant::now(),
+            clock: OnceLock::new(),
             key: watch::channel(KeyState::Valid).0,
             taken: Mutex::default(),
             breakers: DashMap::new(),
@@ -78,6 +81,11 @@ impl Weather {
         if let Some(metrics) = &self.metrics {
             metrics.events.tell(event, actor, detail);
         }
+    }
+
+    /// Goes by the engine's clock, if that is moved by hand. The first one stays.
+    pub fn go_by(&self, clock: Clock) {
+        let _ = self.clock.set(clock);
     }
 
     /// The queues' rates, so that somebody is told if the key allows more.
@@ -106,7 +114,7 @@ impl Weather {
     }
 
     pub(super) fn now(&self) -> Duration {
-        self.epoch.elapsed()
+        self.epoch.elapsed() + self.clock.get().map_or(Duration::ZERO, Clock::skipped)
     }
 
     /// What the engine may not start now.
@@ -299,7 +307,9 @@ impl Weather {
 
     /// Publishes again whenever the pause of a circuit is over. Runs until it is dropped.
     pub(super) async fn keep_publishing(&self) {
+        let clock = self.clock.get().cloned().unwrap_or_default();
         loop {
+            let seen = clock.now();
             self.publish();
             let now = self.now();
             let next = self
@@ -311,7 +321,8 @@ impl Weather {
                 None => self.opened.notified().await,
                 Some(at) => {
                     tokio::select! {
-                        () = tokio::time::sleep_until(self.epoch + at) => {}
+                        () = tokio::time::sleep(at.saturating_sub(now)) => {}
+                        () = clock.moved_from(seen) => {}
                         () = self.opened.notified() => {}
                     }
                 }

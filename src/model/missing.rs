@@ -115,9 +115,11 @@ impl Retention {
         }
     }
 
-    /// When a document of a match that was played at that moment is deleted.
+    /// When a document of a match that was played at that moment is deleted. None: never, or the moment is not known: the
+    /// document of a match that never began says 0.
     pub fn ends(self, kind: PayloadKind, played: Timestamp) -> Option<Timestamp> {
-        self.of(kind).map(|kept| played + kept)
+        let kept = self.of(kind).filter(|_| played > Timestamp::EPOCH);
+        kept.map(|kept| played + kept)
     }
 
     /// Whether it is deleted by now.
@@ -313,6 +315,14 @@ mod tests {
         };
         let row = missed(last_day, None, RIOT, NOW);
         assert_eq!((row.reason, row.next_try), (MissingReason::NotFound, None));
+    }
+
+    #[test]
+    fn a_match_that_never_began_is_not_too_old() {
+        for kind in [PayloadKind::Match, PayloadKind::Timeline] {
+            assert!(!RIOT.is_over(kind, Timestamp::EPOCH, NOW));
+            assert!(RIOT.is_over(kind, NOW - DAY * 731, NOW));
+        }
     }
 
     #[test]

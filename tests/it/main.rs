@@ -27,6 +27,7 @@ mod samples;
 mod schedules;
 #[path = "../support/scratch.rs"]
 mod scratch;
+mod seasons;
 mod setup;
 mod sqlite;
 mod store;
