@@ -9,7 +9,7 @@ use super::places::{beside, metrics_log};
 use super::serve;
 use super::show::player_of_job;
 use crate::cli::follow::{Follow, called, next_text, summary, tell_notes, typed};
-use crate::cli::stats::show_year;
+use crate::cli::stats::{show_list_end, show_year};
 use crate::cli::terminal::stop_signal;
 use crate::cli::waits::{self, Wait};
 use crate::cli::{CliError, Global};
@@ -280,14 +280,12 @@ impl Running {
             let document = job_document(job);
             tell_notes(&document["result"]);
             let year = order.year.get();
-            let (rows, aborted) = match player_of_job(&*self.store, &document).await? {
-                Some(player) => (
-                    self.store.yearly_stats(player.id, Some(year)).await?,
-                    self.store.aborted_matches(player.id, year).await?,
-                ),
-                None => (Vec::new(), 0),
-            };
-            show_year(global.json, order, &PlayerReport::of(job), &rows, aborted);
+            if let Some(player) = player_of_job(&*self.store, &document).await? {
+                let rows = self.store.yearly_stats(player.id, Some(year)).await?;
+                let aborted = self.store.aborted_matches(player.id, year).await?;
+                show_year(global.json, order, &PlayerReport::of(job), &rows, aborted);
+                show_list_end(&*self.store, player.id, order).await?;
+            }
             let world = if simulated {
                 " (a simulated world: nothing in it is real)"
             } else {

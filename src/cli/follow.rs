@@ -12,7 +12,7 @@ use crate::model::missing::MissingCounts;
 use crate::model::statistics::YearlyTally;
 use crate::model::{JobRecord, MissingReason, Route, Year};
 use crate::store::YearlyStats;
-use crate::tasks::{Parts, PlayerReport, unread_text};
+use crate::tasks::{Parts, PlayerReport, coverage, unread_text};
 
 /// Failed documents that the summary names.
 const FAILURES_SHOWN: usize = 5;
@@ -166,7 +166,7 @@ pub fn plan_text(report: &PlayerReport, route: Route, left: Option<Duration>) ->
         Some(left) => format!("about {} at the present limits", rounded(left)),
         None => "how long that takes is not known: no limit of the route has been seen".to_owned(),
     };
-    format!(
+    let mut text = format!(
         "{} in the year: {} to fetch, {} there already{}\n\
          {} to fetch, {} there already{}\n\
          {} to {route}, {took}",
@@ -178,7 +178,14 @@ pub fn plan_text(report: &PlayerReport, route: Route, left: Option<Duration>) ->
         report.existing_timelines,
         left_out(&report.missing_timelines_by_reason),
         counted(calls, "call", "calls"),
-    )
+    );
+    if let Some(end) = &report.list_ends_at {
+        let known = report.listed_from.as_deref();
+        let back = known.map_or(end.as_str(), |at| at.get(..10).unwrap_or(at));
+        text += "\n";
+        text += &coverage::list_end_text(Some(back).filter(|back| !back.is_empty()), "the year");
+    }
+    text
 }
 
 /// What is not asked for this time, and why.
@@ -202,6 +209,33 @@ fn reasons_text(missing: &MissingCounts) -> String {
         format!("{word}: {count}")
     });
     reasons.collect::<Vec<_>>().join(", ")
+}
+
+/// When matches are asked for again that are not given for the moment. None: there are none.
+fn later_text(missing: &MissingCounts) -> Option<String> {
+    let (young, outage) = (
+        missing.of(MissingReason::NotYet),
+        missing.of(MissingReason::Outage),
+    );
+    let is = |count| if count == 1 { "is" } else { "are" };
+    let mut lines = Vec::new();
+    if young > 0 {
+        lines.push(format!(
+            "{} {} not served yet: a running engine (`riftsync serve`) asks again within a quarter of an hour, else the next \
+             sync does; `--wait` waits for it",
+            matches(young),
+            is(young)
+        ));
+    }
+    if outage > 0 {
+        lines.push(format!(
+            "{} {} not given because the route answers 404 for what it served before: the engine, or the next sync, asks \
+             again in an hour",
+            matches(outage),
+            is(outage)
+        ));
+    }
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 /// The parts of a whole, which they add up to.
@@ -259,6 +293,9 @@ pub fn summary_of(report: &PlayerReport, year: Year, took: Duration, calls: u64)
         timelines(of_timelines.whole),
         parts_text(&of_timelines),
     );
+    if let Some(later) = later_text(&report.missing_matches_by_reason) {
+        text.push_str(&["\n", &later].concat());
+    }
     for (what, failed) in [
         ("match", &report.failed_matches),
         ("timeline", &report.failed_timelines),
@@ -435,6 +472,10 @@ mod tests {
             "{told}"
         );
         assert!(!told.lines().next().unwrap().contains("complete"), "{told}");
+        let later = later_text(&report.missing_matches_by_reason).unwrap();
+        assert!(later.starts_with("1 match is not served yet"), "{later}");
+        assert!(later.contains("`--wait`"), "{later}");
+        assert_eq!(later_text(&missing(&[(MissingReason::NotFound, 2)])), None);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The yearly rows, as a table a person likes to read.
 
 use super::follow::{counted, games_text, shell_quoted};
-use crate::store::{StoredPlayer, YearCoverage, YearlyStats};
-use crate::tasks::{PlayerReport, PlayerSyncArgs};
+use crate::store::{Store, StoreResult, StoredPlayer, YearCoverage, YearlyStats};
+use crate::tasks::{PlayerReport, PlayerSyncArgs, coverage};
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 
@@ -21,6 +21,22 @@ pub fn show_year(
     if !json && report.total_matches + stored > 0 {
         crate::outln!("{}", year_text(&order.who(), Some(order.year.get()), rows));
     }
+}
+
+/// Says how far back Riot lists the player's matches, if that is not to the year's beginning.
+pub async fn show_list_end(
+    store: &dyn Store,
+    player_id: i64,
+    order: &PlayerSyncArgs,
+) -> StoreResult<()> {
+    let years = store.coverage(player_id, None).await?;
+    let of_year = years
+        .iter()
+        .find(|one| one.year == order.year.get() && one.platform == order.platform.as_str());
+    if let Some(text) = of_year.and_then(coverage::list_end) {
+        eprintln!("{text}");
+    }
+    Ok(())
 }
 
 /// The rows as a table, or that there are none.

@@ -9,7 +9,7 @@ use crate::tasks::UNREAD_REMEDY;
 
 /// A year in a line or two; none: it was never listed, so nobody knows what it lacks.
 pub fn text(year: &YearCoverage) -> Option<String> {
-    let listing = year.listed?;
+    year.listed?;
     let mut said = format!("{} {}: ", year.year, year.platform);
     let lacks = [
         not_given(&year.missing_matches, "match", "matches"),
@@ -32,25 +32,31 @@ pub fn text(year: &YearCoverage) -> Option<String> {
             said += &format!("; {waiting} {are} not served now, and asked for again");
         }
     }
-    match (listing.end, listing.ends_at) {
-        (ListEnd::Before, _) => {}
-        (ListEnd::At(None), _) => {
-            said += &format!(
-                ".\nRiot lists none of this player's matches of {}",
-                year.year
-            );
-        }
-        (ListEnd::At(Some(_)), Some(at)) => {
-            said += &format!(
-                ".\nRiot lists this player's matches back to {} only",
-                day(at)
-            );
-        }
-        (ListEnd::At(Some(id)), None) => {
-            said += &format!(".\nRiot lists this player's matches back to {id} only");
-        }
+    if let Some(end) = list_end(year) {
+        said += ".\n";
+        said += &end;
     }
     Some(said)
+}
+
+/// How far back Riot lists a player's matches, where that is not to the year's beginning.
+pub fn list_end(year: &YearCoverage) -> Option<String> {
+    let listing = year.listed?;
+    let back = match (listing.end, listing.ends_at) {
+        (ListEnd::Before, _) => return None,
+        (ListEnd::At(None), _) => None,
+        (ListEnd::At(Some(_)), Some(at)) => Some(day(at)),
+        (ListEnd::At(Some(id)), None) => Some(id.to_string()),
+    };
+    Some(list_end_text(back.as_deref(), &year.year.to_string()))
+}
+
+/// `back`: the day or the match to which the list goes back; none: it has nothing of that year.
+pub fn list_end_text(back: Option<&str>, year: &str) -> String {
+    match back {
+        Some(back) => format!("Riot lists this player's matches back to {back} only"),
+        None => format!("Riot lists none of this player's matches of {year}"),
+    }
 }
 
 /// What Riot does not give, with the reasons; none: nothing.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::failed::{bad_arguments, failed};
 use super::identity::{self, Found};
@@ -23,7 +23,7 @@ use crate::model::{
     Route, Timestamp, Whom, Year,
 };
 use crate::riot::{Call, RiotError, parse_match_ids};
-use crate::store::{Effect, ListEnd, ListedYear, StoreError};
+use crate::store::{Effect, ListEnd, ListedYear, StoreError, StoredMatches};
 
 /// Which of a match's times the list is filtered by is not documented, so the year is asked for with
 /// an overlap on both sides. A match counts in the year of its own start.
@@ -307,13 +307,14 @@ async fn sync(
         "notes": found.notes,
     });
     plan.tell(&mut own, ids.len());
+    let end = list_end(api, context, &args, &player.puuid, &listed).await?;
+    tell_list_end(&mut own, end, &stored);
     if args.dry_run {
         return Ok(TaskResult::complete(own));
     }
     let _ = context
         .progress("processing_matches", 20, own.clone())
         .await?;
-    let end = list_end(api, context, &args, &player.puuid, &listed).await?;
     let priority = context.priority();
     let hints = hints_of(&listed, &args, context.now());
     let matches = plan.matches.iter().map(|id| {
@@ -443,6 +444,15 @@ async fn list_matches(
         }));
     }
     Ok(listed)
+}
+
+/// Adds to a job's result how far back the list goes, if it ends before the year begins: the oldest match of it (empty:
+/// none), and when that was played if it is stored.
+pub(super) fn tell_list_end(result: &mut Value, end: ListEnd, stored: &StoredMatches) {
+    let ListEnd::At(oldest) = end else { return };
+    result["list_ends_at"] = json!(oldest.map(|id| id.to_string()).unwrap_or_default());
+    let there = stored.matches.iter().find(|there| Some(there.id) == oldest);
+    result["listed_from"] = json!(there.map(|there| there.game_start.to_string()));
 }
 
 /// Whether the list reaches back to the year's beginning. That is asked once: what was listed by then is stored, or

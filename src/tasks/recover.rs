@@ -11,7 +11,7 @@ use super::failed::bad_arguments;
 use super::identity;
 use super::match_data::Hints;
 use super::plan::{Again, Listed, Plan, Wanted, plan};
-use super::player::{Order, Stop, hints_of, list_end, resolve_and_list};
+use super::player::{Order, Stop, hints_of, list_end, resolve_and_list, tell_list_end};
 use super::verify::{Verified, verify_matches, verify_statistics};
 use super::{PlayerSyncArgs, Policies, RECOVERY, match_data, timeline};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
@@ -266,6 +266,9 @@ async fn recover(
         "notes": found.notes,
     });
     plan.tell(&mut own, listed.len());
+    let end = list_end(api, context, &args, &player.puuid, &listed).await?;
+    let of_year = store.stored_matches(&year).await?;
+    tell_list_end(&mut own, end, &of_year);
     own["match_calls"] = gap.matches.len().into();
     own["timeline_calls"] = gap.timeline_calls().count().into();
     if verify {
@@ -301,14 +304,13 @@ async fn recover(
     for id in &gap.timelines {
         children.push(timeline::job(*id, hints(id), priority, policies.timelines));
     }
-    let end = list_end(api, context, &args, &player.puuid, &listed).await?;
     let listing = Effect::Listed(ListedYear {
         puuid: player.puuid.clone(),
         platform: args.platform,
         year: args.year.get(),
         matches: u32::try_from(year.len()).unwrap_or(u32::MAX),
         end,
-        unstored: store.stored_matches(&year).await?.unstored(&year),
+        unstored: of_year.unstored(&year),
     });
     let mut written = identity::written(api, context, found, &key_fingerprint).await?;
     own["notes"] = json!(written.notes);

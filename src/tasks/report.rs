@@ -38,6 +38,10 @@ pub struct PlayerReport {
     pub timeline_calls: u64,
     /// Matches and timelines that this job asked for and Riot did not give.
     pub missing_now: [u64; 2],
+    /// The oldest match of the list, where that ends before the year begins (empty: it has none of the year), and when it
+    /// was played if it is stored.
+    pub list_ends_at: Option<String>,
+    pub listed_from: Option<String>,
     /// The list was compared with what is there: the numbers above are of the whole year.
     pub planned: bool,
 }
@@ -98,6 +102,7 @@ impl PlayerReport {
     pub fn of(job: &JobRecord) -> Self {
         let own = job.result.as_ref().unwrap_or(&job.progress);
         let number = |name: &str| own.get(name).and_then(Value::as_u64).unwrap_or(0);
+        let text = |name: &str| own.get(name).and_then(Value::as_str).map(str::to_owned);
         let [failed_matches, failed_timelines] =
             [MatchSync::KIND, TimelineSync::KIND].map(|kind| failures(job, kind, own));
         let timelines = job.rollup.of(TimelineSync::KIND);
@@ -122,6 +127,8 @@ impl PlayerReport {
             unread_now: job.rollup.remarks.clone(),
             match_calls: number("match_calls"),
             timeline_calls: number("timeline_calls"),
+            list_ends_at: text("list_ends_at"),
+            listed_from: text("listed_from"),
             planned: own.get("match_calls").is_some(),
         }
     }

@@ -70,6 +70,7 @@ pub async fn sync(
             let rows = store.yearly_stats(player.id, Some(year)).await?;
             let aborted = store.aborted_matches(player.id, year).await?;
             stats::show_year(reach.json, order, &report, &rows, aborted);
+            stats::show_list_end(&*store, player.id, order).await?;
         }
         if report.is_first() {
             let named = reach.typed.as_deref();
