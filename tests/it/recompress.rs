@@ -296,7 +296,7 @@ async fn a_corrupt_byte_and_a_lost_dictionary_are_mended(year: Year) {
     let path = path.to_str().unwrap();
     let export = ["export", "--what", "timeline_events", "--out", path];
     let told = run(year.command(&export)).await;
-    let words = format!("{timelines} stored timelines cannot be read");
+    let words = format!("{timelines} stored timelines are broken");
     assert_eq!(told.status.code(), Some(1));
     assert!(text(&told).contains(&words), "{}", text(&told));
     assert_eq!(year.verified().await, (timelines, [0, timelines]));
