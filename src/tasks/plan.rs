@@ -30,6 +30,22 @@ impl Listed {
     }
 }
 
+/// The list without the matches that are known to be of another year, and how many those were: a year is asked for with
+/// some hours before and behind it.
+pub(super) fn of_year(
+    listed: Vec<Listed>,
+    stored: &StoredMatches,
+    year: i16,
+) -> (Vec<Listed>, usize) {
+    let others = stored.matches.iter().filter(|there| there.year != year);
+    let others: HashSet<MatchId> = others.map(|there| there.id).collect();
+    let whole = listed.len();
+    let of_year = listed.into_iter().filter(|one| !others.contains(&one.id));
+    let of_year: Vec<Listed> = of_year.collect();
+    let left_out = whole - of_year.len();
+    (of_year, left_out)
+}
+
 /// What of that which was missing is asked for again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Again {
@@ -332,6 +348,19 @@ mod tests {
         gone.missing[2].expires_at = Some(NOW);
         let all = plan(&listed(&[1, 2, 3]), &gone, &recovery);
         assert_eq!((all.matches, all.missing_matches.total()), (ids(&[1]), 2));
+    }
+
+    #[test]
+    fn a_match_that_is_known_to_be_of_another_year_counts_in_that_year_only() {
+        let mut there = StoredMatches {
+            matches: stored(&[1, 2], NOW),
+            ..StoredMatches::default()
+        };
+        there.matches[0].year = 2025;
+        let (left, others) = of_year(listed(&[1, 2, 3]), &there, 2026);
+        assert_eq!((left, others), (listed(&[2, 3]), 1));
+        let (left, others) = of_year(listed(&[1, 2, 3]), &there, 2025);
+        assert_eq!((left, others), (listed(&[1, 3]), 1));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::failed::{bad_arguments, failed};
 use super::identity::{self, Found};
 use super::match_data::Hints;
 use super::paging::{Next, Paging};
-use super::plan::{Again, Listed, Wanted, plan};
+use super::plan::{Again, Listed, Wanted, of_year, plan};
 use super::{PLAYER_SYNC, Policies, match_data, timeline};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::gate::RiotApi;
@@ -294,6 +294,8 @@ async fn sync(
         .await?;
     let ids: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
     let stored = context.store().stored_matches(&ids).await?;
+    let (listed, other_years) = of_year(listed, &stored, args.year.get());
+    let ids: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
     let wanted = Wanted {
         timelines: args.timelines,
         old_timelines: args.old_timelines,
@@ -307,6 +309,7 @@ async fn sync(
         "notes": found.notes,
     });
     plan.tell(&mut own, ids.len());
+    own["other_years"] = other_years.into();
     let end = list_end(api, context, &args, &player.puuid, &listed).await?;
     tell_list_end(&mut own, end, &stored);
     if args.dry_run {

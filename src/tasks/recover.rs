@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::failed::bad_arguments;
 use super::identity;
 use super::match_data::Hints;
-use super::plan::{Again, Listed, Plan, Wanted, plan};
+use super::plan::{Again, Listed, Plan, Wanted, of_year, plan};
 use super::player::{Order, Stop, hints_of, list_end, resolve_and_list, tell_list_end};
 use super::verify::{Verified, verify_matches, verify_statistics};
 use super::{PlayerSyncArgs, Policies, RECOVERY, match_data, timeline};
@@ -219,9 +219,13 @@ async fn recover(
 ) -> Result<TaskResult, Stop> {
     let store = context.store();
     let retention = policies.retention;
-    let (found, key_fingerprint, mut listed) =
+    let (found, key_fingerprint, listed) =
         resolve_and_list(api, context, &args, STEPS, retention).await?;
     let player = &found.player;
+    let year: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
+    let known = store.stored_matches(&year).await?;
+    let (of_year, other_years) = of_year(listed, &known, args.year.get());
+    let mut listed = of_year;
     let year: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
     let mut verified = Verified::default();
     let mend = !args.dry_run;
@@ -266,6 +270,7 @@ async fn recover(
         "notes": found.notes,
     });
     plan.tell(&mut own, listed.len());
+    own["other_years"] = other_years.into();
     let end = list_end(api, context, &args, &player.puuid, &listed).await?;
     let of_year = store.stored_matches(&year).await?;
     tell_list_end(&mut own, end, &of_year);

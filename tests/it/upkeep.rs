@@ -58,9 +58,13 @@ impl Rig {
     pub async fn synced(place: Place, matches: u32) -> Self {
         let rig = Self::new(place, matches).await;
         rig.sync(PLAYER, "2025").await;
-        // So that a recovery fetches what is damaged alone, and not what was missing before.
-        rig.execute("UPDATE missing_payloads SET reason = 'too_old', next_try = NULL");
+        rig.give_missing_up();
         rig
+    }
+
+    /// So that a recovery fetches what is damaged alone, and not what was missing before.
+    fn give_missing_up(&self) {
+        self.execute("UPDATE missing_payloads SET reason = 'too_old', next_try = NULL");
     }
 
     pub async fn sync(&self, player: &str, year: &str) {
@@ -570,6 +574,7 @@ async fn cleanups_during_a_sync_of_the_same_players_leave_it_complete_and_exact(
         counted <= lengths as u64 && counted * 10 > truth * 9,
         "{counted} of {truth}"
     );
+    rig.give_missing_up();
     for year in ["2024", "2025"] {
         let player = [
             "recover",
@@ -671,6 +676,7 @@ async fn who_was_left_with_failed_documents_is_recovered_by_schedule_the_longest
         ("cleanup_old_data", "off"),
         ("health_check", "every 1h"),
         ("recompress", "off"),
+        ("sync_missing", "every 15m"),
         ("sync_tracked", "every 24h"),
     ];
     assert_eq!(when, usual);
