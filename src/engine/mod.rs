@@ -226,12 +226,7 @@ impl Engine {
             stager_spec(store.clone(), clock.clone()),
             canceller_spec(id.clone(), store.clone(), attempts),
             rescuer_spec(duty),
-            pruner_spec(
-                store.clone(),
-                config.keep_finished,
-                standings.watch_lead(),
-                clock.clone(),
-            ),
+            pruner_spec(&handle, config.keep_finished),
         ]);
         if let Some(schedules) = config.schedules {
             let leader = standings.watch_lead();
@@ -408,12 +403,9 @@ fn canceller_spec(engine: Arc<str>, store: Arc<dyn Store>, attempts: Arc<Attempt
     })
 }
 
-fn pruner_spec(
-    store: Arc<dyn Store>,
-    keep: Duration,
-    leads: watch::Receiver<bool>,
-    clock: Clock,
-) -> ChildSpec {
+fn pruner_spec(engine: &EngineHandle, keep: Duration) -> ChildSpec {
+    let (store, leads) = (engine.store.clone(), engine.standings.watch_lead());
+    let clock = engine.clock.clone();
     ChildSpec::permanent("pruner", move |guard| {
         let pruner = pruner::Pruner::new(store.clone(), keep, leads.clone(), clock.clone(), guard);
         let addr = pruner.start();

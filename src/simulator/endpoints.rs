@@ -224,6 +224,8 @@ fn match_ids(world: &World, request: &Request<'_>) -> Result<Reply, Reply> {
     Ok(Reply::json(200, json.into_text()))
 }
 
+/// Puts something odd into a document, by a seed.
+type Spoil = fn(&[u8], u64) -> Vec<u8>;
 /// Writes a document, compressed or not.
 type Write = fn(&World, &Found<'_>, KeyScope, bool) -> Option<Vec<u8>>;
 
@@ -232,12 +234,11 @@ fn document(world: &World, request: &Request<'_>) -> Reply {
     let found = id
         .filter(|id| id.route() == request.route)
         .and_then(|id| world.find(id));
-    let (write, spoilt): (Write, fn(&[u8], u64) -> Vec<u8>) =
-        if request.call.method == Method::Match {
-            (match_document::write, odd::spoilt_match)
-        } else {
-            (timeline_document::write, odd::spoilt_timeline)
-        };
+    let (write, spoilt): (Write, Spoil) = if request.call.method == Method::Match {
+        (match_document::write, odd::spoilt_match)
+    } else {
+        (timeline_document::write, odd::spoilt_timeline)
+    };
     let body = found.and_then(|found| {
         let Some(seed) = request.answers.odd_values else {
             return write(world, &found, request.scope, request.accepts_gzip);

@@ -187,14 +187,15 @@ mod tests {
         let run = |seed| {
             let listed = ["A#1", "B#1", "C#1"].map(|name| (name.parse().unwrap(), Platform::Kr));
             let people = People::new(1, &listed, 100);
-            let mut renamer = Renamer::new(seed);
-            let mut renames = Vec::new();
+            let mut restless = Renamer::new(seed);
+            let mut all = Vec::new();
             for _ in 0..12 {
-                let rename = renamer.next(&people).unwrap();
-                people.rename(&[rename.clone()], Timestamp::EPOCH).unwrap();
-                renames.push(rename);
+                let rename = restless.next(&people).unwrap();
+                let one = std::slice::from_ref(&rename);
+                people.rename(one, Timestamp::EPOCH).unwrap();
+                all.push(rename);
             }
-            renames
+            all
         };
         let renames = run(1);
         assert_eq!(renames, run(1));

@@ -101,9 +101,9 @@ const TIMELINE_WAYS: [fn(&mut Value, &mut Draw); 10] = [
     |document, draw| set(event(document, draw, "type"), "timestamp", Value::Null),
     |document, draw| {
         let events = frame(document, draw).and_then(|frame| frame["events"].as_array_mut());
-        events
-            .into_iter()
-            .for_each(|events| events.push(Value::Null));
+        if let Some(events) = events {
+            events.push(Value::Null);
+        }
     },
     |document, draw| {
         let number = (draw.below(8) + 1).to_string();
