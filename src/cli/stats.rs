@@ -41,8 +41,8 @@ pub async fn show_list_end(
 
 /// The rows as a table, or that there are none.
 pub fn year_text(player: &str, year: Option<i16>, rows: &[YearlyStats]) -> String {
-    let played = |row: &&YearlyStats| row.tally.total_matches() > 0 || row.tally.remakes > 0;
-    let rows: Vec<YearlyStats> = rows.iter().filter(played).cloned().collect();
+    let has_games = |row: &&YearlyStats| row.tally.total_matches() > 0 || row.tally.remakes > 0;
+    let rows: Vec<YearlyStats> = rows.iter().filter(has_games).cloned().collect();
     if rows.is_empty() {
         let year = year.map(|year| format!(" for {year}")).unwrap_or_default();
         return format!("no match of {player} is stored{year}");

@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn a_call_that_was_sent_later_and_taken_tells_as_much_as_a_try() {
         let mut trial = KeyTrial::default();
-        let (before, after) = (NOW - TRY_MIN, NOW + TRY_MIN);
+        let (before, after) = (NOW / 2, NOW * 2);
         assert_eq!(trial.refused(NOW, Some(after), after), Refusal::OfTheCall);
         assert_eq!(trial.refused(NOW, Some(before), NOW), Refusal::TryKey);
     }

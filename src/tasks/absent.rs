@@ -61,7 +61,7 @@ pub(super) async fn fetch(
         return Err(absent(
             context,
             asked,
-            known,
+            &known,
             MissingReason::Outage,
             retention,
         ));
@@ -84,7 +84,7 @@ pub(super) async fn fetch(
         let judged = judge(api, context, asked, known.played_before, retention).await;
         judged.map_err(|error| failed(&error))?
     };
-    Err(absent(context, asked, known, reason, retention))
+    Err(absent(context, asked, &known, reason, retention))
 }
 
 /// What is known of a document that was not given.
@@ -164,7 +164,7 @@ fn platforms_of(route: Route) -> Vec<&'static str> {
 fn absent(
     context: &JobContext,
     asked: Asked,
-    known: Known,
+    known: &Known,
     reason: MissingReason,
     retention: Retention,
 ) -> TaskResult {

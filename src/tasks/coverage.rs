@@ -1,5 +1,7 @@
 //! How whole a player's year is: what Riot listed of it, what it does not give, and how far back its list goes. Pure.
 
+use std::fmt::Write;
+
 use serde_json::{Value, json};
 
 use crate::model::MissingReason;
@@ -20,7 +22,7 @@ pub fn text(year: &YearCoverage) -> Option<String> {
     if lacks.is_empty() {
         said += "all that Riot lists is stored";
     } else {
-        said += &format!("complete but for {}", lacks.join(" and "));
+        let _ = write!(said, "complete but for {}", lacks.join(" and "));
     }
     for (counts, one, many) in [
         (&year.missing_matches, "match is", "matches are"),
@@ -29,7 +31,10 @@ pub fn text(year: &YearCoverage) -> Option<String> {
         let waiting = counts.of(MissingReason::NotYet) + counts.of(MissingReason::Outage);
         if waiting > 0 {
             let are = if waiting == 1 { one } else { many };
-            said += &format!("; {waiting} {are} not served now, and asked for again");
+            let _ = write!(
+                said,
+                "; {waiting} {are} not served now, and asked for again"
+            );
         }
     }
     if let Some(end) = list_end(year) {

@@ -117,6 +117,24 @@ impl Gap {
         self.with_timeline.iter().chain(&self.timelines).copied()
     }
 
+    /// The jobs that fetch it.
+    fn jobs(
+        &self,
+        hints: impl Fn(&MatchId) -> Hints,
+        priority: Priority,
+        policies: Policies,
+    ) -> Vec<NewJob> {
+        let matches = self.matches.iter().map(|id| {
+            let timeline = self.with_timeline.contains(id);
+            match_data::job(*id, timeline, hints(id), priority, policies.matches)
+        });
+        let timelines = self
+            .timelines
+            .iter()
+            .map(|id| timeline::job(*id, hints(id), priority, policies.timelines));
+        matches.chain(timelines).collect()
+    }
+
     /// Calls by route and method.
     fn calls(&self) -> BTreeMap<(Route, Method), u32> {
         let mut calls = BTreeMap::new();
@@ -288,27 +306,13 @@ async fn recover(
         "processing_missing_matches"
     };
     let _ = context.progress(step, 20, own.clone()).await?;
-    let priority = context.priority();
     let hints = hints_of(&listed, &args, context.now());
     // What was verified takes the place of remains, and its statistics are recomputed, not added to.
-    let hints = |id| Hints {
+    let hints = |id: &MatchId| Hints {
         mend: verify,
         ..hints.get(id).copied().unwrap_or_default()
     };
-    let mut children = Vec::with_capacity(gap.matches.len() + gap.timelines.len());
-    for id in &gap.matches {
-        let timeline = gap.with_timeline.contains(id);
-        children.push(match_data::job(
-            *id,
-            timeline,
-            hints(id),
-            priority,
-            policies.matches,
-        ));
-    }
-    for id in &gap.timelines {
-        children.push(timeline::job(*id, hints(id), priority, policies.timelines));
-    }
+    let children = gap.jobs(hints, context.priority(), policies);
     let listing = Effect::Listed(ListedYear {
         puuid: player.puuid.clone(),
         platform: args.platform,

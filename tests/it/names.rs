@@ -86,10 +86,10 @@ impl Rig {
             .setup
             .world
             .player_matches(&player.parse().unwrap(), 2025);
-        let played = truth
+        let games = truth
             .iter()
             .filter(|truth| truth.has_match && truth.kind != GameKind::Empty);
-        played.count() as u64
+        games.count() as u64
     }
 
     fn puuid_of(&self, player: &str, key: &str) -> String {

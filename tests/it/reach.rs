@@ -292,7 +292,7 @@ impl OwnServer {
             programs,
             port: free_port(),
         };
-        server.give_away(server.folder.path());
+        Self::give_away(server.folder.path());
         let data = server.data();
         let mut init = server.command("initdb");
         init.arg("-D").arg(&data);
@@ -321,7 +321,7 @@ impl OwnServer {
         })
     }
 
-    fn give_away(&self, path: &Path) {
+    fn give_away(path: &Path) {
         if let Some(user) = Self::user() {
             std::os::unix::fs::chown(path, Some(user), None).unwrap();
         }
@@ -355,7 +355,7 @@ impl OwnServer {
             std::fs::copy(from, &to).unwrap();
             let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
             std::fs::set_permissions(&to, owner_only).unwrap();
-            self.give_away(&to);
+            Self::give_away(&to);
         }
         for _ in 0..5 {
             let folder = self.folder.path().display();

@@ -82,9 +82,12 @@ impl Witness {
                 return;
             }
         };
-        let body = || match response.is_gzip {
-            true => unpack(&response.body).unwrap(),
-            false => response.body.to_vec(),
+        let body = || {
+            if response.is_gzip {
+                unpack(&response.body).unwrap()
+            } else {
+                response.body.to_vec()
+            }
         };
         match call.method {
             Method::MatchIds if wants_a_year(call) => {
@@ -259,7 +262,7 @@ impl Season {
         (people.riot_id(player), player.platform)
     }
 
-    fn sync(&self, riot_id: RiotId, platform: Platform, year: i16, timelines: bool) -> NewJob {
+    fn sync(riot_id: RiotId, platform: Platform, year: i16, timelines: bool) -> NewJob {
         let args = PlayerSyncArgs {
             track: true,
             timelines,
@@ -280,7 +283,7 @@ impl Season {
             let is_busy = |state| matches!(state, JobState::Available | JobState::Running);
             if open.iter().any(|count| is_busy(count.state)) {
                 tokio::time::sleep(Duration::from_millis(2)).await;
-                self.skip_a_pause(end).await;
+                self.skip_a_pause(end);
                 continue;
             }
             let staged = self.store.stage(self.now()).await.unwrap();
@@ -294,7 +297,7 @@ impl Season {
     }
 
     /// A route that does not work is tried again after a pause: time goes on while nothing else can be done.
-    async fn skip_a_pause(&self, end: Timestamp) {
+    fn skip_a_pause(&self, end: Timestamp) {
         let is_closed = !self.gate.weather.holds().borrow().lanes.is_empty();
         let runs: usize = self
             .engine
@@ -318,7 +321,7 @@ impl Season {
             .await;
         let now = self.now();
         let (riot_id, platform) = self.present_name(0);
-        let job = self.sync(riot_id, platform, 2025, true);
+        let job = Self::sync(riot_id, platform, 2025, true);
         self.store.enqueue(vec![job], now).await.unwrap();
         for hours in [1, 3, 12, 24] {
             self.run_until(begin + Duration::from_hours(hours)).await;
@@ -335,7 +338,7 @@ async fn live(season: &Season, trouble: Trouble) {
         let (riot_id, platform) = season.present_name(number);
         // Three of them also want the year before.
         for year in (2024..=2025).skip(usize::from(number % 4 != 0)) {
-            let job = season.sync(riot_id.clone(), platform, year, number == 0);
+            let job = Season::sync(riot_id.clone(), platform, year, number == 0);
             season.store.enqueue(vec![job], BEGIN).await.unwrap();
         }
     }

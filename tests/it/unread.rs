@@ -402,6 +402,10 @@ impl Setup {
 }
 
 #[tokio::test]
+#[allow(
+    clippy::too_many_lines,
+    reason = "one year, from its arrival to its replay"
+)]
 async fn a_year_of_odd_documents_is_kept_whole_exported_and_read_once_it_can_be() {
     // With limits, as the real API has: a 404 without them is an outage.
     let limited = SimulatorConfig {
@@ -518,13 +522,7 @@ async fn a_year_of_odd_documents_is_kept_whole_exported_and_read_once_it_can_be(
     let mut conn = SqliteConnection::establish(&setup.database()).unwrap();
     for id in &kept {
         diesel::sql_query("UPDATE payloads SET body = ? WHERE kind = 'match' AND match_id = ?")
-            .bind::<Binary, _>(
-                setup
-                    .world
-                    .document(*id, PayloadKind::Match)
-                    .unwrap()
-                    .to_vec(),
-            )
+            .bind::<Binary, _>(setup.world.document(*id, PayloadKind::Match).unwrap())
             .bind::<Text, _>(id.to_string())
             .execute(&mut conn)
             .unwrap();
