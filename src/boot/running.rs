@@ -247,7 +247,6 @@ impl Running {
         }
     }
 
-    /// Stored matches of the year that were none.
     /// Jobs that run now, of all queues.
     pub(super) fn running_jobs(&self) -> usize {
         let queues = self.engine.handle().queues.all();
@@ -292,16 +291,12 @@ impl Running {
                 ""
             };
             eprintln!("stored in {database}{world}");
-            if PlayerReport::of(job).is_first() {
+            // A player without a name can be named in no command.
+            if PlayerReport::of(job).is_first()
+                && let Some(name) = called(&document, order)
+            {
                 let named = global.database.is_some().then(|| database.to_string());
-                eprintln!(
-                    "{}",
-                    next_text(
-                        &called(&document, order),
-                        simulated,
-                        typed(named.as_deref())
-                    )
-                );
+                eprintln!("{}", next_text(&name, simulated, typed(named.as_deref())));
             }
         }
         Ok(())

@@ -357,10 +357,13 @@ pub fn games_text(stored: u64, rows: &[YearlyStats], aborted: u64) -> Option<Str
     Some(text)
 }
 
-/// The player's name as the job found it.
-pub fn called(document: &serde_json::Value, order: &crate::tasks::PlayerSyncArgs) -> String {
-    let name = document["result"]["riot_id"].as_str();
-    name.map_or_else(|| order.who(), str::to_owned)
+/// The player's name as the job found it, or as it was asked for.
+pub fn called(
+    document: &serde_json::Value,
+    order: &crate::tasks::PlayerSyncArgs,
+) -> Option<String> {
+    let found = document["result"]["riot_id"].as_str().map(str::to_owned);
+    found.or_else(|| order.riot_id.as_ref().map(ToString::to_string))
 }
 
 /// What can be done after a first sync. What is typed works as it stands in a shell.

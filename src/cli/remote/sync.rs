@@ -72,9 +72,11 @@ pub async fn sync(
             stats::show_year(reach.json, order, &report, &rows, aborted);
             stats::show_list_end(&*store, player.id, order).await?;
         }
-        if report.is_first() {
+        if report.is_first()
+            && let Some(name) = called(&job, order)
+        {
             let named = reach.typed.as_deref();
-            eprintln!("{}", next_text(&called(&job, order), false, typed(named)));
+            eprintln!("{}", next_text(&name, false, typed(named)));
         }
     }
     Ok(())
