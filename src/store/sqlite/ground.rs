@@ -88,6 +88,12 @@ impl Ground {
             .collect();
     }
 
+    /// The writer has died: when its connections close and no other is open, SQLite takes the files beside it away, and
+    /// makes them anew for the next one. The file itself has to stay.
+    pub(super) fn writer_died(&self) {
+        self.opened().retain(|opened| opened.path == self.path);
+    }
+
     /// Ends the store if an error says that it has.
     pub(super) fn hear(&self, error: &DieselError) {
         if let DieselError::DatabaseError(_, told) = error

@@ -135,6 +135,7 @@ pub(super) fn start(
                     checkpoints.committed();
                 });
                 if let Err(panic) = catch_unwind(group) {
+                    ground.writer_died();
                     // Nothing of the group is committed: dropping the connection rolls it back, dropping
                     // the commands tells their callers that the store was closed under them.
                     death.send_replace(Some(panic_text(&*panic)));
