@@ -159,6 +159,9 @@ async fn sync(task: &MatchSync, context: &JobContext, args: &Args) -> TaskResult
     let retention = task.policies.retention;
     // The child, unless riot has deleted the timeline of a match of that time.
     let timeline = |played: Timestamp| {
+        // A game that never began has no time of its own.
+        let began = Some(played).filter(|played| *played > Timestamp::EPOCH);
+        let played = began.or(hints.played_before).unwrap_or(played);
         let over = retention.is_over(PayloadKind::Timeline, played, context.now());
         let wanted = args.timeline && (hints.old_timelines || !over);
         // When it was played is known once the match is stored.

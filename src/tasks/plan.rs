@@ -166,7 +166,9 @@ pub(super) fn plan(listed: &[Listed], stored: &StoredMatches, wanted: &Wanted) -
             } else if unread.contains(&(PayloadKind::Timeline, id)) {
                 plan.unread_timelines += 1;
             } else if wanted.timelines {
-                if wanted.timeline_is_gone(played.unwrap_or(one.played_before)) {
+                // A game that never began has no time of its own.
+                let began = played.filter(|played| *played > Timestamp::EPOCH);
+                if wanted.timeline_is_gone(began.unwrap_or(one.played_before)) {
                     plan.missing_timelines.add(MissingReason::TooOld, 1);
                 } else if let Some(reason) = left(PayloadKind::Timeline, id) {
                     plan.missing_timelines.add(reason, 1);

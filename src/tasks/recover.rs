@@ -241,8 +241,13 @@ async fn recover(
         resolve_and_list(api, context, &args, STEPS, retention).await?;
     let player = &found.player;
     let year: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
-    let known = store.stored_matches(&year).await?;
-    let (of_year, other_years) = of_year(listed, &known, args.year.get());
+    let (of_year, other_years) = if verify {
+        // What the rows say of the year is not trusted before they are verified.
+        (listed, 0)
+    } else {
+        let known = store.stored_matches(&year).await?;
+        of_year(listed, &known, args.year.get())
+    };
     let mut listed = of_year;
     let year: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
     let mut verified = Verified::default();

@@ -111,7 +111,10 @@ async fn stopped_in_payloads(setup: &Setup, scratch: &Scratch, by: &str) -> Outp
     command.stderr(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
     while scratch
-        .rows("SELECT 1 FROM pg_locks WHERE NOT granted")
+        .rows(
+            "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'payloads'::regclass
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        )
         .is_empty()
     {
         assert!(child.try_wait().unwrap().is_none(), "it did not wait");
