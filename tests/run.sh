@@ -13,7 +13,13 @@ cd "$(dirname "$0")/.."
 fail() { echo "tests/run.sh: $*" >&2; exit 2; }
 
 command -v cargo >/dev/null || fail "cargo is not on the PATH; install a Rust toolchain first"
-command -v openssl >/dev/null || fail "no 'openssl' on the PATH; tests of TLS to the database make their certificates with it"
+if ! command -v openssl >/dev/null; then
+    { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; } ||
+        fail "no 'openssl' is on the PATH, and only root may install it with apt-get. Install it: tests of TLS to the database make their certificates with it"
+    echo "tests/run.sh: installing openssl" >&2
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends openssl; } >&2 ||
+        fail "openssl could not be installed with apt-get, see above. Install it"
+fi
 command -v cc >/dev/null || fail "no C compiler 'cc' on the PATH; SQLite is compiled from its source"
 
 # The folder with initdb and postgres of the newest version there is.
