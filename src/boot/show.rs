@@ -254,7 +254,8 @@ pub(super) async fn db(global: &Global, config: &Config, args: &DbArgs) -> Resul
     }
     let migrations = database.migrations().await?;
     drop(opening);
-    let holds = if migrations.applied.is_empty() {
+    // An older database lacks tables that are counted.
+    let holds = if migrations.applied.is_empty() || !migrations.pending.is_empty() {
         None
     } else {
         let store = open_read_only(&database).await?;

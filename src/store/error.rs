@@ -36,6 +36,16 @@ pub enum StoreError {
         "the database {path} was written by a newer riftsync (its migration {version} is unknown here). Upgrade riftsync; nothing was changed"
     )]
     Newer { path: PathBuf, version: String },
+    /// It is read by nobody before its tables are up to date: half of what is asked for would not be there.
+    #[error(
+        "the database {database} was written by an older riftsync, and its tables are {behind} {} behind. Bring them up to date with `riftsync db migrate`, which keeps everything; `riftsync sync` and `riftsync serve` do it too when they start. Nothing was changed",
+        if *.behind == 1 { "version" } else { "versions" }
+    )]
+    Older {
+        database: String,
+        /// Migrations that it lacks.
+        behind: usize,
+    },
     #[error(
         "the database {path} is in use by another riftsync engine (pid {pid}). Wait for it or stop it"
     )]
@@ -92,6 +102,7 @@ impl StoreError {
             | Self::Damaged { .. }
             | Self::Moved { .. }
             | Self::Newer { .. }
+            | Self::Older { .. }
             | Self::InUse { .. }
             | Self::Unreachable { .. }
             | Self::Encoding { .. }

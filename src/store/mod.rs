@@ -371,6 +371,19 @@ pub struct Migrations {
     pub pending: Vec<String>,
 }
 
+impl Migrations {
+    /// What is read by this program needs its tables.
+    fn refuse_older(&self, database: impl std::fmt::Display) -> StoreResult<()> {
+        match self.pending.len() {
+            0 => Ok(()),
+            behind => Err(StoreError::Older {
+                database: database.to_string(),
+                behind,
+            }),
+        }
+    }
+}
+
 /// What a database holds, for people.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Census {

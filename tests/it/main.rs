@@ -15,6 +15,7 @@ mod ground;
 mod missing;
 mod names;
 mod odd_answers;
+mod older;
 mod on_postgres;
 mod open_tree;
 mod place;

@@ -141,6 +141,7 @@ impl From<StoreError> for RpcError {
             | StoreError::InUse { .. }
             | StoreError::Unreachable { .. }
             | StoreError::Encoding { .. }
+            | StoreError::Older { .. }
             | StoreError::Url(_)
             | StoreError::PostgresUrl { .. }
             | StoreError::Unexpected(_) => Self::INTERNAL,

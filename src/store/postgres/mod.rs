@@ -175,6 +175,7 @@ impl PostgresStore {
                 cause: "it has no riftsync tables yet; `riftsync sync` makes them".to_owned(),
             });
         }
+        migrations.refuse_older(&store.shared.settings.address)?;
         Ok(store)
     }
 

@@ -122,7 +122,7 @@ impl SqliteStore {
                 cause: "it does not exist yet; `riftsync sync` makes it".to_owned(),
             });
         }
-        open::check(path)?;
+        Self::inspect(path)?.refuse_older(path.display())?;
         Ok(Self::without_writer(path, None))
     }
 
