@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
+use futures_util::future::join_all;
 use tokio::sync::{oneshot, watch};
 
 use super::calls::observation;
@@ -13,7 +14,7 @@ use super::key_ring::KeyRing;
 use super::key_trial::{KeyState, KeyTrial, Refusal, Tried};
 use super::store_board::StoreBoard;
 use super::weather::Weather;
-use crate::limiter::{Acquire, RateLimiter};
+use crate::limiter::{Acquire, Leave, RateLimiter};
 use crate::model::{Platform, Priority, Region, Route};
 use crate::riot::{Call, RiotError, Transport};
 use crate::store::Store;
@@ -196,10 +197,15 @@ impl Actor for RiotGate {
 pub struct StopGate;
 
 impl Handler<StopGate> for RiotGate {
-    type Result = ();
-    fn handle(&mut self, _: StopGate, ctx: &mut Self::Context) {
-        self.guard.ends(EndReason::Shutdown);
-        ctx.stop();
+    type Result = ResponseActFuture<Self, ()>;
+    /// Who comes after us on this key hears what was used of it, and loses nothing of its windows.
+    fn handle(&mut self, _: StopGate, _: &mut Self::Context) -> Self::Result {
+        let limiters: Vec<_> = self.limiters.drain().map(|(_, limiter)| limiter).collect();
+        let left = join_all(limiters.into_iter().map(|limiter| limiter.send(Leave)));
+        Box::pin(left.into_actor(self).map(|_, this, ctx| {
+            this.guard.ends(EndReason::Shutdown);
+            ctx.stop();
+        }))
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use actix::dev::{MessageResponse, OneshotSender};
 use actix::prelude::*;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::board::Board;
@@ -39,6 +40,8 @@ const EXCHANGE_MIN: Duration = Duration::from_millis(20);
 /// Pauses after exchanges that brought nothing double so often.
 const FRUITLESS_MAX: u32 = 5;
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The last one holds up the end of the process.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How it stands with the board.
 #[derive(Debug, Default)]
@@ -73,6 +76,8 @@ pub struct RateLimiter {
     /// Where other engines of the key are, if there may be any.
     board: Option<Arc<dyn Board>>,
     exchange: Exchange,
+    /// It makes its last report, and tells there that it was made.
+    leaves: Option<oneshot::Sender<bool>>,
     refused: RefusedCounts,
     bursts: Bursts<RefusedBy>,
 }
@@ -96,6 +101,7 @@ impl RateLimiter {
             given_back: 0,
             board: None,
             exchange: Exchange::default(),
+            leaves: None,
             refused: RefusedCounts::default(),
             bursts: Bursts::new(BURST_GAP),
         }
@@ -130,6 +136,9 @@ impl RateLimiter {
 
     /// Grants what may go now and sets the timer for what may go next.
     fn pump(&mut self, ctx: &mut Context<Self>) {
+        if self.leaves.is_some() {
+            return;
+        }
         let now = self.now();
         let mut next = None;
         while self.line.len() > 0 {
@@ -210,6 +219,9 @@ impl RateLimiter {
         let asked = async move { tokio::time::timeout(EXCHANGE_TIMEOUT, asked).await };
         ctx.spawn(asked.into_actor(self).map(move |answer, this, ctx| {
             this.exchange.under_way = false;
+            if this.leaves.is_some() {
+                return this.leave(ctx);
+            }
             let now = this.now();
             match answer {
                 Ok(Ok(grant)) => {
@@ -233,6 +245,28 @@ impl RateLimiter {
             }
             this.pump(ctx);
         }));
+    }
+
+    /// The last report, if there were any.
+    fn leave(&mut self, ctx: &mut Context<Self>) {
+        let Some(tell) = self.leaves.take() else {
+            return;
+        };
+        match &self.board {
+            Some(board) if self.exchange.begun => {
+                let report = self.budget.last_report(self.epoch.elapsed());
+                let asked = board.exchange(self.route, report);
+                // It outlives this actor.
+                actix::spawn(async move {
+                    // Whoever asked may not wait any longer.
+                    let _ = tell.send(asked.await.is_ok());
+                });
+            }
+            _ => {
+                let _ = tell.send(true);
+            }
+        }
+        ctx.stop();
     }
 
     /// Calls of each method that are wanted before the next exchange.
@@ -405,6 +439,29 @@ impl Handler<Ended> for RateLimiter {
             }
         }
         self.pump(ctx);
+    }
+}
+
+/// No call goes any more: the board is told what was used, exactly. The answer comes when it knows.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Leave;
+
+impl Handler<Leave> for RateLimiter {
+    type Result = ResponseFuture<()>;
+    fn handle(&mut self, _: Leave, ctx: &mut Self::Context) -> Self::Result {
+        let (tell, told) = oneshot::channel();
+        self.leaves = Some(tell);
+        // Two reports under way may overtake each other.
+        if !self.exchange.under_way {
+            self.leave(ctx);
+        }
+        Box::pin(async move {
+            let told = tokio::time::timeout(LEAVE_TIMEOUT, told).await;
+            if !matches!(told, Ok(Ok(true))) {
+                tracing::debug!("what was used of a route's limits could not be told in time");
+            }
+        })
     }
 }
 

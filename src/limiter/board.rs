@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -44,6 +45,7 @@ impl MemoryBoard {
         Arc::new(MemorySeat {
             board: self.clone(),
             engine: engine.to_owned(),
+            ended: AtomicBool::new(false),
         })
     }
 
@@ -57,11 +59,13 @@ impl MemoryBoard {
 pub struct MemorySeat {
     board: Arc<MemoryBoard>,
     engine: String,
+    ended: AtomicBool,
 }
 
 impl MemorySeat {
-    /// The engine has ended: it makes no more calls.
+    /// The engine has ended: it makes no more calls, and is heard no more.
     pub fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
         let now = self.board.now();
         let mut rows = self
             .board
@@ -82,6 +86,9 @@ impl Board for MemorySeat {
         route: Route,
         report: BoardReport,
     ) -> BoxFuture<'static, Result<BoardGrant, String>> {
+        if self.ended.load(Ordering::Relaxed) {
+            return Box::pin(std::future::pending());
+        }
         let now = self.board.now();
         let mut rows = self
             .board

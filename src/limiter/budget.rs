@@ -146,6 +146,19 @@ impl Budget {
         BoardReport {
             windows,
             pauses: pauses.collect(),
+            last: false,
+        }
+    }
+
+    /// What the board is told when no call goes any more: exactly what is used.
+    pub fn last_report(&mut self, now: Duration) -> BoardReport {
+        self.app.close();
+        for scope in self.methods.values_mut() {
+            scope.close();
+        }
+        BoardReport {
+            last: true,
+            ..self.report(now, &[])
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! From the inside out: `slots` and `window` (when a call is safe, and why), `margin` (how far the
 //! server's edges are trusted), `transit` (how much of a round trip is uncertain), `ramp` and
-//! `pause` (how carefully to go on), `answer`, `scope` and `budget` (the limits of a route), `news`
+//! `pause` (how carefully to go on), `doubt` (what engines left that ended), `answer`, `scope` and `budget` (the limits of a route), `news`
 //! (what people should know): pure, tested on a virtual clock. `line` says who is next. `actor`
 //! holds both; `permit`, `observation` and `report` are what others see of it.
 
@@ -10,6 +10,7 @@ mod actor;
 mod answer;
 mod board;
 mod budget;
+mod doubt;
 mod line;
 mod margin;
 mod news;
@@ -26,7 +27,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use actor::RateLimiter;
+pub use actor::{Leave, RateLimiter};
 pub use answer::Pairs;
 pub use board::{Board, MemoryBoard, MemorySeat};
 pub use budget::{Budget, Departure, MethodId, WindowState};

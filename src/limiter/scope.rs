@@ -242,6 +242,7 @@ impl Scope {
             let mark = mark.copied();
             let count = answer.counts.get(seconds).copied();
             let moments = [answer.sent, answer.received];
+            window.doubted(count.filter(|_| !refused_here), mark, answer.sent);
             let (others, more) = count.map_or((0, false), |count| {
                 window.reconcile(count, mark, later, self.in_flight, moments)
             });
@@ -298,8 +299,16 @@ impl Scope {
             self.known_since = now;
             self.known = true;
         }
+        let begins = self.departed == 0;
         if let Some(window) = self.windows.get_mut(&seconds) {
-            window.granted(grant);
+            window.granted(grant, begins, now);
+        }
+    }
+
+    /// No call goes any more.
+    pub(super) fn close(&mut self) {
+        for window in self.windows.values_mut() {
+            window.close(self.in_flight);
         }
     }
 
@@ -313,10 +322,16 @@ impl Scope {
         self.advance(now, transit);
         let times = [transit.floor(), transit.mean()];
         let in_flight = self.in_flight;
+        // More than the shortest window lets go until the next report is a doubt for others, and nothing for us.
+        let shortest = self.windows.first_key_value();
+        let shortest = shortest
+            .map(|(seconds, window)| (*seconds, until_next_report(*seconds, window.limit())));
         self.windows
             .iter_mut()
             .map(|(&seconds, window)| {
                 let key = WindowKey { method, seconds };
+                let most = shortest.filter(|(shortest, _)| *shortest < seconds);
+                let wanted = most.map_or(wanted, |(_, calls)| wanted.min(calls));
                 window.report(key, now, times, in_flight, wanted)
             })
             .collect()
@@ -353,6 +368,15 @@ impl Scope {
 
     pub(super) fn in_flight(&self) -> u32 {
         self.in_flight
+    }
+}
+
+/// Calls that a window lets go until the next report, which comes within a second and a little.
+fn until_next_report(seconds: u32, limit: u32) -> u32 {
+    if seconds > 1 {
+        limit
+    } else {
+        limit.saturating_add(limit.div_ceil(4))
     }
 }
 

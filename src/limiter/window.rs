@@ -15,9 +15,12 @@
 
 use std::time::Duration;
 
+use super::doubt::Doubt;
 use super::margin::{Margin, Margins};
 use super::slots::Slots;
-use crate::model::budget_share::{WindowGrant, WindowKey, WindowReport};
+use crate::model::budget_share::{
+    Cleared, REPORTED, WindowGrant, WindowKey, WindowReport, is_reserved,
+};
 
 /// When a call may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +44,6 @@ impl Admission {
     }
 }
 
-/// Moments that a report tells apart.
-const REPORTED: u32 = 16;
-
 /// Others who use a window are expected back for so long.
 const SHARED: Duration = Duration::from_mins(10);
 
@@ -56,6 +56,8 @@ pub(super) struct Mark {
     ours: u32,
     /// Those of them that it does count if its window slides.
     ours_sure: u32,
+    /// Those of them that went after the last engine ended, and were answered before this one went.
+    ours_since_end: u32,
 }
 
 /// What a 429 tells of a window.
@@ -81,6 +83,9 @@ pub(super) struct Window {
     /// Places that may be held, where several engines share the limit by a board; and the part of it
     /// that is ours when all want it.
     cap: Option<Cap>,
+    /// Engines ended that may have made more calls in it than they said.
+    doubt: Option<Doubt>,
+    cleared: Option<Cleared>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +107,8 @@ impl Window {
             margin: Margin::new(margins, span),
             shared_until: Duration::ZERO,
             cap: None,
+            doubt: None,
+            cleared: None,
         }
     }
 
@@ -133,11 +140,23 @@ impl Window {
             .is_some_and(|cap| cap.places < self.limit && self.used(in_flight) >= cap.places)
     }
 
-    pub(super) fn granted(&mut self, grant: WindowGrant) {
+    /// What the board granted, in an answer of now. `begins`: no call of ours went yet.
+    pub(super) fn granted(&mut self, grant: WindowGrant, begins: bool, now: Duration) {
         self.cap = Some(Cap {
             places: grant.cap,
             part: grant.part,
         });
+        if let Some(end) = grant.ended
+            && self.doubt.is_none_or(|doubt| doubt.is_of_before(end))
+        {
+            self.doubt = Some(Doubt::new(end, grant.limit, begins, now));
+        }
+    }
+
+    /// What is held now is all that will be: for the last report.
+    pub(super) fn close(&mut self, in_flight: u32) {
+        let places = self.used(in_flight);
+        self.cap = self.cap.map(|_| Cap { places, part: 0 });
     }
 
     /// What the board is told. Until it answers no more is used than is kept.
@@ -152,7 +171,8 @@ impl Window {
         let used = self.used(in_flight);
         let keep = self
             .cap
-            .map_or(used, |cap| cap.places.min(cap.part.max(used)));
+            .map_or(used, |cap| cap.places.min(cap.part.max(used)))
+            .min(used.max(last_but_one(self.seconds, self.limit)));
         self.cap = self.cap.map(|cap| Cap {
             places: keep,
             ..cap
@@ -175,6 +195,7 @@ impl Window {
             places,
             wanted,
             keep,
+            cleared: self.cleared,
         }
     }
 
@@ -199,6 +220,11 @@ impl Window {
 
     /// When one more call may go. `advance` comes first.
     pub(super) fn admit(&self, now: Duration, floor: Duration, in_flight: u32) -> Admission {
+        if let Some(doubt) = &self.doubt
+            && let Some(admission) = doubt.admit(now, in_flight)
+        {
+            return admission;
+        }
         let used = self.used(in_flight);
         let Some(over) = used.checked_sub(self.allowed()) else {
             return Admission::Now;
@@ -278,6 +304,15 @@ impl Window {
             limit: self.limit,
             ours: in_flight + self.ours.remembered(),
             ours_sure: 1 + self.ours.held(),
+            ours_since_end: self.doubt.map_or(0, |doubt| doubt.ours()),
+        }
+    }
+
+    /// An answer to a call of that mark; `count` is the server's.
+    pub(super) fn doubted(&mut self, count: Option<u32>, mark: Option<Mark>, sent: Duration) {
+        if let Some(doubt) = &mut self.doubt {
+            let ours = mark.map(|mark| mark.ours_since_end);
+            self.cleared = doubt.answered(count, ours, sent).or(self.cleared);
         }
     }
 
@@ -355,6 +390,15 @@ impl Window {
             self.ours.hold_all();
         }
         news
+    }
+}
+
+/// Places that may be kept in a window before all are used: with the last one somebody asks what the dead have left.
+fn last_but_one(seconds: u32, limit: u32) -> u32 {
+    if is_reserved(seconds, limit) {
+        limit - 1
+    } else {
+        limit
     }
 }
 

@@ -217,7 +217,9 @@ async fn analyse(
     }
     let plan = plan(listed, &stored, wanted);
     let gap = find_gap(&plan, verified);
-    let discarded = store.discarded_jobs(&ids).await?;
+    // Of what came later, and of what is not to be fetched, nobody needs to hear that it failed once.
+    let to_fetch: Vec<MatchId> = gap.matches.iter().chain(&gap.timelines).copied().collect();
+    let discarded = store.discarded_jobs(&to_fetch).await?;
     Ok(GapAnalysis {
         plan,
         gap,

@@ -20,11 +20,11 @@ use crate::model::budget_share::{BoardGrant, BoardReport, share};
 use crate::model::{Platform, Priority, Route};
 use crate::simulator::{Limit, Meter, WindowModel};
 
-const ROUTE: Route = Route::Platform(Platform::Kr);
+pub(super) const ROUTE: Route = Route::Platform(Platform::Kr);
 
 /// A seat at a board that takes a few milliseconds to answer.
 #[derive(Debug)]
-struct Slow(Arc<MemorySeat>, Arc<AtomicU64>);
+pub(super) struct Slow(pub(super) Arc<MemorySeat>, pub(super) Arc<AtomicU64>);
 
 impl Board for Slow {
     fn exchange(
@@ -43,12 +43,12 @@ impl Board for Slow {
 }
 
 /// A server: a meter, round trips of 60 to 100 ms.
-struct Server {
+pub(super) struct Server {
     meter: RefCell<Meter>,
     limits: Vec<Limit>,
     epoch: Instant,
-    calls: Cell<u64>,
-    over: Cell<u64>,
+    pub(super) calls: Cell<u64>,
+    pub(super) over: Cell<u64>,
 }
 
 impl Server {
@@ -76,7 +76,12 @@ impl Server {
 }
 
 /// Callers that want everything until they are stopped.
-fn saturate(limiter: &Addr<RateLimiter>, server: &Rc<Server>, callers: u64, until: Instant) {
+pub(super) fn saturate(
+    limiter: &Addr<RateLimiter>,
+    server: &Rc<Server>,
+    callers: u64,
+    until: Instant,
+) {
     for flow in 0..callers {
         let (limiter, server) = (limiter.clone(), server.clone());
         tokio::task::spawn_local(async move {
@@ -99,7 +104,7 @@ fn saturate(limiter: &Addr<RateLimiter>, server: &Rc<Server>, callers: u64, unti
     }
 }
 
-fn server(model: WindowModel, limits: &[Limit], seed: u64) -> Rc<Server> {
+pub(super) fn server(model: WindowModel, limits: &[Limit], seed: u64) -> Rc<Server> {
     Rc::new(Server {
         meter: RefCell::new(Meter::new(model, limits, 0, seed)),
         limits: limits.to_vec(),
@@ -109,7 +114,7 @@ fn server(model: WindowModel, limits: &[Limit], seed: u64) -> Rc<Server> {
     })
 }
 
-fn on_virtual_time(test: impl Future<Output = ()>) {
+pub(super) fn on_virtual_time(test: impl Future<Output = ()>) {
     System::new().block_on(async {
         tokio::time::pause();
         test.await;
@@ -156,9 +161,7 @@ fn an_engine_that_follows_another_in_the_middle_of_a_window_neither_exceeds_nor_
     for model in WindowModel::ALL {
         for limits in [&[(500, 10), (30_000, 600)][..], &[(100, 120), (20, 1)]] {
             for at in 0..8 {
-                // The same round trips in every run. With others, about one such death in a thousand still costs the
-                // engine that follows one call too many of 500.
-                fastrand::seed(7);
+                fastrand::seed(at);
                 on_virtual_time(async move {
                     let server = server(model, limits, at);
                     let (board, exchanges) = (Arc::new(MemoryBoard::default()), Arc::default());

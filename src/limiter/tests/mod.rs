@@ -5,6 +5,7 @@ mod board;
 mod budget;
 mod drift;
 mod drive;
+mod handover;
 mod properties;
 mod utilisation;
 
