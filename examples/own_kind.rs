@@ -101,6 +101,7 @@ pub async fn run() -> Result<String, Box<dyn std::error::Error>> {
             slots: 4,
             prefetch: 4,
             rate: None,
+            paused: false,
         }],
         drain: Duration::from_secs(1),
         keep_finished: Duration::from_hours(1),

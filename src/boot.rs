@@ -35,7 +35,7 @@ use crate::model::{JobRecord, JobState, Platform, Route, Timestamp, Whom, Year};
 use crate::riot::install_tls;
 use crate::simulator::SIMULATED_KEY;
 use crate::store::Location;
-use crate::tasks::{PlayerReport, PlayerSyncArgs, job_document};
+use crate::tasks::{DRY_RUN, PlayerReport, PlayerSyncArgs, job_document};
 
 /// Runs one verb on a fresh actor system.
 pub fn run(cli: Cli) -> Result<(), CliError> {
@@ -207,7 +207,8 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
         config.riot.matches_kept_days = 0;
         config.riot.timelines_kept_days = 0;
     }
-    let running = Running::start(&config, &database, key, &base, None, &[]).await?;
+    let only: &[&str] = if args.dry_run { &DRY_RUN } else { &[] };
+    let running = Running::start(&config, &database, key, &base, None, only).await?;
     let outcome = async {
         let platform = if args.simulate {
             place.made_up()

@@ -180,6 +180,7 @@ impl ControlBench {
                 slots: 1_000,
                 prefetch: 1_000,
                 rate: None,
+                paused: false,
             }],
             ..EngineConfig::default()
         };

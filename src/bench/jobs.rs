@@ -202,6 +202,7 @@ impl JobsBench {
                 slots: self.slots,
                 prefetch: self.slots,
                 rate: None,
+                paused: false,
             }],
             drain: Duration::from_secs(5),
             keep_finished: Duration::from_hours(1),

@@ -1,6 +1,7 @@
 //! An engine inside this process, wired from the settings, and how a job in it is followed.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::forecast::Forecast;
@@ -8,7 +9,7 @@ use super::lookout::Lookout;
 use super::places::{beside, metrics_log};
 use super::serve;
 use super::show::player_of_job;
-use crate::cli::follow::{Follow, called, next_text, summary, tell_notes, typed};
+use crate::cli::follow::{Follow, called, next_text, summary_of, tell_notes, typed};
 use crate::cli::stats::{show_list_end, show_year};
 use crate::cli::terminal::stop_signal;
 use crate::cli::waits::{self, Wait};
@@ -94,7 +95,14 @@ impl Running {
             services.above = control.above(&gate, &health, database, config.platform()?);
         }
         let mut queues = tasks::queues();
-        queues.retain(|queue| only.is_empty() || only.contains(&queue.name));
+        let is_wanted = |name| only.is_empty() || only.contains(&name);
+        match control {
+            Some(_) => queues.retain(|queue| is_wanted(queue.name)),
+            // What an earlier command left is not done on the way; but how fast it would be is known.
+            None => queues
+                .iter_mut()
+                .for_each(|queue| queue.paused = !is_wanted(queue.name)),
+        }
         for queue in &mut queues {
             if let Some(settings) = config.queues.get(queue.name) {
                 queue.slots = settings.slots;
@@ -153,6 +161,7 @@ impl Running {
         order: &PlayerSyncArgs,
     ) -> Result<(JobRecord, Option<Duration>), CliError> {
         let job = order.job(Priority::INTERACTIVE, self.policies.player);
+        let calls_before = self.metrics.calls.load(Ordering::Relaxed);
         let enqueued = self.store.enqueue(vec![job], Timestamp::now()).await?;
         let id = enqueued[0].id;
         let mut bars = Follow::new(&format!(
@@ -175,7 +184,9 @@ impl Running {
             if order.dry_run {
                 time_left = self.forecast.of(job).await;
             } else {
-                eprintln!("{}", summary(job, order.year, took, &self.metrics));
+                let calls = self.metrics.calls.load(Ordering::Relaxed) - calls_before;
+                let report = PlayerReport::of(job);
+                eprintln!("{}", summary_of(&report, order.year, took, calls));
             }
         }
         Ok((outcome?, time_left))

@@ -17,8 +17,8 @@ use crate::gate::KeySource;
 use crate::model::{JobState, NewJob, Platform, Priority, Route, Timestamp, Whom, Year};
 use crate::store::{Location, StoredPlayer};
 use crate::tasks::{
-    self, CleanOld, MAINTENANCE, PlayerReport, PlayerSyncArgs, Recompress, Recover, Replay,
-    job_document,
+    self, CleanOld, DRY_RUN, MAINTENANCE, PlayerReport, PlayerSyncArgs, Recompress, Recover,
+    Replay, job_document,
 };
 
 pub(super) async fn recover(
@@ -47,7 +47,8 @@ pub(super) async fn recover(
     let key = required_key(false)?;
     let database = locate(global, config, false)?;
     let base = &config.riot.base_url;
-    let running = Running::start(config, &database, key, base, None, &[]).await?;
+    let only: &[&str] = if args.dry_run { &DRY_RUN } else { &[] };
+    let running = Running::start(config, &database, key, base, None, only).await?;
     let outcome = async {
         for (whom, place) in &players {
             let found = place.here(&running, whom).await;
@@ -189,7 +190,8 @@ fn show(
     } else {
         summary()
     };
-    crate::outln!("{}\n{text}{}", title(order), upkeep::findings(result));
+    let found = upkeep::findings(result, order.player.dry_run);
+    crate::outln!("{}\n{text}{found}", title(order));
 }
 
 async fn recover_here(

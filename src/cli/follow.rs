@@ -205,6 +205,7 @@ fn reasons_text(missing: &MissingCounts) -> String {
             MissingReason::TooOld => "too old",
             MissingReason::NotYet => "not served yet",
             MissingReason::Outage => "outage",
+            MissingReason::Unusable => "unusable answers",
         };
         format!("{word}: {count}")
     });
@@ -233,6 +234,15 @@ fn later_text(missing: &MissingCounts) -> Option<String> {
              again in an hour",
             matches(outage),
             is(outage)
+        ));
+    }
+    let unusable = missing.of(MissingReason::Unusable);
+    if unusable > 0 {
+        lines.push(format!(
+            "{} {} answered with something that is no match; it is asked for again in an hour, then more and more rarely. \
+             `riftsync job list --state discarded` shows what it was",
+            matches(unusable),
+            is(unusable)
         ));
     }
     (!lines.is_empty()).then(|| lines.join("\n"))
@@ -270,13 +280,7 @@ fn parts_text(parts: &Parts) -> String {
     text
 }
 
-/// What was done, in a few lines.
-pub fn summary(job: &JobRecord, year: Year, took: Duration, metrics: &Metrics) -> String {
-    let calls = metrics.calls.load(Ordering::Relaxed);
-    summary_of(&PlayerReport::of(job), year, took, calls)
-}
-
-/// The same of a job that an engine ran.
+/// What was done, in a few lines. `calls` were made for it.
 pub fn summary_of(report: &PlayerReport, year: Year, took: Duration, calls: u64) -> String {
     let fetched = report.processed_matches + report.processed_timelines;
     let rate = f64::from(fetched) / took.as_secs_f64().max(0.001);

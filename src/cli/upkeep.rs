@@ -4,37 +4,39 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use super::follow::counted;
 use crate::store::Leftovers;
 use crate::tasks::UNREAD_REMEDY;
 
 /// Differences that are shown; `--json` lists more.
 const SHOWN: usize = 20;
 
-/// What a recovery found beside the numbers that a sync has too.
-pub fn findings(result: &Value) -> String {
+/// What a recovery found beside the numbers that a sync has too. `dry_run`: what it would do is told.
+pub fn findings(result: &Value, dry_run: bool) -> String {
     let number = |name: &str| result[name].as_u64().unwrap_or(0);
     let mut text = String::new();
     if number("cleaned_matches") > 0 {
         let _ = write!(text, "\n{} matches cleaned away", number("cleaned_matches"));
     }
-    if number("discarded_jobs") > 0 {
+    if dry_run && number("discarded_jobs") > 0 {
         let _ = write!(
             text,
-            "\nfailed jobs of before: {}",
+            "\njobs that failed before and are done again: {}",
             number("discarded_jobs")
         );
     }
-    for call in result["calls"].as_array().into_iter().flatten() {
+    let calls = result["calls"].as_array().filter(|_| dry_run);
+    for call in calls.into_iter().flatten() {
         let [route, method] = ["route", "method"].map(|name| call[name].as_str().unwrap_or("-"));
         let _ = write!(text, "\n  {} calls of {method} to {route}", call["calls"]);
     }
     if result["verified_matches"].is_u64() {
         let _ = write!(
             text,
-            "\nverified {} matches and the statistics of {} players: {} differences",
-            number("verified_matches"),
-            number("verified_players"),
-            number("differences_found"),
+            "\nverified {} and the statistics of {}: {}",
+            counted(number("verified_matches"), "match", "matches"),
+            counted(number("verified_players"), "player", "players"),
+            counted(number("differences_found"), "difference", "differences"),
         );
         let differences = result["differences"].as_array();
         for one in differences.into_iter().flatten().take(SHOWN) {

@@ -48,7 +48,7 @@ impl QueueControl {
                 slots: config.slots,
                 prefetch: config.prefetch,
                 rate: config.rate,
-                paused: false,
+                paused: config.paused,
             }),
             running: watch::Sender::new(0),
             rate_opens: Mutex::default(),

@@ -140,6 +140,7 @@ mod tests {
                 slots: 4,
                 prefetch: 4,
                 rate: None,
+                paused: false,
             }],
             metrics_log: Some(LogFiles {
                 path: folder.path().join("m.jsonl"),

@@ -40,6 +40,8 @@ pub struct QueueConfig {
     pub prefetch: usize,
     /// Jobs that may start in a time; none: as many as there are slots for.
     pub rate: Option<Rate>,
+    /// It starts no job until somebody lets it go on.
+    pub paused: bool,
 }
 
 /// What all queues of an engine share.

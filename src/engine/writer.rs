@@ -137,6 +137,7 @@ mod tests {
                 slots: 4,
                 prefetch: 4,
                 rate: None,
+                paused: false,
             }],
             drain: Duration::from_secs(1),
             keep_finished: Duration::from_hours(1),

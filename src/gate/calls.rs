@@ -73,6 +73,8 @@ pub struct RiotApi {
     absences: DashMap<Route, Absences>,
     /// Routes whose good answers tell the limits: an answer there that does not never reached the API.
     counted: DashMap<Route, ()>,
+    /// Routes whose good answers tell none.
+    uncounted: DashMap<Route, ()>,
     /// Held by the one who finds out whether a route works.
     witness_turns: DashMap<Route, Arc<tokio::sync::Mutex<()>>>,
     metrics: Arc<Metrics>,
@@ -99,6 +101,7 @@ impl RiotApi {
             weather,
             absences: DashMap::new(),
             counted: DashMap::new(),
+            uncounted: DashMap::new(),
             witness_turns: DashMap::new(),
             metrics,
             cpu: Arc::new(Semaphore::new(cores)),
@@ -268,9 +271,10 @@ impl RiotApi {
         if let Some(headers) = &headers {
             self.weather.note_limits(call.route, &headers.app_limits);
         }
-        let result = self.checked(call.route, headers.as_ref(), result);
+        let of_document = matches!(call.method, Method::Match | Method::Timeline);
+        let result = self.checked(call.route, of_document, headers.as_ref(), result);
         permit.observe(observation(headers, &result));
-        if result.is_ok() && matches!(call.method, Method::Match | Method::Timeline) {
+        if result.is_ok() && of_document {
             self.served(call.route);
         }
         match result {
@@ -305,6 +309,7 @@ impl RiotApi {
     fn checked(
         &self,
         route: Route,
+        of_document: bool,
         headers: Option<&RateHeaders>,
         result: Result<Response, RiotError>,
     ) -> Result<Response, RiotError> {
@@ -313,7 +318,15 @@ impl RiotApi {
             Ok(_) if tells_limits && !self.counted.contains_key(&route) => {
                 self.counted.insert(route, ());
             }
-            Err(RiotError::NotFound) if !tells_limits && self.counted.contains_key(&route) => {
+            Ok(_) if !tells_limits && !self.uncounted.contains_key(&route) => {
+                self.uncounted.insert(route, ());
+            }
+            // Of a document it is believed only where good answers tell no limits either.
+            Err(RiotError::NotFound)
+                if !tells_limits
+                    && (self.counted.contains_key(&route)
+                        || (of_document && !self.uncounted.contains_key(&route))) =>
+            {
                 let why = "HTTP 404 without Riot's rate limits".to_owned();
                 return Err(RiotError::Unavailable(why));
             }

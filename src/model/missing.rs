@@ -48,15 +48,19 @@ pub enum MissingReason {
     /// Nothing is known of it: the route answers 404 for what it served before.
     #[serde(rename = "outage")]
     Outage,
+    /// What was answered, again and again, is no document of the match, or no answer that the API is known to give.
+    #[serde(rename = "unusable")]
+    Unusable,
 }
 
 impl MissingReason {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::NotFound,
         Self::Refused,
         Self::TooOld,
         Self::NotYet,
         Self::Outage,
+        Self::Unusable,
     ];
 
     /// As the table and JSON have it.
@@ -67,6 +71,7 @@ impl MissingReason {
             Self::TooOld => "too_old",
             Self::NotYet => "not_yet",
             Self::Outage => "outage",
+            Self::Unusable => "unusable",
         }
     }
 
@@ -81,7 +86,7 @@ impl MissingReason {
         match self {
             Self::NotFound => "not_found",
             Self::Refused => "refused",
-            Self::TooOld | Self::NotYet | Self::Outage => self.as_str(),
+            Self::TooOld | Self::NotYet | Self::Outage | Self::Unusable => self.as_str(),
         }
     }
 
@@ -95,7 +100,7 @@ impl MissingReason {
     pub fn is_knowledge(self) -> bool {
         match self {
             Self::NotFound | Self::Refused | Self::TooOld => true,
-            Self::NotYet | Self::Outage => false,
+            Self::NotYet | Self::Outage | Self::Unusable => false,
         }
     }
 }
@@ -188,7 +193,9 @@ pub fn missed(
         reason => reason,
     };
     let known = before.map_or(0, |before| before.tries);
-    let tries = known + u32::from(reason.is_knowledge());
+    // An outage says nothing of the document.
+    let tells = reason.is_knowledge() || reason == MissingReason::Unusable;
+    let tries = known + u32::from(tells);
     let pause = match reason {
         MissingReason::NotYet => {
             let left = miss.young_until.map_or(YOUNG, |until| until.since(now));
@@ -196,7 +203,10 @@ pub fn missed(
             (waited / 2).clamp(YOUNG_PAUSE_MIN, YOUNG_PAUSE_MAX)
         }
         MissingReason::Outage => HOUR,
-        MissingReason::NotFound | MissingReason::Refused | MissingReason::TooOld => pause(tries),
+        MissingReason::NotFound
+        | MissingReason::Refused
+        | MissingReason::TooOld
+        | MissingReason::Unusable => pause(tries),
     };
     let next = now + pause;
     let ends = reason == MissingReason::TooOld || expires_at.is_some_and(|end| end <= next);
@@ -286,7 +296,11 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_asked_for_with_growing_pauses_for_as_long_as_riot_can_have_it() {
-        for reason in [MissingReason::NotFound, MissingReason::Refused] {
+        for reason in [
+            MissingReason::NotFound,
+            MissingReason::Refused,
+            MissingReason::Unusable,
+        ] {
             let hours = asked_at_h(miss(reason), RIOT);
             assert_eq!(hours[..6], [1, 7, 31, 199, 919, 1639]);
             assert!(*hours.last().unwrap() < 730 * 24, "{hours:?}");

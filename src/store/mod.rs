@@ -141,6 +141,12 @@ pub struct YearCoverage {
     pub missing_timelines: MissingCounts,
     /// Listed matches whose document is stored and could not be read.
     pub unread_matches: u64,
+    /// Listed matches that are to be fetched yet: a sync is under way, or did not come to its end.
+    pub pending_matches: u64,
+    /// Timelines of the player's matches that are stored and could not be read.
+    pub unread_timelines: u64,
+    /// Timelines of the player's matches that Riot may have, and that were not fetched: nobody wanted them, or not yet.
+    pub pending_timelines: u64,
 }
 
 /// See [`YearCoverage::listed`].

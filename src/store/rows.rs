@@ -361,6 +361,9 @@ pub(super) fn coverage_from(rows: Vec<CoverageTuple>) -> Vec<YearCoverage> {
                 missing_matches: MissingCounts::default(),
                 missing_timelines: MissingCounts::default(),
                 unread_matches: 0,
+                pending_matches: 0,
+                unread_timelines: 0,
+                pending_timelines: 0,
             });
         let missing = u64::try_from(count).unwrap_or(0);
         let reason = || MissingReason::parse(text.as_deref().unwrap_or_default());
@@ -375,6 +378,9 @@ pub(super) fn coverage_from(rows: Vec<CoverageTuple>) -> Vec<YearCoverage> {
             }
             1 => of_year.missing_matches.add(reason(), missing),
             3 => of_year.unread_matches = missing,
+            4 => of_year.pending_matches = missing,
+            5 => of_year.unread_timelines = missing,
+            6 => of_year.pending_timelines = missing,
             _ => of_year.missing_timelines.add(reason(), missing),
         }
     }

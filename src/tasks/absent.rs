@@ -75,7 +75,7 @@ pub(super) async fn fetch(
         Ok(response) => return Ok(response),
         Err(RiotError::Forbidden(_)) => true,
         Err(RiotError::NotFound) => false,
-        Err(error) => return Err(failed(&error)),
+        Err(error) => return Err(not_usable(context, asked, retention, &error).await),
     };
     let known = Known::of(context, asked).await?;
     let reason = if refused {
@@ -85,6 +85,42 @@ pub(super) async fn fetch(
         judged.map_err(|error| failed(&error))?
     };
     Err(absent(context, asked, &known, reason, retention))
+}
+
+/// The end of a job whose answer is no document, after the last try: the next sync need not ask at once.
+pub(super) async fn not_usable(
+    context: &JobContext,
+    asked: Asked,
+    retention: Retention,
+    error: &RiotError,
+) -> TaskResult {
+    let is_last = context.job.attempt >= context.job.max_attempts;
+    let is_final = match error {
+        RiotError::Payload(_) | RiotError::Unread(_) => is_last,
+        RiotError::Odd(..) | RiotError::BadRequest(..) => true,
+        _ => false,
+    };
+    if !is_final {
+        return failed(error);
+    }
+    let known = match Known::of(context, asked).await {
+        Ok(known) => known,
+        Err(end) => return end,
+    };
+    let text = error.to_string();
+    remembered(
+        context,
+        asked,
+        &known,
+        MissingReason::Unusable,
+        retention,
+        |what| {
+            format!(
+                "what riot answers for the {what} of {} cannot be used: {text}",
+                asked.id
+            )
+        },
+    )
 }
 
 /// What is known of a document that was not given.
@@ -179,6 +215,19 @@ fn absent(
         }
         .into();
     }
+    remembered(context, asked, known, reason, retention, |_| String::new())
+}
+
+/// The end of a job with a note of what is missing. `unusable` tells of an answer that is no document.
+fn remembered(
+    context: &JobContext,
+    asked: Asked,
+    known: &Known,
+    reason: MissingReason,
+    retention: Retention,
+    unusable: impl FnOnce(&str) -> String,
+) -> TaskResult {
+    let (id, what) = (asked.id, asked.kind.as_str());
     let miss = Miss {
         kind: asked.kind,
         id,
@@ -186,7 +235,7 @@ fn absent(
         young_until: asked.young_until,
         played_before: known.played_before,
     };
-    let missing = missed(miss, known.before.as_ref(), retention, now);
+    let missing = missed(miss, known.before.as_ref(), retention, context.now());
     let text = match missing.reason {
         MissingReason::NotFound => format!("riot has no {what} of {id} (404)"),
         MissingReason::Refused => format!("riot refuses the {what} of {id} (403)"),
@@ -196,6 +245,7 @@ fn absent(
             "{} answers 404 for what it served before; the {what} of {id} was not asked for",
             id.route()
         ),
+        MissingReason::Unusable => unusable(what),
     };
     let failure = Failure::new(missing.reason.failure_kind(), text).told();
     TaskResult::from(Outcome::Discard(failure)).with_effects(vec![Effect::Missing(missing)])

@@ -11,16 +11,30 @@ use crate::tasks::UNREAD_REMEDY;
 
 /// A year in a line or two; none: it was never listed, so nobody knows what it lacks.
 pub fn text(year: &YearCoverage) -> Option<String> {
-    year.listed?;
+    let listed = year.listed?.matches;
     let mut said = format!("{} {}: ", year.year, year.platform);
     let lacks = [
         not_given(&year.missing_matches, "match", "matches"),
         not_given(&year.missing_timelines, "timeline", "timelines"),
-        not_read(year.unread_matches),
+        not_read(year.unread_matches, "match", "matches"),
+        not_read(year.unread_timelines, "timeline", "timelines"),
     ];
     let lacks: Vec<String> = lacks.into_iter().flatten().collect();
-    if lacks.is_empty() {
-        said += "all that Riot lists is stored";
+    if year.pending_matches > 0 {
+        let _ = write!(
+            said,
+            "{} of the {listed} matches that Riot lists are not fetched yet. A running engine goes on with them, and so \
+             does the same sync again",
+            year.pending_matches
+        );
+        if !lacks.is_empty() {
+            let _ = write!(said, ". It lacks {} too", lacks.join(" and "));
+        }
+    } else if lacks.is_empty() {
+        said += match passing(&year.missing_matches) + passing(&year.missing_timelines) {
+            0 => "all that Riot lists is stored",
+            _ => "all that Riot serves is stored",
+        };
     } else {
         let _ = write!(said, "complete but for {}", lacks.join(" and "));
     }
@@ -28,7 +42,7 @@ pub fn text(year: &YearCoverage) -> Option<String> {
         (&year.missing_matches, "match is", "matches are"),
         (&year.missing_timelines, "timeline is", "timelines are"),
     ] {
-        let waiting = counts.of(MissingReason::NotYet) + counts.of(MissingReason::Outage);
+        let waiting = passing(counts);
         if waiting > 0 {
             let are = if waiting == 1 { one } else { many };
             let _ = write!(
@@ -37,11 +51,24 @@ pub fn text(year: &YearCoverage) -> Option<String> {
             );
         }
     }
+    if year.pending_timelines > 0 {
+        let _ = write!(
+            said,
+            "; the timelines of {} are not fetched",
+            year.pending_timelines
+        );
+    }
     if let Some(end) = list_end(year) {
         said += ".\n";
         said += &end;
     }
     Some(said)
+}
+
+/// What is missing for the moment only.
+fn passing(counts: &MissingCounts) -> u64 {
+    let passing = counts.iter().filter(|(reason, _)| !reason.is_knowledge());
+    passing.map(|(_, count)| count).sum()
 }
 
 /// How far back Riot lists a player's matches, where that is not to the year's beginning.
@@ -82,10 +109,10 @@ fn not_given(counts: &MissingCounts, one: &str, many: &str) -> Option<String> {
     })
 }
 
-/// Matches whose document is stored and could not be read; none: there are none.
-fn not_read(matches: u64) -> Option<String> {
-    let what = if matches == 1 { "match" } else { "matches" };
-    (matches > 0).then(|| format!("{matches} {what} stored and not yet read ({UNREAD_REMEDY})"))
+/// Documents that are stored and could not be read; none: there are none.
+fn not_read(count: u64, one: &str, many: &str) -> Option<String> {
+    let what = if count == 1 { one } else { many };
+    (count > 0).then(|| format!("{count} {what} stored and not yet read ({UNREAD_REMEDY})"))
 }
 
 fn day(at: crate::model::Timestamp) -> String {
@@ -101,7 +128,8 @@ pub fn document(year: &YearCoverage) -> Value {
         "listed_from": listing.and_then(|listing| listing.ends_at).map(|at| at.to_string()),
         "list_ends_at": listing.and_then(|listing| listing.end.to_column()),
         "missing_matches": year.missing_matches, "missing_timelines": year.missing_timelines,
-        "unread_matches": year.unread_matches,
+        "unread_matches": year.unread_matches, "pending_matches": year.pending_matches,
+        "unread_timelines": year.unread_timelines, "pending_timelines": year.pending_timelines,
     })
 }
 
@@ -128,6 +156,9 @@ mod tests {
             missing_matches,
             missing_timelines: MissingCounts::default(),
             unread_matches: 0,
+            pending_matches: 0,
+            unread_timelines: 0,
+            pending_timelines: 0,
         }
     }
 
@@ -142,6 +173,17 @@ mod tests {
         );
         assert!(told.contains("riftsync replay"), "{told}");
         assert_eq!(document(&lacks)["unread_matches"], 2);
+    }
+
+    #[test]
+    fn a_year_that_is_not_fetched_to_its_end_is_not_called_complete() {
+        let mut begun = year(&[(MissingReason::NotFound, 1)], ListEnd::Before, None);
+        begun.pending_matches = 3;
+        let told = text(&begun).unwrap();
+        assert!(told.starts_with("2025 euw1: 3 of the 5 matches"), "{told}");
+        assert!(told.contains("It lacks 1 match that Riot"), "{told}");
+        assert!(!told.contains("complete"), "{told}");
+        assert_eq!(document(&begun)["pending_matches"], 3);
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::absent::{Asked, fetch};
-use super::failed::{bad_arguments, failed};
+use super::absent::{Asked, fetch, not_usable};
+use super::failed::bad_arguments;
 use super::player::Stop;
 use super::resolve::Strangers;
 use super::unread::SharedOddities;
@@ -246,6 +246,14 @@ async fn sync(task: &MatchSync, context: &JobContext, args: &Args) -> TaskResult
                 .with_effects(vec![effect])
                 .with_children(children)
         }
-        Err(error) => failed(&error),
+        Err(error) => {
+            not_usable(
+                context,
+                hints.asks(PayloadKind::Match, id),
+                retention,
+                &error,
+            )
+            .await
+        }
     }
 }

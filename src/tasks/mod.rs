@@ -70,6 +70,9 @@ pub const API_QUEUES: [&str; 5] = [
     DEFAULT,
 ];
 
+/// The queues of jobs that only look: they fetch no document.
+pub const DRY_RUN: [&str; 2] = [PLAYER_SYNC, RECOVERY];
+
 /// The six queues and the jobs each runs at once.
 pub fn queues() -> Vec<QueueConfig> {
     [
@@ -85,6 +88,7 @@ pub fn queues() -> Vec<QueueConfig> {
         slots,
         prefetch: slots,
         rate: None,
+        paused: false,
     })
     .into()
 }

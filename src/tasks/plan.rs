@@ -70,7 +70,8 @@ impl Wanted {
     /// Whether what was missing is left alone this time.
     fn leaves(&self, missing: &MissingDocument) -> bool {
         match self.again {
-            Again::Due => !missing.is_due(self.now),
+            // A young match may be served at any moment, and who asks wants it now.
+            Again::Due => missing.reason != MissingReason::NotYet && !missing.is_due(self.now),
             Again::All => {
                 let forced = self.old_timelines && missing.kind == PayloadKind::Timeline;
                 let is_over = missing.expires_at.is_some_and(|end| end <= self.now);
@@ -337,6 +338,10 @@ mod tests {
         };
         let due = plan(&listed(&[1, 2, 3]), &there, &sync(true));
         assert_eq!((due.matches, due.again), (ids(&[1]), [1, 0]));
+        let mut young = there.clone();
+        young.missing[1].reason = MissingReason::NotYet;
+        let due = plan(&listed(&[1, 2, 3]), &young, &sync(true));
+        assert_eq!(due.matches, ids(&[1, 2]), "it may be served by now");
         let recovery = Wanted {
             again: Again::All,
             ..sync(true)

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::absent::fetch;
-use super::failed::{bad_arguments, failed};
+use super::absent::{fetch, not_usable};
+use super::failed::bad_arguments;
 use super::match_data::Hints;
 use super::unread::SharedOddities;
 use super::{Policies, TIMELINE_PROCESSING};
@@ -137,6 +137,6 @@ async fn sync(task: &TimelineSync, context: &JobContext, args: &Args) -> TaskRes
             };
             TaskResult::complete(json!({ "match_id": id })).with_effects(vec![effect])
         }
-        Err(error) => failed(&error),
+        Err(error) => not_usable(context, asked, task.policies.retention, &error).await,
     }
 }

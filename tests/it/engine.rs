@@ -53,6 +53,7 @@ fn config() -> EngineConfig {
         slots: 4,
         prefetch: 4,
         rate: None,
+        paused: false,
     };
     EngineConfig {
         queues: vec![queue("q"), queue("other")],

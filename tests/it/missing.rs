@@ -13,6 +13,8 @@ on_each_place! {
     an_outage_that_answers_404_says_nothing_of_what_it_was_asked_for,
     timelines_that_riot_has_deleted_cost_no_call,
     a_list_that_ends_before_the_year_begins_is_told,
+    a_year_that_was_cut_off_is_not_called_complete_and_a_dry_run_does_not_go_on_with_it,
+    answers_that_are_no_documents_are_remembered_and_asked_for_again_later,
 }
 
 const SYNC: [&str; 6] = ["sync", PLAYER, "--platform", "euw1", "--year", "2025"];
@@ -114,6 +116,77 @@ async fn matches_that_riot_refuses_are_remembered_as_those_that_are_not_there(pl
     rig.skip_pauses();
     let third = rig.synced_result().await;
     assert_eq!((by_reason(&third, "403"), rig.missing("403")), (0, 0));
+}
+
+async fn a_year_that_was_cut_off_is_not_called_complete_and_a_dry_run_does_not_go_on_with_it(
+    place: Place,
+) {
+    let rig = Rig::new(place, 120).await;
+    let mut sync = rig.command(&SYNC).spawn().unwrap();
+    while rig.calls()[0] < 20 {
+        assert!(sync.try_wait().unwrap().is_none(), "it ended too soon");
+        tokio::task::yield_now().await;
+    }
+    sync.kill().unwrap();
+    sync.wait().unwrap();
+    let of_2025 = async || {
+        let mut told = rig.done(&["stats", PLAYER]).await.remove(0);
+        let years = told["years"].as_array_mut().unwrap();
+        let of_year = years.iter().position(|one| one["year"] == 2025).unwrap();
+        years.remove(of_year)
+    };
+    let cut = of_2025().await;
+    let number = |year: &Value, name: &str| year[name].as_u64().unwrap();
+    let pending = number(&cut, "pending_matches");
+    assert!(pending > 20, "{cut:#}");
+    let told = run(rig.command(&["stats", PLAYER])).await;
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    let of_all = format!(
+        "{pending} of the {} matches",
+        number(&cut, "listed_matches")
+    );
+    assert!(
+        told.contains(&of_all) && !told.contains("complete"),
+        "{told}"
+    );
+
+    let stored = || {
+        rig.lines("SELECT 'm' || match_id AS row FROM matches UNION ALL SELECT 't' || match_id FROM match_timelines ORDER BY 1")
+    };
+    let before = stored();
+    rig.done(&[&SYNC[..], &["--dry-run"]].concat()).await;
+    rig.recover(&["--dry-run"]).await;
+    assert_eq!(stored(), before, "what was left is not done on the way");
+    rig.synced_result().await;
+    assert_eq!(number(&of_2025().await, "pending_matches"), 0);
+}
+
+async fn answers_that_are_no_documents_are_remembered_and_asked_for_again_later(place: Place) {
+    let rig = Rig::new(place, 30).await;
+    rig.faults(&["not-json@match:40%", "451@match:20%"]);
+    let mut command = rig.command(&[&SYNC[..], &["--json"]].concat());
+    command.env("RIFTSYNC_KINDS__SYNC_MATCH_DATA__RETRIES", "0");
+    let output = run(command).await;
+    assert!(output.status.success(), "{}", text(&output));
+    let first = documents(&output.stdout).remove(0);
+    let unusable = by_reason(&first["result"], "unusable");
+    assert!(unusable > 5, "{first:#}");
+    assert!(
+        text(&output).contains("unusable answers"),
+        "{}",
+        text(&output)
+    );
+    assert_eq!(rig.missing("unusable"), unusable);
+    let called = rig.calls();
+    rig.synced_result().await;
+    assert_eq!(rig.calls_since(called)[0], 0, "not before it is due");
+    rig.faults(&[]);
+    rig.skip_pauses();
+    let third = rig.synced_result().await;
+    assert_eq!(
+        (by_reason(&third, "unusable"), rig.missing("unusable")),
+        (0, 0)
+    );
 }
 
 async fn an_outage_that_answers_404_says_nothing_of_what_it_was_asked_for(place: Place) {

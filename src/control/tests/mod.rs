@@ -204,6 +204,7 @@ async fn start(limits: Limits) -> Setup {
             slots: 4,
             prefetch: 4,
             rate: None,
+            paused: false,
         }],
         drain: Duration::from_secs(1),
         keep_finished: Duration::from_hours(1),

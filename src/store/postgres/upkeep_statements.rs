@@ -84,7 +84,9 @@ statement! {
 statement! {
     /// The keys of jobs are ids, with or without what follows a slash.
     DiscardedJobs { ids: Vec<String> => Array<Text> } -> BigInt =
-    "SELECT count(*) FROM jobs WHERE state = 'discarded' AND kind IN ('sync_match_data', 'sync_match_timeline') AND key = ANY(?)";
+    "SELECT count(*) FROM jobs WHERE state = 'discarded' AND kind IN ('sync_match_data', 'sync_match_timeline') AND key = ANY(?)
+        AND NOT EXISTS (SELECT 1 FROM missing_payloads d WHERE d.id = jobs.key
+            AND d.kind = CASE jobs.kind WHEN 'sync_match_data' THEN 'match' ELSE 'timeline' END)";
 }
 
 statement! {

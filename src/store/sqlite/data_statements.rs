@@ -259,7 +259,8 @@ statement! {
 
 statement! {
     /// (what, year, platform, reason or end of the list, count or size of the list, when it was listed, when it ends).
-    Coverage { years: i64 => BigInt, matches: i64 => BigInt, timelines: i64 => BigInt, old: i64 => BigInt, gone: i64 => BigInt, unread: i64 => BigInt }
+    Coverage { years: i64 => BigInt, matches: i64 => BigInt, timelines: i64 => BigInt, old: i64 => BigInt, gone: i64 => BigInt, unread: i64 => BigInt, pending: i64 => BigInt, unread_timelines: i64 => BigInt, pending_timelines: i64 => BigInt,
+        since: i64 => BigInt }
         -> CoverageRow =
     "SELECT 0, y.year, y.platform, y.list_ends_at, y.listed_matches, y.listed_at, m.game_start
      FROM player_years y LEFT JOIN matches m ON m.match_id = y.list_ends_at WHERE y.player_id = ?
@@ -283,7 +284,28 @@ statement! {
      UNION ALL
      SELECT 3, l.year, l.platform, NULL, count(*), NULL, NULL
      FROM listed_matches l JOIN unread_payloads u ON u.kind = 'match' AND u.match_id = l.match_id
-     WHERE l.player_id = ? GROUP BY l.year, l.platform";
+     WHERE l.player_id = ? GROUP BY l.year, l.platform
+     UNION ALL
+     SELECT 4, l.year, l.platform, NULL, count(*), NULL, NULL
+     FROM listed_matches l WHERE l.player_id = ?
+        AND NOT EXISTS (SELECT 1 FROM matches m WHERE m.match_id = l.match_id)
+        AND NOT EXISTS (SELECT 1 FROM missing_payloads d WHERE d.kind = 'match' AND d.id = l.match_id)
+        AND NOT EXISTS (SELECT 1 FROM unread_payloads u WHERE u.kind = 'match' AND u.match_id = l.match_id)
+        AND NOT EXISTS (SELECT 1 FROM cleaned_matches c WHERE c.match_id = l.match_id)
+     GROUP BY l.year, l.platform
+     UNION ALL
+     SELECT 5, m.year, m.platform, NULL, count(*), NULL, NULL
+     FROM match_participants p JOIN matches m ON m.match_id = p.match_id
+        JOIN unread_payloads u ON u.kind = 'timeline' AND u.match_id = p.match_id
+     WHERE p.player_id = ? GROUP BY m.year, m.platform
+     UNION ALL
+     SELECT 6, m.year, m.platform, NULL, count(*), NULL, NULL
+     FROM match_participants p JOIN matches m ON m.match_id = p.match_id
+     WHERE p.player_id = ? AND m.game_start >= ?
+        AND NOT EXISTS (SELECT 1 FROM match_timelines t WHERE t.match_id = p.match_id)
+        AND NOT EXISTS (SELECT 1 FROM missing_payloads d WHERE d.kind = 'timeline' AND d.id = p.match_id)
+        AND NOT EXISTS (SELECT 1 FROM unread_payloads u WHERE u.kind = 'timeline' AND u.match_id = p.match_id)
+     GROUP BY m.year, m.platform";
 }
 
 statement! {

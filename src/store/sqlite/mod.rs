@@ -464,6 +464,10 @@ impl Store for SqliteStore {
             timelines: player_id,
             old: player_id,
             unread: player_id,
+            pending: player_id,
+            unread_timelines: player_id,
+            pending_timelines: player_id,
+            since: timelines_gone.map_or(i64::MIN, Timestamp::as_millis),
             gone: timelines_gone.map_or(i64::MIN, Timestamp::as_millis),
         };
         let mut reader = self.readers.borrow().await?;
