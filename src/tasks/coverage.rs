@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::model::MissingReason;
 use crate::model::missing::MissingCounts;
-use crate::store::{ListEnd, YearCoverage};
+use crate::store::{ListEnd, Listing, YearCoverage};
 use crate::tasks::UNREAD_REMEDY;
 
 /// A year in a line or two; none: it was never listed, so nobody knows what it lacks.
@@ -83,6 +83,16 @@ pub fn list_end(year: &YearCoverage) -> Option<String> {
     Some(list_end_text(back.as_deref(), &year.year.to_string()))
 }
 
+/// Whether what is known of a list's end fits a list of so many matches.
+pub(super) fn still_fits(known: &Listing, listed: usize) -> bool {
+    match known.end {
+        // A list that became shorter may have lost its end.
+        ListEnd::Before => listed >= known.matches as usize,
+        ListEnd::At(None) => listed == 0,
+        ListEnd::At(Some(_)) => true,
+    }
+}
+
 /// `back`: the day or the match to which the list goes back; none: it has nothing of that year.
 pub fn list_end_text(back: Option<&str>, year: &str) -> String {
     match back {
@@ -137,7 +147,6 @@ pub fn document(year: &YearCoverage) -> Value {
 mod tests {
     use super::*;
     use crate::model::Timestamp;
-    use crate::store::Listing;
 
     fn year(matches: &[(MissingReason, u64)], end: ListEnd, ends_at: Option<i64>) -> YearCoverage {
         let mut missing_matches = MissingCounts::default();
@@ -173,6 +182,15 @@ mod tests {
         );
         assert!(told.contains("riftsync replay"), "{told}");
         assert_eq!(document(&lacks)["unread_matches"], 2);
+    }
+
+    #[test]
+    fn where_a_list_ends_is_asked_again_when_the_list_says_otherwise() {
+        let of = |end| year(&[], end, None).listed.unwrap();
+        let id = "EUW1_7".parse().unwrap();
+        assert!(still_fits(&of(ListEnd::Before), 5) && !still_fits(&of(ListEnd::Before), 4));
+        assert!(still_fits(&of(ListEnd::At(None)), 0) && !still_fits(&of(ListEnd::At(None)), 1));
+        assert!(still_fits(&of(ListEnd::At(Some(id))), 3));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::identity::{self, Found};
 use super::match_data::Hints;
 use super::paging::{Next, Paging};
 use super::plan::{Again, Listed, Wanted, of_year, plan};
-use super::{PLAYER_SYNC, Policies, match_data, timeline};
+use super::{PLAYER_SYNC, Policies, coverage, match_data, timeline};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::gate::RiotApi;
 use crate::model::missing::YOUNG;
@@ -473,11 +473,12 @@ pub(super) async fn list_end(
         .await?
         .first()
     {
-        let coverage = store.coverage(row.id, None).await?;
-        let of_year = coverage
+        let years = store.coverage(row.id, None).await?;
+        let of_year = years
             .iter()
             .find(|one| one.year == args.year.get() && one.platform == args.platform.as_str());
-        if let Some(known) = of_year.and_then(|one| one.listed) {
+        let known = of_year.and_then(|one| one.listed);
+        if let Some(known) = known.filter(|known| coverage::still_fits(known, listed.len())) {
             return Ok(known.end);
         }
     }

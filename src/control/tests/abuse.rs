@@ -6,6 +6,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::*;
+use crate::control::ClientError;
 use crate::control::rpc::RpcError;
 
 fn short() -> Limits {
