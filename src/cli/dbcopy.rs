@@ -78,10 +78,14 @@ pub fn text(from: &Location, to: &Location, done: &CopyProgress, took: Duration)
     }
     let written: u64 = done.tables.iter().map(|table| table.written).sum();
     let replaced: u64 = done.tables.iter().map(|table| table.replaced).sum();
-    let mut text = format!(
-        "{table}\n{from} is copied to {to} and verified, row by row, in {:.1} s",
-        took.as_secs_f64()
-    );
+    let seconds = took.as_secs_f64();
+    if done.complete {
+        return format!(
+            "{table}\n{from} was copied to {to} before: all rows were compared in {seconds:.1} s, and nothing had to be written"
+        );
+    }
+    let mut text =
+        format!("{table}\n{from} is copied to {to} and verified, row by row, in {seconds:.1} s");
     if done.resumed {
         let _ = write!(
             text,
@@ -112,6 +116,7 @@ pub fn document(from: &Location, to: &Location, done: &CopyProgress, took: Durat
         "from": from.to_string(),
         "to": to.to_string(),
         "resumed": done.resumed,
+        "complete_before": done.complete,
         "tables": tables,
         "seconds": took.as_secs_f64(),
     })

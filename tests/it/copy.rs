@@ -339,9 +339,27 @@ async fn what_cannot_be_copied_is_refused_with_its_remedy() {
     refused(&output, 3, &["matches", "mine"]);
     scratch.run("ALTER TABLE matches DROP COLUMN mine");
     copied(&setup, &from, scratch.url()).await;
-    // Done is done.
+    // Done is done: typed again it compares all, and says so.
+    let again = copied(&setup, &from, scratch.url()).await;
+    assert_eq!(again["complete_before"], true, "{again}");
+    assert_eq!(again["tables"]["matches"]["written"], 0, "{again}");
+    let for_people = command(
+        &setup,
+        &["db", "copy", "--from", &from, "--to", scratch.url()],
+    );
+    let output = run(for_people).await;
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(said.contains("nothing had to be written"), "{said}");
+    // But not over one value that differs.
+    scratch.run("UPDATE match_participants SET kills = kills + 1 WHERE participant_id = 7");
+    let changed = scratch.rows("SELECT sum(kills) FROM match_participants");
     let output = run(copy(&setup, &from, scratch.url())).await;
-    refused(&output, 3, &["empty database"]);
+    refused(&output, 3, &["empty database", "not the same"]);
+    assert_eq!(
+        scratch.rows("SELECT sum(kills) FROM match_participants"),
+        changed
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 //! Table by table in the order of the keys, a batch in a transaction: what the target has of its range is
 //! compared with the source; if it differs it is replaced, read back and compared once more. So what is committed is
 //! verified, and a copy that was cut off goes on by being run again: what is there is compared, and what is
-//! missing, or was changed meanwhile on either side, is copied.
+//! missing, or was changed meanwhile on either side, is copied. One that is run again after its end compares all rows,
+//! and is done if none differs.
 //!
 //! Invariants: a target under copy bears a mark, and no engine works on it until the mark goes, in the
 //! transaction that finds all tables to be of equal size. The source is one moment of its database, kept
@@ -72,6 +73,8 @@ pub struct CopyProgress {
     pub tables: Vec<Copied>,
     /// It goes on where an earlier run was cut off.
     pub resumed: bool,
+    /// An earlier run had done it all: every row was compared, and none was written.
+    pub complete: bool,
 }
 
 /// A copy at work on a thread of its own: it waits for disks as much as for sockets.
@@ -152,7 +155,7 @@ async fn run(
     let mut source = open_source(from).await?;
     let mut target = open_target(to).await?;
     let name = name_of(from);
-    let resumed = take_target(&mut *target, to, &name).await?;
+    let taken = take_target(&mut *target, to, &name).await?;
     let mut plans = Vec::new();
     for table in COPIED {
         let columns = source.columns(table.name).await?;
@@ -164,10 +167,19 @@ async fn run(
             ..Copied::default()
         };
         told.send_modify(|progress| {
-            progress.resumed = resumed;
+            progress.resumed = taken == Taken::Resumed;
             progress.tables.push(counted);
         });
         plans.push((plan, rows));
+    }
+    if let Taken::Filled(table) = taken {
+        if is_copied(&mut *source, &mut *target, &plans, told).await? {
+            told.send_modify(|progress| progress.complete = true);
+            return Ok(());
+        }
+        return Err(StoreError::Refused(format!(
+            "a copy goes into an empty database, and {to} has data (in {table}) that is not the same as that of {from}. Name another one with --to; nothing was changed"
+        )));
     }
     for (place, (plan, _)) in plans.iter().enumerate() {
         let tell = |change: &dyn Fn(&mut Copied)| {
@@ -230,10 +242,20 @@ fn name_of(location: &Location) -> String {
     }
 }
 
-/// Marks an empty target, or finds the mark of the same copy there. Returns whether it is resumed.
-async fn take_target(target: &mut dyn Side, to: &Location, source: &str) -> StoreResult<bool> {
+/// What a target was before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Empty,
+    /// An unfinished copy of the same source.
+    Resumed,
+    /// It has rows, in this table first, and no mark.
+    Filled(&'static str),
+}
+
+/// Marks an empty target, or finds the mark of the same copy there.
+async fn take_target(target: &mut dyn Side, to: &Location, source: &str) -> StoreResult<Taken> {
     match target.mark().await? {
-        Some(marked) if marked == source => return Ok(true),
+        Some(marked) if marked == source => return Ok(Taken::Resumed),
         Some(marked) => {
             return Err(StoreError::UnfinishedCopy {
                 database: to.to_string(),
@@ -244,16 +266,53 @@ async fn take_target(target: &mut dyn Side, to: &Location, source: &str) -> Stor
     }
     for table in COPIED {
         if !target.is_empty(table.name).await? {
-            return Err(StoreError::Refused(format!(
-                "a copy goes into an empty database, and {to} has data (in {}). Name another one with --to; nothing was changed",
-                table.name
-            )));
+            return Ok(Taken::Filled(table.name));
         }
     }
     target.begin().await?;
     target.set_mark(source).await?;
     target.commit().await?;
-    Ok(false)
+    Ok(Taken::Empty)
+}
+
+/// Whether each row of the source is in the target as it is, and no other. Nothing is written.
+async fn is_copied(
+    source: &mut dyn Side,
+    target: &mut dyn Side,
+    plans: &[(Plan, u64)],
+    told: &watch::Sender<CopyProgress>,
+) -> StoreResult<bool> {
+    for (plan, rows) in plans {
+        if target.count(plan.table.name).await? != *rows {
+            return Ok(false);
+        }
+    }
+    for (place, (plan, _)) in plans.iter().enumerate() {
+        let mut after: Option<String> = None;
+        loop {
+            let batch = source.batch(plan, after.as_deref(), BATCH).await?;
+            let Some(last) = batch.last() else { break };
+            let to = plan.key_of(last);
+            let range = Range {
+                after: after.as_deref(),
+                to: Some(&to),
+            };
+            if target.rows(plan, range, batch.len() + 1).await? != batch {
+                return Ok(false);
+            }
+            let bytes: u64 = batch
+                .iter()
+                .map(|row| rows::bytes(&plan.columns, row))
+                .sum();
+            told.send_modify(|progress| {
+                let copied = &mut progress.tables[place];
+                copied.done += batch.len() as u64;
+                copied.bytes += bytes;
+            });
+            after = Some(to);
+        }
+    }
+    Ok(true)
 }
 
 async fn copy_table(
