@@ -3,6 +3,7 @@
 mod copy;
 mod crowd;
 mod forecast;
+mod join;
 mod lookout;
 mod measure;
 mod order;
@@ -15,10 +16,12 @@ mod show;
 mod simulate;
 mod upkeep;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde_json::json;
 
+use self::join::{Engine, Joining};
 use self::order::{PlayedOn, read_years};
 use self::places::{locate, reach};
 use self::running::{Running, failure_text};
@@ -30,6 +33,7 @@ use crate::cli::{
     Cli, CliError, ConfigVerb, EngineVerb, Global, KeyVerb, SyncArgs, Verb, pages, remote, terminal,
 };
 use crate::config::{self, Config, Profile};
+use crate::control::Client;
 use crate::gate::KeySource;
 use crate::model::{JobRecord, JobState, Platform, Route, Timestamp, Whom, Year};
 use crate::riot::install_tls;
@@ -170,20 +174,15 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
     let whom = args.player()?;
     let place = PlayedOn::read(config, args.platform.as_deref())?;
     let years = read_years(args.year.as_deref(), Timestamp::now())?;
+    let reach = reach(global, config)?;
+    let mut joined = Joining::new(&reach, "sync", args.detach);
+    let mut years = VecDeque::from(years);
     if !args.simulate {
-        let reach = reach(global, config)?;
-        let engine = if args.detach {
-            Some(reach.engine().await?)
-        } else {
-            reach.engine_if_any().await?
-        };
-        if let Some(mut engine) = engine {
-            let platform = place.there(&mut engine, &whom).await?;
-            for year in years {
-                let order = order(&args, &whom, platform, year);
-                remote::sync(&reach, &mut engine, &order, args.detach).await?;
+        while let Engine::There(mut engine) = joined.find().await? {
+            let outcome = sync_there(&reach, &mut engine, &args, (&whom, place), &mut years).await;
+            if !joined.goes_on(&outcome) {
+                return outcome;
             }
-            return Ok(());
         }
     }
     let simulator = if args.simulate {
@@ -207,8 +206,13 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
         config.riot.matches_kept_days = 0;
         config.riot.timelines_kept_days = 0;
     }
-    let only: &[&str] = if args.dry_run { &DRY_RUN } else { &[] };
-    let running = Running::start(&config, &database, key, &base, None, only).await?;
+    // One that only looks has no place for others: it does nothing that they could wait for.
+    let (control, only): (_, &[&str]) = if args.dry_run {
+        (None, &DRY_RUN)
+    } else {
+        (joined.control(), &[])
+    };
+    let running = Running::start(&config, &database, key, &base, control, only).await?;
     let outcome = async {
         let platform = if args.simulate {
             place.made_up()
@@ -222,12 +226,25 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
         Ok::<(), CliError>(())
     };
     let outcome = outcome.await;
-    let stopped = running.stop().await;
-    let closed = running.store.close().await;
-    outcome?;
-    stopped?;
-    closed?;
+    let ended = running.end(outcome).await;
     drop(simulator);
+    ended
+}
+
+/// Through an engine that runs; a year that is done is taken away.
+async fn sync_there(
+    reach: &remote::Reach,
+    engine: &mut Client,
+    args: &SyncArgs,
+    (whom, place): (&Whom, PlayedOn),
+    years: &mut VecDeque<Year>,
+) -> Result<(), CliError> {
+    let platform = place.there(engine, whom).await?;
+    while let Some(year) = years.front() {
+        let order = order(args, whom, platform, *year);
+        remote::sync(reach, engine, &order, args.detach).await?;
+        years.pop_front();
+    }
     Ok(())
 }
 

@@ -153,6 +153,7 @@ impl ControlBench {
                 let about = About {
                     database: String::new(),
                     socket: socket.path().to_owned(),
+                    inside: None,
                 };
                 let (stop, document) = (watch::Sender::new(false), |_: &JobRecord| json!({}));
                 let limits = Limits::default();

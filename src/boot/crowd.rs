@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::join::{Engine, Joining};
 use super::order::read_years;
 use super::places::{locate, reach};
 use super::required_key;
 use super::running::Running;
+use super::serve::Control;
 use crate::cli::batch::{Crowd, CrowdCount, CrowdReport};
 use crate::cli::players::{Listed, read_players};
-use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, Global, LadderOptions, SyncArgs, remote};
 use crate::config::Config;
 use crate::control::WaitingDesk as _;
@@ -53,23 +54,20 @@ pub(super) async fn sync_file(
     let asked = args.year.clone().unwrap_or_else(|| years[0].to_string());
     let title = format!("{} players, {asked}", players.len());
     let there = reach(global, config)?;
-    if let Some(engine) = engine_of(&there, args.detach).await? {
+    let mut joined = Joining::new(&there, "sync --file", args.detach);
+    while let Engine::There(engine) = joined.find().await? {
         let jobs: Vec<Value> = orders
             .iter()
             .map(|order| json!({ "kind": PlayerSync::KIND, "args": order, "priority": PRIORITY }))
             .collect();
         let submit = json!({ "jobs": jobs });
-        return remote::crowd(
-            &there,
-            engine,
-            &title,
-            "job.submit_batch",
-            submit,
-            args.detach,
-        )
-        .await;
+        let method = "job.submit_batch";
+        let outcome = remote::crowd(&there, *engine, &title, method, submit, args.detach).await;
+        if !joined.goes_on(&outcome) {
+            return outcome;
+        }
     }
-    let running = start(global, config).await?;
+    let running = start(global, config, joined.control()).await?;
     let jobs: Vec<NewJob> = orders
         .iter()
         .map(|order| order.job(Priority::new(PRIORITY), running.policies.player))
@@ -118,11 +116,16 @@ pub(super) async fn ladder(
         order.queue
     );
     let there = reach(global, config)?;
-    if let Some(engine) = engine_of(&there, args.detach).await? {
+    let mut joined = Joining::new(&there, "ladder", args.detach);
+    while let Engine::There(engine) = joined.find().await? {
         let submit = json!({ "kind": LadderSync::KIND, "args": order });
-        return remote::crowd(&there, engine, &title, "job.submit", submit, args.detach).await;
+        let outcome =
+            remote::crowd(&there, *engine, &title, "job.submit", submit, args.detach).await;
+        if !joined.goes_on(&outcome) {
+            return outcome;
+        }
     }
-    let running = start(global, config).await?;
+    let running = start(global, config, joined.control()).await?;
     let text = json!(order).to_string();
     let job = match running
         .engine
@@ -139,21 +142,15 @@ pub(super) async fn ladder(
     running.report_crowd(global, job).await
 }
 
-/// The engine that is to do it; none: one inside this process.
-async fn engine_of(
-    there: &remote::Reach,
-    detach: bool,
-) -> Result<Option<crate::control::Client>, CliError> {
-    if detach {
-        return there.engine().await.map(Some);
-    }
-    there.engine_if_any().await
-}
-
-async fn start(global: &Global, config: &Config) -> Result<Running, CliError> {
+async fn start(
+    global: &Global,
+    config: &Config,
+    control: Option<&Control>,
+) -> Result<Running, CliError> {
     let database = locate(global, config, false)?;
     let key = required_key(false)?;
-    Running::start(config, &database, key, &config.riot.base_url, None, &[]).await
+    let base = &config.riot.base_url;
+    Running::start(config, &database, key, base, control, &[]).await
 }
 
 impl Running {
@@ -184,36 +181,37 @@ impl Running {
             job = ended => job,
             status = self.key_rejected() => Err(CliError::KeyRejected(status)),
             error = self.gave_up() => Err(error),
-            () = stop_signal() => Err(CliError::Interrupted),
+            () = self.stopped() => Err(CliError::Interrupted),
         };
         let took = bars.clear();
         Ok((outcome?, took))
     }
 
-    /// Stops the engine and tells what the job came to.
+    /// Tells what the job came to, and stops the engine when nobody waits for it any more.
     async fn report_crowd(
         self,
         global: &Global,
         outcome: Result<(JobRecord, Duration), CliError>,
     ) -> Result<(), CliError> {
-        let stopped = self.stop().await;
-        let closed = self.store.close().await;
-        let (job, took) = outcome?;
-        stopped?;
-        closed?;
-        let mut report = CrowdReport::of(&job);
-        if let Some(error) = job.errors.last().filter(|_| report.state != "completed") {
-            report.failed.push(crate::cli::batch::Failed {
-                kind: job.kind.clone(),
-                key: job.key.clone().unwrap_or_default(),
-                reason: error.failure.message.clone(),
-            });
-        }
-        if global.json {
-            crate::outln!("{}", report.document());
-        } else {
-            crate::outln!("{}", report.text(took));
-        }
-        report.outcome()
+        let outcome = outcome.and_then(|(job, took)| told(global, &job, took));
+        self.end(outcome).await
     }
+}
+
+/// Tells what the job came to; an error if that is no good.
+fn told(global: &Global, job: &JobRecord, took: Duration) -> Result<(), CliError> {
+    let mut report = CrowdReport::of(job);
+    if let Some(error) = job.errors.last().filter(|_| report.state != "completed") {
+        report.failed.push(crate::cli::batch::Failed {
+            kind: job.kind.clone(),
+            key: job.key.clone().unwrap_or_default(),
+            reason: error.failure.message.clone(),
+        });
+    }
+    if global.json {
+        crate::outln!("{}", report.document());
+    } else {
+        crate::outln!("{}", report.text(took));
+    }
+    report.outcome()
 }

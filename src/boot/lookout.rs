@@ -1,19 +1,21 @@
 //! What the jobs of an engine wait for: readings of all its parts, for the pure decision of `model::waiting`.
 
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
 use crate::control::WaitingDesk;
-use crate::engine::EngineHandle;
+use crate::engine::{EngineHandle, QueueControl};
 use crate::gate::{Gate, KeyState};
 use crate::limiter::LimiterState;
 use crate::model::waiting::{
-    EngineReading, KeyReading, OpenJob, QueueReading, Readings, Reason, RouteReading, Waiting,
-    waiting_for,
+    EngineReading, Halt, KeyReading, OpenJob, QueueReading, Readings, Reason, RouteReading, Tally,
+    Waiting, tally, waiting_for, waits_alone,
 };
-use crate::model::{JobId, JobState, Route};
+use crate::model::{JobId, JobRecord, JobState, Route};
 use crate::store::{EngineRow, EngineState, StoreResult};
 
 /// Jobs that are looked at: enough to know what they wait for.
@@ -22,6 +24,8 @@ const TREE_MAX: usize = 500;
 const STUCK: Duration = Duration::from_secs(2);
 /// A look that takes longer waits for the database itself.
 const LOOK_MAX: Duration = Duration::from_secs(2);
+/// Limiters answer in a moment, or are passed over.
+const READ_MAX: Duration = Duration::from_millis(500);
 
 const DATABASE: Waiting = Waiting {
     reason: Reason::Database,
@@ -42,6 +46,33 @@ impl WaitingDesk for Lookout {
     async fn of(&self, job: JobId) -> Option<Waiting> {
         let look = tokio::time::timeout(LOOK_MAX, self.look(Some(job))).await;
         look.unwrap_or(Some(DATABASE))
+    }
+
+    async fn of_each(&self, jobs: &[JobRecord]) -> Vec<Option<Waiting>> {
+        let is_open = |job: &JobRecord| !job.state.is_final() && job.state != JobState::Blocked;
+        if !jobs.iter().any(is_open) {
+            return vec![None; jobs.len()];
+        }
+        let readings = self.readings().await;
+        jobs.iter()
+            .map(|job| waits_alone(&readings, &self.open_job(job)))
+            .collect()
+    }
+
+    async fn of_queues(&self) -> HashMap<String, Tally> {
+        let readings = self.readings().await;
+        let mut halts: HashMap<&str, Vec<Option<Halt>>> = HashMap::new();
+        for (_, queue, halt) in self.engine.attempts.all() {
+            halts.entry(queue).or_default().push(halt);
+        }
+        let told = |queue: &Arc<QueueControl>| {
+            let ready = queue.counters.ready.load(Ordering::Relaxed);
+            let ready = usize::try_from(ready).unwrap_or(usize::MAX);
+            let halts = halts.remove(queue.name).unwrap_or_default();
+            let told = tally(&readings, queue.name, &halts, ready);
+            (queue.name.to_owned(), told)
+        };
+        self.engine.queues.all().iter().map(told).collect()
     }
 }
 
@@ -82,23 +113,58 @@ impl Lookout {
             Vec::new()
         };
         let readings = Readings {
-            now: self.engine.clock.now(),
-            here: self.engine.id.to_string(),
             jobs,
-            key: self.key(),
             database_stuck,
-            queues: self.queues(),
-            routes: self.routes().await,
             engines: engines.iter().map(engine_reading).collect(),
+            ..self.readings().await
         };
         waiting_for(&readings)
+    }
+
+    /// What is known without the database.
+    async fn readings(&self) -> Readings {
+        // A limiter that is too busy to answer is left out.
+        let routes = tokio::time::timeout(READ_MAX, self.routes()).await;
+        Readings {
+            now: self.engine.clock.now(),
+            here: self.engine.id.to_string(),
+            jobs: Vec::new(),
+            key: self.key(),
+            key_tried_in: self.gate.weather.key_tried_in(),
+            database_stuck: false,
+            queues: self.queues(),
+            routes: routes.unwrap_or_default(),
+            engines: Vec::new(),
+        }
+    }
+
+    fn open_job(&self, job: &JobRecord) -> OpenJob {
+        let halt = self.engine.attempts.halt_of(job.id);
+        let why = match job.state {
+            JobState::Scheduled => self.engine.put_off.why(job.id),
+            _ => job.errors.last().map(|last| last.failure.message.clone()),
+        };
+        OpenJob {
+            id: job.id,
+            queue: job.queue.clone(),
+            lane: job.lane.clone(),
+            state: job.state,
+            run_at: job.run_at,
+            engine: job.engine.clone(),
+            at_work: halt.is_some(),
+            halt: halt.flatten(),
+            step: job.step.clone(),
+            why,
+        }
     }
 
     /// The job and its open descendants, with why they were put off.
     async fn tree(&self, job: JobId) -> StoreResult<Vec<OpenJob>> {
         let mut jobs = self.engine.store.open_tree(job, TREE_MAX).await?;
         for job in &mut jobs {
-            job.at_work = job.state == JobState::Running && self.engine.attempts.runs(job.id);
+            let halt = self.engine.attempts.halt_of(job.id);
+            job.at_work = job.state == JobState::Running && halt.is_some();
+            job.halt = halt.flatten();
             if job.state == JobState::Scheduled {
                 job.why = self.engine.put_off.why(job.id);
             }
@@ -131,7 +197,7 @@ impl Lookout {
     }
 
     fn queues(&self) -> Vec<QueueReading> {
-        let reading = |queue: &Arc<crate::engine::QueueControl>| {
+        let reading = |queue: &Arc<QueueControl>| {
             let settings = queue.settings();
             QueueReading {
                 name: queue.name.to_owned(),
@@ -175,6 +241,7 @@ fn quiet(route: Route) -> RouteReading {
         waiting: 0,
         opens_in: None,
         in_flight: 0,
+        wants_share: false,
         has_answered: true,
     }
 }
@@ -187,6 +254,7 @@ fn route_reading(state: &LimiterState) -> RouteReading {
         waiting: state.waiting,
         opens_in: state.opens_in,
         in_flight: state.in_flight,
+        wants_share: state.wants_share,
         has_answered: !state.round_trip.is_zero(),
         ..quiet(state.route)
     }

@@ -46,6 +46,8 @@ pub(super) struct Running {
     pub(super) lookout: Lookout,
     pub(super) policies: Policies,
     pub(super) registry: Arc<Registry>,
+    /// The socket, at which others may have joined.
+    pub(super) control: Option<serve::Control>,
 }
 
 impl Running {
@@ -121,8 +123,8 @@ impl Running {
             drain: config.drain(),
             keep_finished: config.keep_finished(),
             schedules: match control {
-                Some(_) => Some(schedules(config, &registry)?),
-                None => None,
+                Some(control) if control.is_service() => Some(schedules(config, &registry)?),
+                _ => None,
             },
             metrics_log: metrics_log(config, database),
             metrics_interval: Duration::from_secs(config.metrics.interval_s),
@@ -152,6 +154,7 @@ impl Running {
             lookout,
             policies,
             registry,
+            control: control.cloned(),
         })
     }
 
@@ -174,7 +177,7 @@ impl Running {
             job = self.follow(id, &mut bars) => job,
             status = self.key_rejected() => Err(CliError::KeyRejected(status)),
             error = self.gave_up() => Err(error),
-            () = stop_signal() => Err(CliError::Interrupted),
+            () = self.stopped() => Err(CliError::Interrupted),
         };
         let took = bars.clear();
         let mut time_left = None;
@@ -255,6 +258,20 @@ impl Running {
             biased;
             end = self.store.ended() => end.into(),
             why = self.engine.escalated() => CliError::Engine(why),
+        }
+    }
+
+    /// Resolves when somebody stops this engine: here, or through its socket.
+    pub(super) async fn stopped(&self) {
+        let asked = async {
+            match &self.control {
+                Some(control) => control.asked_to_stop().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = stop_signal() => {}
+            () = asked => {}
         }
     }
 

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,12 +24,12 @@ use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, Global, ServeArgs, waits};
 use crate::config::Config;
 use crate::control::{
-    About, Advisers, Desk, HealthDesk, KeyDesk, Limits, Locate, ScrapePlace, SocketPlace,
-    exporter_spec, server_spec,
+    About, Advisers, Desk, HealthDesk, KeyDesk, Limits, Locate, ScrapePlace, SocketError,
+    SocketPlace, exporter_spec, server_spec,
 };
 use crate::engine::Above;
 use crate::gate::{Gate, KeyState};
-use crate::model::{Platform, Whereabouts, Whom};
+use crate::model::{JobRecord, Platform, Whereabouts, Whom};
 use crate::riot::ApiKey;
 use crate::store::Location;
 use crate::tasks::{HealthProbe, job_document, whereabouts};
@@ -146,27 +146,62 @@ fn say_ready(global: &Global, running: &Running, control: &Control, database: &L
 }
 
 /// The control socket of this process.
+#[derive(Clone)]
 pub(super) struct Control {
     place: Arc<SocketPlace>,
     /// Where Prometheus reads the metrics, if somebody wants it to.
     scrape: Option<Arc<ScrapePlace>>,
-    stop: watch::Sender<bool>,
+    stop: Arc<watch::Sender<bool>>,
+    /// The verb that the engine is inside of; none: a service.
+    inside: Option<&'static str>,
+    /// Set when the engine starts.
+    desk: Arc<OnceLock<Arc<Desk>>>,
 }
 
 impl Control {
+    /// Of an engine that ends with its verb.
+    pub(super) fn inside(path: &Path, verb: &'static str) -> Result<Self, SocketError> {
+        Ok(Self::of(SocketPlace::open(path)?, None, Some(verb)))
+    }
+
+    fn of(place: SocketPlace, scrape: Option<ScrapePlace>, inside: Option<&'static str>) -> Self {
+        Self {
+            place: Arc::new(place),
+            scrape: scrape.map(Arc::new),
+            stop: Arc::new(watch::Sender::new(false)),
+            inside,
+            desk: Arc::default(),
+        }
+    }
+
+    pub(super) fn is_service(&self) -> bool {
+        self.inside.is_none()
+    }
+
+    /// What others follow through this socket now.
+    pub(super) fn followed(&self) -> Vec<Arc<JobRecord>> {
+        self.desk
+            .get()
+            .map_or_else(Vec::new, |desk| desk.followed())
+    }
+
+    pub(super) fn is_asked_to_stop(&self) -> bool {
+        *self.stop.borrow()
+    }
+
     fn open(path: &Path, metrics: Option<SocketAddr>) -> Result<Self, CliError> {
         let scrape = metrics.map(|addr| {
-            ScrapePlace::open(addr).map(Arc::new).map_err(|error| {
+            ScrapePlace::open(addr).map_err(|error| {
                 CliError::Usage(format!(
                     "the metrics cannot be told at {addr}: {error}. Choose another --metrics-listen"
                 ))
             })
         });
-        Ok(Self {
-            place: Arc::new(SocketPlace::open(path)?),
-            scrape: scrape.transpose()?,
-            stop: watch::Sender::new(false),
-        })
+        Ok(Self::of(
+            SocketPlace::open(path)?,
+            scrape.transpose()?,
+            None,
+        ))
     }
 
     /// The services that answer at the socket.
@@ -183,6 +218,7 @@ impl Control {
                 Location::Postgres(_) => database.to_string(),
             },
             socket: absolute(self.place.path()),
+            inside: self.inside,
         };
         let key = Arc::new(GateKey(gate.clone()));
         let api = gate.api.clone();
@@ -191,7 +227,8 @@ impl Control {
             gate: gate.clone(),
             near,
         });
-        let (place, stop) = (self.place.clone(), self.stop.clone());
+        let (place, stop) = (self.place.clone(), (*self.stop).clone());
+        let told = self.desk.clone();
         let scrape = self.scrape.clone();
         let gate = gate.clone();
         Box::new(move |engine| {
@@ -213,6 +250,8 @@ impl Control {
                 job_document,
                 stop,
             );
+            // An engine starts once.
+            let _ = told.set(desk.clone());
             let exporter = scrape.map(|place| exporter_spec(place, engine.clone(), key));
             // Last, so that the end of a page for machines disturbs nobody.
             [server_spec(place, desk)]
@@ -222,7 +261,7 @@ impl Control {
         })
     }
 
-    async fn asked_to_stop(&self) {
+    pub(super) async fn asked_to_stop(&self) {
         // It cannot be closed: this holds the sender.
         let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
     }

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::join::{Engine, Joining};
 use super::order::{PlayedOn, read_years};
 use super::places::{locate, open_read_only, reach};
 use super::required_key;
 use super::running::{Running, failure_text};
 use crate::cli::follow::{Follow, plan_text, summary_of, tell_notes};
-use crate::cli::terminal::stop_signal;
 use crate::cli::{
     CleanupArgs, CliError, Global, RecompressArgs, RecoverArgs, ReplayArgs, remote, upkeep,
 };
@@ -30,25 +30,23 @@ pub(super) async fn recover(
     let players = players(global, config, &args).await?;
     let reach = reach(global, config)?;
     let mut failures = Failures::default();
-    if let Some(mut engine) = reach.engine_if_any().await? {
-        for (whom, place) in &players {
-            let found = place.there(&mut engine, whom).await;
-            let Some(platform) = failures.unless_failed(whom.to_string(), found)? else {
-                continue;
-            };
-            for year in &years {
-                let order = order(&args, whom, platform, *year);
-                let outcome = recover_there(&reach, &mut engine, &order).await;
-                failures.unless_failed(title(&order), outcome)?;
-            }
+    let mut joined = Joining::new(&reach, "recover", false);
+    while let Engine::There(mut engine) = joined.find().await? {
+        let outcome = all_there(&reach, &mut engine, &args, &players, &years).await;
+        if !joined.goes_on(&outcome) {
+            return outcome?.outcome(players.len() * years.len());
         }
-        return failures.outcome(players.len() * years.len());
     }
     let key = required_key(false)?;
     let database = locate(global, config, false)?;
     let base = &config.riot.base_url;
-    let only: &[&str] = if args.dry_run { &DRY_RUN } else { &[] };
-    let running = Running::start(config, &database, key, base, None, only).await?;
+    // One that only looks has no place for others: it does nothing that they could wait for.
+    let (control, only): (_, &[&str]) = if args.dry_run {
+        (None, &DRY_RUN)
+    } else {
+        (joined.control(), &[])
+    };
+    let running = Running::start(config, &database, key, base, control, only).await?;
     let outcome = async {
         for (whom, place) in &players {
             let found = place.here(&running, whom).await;
@@ -64,10 +62,31 @@ pub(super) async fn recover(
         Ok::<(), CliError>(())
     };
     let outcome = outcome.await;
-    running.stop().await?;
-    running.store.close().await?;
-    outcome?;
+    running.end(outcome).await?;
     failures.outcome(players.len() * years.len())
+}
+
+/// All of them through an engine that runs.
+async fn all_there(
+    reach: &remote::Reach,
+    engine: &mut Client,
+    args: &RecoverArgs,
+    players: &[(Whom, PlayedOn)],
+    years: &[Year],
+) -> Result<Failures, CliError> {
+    let mut failures = Failures::default();
+    for (whom, place) in players {
+        let found = place.there(engine, whom).await;
+        let Some(platform) = failures.unless_failed(whom.to_string(), found)? else {
+            continue;
+        };
+        for year in years {
+            let order = order(args, whom, platform, *year);
+            let outcome = recover_there(reach, engine, &order).await;
+            failures.unless_failed(title(&order), outcome)?;
+        }
+    }
+    Ok(failures)
 }
 
 /// Recoveries that failed: the others go on without them.
@@ -225,7 +244,7 @@ async fn run_here(
         job = running.follow(enqueued[0].id, &mut bars) => job,
         status = running.key_rejected() => Err(CliError::KeyRejected(status)),
         error = running.gave_up() => Err(error),
-        () = stop_signal() => Err(CliError::Interrupted),
+        () = running.stopped() => Err(CliError::Interrupted),
     };
     let took = bars.clear();
     let job = outcome?;

@@ -48,6 +48,10 @@ pub enum CliError {
         "the engine on {socket} works on another database, {theirs}. Name its socket with --socket, or leave --database out"
     )]
     OtherDatabase { socket: PathBuf, theirs: String },
+    #[error(
+        "the engine that runs is inside another `riftsync {0}` and ends with it: nothing can be left to it. Start one with `riftsync serve`, or leave --detach out"
+    )]
+    EndsWithVerb(String),
     #[error("stopped")]
     Stopped,
     #[error("the engine is degraded: it works, but somebody should look at what is listed")]
@@ -84,7 +88,10 @@ impl CliError {
             },
             Self::Store(_) | Self::Ended(_) | Self::Export(ExportError::Store(_)) => "database",
             Self::Export(ExportError::File { .. }) => "file",
-            Self::Socket(_) | Self::Client(_) | Self::OtherDatabase { .. } => "engine",
+            Self::Socket(_)
+            | Self::Client(_)
+            | Self::OtherDatabase { .. }
+            | Self::EndsWithVerb(_) => "engine",
             Self::KeyRejected(_) | Self::EngineKeyRejected => "key_rejected",
             Self::Engine(_) => "engine_gave_up",
             Self::Interrupted | Self::Stopped | Self::Detached(_) => "stopped",
@@ -121,6 +128,7 @@ impl CliError {
             | Self::Engine(_)
             | Self::Export(ExportError::Store(_))
             | Self::Unhealthy
+            | Self::EndsWithVerb(_)
             | Self::OtherDatabase { .. } => 3,
             Self::KeyRejected(_) | Self::EngineKeyRejected => 4,
             Self::Interrupted | Self::Stopped | Self::Detached(_) => 130,

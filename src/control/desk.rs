@@ -1,5 +1,6 @@
 //! What all connections share: the engine, and how to show it.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::methods::Counted;
 use super::view::Document;
 use super::watch::Watch;
 use crate::engine::EngineHandle;
-use crate::model::waiting::Waiting;
+use crate::model::waiting::{Tally, Waiting};
 use crate::model::{JobId, JobRecord, Whereabouts, Whom};
 
 /// What a status says that the engine itself does not know.
@@ -23,6 +24,8 @@ pub struct About {
     /// As a person knows it, without a password.
     pub database: String,
     pub socket: PathBuf,
+    /// The verb that the engine is inside of, and ends with; none: a service.
+    pub inside: Option<&'static str>,
 }
 
 /// What the socket may do with the API key: it never comes out again.
@@ -45,6 +48,15 @@ pub trait TimeLeft: Send + Sync + std::fmt::Debug {
 pub trait WaitingDesk: Send + Sync + std::fmt::Debug {
     /// None: it is over, or nobody can know.
     async fn of(&self, job: JobId) -> Option<Waiting>;
+    /// The same of each of these alone, whatever their descendants do, from memory. None: it works, or waits for its
+    /// descendants.
+    async fn of_each(&self, jobs: &[JobRecord]) -> Vec<Option<Waiting>> {
+        vec![None; jobs.len()]
+    }
+    /// What the jobs do that this engine holds, by queue.
+    async fn of_queues(&self) -> HashMap<String, Tally> {
+        HashMap::new()
+    }
 }
 
 /// Where a player plays, as the API has it.
@@ -125,6 +137,11 @@ impl Desk {
 
     pub(super) fn ask_to_stop(&self) {
         self.stop.send_replace(true);
+    }
+
+    /// What clients follow now: who ends the engine ends that too.
+    pub fn followed(&self) -> Vec<Arc<JobRecord>> {
+        self.watch.followed_jobs()
     }
 
     pub(super) fn is_stopping(&self) -> bool {

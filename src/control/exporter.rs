@@ -24,7 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::desk::KeyDesk;
 use super::server::Thread;
 use crate::engine::EngineHandle;
-use crate::metrics::prometheus;
+use crate::metrics::{OutageLog, Words, prometheus};
 use crate::supervision::{ChildGuard, ChildHandle, ChildSpec, EndReason};
 
 /// Readers at once; others wait at the door.
@@ -117,6 +117,10 @@ impl Actor for Exporter {
         let doors = Doors {
             listener,
             places: Arc::new(Semaphore::new(READERS_MAX)),
+            outage: OutageLog::new(Words {
+                over: "the metrics can be read again",
+                failures: "tries failed",
+            }),
         };
         let router = axum::Router::new()
             .route("/metrics", get(metrics))
@@ -173,6 +177,7 @@ async fn elsewhere() -> impl IntoResponse {
 struct Doors {
     listener: tokio::net::TcpListener,
     places: Arc<Semaphore>,
+    outage: OutageLog,
 }
 
 impl axum::serve::Listener for Doors {
@@ -185,6 +190,7 @@ impl axum::serve::Listener for Doors {
         loop {
             match self.listener.accept().await {
                 Ok((stream, addr)) => {
+                    self.outage.worked(0);
                     let over = Box::pin(tokio::time::sleep(VISIT));
                     let visit = Visit {
                         stream,
@@ -194,7 +200,8 @@ impl axum::serve::Listener for Doors {
                     return (visit, addr);
                 }
                 Err(error) => {
-                    tracing::warn!("the metrics are told to nobody just now: {error}");
+                    let why = format!("the metrics are told to nobody just now: {error}");
+                    self.outage.failed(0, why);
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -25,6 +25,7 @@ mod socket;
 #[cfg(test)]
 mod tests;
 pub mod view;
+mod waits;
 mod watch;
 
 pub use client::{Client, ClientError, Notification};

@@ -13,6 +13,7 @@ use super::connection::{Connection, farewell};
 use super::desk::Desk;
 use super::rpc::RpcError;
 use super::socket::SocketPlace;
+use crate::metrics::{OutageLog, Words};
 use crate::supervision::{ChildGuard, ChildHandle, ChildSpec, EndReason};
 
 /// Pause after a connection that could not be taken, which means that files have run out.
@@ -99,6 +100,10 @@ impl Handler<StopServer> for ControlServer {
 /// Takes connections in until it is dropped, and then ends them.
 async fn accept(listener: UnixListener, desk: Arc<Desk>, ours: u32) {
     let mut connections = JoinSet::new();
+    let outage = OutageLog::new(Words {
+        over: "the control socket takes connections again",
+        failures: "tries failed",
+    });
     loop {
         tokio::select! {
             Some(ended) = connections.join_next(), if !connections.is_empty() => {
@@ -109,6 +114,7 @@ async fn accept(listener: UnixListener, desk: Arc<Desk>, ours: u32) {
             }
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
+                    outage.worked(0);
                     let max = desk.limits.connections;
                     match greet(&stream, ours, connections.len(), max) {
                         Ok(()) => {
@@ -122,7 +128,8 @@ async fn accept(listener: UnixListener, desk: Arc<Desk>, ours: u32) {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!("the control socket takes nobody in just now: {error}");
+                    let why = format!("the control socket takes nobody in just now: {error}");
+                    outage.failed(0, why);
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

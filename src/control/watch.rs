@@ -85,6 +85,15 @@ impl Watch {
         }
     }
 
+    /// The jobs that somebody follows, as they were seen last.
+    pub(super) fn followed_jobs(&self) -> Vec<Arc<JobRecord>> {
+        let jobs = self.lock();
+        let followed = jobs.values().filter(|sender| sender.receiver_count() > 0);
+        followed
+            .filter_map(|sender| sender.borrow().clone())
+            .collect()
+    }
+
     fn followed(&self) -> Vec<JobId> {
         let mut jobs = self.lock();
         jobs.retain(|_, sender| sender.receiver_count() > 0);

@@ -2,13 +2,15 @@
 //! requests to cancel and tells them.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix::prelude::*;
 use dashmap::DashMap;
 use tokio::sync::watch;
 
+use super::trouble::Trouble;
+use crate::model::waiting::Halt;
 use crate::model::{JobId, Lease};
 use crate::store::Store;
 use crate::supervision::{ChildGuard, EndReason};
@@ -19,9 +21,47 @@ const LOOK_MAX: Duration = Duration::from_secs(5);
 /// Running attempts and the requests to cancel them. At most as many as the queues hold.
 #[derive(Debug, Default)]
 pub struct Attempts {
-    running: DashMap<Lease, watch::Sender<bool>>,
+    running: DashMap<Lease, Attempt>,
     /// All requests there are, also for attempts that are claimed and have not started.
     requested: Mutex<HashSet<Lease>>,
+}
+
+#[derive(Debug)]
+struct Attempt {
+    queue: &'static str,
+    cancel: watch::Sender<bool>,
+    post: Post,
+}
+
+/// Where an attempt says what it stands still for.
+#[derive(Debug, Clone, Default)]
+pub struct Post(Arc<Mutex<Option<Halt>>>);
+
+impl Post {
+    /// It stands still for that until what is returned is dropped.
+    #[must_use]
+    pub fn halt(&self, halt: Halt) -> Halted<'_> {
+        *self.lock() = Some(halt);
+        Halted(self)
+    }
+
+    fn now(&self) -> Option<Halt> {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Halt>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See [`Post::halt`].
+#[derive(Debug)]
+pub struct Halted<'p>(&'p Post);
+
+impl Drop for Halted<'_> {
+    fn drop(&mut self) {
+        *self.0.lock() = None;
+    }
 }
 
 /// An attempt's place in the list; it leaves it when dropped.
@@ -67,9 +107,19 @@ impl CancelSignal {
 }
 
 impl Attempts {
-    pub fn list(self: &Arc<Self>, lease: Lease) -> (Listed, CancelSignal) {
-        let (tell, signal) = watch::channel(false);
-        self.running.insert(lease, tell);
+    pub fn list(
+        self: &Arc<Self>,
+        lease: Lease,
+        queue: &'static str,
+        post: Post,
+    ) -> (Listed, CancelSignal) {
+        let (cancel, signal) = watch::channel(false);
+        let attempt = Attempt {
+            queue,
+            cancel,
+            post,
+        };
+        self.running.insert(lease, attempt);
         // Asked after the insert: a request between the two is seen by one of them.
         let requested = self
             .requested
@@ -86,9 +136,19 @@ impl Attempts {
         (listed, CancelSignal(signal))
     }
 
-    /// Whether an attempt of the job runs now. One that was claimed and has not started does not.
-    pub fn runs(&self, job: JobId) -> bool {
-        self.running.iter().any(|attempt| attempt.key().job == job)
+    /// What the running attempt of the job stands still for; none: none runs.
+    pub fn halt_of(&self, job: JobId) -> Option<Option<Halt>> {
+        let mut running = self.running.iter();
+        let attempt = running.find(|attempt| attempt.key().job == job)?;
+        Some(attempt.post.now())
+    }
+
+    /// Of all that run: the job, its queue, and what it stands still for.
+    pub fn all(&self) -> Vec<(JobId, &'static str, Option<Halt>)> {
+        let told = |attempt: dashmap::mapref::multiple::RefMulti<'_, Lease, Attempt>| {
+            (attempt.key().job, attempt.queue, attempt.post.now())
+        };
+        self.running.iter().map(told).collect()
     }
 
     /// All attempts of this engine that are to be cancelled.
@@ -105,7 +165,7 @@ impl Attempts {
 
     fn tell(&self, lease: Lease) {
         if let Some(attempt) = self.running.get(&lease) {
-            attempt.send_replace(true);
+            attempt.cancel.send_replace(true);
         }
     }
 }
@@ -147,10 +207,12 @@ impl Actor for Canceller {
         let attempts = self.attempts.clone();
         ctx.spawn(
             async move {
+                let trouble = Trouble::new("requests to cancel wait");
                 loop {
-                    match store.cancel_requests(&engine).await {
-                        Ok(leases) => attempts.requests(leases),
-                        Err(error) => super::store_failed("requests to cancel wait", &error),
+                    let requests = store.cancel_requests(&engine).await;
+                    trouble.heed(&requests);
+                    if let Ok(leases) = requests {
+                        attempts.requests(leases);
                     }
                     let _ =
                         tokio::time::timeout(LOOK_MAX, store.hints().cancels().notified()).await;
@@ -182,16 +244,16 @@ mod tests {
     #[test]
     fn a_request_reaches_a_running_attempt_and_one_that_starts_later() {
         let attempts = Arc::new(Attempts::default());
-        let (listed, signal) = attempts.list(LEASE);
+        let (listed, signal) = attempts.list(LEASE, "q", Post::default());
         assert!(!signal.is_requested());
         attempts.requests(vec![LEASE]);
         assert!(signal.is_requested());
         drop(listed);
         assert!(attempts.running.is_empty());
-        let (_listed, late) = attempts.list(LEASE);
+        let (_listed, late) = attempts.list(LEASE, "q", Post::default());
         assert!(late.is_requested());
         let other = Lease { token: 8, ..LEASE };
-        let (_listed, other) = attempts.list(other);
+        let (_listed, other) = attempts.list(other, "q", Post::default());
         assert!(!other.is_requested(), "another attempt of the job");
     }
 }

@@ -12,12 +12,13 @@ use actix::prelude::*;
 use futures_util::FutureExt;
 use tracing::Instrument;
 
-use super::attempts::{Attempts, CancelSignal};
+use super::attempts::{Attempts, CancelSignal, Post};
 use super::clock::Clock;
 use super::controls::PutOff;
 use super::task::{JobContext, Task, TaskResult};
 use crate::metrics::{FailedAttempt, Metrics};
 use crate::model::attempt::settle;
+use crate::model::waiting::Halt;
 use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome};
 use crate::store::{Completion, Fenced, Store};
 use crate::supervision::{ChildGuard, EndReason, last_panic};
@@ -113,12 +114,14 @@ impl Handler<Abandon> for Executor {
 
 async fn run_attempt(task: Arc<dyn Task>, job: Arc<ClaimedJob>, tools: Tools) -> JobFinished {
     let started = Instant::now();
-    let (_listed, cancel) = tools.attempts.list(job.lease);
+    let post = Post::default();
+    let (_listed, cancel) = tools.attempts.list(job.lease, task.queue(), post.clone());
     let context = JobContext::new(
         job.clone(),
         tools.store.clone(),
         cancel.clone(),
         tools.clock.clone(),
+        post.clone(),
     );
     let run = AssertUnwindSafe(async { task.run(context).await }).catch_unwind();
     let run_or_cancel = async {
@@ -143,7 +146,7 @@ async fn run_attempt(task: Arc<dyn Task>, job: Arc<ClaimedJob>, tools: Tools) ->
     if let Outcome::Snooze { why, .. } = &result.outcome {
         tools.put_off.note(job.lease.job, why);
     }
-    let state = settle_result(&*task, &job, result, &tools).await;
+    let state = settle_result(&*task, &job, result, &tools, &post).await;
     JobFinished {
         lease: job.lease,
         state,
@@ -164,7 +167,9 @@ async fn settle_result(
     job: &ClaimedJob,
     result: TaskResult,
     tools: &Tools,
+    post: &Post,
 ) -> Option<JobState> {
+    let mut halted = None;
     let (store, clock) = (&tools.store, &tools.clock);
     let now = clock.now();
     let backoff = task.retry_policy().backoff(job.attempt, fastrand::f64());
@@ -184,7 +189,8 @@ async fn settle_result(
         {
             Ok(Fenced::Applied) => return Some(state),
             Ok(Fenced::Stale) => {
-                tracing::warn!(
+                // Why is told once for all of its jobs: this engine was taken for dead, or its queue began anew.
+                tracing::debug!(
                     "job {} was taken from this attempt; its result is dropped",
                     job.lease.job
                 );
@@ -192,6 +198,7 @@ async fn settle_result(
             }
             Err(error) if error.is_weather() => {
                 // The store has said so once, for everybody.
+                halted.get_or_insert_with(|| post.halt(Halt::Commit));
                 tracing::debug!("the end of job {} waits: {error}", job.lease.job);
                 tokio::time::sleep(SETTLE_RETRY).await;
             }

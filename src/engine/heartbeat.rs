@@ -6,11 +6,13 @@
 //! no longer holds. What they write meanwhile is refused by their leases.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use tokio::sync::watch;
 
+use super::trouble::Trouble;
 use crate::metrics::Metrics;
 use crate::store::{Beat, DEAD_AFTER, EngineInfo, LEADS_FOR, Store};
 use crate::supervision::{ChildGuard, EndReason};
@@ -63,6 +65,8 @@ pub struct Standings {
     metrics: Arc<Metrics>,
     now: watch::Sender<Standing>,
     leads: watch::Sender<bool>,
+    /// What the log has last of the lead.
+    told: AtomicBool,
 }
 
 impl Standings {
@@ -73,6 +77,7 @@ impl Standings {
             metrics,
             now: watch::Sender::new(Standing::default()),
             leads: watch::Sender::new(false),
+            told: AtomicBool::new(false),
         }
     }
 
@@ -105,11 +110,13 @@ impl Standings {
             }
             self.now.send_replace(standing);
         }
-        self.show_lead();
+        self.show_lead(outcome.is_ok());
         outcome.map(|_| EVERY)
     }
 
-    fn show_lead(&self) {
+    /// A lead that is over because the database is away, and comes back with it, is part of that outage, which its store
+    /// tells: the log has what was heard of the database.
+    fn show_lead(&self, heard: bool) {
         let standing = *self.now.borrow();
         let term = standing.leads(Instant::now());
         let changed = self.leads.send_if_modified(|leads| {
@@ -117,13 +124,22 @@ impl Standings {
             *leads = term.is_some();
             changed
         });
-        if changed && self.store.is_shared() {
-            let (event, why) = match term {
-                Some(term) => ("leads", format!("term {term}")),
-                None => ("leads_no_more", String::new()),
-            };
-            tracing::info!("this engine {} {why}", event.replace('_', " "));
+        if !self.store.is_shared() {
+            return;
+        }
+        let (event, why) = match term {
+            Some(term) => ("leads", format!("term {term}")),
+            None => ("leads_no_more", String::new()),
+        };
+        if changed {
             self.metrics.events.tell(event, "/engine", &why);
+        }
+        if heard && self.told.swap(term.is_some(), Ordering::Relaxed) != term.is_some() {
+            if term.is_some() {
+                tracing::info!("this engine leads, {why}");
+            } else {
+                tracing::info!("this engine leads no more");
+            }
         }
     }
 }
@@ -152,12 +168,11 @@ impl Actor for Heartbeat {
         let standings = self.standings.clone();
         ctx.spawn(
             async move {
+                let trouble = Trouble::new("this engine cannot be heard now");
                 loop {
-                    let pause = standings.beat().await.unwrap_or_else(|error| {
-                        // Weather is told once, by the store.
-                        tracing::debug!("this engine is not heard: {error}");
-                        AGAIN
-                    });
+                    let heard = standings.beat().await;
+                    trouble.heed(&heard);
+                    let pause = heard.unwrap_or(AGAIN);
                     tokio::time::sleep(pause).await;
                 }
             }

@@ -30,6 +30,7 @@ mod simulation;
 mod sources;
 mod stager;
 mod task;
+mod trouble;
 mod window;
 mod writer;
 
@@ -40,7 +41,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::watch;
 
-pub use attempts::{Attempts, CancelSignal};
+pub use attempts::{Attempts, CancelSignal, Halted, Post};
 pub use clock::Clock;
 pub use controls::{PutOff, QueueControl, QueueControls, QueueSettings, SLOTS_MAX};
 pub use heartbeat::Standings;

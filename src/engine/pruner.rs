@@ -7,6 +7,7 @@ use actix::prelude::*;
 use tokio::sync::watch;
 
 use super::clock::Clock;
+use super::trouble::Trouble;
 use crate::store::Store;
 use crate::supervision::{ChildGuard, EndReason};
 
@@ -57,15 +58,14 @@ impl Actor for Pruner {
         let clock = self.clock.clone();
         ctx.spawn(
             async move {
+                let trouble = Trouble::new("finished jobs are pruned later");
                 // An error is the end of the engine.
                 while leads.wait_for(|leads| *leads).await.is_ok() {
-                    let pause = match store.prune(clock.now() - keep, BATCH).await {
+                    let pruned = store.prune(clock.now() - keep, BATCH).await;
+                    trouble.heed(&pruned);
+                    let pause = match pruned {
                         Ok(BATCH..) => BREATH,
-                        Ok(_) => EVERY,
-                        Err(error) => {
-                            tracing::debug!("finished jobs are pruned later: {error}");
-                            EVERY
-                        }
+                        Ok(_) | Err(_) => EVERY,
                     };
                     tokio::time::sleep(pause).await;
                 }

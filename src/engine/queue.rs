@@ -21,6 +21,7 @@ use super::executor::{Abandon, Executor, JobFinished, Tools};
 use super::heartbeat::Standing;
 use super::lanes::Holds;
 use super::registry::Registry;
+use super::trouble::Trouble;
 use super::window::{Next, Window};
 use crate::metrics::bump;
 use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome, Rate, attempt};
@@ -78,6 +79,8 @@ pub struct QueueSupervisor {
     losses: u64,
     /// The store is asked what this engine still holds.
     taking_stock: bool,
+    /// Of opening and claiming.
+    claims: Trouble,
     /// What executors work with; the store and the clock are this actor's too.
     tools: Tools,
     guard: ChildGuard,
@@ -113,6 +116,7 @@ impl QueueSupervisor {
         let begin = *settings.borrow();
         // What a predecessor lost is handed back with the rest.
         let losses = standing.borrow().losses;
+        let claims = Trouble::new(format!("queue {} cannot claim", control.name));
         Self {
             window: Window::new(begin.slots, begin.prefetch, begin.rate),
             epoch: Instant::now(),
@@ -130,6 +134,7 @@ impl QueueSupervisor {
             losses,
             standing,
             taking_stock: false,
+            claims,
             tools,
             guard,
         }
@@ -140,23 +145,15 @@ impl QueueSupervisor {
         claimed: Result<Vec<ClaimedJob>, StoreError>,
         ctx: &mut Context<Self>,
     ) {
-        match claimed {
-            Ok(jobs) => {
-                self.window.claimed(jobs);
-                self.heed_losses(ctx);
-                self.start_ready(ctx);
-                self.give_up_if_paused(ctx);
-            }
-            Err(error) => {
-                self.window.claim_failed();
-                // Told once, for all queues.
-                if error.is_told() {
-                    tracing::debug!("queue {} waits: {error}", self.name);
-                } else {
-                    tracing::error!("queue {} cannot claim: {error}", self.name);
-                }
-                ctx.notify_later(Claim, POLL);
-            }
+        self.claims.heed(&claimed);
+        if let Ok(jobs) = claimed {
+            self.window.claimed(jobs);
+            self.heed_losses(ctx);
+            self.start_ready(ctx);
+            self.give_up_if_paused(ctx);
+        } else {
+            self.window.claim_failed();
+            ctx.notify_later(Claim, POLL);
         }
     }
 
@@ -406,27 +403,21 @@ impl QueueSupervisor {
         let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.name);
         let now = self.tools.clock.now();
         let released = async move { store.release(&engine, Some(queue), &[], now).await };
-        ctx.spawn(
-            released
-                .into_actor(self)
-                .map(|released, this, ctx| match released {
-                    Ok(count) => {
-                        if count > 0 {
-                            tracing::info!(
-                                "queue {}: {count} jobs of its predecessor were handed back",
-                                this.name
-                            );
-                        }
-                        this.window.open();
-                        this.claim(ctx);
-                    }
-                    Err(error) => {
-                        let what = format!("queue {} cannot open yet", this.name);
-                        super::store_failed(&what, &error);
-                        ctx.run_later(POLL, Self::hand_back_then_open);
-                    }
-                }),
-        );
+        ctx.spawn(released.into_actor(self).map(|released, this, ctx| {
+            this.claims.heed(&released);
+            let Ok(count) = released else {
+                ctx.run_later(POLL, Self::hand_back_then_open);
+                return;
+            };
+            if count > 0 {
+                tracing::info!(
+                    "queue {}: {count} jobs of its predecessor were handed back",
+                    this.name
+                );
+            }
+            this.window.open();
+            this.claim(ctx);
+        }));
     }
 }
 

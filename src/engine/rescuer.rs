@@ -10,6 +10,7 @@ use actix::prelude::*;
 
 use super::clock::Clock;
 use super::heartbeat::{EVERY, Standings};
+use super::trouble::Trouble;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreResult};
 use crate::supervision::{ChildGuard, EndReason};
@@ -73,11 +74,10 @@ impl Actor for Rescuer {
         let duty = self.duty.clone();
         ctx.spawn(
             async move {
+                let trouble = Trouble::new("jobs of dead engines are returned later");
                 let mut heard = duty.standings.watch();
                 loop {
-                    if let Err(error) = duty.look().await {
-                        tracing::debug!("jobs of dead engines are returned later: {error}");
-                    }
+                    trouble.heed(&duty.look().await);
                     let _ = tokio::time::timeout(EVERY, heard.changed()).await;
                 }
             }

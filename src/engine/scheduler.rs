@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::clock::Clock;
 use super::registry::{OrderError, Registry};
+use super::trouble::Trouble;
 use crate::metrics::Metrics;
 use crate::model::cadence::{Cadence, Turn};
 use crate::model::{NewJob, Timestamp};
@@ -117,6 +118,7 @@ async fn deposed(leader: &mut watch::Receiver<bool>) {
 async fn lead(looker: &mut Looker, configured: &[Schedule], clock: &Clock, metrics: &Metrics) {
     let store = looker.store.clone();
     let mut adopted = false;
+    let trouble = Trouble::new("schedules cannot be looked at now");
     loop {
         let now = clock.now();
         let round = async {
@@ -127,16 +129,13 @@ async fn lead(looker: &mut Looker, configured: &[Schedule], clock: &Clock, metri
             looker.look(now).await
         };
         let next = round.await;
+        trouble.heed(&next);
         for name in looker.set_right.drain(..) {
             metrics.events.tell(SET_RIGHT, "/engine/scheduler", name);
         }
         let pause = match next {
             Ok(Some(next)) => next.since(clock.now()).clamp(LOOK_MIN, LOOK_MAX),
-            Ok(None) => LOOK_MAX,
-            Err(error) => {
-                super::store_failed("schedules cannot be looked at now", &error);
-                LOOK_MAX
-            }
+            Ok(None) | Err(_) => LOOK_MAX,
         };
         let schedules = store.hints().schedules();
         tokio::select! {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix::prelude::*;
 
 use super::clock::Clock;
+use super::trouble::Trouble;
 use crate::store::Store;
 use crate::supervision::{ChildGuard, EndReason};
 
@@ -41,16 +42,16 @@ impl Actor for Stager {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         ctx.spawn(
             async move {
+                let trouble = Trouble::new("waiting jobs cannot be staged now");
                 loop {
                     let now = clock.now();
-                    let pause = match store.stage(now).await {
+                    let staged = store.stage(now).await;
+                    trouble.heed(&staged);
+                    let pause = match staged {
                         Ok(staged) => staged
                             .next_due
                             .map_or(LOOK_MAX, |due| due.since(now).min(LOOK_MAX)),
-                        Err(error) => {
-                            super::store_failed("waiting jobs cannot be staged now", &error);
-                            LOOK_MAX
-                        }
+                        Err(_) => LOOK_MAX,
                     };
                     let schedule = store.hints().schedule();
                     tokio::select! {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::attempts::CancelSignal;
+use super::attempts::{CancelSignal, Post};
 use super::clock::Clock;
 use crate::model::{ClaimedJob, Lease, NewJob, Outcome, Priority, RetryPolicy, Timestamp};
 use crate::store::{Effect, Fenced, Store, StoreResult};
@@ -55,6 +55,7 @@ pub struct JobContext {
     store: Arc<dyn Store>,
     cancel: CancelSignal,
     clock: Clock,
+    post: Post,
 }
 
 impl JobContext {
@@ -63,12 +64,14 @@ impl JobContext {
         store: Arc<dyn Store>,
         cancel: CancelSignal,
         clock: Clock,
+        post: Post,
     ) -> Self {
         Self {
             job,
             store,
             cancel,
             clock,
+            post,
         }
     }
 
@@ -76,6 +79,11 @@ impl JobContext {
     /// that does not is dropped where it waits, a few seconds later.
     pub fn cancel(&self) -> &CancelSignal {
         &self.cancel
+    }
+
+    /// Where the attempt says what it stands still for.
+    pub fn post(&self) -> &Post {
+        &self.post
     }
 
     pub fn lease(&self) -> Lease {

@@ -19,7 +19,7 @@ use super::key_ring::KeyRing;
 use super::key_trial::KeyState;
 use super::riot_gate::{GateAddr, KeyRefused, KeyReplaced, LimiterOf, Verdict};
 use super::weather::Weather;
-use crate::engine::{CancelSignal, JobContext};
+use crate::engine::{CancelSignal, JobContext, Post};
 use crate::limiter::{
     Acquire, AcquireError, Estimate, LimiterState, MethodId, Observation, Permit, RateLimiter,
     Refused, RefusedBy, Snapshot,
@@ -27,6 +27,7 @@ use crate::limiter::{
 use crate::metrics::Metrics;
 use crate::metrics::process::cpu_of_thread;
 use crate::model::records::{Codec, Payload};
+use crate::model::waiting::Halt;
 use crate::model::{Priority, Route};
 use crate::riot::{
     ApiKey, Call, LimitScope, Method, RateHeaders, Response, RiotError, Transport, as_gzip,
@@ -49,6 +50,8 @@ pub struct Caller {
     /// Flows of one priority take turns.
     pub flow: u64,
     pub cancel: CancelSignal,
+    /// Where it says what it stands still for.
+    pub post: Post,
 }
 
 impl From<&JobContext> for Caller {
@@ -57,6 +60,7 @@ impl From<&JobContext> for Caller {
             priority: context.priority(),
             flow: context.flow(),
             cancel: context.cancel().clone(),
+            post: context.post().clone(),
         }
     }
 }
@@ -136,7 +140,10 @@ impl RiotApi {
         let caller = caller.into();
         let answered = async {
             let urgent = caller.priority < Priority::DEFAULT;
-            let room = self.bodies.room(call.method, urgent).await;
+            let room = {
+                let _halted = caller.post.halt(Halt::Room);
+                self.bodies.room(call.method, urgent).await
+            };
             let mut response = self.call_patiently(&caller, call).await?;
             response.body = self.bodies.hold(response.body, room);
             Ok(response)
@@ -150,7 +157,10 @@ impl RiotApi {
     async fn call_patiently(&self, caller: &Caller, call: &Call) -> Result<Response, RiotError> {
         let (mut refusals, mut was_odd) = (0, false);
         loop {
-            self.wait_for_key().await?;
+            {
+                let _halted = caller.post.halt(Halt::Key);
+                self.wait_for_key().await?;
+            }
             let Some((generation, sent, result)) = self.call_once(caller, call).await? else {
                 continue;
             };
@@ -164,7 +174,11 @@ impl RiotApi {
                     }
                 }
                 Err(RiotError::Forbidden(status)) => {
-                    match self.verdict(generation, call.route, sent).await? {
+                    let verdict = {
+                        let _halted = caller.post.halt(Halt::Key);
+                        self.verdict(generation, call.route, sent).await?
+                    };
+                    match verdict {
                         Verdict::CallRefused => {
                             let refused = RiotError::Forbidden(status);
                             self.weather.note(call.route, &refused);
@@ -237,10 +251,13 @@ impl RiotApi {
         let (generation, key) = self.ring.current();
         // Asked without becoming the probe: its turn may be far away.
         self.weather.outage(call.route)?;
-        let permit = tokio::select! {
-            permit = self.permit(caller, call, generation) => permit?,
-            () = self.ring.replaced(generation) => return Ok(None),
-            () = self.weather.closed() => return Err(RiotError::Stopping),
+        let permit = {
+            let _halted = caller.post.halt(Halt::Permit(call.route));
+            tokio::select! {
+                permit = self.permit(caller, call, generation) => permit?,
+                () = self.ring.replaced(generation) => return Ok(None),
+                () = self.weather.closed() => return Err(RiotError::Stopping),
+            }
         };
         let is_good = matches!(
             *self.weather.key().borrow(),

@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::key_ring::KeyRing;
 use super::riot_gate::{GateAddr, KeyReplaced};
+use crate::metrics::{OutageLog, Words};
 use crate::riot::ApiKey;
 use crate::supervision::{ChildGuard, EndReason};
 
@@ -27,6 +28,7 @@ pub struct KeyWatch {
     /// What was last seen in the file: a fingerprint of the key, or the trouble with it. At first that
     /// of the key in use, if it is from the file.
     seen: Option<String>,
+    outage: OutageLog,
     guard: ChildGuard,
 }
 
@@ -50,6 +52,10 @@ impl KeyWatch {
             ring,
             gate,
             seen,
+            outage: OutageLog::new(Words {
+                over: "the key file has a key again",
+                failures: "looks found none",
+            }),
             guard,
         }
     }
@@ -85,7 +91,10 @@ impl KeyWatch {
         // A file that was put aside for a key of the environment counts once it changes.
         let is_news = self.seen.as_ref().is_some_and(|mark| *mark != seen.mark);
         self.seen = Some(seen.mark);
-        if !is_news && !asked {
+        if seen.key.is_ok() {
+            self.outage.worked(0);
+        }
+        if !is_news && !asked && !self.outage.is_on() {
             return;
         }
         let file = self
@@ -102,9 +111,14 @@ impl KeyWatch {
             Ok(_) if asked => tracing::info!("SIGHUP: the key in {file} is in use already"),
             Ok(_) => {}
             Err(why) => {
-                tracing::warn!(
+                let text = format!(
                     "the key file {file} has no key that can be used: {why}. The last key stays in use"
                 );
+                if asked {
+                    tracing::warn!("{text}");
+                } else {
+                    self.outage.failed(0, text);
+                }
             }
         }
     }

@@ -15,6 +15,7 @@ use super::key_trial::{KeyState, KeyTrial, Refusal, Tried};
 use super::store_board::StoreBoard;
 use super::weather::Weather;
 use crate::limiter::{Acquire, Leave, RateLimiter};
+use crate::metrics::{Before, Outage, OutageNews};
 use crate::model::{Platform, Priority, Region, Route};
 use crate::riot::{Call, RiotError, Transport};
 use crate::store::Store;
@@ -22,6 +23,8 @@ use crate::supervision::{ChildGuard, EndReason};
 
 /// A call that tries the key has so long, its turn at the limiter included.
 const TRY_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often it is looked whether a rejection has to be told again.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Where the gate is; it moves when it is started anew.
 pub type GateAddr = watch::Receiver<Addr<RiotGate>>;
@@ -53,6 +56,8 @@ pub struct RiotGate {
     /// Callers whose call was refused and who wait for the verdict.
     refused: Vec<oneshot::Sender<Verdict>>,
     retry: Option<SpawnHandle>,
+    /// A rejected key, for the log.
+    rejection: Outage,
     guard: ChildGuard,
 }
 
@@ -75,6 +80,7 @@ impl RiotGate {
             trial: KeyTrial::default(),
             refused: Vec::new(),
             retry: None,
+            rejection: Outage::default(),
             guard,
         }
     }
@@ -141,23 +147,16 @@ impl RiotGate {
     }
 
     fn on_tried(&mut self, tried: Tried, platform: Platform, ctx: &mut Context<Self>) {
-        let before = self.trial.state();
-        self.trial.tried(tried, self.weather.now());
+        let now = self.weather.now();
+        self.trial.tried(tried, now);
+        self.weather.set_key_tried_at(self.trial.try_at());
         let state = self.trial.state();
-        match (before, state) {
-            (KeyState::Rejected { .. }, KeyState::Valid) => {
-                tracing::info!("riot takes the API key again; everything goes on");
-            }
-            (KeyState::Suspected, KeyState::Rejected { status, .. }) => {
-                if let Some(remedy) = &self.remedy {
-                    tracing::error!(
-                        "riot rejects the API key (HTTP {status}). Everything that needs it waits and nothing is lost. \
-                         {remedy}"
-                    );
-                }
-            }
-            _ => {}
-        }
+        let news = match state {
+            KeyState::Rejected { .. } => self.rejection.failed(0, now),
+            KeyState::Valid => self.rejection.worked(0, now),
+            KeyState::Suspected | KeyState::Closed => OutageNews::Nothing,
+        };
+        self.tell_rejection(news);
         self.weather.set_key(state);
         self.pass(match tried {
             Tried::Accepted => Verdict::CallRefused,
@@ -170,6 +169,29 @@ impl RiotGate {
             if let Some(other) = self.retry.replace(again) {
                 ctx.cancel_future(other);
             }
+        }
+    }
+
+    fn tell_rejection(&self, news: OutageNews) {
+        // Without a remedy somebody else tells.
+        let (Some(remedy), KeyState::Rejected { status, .. }) = (&self.remedy, self.trial.state())
+        else {
+            if let OutageNews::Ends { after, .. } = news {
+                tracing::info!(
+                    "riot takes the API key again after {after:.0?}; everything goes on"
+                );
+            }
+            return;
+        };
+        match news {
+            OutageNews::Nothing | OutageNews::Ends { .. } => {}
+            OutageNews::Begins { untold } => tracing::error!(
+                "riot rejects the API key (HTTP {status}). Everything that needs it waits and nothing is lost. {remedy}{}",
+                Before(untold)
+            ),
+            OutageNews::Lasts { so_far, failures } => tracing::error!(
+                "riot has rejected the API key for {so_far:.0?} (HTTP {status}, tried {failures} times). {remedy}"
+            ),
         }
     }
 
@@ -189,6 +211,10 @@ impl Actor for RiotGate {
         self.weather.set_key(KeyState::Valid);
         let weather = self.weather.clone();
         ctx.spawn(async move { weather.keep_publishing().await }.into_actor(self));
+        ctx.run_interval(LOOK, |this, _| {
+            let news = this.rejection.look(this.weather.now());
+            this.tell_rejection(news);
+        });
     }
 }
 
@@ -263,6 +289,10 @@ impl Handler<KeyReplaced> for RiotGate {
     type Result = ();
     fn handle(&mut self, _: KeyReplaced, ctx: &mut Self::Context) {
         self.trial.replaced();
+        self.weather.set_key_tried_at(None);
+        if let OutageNews::Ends { after, .. } = self.rejection.worked(0, self.weather.now()) {
+            tracing::info!("another API key is in use, {after:.0?} after the last was rejected");
+        }
         if let Some(retry) = self.retry.take() {
             ctx.cancel_future(retry);
         }

@@ -6,18 +6,21 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
+use dashmap::mapref::one::RefMut;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::breaker::{Breaker, Passage, Turn};
 use super::key_trial::KeyState;
 use crate::engine::{Clock, Holds};
-use crate::metrics::{Bursts, Metrics, Telling};
+use crate::metrics::{Before, Bursts, Metrics, Outage, OutageNews, Telling};
 use crate::model::Route;
 use crate::riot::RiotError;
 
 /// Failures of one kind on one route are one burst while no minute passes without one.
 const BURST_GAP: Duration = Duration::from_mins(1);
+/// How often outages are looked at that may have to be told again.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// What the queues allow of what the key allows.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,12 +41,16 @@ pub struct Weather {
     /// Whose skipped time has passed here too.
     clock: OnceLock<Clock>,
     key: watch::Sender<KeyState>,
+    /// When a rejected key is tried again.
+    key_tried_at: Mutex<Option<Duration>>,
     /// The last call that a key was taken for: the key's generation, and when it was sent.
     taken: Mutex<(u64, Duration)>,
     breakers: DashMap<Route, Breaker>,
     /// What opened each circuit last.
     causes: DashMap<Route, String>,
     bursts: Mutex<Bursts<(Route, String)>>,
+    /// Routes whose circuit opened, for the log.
+    outages: DashMap<Route, Outage>,
     holds: watch::Sender<Holds>,
     /// What the queues start in a minute at most, until people know that the key allows more.
     pace: Mutex<Option<Pace>>,
@@ -59,10 +66,12 @@ impl Weather {
             epoch: Instant::now(),
             clock: OnceLock::new(),
             key: watch::channel(KeyState::Valid).0,
+            key_tried_at: Mutex::default(),
             taken: Mutex::default(),
             breakers: DashMap::new(),
             causes: DashMap::new(),
             bursts: Mutex::new(Bursts::new(BURST_GAP)),
+            outages: DashMap::new(),
             holds: watch::channel(Holds::default()).0,
             pace: Mutex::new(None),
             opened: Notify::new(),
@@ -150,6 +159,24 @@ impl Weather {
             _ => {}
         }
         self.publish();
+    }
+
+    /// When a rejected key is tried again.
+    pub(super) fn set_key_tried_at(&self, at: Option<Duration>) {
+        *self
+            .key_tried_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    /// How long until a rejected key is tried again; none: it is not, or it is being tried.
+    pub fn key_tried_in(&self) -> Option<Duration> {
+        let at = *self
+            .key_tried_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let left = at?.saturating_sub(self.now());
+        (!left.is_zero()).then_some(left)
     }
 
     /// A call with the key of that generation, sent at that moment, was answered as one with a good key is.
@@ -255,7 +282,11 @@ impl Weather {
                 Turn::Closed(_) => self.event("circuit_closed", &actor, ""),
                 Turn::StaysOpen(_) => {}
             }
-            tell(route, turn, failure, now);
+            let news = match turn {
+                Turn::Opened(_) | Turn::StaysOpen(_) => self.outage_of(route).failed(0, now),
+                Turn::Closed(_) => self.outage_of(route).worked(0, now),
+            };
+            self.tell(route, news, now);
             self.publish();
             self.opened.notify_one();
         }
@@ -264,11 +295,16 @@ impl Weather {
     /// Tells of a failure, if it is the first of its kind for a while.
     pub(super) fn note(&self, route: Route, failure: &RiotError) {
         let text = failure.to_string();
+        // An API that is down fails in many ways, which are one.
+        let kind = match failure {
+            RiotError::Unavailable(_) => "unavailable".to_owned(),
+            _ => text.clone(),
+        };
         let telling = self
             .bursts
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .note((route, text.clone()), self.now());
+            .note((route, kind), self.now());
         if let Telling::First { untold } = telling {
             let before = if untold > 0 {
                 format!("; {untold} more of these since the last such line")
@@ -276,6 +312,52 @@ impl Weather {
                 String::new()
             };
             tracing::warn!(route = %route, "{route}: {text}; such calls are tried again{before}");
+        }
+    }
+
+    fn outage_of(&self, route: Route) -> RefMut<'_, Route, Outage> {
+        self.outages.entry(route).or_default()
+    }
+
+    /// Tells what became of a route's outage.
+    fn tell(&self, route: Route, news: OutageNews, now: Duration) {
+        let why = self.causes.get(&route).map(|why| why.clone());
+        let why = why.unwrap_or_default();
+        let until = self
+            .breakers
+            .get(&route)
+            .and_then(|breaker| breaker.open_until(now));
+        let pause = until.map_or(Duration::ZERO, |until| until.saturating_sub(now));
+        match news {
+            OutageNews::Nothing => {}
+            OutageNews::Begins { untold } => tracing::warn!(
+                route = %route,
+                "{route} does not work: one call after the other failed ({why}). Its jobs wait without losing an \
+                 attempt and the other routes go on; it is tried again in {pause:.0?}, then more rarely{}",
+                Before(untold)
+            ),
+            OutageNews::Lasts { so_far, failures } => tracing::warn!(
+                route = %route,
+                "{route} has not worked for {so_far:.0?} ({why}); it was tried {failures} times, and is tried again in \
+                 {pause:.0?}"
+            ),
+            OutageNews::Ends { after, failures } => tracing::info!(
+                route = %route,
+                "{route} works again after {after:.0?}; it was tried {failures} times meanwhile"
+            ),
+        }
+    }
+
+    /// An outage of a route lasts, also while it is not tried.
+    fn tell_lasting(&self) {
+        let now = self.now();
+        let news: Vec<(Route, OutageNews)> = self
+            .outages
+            .iter_mut()
+            .map(|mut outage| (*outage.key(), outage.look(now)))
+            .collect();
+        for (route, news) in news {
+            self.tell(route, news, now);
         }
     }
 
@@ -311,6 +393,7 @@ impl Weather {
         loop {
             let seen = clock.now();
             self.publish();
+            self.tell_lasting();
             let now = self.now();
             let next = self
                 .breakers
@@ -318,36 +401,19 @@ impl Weather {
                 .filter_map(|breaker| breaker.open_until(now))
                 .min();
             match next {
+                None if self.outages.iter().any(|outage| outage.is_on()) => {
+                    // It is being tried.
+                    let _ = tokio::time::timeout(LOOK, self.opened.notified()).await;
+                }
                 None => self.opened.notified().await,
                 Some(at) => {
                     tokio::select! {
-                        () = tokio::time::sleep(at.saturating_sub(now)) => {}
+                        () = tokio::time::sleep(at.saturating_sub(now).min(LOOK)) => {}
                         () = clock.moved_from(seen) => {}
                         () = self.opened.notified() => {}
                     }
                 }
             }
-        }
-    }
-}
-
-fn tell(route: Route, turn: Turn, failure: Option<&RiotError>, now: Duration) {
-    match turn {
-        Turn::Opened(until) => {
-            let pause = until.saturating_sub(now);
-            let why = failure.map(ToString::to_string).unwrap_or_default();
-            tracing::warn!(
-                route = %route,
-                "{route} does not work: one call after the other failed ({why}). Its jobs wait without losing an \
-                 attempt and the other routes go on; it is tried again in {pause:.0?}, then more rarely"
-            );
-        }
-        Turn::StaysOpen(until) => {
-            let pause = until.saturating_sub(now);
-            tracing::debug!(route = %route, "{route} still does not work; tried again in {pause:.0?}");
-        }
-        Turn::Closed(after) => {
-            tracing::info!(route = %route, "{route} works again after {after:.0?}");
         }
     }
 }

@@ -18,11 +18,10 @@ use super::board::Board;
 use super::budget::{Budget, MethodId};
 use super::line::Line;
 use super::margin::Margins;
-use super::observation::RefusedBy;
+use super::news::Teller;
 use super::permit::{Acquire, AcquireError, Ended, Permit};
 use super::report::{Estimate, LimiterState, RefusedCounts, Snapshot};
 use super::window::Admission;
-use crate::metrics::Bursts;
 use crate::model::Route;
 
 /// Waiters of one route at most: some hundred bytes each.
@@ -31,8 +30,6 @@ const WAITING_MAX: usize = 50_000;
 const MAILBOX_MAX: usize = 1024;
 /// The longest nap of the timer, whatever a pause says.
 const NAP_MAX: Duration = Duration::from_hours(1);
-/// Refusals of one kind are told once while no minute passes without one.
-const BURST_GAP: Duration = Duration::from_mins(1);
 
 /// Exchanges with the board while calls go: usually, and at the most often.
 const EXCHANGE_USUAL: Duration = Duration::from_secs(1);
@@ -79,7 +76,7 @@ pub struct RateLimiter {
     /// It makes its last report, and tells there that it was made.
     leaves: Option<oneshot::Sender<bool>>,
     refused: RefusedCounts,
-    bursts: Bursts<RefusedBy>,
+    teller: Teller,
 }
 
 impl RateLimiter {
@@ -103,7 +100,7 @@ impl RateLimiter {
             exchange: Exchange::default(),
             leaves: None,
             refused: RefusedCounts::default(),
-            bursts: Bursts::new(BURST_GAP),
+            teller: Teller::new(route),
         }
     }
 
@@ -435,7 +432,10 @@ impl Handler<Ended> for RateLimiter {
                 }
                 let news = self.budget.observe(&call.departure, received, now, &seen);
                 let refused = seen.refused.map(|refused| refused.by);
-                news.tell(self.route, refused, now, &mut self.bursts);
+                self.teller.tell(news, refused, now);
+                if refused.is_none() && seen.answered {
+                    self.teller.answered(now);
+                }
             }
         }
         self.pump(ctx);
@@ -508,6 +508,7 @@ impl Handler<Snapshot> for RateLimiter {
             refused: self.refused,
             paused,
             paused_methods,
+            wants_share: self.line.len() > 0 && self.budget.wants_grant(now),
             round_trip: self.budget.round_trip(),
         }
     }

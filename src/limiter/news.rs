@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use super::observation::RefusedBy;
-use crate::metrics::{Bursts, Telling};
+use crate::metrics::{Before, Bursts, Outage, OutageNews, Telling, UNTIL_QUIET};
 use crate::model::Route;
+
+/// Refusals of one kind are over after so long without one.
+const QUIET: Duration = Duration::from_mins(1);
 
 /// What is worth telling people.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,44 +30,90 @@ impl News {
     }
 }
 
-impl News {
-    /// Writes it to the log.
-    pub(super) fn tell(
-        self,
-        route: Route,
-        refused: Option<RefusedBy>,
-        now: Duration,
-        bursts: &mut Bursts<RefusedBy>,
-    ) {
-        if let (Some(until), Some(by)) = (self.paused_until, refused)
-            && let Telling::First { untold } = bursts.note(by, now)
-        {
-            let scope = match by {
-                RefusedBy::Application => "every call waits",
-                RefusedBy::Method | RefusedBy::Service => "calls of that method wait",
-            };
-            let pause = until.saturating_sub(now);
-            let by = by.as_str();
-            let before = if untold > 0 {
-                format!("; {untold} more such refusals since the last such line")
-            } else {
-                String::new()
-            };
-            tracing::info!(route = %route, by, "riot refuses calls on {route} (429, {by}): {scope} {pause:.1?}{before}");
+/// What a limiter tells people of refusals and the like, each once while it lasts.
+#[derive(Debug)]
+pub struct Teller {
+    route: Route,
+    /// By whose 429s.
+    refusals: [(RefusedBy, Outage); 3],
+    drifts: Bursts<()>,
+}
+
+impl Teller {
+    pub(super) fn new(route: Route) -> Self {
+        let of = |by| (by, Outage::with_quiet(QUIET));
+        Self {
+            route,
+            refusals: [
+                of(RefusedBy::Application),
+                of(RefusedBy::Method),
+                of(RefusedBy::Service),
+            ],
+            drifts: Bursts::new(QUIET),
         }
-        if self.drift {
+    }
+
+    /// A call was answered that was not refused.
+    pub(super) fn answered(&mut self, now: Duration) {
+        for (by, refusals) in &mut self.refusals {
+            if let OutageNews::Ends { after, failures } = refusals.worked(0, now)
+                // One is no time to speak of.
+                && failures > 1
+            {
+                let (route, by) = (self.route, by.as_str());
+                let of_late = QUIET.as_secs();
+                tracing::info!(
+                    route = %route, by,
+                    "riot has refused no call on {route} (429, {by}) for {of_late} s; it refused {failures} in {after:.0?}"
+                );
+            }
+        }
+    }
+
+    /// Writes it to the log.
+    pub(super) fn tell(&mut self, news: News, refused: Option<RefusedBy>, now: Duration) {
+        let route = self.route;
+        if let Some(by) = refused
+            && let Some((_, refusals)) = self.refusals.iter_mut().find(|(of, _)| *of == by)
+        {
+            let told = refusals.failed(UNTIL_QUIET, now);
+            let pause = news.paused_until.unwrap_or(now).saturating_sub(now);
+            tell_refusal(route, by, told, pause);
+        }
+        if news.drift
+            && let Telling::First { .. } = self.drifts.note((), now)
+        {
             tracing::warn!(
                 route = %route,
                 "the limits of {route} were kept and riot still refused a call: its windows are longer than they say. \
                  They are given more room for a while"
             );
         }
-        if self.others {
+        if news.others {
             tracing::warn!(
                 route = %route,
                 "somebody else uses the same key on {route}: riot counts more calls than were made here. \
                  They are reckoned with, but refusals may come"
             );
         }
+    }
+}
+
+fn tell_refusal(route: Route, by: RefusedBy, news: OutageNews, pause: Duration) {
+    let scope = match by {
+        RefusedBy::Application => "every call waits",
+        RefusedBy::Method | RefusedBy::Service => "calls of that method wait",
+    };
+    let by = by.as_str();
+    match news {
+        OutageNews::Nothing | OutageNews::Ends { .. } => {}
+        OutageNews::Begins { untold } => tracing::info!(
+            route = %route, by,
+            "riot refuses calls on {route} (429, {by}): {scope} {pause:.1?}{}", Before(untold)
+        ),
+        OutageNews::Lasts { so_far, failures } => tracing::warn!(
+            route = %route, by,
+            "riot has refused {failures} calls on {route} in {so_far:.0?} (429, {by}): {scope} {pause:.1?} now"
+        ),
     }
 }

@@ -62,6 +62,8 @@ pub struct LimiterState {
     pub paused: Duration,
     /// The same of single methods, where it is not zero.
     pub paused_methods: Vec<(MethodId, Duration)>,
+    /// Those who wait could go if other engines left more of the key.
+    pub wants_share: bool,
     /// What a round trip takes of late; zero before the first.
     pub round_trip: Duration,
 }

@@ -2,11 +2,12 @@
 //!
 //! Counters are cheap on the hot path: relaxed atomics, looked up once. `sample` and `telemetry` read
 //! them now and then and write what changed, `prometheus` is the same as another text; `events` are told
-//! one by one.
+//! one by one; `outage` says when trouble that lasts is told.
 
 mod actors;
 mod bursts;
 mod events;
+mod outage;
 pub mod process;
 pub mod prometheus;
 mod rotating;
@@ -22,6 +23,7 @@ use dashmap::DashMap;
 pub use actors::{ActorState, Actors};
 pub use bursts::{Bursts, Telling};
 pub use events::{Event, Events, FailedAttempt};
+pub use outage::{Before, Outage, OutageLog, OutageNews, UNTIL_QUIET, Words};
 pub use rotating::{LogFiles, RotatingFile};
 pub use sample::{Sample, WindowSample};
 pub use telemetry::{Reading, Source, Telemetry, VERSION, open_log};

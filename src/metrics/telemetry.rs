@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
+use super::outage::{OutageLog, Words};
 use super::rotating::{LogFiles, RotatingFile};
 use super::sample::Sample;
 use super::{Event, Metrics};
@@ -42,7 +43,7 @@ struct Log {
     /// What was written last, by actor; what happened since is the next record.
     written: HashMap<String, Sample>,
     written_at: Instant,
-    weather: bool,
+    outage: OutageLog,
 }
 
 impl Telemetry {
@@ -57,7 +58,10 @@ impl Telemetry {
                 file,
                 written: HashMap::new(),
                 written_at: Instant::now(),
-                weather: false,
+                outage: OutageLog::new(Words {
+                    over: "the metrics log can be written again",
+                    failures: "tries failed",
+                }),
             })
         });
         Self {
@@ -158,15 +162,13 @@ impl Telemetry {
     fn write(log: &mut Log, lines: &[u8]) -> bool {
         match log.file.write(lines) {
             Ok(()) => {
-                if std::mem::take(&mut log.weather) {
-                    tracing::info!("the metrics log can be written again");
-                }
+                log.outage.worked(lines.len() as u64);
                 true
             }
             Err(error) => {
-                if !std::mem::replace(&mut log.weather, true) {
-                    tracing::warn!("the metrics log cannot be written now: {error}");
-                }
+                let text = "the metrics log cannot be written now";
+                let why = format!("{text}: {error}. What counts is written with the next record");
+                log.outage.failed(lines.len() as u64, why);
                 false
             }
         }

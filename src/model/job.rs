@@ -200,6 +200,9 @@ pub struct JobRecord {
     pub enqueued_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
+    pub lane: String,
+    /// Which engine holds it, while it runs.
+    pub engine: Option<String>,
 }
 
 /// Why an attempt failed, in the shape every program sees.

@@ -260,6 +260,19 @@ impl MissingCounts {
     }
 }
 
+/// Why a job waits that asked for something young.
+pub fn not_served_yet(kind: PayloadKind, id: MatchId) -> String {
+    format!("{NOT_SERVED}{} of {id}{YET}", kind.as_str())
+}
+
+/// Whether this is such a reason.
+pub fn is_not_served_yet(why: &str) -> bool {
+    why.starts_with(NOT_SERVED) && why.ends_with(YET)
+}
+
+const NOT_SERVED: &str = "riot does not serve the ";
+const YET: &str = " yet";
+
 #[cfg(test)]
 mod tests {
     use super::*;

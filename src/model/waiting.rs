@@ -1,6 +1,6 @@
 //! What a job waits for, as a person is told it. Pure: readings of the engine come in.
 //!
-//! A job waits for what its open descendants wait for. Of these the ones that are nearest to an end speak: those that
+//! An attempt says what it stands still for ([`Halt`]); all else is read. A job waits for what its open descendants wait for. Of these the ones that are nearest to an end speak: those that
 //! run, then those that may start, then those that another engine has, then those that come back later.
 
 use std::fmt;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::bucket::Rate;
 use super::ids::Route;
 use super::job::{JobId, JobState};
+use super::missing::is_not_served_yet;
 use super::time::Timestamp;
 
 /// Why nothing goes on. Shown as a sentence without its end.
@@ -25,6 +26,10 @@ pub enum Reason {
         route: Route,
         why: String,
     },
+    /// Engines that share the key have the rest of its budget.
+    Share,
+    /// Documents in memory are as many as there may be, until some are committed.
+    Room,
     /// A call is on its way.
     Answer {
         route: Route,
@@ -53,7 +58,12 @@ pub enum Reason {
         jobs: usize,
         why: String,
     },
-    /// Put off without a failure: a young match, a busy key.
+    /// Riot lists what it does not serve yet.
+    Young {
+        jobs: usize,
+        why: String,
+    },
+    /// Put off without a failure: a busy key.
     Later {
         jobs: usize,
         why: String,
@@ -86,6 +96,8 @@ impl Reason {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Budget => "budget",
+            Self::Share => "share",
+            Self::Room => "room",
             Self::RetryAfter(_) => "retry_after",
             Self::RouteDown { .. } => "route_down",
             Self::Answer { .. } => "answer",
@@ -97,6 +109,7 @@ impl Reason {
             Self::Slot { .. } => "slot",
             Self::Turn(_) => "turn",
             Self::Pause { .. } => "pause",
+            Self::Young { .. } => "young_match",
             Self::Later { .. } => "later",
             Self::OtherEngine(_) => "other_engine",
             Self::SilentEngine { .. } => "silent_engine",
@@ -111,6 +124,11 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Budget => write!(f, "the key's budget is used up"),
+            Self::Share => write!(f, "other engines use the rest of the key's budget"),
+            Self::Room => write!(
+                f,
+                "documents in memory take all they may (engine.bodies_mb); some have to be stored first"
+            ),
             Self::RetryAfter(route) => {
                 write!(f, "riot asked for a pause on {route} (Retry-After)")
             }
@@ -130,7 +148,7 @@ impl fmt::Display for Reason {
             ),
             Self::KeyRejected(status) => write!(
                 f,
-                "riot rejects the API key (HTTP {status}); it goes on with another: `riftsync key set`"
+                "riot rejects the API key (HTTP {status}); it is tried again, and another is taken at once: `riftsync key set`"
             ),
             Self::Rate { queue, rate } => write!(f, "the rate of queue {queue} is {rate}"),
             Self::Paused(queue) => write!(
@@ -151,6 +169,11 @@ impl fmt::Display for Reason {
             Self::Pause { jobs, why } => {
                 write!(f, "{jobs} jobs are tried again after a pause ({why})")
             }
+            Self::Young { jobs: 0 | 1, why } => write!(f, "{why}; it is asked for again"),
+            Self::Young { jobs, .. } => write!(
+                f,
+                "riot does not serve {jobs} young matches or timelines yet; they are asked for again"
+            ),
             Self::Later { jobs: 0 | 1, why } => write!(f, "{why}; it is tried again"),
             Self::Later { jobs, why } => write!(f, "{jobs} jobs come back later ({why})"),
             Self::OtherEngine(engine) => write!(f, "it runs in another engine, {engine}"),
@@ -170,6 +193,47 @@ impl fmt::Display for Reason {
     }
 }
 
+impl Reason {
+    /// What is waited for, in a few words: "waiting for ...".
+    pub fn briefly(&self) -> String {
+        match self {
+            Self::Budget => "the key's budget".to_owned(),
+            Self::Share => "its share of the key's budget".to_owned(),
+            Self::Room => "room for documents".to_owned(),
+            Self::RetryAfter(route) => format!("a pause on {route} (Retry-After)"),
+            Self::RouteDown { route, .. } => format!("{route}, which is down"),
+            Self::Answer { route, .. } => format!("an answer on {route}"),
+            Self::KeySuspected => "a try of the API key".to_owned(),
+            Self::KeyRejected(_) => "an API key that riot takes".to_owned(),
+            Self::Rate { rate, .. } => format!("the queue's rate of {rate}"),
+            Self::Paused(_) => "the paused queue".to_owned(),
+            Self::NotHere(_) => "an engine with its queue".to_owned(),
+            Self::Slot { .. } => "a slot".to_owned(),
+            Self::Turn(_) => "its turn".to_owned(),
+            Self::Pause { .. } => "another try".to_owned(),
+            Self::Young { .. } => "a young match".to_owned(),
+            Self::Later { .. } => "its time".to_owned(),
+            Self::OtherEngine(_) | Self::SilentEngine { .. } => "another engine".to_owned(),
+            Self::Others => "other jobs".to_owned(),
+            Self::Database => "the database".to_owned(),
+            Self::Work(_) => "work".to_owned(),
+        }
+    }
+}
+
+/// What an attempt stands still for, as it says itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Halt {
+    /// Room for a document in memory.
+    Room,
+    /// The key is rejected, or suspected.
+    Key,
+    /// Its turn to call.
+    Permit(Route),
+    /// The database cannot be written.
+    Commit,
+}
+
 fn count(f: &mut fmt::Formatter<'_>, count: usize, one: &str, many: &str) -> fmt::Result {
     write!(f, "{count} {}", if count == 1 { one } else { many })
 }
@@ -186,10 +250,11 @@ impl Waiting {
         Self { reason, left: None }
     }
 
-    /// For programs: `reason` a stable word, `text` a sentence for people, `left_s` whole seconds or null.
+    /// For programs: `reason` a stable word, `text` a sentence for people, `for` the same in a few words, `left_s` whole
+    /// seconds or null.
     pub fn document(&self) -> Value {
         json!({
-            "reason": self.reason.word(), "text": self.reason.to_string(),
+            "reason": self.reason.word(), "text": self.reason.to_string(), "for": self.reason.briefly(),
             "left_s": self.left.map(|left| left.as_millis().div_ceil(1_000)),
         })
     }
@@ -207,6 +272,8 @@ pub struct OpenJob {
     pub engine: Option<String>,
     /// This engine works on it now. One that it only holds ready waits for its queue.
     pub at_work: bool,
+    /// What its attempt stands still for.
+    pub halt: Option<Halt>,
     pub step: Option<String>,
     /// Why its last attempt failed, or why it was put off.
     pub why: Option<String>,
@@ -243,6 +310,8 @@ pub struct RouteReading {
     pub waiting: usize,
     pub opens_in: Option<Duration>,
     pub in_flight: u32,
+    /// Those who wait could go if other engines left more of the key.
+    pub wants_share: bool,
     /// An answer has come before.
     pub has_answered: bool,
 }
@@ -264,6 +333,8 @@ pub struct Readings {
     /// The job first, then those of its descendants that are open. Empty: calls are made for no job.
     pub jobs: Vec<OpenJob>,
     pub key: KeyReading,
+    /// How long until a rejected key is tried again.
+    pub key_tried_in: Option<Duration>,
     /// Writes wait, and none was done for a while.
     pub database_stuck: bool,
     pub queues: Vec<QueueReading>,
@@ -280,7 +351,7 @@ pub fn waiting_for(readings: &Readings) -> Option<Waiting> {
     let calls = jobs.is_empty() || jobs.iter().any(|job| !job.lane.is_empty());
     match readings.key {
         KeyReading::Rejected(status) if calls => {
-            return Some(Waiting::open(Reason::KeyRejected(status)));
+            return Some(rejected(readings, status));
         }
         KeyReading::Suspected if calls => return Some(Waiting::open(Reason::KeySuspected)),
         _ => {}
@@ -312,8 +383,109 @@ pub fn waiting_for(readings: &Readings) -> Option<Waiting> {
         })
 }
 
+fn rejected(readings: &Readings, status: u16) -> Waiting {
+    Waiting {
+        reason: Reason::KeyRejected(status),
+        left: readings.key_tried_in,
+    }
+}
+
+/// What an attempt stands still for.
+pub fn halted(readings: &Readings, halt: Halt) -> Waiting {
+    match (halt, readings.key) {
+        (Halt::Room, _) => Waiting::open(Reason::Room),
+        (Halt::Commit, _) => Waiting::open(Reason::Database),
+        (_, KeyReading::Rejected(status)) => rejected(readings, status),
+        (Halt::Key, _) => Waiting::open(Reason::KeySuspected),
+        (Halt::Permit(route), _) => {
+            // Whoever asks for a permit waits, also if that is not seen yet.
+            let of_route = readings.routes.iter().find(|known| known.route == route);
+            let of_route = of_route.map(|known| RouteReading {
+                waiting: known.waiting.max(1),
+                ..known.clone()
+            });
+            let first = Reason::Answer { route, first: true };
+            of_route
+                .and_then(|known| standing_still(&[&known]).or_else(|| on_its_way(&[&known])))
+                .unwrap_or_else(|| Waiting::open(first))
+        }
+    }
+}
+
+/// What a job alone waits for, whatever its descendants do; none: it works, or is over, or waits for them, or another
+/// engine knows.
+pub fn waits_alone(readings: &Readings, job: &OpenJob) -> Option<Waiting> {
+    let is_here = job.engine.as_deref().is_none_or(|id| id == readings.here);
+    match job.state {
+        JobState::Running if !is_here => None,
+        JobState::Running if job.at_work => job.halt.map(|halt| halted(readings, halt)),
+        JobState::Running | JobState::Available => {
+            let calls = readings
+                .routes
+                .iter()
+                .any(|route| route.route.as_str() == job.lane);
+            match readings.key {
+                KeyReading::Rejected(status) if calls => Some(rejected(readings, status)),
+                _ => Some(in_the_queue(readings, job)),
+            }
+        }
+        JobState::Scheduled | JobState::Retryable => coming_back(readings, &[job]),
+        JobState::Blocked | JobState::Completed | JobState::Cancelled | JobState::Discarded => None,
+    }
+}
+
+/// What the jobs of a queue do that an engine holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub working: usize,
+    /// How many wait for what, the most first.
+    pub waits: Vec<(Waiting, usize)>,
+}
+
+impl Tally {
+    fn count(&mut self, waiting: Waiting, jobs: usize) {
+        match self.waits.iter_mut().find(|(known, _)| *known == waiting) {
+            Some((_, count)) => *count += jobs,
+            None => self.waits.push((waiting, jobs)),
+        }
+        self.waits.sort_by_key(|(_, jobs)| std::cmp::Reverse(*jobs));
+    }
+
+    pub fn add(&mut self, other: Self) {
+        self.working += other.working;
+        for (waiting, jobs) in other.waits {
+            self.count(waiting, jobs);
+        }
+    }
+}
+
+/// `halts`: of each attempt at work what it stands still for. `ready`: jobs that are held and have not begun.
+pub fn tally(readings: &Readings, queue: &str, halts: &[Option<Halt>], ready: usize) -> Tally {
+    let mut told = Tally::default();
+    for halt in halts {
+        match halt {
+            Some(halt) => told.count(halted(readings, *halt), 1),
+            None => told.working += 1,
+        }
+    }
+    if ready > 0
+        && let Some(queue) = readings.queues.iter().find(|known| known.name == queue)
+    {
+        told.count(in_an_open_queue(queue), ready);
+    }
+    told
+}
+
 /// Jobs that this engine works on.
 fn running_here(readings: &Readings, jobs: &[&OpenJob]) -> Option<Waiting> {
+    // What all of them stand still for that no route tells.
+    let own = [Halt::Room, Halt::Commit];
+    if let Some(halt) = own
+        .into_iter()
+        .find(|halt| jobs.iter().all(|job| job.halt == Some(*halt)))
+    {
+        return Some(halted(readings, halt));
+    }
     let calls = jobs.iter().any(|job| !job.lane.is_empty());
     // A job may call other routes than the one it is named for: those it is named for come first.
     let (mut routes, others): (Vec<_>, Vec<_>) = readings
@@ -357,6 +529,11 @@ fn standing_still(routes: &[&RouteReading]) -> Option<Waiting> {
             wanted()
                 .find_map(|route| route.opens_in)
                 .map(|left| Waiting::until(Reason::Budget, left))
+        })
+        .or_else(|| {
+            wanted()
+                .any(|route| route.wants_share)
+                .then_some(Waiting::open(Reason::Share))
         })
         .or_else(down)
 }
@@ -403,17 +580,26 @@ fn in_the_queue(readings: &Readings, job: &OpenJob) -> Waiting {
     {
         return Waiting::until(Reason::RouteDown { route, why }, left);
     }
+    in_an_open_queue(queue)
+}
+
+/// A job whose lane is open.
+fn in_an_open_queue(queue: &QueueReading) -> Waiting {
+    let name = || queue.name.clone();
+    if queue.paused {
+        return Waiting::open(Reason::Paused(name()));
+    }
     if let Some(waiting) = by_rate(queue) {
         return waiting;
     }
     if queue.running >= queue.slots {
         let running = queue.running;
-        return open(Reason::Slot {
+        return Waiting::open(Reason::Slot {
             queue: name(),
             running,
         });
     }
-    open(Reason::Turn(name()))
+    Waiting::open(Reason::Turn(name()))
 }
 
 /// A job that another engine has.
@@ -454,8 +640,13 @@ fn coming_back(readings: &Readings, later: &[&OpenJob]) -> Option<Waiting> {
         let why = why.unwrap_or_else(|| "the reason is in its history".to_owned());
         Reason::Pause { jobs, why }
     } else {
-        let why = why.unwrap_or_else(|| "it was put off".to_owned());
-        Reason::Later { jobs, why }
+        match why {
+            Some(why) if is_not_served_yet(&why) => Reason::Young { jobs, why },
+            why => {
+                let why = why.unwrap_or_else(|| "it was put off".to_owned());
+                Reason::Later { jobs, why }
+            }
+        }
     };
     Some(Waiting::until(reason, left))
 }
@@ -481,6 +672,7 @@ mod tests {
             run_at: NOW,
             engine: (state == JobState::Running).then(|| "here".to_owned()),
             at_work: state == JobState::Running,
+            halt: None,
             step: None,
             why: None,
         }
@@ -494,6 +686,7 @@ mod tests {
             waiting: 0,
             opens_in: None,
             in_flight: 0,
+            wants_share: false,
             has_answered: true,
         }
     }
@@ -518,6 +711,7 @@ mod tests {
             here: "here".to_owned(),
             jobs,
             key: KeyReading::Good,
+            key_tried_in: None,
             database_stuck: false,
             queues: vec![queue("player_sync"), queue("match_processing")],
             routes: vec![route(Route::Platform(Platform::Euw1)), route(EUROPE)],
@@ -642,7 +836,7 @@ mod tests {
         let mut read = readings(vec![failed.clone(), later, soon.clone()]);
         check(
             &read,
-            "2 jobs come back later (riot does not serve the match of EUW1_1 yet)",
+            "riot does not serve 2 young matches or timelines yet; they are asked for again",
             Some(30),
         );
         read.jobs = vec![failed, soon];
@@ -692,10 +886,11 @@ mod tests {
             None,
         );
         read.key = KeyReading::Rejected(403);
+        read.key_tried_in = Some(secs(9));
         check(
             &read,
-            "riot rejects the API key (HTTP 403); it goes on with another: `riftsync key set`",
-            None,
+            "riot rejects the API key (HTTP 403); it is tried again, and another is taken at once: `riftsync key set`",
+            Some(9),
         );
         read.database_stuck = true;
         let database = "the database takes no writes now; another program may hold it locked";
@@ -736,6 +931,62 @@ mod tests {
     }
 
     #[test]
+    fn a_job_alone_is_told_apart_from_its_queue_by_what_its_attempt_stands_still_for() {
+        let mut read = running();
+        read.queues[1].running = 4;
+        let told = |read: &Readings, job: &OpenJob| {
+            waits_alone(read, job).map(|waiting| (waiting.reason.word(), waiting.left))
+        };
+        let mut job = job(JobState::Running, "match_processing");
+        assert_eq!(told(&read, &job), None, "it works");
+        job.halt = Some(Halt::Room);
+        assert_eq!(told(&read, &job), Some(("room", None)));
+        job.halt = Some(Halt::Permit(EUROPE));
+        assert_eq!(told(&read, &job), Some(("answer", None)));
+        read.routes[1].wants_share = true;
+        assert_eq!(told(&read, &job), Some(("share", None)));
+        read.routes[1].opens_in = Some(secs(8));
+        assert_eq!(told(&read, &job), Some(("budget", Some(secs(8)))));
+        read.routes[1].paused = secs(20);
+        assert_eq!(told(&read, &job), Some(("retry_after", Some(secs(20)))));
+        job.halt = Some(Halt::Commit);
+        assert_eq!(told(&read, &job), Some(("database", None)));
+        job.at_work = false;
+        assert_eq!(told(&read, &job), Some(("slot", None)));
+        read.queues[1].rate = Some(Rate::parse("30/m").unwrap());
+        read.queues[1].rate_opens = Some(secs(2));
+        assert_eq!(told(&read, &job), Some(("queue_rate", Some(secs(2)))));
+        (read.key, read.key_tried_in) = (KeyReading::Rejected(401), Some(secs(48)));
+        assert_eq!(told(&read, &job), Some(("key_rejected", Some(secs(48)))));
+        job.engine = Some("there".to_owned());
+        assert_eq!(told(&read, &job), None, "the other engine knows");
+    }
+
+    #[test]
+    fn the_jobs_of_a_queue_are_counted_by_what_they_wait_for() {
+        let mut read = running();
+        read.routes[1].opens_in = Some(secs(8));
+        let permit = Some(Halt::Permit(EUROPE));
+        let halts = [None, permit, permit, None, permit, Some(Halt::Room)];
+        let told = tally(&read, "match_processing", &halts, 2);
+        let waits: Vec<_> = told
+            .waits
+            .iter()
+            .map(|(waiting, jobs)| (waiting.reason.briefly(), *jobs))
+            .collect();
+        assert_eq!(told.working, 2);
+        assert_eq!(
+            waits,
+            [
+                ("the key's budget".to_owned(), 3),
+                ("its turn".to_owned(), 2),
+                ("room for documents".to_owned(), 1),
+            ]
+        );
+        assert_eq!(tally(&read, "match_processing", &[], 0), Tally::default());
+    }
+
+    #[test]
     fn programs_get_a_word_a_sentence_and_whole_seconds() {
         let waiting = Waiting {
             reason: Reason::Budget,
@@ -743,7 +994,9 @@ mod tests {
         };
         assert_eq!(
             waiting.document(),
-            json!({ "reason": "budget", "text": "the key's budget is used up", "left_s": 8 })
+            json!({
+                "reason": "budget", "text": "the key's budget is used up", "for": "the key's budget", "left_s": 8,
+            })
         );
     }
 }

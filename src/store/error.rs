@@ -116,6 +116,22 @@ impl StoreError {
         }
     }
 
+    /// Would a smaller write perhaps have succeeded?
+    pub(super) fn is_for_want_of_room(&self) -> bool {
+        // The databases tell it only in words.
+        let says = |why: &str| {
+            let words = [
+                "disk is full",
+                "disk I/O",
+                "No space left",
+                "could not extend",
+                "disk full",
+            ];
+            words.iter().any(|word| why.contains(word))
+        };
+        matches!(self, Self::Unavailable(why) if says(why))
+    }
+
     /// Has the store ended for good, for everybody? Whoever runs the engine stops it and says why, once.
     pub fn is_end(&self) -> bool {
         matches!(self, Self::Damaged { .. } | Self::Moved { .. })

@@ -51,6 +51,7 @@ pub use repack::RepackStore;
 pub use schedules::ScheduleStore;
 pub use upkeep::{Cleanup, Leftovers, Repair, SeatRow, StoredDocuments, UnreadRow};
 
+use crate::metrics::Words;
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::histogram::Times;
 use crate::model::missing::MissingCounts;
@@ -177,6 +178,16 @@ impl Completion {
             children: Vec::new(),
             survived: true,
         }
+    }
+
+    /// Bytes of the documents that it stores.
+    fn document_bytes(&self) -> usize {
+        let bodies = self.effects.iter().map(|effect| match effect {
+            Effect::Match { payload, .. } | Effect::Timeline { payload, .. } => payload.body.len(),
+            Effect::Unread(unread) => unread.payload.body.len(),
+            Effect::Player { .. } | Effect::Missing(_) | Effect::Repair(_) | Effect::Listed(_) => 0,
+        });
+        bodies.sum()
     }
 
     /// Refuses what the tables cannot hold before anything is written: nobody else's write is held up by it.
@@ -468,6 +479,12 @@ pub struct BudgetSeat {
     /// New for every life of a limiter.
     pub engine: Arc<str>,
 }
+
+/// How an outage of a database is told.
+const WRITES: Words = Words {
+    over: "everything goes on: the database can be written again",
+    failures: "writes failed",
+};
 
 /// Commits of the writer, for people and the metrics log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

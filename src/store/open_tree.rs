@@ -50,6 +50,7 @@ pub(super) fn open_from(root: JobId, rows: Vec<OpenTuple>) -> StoreResult<Vec<Op
             run_at: Timestamp::from_millis(run_at),
             engine,
             at_work: false,
+            halt: None,
             step,
             why: errors
                 .into_iter()

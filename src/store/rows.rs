@@ -202,6 +202,8 @@ pub(super) type JobRow = (
         BigInt,
         Nullable<BigInt>,
         Nullable<BigInt>,
+        Text,
+        Nullable<Text>,
     ),
 );
 
@@ -231,6 +233,8 @@ pub(super) type JobTuple = (
         i64,
         Option<i64>,
         Option<i64>,
+        String,
+        Option<String>,
     ),
 );
 
@@ -249,6 +253,8 @@ pub(super) fn job_from(row: JobTuple) -> StoreResult<JobRecord> {
             enqueued_at,
             started_at,
             finished_at,
+            lane,
+            engine,
         ),
     ) = row;
     let rollup: Rollup = from_json(&rollup)?;
@@ -274,6 +280,8 @@ pub(super) fn job_from(row: JobTuple) -> StoreResult<JobRecord> {
         enqueued_at: Timestamp::from_millis(enqueued_at),
         started_at: started_at.map(Timestamp::from_millis),
         finished_at: finished_at.map(Timestamp::from_millis),
+        lane,
+        engine,
     })
 }
 

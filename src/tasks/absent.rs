@@ -7,7 +7,7 @@ use super::failed::failed;
 use super::player::Stop;
 use crate::engine::{JobContext, TaskResult};
 use crate::gate::{Absence, RiotApi};
-use crate::model::missing::{Miss, YOUNG, missed};
+use crate::model::missing::{Miss, YOUNG, missed, not_served_yet};
 use crate::model::records::PayloadKind;
 use crate::model::{
     Failure, MatchId, MissingDocument, MissingReason, Outcome, Platform, Retention, Route,
@@ -204,14 +204,14 @@ fn absent(
     reason: MissingReason,
     retention: Retention,
 ) -> TaskResult {
-    let (id, what, now) = (asked.id, asked.kind.as_str(), context.now());
+    let (id, now) = (asked.id, context.now());
     if asked.wait
         && reason == MissingReason::NotFound
         && let Some(delay) = look_again_in(now, asked.young_until)
     {
         return Outcome::Snooze {
             delay,
-            why: format!("riot does not serve the {what} of {id} yet"),
+            why: not_served_yet(asked.kind, id),
         }
         .into();
     }

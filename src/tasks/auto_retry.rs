@@ -197,6 +197,8 @@ mod tests {
             });
         }
         JobRecord {
+            lane: String::new(),
+            engine: None,
             id: JobId(id),
             kind: kind.to_owned(),
             queue: RECOVERY.to_owned(),

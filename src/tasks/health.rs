@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::MAINTENANCE;
 use crate::engine::scheduler::SET_RIGHT;
-use crate::engine::{CancelSignal, EngineHandle, JobContext, Task, TaskFuture, TaskResult};
+use crate::engine::{CancelSignal, EngineHandle, JobContext, Post, Task, TaskFuture, TaskResult};
 use crate::gate::{Caller, Gate, KeyState};
 use crate::limiter::LimiterState;
 use crate::model::cadence::{Cadence, Turn};
@@ -195,6 +195,7 @@ impl HealthProbe {
             priority: Priority::FIRST,
             flow: FLOW,
             cancel,
+            post: Post::default(),
         };
         let answer = tokio::time::timeout(CALL_MAX, self.gate.api.call(caller, &call)).await;
         match answer {
@@ -471,6 +472,7 @@ mod tests {
             refused: RefusedCounts::default(),
             paused: Duration::ZERO,
             paused_methods: Vec::new(),
+            wants_share: false,
             round_trip: Duration::from_millis(80),
         };
         let told = |reached| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::CancelSignal;
+use crate::engine::{CancelSignal, Post};
 use crate::gate::{Caller, RiotApi};
 use crate::model::{Platform, Priority, Whereabouts, Whom};
 use crate::riot::{Call, RiotError, parse_account, parse_region};
@@ -24,6 +24,7 @@ async fn ask(api: &RiotApi, whom: &Whom, near: Platform) -> Result<Whereabouts, 
         priority: Priority::INTERACTIVE,
         flow: 0,
         cancel: CancelSignal::never(),
+        post: Post::default(),
     };
     let puuid = match (&whom.puuid, &whom.riot_id) {
         (Some(puuid), _) => puuid.clone(),

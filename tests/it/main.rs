@@ -18,6 +18,7 @@ mod odd_answers;
 mod older;
 mod on_postgres;
 mod open_tree;
+mod outages;
 mod place;
 mod postgres;
 mod program;

@@ -102,6 +102,12 @@ impl Setup {
     /// A job as `sync` submits it, in the database of an engine that does not run yet.
     pub async fn submit(&self, players: &[&str]) {
         let store = SqliteStore::open(self.database().as_ref()).unwrap();
+        self.submit_to(&store, players).await;
+        store.close().await.unwrap();
+    }
+
+    /// The same in any database.
+    pub async fn submit_to(&self, store: &dyn Store, players: &[&str]) {
         let now = Timestamp::now();
         let jobs = players.iter().map(|player| {
             let args = PlayerSyncArgs {
@@ -115,11 +121,15 @@ impl Setup {
             args.job(Priority::DEFAULT, RetryPolicy::new(50, 0, 0))
         });
         store.enqueue(jobs.collect(), now).await.unwrap();
-        store.close().await.unwrap();
     }
 
     pub fn serve(&self) -> Command {
-        let mut command = self.command(&["serve"]);
+        self.serve_on(&format!("sqlite://{}", self.database()))
+    }
+
+    /// The same on another database.
+    pub fn serve_on(&self, database: &str) -> Command {
+        let mut command = self.command_on(database, &["serve"]);
         let log = std::fs::File::create(self.folder.path().join("serve.log")).unwrap();
         command.stdout(Stdio::null()).stderr(log);
         for kind in ["PLAYER_DATA", "MATCH_DATA", "MATCH_TIMELINE"] {

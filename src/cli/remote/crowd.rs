@@ -47,6 +47,8 @@ pub async fn crowd(
 }
 
 async fn follow(engine: &mut Client, id: JobId, bars: &mut Crowd) -> Result<CrowdReport, CliError> {
+    // What it tells is asked for besides; but an engine that could end knows then that it is waited for.
+    engine.subscribe(id).await?;
     loop {
         let job = engine.ask("job.get", json!({ "job_id": id })).await?;
         let rollup: Rollup = serde_json::from_value(job["rollup"].clone()).unwrap_or_default();
@@ -84,6 +86,15 @@ async fn follow(engine: &mut Client, id: JobId, bars: &mut Crowd) -> Result<Crow
         if status["key"] == "rejected" {
             return Err(CliError::EngineKeyRejected);
         }
-        tokio::time::sleep(LOOK).await;
+        let gone = async {
+            loop {
+                if let Err(error) = engine.notification().await {
+                    return error;
+                }
+            }
+        };
+        if let Ok(error) = tokio::time::timeout(LOOK, gone).await {
+            return Err(error.into());
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::doing::{doing, held};
 use super::queue::queues_table;
 use super::table::table;
 use super::{Ask as _, Reach, text};
@@ -34,11 +35,16 @@ fn status_text(status: &Value) -> String {
     let uptime = rounded(Duration::from_secs(number("uptime_s")));
     let engines =
         engines_table(&status["engines"]).map_or_else(String::new, |table| format!("\n{table}"));
+    let doing = doing(status).map_or_else(String::new, |doing| format!(" ({doing})"));
+    let inside = match &status["inside"] {
+        Value::String(verb) => format!(", inside `riftsync {verb}`, with which it ends"),
+        _ => String::new(),
+    };
     format!(
-        "engine {} (riftsync {}, pid {}) is {}, up {uptime}\n\
+        "engine {} (riftsync {}, pid {}) is {}, up {uptime}{inside}\n\
          database {}\n\
          API key {}; {} calls, {} answered 429\n\
-         {} jobs running, {} commits\n{}{engines}",
+         {} jobs running{doing}, {} commits\n{}{engines}",
         text(&status["engine"]),
         text(&status["version"]),
         text(&status["pid"]),
@@ -47,7 +53,7 @@ fn status_text(status: &Value) -> String {
         text(&status["key"]),
         number("calls"),
         number("rate_limited"),
-        number("running"),
+        held(status),
         number("commits"),
         queues_table(&status["queues"]),
     )

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::doing::waiting_of;
 use super::table::table;
 use super::{Ask as _, Reach, text};
 use crate::cli::waits::{self, Bars};
@@ -15,6 +16,8 @@ use crate::model::{JobId, Timestamp};
 use crate::store::{Cancelled, JobFilter, Location, Retried};
 use crate::tasks::job_document;
 
+/// The column of the state.
+const STATE: usize = 3;
 /// How often it is looked whether something moves.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -103,9 +106,14 @@ fn jobs_table(answer: &Value) -> String {
     let rows = jobs.into_iter().flatten().map(|job| {
         let fields = ["job_id", "kind", "key", "state", "percent", "attempt"];
         let mut row: Vec<String> = fields.map(|field| text(&job[field])).into();
-        row.push(match &job["error"]["message"] {
-            Value::Null => text(&job["step"]),
-            message => text(message),
+        let waiting = waiting_of(job);
+        if waiting.is_some() && job["state"] == "running" {
+            "waits".clone_into(&mut row[STATE]);
+        }
+        row.push(match (waiting, &job["error"]["message"]) {
+            (Some(waiting), _) => waiting,
+            (None, Value::Null) => text(&job["step"]),
+            (None, message) => text(message),
         });
         row
     });
@@ -116,7 +124,7 @@ fn jobs_table(answer: &Value) -> String {
         "state",
         "%",
         "attempt",
-        "step or error",
+        "step, wait or error",
     ];
     table(&header, rows)
 }

@@ -1,6 +1,7 @@
 //! The verbs that talk to a running engine.
 
 mod crowd;
+mod doing;
 mod engine;
 mod health;
 mod job;
@@ -41,31 +42,70 @@ pub struct Reach {
     pub json: bool,
 }
 
+/// Who listens.
+#[derive(Debug)]
+pub enum Found {
+    Engine {
+        client: Box<Client>,
+        /// The verb that it ends with; none: a service.
+        inside: Option<String>,
+    },
+    /// One that is not meant, and why.
+    OtherDatabase(CliError),
+    Nobody(CliError),
+}
+
 impl Reach {
     /// The engine, or why there is none.
     pub async fn engine(&self) -> Result<Client, CliError> {
         let mut client = Client::connect(&self.socket).await?;
         if let Some(named) = &self.named {
             let status = client.ask("engine.status", json!({})).await?;
-            let theirs = text(&status["database"]);
-            if !named.is_shown_as(&theirs) {
-                return Err(CliError::OtherDatabase {
-                    socket: self.socket.clone(),
-                    theirs,
-                });
-            }
+            self.check(named, &status)?;
         }
         Ok(client)
     }
 
+    fn check(&self, database: &Location, status: &Value) -> Result<(), CliError> {
+        let theirs = text(&status["database"]);
+        if database.is_shown_as(&theirs) {
+            return Ok(());
+        }
+        Err(CliError::OtherDatabase {
+            socket: self.socket.clone(),
+            theirs,
+        })
+    }
+
+    /// Who is there. A service is meant by whoever names no database; an engine inside another verb works on what was
+    /// named there, and is meant only by whoever would work on the same.
+    pub async fn look(&self) -> Result<Found, CliError> {
+        let mut client = match Client::connect(&self.socket).await {
+            Ok(client) => client,
+            Err(error @ ClientError::NoEngine(_)) => return Ok(Found::Nobody(error.into())),
+            Err(error) => return Err(error.into()),
+        };
+        let status = client.ask("engine.status", json!({})).await?;
+        let inside = status["inside"].as_str().map(str::to_owned);
+        let meant = match (&self.named, &inside) {
+            (Some(named), _) => Some(named),
+            (None, Some(_)) => Some(&self.database),
+            (None, None) => None,
+        };
+        match meant.map(|database| self.check(database, &status)) {
+            Some(Err(error)) => Ok(Found::OtherDatabase(error)),
+            _ => Ok(Found::Engine {
+                client: Box::new(client),
+                inside,
+            }),
+        }
+    }
+
     /// The engine, or none if none runs that is meant.
     pub async fn engine_if_any(&self) -> Result<Option<Client>, CliError> {
-        match self.engine().await {
-            Ok(client) => Ok(Some(client)),
-            Err(CliError::Client(ClientError::NoEngine(_)) | CliError::OtherDatabase { .. }) => {
-                Ok(None)
-            }
-            Err(error) => Err(error),
+        match self.look().await? {
+            Found::Engine { client, .. } => Ok(Some(*client)),
+            Found::OtherDatabase(_) | Found::Nobody(_) => Ok(None),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::doing::waits_of;
 use super::table::table;
 use super::{Ask as _, Reach, text};
 use crate::cli::{CliError, QueueVerb};
@@ -49,6 +50,7 @@ pub(super) fn queues_table(queues: &Value) -> String {
                 _ => text(&queue[column]),
             }),
         );
+        row.push(waits_of(queue));
         row
     });
     let header = [
@@ -61,6 +63,7 @@ pub(super) fn queues_table(queues: &Value) -> String {
         "scheduled",
         "retryable",
         "blocked",
+        "waiting for",
     ];
     table(&header, rows)
 }

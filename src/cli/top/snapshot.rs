@@ -35,6 +35,8 @@ pub(super) struct Status {
     pub(super) running: u64,
     pub(super) commits: u64,
     pub(super) queues: Vec<Queue>,
+    pub(super) working: u64,
+    pub(super) waits: Vec<Wait>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -46,11 +48,32 @@ pub(super) struct Queue {
     pub(super) running: u64,
     pub(super) paused: bool,
     pub(super) held: bool,
+    pub(super) waits: Vec<Wait>,
     /// None: the database could not be asked.
     pub(super) available: Option<u64>,
     pub(super) scheduled: Option<u64>,
     pub(super) retryable: Option<u64>,
     pub(super) blocked: Option<u64>,
+}
+
+/// How many jobs wait for something.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(super) struct Wait {
+    #[serde(rename = "for")]
+    pub(super) what: String,
+    pub(super) jobs: u64,
+    pub(super) left_s: Option<u64>,
+}
+
+/// What a job waits for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(super) struct Waiting {
+    pub(super) text: String,
+    #[serde(rename = "for")]
+    pub(super) what: String,
+    pub(super) left_s: Option<u64>,
 }
 
 /// `engine.metrics`.
@@ -150,6 +173,7 @@ pub(super) struct Job {
     #[serde(deserialize_with = "time")]
     pub(super) finished_at: Option<Timestamp>,
     pub(super) error: Option<JobError>,
+    pub(super) waiting: Option<Waiting>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

@@ -178,6 +178,42 @@ fn everything_is_on_a_small_screen_and_on_a_large_one() {
 }
 
 #[test]
+fn a_job_that_holds_a_slot_and_waits_is_told_from_one_that_works() {
+    let mut app = app();
+    let mut snapshot = busy(1);
+    let mut waits = job(3, "running", 0);
+    (waits["kind"], waits["key"]) = (json!("sync_match_timeline"), json!("EUW1_1"));
+    waits["step"] = Value::Null;
+    waits["waiting"] = json!({
+        "reason": "queue_rate", "text": "the rate of queue timeline_processing is 30/m", "for": "the queue's rate of 30/m",
+        "left_s": 2,
+    });
+    snapshot.jobs = vec![read(waits), read(job(4, "running", 0))];
+    let timelines = &mut snapshot.status.queues[2];
+    (timelines.running, timelines.waits) = (
+        0,
+        read(json!([{ "for": "the queue's rate of 30/m", "jobs": 7, "left_s": 2 }])),
+    );
+    app.on_told(Told::Looked(Box::new(snapshot)), NOW);
+    for (width, height) in [(80, 24), (200, 60)] {
+        let lines = screen(&app, width, height);
+        assert_shows(&lines, &["timeline_processing", "0/16", " 7 "]);
+        assert_shows(&lines, &["match_timeline EUW1_1", "waits", "the queue"]);
+        assert_shows(&lines, &["player kr/faker#4", "running"]);
+    }
+    assert_shows(&screen(&app, 200, 60), &["the queue's rate of"]);
+    press(&mut app, KeyCode::End);
+    press(&mut app, KeyCode::Enter);
+    assert_shows(
+        &screen(&app, 80, 24),
+        &[
+            "waits",
+            "the rate of queue timeline_processing is 30/m, 2 s",
+        ],
+    );
+}
+
+#[test]
 fn no_size_and_no_name_breaks_it() {
     let long = "많은 소환사 이름 ".repeat(40);
     let mut snapshot = busy(1);

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use super::{Answer, queue};
 use crate::control::desk::Desk;
 use crate::control::rpc::Params;
+use crate::control::waits;
 use crate::metrics::VERSION;
 use crate::model::Timestamp;
 use crate::store::EngineRow;
@@ -29,14 +30,15 @@ pub(super) async fn status(desk: &Desk, params: Params<'_>) -> Answer {
         (false, true, _) => "draining",
         (false, false, _) => "running",
     };
-    let queues: Vec<Value> = queues
+    let mut queues: Vec<Value> = queues
         .iter()
         .map(|queue| queue::document(desk, queue, counts.as_deref()))
         .collect();
+    let tally = waits::of_queues(desk, &mut queues).await;
     let writer = engine.store.writer_stats();
     let engines = engine.store.engines().await.ok();
     let engines = engines.map(|engines| engines.iter().map(engine_document).collect::<Vec<_>>());
-    Ok(json!({
+    let mut status = json!({
         "engine": &*engine.id, "state": state, "pid": std::process::id(), "version": env!("CARGO_PKG_VERSION"),
         "started_at": engine.started_at.to_string(),
         "uptime_s": Timestamp::now().since(engine.started_at).as_secs(),
@@ -45,7 +47,10 @@ pub(super) async fn status(desk: &Desk, params: Params<'_>) -> Answer {
         "calls": engine.metrics.calls.load(Ordering::Relaxed),
         "rate_limited": engine.metrics.rate_limited.load(Ordering::Relaxed),
         "commits": writer.commits, "stale_writes": writer.stale, "engines": engines,
-    }))
+        "inside": desk.about.inside, "followed": desk.followed().len(),
+    });
+    waits::put(&mut status, &tally);
+    Ok(status)
 }
 
 /// Takes readings of everything, now, and judges them.

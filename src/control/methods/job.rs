@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Answer;
 use crate::control::desk::Desk;
 use crate::control::rpc::{Params, RpcError};
-use crate::control::view;
+use crate::control::{view, waits};
 use crate::engine::OrderError;
 use crate::model::{After, JobId, JobState, NewJob, OnFailure, Priority, Timestamp};
 use crate::store::{Cancelled, JobFilter, Retried};
@@ -194,8 +194,16 @@ pub(super) async fn submit_batch(desk: &Desk, params: Params<'_>) -> Answer {
 pub(super) async fn get(desk: &Desk, params: Params<'_>) -> Answer {
     let id = JobId(params.read::<OneJob>()?.job_id);
     let job = desk.engine.store.job(id).await?;
-    job.map(|job| view::whole(desk.document, &job))
-        .ok_or_else(|| unknown(id))
+    let job = job.ok_or_else(|| unknown(id))?;
+    let mut document = view::whole(desk.document, &job);
+    // With what its descendants wait for.
+    let waiting = if job.state.is_final() {
+        None
+    } else {
+        desk.waiting.of(id).await
+    };
+    document["waiting"] = json!(waiting.map(|waiting| waiting.document()));
+    Ok(document)
 }
 
 /// How long the job will take by what is known now; null when nothing is.
@@ -236,11 +244,12 @@ pub(super) async fn list(desk: &Desk, params: Params<'_>) -> Answer {
         limit,
     };
     let jobs = desk.engine.store.list_jobs(&filter).await?;
-    let jobs: Vec<Value> = jobs
+    let mut lines: Vec<Value> = jobs
         .iter()
         .map(|job| view::line(desk.document, job))
         .collect();
-    Ok(json!({ "jobs": jobs }))
+    waits::of_jobs(desk, &jobs, &mut lines).await;
+    Ok(json!({ "jobs": lines }))
 }
 
 pub(super) async fn cancel(desk: &Desk, params: Params<'_>) -> Answer {

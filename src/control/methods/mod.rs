@@ -53,13 +53,13 @@ const METHODS: &[(&str, Call)] = &[
         Box::pin(queue::list(desk, params))
     }),
     ("queue.pause", |desk, params| {
-        Box::pin(ready(queue::pause(desk, params)))
+        Box::pin(queue::pause(desk, params))
     }),
     ("queue.resume", |desk, params| {
-        Box::pin(ready(queue::resume(desk, params)))
+        Box::pin(queue::resume(desk, params))
     }),
     ("queue.set", |desk, params| {
-        Box::pin(ready(queue::set(desk, params)))
+        Box::pin(queue::set(desk, params))
     }),
     ("engine.status", |desk, params| {
         Box::pin(engine::status(desk, params))

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::Answer;
 use crate::control::desk::Desk;
 use crate::control::rpc::{Params, RpcError};
+use crate::control::waits;
 use crate::engine::{QueueControl, SLOTS_MAX, express_slots};
 use crate::model::{JobState, Rate};
 
@@ -46,10 +47,11 @@ pub(super) async fn list(desk: &Desk, params: Params<'_>) -> Answer {
     params.read::<Nothing>()?;
     let counts = counts(desk).await?;
     let queues = desk.engine.queues.all();
-    let queues: Vec<Value> = queues
+    let mut queues: Vec<Value> = queues
         .iter()
         .map(|queue| document(desk, queue, Some(&counts)))
         .collect();
+    waits::of_queues(desk, &mut queues).await;
     Ok(json!({ "queues": queues }))
 }
 
@@ -97,25 +99,36 @@ pub(super) fn document(desk: &Desk, queue: &QueueControl, counts: Option<&Counts
     document
 }
 
-pub(super) fn pause(desk: &Desk, params: Params<'_>) -> Answer {
-    set_paused(desk, params, true)
+pub(super) async fn pause(desk: &Desk, params: Params<'_>) -> Answer {
+    set_paused(desk, params, true).await
 }
 
-pub(super) fn resume(desk: &Desk, params: Params<'_>) -> Answer {
-    set_paused(desk, params, false)
+pub(super) async fn resume(desk: &Desk, params: Params<'_>) -> Answer {
+    set_paused(desk, params, false).await
 }
 
-fn set_paused(desk: &Desk, params: Params<'_>, paused: bool) -> Answer {
-    let which = params.read::<Which>()?.queue;
-    let mut queues = Vec::new();
-    for queue in named(desk, &which)? {
-        queue.set(|settings| settings.paused = paused);
-        queues.push(document(desk, queue, None));
-    }
+/// Queues that were changed, as they stand now.
+async fn changed(desk: &Desk, queues: Vec<&Arc<QueueControl>>) -> Answer {
+    // They are changed, whether the database can be asked for their counts or not.
+    let counts = counts(desk).await.ok();
+    let mut queues: Vec<Value> = queues
+        .into_iter()
+        .map(|queue| document(desk, queue, counts.as_deref()))
+        .collect();
+    waits::of_queues(desk, &mut queues).await;
     Ok(json!({ "queues": queues }))
 }
 
-pub(super) fn set(desk: &Desk, params: Params<'_>) -> Answer {
+async fn set_paused(desk: &Desk, params: Params<'_>, paused: bool) -> Answer {
+    let which = params.read::<Which>()?.queue;
+    let queues = named(desk, &which)?;
+    for queue in &queues {
+        queue.set(|settings| settings.paused = paused);
+    }
+    changed(desk, queues).await
+}
+
+pub(super) async fn set(desk: &Desk, params: Params<'_>) -> Answer {
     let set = params.read::<Set>()?;
     if let Some(slots) = set.slots
         && !(1..=SLOTS_MAX).contains(&slots)
@@ -129,8 +142,8 @@ pub(super) fn set(desk: &Desk, params: Params<'_>) -> Answer {
         Some("none") => Some(None),
         Some(text) => Some(Some(Rate::parse(text).map_err(RpcError::invalid)?)),
     };
-    let mut queues = Vec::new();
-    for queue in named(desk, &set.queue)? {
+    let queues = named(desk, &set.queue)?;
+    for queue in &queues {
         queue.set(|settings| {
             if let Some(slots) = set.slots {
                 settings.slots = slots;
@@ -140,9 +153,8 @@ pub(super) fn set(desk: &Desk, params: Params<'_>) -> Answer {
                 settings.rate = rate;
             }
         });
-        queues.push(document(desk, queue, None));
     }
-    Ok(json!({ "queues": queues }))
+    changed(desk, queues).await
 }
 
 fn named<'d>(desk: &'d Desk, name: &str) -> Result<Vec<&'d Arc<QueueControl>>, RpcError> {

@@ -177,6 +177,7 @@ async fn start(limits: Limits) -> Setup {
     let about = About {
         database: database.display().to_string(),
         socket: place.path().to_owned(),
+        inside: None,
     };
     let services = Services {
         above: Box::new(move |engine| {

@@ -269,6 +269,14 @@ async fn a_queue_is_paused_set_and_resumed() {
     let id = submitted.unwrap()["job_id"].as_i64().unwrap();
     let set = json!({ "queue": "q", "slots": 7, "rate": "100/m" });
     let set = client.call("queue.set", set).await.unwrap();
+    let counts = |queue: &Value| (queue["available"].clone(), queue["running"].clone());
+    assert_eq!(
+        counts(&set["queues"][0]),
+        (json!(1), json!(0)),
+        "as it is now"
+    );
+    let again = client.call("queue.pause", json!({ "queue": "q" })).await;
+    assert_eq!(counts(&again.unwrap()["queues"][0]), (json!(1), json!(0)));
     assert_eq!(
         (&set["queues"][0]["slots"], &set["queues"][0]["rate"]),
         (&json!(7), &json!("100/m"))
@@ -326,7 +334,9 @@ async fn how_long_a_job_will_take_is_told_if_somebody_can_know() {
     let left = client.call("job.time_left", json!({ "job_id": id })).await;
     assert_eq!(left.unwrap(), json!({ "job_id": id, "eta_s": 60 }));
     let waiting = client.call("job.waiting", json!({ "job_id": id })).await;
-    let budget = json!({ "reason": "budget", "text": "the key's budget is used up", "left_s": 8 });
+    let budget = json!({
+        "reason": "budget", "text": "the key's budget is used up", "for": "the key's budget", "left_s": 8,
+    });
     assert_eq!(waiting.unwrap(), json!({ "job_id": id, "waiting": budget }));
     let (code, _) = refused(&mut client, "job.waiting", json!({ "job_id": 99 })).await;
     assert_eq!(code, RpcError::NOT_FOUND);

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use crate::engine::CancelSignal;
+use crate::engine::{CancelSignal, Post};
 use crate::gate::{Caller, Gate, KeySource};
 use crate::metrics::Metrics;
 use crate::model::{MatchId, Platform, Priority, Region, Route};
@@ -130,6 +130,7 @@ pub fn caller(flow: u64) -> Caller {
         priority: Priority::DEFAULT,
         flow,
         cancel: CancelSignal::never(),
+        post: Post::default(),
     }
 }
 

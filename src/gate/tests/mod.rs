@@ -4,3 +4,4 @@ mod api;
 mod faults;
 mod key;
 mod outage;
+mod told;

@@ -9,8 +9,8 @@ use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::{ClaimedJob, JobId, Lease, NewJob, Timestamp};
 use crate::store::schedules::{Schedule, Tick, Ticked};
 use crate::store::{
-    Batch, BudgetSeat, Cancelled, Completion, Effect, EngineInfo, Enqueued, Fenced, Rescued,
-    Retried, Staged, StoreError, StoreResult,
+    Batch, BudgetSeat, Cancelled, Completion, EngineInfo, Enqueued, Fenced, Rescued, Retried,
+    Staged, StoreError, StoreResult,
 };
 
 /// The caller who waits, and what to tell once the fate of the group is known.
@@ -142,14 +142,9 @@ impl Command {
 
     /// Bytes of documents it writes: a group is bounded by them too.
     pub(super) fn weight(&self) -> usize {
-        let Verb::Settle(_, completion, ..) = &self.verb else {
-            return 0;
-        };
-        let bodies = completion.effects.iter().map(|effect| match effect {
-            Effect::Match { payload, .. } | Effect::Timeline { payload, .. } => payload.body.len(),
-            Effect::Unread(unread) => unread.payload.body.len(),
-            Effect::Player { .. } | Effect::Missing(_) | Effect::Repair(_) | Effect::Listed(_) => 0,
-        });
-        bodies.sum()
+        match &self.verb {
+            Verb::Settle(_, completion, ..) => completion.document_bytes(),
+            _ => 0,
+        }
     }
 }

@@ -471,7 +471,7 @@ macro_rules! job_columns {
     ($rest:literal) => {
         concat!(
             "SELECT id, kind, queue, key, args, state, priority, attempt, max_attempts, crash_count, \
-             run_at, step, percent, progress, rollup, children_pending, result, errors, enqueued_at, started_at, finished_at \
+             run_at, step, percent, progress, rollup, children_pending, result, errors, enqueued_at, started_at, finished_at, lane, engine_id \
              FROM jobs ",
             $rest
         )

@@ -34,8 +34,9 @@ use super::group;
 use super::marks::{self, Marks};
 use super::positions::Positions;
 use super::transaction::{Consequences, Transaction};
+use crate::metrics::OutageLog;
 use crate::model::histogram::Histogram;
-use crate::store::{Hints, StoreError, StoreResult, WriterStats};
+use crate::store::{Hints, StoreError, StoreResult, WRITES, WriterStats};
 
 /// Commands that may wait; callers beyond wait for room.
 pub(super) const QUEUE_MAX: usize = 4_096;
@@ -76,8 +77,8 @@ pub(super) struct Shared {
     pub(super) closing: AtomicBool,
     /// Other engines that live, as the last heartbeat told.
     pub(super) others: AtomicU32,
-    /// The database cannot be written; it was said.
-    weather: AtomicBool,
+    /// The database is away, or cannot be written.
+    outage: OutageLog,
     /// Writers in the middle of a group.
     busy: AtomicU32,
     /// One of them has come to its end.
@@ -116,7 +117,7 @@ impl Shared {
             death: watch::Sender::new(None),
             closing: AtomicBool::new(false),
             others: AtomicU32::new(0),
-            weather: AtomicBool::new(false),
+            outage: OutageLog::new(WRITES),
             busy: AtomicU32::new(0),
             freed: Notify::new(),
         }
@@ -124,20 +125,22 @@ impl Shared {
 
     /// A commit is under way, or was tried and could not be made.
     pub(super) fn is_busy(&self) -> bool {
-        self.busy.load(Ordering::Relaxed) > 0 || self.weather.load(Ordering::Relaxed)
+        self.busy.load(Ordering::Relaxed) > 0 || self.outage.is_on()
     }
 
-    /// Once, not for each of those who wait.
-    fn bad_weather(&self, why: &str) {
-        if !self.weather.swap(true, Ordering::Relaxed) {
-            tracing::warn!("{}", StoreError::Unavailable(why.to_owned()));
-        }
+    /// Told once, not for each of those who wait. `weight`: bytes that could not be written.
+    fn bad_weather(&self, why: &str, weight: usize) {
+        let error = StoreError::Unavailable(why.to_owned());
+        let weight = if error.is_for_want_of_room() {
+            weight.max(1)
+        } else {
+            0
+        };
+        self.outage.failed(weight as u64, error);
     }
 
-    fn good_weather(&self) {
-        if self.weather.swap(false, Ordering::Relaxed) {
-            tracing::info!("the database can be written again; everything goes on");
-        }
+    fn good_weather(&self, weight: usize) {
+        self.outage.worked(weight as u64);
     }
 }
 
@@ -273,7 +276,7 @@ impl Writer {
             let begun = Instant::now();
             let fault = match self.attempt(commands).await {
                 Ok(after) => {
-                    self.shared.good_weather();
+                    self.shared.good_weather(weight_of(commands));
                     self.shared.counters.times.note(begun.elapsed());
                     self.failures = 0;
                     self.tell(&after, commands.len());
@@ -299,7 +302,7 @@ impl Writer {
                     self.give_up_after(until, &why)?;
                 }
                 Fault::Weather(why) => {
-                    self.shared.bad_weather(&why);
+                    self.shared.bad_weather(&why, weight_of(commands));
                     self.give_up_after(until, &why)?;
                     self.pause().await;
                 }
@@ -308,7 +311,7 @@ impl Writer {
                     if runs >= RUNS_MAX {
                         // Alone, and still not done: whoever waits for it must not wait in silence.
                         if let (1, Fault::Again(why)) = (commands.len(), &fault) {
-                            self.shared.bad_weather(why);
+                            self.shared.bad_weather(why, 0);
                         }
                         return Err(fault);
                     }
@@ -419,7 +422,7 @@ impl Writer {
                 Ok(link) => self.link = Some(link),
                 Err(error) => {
                     self.failures += 1;
-                    self.shared.bad_weather(&error.cause);
+                    self.shared.bad_weather(&error.cause, 0);
                     if Instant::now() >= until || self.shared.closing.load(Ordering::Relaxed) {
                         return Err(error.cause);
                     }
@@ -434,7 +437,7 @@ impl Writer {
         self.link = None;
         self.failures += 1;
         if self.failures > 1 {
-            self.shared.bad_weather(why);
+            self.shared.bad_weather(why, 0);
         }
     }
 
@@ -522,6 +525,10 @@ async fn rollback(link: &mut Link) -> Result<(), String> {
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("no answer to a rollback".to_owned()),
     }
+}
+
+fn weight_of(commands: &[Command]) -> usize {
+    commands.iter().map(Command::weight).sum()
 }
 
 fn deliver(commands: Vec<Command>, committed: &StoreResult<()>) {

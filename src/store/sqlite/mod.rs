@@ -152,12 +152,21 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnMut(&mut Transaction<'_>) -> StoreResult<T> + Send + 'static,
     {
+        self.write_heavy(0, work).await
+    }
+
+    /// The same with so many bytes of documents.
+    async fn write_heavy<T, F>(&self, weight: u64, work: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Transaction<'_>) -> StoreResult<T> + Send + 'static,
+    {
         let commands = self
             .lock_writer()
             .as_ref()
             .map(|writer| writer.commands.clone())
             .ok_or(StoreError::Closed)?;
-        let (command, answered) = writer::command(work);
+        let (command, answered) = writer::command(work, weight);
         commands.send(command).await.map_err(|_| writer_gone())?;
         answered.await.map_err(|_| writer_gone())?
     }
@@ -269,7 +278,8 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> StoreResult<Fenced> {
         completion.check()?;
-        self.write(move |tx| tx.settle(lease, &completion, now))
+        let weight = completion.document_bytes() as u64;
+        self.write_heavy(weight, move |tx| tx.settle(lease, &completion, now))
             .await
     }
 

@@ -20,8 +20,9 @@ use super::checkpoints::Checkpoints;
 use super::ground::Ground;
 use super::job_statements as sql;
 use super::transaction::{Consequences, Transaction};
+use crate::metrics::OutageLog;
 use crate::model::histogram::Histogram;
-use crate::store::{Hints, StoreError, StoreResult, WriterStats};
+use crate::store::{Hints, StoreError, StoreResult, WRITES, WriterStats};
 
 /// Commands that may wait; callers beyond wait for room.
 pub(super) const QUEUE_MAX: usize = 4_096;
@@ -32,12 +33,15 @@ const GROUP_MAX: usize = 1_024;
 pub(super) trait Command: Send {
     /// Runs in the transaction; again, if its group had to be rolled back.
     fn run(&mut self, tx: &mut Transaction<'_>) -> StoreResult<()>;
+    /// Bytes of documents it writes.
+    fn weight(&self) -> u64;
     /// Answers the caller, once the fate of the group is known.
     fn deliver(self: Box<Self>, committed: StoreResult<()>);
 }
 
 struct Work<T, F> {
     run: F,
+    weight: u64,
     result: Option<StoreResult<T>>,
     answer: oneshot::Sender<StoreResult<T>>,
 }
@@ -54,6 +58,10 @@ where
         outcome
     }
 
+    fn weight(&self) -> u64 {
+        self.weight
+    }
+
     fn deliver(self: Box<Self>, committed: StoreResult<()>) {
         let result = self.result.unwrap_or(Err(StoreError::Closed));
         // Whoever asked may be gone; the commit stands all the same.
@@ -62,13 +70,28 @@ where
 }
 
 /// Counters the thread shares.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Counters {
     commits: AtomicU64,
     commands: AtomicU64,
     stale: AtomicU64,
     busy: AtomicBool,
     times: Histogram,
+    /// A disk that is full, a lock that is held.
+    outage: OutageLog,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            commits: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
+            stale: AtomicU64::new(0),
+            busy: AtomicBool::new(false),
+            times: Histogram::default(),
+            outage: OutageLog::new(WRITES),
+        }
+    }
 }
 
 impl Counters {
@@ -84,8 +107,11 @@ impl Counters {
     }
 }
 
-/// Packs work and its answer into a command.
-pub(super) fn command<T, F>(work: F) -> (Box<dyn Command>, oneshot::Receiver<StoreResult<T>>)
+/// Packs work and its answer into a command. `weight`: bytes of documents it writes.
+pub(super) fn command<T, F>(
+    work: F,
+    weight: u64,
+) -> (Box<dyn Command>, oneshot::Receiver<StoreResult<T>>)
 where
     T: Send + 'static,
     F: FnMut(&mut Transaction<'_>) -> StoreResult<T> + Send + 'static,
@@ -93,6 +119,7 @@ where
     let (answer, answered) = oneshot::channel();
     let work = Work {
         run: work,
+        weight,
         result: None,
         answer,
     };
@@ -114,7 +141,6 @@ pub(super) fn start(
         .name("store-writer".to_owned())
         .spawn(move || {
             let mut waiting = Vec::with_capacity(GROUP_MAX);
-            let mut weather = false;
             while commands.blocking_recv_many(&mut waiting, GROUP_MAX) > 0 {
                 if let Err(end) = ground.check() {
                     if matches!(end, StoreError::Moved { .. }) {
@@ -124,14 +150,7 @@ pub(super) fn start(
                     continue;
                 }
                 let group = AssertUnwindSafe(|| {
-                    commit_group(
-                        &mut conn,
-                        &mut waiting,
-                        &hints,
-                        &counters,
-                        &mut weather,
-                        &ground,
-                    );
+                    commit_group(&mut conn, &mut waiting, &hints, &counters, &ground);
                     checkpoints.committed();
                 });
                 if let Err(panic) = catch_unwind(group) {
@@ -150,20 +169,18 @@ fn commit_group(
     waiting: &mut Vec<Box<dyn Command>>,
     hints: &Hints,
     counters: &Counters,
-    weather: &mut bool,
     ground: &Ground,
 ) {
     let begun = Instant::now();
     counters.busy.store(true, Ordering::Relaxed);
+    let weight = waiting.iter().map(|command| command.weight()).sum();
     let outcome = run_group(conn, waiting);
     // Weather is not over before a commit is made.
     let is_weather = matches!(&outcome, Err(error) if error.is_weather());
     counters.busy.store(is_weather, Ordering::Relaxed);
     match outcome {
         Ok((effects, stale)) => {
-            if std::mem::take(weather) {
-                tracing::info!("the database can be written again; everything goes on");
-            }
+            counters.outage.worked(weight);
             counters.times.note(begun.elapsed());
             counters.commits.fetch_add(1, Ordering::Relaxed);
             counters
@@ -185,8 +202,13 @@ fn commit_group(
         }
         Err(error) => {
             // Once, not for each of those who wait.
-            if error.is_weather() && !std::mem::replace(weather, true) {
-                tracing::warn!("{error}");
+            if error.is_weather() {
+                let weight = if error.is_for_want_of_room() {
+                    weight.max(1)
+                } else {
+                    0
+                };
+                counters.outage.failed(weight, &error);
             }
             let _ = diesel::sql_query("ROLLBACK").execute(conn);
             let error = ground.hears(error);

@@ -2,6 +2,7 @@
 
 mod asked;
 mod crowded;
+mod joined;
 mod outputs;
 mod protocol;
 mod top;

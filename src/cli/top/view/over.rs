@@ -21,8 +21,9 @@ const HELP: &[&str] = &[
     "t                try the chosen failed job again",
     "q, Ctrl-C        leave; the engine goes on",
     "",
+    "WAIT jobs are held and stand still: Enter says for what.",
     "READY jobs wait for a slot, LATER ones for their time,",
-    "RETRY ones for another attempt, BLOCKED ones for others.",
+    "RETRY ones for another attempt, BLOCK ones for others.",
     "A queue is held while the API or the key does not work.",
     "A few more than its slots run for who waits at a terminal.",
 ];
@@ -56,6 +57,11 @@ pub(super) fn more(frame: &mut Frame<'_>, area: Rect, app: &App, now: Timestamp)
                 facts.push(("queue", queue.queue.clone()));
                 facts.push(("slots", queue.slots.to_string()));
                 let rate = queue.rate.clone();
+                for wait in &queue.waits {
+                    let left = wait.left_s.map(|left| format!(", {left} s"));
+                    let left = left.unwrap_or_default();
+                    facts.push(("waiting", format!("{} for {}{left}", wait.jobs, wait.what)));
+                }
                 facts.push(("rate", rate.unwrap_or_else(|| "none".to_owned())));
                 facts.push((
                     "change",
@@ -70,6 +76,10 @@ pub(super) fn more(frame: &mut Frame<'_>, area: Rect, app: &App, now: Timestamp)
                 facts.push(("key", job.key.clone().unwrap_or_default()));
                 facts.push(("queue", job.queue.clone()));
                 facts.push(("state", job.state.clone()));
+                if let Some(waiting) = &job.waiting {
+                    let left = waiting.left_s.map(|left| format!(", {left} s"));
+                    facts.push(("waits", waiting.text.clone() + &left.unwrap_or_default()));
+                }
                 facts.push(("attempt", job.attempt.to_string()));
                 facts.push(("step", job.step.clone().unwrap_or_default()));
                 facts.push(("percent", job.percent.to_string()));

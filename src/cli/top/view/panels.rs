@@ -13,7 +13,7 @@ use super::text::{
 };
 use crate::cli::top::app::{App, Panel};
 use crate::cli::top::rows::{self, Limit};
-use crate::cli::top::snapshot::{Job, Queue, Snapshot};
+use crate::cli::top::snapshot::{Job, Queue, Snapshot, Waiting};
 use crate::model::Timestamp;
 
 /// Above this share a window is nearly full.
@@ -95,6 +95,7 @@ fn queues(app: &App) -> List {
             left(&queue.queue),
             left(state).style(style),
             right(format!("{}/{}", queue.running, queue.slots)).style(busy),
+            right(waits(queue)).style(Style::new().fg(Color::Yellow)),
             right(queue.rate.clone().unwrap_or_else(|| "-".to_owned())),
             right(count_or_dash(queue.available)),
             right(count_or_dash(queue.scheduled)),
@@ -104,13 +105,13 @@ fn queues(app: &App) -> List {
         ]
     };
     List {
-        columns: &[0, 6, 7, 6, 6, 5, 5, 7, 6],
+        columns: &[0, 6, 7, 4, 6, 6, 5, 5, 5, 6],
         most: 28,
         headings: [left("QUEUES"), left("STATE")]
             .into_iter()
             .chain(
                 [
-                    "RUNNING", "RATE", "READY", "LATER", "RETRY", "BLOCKED", "DONE",
+                    "RUNNING", "WAIT", "RATE", "READY", "LATER", "RETRY", "BLOCK", "DONE",
                 ]
                 .map(right),
             )
@@ -120,17 +121,33 @@ fn queues(app: &App) -> List {
     }
 }
 
+/// How many of a queue's jobs stand still.
+fn waits(queue: &Queue) -> String {
+    match queue.waits.iter().map(|wait| wait.jobs).sum() {
+        0 => String::new(),
+        waiting => count(waiting),
+    }
+}
+
 fn jobs(snapshot: &Snapshot, width: u16, now: Timestamp) -> List {
     let wide = width >= 100;
     let bar_columns = if wide { 24 } else { 8 };
     let row_of = |job: &Job| {
+        let waiting = job.waiting.as_ref();
         let state = match &*job.state {
+            "running" if waiting.is_some() => left("waits").style(Style::new().fg(Color::Yellow)),
             "running" => left("running").style(Style::new().fg(Color::Green)),
             "blocked" => left("children").style(Style::new().fg(Color::Cyan)),
             other => left(other),
         };
         let share = job.percent as f64 / 100.0;
-        let step = job.step.as_deref().unwrap_or_default().replace('_', " ");
+        let step = match waiting {
+            Some(Waiting { what, left_s, .. }) => {
+                let left = left_s.map(|left| format!(" {}", span(Duration::from_secs(left))));
+                what.clone() + &left.unwrap_or_default()
+            }
+            None => job.step.as_deref().unwrap_or_default().replace('_', " "),
+        };
         // Short jobs tell nothing of how far they are.
         let (progress, percent) = match job.step {
             Some(_) => (bar(share, bar_columns), format!("{}%", job.percent)),
@@ -161,7 +178,7 @@ fn jobs(snapshot: &Snapshot, width: u16, now: Timestamp) -> List {
             left("STATE"),
             left("PROGRESS"),
             left(""),
-            left("STEP"),
+            left("STEP OR WAIT"),
             right("TRY"),
             right("AGE"),
         ],

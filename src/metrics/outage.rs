@@ -1,0 +1,477 @@
+//! Trouble that lasts is told three times: when it begins, once a minute while it lasts, and when it is over.
+//!
+//! [`Outage`] decides, purely: time comes in. [`OutageLog`] is the same with a clock and the log. Whoever meets trouble
+//! notes each failure and each success, however many there are, and says nothing else.
+//!
+//! **When is it over?** A disk that is full still takes a small commit and refuses the next document. So a success
+//! ends an outage only if it was at least as large as the largest thing that failed and came a moment after the last
+//! failure, or if nothing has failed for a while (`quiet`). Failures that have no size (a connection, a lock) are over with the first success; those that single
+//! successes say nothing about (refusals of a service) are over after the quiet time alone.
+//!
+//! **Trouble that comes and goes** is told again at once only if nothing was told of it for a minute; sooner, it has to
+//! last for a moment. What was too short for that is counted in the next line.
+
+use std::fmt::{self, Display};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Between two lines while it lasts.
+const EVERY: Duration = Duration::from_mins(1);
+/// Trouble that is back within [`EVERY`] of the last line is told once it has lasted so long.
+const LASTING: Duration = Duration::from_secs(10);
+/// What has a size is made good by one that is as large only so long after the last failure: others of other sizes are
+/// under way.
+const SETTLED: Duration = Duration::from_secs(2);
+/// Without a failure for so long, any success ends it.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// A failure that only a time without failures makes good.
+pub const UNTIL_QUIET: u64 = u64::MAX;
+
+/// What is to be told now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutageNews {
+    Nothing,
+    /// So many before it were too short to be told.
+    Begins {
+        untold: u64,
+    },
+    Lasts {
+        so_far: Duration,
+        failures: u64,
+    },
+    Ends {
+        after: Duration,
+        failures: u64,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Lasting {
+    began: Duration,
+    failed_at: Duration,
+    failures: u64,
+    /// The largest thing that failed.
+    weight: u64,
+    told_at: Option<Duration>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Outage {
+    quiet: Duration,
+    now: Option<Lasting>,
+    /// When something was told last that was no end.
+    told_at: Option<Duration>,
+    untold: u64,
+}
+
+impl Default for Outage {
+    fn default() -> Self {
+        Self::with_quiet(QUIET)
+    }
+}
+
+impl Outage {
+    /// `quiet`: a time without failures after which any success ends it.
+    pub const fn with_quiet(quiet: Duration) -> Self {
+        Self {
+            quiet,
+            now: None,
+            told_at: None,
+            untold: 0,
+        }
+    }
+
+    /// Something failed. `weight`: how large it was; 0 if a success of any size makes it good.
+    pub fn failed(&mut self, weight: u64, now: Duration) -> OutageNews {
+        let lasting = self.now.get_or_insert(Lasting {
+            began: now,
+            failed_at: now,
+            failures: 0,
+            weight: 0,
+            told_at: None,
+        });
+        lasting.failed_at = now;
+        lasting.failures += 1;
+        lasting.weight = lasting.weight.max(weight);
+        self.look(now)
+    }
+
+    /// Something of that size worked.
+    pub fn worked(&mut self, weight: u64, now: Duration) -> OutageNews {
+        let Some(lasting) = self.now else {
+            return OutageNews::Nothing;
+        };
+        let since = now.saturating_sub(lasting.failed_at);
+        let is_over = since >= self.quiet
+            || weight >= lasting.weight && (lasting.weight == 0 || since >= SETTLED);
+        if !is_over {
+            // The next failure tells that it lasts, and why.
+            return OutageNews::Nothing;
+        }
+        self.now = None;
+        if lasting.told_at.is_none() {
+            self.untold += 1;
+            return OutageNews::Nothing;
+        }
+        OutageNews::Ends {
+            after: now.saturating_sub(lasting.began),
+            failures: lasting.failures,
+        }
+    }
+
+    /// Time passed. Only those need it who may neither fail nor succeed for more than a minute.
+    pub fn look(&mut self, now: Duration) -> OutageNews {
+        let Some(lasting) = &mut self.now else {
+            return OutageNews::Nothing;
+        };
+        let so_far = now.saturating_sub(lasting.began);
+        let is_due = |told: Duration| now.saturating_sub(told) >= EVERY;
+        match lasting.told_at {
+            Some(told) if is_due(told) => {
+                lasting.told_at = Some(now);
+                self.told_at = Some(now);
+                OutageNews::Lasts {
+                    so_far,
+                    failures: lasting.failures,
+                }
+            }
+            None if self.told_at.is_none_or(is_due) || so_far >= LASTING => {
+                lasting.told_at = Some(now);
+                self.told_at = Some(now);
+                OutageNews::Begins {
+                    untold: std::mem::take(&mut self.untold),
+                }
+            }
+            Some(_) | None => OutageNews::Nothing,
+        }
+    }
+
+    pub fn is_on(&self) -> bool {
+        self.now.is_some()
+    }
+
+    /// Since when it lasts.
+    pub fn began(&self) -> Option<Duration> {
+        self.now.map(|lasting| lasting.began)
+    }
+}
+
+/// What is said of an outage besides its cause.
+#[derive(Debug, Clone, Copy)]
+pub struct Words {
+    /// What is so again when it is over: "the database can be written again".
+    pub over: &'static str,
+    /// What its failures are: "writes failed".
+    pub failures: &'static str,
+}
+
+impl OutageNews {
+    /// Writes it to the log. `why`: a sentence that names the trouble and what is done about it.
+    pub fn log(self, words: Words, why: &dyn Display) {
+        match self {
+            Self::Nothing => {}
+            Self::Begins { untold } => tracing::warn!("{why}{}", Before(untold)),
+            Self::Lasts { so_far, failures } => {
+                let failed = words.failures;
+                tracing::warn!("{why}. This has lasted for {so_far:.0?}; {failures} {failed}");
+            }
+            Self::Ends { after, failures } => {
+                let Words { over, failures: of } = words;
+                tracing::info!("{over} after {after:.0?}; {failures} {of} meanwhile");
+            }
+        }
+    }
+}
+
+/// What was not told before.
+#[derive(Debug, Clone, Copy)]
+pub struct Before(pub u64);
+
+impl Display for Before {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            1 => f.write_str(". It was so once more since the last line, for a moment"),
+            times => write!(
+                f,
+                ". It was so {times} times more since the last line, each time for a moment"
+            ),
+        }
+    }
+}
+
+/// An outage with its clock, and the log that it is told to.
+#[derive(Debug)]
+pub struct OutageLog {
+    words: Words,
+    epoch: Instant,
+    outage: Mutex<Outage>,
+    /// So that a success costs nothing while all is well.
+    is_on: AtomicBool,
+}
+
+impl OutageLog {
+    pub fn new(words: Words) -> Self {
+        Self {
+            words,
+            epoch: Instant::now(),
+            outage: Mutex::default(),
+            is_on: AtomicBool::new(false),
+        }
+    }
+
+    /// See [`Outage::failed`].
+    pub fn failed(&self, weight: u64, why: impl Display) {
+        let news = {
+            let mut outage = self.lock();
+            self.is_on.store(true, Ordering::Release);
+            outage.failed(weight, self.epoch.elapsed())
+        };
+        news.log(self.words, &why);
+    }
+
+    /// See [`Outage::worked`].
+    pub fn worked(&self, weight: u64) {
+        if !self.is_on() {
+            return;
+        }
+        let news = {
+            let mut outage = self.lock();
+            let news = outage.worked(weight, self.epoch.elapsed());
+            self.is_on.store(outage.is_on(), Ordering::Release);
+            news
+        };
+        // A success begins none.
+        news.log(self.words, &"");
+    }
+
+    pub fn is_on(&self) -> bool {
+        self.is_on.load(Ordering::Acquire)
+    }
+
+    /// How long it has lasted; none: all is well.
+    pub fn lasts(&self) -> Option<Duration> {
+        let began = self.lock().began()?;
+        Some(self.epoch.elapsed().saturating_sub(began))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Outage> {
+        // Plain values: a panic elsewhere cannot leave them half changed.
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use OutageNews::{Begins, Ends, Lasts, Nothing};
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// What is told while for `seconds` something fails every so often and something works every so often, in between
+    /// and after it.
+    struct Kind {
+        name: &'static str,
+        outage: fn() -> Outage,
+        /// Between two failures, and how large they are.
+        fails: (u64, u64),
+        /// The same of what works meanwhile; none: nothing.
+        works: Option<(u64, u64)>,
+        /// How large the first thing is that works when it is over.
+        then: u64,
+    }
+
+    const KINDS: [Kind; 9] = [
+        Kind {
+            name: "a full disk, on which small commits still fit",
+            outage: Outage::default,
+            fails: (500, 60_000),
+            works: Some((50, 300)),
+            then: 90_000,
+        },
+        Kind {
+            name: "a disk that has room again for less than was refused",
+            outage: Outage::default,
+            fails: (500, 60_000),
+            works: Some((5_000, 0)),
+            then: 0,
+        },
+        Kind {
+            name: "a database that another program holds locked",
+            outage: Outage::default,
+            fails: (5_000, 0),
+            works: None,
+            then: 0,
+        },
+        Kind {
+            name: "a server that is away",
+            outage: Outage::default,
+            fails: (40, 0),
+            works: None,
+            then: 0,
+        },
+        Kind {
+            name: "a route that does not work, tried more and more rarely",
+            outage: Outage::default,
+            fails: (20_000, 0),
+            works: None,
+            then: 0,
+        },
+        Kind {
+            name: "a key that is rejected",
+            outage: Outage::default,
+            fails: (48_000, 0),
+            works: None,
+            then: 0,
+        },
+        Kind {
+            name: "refusals of a service between good answers",
+            outage: || Outage::with_quiet(Duration::from_mins(1)),
+            fails: (7_000, UNTIL_QUIET),
+            works: Some((90, 0)),
+            then: 0,
+        },
+        Kind {
+            name: "a metrics log on a full disk",
+            outage: Outage::default,
+            fails: (10_000, 4_000),
+            works: None,
+            then: 5_000,
+        },
+        Kind {
+            name: "a control socket that can take nobody in",
+            outage: Outage::default,
+            fails: (100, 0),
+            works: None,
+            then: 0,
+        },
+    ];
+
+    fn told(kind: &Kind, seconds: u64) -> Vec<OutageNews> {
+        let mut outage = (kind.outage)();
+        let mut told = Vec::new();
+        let mut at = 0;
+        while at < seconds * 1_000 {
+            if at % kind.fails.0 == 0 {
+                told.push(outage.failed(kind.fails.1, ms(at)));
+            } else if let Some((every, weight)) = kind.works
+                && at % every == 0
+            {
+                told.push(outage.worked(weight, ms(at)));
+            }
+            told.push(outage.look(ms(at)));
+            at += 10;
+        }
+        // All is well from now on.
+        for after in 0..70 {
+            told.push(outage.worked(kind.then, ms(at + after * 1_000)));
+        }
+        told.retain(|news| *news != Nothing);
+        told
+    }
+
+    #[test]
+    fn whatever_fails_is_told_when_it_begins_each_minute_and_when_it_is_over() {
+        for kind in KINDS {
+            let short = told(&kind, 30);
+            assert!(
+                matches!(short[..], [Begins { untold: 0 }, Ends { .. }]),
+                "{}: {short:?}",
+                kind.name
+            );
+            let long = told(&kind, 200);
+            assert!(
+                matches!(
+                    long[..],
+                    [
+                        Begins { .. },
+                        Lasts { .. },
+                        Lasts { .. },
+                        Lasts { .. },
+                        Ends { .. }
+                    ]
+                ),
+                "{}: {long:?}",
+                kind.name
+            );
+            let Some(Ends { after, failures }) = long.last() else {
+                unreachable!()
+            };
+            assert!(*after >= ms(199_000), "{}: {after:?}", kind.name);
+            assert_eq!(
+                *failures,
+                200_000_u64.div_ceil(kind.fails.0),
+                "{}",
+                kind.name
+            );
+        }
+    }
+
+    #[test]
+    fn trouble_that_comes_and_goes_is_told_now_and_then_and_what_was_not_is_counted() {
+        let mut outage = Outage::default();
+        let mut told = Vec::new();
+        // A second of trouble, four of peace.
+        for second in 0..200 {
+            told.push(match second % 5 {
+                0 => outage.failed(0, ms(second * 1_000)),
+                _ => outage.worked(0, ms(second * 1_000)),
+            });
+        }
+        told.retain(|news| *news != Nothing);
+        let begun: Vec<_> = told
+            .iter()
+            .filter_map(|news| match news {
+                Begins { untold } => Some(*untold),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(begun, [0, 11, 11, 11]);
+        assert_eq!(told.len(), 8, "each has its end: {told:?}");
+        // What lasts is told all the same, though a line was written a moment before.
+        let mut outage = Outage::default();
+        outage.failed(0, ms(0));
+        outage.worked(0, ms(1_000));
+        assert_eq!(outage.failed(0, ms(2_000)), Nothing);
+        assert_eq!(outage.failed(0, ms(11_999)), Nothing);
+        assert_eq!(outage.failed(0, ms(12_000)), Begins { untold: 0 });
+    }
+
+    #[test]
+    fn however_it_fails_and_works_beginnings_and_ends_take_turns_and_lines_are_few() {
+        for seed in 0..200 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let mut outage = Outage::default();
+            let (mut now, mut told) = (0, Vec::new());
+            while now < 600_000 {
+                now += rng.u64(1..3_000);
+                let weight = rng.u64(0..3);
+                let news = match rng.u8(0..3) {
+                    0 => outage.failed(weight, ms(now)),
+                    1 => outage.worked(weight, ms(now)),
+                    _ => outage.look(ms(now)),
+                };
+                if news != Nothing {
+                    told.push((now, news));
+                }
+            }
+            let mut is_on = false;
+            for (at, news) in &told {
+                let begins = matches!(news, Begins { .. });
+                assert_ne!(begins, is_on, "seed {seed} at {at}: {news:?}");
+                is_on = !matches!(news, Ends { .. });
+                let later = told
+                    .iter()
+                    .filter(|(other, _)| (*at..at + 60_000).contains(other));
+                assert!(later.count() <= 14, "seed {seed} at {at}");
+            }
+        }
+    }
+}
