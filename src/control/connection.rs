@@ -22,6 +22,7 @@ use super::rpc::{self, Line, Malformed, Params, Request, RpcError};
 use super::view;
 use super::watch::{Seen, is_over};
 use crate::model::JobId;
+use crate::store::question;
 
 /// Submits of one batch that are under way at once: as many as the writer takes in a few commits.
 const SUBMITS_AT_ONCE: usize = 1_024;
@@ -222,7 +223,8 @@ impl Connection {
             let why = format!("one connection follows at most {max} jobs");
             return Err(RpcError::new(RpcError::LIMIT, why));
         }
-        let Some((job, receiver)) = self.desk.watch.follow(id).await? else {
+        let follow = question::asked(self.desk.watch.follow(id)).await;
+        let Some((job, receiver)) = follow? else {
             return Err(methods::unknown_job(id));
         };
         self.last_subscription += 1;

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::Limits;
 use super::methods::Counted;
@@ -91,8 +92,8 @@ pub struct Desk {
     pub(super) waiting: Arc<dyn WaitingDesk>,
     pub(super) health: Arc<dyn HealthDesk>,
     pub(super) locate: Arc<dyn Locate>,
-    /// One check at a time: who asks meanwhile waits for it.
-    pub(super) checking: tokio::sync::Mutex<()>,
+    /// One check at a time: who asks meanwhile waits for it, and gets it.
+    pub(super) checked: tokio::sync::Mutex<Option<(Instant, Value)>>,
     pub(super) limits: Limits,
     pub(super) watch: Watch,
     pub(super) counted: Counted,
@@ -128,7 +129,7 @@ impl Desk {
             waiting,
             health,
             locate,
-            checking: tokio::sync::Mutex::new(()),
+            checked: tokio::sync::Mutex::default(),
             limits,
             document,
             stop,

@@ -25,6 +25,7 @@ use super::desk::KeyDesk;
 use super::server::Thread;
 use crate::engine::EngineHandle;
 use crate::metrics::{OutageLog, Words, prometheus};
+use crate::store::question;
 use crate::supervision::{ChildGuard, ChildHandle, ChildSpec, EndReason};
 
 /// Readers at once; others wait at the door.
@@ -147,7 +148,7 @@ impl Handler<StopExporter> for Exporter {
 
 async fn metrics(State(page): State<Arc<Page>>) -> impl IntoResponse {
     let engine = &page.engine;
-    let samples = engine.telemetry.read().await;
+    let samples = question::asked(engine.telemetry.read()).await;
     let about = prometheus::About {
         version: env!("CARGO_PKG_VERSION"),
         started_at: engine.started_at,

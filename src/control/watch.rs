@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use crate::model::{JobId, JobRecord};
-use crate::store::{Store, StoreResult};
+use crate::store::{Store, StoreResult, question};
 
 /// Between two looks.
 const TICK: Duration = Duration::from_millis(100);
@@ -75,7 +75,7 @@ impl Watch {
                 self.wake.notified().await;
                 continue;
             }
-            match self.store.jobs_by_id(&ids).await {
+            match question::asked(self.store.jobs_by_id(&ids)).await {
                 Ok(rows) => self.tell(&ids, rows),
                 Err(error) => tracing::debug!("those who follow jobs wait: {error}"),
             }

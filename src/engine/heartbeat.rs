@@ -36,11 +36,13 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// After it was heard; `asked`: when the heartbeat was sent, which is before the database's clock saw it.
+    /// After it was heard; `asked`: when the heartbeat was sent, which is before the database's clock saw it. One that
+    /// comes late may follow another whose answer was lost, and with it that the engine was dead.
     fn heard(self, beat: Beat, asked: Instant, shared: bool) -> Self {
+        let may_have_lost = beat.was_dead || self.has_lapsed(asked);
         Self {
             until: shared.then(|| asked + HOLDS_FOR),
-            losses: self.losses + u64::from(beat.was_dead),
+            losses: self.losses + u64::from(may_have_lost),
             leads: beat.leads.map(|term| (term, asked + LEADS_FOR)),
         }
     }
@@ -220,5 +222,15 @@ mod tests {
         let standing = standing.heard(Beat::default(), asked, true);
         assert_eq!(standing.heard(lost, asked, true).losses, 2);
         assert_eq!(standing.leads(asked), None);
+    }
+
+    #[test]
+    fn an_engine_that_was_not_heard_for_too_long_looks_what_it_still_holds_whatever_it_is_told() {
+        let asked = Instant::now();
+        let standing = Standing::default().heard(Beat::default(), asked, true);
+        let in_time = asked + Duration::from_secs(17);
+        assert_eq!(standing.heard(Beat::default(), in_time, true).losses, 0);
+        let late = asked + Duration::from_secs(18);
+        assert_eq!(standing.heard(Beat::default(), late, true).losses, 1);
     }
 }

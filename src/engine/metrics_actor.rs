@@ -7,6 +7,7 @@ use actix::prelude::*;
 use tokio::time::MissedTickBehavior;
 
 use crate::metrics::Telemetry;
+use crate::store::question;
 use crate::supervision::{ChildGuard, EndReason};
 
 /// See the module.
@@ -33,7 +34,8 @@ impl MetricsActor {
 
 /// Writes off the arbiters: a slow disk holds up nobody but the log.
 pub(super) async fn write_interval(telemetry: &Arc<Telemetry>) {
-    let samples = telemetry.read().await;
+    // What a database that is away would tell is left out.
+    let samples = question::asked(telemetry.read()).await;
     let telemetry = telemetry.clone();
     // It cannot be cancelled, and its panic has been told.
     let _ = tokio::task::spawn_blocking(move || telemetry.write_interval(samples)).await;

@@ -285,7 +285,10 @@ impl Engine {
         let queues = &self.handle.queues;
         queues.pause_all();
         // What has not ended then is handed back by `stop`.
-        let idle = tokio::time::timeout(time, queues.idle()).await.is_ok();
+        let idle = tokio::select! {
+            idle = tokio::time::timeout(time, queues.idle()) => idle.is_ok(),
+            () = in_vain(&*self.handle.store) => false,
+        };
         let how = if idle { "" } else { "jobs are left" };
         let events = &self.handle.metrics.events;
         events.tell("engine_drained", "/engine", how);
@@ -305,8 +308,25 @@ impl Engine {
 
     async fn release(&self) -> StoreResult<()> {
         let (store, id, now) = (&self.handle.store, &self.handle.id, self.handle.clock.now());
+        if let Some(away) = store.away().filter(|_| store.is_shared()) {
+            return Err(away.into());
+        }
         store.release(id, None, &[], now).await?;
         store.engine_stopped(id, now).await
+    }
+}
+
+/// Looks at a database that is away, before nobody waits for it any longer.
+const LOOKS: usize = 3;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
+/// Resolves when a stop waits in vain for jobs to end: the database that is to hold their ends is away.
+async fn in_vain(store: &dyn Store) {
+    for _ in 0..LOOKS {
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        while store.away().is_none() {
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
     }
 }
 

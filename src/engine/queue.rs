@@ -530,13 +530,21 @@ impl Handler<Drain> for QueueSupervisor {
             self.drained.push(told);
         }
         let (store, engine, queue) = (self.store.clone(), self.engine.clone(), self.name);
-        let drained = async move { tokio::time::timeout(time, empty).await.is_ok() };
+        let holder = self.store.clone();
+        let drained = async move {
+            tokio::select! {
+                empty = tokio::time::timeout(time, empty) => empty.is_ok(),
+                () = super::in_vain(&*holder) => false,
+            }
+        };
         Box::pin(drained.into_actor(self).then(move |all_done, this, _| {
             if !all_done {
                 let left = this.running.len();
-                tracing::info!(
-                    "queue {queue}: {left} jobs did not end in {time:?}; they are handed back"
-                );
+                let what = match this.store.away() {
+                    Some(_) => "can not end now; they are returned at the next start",
+                    None => "did not end in time; they are handed back",
+                };
+                tracing::info!("queue {queue}: {left} jobs {what}");
             }
             for running in this.running.values() {
                 running.executor.do_send(Abandon);
@@ -545,7 +553,12 @@ impl Handler<Drain> for QueueSupervisor {
             this.control.now_running(0);
             let now = this.tools.clock.now();
             async move {
-                if let Err(error) = store.release(&engine, Some(queue), &[], now).await {
+                // Nor is a server waited for that is away.
+                let released = match store.away().filter(|_| store.is_shared()) {
+                    Some(away) => Err(away.into()),
+                    None => store.release(&engine, Some(queue), &[], now).await,
+                };
+                if let Err(error) = released {
                     let what =
                         format!("queue {queue}: its jobs will be returned at the next start");
                     super::store_failed(&what, &error);

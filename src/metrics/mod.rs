@@ -15,7 +15,7 @@ mod sample;
 mod telemetry;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -28,8 +28,8 @@ pub use rotating::{LogFiles, RotatingFile};
 pub use sample::{Sample, WindowSample};
 pub use telemetry::{Reading, Source, Telemetry, VERSION, open_log};
 
-use crate::model::JobState;
 use crate::model::histogram::Histogram;
+use crate::model::{JobState, Timestamp};
 
 /// All counters of one process.
 #[derive(Debug, Default)]
@@ -69,6 +69,8 @@ pub struct QueueCounters {
     pub retried: AtomicU64,
     pub snoozed: AtomicU64,
     pub failed: AtomicU64,
+    /// When a job last came to its end here, in ms since 1970; 0: none did.
+    pub ended_at: AtomicI64,
     /// Time that attempts took, summed, in microseconds.
     pub busy_us: AtomicU64,
     pub times: Histogram,
@@ -91,6 +93,10 @@ impl QueueCounters {
             }
         };
         counter.fetch_add(1, Ordering::Relaxed);
+        if matches!(state, Some(JobState::Completed | JobState::Blocked)) {
+            let now = Timestamp::now().as_millis();
+            self.ended_at.store(now, Ordering::Relaxed);
+        }
         let took = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         self.busy_us.fetch_add(took, Ordering::Relaxed);
         self.times.note(duration);

@@ -4,13 +4,19 @@ use std::path::{Path, PathBuf};
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use super::sqlite::is_damage;
+use super::sqlite::{TooLate, is_damage};
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// Weather: the disk is full, a lock is held, a connection is cut. The same write may succeed later.
     #[error("the database cannot be written now: {0}. riftsync goes on by itself when it can")]
     Unavailable(String),
+    /// The same, for those who ask from outside and do not wait: since when, and why.
+    #[error("{0}. riftsync goes on by itself when it is back")]
+    Away(String),
+    /// Too many ask at once.
+    #[error("the database is busy: {0}. Ask again in a moment")]
+    Busy(String),
     #[error(
         "the database {path} cannot be opened: {cause}. Choose another place with --database sqlite://PATH"
     )]
@@ -95,7 +101,7 @@ impl StoreError {
     /// Would the same call succeed when the weather is better?
     pub fn is_weather(&self) -> bool {
         match self {
-            Self::Unavailable(_) => true,
+            Self::Unavailable(_) | Self::Away(_) | Self::Busy(_) => true,
             Self::Unopenable { .. }
             | Self::NotADatabase { .. }
             | Self::Unreadable { .. }
@@ -205,6 +211,7 @@ impl From<DieselError> for StoreError {
             {
                 Self::Unavailable(text)
             }
+            DieselError::QueryBuilderError(why) if why.is::<TooLate>() => Self::Busy(text),
             _ => Self::Unexpected(text),
         }
     }

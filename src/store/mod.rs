@@ -5,6 +5,7 @@
 //!
 //! Deliberately absent: retry policy, queues' slots, League rules beyond "a match is counted once".
 
+pub(in crate::store) mod absence;
 #[cfg(test)]
 mod agreement;
 pub mod copy;
@@ -21,6 +22,7 @@ pub mod postgres;
 #[cfg(test)]
 mod properties;
 pub mod pulse;
+pub mod question;
 pub mod repack;
 mod rows;
 pub mod schedules;
@@ -41,6 +43,7 @@ use async_trait::async_trait;
 use dashmap::DashMap;
 use tokio::sync::Notify;
 
+pub use absence::Away;
 pub use error::StoreError;
 pub use export::ExportStore;
 pub use location::Location;
@@ -241,6 +244,46 @@ pub struct JobFilter {
     /// Only jobs that were enqueued before this one.
     pub before: Option<JobId>,
     pub limit: usize,
+}
+
+impl JobFilter {
+    pub(in crate::store) fn row_limit(&self) -> i64 {
+        i64::try_from(self.limit).unwrap_or(i64::MAX)
+    }
+}
+
+/// Jobs of a list, newest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct JobList {
+    pub jobs: Vec<JobRecord>,
+    /// Only jobs from this one on were looked at, because nothing but a look at each tells which are meant; none: all
+    /// were, or as many were found as were asked for.
+    pub searched_to: Option<JobId>,
+}
+
+impl JobList {
+    /// Before which job the list goes on; none: this was its end.
+    pub fn next(&self, limit: usize) -> Option<JobId> {
+        let last = self.jobs.last().filter(|_| self.jobs.len() >= limit);
+        last.map(|job| job.id).or(self.searched_to)
+    }
+}
+
+/// Jobs that one list looks at.
+pub(crate) const SEARCHED_MAX: i64 = 25_000;
+
+/// The ids that a list looks at, of those that there are: from the first to before the second.
+pub(in crate::store) fn searched_ids(filter: &JobFilter, ids: (i64, i64)) -> (i64, i64) {
+    let (oldest, newest) = ids;
+    let end = filter
+        .before
+        .map_or(i64::MAX, |id| id.0)
+        .min(newest.saturating_add(1));
+    let is_whole = filter.state.is_none() && filter.kind.is_none() && filter.queue.is_none();
+    if is_whole {
+        return (oldest, end);
+    }
+    (end.saturating_sub(SEARCHED_MAX).max(oldest), end)
 }
 
 /// Open jobs of a queue in one state.
@@ -632,8 +675,8 @@ pub trait Store:
     async fn job(&self, id: JobId) -> StoreResult<Option<JobRecord>>;
     /// Those of these jobs that there are, in any order.
     async fn jobs_by_id(&self, ids: &[JobId]) -> StoreResult<Vec<JobRecord>>;
-    /// Newest first.
-    async fn list_jobs(&self, filter: &JobFilter) -> StoreResult<Vec<JobRecord>>;
+    /// Newest first. One list looks at a bounded number of jobs, and says how far it got.
+    async fn list_jobs(&self, filter: &JobFilter) -> StoreResult<JobList>;
     /// What is open, by queue and state; none of a queue and state: no line.
     async fn open_counts(&self) -> StoreResult<Vec<OpenCount>>;
     /// Jobs not in a final state.
@@ -714,6 +757,10 @@ pub trait Store:
 
     fn hints(&self) -> &Hints;
     fn writer_stats(&self) -> WriterStats;
+    /// Whether the database cannot be used now, as far as is known: nothing is asked.
+    fn away(&self) -> Option<Away> {
+        None
+    }
     /// What the database takes on the disk; none if it does not tell.
     async fn size_bytes(&self) -> StoreResult<Option<u64>> {
         Ok(None)

@@ -12,7 +12,7 @@ pub struct QueuePulse {
     /// Since when the job waits that has waited longest and may run; none: none waits.
     pub oldest_waiting: Option<Timestamp>,
     pub waiting: u64,
-    /// When a job of it last completed, since the moment that was asked for.
+    /// When a job of it last completed, since the moment that was asked for, and among the thousands that ended last.
     pub last_completed: Option<Timestamp>,
 }
 

@@ -9,8 +9,8 @@ use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
 use super::people::{Appearance, LostPlayer};
 use super::upkeep::Tallies;
 use super::{
-    Census, Effect, EngineRow, EngineState, ListEnd, Listing, OpenCount, StoreError, StoreResult,
-    StoredMatch, StoredMatches, StoredPlayer, YearCoverage, YearlyStats,
+    Census, Effect, EngineRow, EngineState, JobFilter, JobList, ListEnd, Listing, OpenCount,
+    StoreError, StoreResult, StoredMatch, StoredMatches, StoredPlayer, YearCoverage, YearlyStats,
 };
 use crate::model::job::AttemptError;
 use crate::model::missing::MissingCounts;
@@ -237,6 +237,20 @@ pub(super) type JobTuple = (
         Option<String>,
     ),
 );
+
+/// A list of these rows, of jobs from `from` on if not all were looked at.
+pub(super) fn listed(
+    rows: Vec<JobTuple>,
+    from: Option<i64>,
+    filter: &JobFilter,
+) -> StoreResult<JobList> {
+    let is_full = rows.len() >= filter.limit;
+    let jobs: StoreResult<Vec<JobRecord>> = rows.into_iter().map(job_from).collect();
+    Ok(JobList {
+        jobs: jobs?,
+        searched_to: from.filter(|_| !is_full).map(JobId),
+    })
+}
 
 pub(super) fn job_from(row: JobTuple) -> StoreResult<JobRecord> {
     let (

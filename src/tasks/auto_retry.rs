@@ -113,7 +113,8 @@ async fn troubled(store: &dyn Store) -> StoreResult<Vec<PlayerSyncArgs>> {
     let mut jobs = Vec::new();
     for kind in [PlayerSync::KIND, Recover::KIND] {
         let mut before: Option<JobId> = None;
-        for _ in 0..PAGES_MAX {
+        let mut pages = 0;
+        while pages < PAGES_MAX {
             let filter = JobFilter {
                 state: Some(JobState::Completed),
                 kind: Some(kind.to_owned()),
@@ -122,10 +123,11 @@ async fn troubled(store: &dyn Store) -> StoreResult<Vec<PlayerSyncArgs>> {
                 ..JobFilter::default()
             };
             let page = store.list_jobs(&filter).await?;
-            before = page.last().map(|job| job.id);
-            let last = page.len() < PAGE;
-            jobs.extend(page);
-            if last {
+            before = page.next(PAGE);
+            // Many pages hold none: one looks at a bounded number of jobs.
+            pages += usize::from(!page.jobs.is_empty());
+            jobs.extend(page.jobs);
+            if before.is_none() {
                 break;
             }
         }

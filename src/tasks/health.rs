@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,7 @@ use crate::model::{
     After, MatchId, NewJob, Outcome, Platform, Priority, RetryPolicy, Route, Timestamp,
 };
 use crate::riot::{Call, Method, RiotError};
+use crate::store::StoreError;
 use crate::store::people::{LostPlayer, shown};
 use crate::store::schedules::{Schedule, StoredSchedule};
 
@@ -79,12 +81,23 @@ impl HealthProbe {
     async fn document(&self, engine: &EngineHandle) -> Value {
         let now = Timestamp::now();
         let in_use = self.gate.api.limiter_states().await;
-        let (database, (routes, api_clock), queues, lost) = tokio::join!(
-            self.read_database(engine),
-            self.read_routes(&in_use),
-            read_queues(engine, now),
-            read_lost(engine, now),
-        );
+        let stored = async {
+            tokio::join!(
+                self.read_database(engine),
+                read_queues(engine, now),
+                read_lost(engine, now)
+            )
+        };
+        let calls = self.read_routes(&in_use);
+        let (mut stored, mut calls) = (std::pin::pin!(stored), std::pin::pin!(calls));
+        let ((database, queues, lost), (routes, api_clock)) = tokio::select! {
+            calls = &mut calls => (stored.await, calls),
+            stored = &mut stored => {
+                // Calls need a database that shares their budget: what is wrong is told without them.
+                let calls = if stored.0.is_ok() { calls.await } else { (self.not_tried(&in_use), None) };
+                (stored, calls)
+            }
+        };
         let (database, queues, database_clock, astray) = match (database, queues) {
             (Ok(read), Ok(queues)) => (Ok(read.database), queues, read.clock, read.astray),
             (Err(why), _) | (_, Err(why)) => (Err(why), Vec::new(), None, Vec::new()),
@@ -154,7 +167,7 @@ impl HealthProbe {
         };
         match tokio::time::timeout(DATABASE_MAX, readings).await {
             Ok(Ok(readings)) => Ok(readings),
-            Ok(Err(error)) => Err(crate::store::StoreError::to_string(&error)),
+            Ok(Err(error)) => Err(StoreError::to_string(&error)),
             Err(_) => Err(format!("it did not answer within {DATABASE_MAX:?}")),
         }
     }
@@ -164,12 +177,25 @@ impl HealthProbe {
         Some(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    /// A call to each route that is in use; also how far the API's clock is from ours.
-    async fn read_routes(&self, limiters: &[LimiterState]) -> (Vec<RouteReading>, Option<i64>) {
+    fn routes(&self, limiters: &[LimiterState]) -> BTreeSet<Route> {
         let mut routes: BTreeSet<Route> = limiters.iter().map(|limiter| limiter.route).collect();
         if routes.is_empty() {
             routes.extend(self.platform.map(Route::Platform));
         }
+        routes
+    }
+
+    fn not_tried(&self, limiters: &[LimiterState]) -> Vec<RouteReading> {
+        let not_tried = |route: Route| RouteReading {
+            route: route.to_string(),
+            reached: Reached::NotTried,
+        };
+        self.routes(limiters).into_iter().map(not_tried).collect()
+    }
+
+    /// A call to each route that is in use; also how far the API's clock is from ours.
+    async fn read_routes(&self, limiters: &[LimiterState]) -> (Vec<RouteReading>, Option<i64>) {
+        let routes = self.routes(limiters);
         let calls = routes.iter().map(|route| self.reach(*route));
         let mut readings = Vec::new();
         let mut clock = None;
@@ -268,6 +294,8 @@ async fn read_queues(engine: &EngineHandle, now: Timestamp) -> Result<Vec<QueueR
     let pulses = tokio::time::timeout(DATABASE_MAX, engine.store.pulse(now - HOUR)).await;
     let pulses = match pulses {
         Ok(Ok(pulses)) => pulses,
+        // A backlog that takes long to look through is no sickness.
+        Ok(Err(StoreError::Busy(_))) => Vec::new(),
         Ok(Err(error)) => return Err(error.to_string()),
         Err(_) => return Err(format!("it did not answer within {DATABASE_MAX:?}")),
     };
@@ -275,12 +303,17 @@ async fn read_queues(engine: &EngineHandle, now: Timestamp) -> Result<Vec<QueueR
         let pulse = pulses.iter().find(|pulse| pulse.queue == queue.name);
         let settings = queue.settings();
         let ago = |at: Timestamp| now.since(at);
+        let ended_here = match queue.counters.ended_at.load(Ordering::Relaxed) {
+            0 => None,
+            at => Some(Timestamp::from_millis(at)),
+        };
+        let ended = pulse.and_then(|pulse| pulse.last_completed);
         QueueReading {
             queue: queue.name.to_owned(),
             running: queue.running(),
             waiting: pulse.map_or(0, |pulse| pulse.waiting),
             oldest_waiting: pulse.and_then(|pulse| pulse.oldest_waiting).map(ago),
-            last_completed: pulse.and_then(|pulse| pulse.last_completed).map(ago),
+            last_completed: ended.max(ended_here).map(ago),
             paused: settings.paused,
             held: engine.queues.is_held(queue),
             rate_period: settings.rate.map(|rate| rate.period),

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::cut::{CUT_AFTER, CUT_BEFORE, PASSES, Proxy};
 use crate::data::check_statistics;
 use crate::scratch::Scratch;
+use crate::server::Server;
 use crate::setup::{Setup, bare, exited, setup_with, signal};
 
 /// A world, a database, and names of players.
@@ -331,37 +332,9 @@ async fn three_engines_use_the_whole_of_one_key_and_not_one_call_more() {
     }
 }
 
-/// The server that may be restarted.
-struct Server {
-    folder: std::path::PathBuf,
-}
-
-impl Server {
-    fn own() -> Self {
-        let folder = std::env::var_os("TEST_RESTARTS")
-            .expect("run tests/run.sh, which starts a server for this");
-        Self {
-            folder: folder.into(),
-        }
-    }
-
-    fn database(&self) -> Scratch {
-        let url = std::fs::read_to_string(self.folder.join("url")).unwrap();
-        Scratch::on_server(url.trim())
-    }
-
-    /// Back when it answers again.
-    async fn restart(&self, how: &'static str) {
-        let mut command = Command::new(self.folder.join("restart"));
-        command.arg(how);
-        let ended = tokio::task::spawn_blocking(move || command.status().unwrap());
-        assert!(ended.await.unwrap().success());
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_restarts_and_ends_sessions_at_random_costs_time_and_nothing_else() {
-    let server = Server::own();
+    let server = Server::own().await;
     let fleet = Fleet::on(server.database(), 6, 130, unhurried()).await;
     let store = fleet.store().await;
     fleet.submit(&*store).await;

@@ -30,6 +30,7 @@ mod schedules;
 #[path = "../support/scratch.rs"]
 mod scratch;
 mod seasons;
+mod server;
 mod setup;
 mod sqlite;
 mod store;

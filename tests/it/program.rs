@@ -11,7 +11,9 @@ use riftsync::store::Store;
 use riftsync::store::sqlite::SqliteStore;
 use serde_json::Value;
 
-use crate::setup::{Id, PLAYER, bare, exited, run, setup, setup_for, signal, text};
+use crate::setup::{
+    Id, PLAYER, bare, exited, on_a_small_disk, run, setup, setup_for, signal, text,
+};
 
 #[tokio::test]
 async fn a_year_arrives_whole_and_a_second_sync_fetches_nothing() {
@@ -352,22 +354,7 @@ async fn an_engine_killed_twenty_times_ends_with_everything_stored_once() {
 async fn a_full_disk_pauses_the_engine_which_goes_on_when_there_is_room() {
     let setup = setup(60).await;
     setup.submit(&[PLAYER]).await;
-    let mut serve = Command::new("sh");
-    let file_kib = 700;
-    serve
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap())
-        // A write beyond the limit fails instead of killing: the signal is ignored, also after exec.
-        .args([
-            "-c",
-            &format!("trap '' XFSZ; ulimit -S -f {}; exec \"$@\"", file_kib * 2),
-            "sh",
-        ]);
-    let engine = setup.serve();
-    serve.arg(engine.get_program()).args(engine.get_args());
-    for (name, value) in engine.get_envs() {
-        serve.env(name, value.unwrap());
-    }
+    let mut serve = on_a_small_disk(&setup.serve(), 700);
     let log = std::fs::File::create(setup.folder.path().join("serve.log")).unwrap();
     serve.stdout(Stdio::null()).stderr(log);
     let mut child = serve.spawn().unwrap();

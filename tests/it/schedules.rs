@@ -60,7 +60,7 @@ async fn jobs(store: &dyn Store) -> usize {
         limit: 1_000,
         ..JobFilter::default()
     };
-    store.list_jobs(&filter).await.unwrap().len()
+    store.list_jobs(&filter).await.unwrap().jobs.len()
 }
 
 /// Ends the job of a tick, so that the next tick enqueues another.

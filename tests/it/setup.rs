@@ -222,6 +222,26 @@ pub fn bare(args: &[&str]) -> Command {
     command
 }
 
+/// A command whose files may grow no further: a limit that the kernel enforces as it does a full disk.
+pub fn on_a_small_disk(command: &Command, file_kib: u32) -> Command {
+    let mut limited = Command::new("sh");
+    limited
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        // A write beyond the limit fails instead of killing: the signal is ignored, also after exec.
+        .args([
+            "-c",
+            &format!("trap '' XFSZ; ulimit -S -f {}; exec \"$@\"", file_kib * 2),
+            "sh",
+        ])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        limited.env(name, value.unwrap());
+    }
+    limited
+}
+
 pub fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

@@ -9,7 +9,7 @@ use riftsync::model::{
     Outcome, Priority, Timestamp, attempt,
 };
 use riftsync::store::{
-    Cancelled, Completion, Effect, EngineInfo, Fenced, JobFilter, Retried, Store, Wanted,
+    Cancelled, Completion, Effect, EngineInfo, Fenced, JobFilter, JobList, Retried, Store, Wanted,
 };
 use serde_json::json;
 
@@ -72,6 +72,7 @@ on_each_store! { tokio::test;
     a_failed_job_that_is_retried_has_all_its_attempts_and_keeps_its_history,
     finished_jobs_are_pruned_a_few_at_a_time_and_open_ones_stay,
     jobs_are_listed_newest_first_by_what_they_are_and_in_pages,
+    a_list_looks_at_a_bounded_number_of_jobs_and_says_where_to_go_on,
     open_jobs_are_counted_by_queue_and_state_whatever_they_wait_for,
     a_pulse_tells_how_long_jobs_wait_and_when_one_ended,
 }
@@ -556,6 +557,69 @@ async fn finished_jobs_are_pruned_a_few_at_a_time_and_open_ones_stay(store: Arc<
     assert_eq!(store.open_jobs().await.unwrap(), 1);
 }
 
+async fn a_list_looks_at_a_bounded_number_of_jobs_and_says_where_to_go_on(store: Arc<dyn Store>) {
+    let rare = store
+        .enqueue(vec![new_job("rare", None), new_job("rare", None)], NOW)
+        .await
+        .unwrap();
+    let lease = claim_one(&*store, "q").await;
+    let failure = Failure::new("f", "on purpose");
+    let _ = settle(&*store, lease, end(Outcome::Discard(failure))).await;
+    for _ in 0..26 {
+        let jobs = vec![new_job("k", None); 1_000];
+        store.enqueue(jobs, NOW).await.unwrap();
+    }
+    let rare_jobs = JobFilter {
+        kind: Some("rare".to_owned()),
+        limit: 10,
+        ..JobFilter::default()
+    };
+    let ids = |list: &JobList| list.jobs.iter().map(|job| job.id).collect::<Vec<_>>();
+    for (state, found) in [
+        (None, vec![rare[1].id, rare[0].id]),
+        // More wait than one list looks at.
+        (Some(JobState::Available), vec![rare[1].id]),
+    ] {
+        let filter = JobFilter {
+            state,
+            ..rare_jobs.clone()
+        };
+        let first = store.list_jobs(&filter).await.unwrap();
+        assert!(first.jobs.is_empty());
+        let before = first.next(10);
+        assert!(before > Some(rare[1].id), "it stopped on the way");
+        let second = store
+            .list_jobs(&JobFilter { before, ..filter })
+            .await
+            .unwrap();
+        assert_eq!(ids(&second), found);
+        assert_eq!(second.next(10), None);
+    }
+    let failed = JobFilter {
+        state: Some(JobState::Discarded),
+        ..rare_jobs
+    };
+    let failed = store.list_jobs(&failed).await.unwrap();
+    assert_eq!(ids(&failed), [rare[0].id], "without a look at the others");
+    // Pages meet each job once.
+    let mut filter = JobFilter {
+        kind: Some("k".to_owned()),
+        limit: 9_000,
+        ..JobFilter::default()
+    };
+    let mut met = Vec::new();
+    loop {
+        let page = store.list_jobs(&filter).await.unwrap();
+        met.extend(ids(&page));
+        filter.before = page.next(filter.limit);
+        if filter.before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(met.len(), 26_000);
+    assert!(met.is_sorted_by(|one, other| one > other));
+}
+
 async fn jobs_are_listed_newest_first_by_what_they_are_and_in_pages(store: Arc<dyn Store>) {
     let mut elsewhere = new_job("l", None);
     elsewhere.queue = "p";
@@ -569,8 +633,8 @@ async fn jobs_are_listed_newest_first_by_what_they_are_and_in_pages(store: Arc<d
     let ids: Vec<JobId> = enqueued.into_iter().map(|job| job.id).collect();
     let running = claim_one(&*store, "q").await.job;
     let list = async |filter: JobFilter| -> Vec<JobId> {
-        let jobs = store.list_jobs(&filter).await.unwrap();
-        jobs.into_iter().map(|job| job.id).collect()
+        let list = store.list_jobs(&filter).await.unwrap();
+        list.jobs.into_iter().map(|job| job.id).collect()
     };
     let all = JobFilter {
         limit: 10,

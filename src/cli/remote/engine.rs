@@ -40,9 +40,16 @@ fn status_text(status: &Value) -> String {
         Value::String(verb) => format!(", inside `riftsync {verb}`, with which it ends"),
         _ => String::new(),
     };
+    let away = match status["database_away"]["text"].as_str() {
+        Some(away) => format!(
+            "\n{away}; the queues' counts are of {}",
+            text(&status["counted_at"])
+        ),
+        None => String::new(),
+    };
     format!(
         "engine {} (riftsync {}, pid {}) is {}, up {uptime}{inside}\n\
-         database {}\n\
+         database {}{away}\n\
          API key {}; {} calls, {} answered 429\n\
          {} jobs running{doing}, {} commits\n{}{engines}",
         text(&status["engine"]),

@@ -76,20 +76,50 @@ async fn list(reach: &Reach, mut engine: Client, args: &ListArgs) -> Result<(), 
     if let Some(before) = args.before {
         params["before"] = json!(before);
     }
-    let answer = engine.ask("job.list", params).await?;
-    reach.show(&answer, jobs_table);
+    let mut jobs: Vec<Value> = Vec::new();
+    let wait = waits::reasons();
+    // One answer looks at a bounded number of jobs; the rest is asked for until there are enough.
+    loop {
+        let mut answer = engine.ask("job.list", params.clone()).await?;
+        if let Some(more) = answer["jobs"].as_array_mut() {
+            jobs.append(more);
+        }
+        let wanted = usize::from(args.limit).saturating_sub(jobs.len());
+        let Some(before) = answer["searched_to"].as_i64().filter(|_| wanted > 0) else {
+            break;
+        };
+        wait.reason(
+            "search",
+            &format!("jobs before {before} are looked at"),
+            None,
+        );
+        params["before"] = json!(before);
+        params["limit"] = json!(wanted);
+    }
+    drop(wait);
+    reach.show(&json!({ "jobs": jobs }), jobs_table);
     Ok(())
 }
 
 async fn list_offline(reach: &Reach, args: &ListArgs) -> Result<(), CliError> {
-    let filter = JobFilter {
+    let mut filter = JobFilter {
         state: args.state,
         kind: args.kind.clone(),
         queue: args.queue.clone(),
         before: args.before.map(JobId),
         limit: usize::from(args.limit),
     };
-    let jobs = reach.read_only().await?.list_jobs(&filter).await?;
+    let store = reach.read_only().await?;
+    let mut jobs = Vec::new();
+    while filter.limit > 0 {
+        let more = store.list_jobs(&filter).await?;
+        filter.limit -= more.jobs.len();
+        jobs.extend(more.jobs);
+        let Some(before) = more.searched_to else {
+            break;
+        };
+        filter.before = Some(before);
+    }
     let jobs: Vec<Value> = jobs
         .iter()
         .map(|job| view::line(job_document, job))

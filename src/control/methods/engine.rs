@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
+use tokio::time::Instant;
 
 use super::{Answer, queue};
 use crate::control::desk::Desk;
@@ -10,7 +11,7 @@ use crate::control::rpc::Params;
 use crate::control::waits;
 use crate::metrics::VERSION;
 use crate::model::Timestamp;
-use crate::store::EngineRow;
+use crate::store::{EngineRow, question};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,7 +20,7 @@ struct Nothing {}
 pub(super) async fn status(desk: &Desk, params: Params<'_>) -> Answer {
     params.read::<Nothing>()?;
     // A database with weather must not hide the rest.
-    let counts = queue::counts(desk).await.ok();
+    let count = queue::count(desk).await.ok();
     let engine = &desk.engine;
     let queues = engine.queues.all();
     let running: usize = queues.iter().map(|queue| queue.running()).sum();
@@ -32,7 +33,7 @@ pub(super) async fn status(desk: &Desk, params: Params<'_>) -> Answer {
     };
     let mut queues: Vec<Value> = queues
         .iter()
-        .map(|queue| queue::document(desk, queue, counts.as_deref()))
+        .map(|queue| queue::document(desk, queue, count.as_ref().map(|count| &*count.counts)))
         .collect();
     let tally = waits::of_queues(desk, &mut queues).await;
     let writer = engine.store.writer_stats();
@@ -43,7 +44,8 @@ pub(super) async fn status(desk: &Desk, params: Params<'_>) -> Answer {
         "started_at": engine.started_at.to_string(),
         "uptime_s": Timestamp::now().since(engine.started_at).as_secs(),
         "database": desk.about.database, "socket": desk.about.socket, "key": desk.key.state(),
-        "running": running, "queues": queues,
+        "running": running, "queues": queues, "counted_at": queue::Count::at(count.as_ref()),
+        "database_away": away_document(desk),
         "calls": engine.metrics.calls.load(Ordering::Relaxed),
         "rate_limited": engine.metrics.rate_limited.load(Ordering::Relaxed),
         "commits": writer.commits, "stale_writes": writer.stale, "engines": engines,
@@ -53,11 +55,27 @@ pub(super) async fn status(desk: &Desk, params: Params<'_>) -> Answer {
     Ok(status)
 }
 
-/// Takes readings of everything, now, and judges them.
+/// Since when the database is away, and why; null while it can be used.
+fn away_document(desk: &Desk) -> Value {
+    desk.engine.store.away().map_or(Value::Null, |away| {
+        json!({ "since": away.since.to_string(), "why": away.why, "readable": away.readable, "text": away.to_string() })
+    })
+}
+
+/// Takes readings of everything, now, and judges them. Who asks meanwhile gets the same.
 pub(super) async fn health(desk: &Desk, params: Params<'_>) -> Answer {
     params.read::<Nothing>()?;
-    let _turn = desk.checking.lock().await;
-    Ok(desk.health.check().await)
+    let asked = Instant::now();
+    let mut checked = desk.checked.lock().await;
+    if let Some((ended, check)) = &*checked
+        && *ended >= asked
+    {
+        return Ok(check.clone());
+    }
+    // The wait for the turn is not the database's.
+    let check = question::asked(desk.health.check()).await;
+    *checked = Some((Instant::now(), check.clone()));
+    Ok(check)
 }
 
 /// One of the engines that share the database.

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::desk::Desk;
 use super::rpc::{Params, RpcError};
-use crate::store::StoreError;
+use crate::store::{StoreError, question};
 
 pub(super) type Answer = Result<Value, RpcError>;
 type Call = for<'c> fn(&'c Desk, Params<'c>) -> Pin<Box<dyn Future<Output = Answer> + Send + 'c>>;
@@ -105,10 +105,10 @@ const METHODS: &[(&str, Call)] = &[
     }),
 ];
 
-/// Answers a request.
+/// Answers a request, within a second as far as the database is concerned.
 pub(super) async fn call(desk: &Desk, method: &str, params: Params<'_>) -> Answer {
     match METHODS.iter().find(|(name, _)| *name == method) {
-        Some((_, call)) => call(desk, params).await,
+        Some((_, call)) => question::asked(call(desk, params)).await,
         None => Err(unknown_method(method)),
     }
 }
@@ -128,7 +128,10 @@ fn unknown_method(method: &str) -> RpcError {
 impl From<StoreError> for RpcError {
     fn from(error: StoreError) -> Self {
         let code = match &error {
-            StoreError::Unavailable(_) | StoreError::Closed => Self::UNAVAILABLE,
+            StoreError::Unavailable(_)
+            | StoreError::Away(_)
+            | StoreError::Busy(_)
+            | StoreError::Closed => Self::UNAVAILABLE,
             StoreError::Refused(_) => Self::CONFLICT,
             StoreError::Unopenable { .. }
             | StoreError::UnfinishedCopy { .. }

@@ -8,7 +8,7 @@ use crate::control::desk::Desk;
 use crate::control::rpc::{Params, RpcError};
 use crate::model::{Puuid, RiotId, Whereabouts, Whom};
 use crate::store::people::{self, TrackedPlayer};
-use crate::store::{StoredPlayer, YearCoverage, YearlyStats};
+use crate::store::{StoredPlayer, YearCoverage, YearlyStats, question};
 use crate::tasks::coverage;
 
 #[derive(Debug, Deserialize)]
@@ -105,7 +105,8 @@ pub(super) async fn locate(desk: &Desk, params: Params<'_>) -> Answer {
     let whom = params.read::<Whom>()?;
     let mut found = desk.locate.locate(&whom).await;
     if let (Whereabouts::Nobody, Some(riot_id)) = (&found, &whom.riot_id) {
-        let before = people::played_on(&*desk.engine.store, riot_id).await?;
+        // The API may have taken its time; the database gets its own.
+        let before = question::asked(people::played_on(&*desk.engine.store, riot_id)).await?;
         found = before.map_or(Whereabouts::Nobody, Whereabouts::On);
     }
     match found {

@@ -1,7 +1,7 @@
 //! `queue.*`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,7 +12,8 @@ use crate::control::desk::Desk;
 use crate::control::rpc::{Params, RpcError};
 use crate::control::waits;
 use crate::engine::{QueueControl, SLOTS_MAX, express_slots};
-use crate::model::{JobState, Rate};
+use crate::model::{JobState, Rate, Timestamp};
+use crate::store::{StoreError, StoreResult, question};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,39 +42,81 @@ pub(in crate::control) type Counts = HashMap<(String, JobState), u64>;
 
 /// What was counted last, and when that began.
 #[derive(Debug, Default)]
-pub(in crate::control) struct Counted(tokio::sync::Mutex<Option<(Instant, Arc<Counts>)>>);
+pub(in crate::control) struct Counted {
+    turn: tokio::sync::Mutex<()>,
+    last: Mutex<Option<Count>>,
+}
+
+/// One count.
+#[derive(Debug, Clone)]
+pub(super) struct Count {
+    begun: Instant,
+    at: Timestamp,
+    pub(super) counts: Arc<Counts>,
+}
+
+impl Count {
+    /// When it was made, as documents have it.
+    pub(super) fn at(count: Option<&Self>) -> Value {
+        count.map_or(Value::Null, |count| json!(count.at.to_string()))
+    }
+}
+
+impl Counted {
+    fn last(&self) -> MutexGuard<'_, Option<Count>> {
+        // A plain value cannot be left half written.
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 pub(super) async fn list(desk: &Desk, params: Params<'_>) -> Answer {
     params.read::<Nothing>()?;
-    let counts = counts(desk).await?;
+    let count = count(desk).await?;
     let queues = desk.engine.queues.all();
     let mut queues: Vec<Value> = queues
         .iter()
-        .map(|queue| document(desk, queue, Some(&counts)))
+        .map(|queue| document(desk, queue, Some(&count.counts)))
         .collect();
     waits::of_queues(desk, &mut queues).await;
-    Ok(json!({ "queues": queues }))
+    Ok(json!({ "queues": queues, "counted_at": Count::at(Some(&count)) }))
 }
 
-/// Counts what is open, once for all who ask meanwhile. Nobody gets a count that began before the
-/// question: who has submitted a job finds it in there.
-pub(super) async fn counts(desk: &Desk) -> Result<Arc<Counts>, RpcError> {
-    let asked = Instant::now();
-    let mut counted = desk.counted.0.lock().await;
-    if let Some((begun, counts)) = &*counted
-        && *begun >= asked
+/// Counts what is open; where the database cannot be asked, what was counted last.
+pub(super) async fn count(desk: &Desk) -> Result<Count, RpcError> {
+    let counted = question::in_time(count_anew(desk)).await;
+    match counted.unwrap_or_else(|| Err(StoreError::Busy("the counts take it too long".to_owned())))
     {
-        return Ok(counts.clone());
+        Ok(count) => Ok(count),
+        Err(error) => match &*desk.counted.last() {
+            Some(last) => Ok(last.clone()),
+            None => Err(error.into()),
+        },
     }
-    let begun = Instant::now();
+}
+
+/// Once for all who ask meanwhile. Nobody gets a count that began before the question: who has submitted a job finds
+/// it in there.
+async fn count_anew(desk: &Desk) -> StoreResult<Count> {
+    let asked = Instant::now();
+    let _turn = desk.counted.turn.lock().await;
+    if let Some(last) = &*desk.counted.last()
+        && last.begun >= asked
+    {
+        return Ok(last.clone());
+    }
+    let (begun, at) = (Instant::now(), Timestamp::now());
     let counts = desk.engine.store.open_counts().await?;
     let counts: Counts = counts
         .into_iter()
         .map(|count| ((count.queue, count.state), count.jobs))
         .collect();
-    let counts = Arc::new(counts);
-    *counted = Some((begun, counts.clone()));
-    Ok(counts)
+    let count = Count {
+        begun,
+        at,
+        counts: Arc::new(counts),
+    };
+    *desk.counted.last() = Some(count.clone());
+    Ok(count)
 }
 
 /// A queue as it stands, with its counts in the database if they are known.
@@ -110,13 +153,14 @@ pub(super) async fn resume(desk: &Desk, params: Params<'_>) -> Answer {
 /// Queues that were changed, as they stand now.
 async fn changed(desk: &Desk, queues: Vec<&Arc<QueueControl>>) -> Answer {
     // They are changed, whether the database can be asked for their counts or not.
-    let counts = counts(desk).await.ok();
+    let count = count(desk).await.ok();
+    let counts = count.as_ref().map(|count| &*count.counts);
     let mut queues: Vec<Value> = queues
         .into_iter()
-        .map(|queue| document(desk, queue, counts.as_deref()))
+        .map(|queue| document(desk, queue, counts))
         .collect();
     waits::of_queues(desk, &mut queues).await;
-    Ok(json!({ "queues": queues }))
+    Ok(json!({ "queues": queues, "counted_at": Count::at(count.as_ref()) }))
 }
 
 async fn set_paused(desk: &Desk, params: Params<'_>, paused: bool) -> Answer {

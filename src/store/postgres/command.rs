@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::{ClaimedJob, JobId, Lease, NewJob, Timestamp};
+use crate::store::question::Fate;
 use crate::store::schedules::{Schedule, Tick, Ticked};
 use crate::store::{
     Batch, BudgetSeat, Cancelled, Completion, EngineInfo, Enqueued, Fenced, Rescued, Retried,
@@ -47,6 +48,7 @@ impl<T> Answer<T> {
 pub(super) struct Command {
     pub(super) verb: Verb,
     pub(super) since: Instant,
+    pub(super) fate: Fate,
 }
 
 /// One transition of jobs, with its arguments.
@@ -110,6 +112,7 @@ impl Command {
         Self {
             verb,
             since: Instant::now(),
+            fate: Fate::open(),
         }
     }
 

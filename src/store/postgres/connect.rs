@@ -13,6 +13,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, Connection, Notification, Soc
 use super::Settings;
 use super::address::{cause_of, socket_of};
 use super::tls::Stream;
+use crate::store::question::ANSWER_MAX;
 use crate::store::{StoreError, StoreResult};
 
 /// The server ends a statement that takes longer.
@@ -27,6 +28,10 @@ const SILENCE_IN_TRANSACTION: Duration = Duration::from_secs(10);
 pub(super) enum Purpose {
     Write,
     Read,
+    /// What keeps the engine alive among others: small statements that are answered at once.
+    Vital,
+    /// Questions from outside, which the server too gives no more time than those who ask.
+    Ask,
 }
 
 /// A connection. Dropping it closes its socket at once, also when its peer is silent.
@@ -187,14 +192,20 @@ pub(in crate::store) async fn first(settings: &Settings) -> StoreResult<Link> {
 /// arrays of ids hide from the planner how many there are. Without bitmaps: once statistics know of a long backlog, it
 /// would gather and sort all of it for each claim of a few.
 fn session_options(purpose: Purpose) -> String {
+    let limit = match purpose {
+        Purpose::Write | Purpose::Read | Purpose::Vital => STATEMENT_TIMEOUT,
+        Purpose::Ask => ANSWER_MAX,
+    };
     let timeouts = format!(
         "-c statement_timeout={} -c idle_in_transaction_session_timeout={}",
-        STATEMENT_TIMEOUT.as_millis(),
+        limit.as_millis(),
         SILENCE_IN_TRANSACTION.as_millis()
     );
     match purpose {
         // A plan that was made while a table was small would read all of it when it no longer is.
-        Purpose::Read => format!("{timeouts} -c enable_seqscan=off -c jit=off"),
+        Purpose::Read | Purpose::Vital | Purpose::Ask => {
+            format!("{timeouts} -c enable_seqscan=off -c jit=off")
+        }
         Purpose::Write => format!("{timeouts} {PLANS}"),
     }
 }

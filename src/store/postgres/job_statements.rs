@@ -467,6 +467,7 @@ statement! {
     StepDown<'a> { id: &'a str => Text } -> () = "UPDATE leadership SET expires_at = 0 WHERE engine_id = ?";
 }
 
+/// A job as it is read, and what is behind it.
 macro_rules! job_columns {
     ($rest:literal) => {
         concat!(
@@ -478,32 +479,11 @@ macro_rules! job_columns {
     };
 }
 
+pub(super) use job_columns;
+
 statement! { JobById { id: i64 => BigInt } -> JobRow = job_columns!("WHERE id = ?"); }
 
 statement! { JobsById { ids: Vec<i64> => Array<BigInt> } -> JobRow = job_columns!("WHERE id = ANY(?)"); }
-
-statement! {
-    /// Newest first.
-    ListJobs<'a> {
-        before: i64 => BigInt, state: Option<&'a str> => Opt<Text>, kind: Option<&'a str> => Opt<Text>,
-        queue: Option<&'a str> => Opt<Text>, limit: i64 => BigInt,
-    } -> JobRow =
-    job_columns!(
-        "WHERE id < ? AND state = coalesce(?, state) AND kind = coalesce(?, kind) AND queue = coalesce(?, queue)
-         ORDER BY id DESC LIMIT ?"
-    );
-}
-
-statement! {
-    /// The same of running jobs, which an index knows: they are asked for every second by who watches.
-    ListRunning<'a> {
-        before: i64 => BigInt, kind: Option<&'a str> => Opt<Text>, queue: Option<&'a str> => Opt<Text>, limit: i64 => BigInt,
-    } -> JobRow =
-    job_columns!(
-        "WHERE state = 'running' AND id < ? AND kind = coalesce(?, kind) AND queue = coalesce(?, queue)
-         ORDER BY id DESC LIMIT ?"
-    );
-}
 
 statement! {
     /// Open jobs of each queue by state, each from the index that knows them. Every blocked job has a link

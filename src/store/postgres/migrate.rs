@@ -55,6 +55,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         "true_copy",
         include_str!("../../../migrations/postgres/00000000000009_true_copy/up.sql"),
     ),
+    (
+        "00000000000010",
+        "together",
+        include_str!("../../../migrations/postgres/00000000000010_together/up.sql"),
+    ),
 ];
 
 /// Held while one engine migrates; any number that nobody else uses.

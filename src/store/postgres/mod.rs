@@ -20,6 +20,7 @@ mod export;
 pub(in crate::store) mod fault;
 mod group;
 mod job_statements;
+mod lists;
 mod marks;
 pub(in crate::store) mod migrate;
 mod open_tree;
@@ -42,6 +43,7 @@ mod writer;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use diesel::result::OptionalExtension;
@@ -49,6 +51,7 @@ use diesel_async::RunQueryDsl;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::timeout;
 
 pub use self::address::{Address, is_postgres};
 use self::attempts::millis;
@@ -65,17 +68,17 @@ use super::upkeep::{
     documents_from, ids_from, job_keys, leftovers_from,
 };
 use super::{
-    Batch, Beat, BudgetSeat, Cancelled, Census, Cleanup, Completion, DEAD_AFTER, EngineInfo,
-    EngineRow, Enqueued, Fenced, Hints, JobFilter, LEADS_FOR, Leftovers, Migrations, OpenCount,
-    Repair, Rescued, Retried, Staged, Store, StoreError, StoreResult, StoredDocuments,
+    Away, Batch, Beat, BudgetSeat, Cancelled, Census, Cleanup, Completion, DEAD_AFTER, EngineInfo,
+    EngineRow, Enqueued, Fenced, Hints, JobFilter, JobList, LEADS_FOR, Leftovers, Migrations,
+    OpenCount, Repair, Rescued, Retried, Staged, Store, StoreError, StoreResult, StoredDocuments,
     StoredMatches, StoredPlayer, Wanted, WriterStats, YearCoverage, YearlyStats,
 };
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
 use crate::model::{
-    ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, MissingDocument, NewJob, RiotId,
-    Timestamp,
+    ClaimedJob, JobId, JobRecord, Lease, MatchId, MissingDocument, NewJob, RiotId, Timestamp,
 };
+use crate::store::question;
 use crate::store::repack::Dictionaries;
 use crate::store::rows::{
     CensusTuple, CountTuple, CoverageTuple, PlayerTuple, census_from, counts_from, coverage_from,
@@ -84,6 +87,9 @@ use crate::store::rows::{
 
 /// What the statements of this module are for.
 type Backend = diesel::pg::Pg;
+
+/// A writer that has not ended by then may wait for a database that is away.
+const CLOSE_LOOK: Duration = Duration::from_millis(300);
 
 /// How a store uses its database.
 #[derive(Debug, Clone)]
@@ -202,10 +208,11 @@ impl PostgresStore {
             .map_err(|error| {
                 StoreError::Unavailable(format!("no thread for the store: {error}"))
             })?;
+        let shared = Arc::new(Shared::new(settings));
         Ok(Self {
-            readers: Readers::new(&settings, runtime.handle().clone()),
+            readers: Readers::new(&shared.settings, runtime.handle(), &shared.absence),
             dictionaries: Dictionaries::default(),
-            shared: Arc::new(Shared::new(settings)),
+            shared,
             writer: Mutex::new(None),
             bell: Mutex::new(None),
             runtime: Mutex::new(Some(runtime)),
@@ -228,8 +235,13 @@ impl PostgresStore {
             .map(|writer| writer.commands.clone())
             .ok_or(StoreError::Closed)?;
         let command = Command::new(verb(answer));
-        commands.send(command).await.map_err(|_| writer_gone())?;
-        answered.await.map_err(|_| writer_gone())?
+        let fate = command.fate.clone();
+        let written = async {
+            commands.send(command).await.map_err(|_| writer_gone())?;
+            answered.await.map_err(|_| writer_gone())?
+        };
+        let away = self.shared.absence.is_unreached();
+        question::written(&fate, written, away, || self.readers.stuck()).await
     }
 
     /// What players' games add up to.
@@ -243,6 +255,20 @@ impl PostgresStore {
             upkeep_statements::CleanedOfPlayers { players }.load(conn).await
         });
         add_up(games, cleaned)
+    }
+
+    /// Waits for a writer's last group; not for a database that is away.
+    async fn ended(&self, mut task: JoinHandle<()>) -> StoreResult<()> {
+        loop {
+            match timeout(CLOSE_LOOK, &mut task).await {
+                Ok(ended) => return ended.map_err(|_| writer_gone()),
+                Err(_) if self.readers.stuck().await.is_some() => {
+                    task.abort();
+                    return Ok(());
+                }
+                Err(_) => {}
+            }
+        }
     }
 
     /// Makes a writer panic in the middle of a group.
@@ -277,8 +303,7 @@ impl Store for PostgresStore {
     }
 
     async fn cancel_requests(&self, engine: &str) -> StoreResult<Vec<Lease>> {
-        let rows: Vec<(i64, i64, i32, String)> =
-            read!(self.readers, conn => job_statements::CancelRequests { engine }.load(conn).await);
+        let rows: Vec<(i64, i64, i32, String)> = read!(self.readers.vital, conn => job_statements::CancelRequests { engine }.load(conn).await);
         let lease = |(id, token, ..): (i64, i64, i32, String)| Lease {
             job: JobId(id),
             token,
@@ -375,8 +400,7 @@ impl Store for PostgresStore {
     }
 
     async fn beat(&self, engine: &EngineInfo) -> StoreResult<Beat> {
-        let (leads, was_dead, others): (Option<i64>, bool, i64) = read!(self.readers, conn => {
-            // On a connection for reads: it must not wait behind the work.
+        let (leads, was_dead, others): (Option<i64>, bool, i64) = read!(self.readers.heartbeat, conn => {
             let heartbeat = job_statements::Heartbeat {
                 id: &engine.id,
                 pid: i64::from(engine.pid),
@@ -398,7 +422,7 @@ impl Store for PostgresStore {
 
     async fn held(&self, engine: &str) -> StoreResult<Vec<Lease>> {
         let rows: Vec<(i64, i64)> =
-            read!(self.readers, conn => job_statements::Held { engine }.load(conn).await);
+            read!(self.readers.vital, conn => job_statements::Held { engine }.load(conn).await);
         Ok(rows.into_iter().map(lease_from).collect())
     }
 
@@ -433,21 +457,8 @@ impl Store for PostgresStore {
         rows.into_iter().map(job_from).collect()
     }
 
-    async fn list_jobs(&self, filter: &JobFilter) -> StoreResult<Vec<JobRecord>> {
-        let before = filter.before.map_or(i64::MAX, |id| id.0);
-        let (kind, queue) = (filter.kind.as_deref(), filter.queue.as_deref());
-        let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
-        let rows: Vec<JobTuple> = read!(self.readers, conn => {
-            if filter.state == Some(JobState::Running) {
-                let running = job_statements::ListRunning { before, kind, queue, limit };
-                running.load(conn).await
-            } else {
-                let state = filter.state.map(JobState::as_str);
-                let jobs = job_statements::ListJobs { before, state, kind, queue, limit };
-                jobs.load(conn).await
-            }
-        });
-        rows.into_iter().map(job_from).collect()
+    async fn list_jobs(&self, filter: &JobFilter) -> StoreResult<JobList> {
+        self.list(filter).await
     }
 
     async fn open_counts(&self) -> StoreResult<Vec<OpenCount>> {
@@ -671,6 +682,10 @@ impl Store for PostgresStore {
         self.shared.counters.read(waiting, self.shared.is_busy())
     }
 
+    fn away(&self) -> Option<Away> {
+        self.shared.absence.now()
+    }
+
     async fn size_bytes(&self) -> StoreResult<Option<u64>> {
         let bytes: i64 =
             read!(self.readers, conn => job_statements::Size {}.get_result(conn).await);
@@ -700,14 +715,14 @@ impl Store for PostgresStore {
         if let Some(bell) = lock(&self.bell).take() {
             bell.abort();
         }
-        self.readers.close().await;
         let writers = lock(&self.writer).take();
         if let Some(Writers { commands, tasks }) = writers {
             drop(commands);
             for task in tasks {
-                task.await.map_err(|_| writer_gone())?;
+                self.ended(task).await?;
             }
         }
+        self.readers.close().await;
         Ok(())
     }
 }

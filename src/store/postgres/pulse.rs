@@ -20,21 +20,25 @@ mod sql {
 
     statement! {
         Probe<'a> { engine: &'a str => Text } -> BigInt =
-        "UPDATE engines SET heartbeat_at = heartbeat_at WHERE id = ?
-         RETURNING (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+        "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM engines WHERE id = ?";
     }
 
     statement! {
+        /// Of the jobs that ended last: in an hour there may be millions.
         Pulse { since: i64 => BigInt } -> (Text, Nullable<BigInt>, BigInt, Nullable<BigInt>) =
         "SELECT queue, min(run_at), count(*), NULL::bigint FROM jobs WHERE state = 'available' AND crash_count = 0 GROUP BY queue
          UNION ALL
          SELECT queue, min(run_at), count(*), NULL::bigint FROM jobs WHERE state = 'available' AND crash_count > 0 GROUP BY queue
          UNION ALL
-         SELECT queue, NULL::bigint, 0::bigint, max(finished_at) FROM jobs WHERE finished_at >= ? AND state = 'completed' GROUP BY queue";
+         SELECT queue, NULL::bigint, 0::bigint, max(finished_at) FROM (
+             SELECT queue, state, finished_at FROM jobs WHERE finished_at >= ? ORDER BY finished_at DESC LIMIT 5000) AS newest
+         WHERE state = 'completed' GROUP BY queue";
     }
 }
 
 impl Transaction<'_> {
+    /// What is written is the mark of the group. The engine's own row is left alone: its heartbeat would wait for this
+    /// group.
     pub(super) async fn probe(&mut self, engine: &str) -> Result<Option<Timestamp>, Fault> {
         self.after.wrote = true;
         let now: Option<i64> = sql::Probe { engine }

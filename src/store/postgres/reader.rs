@@ -1,41 +1,89 @@
 //! Reads: on connections of their own, which do not wait for the writers. A read that loses its connection
 //! is made again on another.
+//!
+//! Nobody waits for somebody less urgent. The heartbeat, and the lead with it, has a connection that nothing else uses;
+//! requests to cancel and what the engine holds have one; its work has others; and questions from outside have theirs,
+//! with lists, which look at many rows, apart. How long those may take is said in `store::question`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use diesel_async::AsyncPgConnection;
+use diesel::result::Error as DieselError;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::Settings;
 use super::connect::{Link, Purpose};
 use super::fault::Fault;
+use crate::model::Timestamp;
+use crate::store::absence::Absence;
+use crate::store::question::{Line, PING_MAX, Question};
 use crate::store::{StoreError, StoreResult};
 
 /// How long a read waits for a database that is away.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);
+/// Who answered so lately is there, and who did not is not.
+const JUST_NOW: Duration = Duration::from_millis(300);
+const SILENT: &str = "it does not answer";
+/// What is vital is not waited for any longer: it is tried again.
+const VITAL_MAX: Duration = Duration::from_secs(3);
+
+/// Connections for reads, by who may wait for whom.
+#[derive(Debug)]
+pub(super) struct Readers {
+    pub(super) heartbeat: Arc<Vital>,
+    pub(super) vital: Vital,
+    work: Pool,
+    questions: Pool,
+    searches: Pool,
+    absence: Arc<Absence>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Vital(Pool);
+
+/// Lists look at many rows.
+#[derive(Debug)]
+pub(super) struct Searches<'r>(&'r Readers);
 
 /// A few connections; a caller takes the first that is free, or waits.
 #[derive(Debug)]
-pub(super) struct Readers {
+struct Pool {
     settings: Settings,
+    purpose: Purpose,
     runtime: Handle,
-    connections: [Mutex<Option<Link>>; 2],
+    connections: Vec<Mutex<Option<Link>>>,
+    line: Line,
+    absence: Arc<Absence>,
+    /// What tells a database that is away from one that is busy.
+    heartbeat: Option<Arc<Vital>>,
 }
 
 /// One read, and until when it is tried.
 #[derive(Debug)]
-pub(super) struct Patience(Instant);
+pub(super) struct Patience {
+    until: Instant,
+    begun: Timestamp,
+    question: Option<Question>,
+}
 
 impl Patience {
     pub(super) fn begin() -> Self {
-        Self(Instant::now() + PATIENCE)
+        Self {
+            until: Instant::now() + PATIENCE,
+            begun: Timestamp::now(),
+            question: Question::current(),
+        }
     }
 
     /// Pauses before the next try; an error when there is none.
     async fn wait(&self, why: String) -> StoreResult<()> {
-        if Instant::now() >= self.0 {
+        if Instant::now() >= self.until {
             return Err(StoreError::Unavailable(why));
         }
         tokio::time::sleep(PAUSE).await;
@@ -44,67 +92,273 @@ impl Patience {
 }
 
 /// A connection, ours until dropped.
-pub(super) struct Borrowed<'r>(MutexGuard<'r, Option<Link>>);
+pub(super) struct Borrowed<'r> {
+    slot: MutexGuard<'r, Option<Link>>,
+    pool: &'r Pool,
+}
 
 impl Borrowed<'_> {
     pub(super) fn conn(&self) -> &AsyncPgConnection {
-        &self.0.as_ref().expect("filled when it was borrowed").conn
+        &self
+            .slot
+            .as_ref()
+            .expect("filled when it was borrowed")
+            .conn
     }
 
-    /// What a failed read comes to: nothing, if it is worth another try.
-    pub(super) async fn failed(
-        mut self,
-        error: diesel::result::Error,
+    /// Makes a read, for as long as it may take. None: it took longer.
+    pub(super) async fn in_time<F: Future>(
+        &self,
         patience: &Patience,
-    ) -> StoreResult<()> {
-        let closed = self.0.as_ref().is_none_or(Link::is_closed);
+        read: F,
+    ) -> Option<F::Output> {
+        match (self.pool.purpose, patience.question) {
+            (Purpose::Vital, _) => timeout(VITAL_MAX, read).await.ok(),
+            (_, Some(question)) => question.in_time(read).await,
+            (_, None) => Some(read.await),
+        }
+    }
+
+    /// What a read comes to: none, if it is worth another try.
+    pub(super) async fn outcome<T>(
+        mut self,
+        read: Option<Result<T, DieselError>>,
+        patience: &Patience,
+    ) -> StoreResult<Option<T>> {
+        let error = match read {
+            Some(Ok(rows)) => {
+                self.pool.absence.heard();
+                return Ok(Some(rows));
+            }
+            // It may still be at work: the next would wait for it.
+            None => {
+                self.slot.take();
+                return Err(self.pool.too_late(patience).await);
+            }
+            Some(Err(error)) => error,
+        };
+        let closed = self.slot.as_ref().is_none_or(Link::is_closed);
         match Fault::from(error) {
             Fault::Command(error) if !closed => Err(error),
+            // The server ended it.
+            Fault::Again(_) if !closed && patience.question.is_some() => {
+                Err(self.pool.line.too_long())
+            }
             fault => {
-                if closed || matches!(fault, Fault::Lost(_)) {
-                    self.0.take();
+                let lost = closed || matches!(fault, Fault::Lost(_));
+                if lost {
+                    self.slot.take();
                 }
-                drop(self);
-                patience.wait(fault.into_error().to_string()).await
+                drop(self.slot);
+                // A question has one more try at once, which meets whatever is in the way of a new connection.
+                if !lost || patience.question.is_none() {
+                    patience.wait(fault.into_error().to_string()).await?;
+                }
+                Ok(None)
             }
         }
     }
 }
 
-impl Readers {
-    pub(super) fn new(settings: &Settings, runtime: Handle) -> Self {
+impl Pool {
+    fn new(
+        settings: &Settings,
+        runtime: &Handle,
+        absence: &Arc<Absence>,
+        purpose: Purpose,
+    ) -> Self {
         Self {
             settings: settings.clone(),
-            runtime,
-            connections: [Mutex::new(None), Mutex::new(None)],
+            purpose,
+            runtime: runtime.clone(),
+            connections: vec![Mutex::new(None)],
+            line: Line::default(),
+            absence: absence.clone(),
+            heartbeat: None,
+        }
+    }
+
+    /// A connection that works as far as is known.
+    async fn borrow(&self, patience: &Patience) -> StoreResult<Borrowed<'_>> {
+        let _place = match patience.question {
+            Some(_) => Some(self.line.enter()?),
+            None => None,
+        };
+        let slot = match patience.question {
+            None => self.free().await,
+            Some(question) => match question.in_time(self.free()).await {
+                Some(slot) => slot,
+                None => return Err(self.too_late(patience).await),
+            },
+        };
+        let mut borrowed = Borrowed { slot, pool: self };
+        if borrowed.slot.as_ref().is_some_and(Link::is_closed) {
+            borrowed.slot.take();
+        }
+        while borrowed.slot.is_none() {
+            let settings = self.settings.clone();
+            let purpose = self.purpose;
+            let connecting = async move { Link::connect(&settings, purpose).await };
+            // On the store's own runtime, which drives the connection; ended with whoever wants it.
+            let mut task = JoinSet::new();
+            task.spawn_on(connecting, &self.runtime);
+            match borrowed.in_time(patience, task.join_next()).await {
+                Some(Some(Ok(Ok(link)))) => *borrowed.slot = Some(link),
+                Some(Some(Ok(Err(error)))) => {
+                    let away = self.absence.unreached(&error.cause);
+                    match patience.question {
+                        Some(_) => return Err(away.into()),
+                        None => patience.wait(error.cause).await?,
+                    }
+                }
+                Some(Some(Err(_)) | None) => return Err(StoreError::Closed),
+                None => return Err(self.too_late(patience).await),
+            }
+        }
+        Ok(borrowed)
+    }
+
+    async fn free(&self) -> MutexGuard<'_, Option<Link>> {
+        let free = self
+            .connections
+            .iter()
+            .find_map(|slot| slot.try_lock().ok());
+        match (free, self.connections.last()) {
+            (Some(slot), _) => slot,
+            (None, Some(last)) => last.lock().await,
+            (None, None) => unreachable!("a pool has connections"),
+        }
+    }
+
+    /// The database does not answer; or it does, and only this took too long.
+    async fn too_late(&self, patience: &Patience) -> StoreError {
+        let mut lives = self.absence.has_answered_since(patience.begun);
+        if let (false, Some(heartbeat)) = (lives, &self.heartbeat) {
+            // In a box: it borrows from a pool, too.
+            lives = Box::pin(heartbeat.answers()).await;
+        }
+        if lives {
+            return self.line.too_long();
+        }
+        self.absence.unreached(SILENT).into()
+    }
+
+    async fn close(&self) {
+        for slot in &self.connections {
+            slot.lock().await.take();
+        }
+    }
+}
+
+impl Vital {
+    pub(super) async fn borrow(&self, patience: &Patience) -> StoreResult<Borrowed<'_>> {
+        self.0.borrow(patience).await
+    }
+
+    /// Whether the database answers at once, or did so just now.
+    async fn answers(&self) -> bool {
+        let just_now = Timestamp::now() - JUST_NOW;
+        if self.0.absence.has_answered_since(just_now) {
+            return true;
+        }
+        // Nor is it asked by everybody who asks.
+        if self.0.absence.was_silent_since(just_now) {
+            return false;
+        }
+        let ping = async {
+            // Also when the time of a question is up.
+            let patience = Patience {
+                question: None,
+                ..Patience::begin()
+            };
+            let mut slot = self.0.borrow(&patience).await.ok()?.slot;
+            let link = slot.as_mut().filter(|link| !link.is_closed())?;
+            let answer = link.conn.batch_execute("SELECT 1").await;
+            if answer.is_err() {
+                slot.take();
+            }
+            answer.ok()
+        };
+        let answered = matches!(timeout(PING_MAX, ping).await, Ok(Some(())));
+        if answered {
+            self.0.absence.heard();
+        } else {
+            self.0.absence.silent();
+        }
+        answered
+    }
+}
+
+impl<'r> Searches<'r> {
+    pub(super) async fn borrow(&self, patience: &Patience) -> StoreResult<Borrowed<'r>> {
+        match patience.question {
+            Some(_) => self.0.ask(&self.0.searches, patience).await,
+            None => self.0.work.borrow(patience).await,
+        }
+    }
+}
+
+impl Readers {
+    pub(super) fn new(settings: &Settings, runtime: &Handle, absence: &Arc<Absence>) -> Self {
+        let pool = |purpose| Pool::new(settings, runtime, absence, purpose);
+        let heartbeat = Arc::new(Vital(pool(Purpose::Vital)));
+        let watched = |purpose| Pool {
+            heartbeat: Some(heartbeat.clone()),
+            ..pool(purpose)
+        };
+        let mut work = pool(Purpose::Read);
+        work.connections.push(Mutex::new(None));
+        Self {
+            vital: Vital(watched(Purpose::Vital)),
+            work,
+            questions: watched(Purpose::Ask),
+            searches: watched(Purpose::Ask),
+            heartbeat: heartbeat.clone(),
+            absence: absence.clone(),
         }
     }
 
     pub(super) async fn borrow(&self, patience: &Patience) -> StoreResult<Borrowed<'_>> {
-        let [first, second] = &self.connections;
-        let mut slot = match first.try_lock() {
-            Ok(slot) => slot,
-            Err(_) => second.lock().await,
-        };
-        if slot.as_ref().is_some_and(Link::is_closed) {
-            slot.take();
+        match patience.question {
+            Some(_) => self.ask(&self.questions, patience).await,
+            None => self.work.borrow(patience).await,
         }
-        while slot.is_none() {
-            let settings = self.settings.clone();
-            let connecting = async move { Link::connect(&settings, Purpose::Read).await };
-            // On the store's own runtime, which drives the connection.
-            match self.runtime.spawn(connecting).await {
-                Ok(Ok(link)) => *slot = Some(link),
-                Ok(Err(error)) => patience.wait(error.cause).await?,
-                Err(_) => return Err(StoreError::Closed),
-            }
+    }
+
+    pub(super) fn searches(&self) -> Searches<'_> {
+        Searches(self)
+    }
+
+    /// A connection for a question. A database that is known to be away has to show first that it is back.
+    async fn ask<'r>(&'r self, pool: &'r Pool, patience: &Patience) -> StoreResult<Borrowed<'r>> {
+        if let Some(why) = self.away_still().await {
+            return Err(why);
         }
-        Ok(Borrowed(slot))
+        pool.borrow(patience).await
+    }
+
+    async fn away_still(&self) -> Option<StoreError> {
+        if !self.absence.is_unreached() || self.heartbeat.answers().await {
+            return None;
+        }
+        self.absence.now().map(StoreError::from)
+    }
+
+    /// Why a write that takes its time is not made; none: the database works.
+    pub(super) async fn stuck(&self) -> Option<StoreError> {
+        if let Some(away) = self.absence.now().filter(|away| away.readable) {
+            return Some(away.into());
+        }
+        if self.heartbeat.answers().await {
+            return None;
+        }
+        Some(self.absence.unreached(SILENT).into())
     }
 
     pub(super) async fn close(&self) {
-        for slot in &self.connections {
-            slot.lock().await.take();
+        let own = [&self.heartbeat.0, &self.vital.0, &self.work];
+        for pool in own.into_iter().chain([&self.questions, &self.searches]) {
+            pool.close().await;
         }
     }
 }
@@ -115,13 +369,12 @@ macro_rules! read {
         let patience = Patience::begin();
         loop {
             let reader = $readers.borrow(&patience).await?;
-            let outcome = {
+            let read = {
                 let $conn = &mut reader.conn();
-                $query
+                reader.in_time(&patience, async { $query }).await
             };
-            match outcome {
-                Ok(rows) => break rows,
-                Err(error) => reader.failed(error, &patience).await?,
+            if let Some(rows) = reader.outcome(read, &patience).await? {
+                break rows;
             }
         }
     }};

@@ -36,6 +36,7 @@ use super::positions::Positions;
 use super::transaction::{Consequences, Transaction};
 use crate::metrics::OutageLog;
 use crate::model::histogram::Histogram;
+use crate::store::absence::Absence;
 use crate::store::{Hints, StoreError, StoreResult, WRITES, WriterStats};
 
 /// Commands that may wait; callers beyond wait for room.
@@ -77,6 +78,8 @@ pub(super) struct Shared {
     pub(super) closing: AtomicBool,
     /// Other engines that live, as the last heartbeat told.
     pub(super) others: AtomicU32,
+    /// What is told of it to those who ask.
+    pub(super) absence: Arc<Absence>,
     /// The database is away, or cannot be written.
     outage: OutageLog,
     /// Writers in the middle of a group.
@@ -117,6 +120,7 @@ impl Shared {
             death: watch::Sender::new(None),
             closing: AtomicBool::new(false),
             others: AtomicU32::new(0),
+            absence: Arc::default(),
             outage: OutageLog::new(WRITES),
             busy: AtomicU32::new(0),
             freed: Notify::new(),
@@ -130,6 +134,7 @@ impl Shared {
 
     /// Told once, not for each of those who wait. `weight`: bytes that could not be written.
     fn bad_weather(&self, why: &str, weight: usize) {
+        self.absence.unwritable(why);
         let error = StoreError::Unavailable(why.to_owned());
         let weight = if error.is_for_want_of_room() {
             weight.max(1)
@@ -140,6 +145,7 @@ impl Shared {
     }
 
     fn good_weather(&self, weight: usize) {
+        self.absence.written();
         self.outage.worked(weight as u64);
     }
 }
@@ -267,9 +273,13 @@ impl Writer {
     }
 
     /// Runs a group until it is committed, or is known not to be and worth no other try.
-    async fn commit(&mut self, commands: &mut [Command]) -> Result<(), Fault> {
+    async fn commit(&mut self, commands: &mut Vec<Command>) -> Result<(), Fault> {
         let mut runs = 0;
         loop {
+            commands.retain(|command| !command.fate.is_withdrawn());
+            if commands.is_empty() {
+                return Ok(());
+            }
             let since = commands.iter().map(|command| command.since).min();
             let until = since.unwrap_or_else(Instant::now) + PATIENCE;
             self.connect(until).await.map_err(Fault::Lost)?;
@@ -296,6 +306,9 @@ impl Writer {
                 }
                 Err(Failed::Before(fault)) => fault,
             };
+            for command in &*commands {
+                command.fate.unseal();
+            }
             match fault {
                 Fault::Lost(why) => {
                     self.lost(&why);
@@ -360,6 +373,14 @@ impl Writer {
                 return Err(Failed::Before(Fault::Lost(why)));
             }
         };
+        // Who has given up must not find it done: without it, again.
+        if !commands.iter().all(|command| command.fate.seal()) {
+            let why = "one of the group was withdrawn".to_owned();
+            return match rollback(link).await {
+                Ok(()) => Err(Failed::Before(Fault::Again(why))),
+                Err(why) => Err(Failed::Before(Fault::Lost(why))),
+            };
+        }
         let end = if after.wrote {
             self.marks.used();
             marks::commit(mark)

@@ -327,6 +327,7 @@ statement! {
      WHERE coalesce(stopped_at, heartbeat_at) > ? OR rn = 1 ORDER BY started_at, id";
 }
 
+/// A job as it is read, and what is behind it.
 macro_rules! job_columns {
     ($rest:literal) => {
         concat!(
@@ -338,34 +339,13 @@ macro_rules! job_columns {
     };
 }
 
+pub(super) use job_columns;
+
 statement! { JobById { id: i64 => BigInt } -> JobRow = job_columns!("WHERE id = ?"); }
 
 statement! {
     JobsById<'a> { ids: &'a str => Text } -> JobRow =
     job_columns!("WHERE id IN (SELECT value FROM json_each(?))");
-}
-
-statement! {
-    /// Newest first.
-    ListJobs<'a> {
-        before: i64 => BigInt, state: Option<&'a str> => Opt<Text>, kind: Option<&'a str> => Opt<Text>,
-        queue: Option<&'a str> => Opt<Text>, limit: i64 => BigInt,
-    } -> JobRow =
-    job_columns!(
-        "WHERE id < ? AND state = coalesce(?, state) AND kind = coalesce(?, kind) AND queue = coalesce(?, queue)
-         ORDER BY id DESC LIMIT ?"
-    );
-}
-
-statement! {
-    /// The same of running jobs, which an index knows: they are asked for every second by who watches.
-    ListRunning<'a> {
-        before: i64 => BigInt, kind: Option<&'a str> => Opt<Text>, queue: Option<&'a str> => Opt<Text>, limit: i64 => BigInt,
-    } -> JobRow =
-    job_columns!(
-        "INDEXED BY jobs_running WHERE state = 'running' AND id < ? AND kind = coalesce(?, kind) AND queue = coalesce(?, queue)
-         ORDER BY id DESC LIMIT ?"
-    );
 }
 
 statement! {

@@ -13,6 +13,7 @@ mod enqueue;
 mod export;
 mod ground;
 mod job_statements;
+mod lists;
 pub(in crate::store) mod open;
 mod open_tree;
 mod people;
@@ -26,6 +27,7 @@ mod upkeep;
 mod upkeep_statements;
 mod writer;
 
+use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -37,9 +39,11 @@ use tokio::sync::{mpsc, watch};
 use self::checkpoints::Checkpoints;
 pub(in crate::store) use self::codes::is_damage;
 use self::ground::Ground;
+pub(in crate::store) use self::reader::TooLate;
 use self::reader::{ReadDsl, Readers};
 use self::transaction::Transaction;
 use self::writer::{Command, Counters};
+use super::question;
 use super::repack::Dictionaries;
 use super::rows::{
     CensusTuple, CountTuple, CoverageTuple, EngineTuple, JobTuple, PlayerTuple, StoredTuple,
@@ -51,16 +55,15 @@ use super::upkeep::{
     documents_from, ids_from, job_keys, leftovers_from,
 };
 use super::{
-    Batch, Beat, BudgetSeat, Cancelled, Census, Cleanup, Completion, EngineInfo, EngineRow,
-    Enqueued, Fenced, Hints, JobFilter, Leftovers, Migrations, OpenCount, Repair, Rescued, Retried,
-    Staged, Store, StoreError, StoreResult, StoredDocuments, StoredMatches, StoredPlayer, Wanted,
-    WriterStats, YearCoverage, YearlyStats,
+    Away, Batch, Beat, BudgetSeat, Cancelled, Census, Cleanup, Completion, EngineInfo, EngineRow,
+    Enqueued, Fenced, Hints, JobFilter, JobList, Leftovers, Migrations, OpenCount, Repair, Rescued,
+    Retried, Staged, Store, StoreError, StoreResult, StoredDocuments, StoredMatches, StoredPlayer,
+    Wanted, WriterStats, YearCoverage, YearlyStats,
 };
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
 use crate::model::{
-    ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, MissingDocument, NewJob, RiotId,
-    Timestamp,
+    ClaimedJob, JobId, JobRecord, Lease, MatchId, MissingDocument, NewJob, RiotId, Timestamp,
 };
 
 /// What the statements of this module are for.
@@ -166,9 +169,21 @@ impl SqliteStore {
             .as_ref()
             .map(|writer| writer.commands.clone())
             .ok_or(StoreError::Closed)?;
-        let (command, answered) = writer::command(work, weight);
-        commands.send(command).await.map_err(|_| writer_gone())?;
-        answered.await.map_err(|_| writer_gone())?
+        let (command, fate, answered) = writer::command(work, weight);
+        let written = async {
+            commands.send(command).await.map_err(|_| writer_gone())?;
+            answered.await.map_err(|_| writer_gone())?
+        };
+        question::written(&fate, written, false, || ready(self.stuck())).await
+    }
+
+    /// Why a write that takes its time is not made; none: the writer is at work.
+    fn stuck(&self) -> Option<StoreError> {
+        let why = "another program holds it locked";
+        if self.counters.is_locked_out() {
+            self.counters.absence.unwritable(why);
+        }
+        self.counters.absence.now().map(StoreError::from)
     }
 
     /// What players' games add up to.
@@ -222,7 +237,7 @@ impl Store for SqliteStore {
     }
 
     async fn cancel_requests(&self, engine: &str) -> StoreResult<Vec<Lease>> {
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers.vital().await?;
         let rows: Vec<(i64, i64, i32, String)> = job_statements::CancelRequests { engine }
             .load(reader.conn())
             .await?;
@@ -328,7 +343,7 @@ impl Store for SqliteStore {
     }
 
     async fn held(&self, engine: &str) -> StoreResult<Vec<Lease>> {
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers.vital().await?;
         let rows: Vec<(i64, i64)> = job_statements::Held { engine }.load(reader.conn()).await?;
         Ok(rows.into_iter().map(lease_from).collect())
     }
@@ -370,33 +385,8 @@ impl Store for SqliteStore {
         rows.into_iter().map(job_from).collect()
     }
 
-    async fn list_jobs(&self, filter: &JobFilter) -> StoreResult<Vec<JobRecord>> {
-        let before = filter.before.map_or(i64::MAX, |id| id.0);
-        let (kind, queue) = (filter.kind.as_deref(), filter.queue.as_deref());
-        let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
-        let mut reader = self.readers.borrow().await?;
-        let rows: Vec<JobTuple> = match filter.state {
-            Some(JobState::Running) => {
-                let running = job_statements::ListRunning {
-                    before,
-                    kind,
-                    queue,
-                    limit,
-                };
-                running.load(reader.conn()).await?
-            }
-            state => {
-                let jobs = job_statements::ListJobs {
-                    before,
-                    state: state.map(JobState::as_str),
-                    kind,
-                    queue,
-                    limit,
-                };
-                jobs.load(reader.conn()).await?
-            }
-        };
-        rows.into_iter().map(job_from).collect()
+    async fn list_jobs(&self, filter: &JobFilter) -> StoreResult<JobList> {
+        self.list(filter).await
     }
 
     async fn open_counts(&self) -> StoreResult<Vec<OpenCount>> {
@@ -632,6 +622,10 @@ impl Store for SqliteStore {
 
     fn hints(&self) -> &Hints {
         &self.hints
+    }
+
+    fn away(&self) -> Option<Away> {
+        self.counters.absence.now()
     }
 
     fn writer_stats(&self) -> WriterStats {

@@ -1,10 +1,14 @@
 //! Reads: on connections of their own, which in WAL mode neither wait for the writer nor hold it up.
+//!
+//! Nobody waits for somebody less urgent: requests to cancel and what the engine holds have one connection, its work
+//! has others, and questions from outside have theirs, with lists, which look at many rows, apart.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use diesel::connection::SimpleConnection;
+use diesel::result::Error as DieselError;
 use diesel::sqlite::SqliteConnection;
 use diesel::{Connection, ConnectionError, QueryResult};
 use diesel_async::RunQueryDsl;
@@ -17,15 +21,26 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::codes::located;
 use super::ground::Ground;
 use super::open::{self, Access};
+use crate::store::question::{Line, Question};
 use crate::store::{StoreError, StoreResult};
 
 type ReadConnection = SyncConnectionWrapper<SqliteConnection>;
 
-/// A few connections; a caller takes the first that is free, or waits.
+/// Connections for reads, by who may wait for whom.
 #[derive(Debug)]
 pub(super) struct Readers {
     ground: Arc<Ground>,
-    connections: [Mutex<Option<Reader>>; 2],
+    vital: Pool,
+    work: Pool,
+    questions: Pool,
+    searches: Pool,
+}
+
+/// A few connections; a caller takes the first that is free, or waits.
+#[derive(Debug)]
+struct Pool {
+    connections: Vec<Mutex<Option<Reader>>>,
+    line: Line,
 }
 
 struct Reader {
@@ -70,7 +85,7 @@ impl Watched<'_> {
         self,
         work: impl FnOnce(&mut SqliteConnection) -> QueryResult<R> + Send + 'static,
     ) -> QueryResult<R> {
-        let read = ToItsEnd(Some(self.conn.spawn_blocking(work))).await;
+        let read = in_time(ToItsEnd(Some(self.conn.spawn_blocking(work)))).await;
         heard(self.ground, read)
     }
 }
@@ -131,7 +146,7 @@ pub(super) trait ReadDsl: Sized {
     {
         let Watched { conn, ground } = watched;
         let read = ToItsEnd(Some(RunQueryDsl::load(self, conn).boxed()));
-        read.map(|read| heard(ground, read)).boxed()
+        in_time(read).map(|read| heard(ground, read)).boxed()
     }
 
     fn get_result<'q, U>(self, watched: Watched<'q>) -> BoxFuture<'q, QueryResult<U>>
@@ -141,27 +156,78 @@ pub(super) trait ReadDsl: Sized {
     {
         let Watched { conn, ground } = watched;
         let read = ToItsEnd(Some(RunQueryDsl::get_result(self, conn).boxed()));
-        read.map(|read| heard(ground, read)).boxed()
+        in_time(read).map(|read| heard(ground, read)).boxed()
     }
 }
 
 impl<T: RunQueryDsl<ReadConnection>> ReadDsl for T {}
 
+impl Pool {
+    fn new(connections: usize) -> Self {
+        Self {
+            connections: (0..connections).map(|_| Mutex::new(None)).collect(),
+            line: Line::default(),
+        }
+    }
+
+    async fn free(&self) -> MutexGuard<'_, Option<Reader>> {
+        let free = self
+            .connections
+            .iter()
+            .find_map(|slot| slot.try_lock().ok());
+        match (free, self.connections.last()) {
+            (Some(slot), _) => slot,
+            (None, Some(last)) => last.lock().await,
+            (None, None) => unreachable!("a pool has connections"),
+        }
+    }
+
+    async fn in_turn(&self) -> StoreResult<MutexGuard<'_, Option<Reader>>> {
+        let Some(question) = Question::current() else {
+            return Ok(self.free().await);
+        };
+        let _place = self.line.enter()?;
+        let free = question.in_time(self.free()).await;
+        free.ok_or_else(|| self.line.too_long())
+    }
+}
+
 impl Readers {
     pub(super) fn new(ground: Arc<Ground>) -> Self {
         Self {
             ground,
-            connections: [Mutex::new(None), Mutex::new(None)],
+            vital: Pool::new(1),
+            work: Pool::new(2),
+            questions: Pool::new(1),
+            searches: Pool::new(1),
         }
     }
 
     pub(super) async fn borrow(&self) -> StoreResult<Borrowed<'_>> {
-        self.ground.stands()?;
-        let [first, second] = &self.connections;
-        let mut slot = match first.try_lock() {
-            Ok(slot) => slot,
-            Err(_) => second.lock().await,
+        let pool = match Question::current() {
+            Some(_) => &self.questions,
+            None => &self.work,
         };
+        self.borrow_of(pool).await
+    }
+
+    /// For lists.
+    pub(super) async fn search(&self) -> StoreResult<Borrowed<'_>> {
+        let pool = match Question::current() {
+            Some(_) => &self.searches,
+            None => &self.work,
+        };
+        self.borrow_of(pool).await
+    }
+
+    /// For what must not wait.
+    pub(super) async fn vital(&self) -> StoreResult<Borrowed<'_>> {
+        self.borrow_of(&self.vital).await
+    }
+
+    async fn borrow_of<'r>(&'r self, pool: &'r Pool) -> StoreResult<Borrowed<'r>> {
+        self.ground.stands()?;
+        let mut slot = pool.in_turn().await?;
         let path = self.ground.path();
         // Nobody could change the file when it was opened; by now somebody may.
         if matches!(&*slot, Some(reader) if reader.access == Access::Unchanging && open::has_log(path))
@@ -183,8 +249,24 @@ impl Readers {
     }
 
     pub(super) async fn close(&self) {
-        for slot in &self.connections {
-            slot.lock().await.take();
+        for pool in [&self.vital, &self.work, &self.questions, &self.searches] {
+            for slot in &pool.connections {
+                slot.lock().await.take();
+            }
         }
     }
+}
+
+/// A read that took longer than its question may.
+#[derive(Debug, thiserror::Error)]
+#[error("this question takes it too long")]
+pub(in crate::store) struct TooLate;
+
+/// Makes a read, for as long as it may take. What takes longer goes on by itself.
+async fn in_time<T>(read: impl Future<Output = QueryResult<T>>) -> QueryResult<T> {
+    let Some(question) = Question::current() else {
+        return read.await;
+    };
+    let read = question.in_time(read).await;
+    read.unwrap_or_else(|| Err(DieselError::QueryBuilderError(Box::new(TooLate))))
 }

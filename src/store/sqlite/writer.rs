@@ -22,6 +22,8 @@ use super::job_statements as sql;
 use super::transaction::{Consequences, Transaction};
 use crate::metrics::OutageLog;
 use crate::model::histogram::Histogram;
+use crate::store::absence::Absence;
+use crate::store::question::Fate;
 use crate::store::{Hints, StoreError, StoreResult, WRITES, WriterStats};
 
 /// Commands that may wait; callers beyond wait for room.
@@ -44,6 +46,7 @@ struct Work<T, F> {
     weight: u64,
     result: Option<StoreResult<T>>,
     answer: oneshot::Sender<StoreResult<T>>,
+    fate: Fate,
 }
 
 impl<T, F> Command for Work<T, F>
@@ -52,6 +55,10 @@ where
     F: FnMut(&mut Transaction<'_>) -> StoreResult<T> + Send + 'static,
 {
     fn run(&mut self, tx: &mut Transaction<'_>) -> StoreResult<()> {
+        // Who has given up must not find it done.
+        if !self.fate.seal() {
+            return Ok(());
+        }
         let result = (self.run)(tx);
         let outcome = result.as_ref().map(|_| ()).map_err(Clone::clone);
         self.result = Some(result);
@@ -63,6 +70,9 @@ where
     }
 
     fn deliver(self: Box<Self>, committed: StoreResult<()>) {
+        if committed.is_err() {
+            self.fate.unseal();
+        }
         let result = self.result.unwrap_or(Err(StoreError::Closed));
         // Whoever asked may be gone; the commit stands all the same.
         let _ = self.answer.send(committed.and(result));
@@ -76,6 +86,10 @@ pub(super) struct Counters {
     commands: AtomicU64,
     stale: AtomicU64,
     busy: AtomicBool,
+    /// A group waits for the lock of the file.
+    begins: AtomicBool,
+    /// What is told to those who ask.
+    pub(super) absence: Absence,
     times: Histogram,
     /// A disk that is full, a lock that is held.
     outage: OutageLog,
@@ -88,6 +102,8 @@ impl Default for Counters {
             commands: AtomicU64::new(0),
             stale: AtomicU64::new(0),
             busy: AtomicBool::new(false),
+            begins: AtomicBool::new(false),
+            absence: Absence::default(),
             times: Histogram::default(),
             outage: OutageLog::new(WRITES),
         }
@@ -95,6 +111,10 @@ impl Default for Counters {
 }
 
 impl Counters {
+    pub(super) fn is_locked_out(&self) -> bool {
+        self.begins.load(Ordering::Relaxed)
+    }
+
     pub(super) fn read(&self, waiting: usize) -> WriterStats {
         WriterStats {
             commits: self.commits.load(Ordering::Relaxed),
@@ -111,19 +131,21 @@ impl Counters {
 pub(super) fn command<T, F>(
     work: F,
     weight: u64,
-) -> (Box<dyn Command>, oneshot::Receiver<StoreResult<T>>)
+) -> (Box<dyn Command>, Fate, oneshot::Receiver<StoreResult<T>>)
 where
     T: Send + 'static,
     F: FnMut(&mut Transaction<'_>) -> StoreResult<T> + Send + 'static,
 {
     let (answer, answered) = oneshot::channel();
+    let fate = Fate::open();
     let work = Work {
         run: work,
         weight,
         result: None,
         answer,
+        fate: fate.clone(),
     };
-    (Box::new(work), answered)
+    (Box::new(work), fate, answered)
 }
 
 /// Starts the thread. It ends when every sender is gone (with what is queued committed), or by a
@@ -174,12 +196,13 @@ fn commit_group(
     let begun = Instant::now();
     counters.busy.store(true, Ordering::Relaxed);
     let weight = waiting.iter().map(|command| command.weight()).sum();
-    let outcome = run_group(conn, waiting);
+    let outcome = run_group(conn, waiting, counters);
     // Weather is not over before a commit is made.
     let is_weather = matches!(&outcome, Err(error) if error.is_weather());
     counters.busy.store(is_weather, Ordering::Relaxed);
     match outcome {
         Ok((effects, stale)) => {
+            counters.absence.written();
             counters.outage.worked(weight);
             counters.times.note(begun.elapsed());
             counters.commits.fetch_add(1, Ordering::Relaxed);
@@ -201,6 +224,9 @@ fn commit_group(
             }
         }
         Err(error) => {
+            if let StoreError::Unavailable(why) = &error {
+                counters.absence.unwritable(why);
+            }
             // Once, not for each of those who wait.
             if error.is_weather() {
                 let weight = if error.is_for_want_of_room() {
@@ -235,8 +261,9 @@ fn finish_file(conn: &mut SqliteConnection) {
 fn run_group(
     conn: &mut SqliteConnection,
     waiting: &mut [Box<dyn Command>],
+    counters: &Counters,
 ) -> StoreResult<(Consequences, u64)> {
-    sql::Begin {}.execute(conn)?;
+    begin(conn, counters)?;
     let mut tx = Transaction::new(conn);
     for command in &mut *waiting {
         match command.run(&mut tx) {
@@ -245,19 +272,29 @@ fn run_group(
             Err(error) if error.is_told() => return Err(error),
             Err(_) => {
                 sql::Rollback {}.execute(conn)?;
-                return run_each(conn, waiting);
+                return run_each(conn, waiting, counters);
             }
         }
     }
     commit(tx)
 }
 
+/// Opens a transaction; another program may hold the file locked meanwhile.
+fn begin(conn: &mut SqliteConnection, counters: &Counters) -> StoreResult<()> {
+    counters.begins.store(true, Ordering::Relaxed);
+    let begun = sql::Begin {}.execute(conn);
+    counters.begins.store(false, Ordering::Relaxed);
+    begun?;
+    Ok(())
+}
+
 /// The same with a savepoint for each command, so that those that fail undo only themselves.
 fn run_each(
     conn: &mut SqliteConnection,
     waiting: &mut [Box<dyn Command>],
+    counters: &Counters,
 ) -> StoreResult<(Consequences, u64)> {
-    sql::Begin {}.execute(conn)?;
+    begin(conn, counters)?;
     let mut tx = Transaction::new(conn);
     for command in waiting {
         sql::Savepoint {}.execute(tx.conn)?;

@@ -407,7 +407,7 @@ async fn rest(context: &JobContext, begun: Instant, percent: u32) -> StoreResult
         ..JobFilter::default()
     };
     let running = context.store().list_jobs(&running).await?;
-    let others = running.iter().any(|job| job.queue != MAINTENANCE);
+    let others = running.jobs.iter().any(|job| job.queue != MAINTENANCE);
     tokio::select! {
         () = tokio::time::sleep(rest_after(worked, share(percent, others))) => {}
         () = context.cancel().requested() => {}

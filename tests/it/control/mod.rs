@@ -1,6 +1,7 @@
 //! A running engine and those who talk to it: the verbs, `nc`, and programs.
 
 mod asked;
+mod away;
 mod crowded;
 mod joined;
 mod outputs;
@@ -12,11 +13,11 @@ mod watched;
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use riftsync::simulator::SIMULATED_KEY;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::setup::{PLAYER, Setup, run, setup, signal, text};
 
@@ -32,8 +33,13 @@ impl Setup {
 
     async fn served_with(&self, change: impl FnOnce(&mut Command) -> &mut Command) -> Served {
         let mut command = self.command(&["serve", "--json"]);
-        let log = std::fs::File::create(self.path("serve.log")).unwrap();
         change(&mut command);
+        self.served_by(command).await
+    }
+
+    /// The same with a command of one's own.
+    async fn served_by(&self, mut command: Command) -> Served {
+        let log = std::fs::File::create(self.path("serve.log")).unwrap();
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let ready = tokio::task::spawn_blocking(move || {
@@ -61,20 +67,20 @@ impl Setup {
 
     /// One question to the engine.
     fn json_rpc(&self, method: &str) -> Value {
+        self.ask(method, &json!({}))["result"].take()
+    }
+
+    /// One question with parameters, and all of its answer.
+    fn ask(&self, method: &str, params: &Value) -> Value {
         let mut lines = self.connect();
-        lines.send(&format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"{method}"}}"#
-        ));
-        lines.line()["result"].take()
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        lines.send(&request.to_string());
+        lines.line()
     }
 
     /// As `nc -U` has it.
     fn connect(&self) -> Lines {
-        let stream = UnixStream::connect(self.path("riftsync.sock")).unwrap();
-        Lines {
-            reader: BufReader::new(stream.try_clone().unwrap()),
-            writer: stream,
-        }
+        Lines::to(&self.path("riftsync.sock"))
     }
 }
 
@@ -123,6 +129,14 @@ struct Lines {
 }
 
 impl Lines {
+    fn to(socket: &Path) -> Self {
+        let stream = UnixStream::connect(socket).unwrap();
+        Self {
+            reader: BufReader::new(stream.try_clone().unwrap()),
+            writer: stream,
+        }
+    }
+
     fn send(&mut self, line: &str) {
         self.writer.write_all(line.as_bytes()).unwrap();
         self.writer.write_all(b"\n").unwrap();

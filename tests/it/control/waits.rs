@@ -90,11 +90,12 @@ fn script(setup: &Setup, rules: &[&str]) {
 }
 
 /// Another program that holds the database locked, until it is dropped.
-fn locked(setup: &Setup) -> SqliteConnection {
+pub(super) fn locked(setup: &Setup) -> SqliteConnection {
     let mut other = SqliteConnection::establish(&setup.database()).unwrap();
-    diesel::sql_query("BEGIN IMMEDIATE")
-        .execute(&mut other)
-        .unwrap();
+    // The engine may be in the middle of a commit.
+    for statement in ["PRAGMA busy_timeout = 10000", "BEGIN IMMEDIATE"] {
+        diesel::sql_query(statement).execute(&mut other).unwrap();
+    }
     other
 }
 
