@@ -219,11 +219,13 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
         } else {
             place.here(&running, &whom).await?
         };
+        let mut complete = Ok(());
         for year in years {
             let order = order(&args, &whom, platform, year);
-            sync_here(global, &running, &order, &database, args.simulate).await?;
+            let synced = sync_here(global, &running, &order, &database, args.simulate).await;
+            CliError::put_off(synced, &mut complete)?;
         }
-        Ok::<(), CliError>(())
+        complete
     };
     let outcome = outcome.await;
     let ended = running.end(outcome).await;
@@ -240,12 +242,14 @@ async fn sync_there(
     years: &mut VecDeque<Year>,
 ) -> Result<(), CliError> {
     let platform = place.there(engine, whom).await?;
+    let mut complete = Ok(());
     while let Some(year) = years.front() {
         let order = order(args, whom, platform, *year);
-        remote::sync(reach, engine, &order, args.detach).await?;
+        let synced = remote::sync(reach, engine, &order, args.detach).await;
+        CliError::put_off(synced, &mut complete)?;
         years.pop_front();
     }
-    Ok(())
+    complete
 }
 
 /// One year, with the engine inside this process.
@@ -265,7 +269,7 @@ async fn sync_here(
             .await?;
     }
     match job.state {
-        JobState::Completed => Ok(()),
+        JobState::Completed => CliError::unless_complete(PlayerReport::of(&job).shortfall()),
         _ => Err(CliError::JobFailed(failure_text(&job))),
     }
 }

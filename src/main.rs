@@ -30,7 +30,10 @@ fn main() -> ExitCode {
             let told = terminal::has_spoken()
                 && matches!(
                     error,
-                    CliError::JobFailed(_) | CliError::Degraded | CliError::Unhealthy
+                    CliError::JobFailed(_)
+                        | CliError::Incomplete(_)
+                        | CliError::Degraded
+                        | CliError::Unhealthy
                 );
             if json && !told {
                 riftsync::outln!("{}", error.document());

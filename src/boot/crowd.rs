@@ -200,9 +200,9 @@ impl Running {
 
 /// Tells what the job came to; an error if that is no good.
 fn told(global: &Global, job: &JobRecord, took: Duration) -> Result<(), CliError> {
-    let mut report = CrowdReport::of(job);
+    let mut report = CrowdReport::of(job.id, job.state.as_str(), &job.rollup);
     if let Some(error) = job.errors.last().filter(|_| report.state != "completed") {
-        report.failed.push(crate::cli::batch::Failed {
+        report.job_failed(crate::cli::batch::Failed {
             kind: job.kind.clone(),
             key: job.key.clone().unwrap_or_default(),
             reason: error.failure.message.clone(),

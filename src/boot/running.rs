@@ -128,6 +128,7 @@ impl Running {
             },
             metrics_log: metrics_log(config, database),
             metrics_interval: Duration::from_secs(config.metrics.interval_s),
+            traces: Some(beside(database).join("engines")),
             ..EngineConfig::default()
         };
         let engine = Engine::start(

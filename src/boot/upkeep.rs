@@ -186,13 +186,13 @@ async fn recover_there(
     let title = title(order);
     let (job, took, calls) =
         remote::run(reach, engine, Recover::KIND, json!(order), &title).await?;
+    let report = remote::report_of(&job);
     if !reach.json {
-        let report = remote::report_of(&job);
         show(order, &report, &job["result"], || {
             summary_of(&report, order.player.year, took, calls)
         });
     }
-    Ok(())
+    CliError::unless_complete(report.shortfall())
 }
 
 fn show(
@@ -230,7 +230,7 @@ async fn recover_here(
             summary_of(&report, order.player.year, took, made)
         });
     }
-    Ok(())
+    CliError::unless_complete(report.shortfall())
 }
 
 async fn run_here(

@@ -7,6 +7,8 @@ use serde_json::Value;
 use super::CliError;
 use super::view::Meter;
 use super::waits::{Bars, Wait, reasons};
+use crate::model::rollup::FailedChild;
+use crate::model::{JobId, Rollup};
 
 /// Failures that a summary names.
 const TOLD_MAX: usize = 20;
@@ -24,12 +26,20 @@ pub struct CrowdCount {
     pub players: u64,
     pub players_done: u64,
     pub documents: u64,
+    /// Discarded or cancelled.
     pub failed: u64,
+    /// What Riot does not have, or does not give now.
+    pub unavailable: u64,
+}
+
+/// A player that is not found is no document that Riot does not have.
+fn is_document(kind: &str) -> bool {
+    ["sync_match_data", "sync_match_timeline"].contains(&kind)
 }
 
 impl CrowdCount {
     /// From a rollup by kind, as a job's row has it.
-    pub fn of(rollup: &crate::model::Rollup) -> Self {
+    pub fn of(rollup: &Rollup) -> Self {
         let mut count = Self::default();
         for (kind, of) in &rollup.kinds {
             let done = u64::from(of.completed);
@@ -41,7 +51,13 @@ impl CrowdCount {
                 "sync_match_data" | "sync_match_timeline" => count.documents += done,
                 _ => {}
             }
-            count.failed += u64::from(of.failed);
+            let lost = if is_document(kind) {
+                of.lost
+            } else {
+                of.failed
+            };
+            count.failed += u64::from(lost);
+            count.unavailable += u64::from(of.failed.saturating_sub(lost));
         }
         count
     }
@@ -93,9 +109,13 @@ pub struct CrowdReport {
     pub state: String,
     pub players: u64,
     pub fetched: u64,
+    /// Discarded or cancelled: not for want of what Riot has.
     pub failed: Vec<Failed>,
     /// Also those that the list leaves out.
     pub failed_count: u64,
+    /// What Riot does not have, or does not give now; also what the list leaves out.
+    pub unavailable: Vec<Failed>,
+    pub unavailable_count: u64,
 }
 
 #[derive(Debug, Clone, serde::Serialize)]
@@ -105,24 +125,39 @@ pub struct Failed {
     pub reason: String,
 }
 
-impl CrowdReport {
-    pub fn of(job: &crate::model::JobRecord) -> Self {
-        let count = CrowdCount::of(&job.rollup);
-        let failures = job.rollup.failures.iter();
+impl From<&FailedChild> for Failed {
+    fn from(failed: &FailedChild) -> Self {
         Self {
-            job_id: job.id.0,
-            state: job.state.to_string(),
+            kind: failed.kind.clone(),
+            key: failed.key.clone(),
+            reason: failed.reason.clone(),
+        }
+    }
+}
+
+impl CrowdReport {
+    pub fn of(id: JobId, state: &str, rollup: &Rollup) -> Self {
+        let count = CrowdCount::of(rollup);
+        let (unavailable, failed): (Vec<_>, Vec<_>) = rollup
+            .failures
+            .iter()
+            .partition(|failed| is_document(&failed.kind) && failed.is_missing());
+        Self {
+            job_id: id.0,
+            state: state.to_owned(),
             players: count.players,
             fetched: count.documents,
-            failed: failures
-                .map(|failed| Failed {
-                    kind: failed.kind.clone(),
-                    key: failed.key.clone(),
-                    reason: failed.reason.clone(),
-                })
-                .collect(),
-            failed_count: count.failed,
+            failed_count: count.failed.max(failed.len() as u64),
+            failed: failed.into_iter().map(Failed::from).collect(),
+            unavailable_count: count.unavailable,
+            unavailable: unavailable.into_iter().map(Failed::from).collect(),
         }
+    }
+
+    /// The job itself failed too.
+    pub fn job_failed(&mut self, why: Failed) {
+        self.failed.push(why);
+        self.failed_count = self.failed_count.max(self.failed.len() as u64);
     }
 
     pub fn document(&self) -> Value {
@@ -137,6 +172,10 @@ impl CrowdReport {
             took.as_secs_f64(),
             self.failed_count
         );
+        if self.unavailable_count > 0 {
+            let count = self.unavailable_count;
+            text.push_str(&[", ", &count.to_string(), " that riot does not give"].concat());
+        }
         for failed in self.failed.iter().take(TOLD_MAX) {
             let what = match failed.kind.as_str() {
                 "sync_player_data" => "player",
@@ -162,14 +201,18 @@ impl CrowdReport {
         text
     }
 
-    /// A player that could not be synced makes the whole a failure; a match that is gone does not.
+    /// What failed makes the whole a failure; what Riot does not have does not.
     pub fn outcome(&self) -> Result<(), CliError> {
         let lost = self
             .failed
             .iter()
             .filter(|failed| failed.kind == "sync_player_data" || failed.kind == "sync_puuid");
         match (self.state.as_str(), lost.count()) {
-            ("completed", 0) => Ok(()),
+            ("completed", 0) if self.failed_count == 0 => Ok(()),
+            ("completed", 0) => Err(CliError::Incomplete(format!(
+                "{} matches and timelines were",
+                self.failed_count
+            ))),
             ("completed", lost) => Err(CliError::JobFailed(format!(
                 "{lost} players could not be synced; the others are complete"
             ))),

@@ -17,6 +17,11 @@ pub enum CliError {
     /// The job failed; its own message was shown.
     #[error("{0}")]
     JobFailed(String),
+    /// The jobs are done, and some of what they were to fetch was not fetched.
+    #[error(
+        "{0} not fetched: what failed is listed above, and is no part of what riot does not have. The same command tries again"
+    )]
+    Incomplete(String),
     #[error("{0}")]
     Store(#[from] StoreError),
     /// The engine logged it when it happened.
@@ -61,6 +66,27 @@ pub enum CliError {
 }
 
 impl CliError {
+    /// Of a sync that has ended; an error if something is not there that could be.
+    pub fn unless_complete(shortfall: Option<String>) -> Result<(), Self> {
+        match shortfall {
+            None => Ok(()),
+            Some(what) => Err(Self::Incomplete(what)),
+        }
+    }
+
+    /// Keeps that something is missing for the end, so that what comes after it is done all the same.
+    pub fn put_off(outcome: Result<(), Self>, kept: &mut Result<(), Self>) -> Result<(), Self> {
+        match outcome {
+            Err(Self::Incomplete(what)) => {
+                if kept.is_ok() {
+                    *kept = Err(Self::Incomplete(what));
+                }
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
     /// The one shape in which programs see an error.
     pub fn document(&self) -> serde_json::Value {
         let message = match self {
@@ -80,6 +106,7 @@ impl CliError {
                 "usage"
             }
             Self::JobFailed(_) => "failed",
+            Self::Incomplete(_) => "incomplete",
             Self::Client(ClientError::Refused(error)) => match error.code {
                 RpcError::NOT_FOUND => "not_found",
                 RpcError::CONFLICT => "conflict",
@@ -114,7 +141,10 @@ impl CliError {
     /// rejected; 130 stopped by Ctrl-C, as shells expect.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::JobFailed(_) | Self::Degraded | Self::Export(ExportError::File { .. }) => 1,
+            Self::JobFailed(_)
+            | Self::Incomplete(_)
+            | Self::Degraded
+            | Self::Export(ExportError::File { .. }) => 1,
             Self::Usage(_) | Self::Store(StoreError::Url(_) | StoreError::PostgresUrl { .. }) => 2,
             Self::Client(ClientError::Refused(error)) => match error.code {
                 RpcError::NOT_FOUND | RpcError::CONFLICT => 1,

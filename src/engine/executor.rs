@@ -4,6 +4,7 @@
 //! the settlement waits and repeats, it is never dropped. If the queue's supervisor is gone, so is
 //! its executor, and the lease is handed back by the supervisor's successor.
 
+use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use tracing::Instrument;
 use super::attempts::{Attempts, CancelSignal, Post};
 use super::clock::Clock;
 use super::controls::PutOff;
+use super::solo::Floor;
 use super::task::{JobContext, Task, TaskResult};
 use crate::metrics::{FailedAttempt, Metrics};
 use crate::model::attempt::settle;
@@ -50,6 +52,7 @@ pub(super) struct Tools {
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
     pub(super) put_off: Arc<PutOff>,
+    pub(super) floor: Floor,
 }
 
 /// See the module. `PlayerSyncActor`, `MatchActor` and `TimelineActor` are executors of their tasks.
@@ -123,7 +126,16 @@ async fn run_attempt(task: Arc<dyn Task>, job: Arc<ClaimedJob>, tools: Tools) ->
         tools.clock.clone(),
         post.clone(),
     );
-    let run = AssertUnwindSafe(async { task.run(context).await }).catch_unwind();
+    let ran = Cell::new(false);
+    let run = async {
+        let _turn = match tools.floor.turn(&job, &*tools.store).await {
+            Ok(turn) => turn,
+            Err(instead) => return instead.into(),
+        };
+        ran.set(true);
+        task.run(context).await
+    };
+    let run = AssertUnwindSafe(run).catch_unwind();
     let run_or_cancel = async {
         tokio::select! {
             biased;
@@ -146,7 +158,7 @@ async fn run_attempt(task: Arc<dyn Task>, job: Arc<ClaimedJob>, tools: Tools) ->
     if let Outcome::Snooze { why, .. } = &result.outcome {
         tools.put_off.note(job.lease.job, why);
     }
-    let state = settle_result(&*task, &job, result, &tools, &post).await;
+    let state = settle_result(&*task, &job, result, ran.get(), &tools, &post).await;
     JobFinished {
         lease: job.lease,
         state,
@@ -161,11 +173,12 @@ async fn overdue(cancel: &CancelSignal) {
 }
 
 /// Writes the end of the attempt; waits out bad weather. None: the lease was no longer ours, or the
-/// store is closed, and the job will be handed back.
+/// store is closed, and the job will be handed back. `ran`: what did not run has not survived anything.
 async fn settle_result(
     task: &dyn Task,
     job: &ClaimedJob,
     result: TaskResult,
+    ran: bool,
     tools: &Tools,
     post: &Post,
 ) -> Option<JobState> {
@@ -180,7 +193,7 @@ async fn settle_result(
         settlement,
         effects: result.effects,
         children: result.children,
-        survived: true,
+        survived: ran,
     });
     loop {
         match store

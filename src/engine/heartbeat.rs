@@ -47,6 +47,14 @@ impl Standing {
         }
     }
 
+    /// Others cannot see that it lives, and may take it for dead.
+    fn unseen(self, now: Instant) -> Self {
+        Self {
+            until: Some(self.until.map_or(now, |until| until.min(now))),
+            ..self
+        }
+    }
+
     /// Others may have its jobs.
     pub(super) fn has_lapsed(&self, now: Instant) -> bool {
         self.until.is_some_and(|until| now >= until)
@@ -102,7 +110,10 @@ impl Standings {
         let outcome = self.store.beat(&self.info).await;
         let before = *self.now.borrow();
         if let Ok(beat) = &outcome {
-            let standing = before.heard(*beat, asked, self.store.is_shared());
+            let mut standing = before.heard(*beat, asked, self.store.is_shared());
+            if !self.store.is_seen() {
+                standing = standing.unseen(asked);
+            }
             if beat.was_dead {
                 let silent = "was not heard for a while and taken for dead; what others took over is left to them";
                 tracing::warn!("this engine {silent}");
@@ -114,6 +125,25 @@ impl Standings {
         }
         self.show_lead(outcome.is_ok());
         outcome.map(|_| EVERY)
+    }
+
+    /// Stops when others cannot see this engine, and goes on when they can.
+    pub(super) async fn heed_sight(&self) {
+        let stopped = self.now.borrow().has_lapsed(Instant::now());
+        match (self.store.is_seen(), stopped) {
+            (false, false) => {
+                tracing::debug!("this engine has no session, and starts nothing until it has one");
+                self.now
+                    .send_modify(|standing| *standing = standing.unseen(Instant::now()));
+            }
+            // Whether its jobs were taken meanwhile is heard with it.
+            (true, true) => {
+                if let Err(error) = self.beat().await {
+                    tracing::debug!("this engine is not heard: {error}");
+                }
+            }
+            _ => {}
+        }
     }
 
     /// A lead that is over because the database is away, and comes back with it, is part of that outage, which its store

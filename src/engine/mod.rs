@@ -27,14 +27,17 @@ mod rescuer;
 pub mod scheduler;
 #[cfg(test)]
 mod simulation;
+mod solo;
 mod sources;
 mod stager;
 mod task;
+mod trace;
 mod trouble;
 mod window;
 mod writer;
 
 use std::cell::Cell;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +57,7 @@ pub use window::express_slots;
 use self::executor::Tools;
 use self::metrics_actor::{MetricsActor, StopMetrics};
 use self::queue::Shared;
+use self::solo::Floor;
 use self::sources::{ActorSource, ProcessSource, QueueSource, StoreSource};
 use crate::metrics::{LogFiles, Metrics, Source, Telemetry, open_log};
 use crate::model::Timestamp;
@@ -77,6 +81,8 @@ pub struct EngineConfig {
     /// Where the metrics log is; none: none is written.
     pub metrics_log: Option<LogFiles>,
     pub metrics_interval: Duration,
+    /// Where engines of this machine leave traces of how they ended; none: it is not known of this one.
+    pub traces: Option<PathBuf>,
     /// What time it is to the engine and its tasks.
     pub clock: Clock,
 }
@@ -91,6 +97,7 @@ impl Default for EngineConfig {
             schedules: None,
             metrics_log: None,
             metrics_interval: Duration::from_secs(10),
+            traces: None,
             clock: Clock::default(),
         }
     }
@@ -167,6 +174,7 @@ impl Engine {
         };
         let clock = config.clock;
         let now = clock.now();
+        let trace = rescuer::trace(config.traces.as_ref(), &id);
         store.engine_started(info.clone(), now).await?;
         let standings = Arc::new(Standings::new(info, store.clone(), metrics.clone()));
         standings.beat().await?;
@@ -176,6 +184,8 @@ impl Engine {
             standings: standings.clone(),
             metrics: metrics.clone(),
             clock: clock.clone(),
+            traces: config.traces,
+            trace,
         });
         duty.look().await?;
         let queues = QueueControls::new(&config.queues, services.holds.clone(), &metrics);
@@ -215,13 +225,7 @@ impl Engine {
                     registry: registry.clone(),
                     holds: services.holds,
                     standing: standings.watch(),
-                    tools: Tools {
-                        store: store.clone(),
-                        attempts: attempts.clone(),
-                        metrics: handle.metrics.clone(),
-                        clock: clock.clone(),
-                        put_off: handle.put_off.clone(),
-                    },
+                    tools: tools_of(&handle),
                 },
             ),
             stager_spec(store.clone(), clock.clone()),
@@ -336,6 +340,18 @@ fn store_failed(what: &str, error: &StoreError) {
         tracing::debug!("{what}: {error}");
     } else {
         tracing::warn!("{what}: {error}");
+    }
+}
+
+/// What attempts work with.
+fn tools_of(engine: &EngineHandle) -> Tools {
+    Tools {
+        store: engine.store.clone(),
+        attempts: engine.attempts.clone(),
+        metrics: engine.metrics.clone(),
+        clock: engine.clock.clone(),
+        put_off: engine.put_off.clone(),
+        floor: Floor::default(),
     }
 }
 

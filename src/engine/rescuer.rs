@@ -1,19 +1,30 @@
 //! Returns the jobs of dead engines.
 //!
-//! The leader looks after each of its heartbeats: an engine is dead after [`DEAD_AFTER`](crate::store::DEAD_AFTER),
-//! a lead is over sooner, so the jobs of any engine run again within half a minute. Two that rescue at the same
-//! time do no harm: each job is returned by one of them.
+//! Whoever sees that the session of an engine is gone returns its jobs, in a second or two. The leader looks after each of
+//! its heartbeats for those that have a session and are silent: an engine is dead after
+//! [`DEAD_AFTER`](crate::store::DEAD_AFTER), a lead is over sooner, so the jobs of any engine run again within half a
+//! minute. Two that rescue at the same time do no harm: each job is returned by one of them.
+//!
+//! What dead engines left on this machine is read first, for it says what their jobs are suspected of.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
+use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::heartbeat::{EVERY, Standings};
+use super::trace::{Trace, left_in};
 use super::trouble::Trouble;
 use crate::metrics::Metrics;
+use crate::model::suspicion::Death;
 use crate::store::{Store, StoreResult};
 use crate::supervision::{ChildGuard, EndReason};
+
+/// How often it is looked whether another engine is gone, and whether this one is seen.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// See the module.
 #[derive(Debug)]
@@ -30,30 +41,103 @@ pub(super) struct Duty {
     pub(super) standings: Arc<Standings>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
+    /// Where engines of this machine leave their traces, and this one's.
+    pub(super) traces: Option<PathBuf>,
+    pub(super) trace: Option<Arc<Trace>>,
 }
 
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct StopRescuer;
 
+/// The trace of an engine that starts; none: it has no place for one.
+pub(super) fn trace(folder: Option<&PathBuf>, engine: &str) -> Option<Arc<Trace>> {
+    match Trace::hold(folder?, engine) {
+        Ok(trace) => Some(Arc::new(trace)),
+        Err(why) => {
+            let folder = folder?.display();
+            tracing::warn!(
+                "{folder}: {why}. If this engine dies by itself, the next one cannot know it"
+            );
+            None
+        }
+    }
+}
+
 impl Duty {
-    /// Returns what dead engines held, if this engine leads.
+    /// Returns what dead engines held, if this engine leads or knows one that is gone.
     pub(super) async fn look(&self) -> StoreResult<()> {
-        if self.standings.leads().is_none() {
+        if self.standings.leads().is_none() && !self.store.knows_of_deaths() {
             return Ok(());
         }
+        self.read_traces().await?;
         let rescued = self.store.rescue(&self.engine, self.clock.now()).await?;
-        if rescued.returned + rescued.poisoned > 0 {
-            let what = format!(
-                "{} jobs of an engine that ended abruptly run again; {} were discarded after too many such ends",
-                rescued.returned, rescued.poisoned
+        if rescued.returned + rescued.poisoned == 0 {
+            return Ok(());
+        }
+        let what = format!(
+            "{} jobs of an engine that ended abruptly run again; {} were discarded after too many such ends",
+            rescued.returned, rescued.poisoned
+        );
+        tracing::info!("{what}");
+        self.metrics
+            .events
+            .tell("jobs_rescued", "/engine/rescuer", &what);
+        if rescued.held_back > 0 {
+            tracing::warn!(
+                "{} of them may be what ends engines, and are held back for a while; `riftsync health` tells more",
+                rescued.held_back
             );
-            tracing::info!("{what}");
-            self.metrics
-                .events
-                .tell("jobs_rescued", "/engine/rescuer", &what);
         }
         Ok(())
+    }
+
+    async fn read_traces(&self) -> StoreResult<()> {
+        let Some(folder) = self.traces.clone() else {
+            return Ok(());
+        };
+        let found = tokio::task::spawn_blocking(move || left_in(&folder)).await;
+        for left in found.unwrap_or_default() {
+            let death = if left.by_itself {
+                Death::ByItself
+            } else {
+                Death::FromOutside
+            };
+            let told = self.store.died(&left.engine, death).await?;
+            if told && left.by_itself {
+                tracing::warn!(
+                    "engine {} ended by itself: it aborted, or the system ended it for want of memory",
+                    left.engine
+                );
+            }
+            left.done(told);
+        }
+        Ok(())
+    }
+
+    /// Looks and keeps what is looked at, for ever.
+    async fn look_on(&self) {
+        let trouble = Trouble::new("jobs of dead engines are returned later");
+        let mut heard = self.standings.watch();
+        let mut refresh_at = Instant::now();
+        loop {
+            if refresh_at <= Instant::now() {
+                refresh_at = Instant::now() + EVERY;
+                if let Some(trace) = self.trace.clone() {
+                    let _ = tokio::task::spawn_blocking(move || trace.refresh()).await;
+                }
+            }
+            // Who has the database for itself rescued at its start all there was.
+            if !self.store.is_shared() {
+                tokio::time::sleep_until(refresh_at).await;
+                continue;
+            }
+            self.standings.heed_sight().await;
+            let changed = tokio::time::timeout(LOOK, heard.changed()).await.is_ok();
+            if changed || self.store.knows_of_deaths() {
+                trouble.heed(&self.look().await);
+            }
+        }
     }
 }
 
@@ -67,22 +151,8 @@ impl Actor for Rescuer {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        // Who has the database for itself rescued at its start all there was.
-        if !self.duty.store.is_shared() {
-            return;
-        }
         let duty = self.duty.clone();
-        ctx.spawn(
-            async move {
-                let trouble = Trouble::new("jobs of dead engines are returned later");
-                let mut heard = duty.standings.watch();
-                loop {
-                    trouble.heed(&duty.look().await);
-                    let _ = tokio::time::timeout(EVERY, heard.changed()).await;
-                }
-            }
-            .into_actor(self),
-        );
+        ctx.spawn(async move { duty.look_on().await }.into_actor(self));
     }
 }
 

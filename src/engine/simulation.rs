@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::window::{Look, Next, Window};
 use crate::model::attempt::settle;
+use crate::model::suspicion::Death;
 use crate::model::{
     After, ClaimedJob, Failure, JobId, JobState, Lease, NewJob, Outcome, Priority, Rate,
     RetryPolicy, Timestamp,
@@ -22,8 +23,8 @@ const POLICY: RetryPolicy = RetryPolicy::new(3, 2, 20);
 const EXPRESS: usize = 1;
 /// Moments in which things go wrong; afterwards the world is calm and must come to rest.
 const WILD: u64 = 30;
-/// Crashes that one world sees at most, so that not every job ends as a poison pill.
-const CRASHES_MAX: u32 = 4;
+/// Crashes that one world sees at most.
+const CRASHES_MAX: u32 = 8;
 
 /// Something that will happen.
 #[derive(Debug, Clone)]
@@ -143,6 +144,10 @@ impl World {
 
     /// A process starts: whatever the last one held in memory is gone.
     fn start_engine(&mut self) {
+        if self.rng.bool() {
+            let last = self.engine_name();
+            self.ledger.died(&last, Death::ByItself);
+        }
         self.engine += 1;
         self.working.clear();
         self.events.retain(|_, event| {

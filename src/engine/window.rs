@@ -335,6 +335,7 @@ mod tests {
             priority: Priority::DEFAULT,
             attempt: 1,
             max_attempts: 1,
+            alone: false,
         };
         (0..count).map(job).collect()
     }

@@ -103,39 +103,6 @@ pub fn settle(
     }
 }
 
-/// Deaths of engines while one job ran, after which the job is taken for their cause.
-pub const CRASHES_MAX: u32 = 3;
-
-/// What becomes of a running job whose engine died: the attempt is given back, for the death was
-/// the engine's; after [`CRASHES_MAX`] deaths the job is a poison pill.
-pub fn rescue(attempt: u32, crash_count: u32, now: Timestamp) -> (Settlement, u32) {
-    let crashes = crash_count + 1;
-    let settlement = if crashes >= CRASHES_MAX {
-        Settlement {
-            state: JobState::Discarded,
-            attempt,
-            run_at: now,
-            error: Some(
-                Failure::new(
-                    "poison_pill",
-                    format!("the engine died {crashes} times while this job ran"),
-                )
-                .with_remedy("look into the log for what it did last, then `riftsync job retry`"),
-            ),
-            result: None,
-        }
-    } else {
-        Settlement {
-            state: JobState::Available,
-            attempt: attempt.saturating_sub(1),
-            run_at: now,
-            error: None,
-            result: None,
-        }
-    };
-    (settlement, crashes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,14 +169,6 @@ mod tests {
         let settled = settle(1, 3, Outcome::Discard(failure()), FOUR, NOW);
         assert_eq!(settled.state, JobState::Discarded);
         assert_eq!(settled.error, Some(failure()));
-    }
-
-    #[test]
-    fn a_dead_engine_costs_no_attempt_and_the_third_death_is_the_jobs_own() {
-        assert_eq!(rescue(2, 0, NOW).0.state, JobState::Available);
-        assert_eq!(rescue(2, 0, NOW).0.attempt, 1);
-        assert_eq!(rescue(2, 1, NOW).1, 2);
-        assert_eq!(rescue(2, 2, NOW).0.state, JobState::Discarded);
     }
 
     proptest! {

@@ -71,6 +71,8 @@ pub struct QueueReading {
     pub oldest_waiting: Option<Duration>,
     /// None: not within the last hour, or since the engine began.
     pub last_completed: Option<Duration>,
+    /// Jobs that may be what ends engines.
+    pub held_back: u64,
     pub paused: bool,
     /// The API is away, which is told of by itself.
     pub held: bool,
@@ -224,6 +226,19 @@ fn judge_queue(
     find: &mut impl FnMut(&str, Verdict, String, &str),
 ) {
     let part = format!("queue {}", queue.queue);
+    if queue.held_back > 0 {
+        let message = format!(
+            "{} of its jobs were under way when engine after engine was ended, the last time alone, and are held back",
+            queue.held_back
+        );
+        find(
+            &part,
+            Verdict::Degraded,
+            message,
+            "find them with riftsync job list --state scheduled, and what ends the engine in the system's log (memory, \
+             faults); they are tried again by themselves, and riftsync job cancel gives one up",
+        );
+    }
     if queue.waiting == 0 || queue.held {
         return;
     }
@@ -496,6 +511,19 @@ mod tests {
         assert_eq!(findings.len(), LOST_TOLD_MAX + 1);
         assert!(findings[0].remedy.contains(&"p".repeat(78)));
         assert!(findings[LOST_TOLD_MAX].message.starts_with("15 more"));
+    }
+
+    #[test]
+    fn jobs_that_are_held_back_are_told_of_also_where_nothing_else_waits() {
+        check(
+            |it| {
+                queue(it).waiting = 0;
+                queue(it).held_back = 2;
+            },
+            Verdict::Degraded,
+            "match_processing",
+            "2 of its jobs",
+        );
     }
 
     #[test]

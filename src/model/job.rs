@@ -171,6 +171,8 @@ pub struct ClaimedJob {
     /// This attempt's number, from 1.
     pub attempt: u32,
     pub max_attempts: u32,
+    /// It may be what kills engines: nothing else may be under way in this one while it runs.
+    pub alone: bool,
 }
 
 /// A job as it stands in the database.

@@ -16,6 +16,7 @@ pub mod records;
 mod retry_policy;
 pub mod rollup;
 pub mod statistics;
+pub mod suspicion;
 pub mod table;
 pub mod time;
 mod typed;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::MissingReason;
 use super::job::Failure;
 
 /// Failed descendants are listed up to this many; beyond, they are counted only.
@@ -18,6 +19,9 @@ pub struct KindCount {
     pub completed: u32,
     /// Discarded or cancelled.
     pub failed: u32,
+    /// Of the failed ones, those that did not fail because the API has no such document.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub lost: u32,
     /// Of the completed ones, those that something is to be told of.
     #[serde(default, skip_serializing_if = "is_none")]
     pub remarked: u32,
@@ -47,6 +51,13 @@ impl FailedChild {
             reason: why.message.clone(),
             error: why.kind.clone(),
         }
+    }
+}
+
+impl FailedChild {
+    /// The API has no such document, or does not give it now; else its job was discarded or cancelled.
+    pub fn is_missing(&self) -> bool {
+        MissingReason::of_failure(&self.error).is_some()
     }
 }
 
@@ -87,7 +98,10 @@ impl Rollup {
     }
 
     pub fn child_failed(&mut self, failed: FailedChild) {
-        self.entry(&failed.kind).failed += 1;
+        let lost = u32::from(!failed.is_missing());
+        let count = self.entry(&failed.kind);
+        count.failed += 1;
+        count.lost += lost;
         self.failures.push(failed);
         self.failures.truncate(FAILURES_LISTED_MAX);
     }
@@ -106,6 +120,7 @@ impl Rollup {
             mine.total += count.total;
             mine.completed += count.completed;
             mine.failed += count.failed;
+            mine.lost += count.lost;
             mine.remarked += count.remarked;
         }
         self.failures.extend(other.failures.iter().cloned());
@@ -141,6 +156,7 @@ mod tests {
                 total: 1,
                 completed: 0,
                 failed: 1,
+                lost: 1,
                 remarked: 0,
             }
         );
@@ -163,6 +179,21 @@ mod tests {
         let read: Rollup = serde_json::from_str(&serde_json::to_string(&parent).unwrap()).unwrap();
         assert_eq!((read.of("match").remarked, read.remarks.len()), (2, 2));
         assert_eq!((read.of("match").failed, read.failures.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_riot_does_not_have_is_told_from_what_was_discarded() {
+        let mut parent = Rollup::default();
+        for error in ["not_found", "poison_pill", "unavailable"] {
+            parent.child_failed(FailedChild {
+                kind: "match".into(),
+                key: "KR_1".into(),
+                reason: String::new(),
+                error: error.into(),
+            });
+        }
+        let count = parent.of("match");
+        assert_eq!((count.failed, count.lost), (3, 2));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::scratch::Scratch;
 use super::sqlite::SqliteStore;
 use super::{Batch, Enqueued, Fenced, Retried, Store, Wanted};
 use crate::model::rollup::KindCount;
+use crate::model::suspicion::Death;
 use crate::model::{ClaimedJob, JobId, JobState, Timestamp};
 
 /// A database that can be looked into past its store.
@@ -27,6 +28,8 @@ trait Place {
     async fn open(&self) -> Arc<dyn Store>;
     /// Ids and turns of all jobs.
     fn turns(&self) -> BTreeMap<JobId, i64>;
+    /// An engine without a life of its own has died, and so.
+    fn died(&self, engine: &str, death: Death);
 }
 
 #[async_trait]
@@ -45,6 +48,26 @@ impl Place for TempDir {
             .map(|(id, turn)| (JobId(id), turn))
             .collect()
     }
+
+    fn died(&self, engine: &str, death: Death) {
+        use diesel::prelude::*;
+        let path = self.path().join("t.db");
+        let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+        diesel::sql_query("PRAGMA busy_timeout = 30000")
+            .execute(&mut conn)
+            .unwrap();
+        diesel::sql_query(died(engine, death))
+            .execute(&mut conn)
+            .unwrap();
+    }
+}
+
+fn died(engine: &str, death: Death) -> String {
+    let death = death.number();
+    format!(
+        "INSERT INTO engines (id, pid, host, version, started_at, heartbeat_at, stopped_at, death)
+         VALUES ('{engine}', 1, 'h', '1', 0, 0, 1, {death})"
+    )
 }
 
 #[async_trait]
@@ -59,6 +82,10 @@ impl Place for Scratch {
         let rows = self.rows("SELECT id, turn FROM jobs");
         let turn = |row: Vec<Option<String>>| (JobId(number(&row[0])), number(&row[1]));
         rows.into_iter().map(turn).collect()
+    }
+
+    fn died(&self, engine: &str, death: Death) {
+        self.run(&died(engine, death));
     }
 }
 
@@ -252,7 +279,23 @@ impl<'p> Pair<'p> {
                         (Answer::Other(format!("{staged:?}")), vec![])
                     }));
                 }
-                Order::Crash => {
+                Order::RunAlone { lease } => {
+                    let Some((in_model, in_store)) = leases.get(lease % leases.len().max(1)) else {
+                        continue;
+                    };
+                    expected.push(Answer::Fenced(self.ledger.runs_alone(in_model.lease)));
+                    let lease = in_store.lease;
+                    asked.push(Box::pin(async move {
+                        let fenced = store.runs_alone(lease).await.unwrap();
+                        (Answer::Fenced(fenced), vec![])
+                    }));
+                }
+                Order::Crash { death } => {
+                    // Of one that nobody knows there is no row.
+                    if *death != Death::Unknown {
+                        self.ledger.died(&engine, *death);
+                        self.place.died(&engine, *death);
+                    }
                     self.engine += 1;
                     let engine = format!("e{}", self.engine);
                     let rescued = self.ledger.rescue(&engine, now);
@@ -315,7 +358,7 @@ impl<'p> Pair<'p> {
                 (
                     row.state,
                     row.attempt,
-                    row.crash_count,
+                    row.known.level,
                     row.priority,
                     row.children.len(),
                     rollup(&row.rollup),
@@ -339,7 +382,7 @@ impl<'p> Pair<'p> {
 fn may_end_a_parent(order: &Order) -> bool {
     matches!(
         order,
-        Order::Settle { .. } | Order::Cancel { .. } | Order::Crash | Order::Release { .. }
+        Order::Settle { .. } | Order::Cancel { .. } | Order::Crash { .. } | Order::Release { .. }
     )
 }
 

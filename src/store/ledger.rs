@@ -10,6 +10,7 @@ use super::Wanted;
 use super::{Batch, Cancelled, Completion, Enqueued, Fenced, Rescued, Retried};
 use crate::model::attempt::{self, BATCH_KIND, cancelled_on_request};
 use crate::model::rollup::FailedChild;
+use crate::model::suspicion::{Death, Suspicion, after_death, may_join, parts, runs_alone};
 use crate::model::{
     ClaimedJob, JobId, JobState, Lease, NewJob, OnFailure, Outcome, Priority, Rollup, Timestamp,
 };
@@ -24,7 +25,9 @@ pub(crate) struct Row {
     pub max_attempts: u32,
     pub state: JobState,
     pub attempt: u32,
-    pub crash_count: u32,
+    pub known: Suspicion,
+    /// The attempt that runs, or ran, alone.
+    pub lone: Option<Lease>,
     pub run_at: Timestamp,
     pub lease: Option<(Lease, String)>,
     pub flow: JobId,
@@ -47,6 +50,7 @@ pub(crate) struct Ledger {
     pub jobs: BTreeMap<JobId, Row>,
     ids: i64,
     tokens: i64,
+    deaths: BTreeMap<String, Death>,
 }
 
 #[derive(Clone, Copy)]
@@ -64,7 +68,7 @@ impl Ledger {
     fn next_turn(&self, queue: &str, priority: Priority) -> i64 {
         let waiting = self.jobs.values().filter(|row| {
             row.state == JobState::Available
-                && row.crash_count == 0
+                && row.known.level == 0
                 && row.queue == queue
                 && row.priority == priority
         });
@@ -112,7 +116,8 @@ impl Ledger {
             max_attempts: 1,
             state: JobState::Blocked,
             attempt: 0,
-            crash_count: 0,
+            known: Suspicion::default(),
+            lone: None,
             run_at: now,
             lease: None,
             flow: JobId(0),
@@ -257,7 +262,8 @@ impl Ledger {
             max_attempts: job.max_attempts,
             state,
             attempt: 0,
-            crash_count: 0,
+            known: Suspicion::default(),
+            lone: None,
             run_at,
             lease: None,
             flow: origin.flow.unwrap_or(JobId(0)),
@@ -281,18 +287,20 @@ impl Ledger {
             .filter(|(_, row)| row.state == JobState::Available && row.queue == wanted.queue)
             .filter(|(_, row)| !wanted.closed.iter().any(|lane| lane == row.lane))
             .filter(|(_, row)| row.priority.get() < wanted.bound())
-            .map(|(id, row)| (row.crash_count > 0, row.priority, row.turn, *id))
+            .map(|(id, row)| (row.known.level, row.priority, row.turn, *id))
             .collect();
         ready.sort_unstable();
-        // Suspects one at a time, and first.
-        let mut running = self
-            .jobs
-            .values()
-            .filter(|row| row.state == JobState::Running);
-        let tried = running.any(|row| row.crash_count > 0);
-        let suspect = ready.iter().find(|job| job.0 && !tried).copied();
-        ready.retain(|job| !job.0);
-        ready.splice(0..0, suspect);
+        // Suspects first, as many as their group has room for.
+        let (mut suspects, worst) = self.suspects_in(engine);
+        let (innocent, mut suspected): (Vec<_>, Vec<_>) =
+            ready.into_iter().partition(|job| job.0 == 0);
+        suspected.retain(|job| {
+            let joins = may_join(suspects, worst, job.0);
+            suspects += u32::from(joins);
+            joins
+        });
+        let mut ready = suspected;
+        ready.extend(innocent);
         ready.truncate(wanted.limit);
         ready.sort_unstable_by_key(|job| (job.1, job.2, job.3));
         ready
@@ -317,9 +325,36 @@ impl Ledger {
                     priority: row.priority,
                     attempt: row.attempt,
                     max_attempts: row.max_attempts,
+                    alone: runs_alone(row.known.level),
                 }
             })
             .collect()
+    }
+
+    /// How many suspects an engine runs, and the worst of them.
+    fn suspects_in(&self, engine: &str) -> (u32, u32) {
+        let levels = self.jobs.values().filter_map(|row| {
+            let (_, holder) = row.lease.as_ref()?;
+            (holder == engine && row.known.level > 0).then_some(row.known.level)
+        });
+        levels.fold((0, 0), |(count, worst), level| {
+            (count + 1, worst.max(level))
+        })
+    }
+
+    pub fn runs_alone(&mut self, lease: Lease) -> Fenced {
+        let mut rows = self.jobs.values_mut();
+        match rows.find(|row| row.lease.as_ref().is_some_and(|(held, _)| *held == lease)) {
+            None => Fenced::Stale,
+            Some(row) => {
+                row.lone = Some(lease);
+                Fenced::Applied
+            }
+        }
+    }
+
+    pub fn died(&mut self, engine: &str, death: Death) {
+        self.deaths.insert(engine.to_owned(), death);
     }
 
     pub fn settle(&mut self, lease: Lease, completion: &Completion, now: Timestamp) -> Fenced {
@@ -343,7 +378,7 @@ impl Ledger {
             row.worked = true;
         }
         if completion.survived {
-            row.crash_count = 0;
+            row.known.level = 0;
         }
         row.attempt = settlement.attempt;
         row.run_at = settlement.run_at;
@@ -477,30 +512,27 @@ impl Ledger {
 
     pub fn rescue(&mut self, alive: &str, now: Timestamp) -> Rescued {
         let mut rescued = Rescued::default();
-        for lease in self.running(|engine| engine != alive) {
-            let (queue, priority) = {
+        let holders = self.jobs.values().filter_map(|row| row.lease.as_ref());
+        let dead: BTreeSet<String> = holders
+            .map(|(_, engine)| engine.clone())
+            .filter(|engine| engine != alive)
+            .collect();
+        for engine in dead {
+            let death = self.deaths.get(&engine).copied().unwrap_or(Death::Unknown);
+            let lost = self.running(|holder| holder == engine);
+            let marked: Vec<bool> = lost
+                .iter()
+                .map(|lease| self.jobs[&lease.job].lone == Some(*lease))
+                .collect();
+            for (lease, part) in lost.into_iter().zip(parts(&marked)) {
                 let row = self.row(lease.job);
-                (row.queue.clone(), row.priority)
-            };
-            let waiting = self.jobs.values().filter(|row| {
-                row.state == JobState::Available
-                    && row.crash_count > 0
-                    && row.queue == queue
-                    && row.priority == priority
-            });
-            let last = waiting.map(|row| row.turn + 1).max();
-            let row = self.row(lease.job);
-            row.turn = last.unwrap_or(row.turn);
-            let (settlement, crashes) = attempt::rescue(row.attempt, row.crash_count, now);
-            row.crash_count = crashes;
-            if settlement.state.is_final() {
-                rescued.poisoned += 1;
-            } else {
-                rescued.returned += 1;
+                let (settlement, known) = after_death(row.attempt, row.known, death, part, now);
+                row.known = known;
+                rescued.count(settlement.state);
+                let mut end = Completion::of(settlement);
+                end.survived = false;
+                let _ = self.settle(lease, &end, now);
             }
-            let mut end = Completion::of(settlement);
-            end.survived = false;
-            let _ = self.settle(lease, &end, now);
         }
         rescued
     }
@@ -594,7 +626,7 @@ impl Ledger {
         *row = Row {
             state: JobState::Available,
             attempt: 0,
-            crash_count: 0,
+            known: Suspicion::default(),
             run_at: now,
             turn,
             worked: false,

@@ -62,6 +62,7 @@ use crate::model::records::{
     MatchRecord, Payload, PayloadKind, PlayerRecord, TimelineRecord, UnreadPayload,
 };
 use crate::model::statistics::YearlyTally;
+use crate::model::suspicion::Death;
 use crate::model::{
     ClaimedJob, JobId, JobRecord, JobState, Lease, MatchId, MissingDocument, NewJob, Platform,
     Priority, Puuid, RiotId, Settlement, Timestamp,
@@ -366,8 +367,22 @@ pub struct Staged {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rescued {
     pub returned: usize,
+    /// Of those, jobs that may be what kills engines: they are not tried again at once.
+    pub held_back: usize,
     /// Taken for the cause of the deaths, and discarded.
     pub poisoned: usize,
+}
+
+impl Rescued {
+    pub(crate) fn count(&mut self, state: JobState) {
+        match state {
+            JobState::Discarded => self.poisoned += 1,
+            state => {
+                self.returned += 1;
+                self.held_back += usize::from(state == JobState::Scheduled);
+            }
+        }
+    }
 }
 
 /// A match that is stored.
@@ -618,8 +633,8 @@ pub trait Store:
     async fn prune(&self, before: Timestamp, limit: usize) -> StoreResult<usize>;
     /// Makes available jobs running, first by priority, then
     /// by turn (the flows of a queue take turns), then by age.
-    /// Jobs that ran when an engine died are claimed one at a time, so that one that kills engines is
-    /// told from those that were there by chance.
+    /// Jobs that may be what kills engines are claimed in groups (`model::suspicion`), so that one that does is told
+    /// from those that were there by chance.
     async fn claim(
         &self,
         wanted: Wanted<'_>,
@@ -642,8 +657,20 @@ pub trait Store:
     ) -> StoreResult<Fenced>;
     /// Makes scheduled and retryable jobs available whose time has come.
     async fn stage(&self, now: Timestamp) -> StoreResult<Staged>;
-    /// Returns the running jobs of dead engines: those that were silent for [`DEAD_AFTER`], by the clock of the
-    /// database; on SQLite, which has one engine at a time, those of every engine but `alive`.
+    /// An attempt runs now, and nothing else in its engine does.
+    async fn runs_alone(&self, lease: Lease) -> StoreResult<Fenced>;
+    /// How an engine died, as it is now known. False: this database knows no such engine.
+    async fn died(&self, engine: &str, death: Death) -> StoreResult<bool>;
+    /// Other engines are gone whose jobs nobody has returned yet.
+    fn knows_of_deaths(&self) -> bool {
+        false
+    }
+    /// Whether others can see that this engine lives. One that they cannot see starts nothing.
+    fn is_seen(&self) -> bool {
+        true
+    }
+    /// Returns the running jobs of dead engines: those whose session is gone, or that were silent for [`DEAD_AFTER`],
+    /// by the clock of the database; on SQLite, which has one engine at a time, those of every engine but `alive`.
     async fn rescue(&self, alive: &str, now: Timestamp) -> StoreResult<Rescued>;
     /// Hands back running jobs of this engine (of one queue, or all) without spending their attempt,
     /// but those in `keep`.

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::Completion;
 use crate::model::attempt::settle;
+use crate::model::suspicion::Death;
 use crate::model::{After, Failure, JobId, NewJob, OnFailure, Outcome, Priority, Timestamp};
 
 pub(crate) const QUEUES: [&str; 2] = ["q0", "q1"];
@@ -39,7 +40,13 @@ pub(crate) enum Order {
         after_s: u64,
     },
     /// The engine dies; the next one returns its jobs.
-    Crash,
+    Crash {
+        death: Death,
+    },
+    /// An attempt tells that it runs alone.
+    RunAlone {
+        lease: usize,
+    },
     Release {
         queue: usize,
     },
@@ -176,7 +183,10 @@ pub(crate) fn orders(length: usize) -> impl Strategy<Value = Vec<Order>> {
         1 => any::<usize>().prop_map(|job| Order::Cancel { job }),
         1 => any::<usize>().prop_map(|job| Order::Retry { job }),
         2 => (0_u64..6).prop_map(|after_s| Order::Stage { after_s }),
-        1 => Just(Order::Crash),
+        2 => prop_oneof![
+            6 => Just(Death::ByItself), 1 => Just(Death::FromOutside), 2 => Just(Death::Unknown)
+        ].prop_map(|death| Order::Crash { death }),
+        1 => any::<usize>().prop_map(|lease| Order::RunAlone { lease }),
         1 => (0..QUEUES.len()).prop_map(|queue| Order::Release { queue }),
     ];
     prop::collection::vec(order, 1..length)

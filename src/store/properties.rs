@@ -94,7 +94,13 @@ impl World {
                 self.now = now + Duration::from_secs(*after_s);
                 self.ledger.stage(self.now);
             }
-            Order::Crash => {
+            Order::RunAlone { lease } => {
+                let job = self.leases.get(lease % self.leases.len().max(1))?;
+                let _ = self.ledger.runs_alone(job.lease);
+            }
+            Order::Crash { death } => {
+                let engine = self.engine();
+                self.ledger.died(&engine, *death);
                 self.engine += 1;
                 let engine = self.engine();
                 self.ledger.rescue(&engine, now);
@@ -167,7 +173,9 @@ proptest! {
         for order in &orders {
             world.step(order);
         }
-        world.step(&Order::Crash);
+        world.step(&Order::Crash {
+            death: crate::model::suspicion::Death::FromOutside,
+        });
         for _ in 0..2_000 {
             world.step(&Order::Stage { after_s: 10 });
             let engine = world.engine();

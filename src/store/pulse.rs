@@ -14,6 +14,8 @@ pub struct QueuePulse {
     pub waiting: u64,
     /// When a job of it last completed, since the moment that was asked for, and among the thousands that ended last.
     pub last_completed: Option<Timestamp>,
+    /// Jobs that may be what ends engines, and are held back for a while.
+    pub held_back: u64,
 }
 
 #[async_trait]
@@ -24,13 +26,13 @@ pub trait PulseStore {
     async fn pulse(&self, since: Timestamp) -> StoreResult<Vec<QueuePulse>>;
 }
 
-/// (queue, oldest waiting, how many wait, last completed)
-pub(super) type PulseTuple = (String, Option<i64>, i64, Option<i64>);
+/// (queue, oldest waiting, how many wait, last completed, how many are held back)
+pub(super) type PulseTuple = (String, Option<i64>, i64, Option<i64>, i64);
 
 /// One line a queue of lines that each tell one thing.
 pub(super) fn pulses_from(rows: Vec<PulseTuple>) -> Vec<QueuePulse> {
     let mut pulses: Vec<QueuePulse> = Vec::new();
-    for (queue, oldest, waiting, completed) in rows {
+    for (queue, oldest, waiting, completed, held_back) in rows {
         let at = if let Some(at) = pulses.iter().position(|pulse| pulse.queue == queue) {
             at
         } else {
@@ -39,6 +41,7 @@ pub(super) fn pulses_from(rows: Vec<PulseTuple>) -> Vec<QueuePulse> {
                 oldest_waiting: None,
                 waiting: 0,
                 last_completed: None,
+                held_back: 0,
             });
             pulses.len() - 1
         };
@@ -49,6 +52,7 @@ pub(super) fn pulses_from(rows: Vec<PulseTuple>) -> Vec<QueuePulse> {
             (one, other) => one.or(other),
         };
         pulse.waiting += u64::try_from(waiting).unwrap_or(0);
+        pulse.held_back += u64::try_from(held_back).unwrap_or(0);
         pulse.last_completed = pulse
             .last_completed
             .max(completed.map(Timestamp::from_millis));

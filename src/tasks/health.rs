@@ -314,6 +314,7 @@ async fn read_queues(engine: &EngineHandle, now: Timestamp) -> Result<Vec<QueueR
             waiting: pulse.map_or(0, |pulse| pulse.waiting),
             oldest_waiting: pulse.and_then(|pulse| pulse.oldest_waiting).map(ago),
             last_completed: ended.max(ended_here).map(ago),
+            held_back: pulse.map_or(0, |pulse| pulse.held_back),
             paused: settings.paused,
             held: engine.queues.is_held(queue),
             rate_period: settings.rate.map(|rate| rate.period),
@@ -363,7 +364,7 @@ fn queue_document(queue: &QueueReading) -> Value {
         "queue": queue.queue, "running": queue.running, "waiting": queue.waiting,
         "oldest_waiting_s": queue.oldest_waiting.map(|ago| ago.as_secs()),
         "last_completed_s": queue.last_completed.map(|ago| ago.as_secs()),
-        "paused": queue.paused, "held": queue.held,
+        "paused": queue.paused, "held": queue.held, "held_back": queue.held_back,
     })
 }
 

@@ -16,6 +16,8 @@ pub struct PlayerReport {
     pub existing_matches: u64,
     pub processed_matches: u32,
     pub failed_matches: Vec<FailedChild>,
+    /// Also those that the lists leave out: jobs for matches and timelines that were discarded or cancelled.
+    pub lost: [u64; 2],
     /// What Riot did not give, before this job or in it.
     pub missing_matches: u64,
     pub missing_matches_by_reason: MissingCounts,
@@ -108,6 +110,7 @@ impl PlayerReport {
         let timelines = job.rollup.of(TimelineSync::KIND);
         let matches = job.rollup.of(MatchSync::KIND);
         Self {
+            lost: [matches, timelines].map(|count| u64::from(count.lost)),
             total_matches: number("total_matches"),
             existing_matches: number("existing_matches"),
             processed_matches: matches.completed.saturating_sub(matches.remarked),
@@ -151,6 +154,27 @@ impl PlayerReport {
             self.timeline_calls
                 .saturating_sub(done(self.processed_timelines, &self.failed_timelines) + timelines),
         ]
+    }
+
+    /// What was not fetched, though Riot has it as far as is known. None: nothing.
+    pub fn shortfall(&self) -> Option<String> {
+        let listed = [&self.failed_matches, &self.failed_timelines].map(|list| list.len() as u64);
+        // An engine of an older version counts only by its lists.
+        let [matches, timelines] = [0, 1].map(|at| self.lost[at].max(listed[at]));
+        let counted = |count: u64, one: &str, many: &str| {
+            (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
+        };
+        let parts = [
+            counted(matches, "match", "matches"),
+            counted(timelines, "timeline", "timelines"),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        let verb = if matches + timelines == 1 {
+            "was"
+        } else {
+            "were"
+        };
+        (!parts.is_empty()).then(|| format!("{} {verb}", parts.join(" and ")))
     }
 
     /// Nothing of the year was there before.
@@ -300,6 +324,8 @@ fn result(job: &JobRecord) -> Value {
             "not_fetched_timelines".to_owned(),
             report.timeline_parts().failed.into(),
         );
+        // Apart from what Riot does not have.
+        own.insert("complete".to_owned(), report.shortfall().is_none().into());
     }
     result
 }

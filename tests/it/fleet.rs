@@ -244,10 +244,13 @@ async fn engines_that_are_killed_stopped_or_cut_off_lose_nothing_and_do_no_harm_
         "SELECT count(*) FROM engines WHERE rescued_at - heartbeat_at BETWEEN 20000 AND 30000";
     assert_eq!(
         fleet.count(rescues),
-        3,
+        2,
         "within half a minute: {}",
         fleet.log("sound")
     );
+    // Whose session is gone is not waited for.
+    let gone = "SELECT count(*) FROM engines WHERE rescued_at - heartbeat_at < 20000";
+    assert_eq!(fleet.count(gone), 1, "{}", fleet.log("sound"));
     fleet.check_complete(&*store).await;
     let calls = fleet.setup.document_calls();
 
@@ -279,6 +282,37 @@ async fn engines_that_are_killed_stopped_or_cut_off_lose_nothing_and_do_no_harm_
         assert!(fleet.log(name).contains(told), "{}", fleet.log(name));
     }
     for engine in [stopped, cut_off, sound] {
+        engine.ends_well(&fleet).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn engines_that_are_killed_again_and_again_lose_nothing_and_nothing_is_suspected() {
+    let fleet = Fleet::new(16, 40, unhurried()).await;
+    let store = fleet.store().await;
+    fleet.submit(&*store).await;
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    let mut names = names.into_iter();
+    let mut engine = || fleet.engine(names.next().unwrap(), fleet.scratch.url());
+    let (mut older, mut newer) = (engine(), engine());
+    let holds = "SELECT count(DISTINCT engine_id) FROM jobs WHERE state = 'running'";
+    for _ in 0..8 {
+        while fleet.count(holds) < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        older.child.kill().unwrap();
+        older.child.wait().unwrap();
+        (older, newer) = (newer, engine());
+        fleet.until_timelines(fleet.timelines() + 20).await;
+    }
+    fleet.until_done(&*store).await;
+    fleet.check_complete(&*store).await;
+    let suspected =
+        "SELECT count(*) FROM jobs WHERE crash_count > 0 OR errors LIKE '%poison_pill%'";
+    assert_eq!(fleet.count(suspected), 0);
+    let silent = "SELECT count(*) FROM engines WHERE rescued_at - heartbeat_at >= 20000";
+    assert_eq!(fleet.count(silent), 0, "each death was seen at once");
+    for engine in [older, newer] {
         engine.ends_well(&fleet).await;
     }
 }

@@ -7,6 +7,7 @@ mod copy;
 mod crowd;
 mod cut;
 mod data;
+mod deaths;
 mod engine;
 mod examples;
 mod export;

@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
-use riftsync::model::{JobId, Timestamp};
 use riftsync::simulator::SIMULATED_KEY;
 use riftsync::store::Store;
 use riftsync::store::sqlite::SqliteStore;
 use serde_json::Value;
 
-use crate::setup::{
-    Id, PLAYER, bare, exited, on_a_small_disk, run, setup, setup_for, signal, text,
-};
+use crate::setup::{Id, PLAYER, bare, exited, on_a_small_disk, run, setup, signal, text};
 
 #[tokio::test]
 async fn a_year_arrives_whole_and_a_second_sync_fetches_nothing() {
@@ -280,72 +277,6 @@ async fn an_interrupted_sync_says_so_and_goes_on() {
         text(&output)
     );
     assert!(run(setup.sync()).await.status.success());
-}
-
-/// Twenty deaths at random moments, five players, one call in twenty broken: at the end everything is
-/// there once, the statistics are exact and no job is open. The moments are drawn anew each time; a
-/// failure names the seed.
-#[tokio::test]
-async fn an_engine_killed_twenty_times_ends_with_everything_stored_once() {
-    use riftsync::simulator::{FaultKind, Faults};
-    let players = [
-        "Red Fox#SIM",
-        "Grey Owl#SIM",
-        "Tall Elk#SIM",
-        "Shy Cat#SIM",
-        "Old Bear#SIM",
-    ];
-    let setup = setup_for(&players, 120).await;
-    setup.simulator.control().set_faults(Faults {
-        probability: 0.05,
-        // A stall is over soon: what it costs is time, not more cases.
-        stall_ms: 20,
-        // Two refusals of the key in a row are a dead key, rightly.
-        kinds: FaultKind::weather()
-            .iter()
-            .copied()
-            .filter(|kind| {
-                !matches!(
-                    kind,
-                    FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::ForbiddenHtml
-                )
-            })
-            .collect(),
-    });
-    setup.submit(&players).await;
-    let seed = fastrand::u64(..);
-    let mut rng = fastrand::Rng::with_seed(seed);
-    println!("seed {seed}");
-    let watched = SqliteStore::open_read_only(setup.database().as_ref()).unwrap();
-    for _ in 0..20 {
-        let until = setup.simulator.counters().calls + rng.u64(1..70);
-        let mut child = setup.serve().spawn().unwrap();
-        // Players that are held for poison pills leave less to do.
-        while setup.simulator.counters().calls < until
-            && child.try_wait().unwrap().is_none()
-            && watched.open_jobs().await.unwrap() > 0
-        {
-            tokio::task::yield_now().await;
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-    drop(watched);
-    let poisoned = setup.run_to_the_end().await;
-    assert!(poisoned.len() <= 3, "of a thousand jobs: {poisoned:?}");
-    // So many deaths can hit one job thrice; its message tells how to go on.
-    if !poisoned.is_empty() {
-        let store = SqliteStore::open(setup.database().as_ref()).unwrap();
-        for id in poisoned {
-            store.retry(JobId(id), Timestamp::now()).await.unwrap();
-        }
-        store.close().await.unwrap();
-        drop(store);
-        assert!(setup.run_to_the_end().await.is_empty());
-    }
-    for player in players {
-        setup.check_complete_for(player).await;
-    }
 }
 
 /// The database may grow no further: a limit on the size of its files, which the kernel enforces as it

@@ -161,10 +161,11 @@ impl Setup {
         let output = exited(child).await;
         assert_eq!(output.status.code(), Some(0), "{}", self.log());
         let mut conn = SqliteConnection::establish(&self.database()).unwrap();
-        let poisoned: Vec<Id> =
-            diesel::sql_query("SELECT id FROM jobs WHERE state = 'discarded' AND crash_count >= 3")
-                .load(&mut conn)
-                .unwrap();
+        let poisoned: Vec<Id> = diesel::sql_query(
+            "SELECT id FROM jobs WHERE state = 'discarded' AND errors LIKE '%poison_pill%'",
+        )
+        .load(&mut conn)
+        .unwrap();
         poisoned.into_iter().map(|id| id.id).collect()
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use riftsync::model::records::PayloadKind;
+use riftsync::model::suspicion::Death;
 use riftsync::model::{
     After, Failure, JobId, JobState, Lease, MissingDocument, MissingReason, NewJob, OnFailure,
     Outcome, Priority, Timestamp, attempt,
@@ -61,7 +62,10 @@ on_each_store! { tokio::test;
     a_waiting_job_that_is_asked_for_again_runs_now,
     a_parent_finishes_with_its_last_descendant_in_the_same_commit,
     a_child_shared_by_two_parents_finishes_both,
-    a_dead_engines_jobs_come_back_and_the_third_death_discards,
+    a_job_alone_in_three_engines_that_died_by_themselves_is_discarded,
+    engines_that_are_killed_make_no_suspects_and_discard_nothing,
+    suspects_run_in_groups_that_shrink_with_each_death_and_survivors_are_none,
+    when_one_runs_alone_its_engines_death_is_its_own,
     released_jobs_get_their_attempt_back,
     flows_take_turns_whatever_their_size,
     a_job_that_comes_after_others_waits_for_the_last_of_them,
@@ -309,11 +313,30 @@ async fn a_child_shared_by_two_parents_finishes_both(store: Arc<dyn Store>) {
     }
 }
 
-async fn a_dead_engines_jobs_come_back_and_the_third_death_discards(store: Arc<dyn Store>) {
+/// What is known of an engine that has ended by itself.
+async fn ends_by_itself(store: &dyn Store, id: &str) {
+    let engine = EngineInfo {
+        id: id.to_owned(),
+        pid: 1,
+        host: "h".to_owned(),
+        version: "1",
+    };
+    store.engine_started(engine, NOW).await.unwrap();
+    store.engine_stopped(id, NOW).await.unwrap();
+    assert!(store.died(id, Death::ByItself).await.unwrap());
+}
+
+async fn a_job_alone_in_three_engines_that_died_by_themselves_is_discarded(store: Arc<dyn Store>) {
+    assert!(
+        !store.died("e1", Death::ByItself).await.unwrap(),
+        "nobody knows it"
+    );
     let id = store.enqueue(vec![new_job("k", None)], NOW).await.unwrap()[0].id;
+    ends_by_itself(&*store, "e1").await;
     for death in 1..=3 {
-        let lease = claim_one(&*store, "q").await;
-        assert_eq!(lease.job, id);
+        let wanted = Wanted::of("q", 1);
+        let job = store.claim(wanted, "e1", NOW).await.unwrap().remove(0);
+        assert_eq!((job.lease.job, job.alone), (id, death > 1));
         let rescued = store.rescue("another", NOW).await.unwrap();
         assert_eq!(
             (rescued.returned, rescued.poisoned),
@@ -321,8 +344,92 @@ async fn a_dead_engines_jobs_come_back_and_the_third_death_discards(store: Arc<d
         );
     }
     let record = store.job(id).await.unwrap().unwrap();
-    assert_eq!((record.state, record.crash_count), (JobState::Discarded, 3));
+    assert_eq!(record.state, JobState::Discarded);
     assert_eq!(record.errors[0].failure.kind, "poison_pill");
+}
+
+async fn engines_that_are_killed_make_no_suspects_and_discard_nothing(store: Arc<dyn Store>) {
+    let ids = store
+        .enqueue(vec![new_job("k", None); 20], NOW)
+        .await
+        .unwrap();
+    for _ in 0..12 {
+        let held = store.claim(Wanted::of("q", 20), "e1", NOW).await.unwrap();
+        assert_eq!(held.len(), 20, "all at once");
+        let rescued = store.rescue("another", NOW).await.unwrap();
+        assert_eq!((rescued.returned, rescued.poisoned), (20, 0));
+    }
+    // Of one that goes on so it is not known whether it is the cause: it is tried again, after a pause.
+    let alone = ids[0].id;
+    for other in &ids[1..] {
+        let _ = store.cancel(other.id, NOW).await.unwrap();
+    }
+    for death in 13..=15 {
+        let job = store.claim(Wanted::of("q", 1), "e1", NOW).await.unwrap();
+        assert_eq!(job[0].lease.job, alone, "{death}");
+        assert_eq!(store.rescue("another", NOW).await.unwrap().held_back, 0);
+    }
+    let job = store.claim(Wanted::of("q", 1), "e1", NOW).await.unwrap();
+    assert!(job[0].alone);
+    assert_eq!(store.rescue("another", NOW).await.unwrap().held_back, 1);
+    let record = store.job(alone).await.unwrap().unwrap();
+    assert_eq!(record.state, JobState::Scheduled);
+    assert_eq!(record.run_at, NOW + Duration::from_mins(1));
+    assert_eq!(record.errors[0].failure.kind, "held_back");
+}
+
+async fn suspects_run_in_groups_that_shrink_with_each_death_and_survivors_are_none(
+    store: Arc<dyn Store>,
+) {
+    store
+        .enqueue(vec![new_job("k", None); 20], NOW)
+        .await
+        .unwrap();
+    let all = Wanted::of("q", 30);
+    for engine in ["e1", "e2"] {
+        let held = store.claim(all, engine, NOW).await.unwrap();
+        assert_eq!(held.len(), 20);
+        ends_by_itself(&*store, engine).await;
+        store.rescue("another", NOW).await.unwrap();
+    }
+    // Others of the queue run beside them.
+    store
+        .enqueue(vec![new_job("k", None); 5], NOW)
+        .await
+        .unwrap();
+    let group = store.claim(all, "e3", NOW).await.unwrap();
+    assert_eq!(group.len(), 8 + 5);
+    let other = store.claim(all, "e4", NOW).await.unwrap();
+    assert_eq!(other.len(), 8, "a group for each engine");
+    assert_eq!(store.claim(all, "e3", NOW).await.unwrap(), []);
+    let lease = other[0].lease;
+    let _ = settle(&*store, lease, end(Outcome::Complete(json!(null)))).await;
+    assert_eq!(store.claim(all, "e4", NOW).await.unwrap().len(), 1);
+    let survived = end(Outcome::Snooze {
+        delay: Duration::ZERO,
+        why: String::new(),
+    });
+    let _ = settle(&*store, other[1].lease, survived).await;
+    let record = store.job(other[1].lease.job).await.unwrap().unwrap();
+    assert_eq!(record.crash_count, 0);
+}
+
+async fn when_one_runs_alone_its_engines_death_is_its_own(store: Arc<dyn Store>) {
+    store
+        .enqueue(vec![new_job("k", None); 3], NOW)
+        .await
+        .unwrap();
+    let held = store.claim(Wanted::of("q", 3), "e1", NOW).await.unwrap();
+    let lease = held[1].lease;
+    assert_eq!(store.runs_alone(lease).await.unwrap(), Fenced::Applied);
+    ends_by_itself(&*store, "e1").await;
+    store.rescue("another", NOW).await.unwrap();
+    assert_eq!(store.runs_alone(lease).await.unwrap(), Fenced::Stale);
+    let mut levels = Vec::new();
+    for job in held {
+        levels.push(store.job(job.lease.job).await.unwrap().unwrap().crash_count);
+    }
+    assert_eq!(levels, [0, 3, 0]);
 }
 
 async fn released_jobs_get_their_attempt_back(store: Arc<dyn Store>) {

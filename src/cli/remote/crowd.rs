@@ -56,28 +56,15 @@ async fn follow(engine: &mut Client, id: JobId, bars: &mut Crowd) -> Result<Crow
         let is_over = ["completed", "cancelled", "discarded"].contains(&state);
         bars.show(CrowdCount::of(&rollup), is_over || state == "blocked");
         if is_over {
-            let count = CrowdCount::of(&rollup);
-            let failed = rollup.failures.into_iter().map(|failed| Failed {
-                kind: failed.kind,
-                key: failed.key,
-                reason: failed.reason,
-            });
-            let mut failed: Vec<Failed> = failed.collect();
+            let mut report = CrowdReport::of(id, state, &rollup);
             if let Some(why) = job["error"]["message"].as_str() {
-                failed.push(Failed {
+                report.job_failed(Failed {
                     kind: job["kind"].as_str().unwrap_or_default().to_owned(),
                     key: job["key"].as_str().unwrap_or_default().to_owned(),
                     reason: why.to_owned(),
                 });
             }
-            return Ok(CrowdReport {
-                job_id: id.0,
-                state: state.to_owned(),
-                players: count.players,
-                fetched: count.documents,
-                failed_count: count.failed.max(failed.len() as u64),
-                failed,
-            });
+            return Ok(report);
         }
         if bars.ask() {
             bars.wait().document(&waiting(engine, id).await?);

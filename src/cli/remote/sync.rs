@@ -79,7 +79,7 @@ pub async fn sync(
             eprintln!("{}", next_text(&name, false, typed(named)));
         }
     }
-    Ok(())
+    CliError::unless_complete(report.shortfall())
 }
 
 /// Shows a job that has ended; an error if it failed.

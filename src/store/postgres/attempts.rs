@@ -1,6 +1,6 @@
 //! The life of attempts but their ends: claimed, under way, handed back or rescued.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use diesel_async::RunQueryDsl;
@@ -9,9 +9,11 @@ use super::command::{Claim, Progress, Release};
 use super::fault::Fault;
 use super::job_statements as sql;
 use super::positions::Place;
+use super::presence::UNSEEN_MAX;
 use super::settle::End;
 use super::transaction::{Transaction, Walk};
 use crate::model::attempt::{self, cancelled_on_request};
+use crate::model::suspicion::{ALONE_FROM, Death, Suspicion, after_death, parts};
 use crate::model::{ClaimedJob, JobId, Lease, Outcome, Priority, Timestamp};
 use crate::store::rows::{to_i32, to_u32};
 use crate::store::{Completion, DEAD_AFTER, EngineInfo, Fenced, Rescued, Staged};
@@ -20,7 +22,7 @@ use crate::store::{Completion, DEAD_AFTER, EngineInfo, Fenced, Rescued, Staged};
 const STAGED_MAX: i64 = 5_000;
 
 /// A running job of a dead engine, as `RunningOfDead` gives it.
-type Lost = (i64, i64, String, i32, i32, i32, i64, Option<i64>);
+type Lost = ((i64, i64, i32), (i32, i32, i32), (String, bool));
 
 type ClaimRow = (
     (i64, i64, i64, i64),
@@ -37,18 +39,9 @@ impl Transaction<'_> {
         let token = fastrand::i64(0..=i64::MAX);
         let mut limit = i64::try_from(claim.limit).unwrap_or(i64::MAX);
         let mut rows: Vec<ClaimRow> = Vec::new();
-        let lock = sql::LockSuspects {};
-        if suspects && limit > 0 && lock.get_result(&mut self.conn).await? {
-            rows = sql::ClaimSuspect {
-                queue: &claim.queue,
-                before: i32::from(claim.before),
-                closed: &claim.closed,
-                token,
-                engine: &claim.engine,
-                now: claim.now.as_millis(),
-            }
-            .load(&mut self.conn)
-            .await?;
+        let mut alone: Vec<i64> = Vec::new();
+        if suspects && limit > 0 {
+            (rows, alone) = self.claim_suspects(claim, token, limit).await?;
             limit -= i64::try_from(rows.len()).unwrap_or(0);
         }
         if limit > 0 {
@@ -88,7 +81,42 @@ impl Transaction<'_> {
         rows.sort_unstable_by_key(|((id, _, _, turn), (.., priority, _, _))| {
             (*priority, *turn, *id)
         });
-        Ok(rows.into_iter().map(claimed).collect())
+        let claimed = rows.into_iter().map(claimed);
+        let job = |job: ClaimedJob| ClaimedJob {
+            alone: alone.contains(&job.lease.job.0),
+            ..job
+        };
+        Ok(claimed.map(job).collect())
+    }
+
+    /// Suspects that have room in their group; which of them run alone.
+    async fn claim_suspects(
+        &mut self,
+        claim: &Claim,
+        token: i64,
+        limit: i64,
+    ) -> Result<(Vec<ClaimRow>, Vec<i64>), Fault> {
+        let engine = &claim.engine;
+        let lock = sql::LockSuspects { engine };
+        if !lock.get_result(&mut self.conn).await? {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let rows: Vec<ClaimRow> = sql::ClaimSuspects {
+            queue: &claim.queue,
+            before: i32::from(claim.before),
+            closed: &claim.closed,
+            here: engine,
+            limit,
+            token,
+            engine,
+            now: claim.now.as_millis(),
+        }
+        .load(&mut self.conn)
+        .await?;
+        let from = to_i32(ALONE_FROM);
+        let ids = rows.iter().map(|((id, ..), _)| *id).collect();
+        let alone = sql::RunAlone { ids, from }.load(&mut self.conn).await?;
+        Ok((rows, alone))
     }
 
     /// Which of the queues have jobs that ran when an engine died.
@@ -158,60 +186,67 @@ impl Transaction<'_> {
         })
     }
 
-    /// Returns the running jobs of all engines but `alive` that are not known to be alive.
-    pub(super) async fn rescue(&mut self, alive: &str, now: Timestamp) -> Result<Rescued, Fault> {
-        let dead: Vec<String> = sql::BuryEngines {
+    /// Returns the running jobs of all engines but `alive` that are not known to be alive. `gone`: engines without a
+    /// session, and since when, by the clock of the database.
+    pub(super) async fn rescue(
+        &mut self,
+        alive: &str,
+        gone: &[(String, i64)],
+        now: Timestamp,
+    ) -> Result<Rescued, Fault> {
+        let silent: Vec<String> = sql::BuryEngines {
             alive,
             silence_ms: millis(DEAD_AFTER),
         }
         .load(&mut self.conn)
         .await?;
-        self.after.wrote |= !dead.is_empty();
+        let wrote = self.bury_gone(gone).await? || !silent.is_empty();
+        self.after.wrote |= wrote;
         let running = sql::RunningOfDead { alive };
         let lost: Vec<Lost> = running.load(&mut self.conn).await?;
         if lost.is_empty() {
             return Ok(Rescued::default());
         }
+        let engines: HashSet<String> = lost.iter().map(|job| job.2.0.clone()).collect();
+        let ids = engines.iter().cloned().collect();
+        let deaths: Vec<(String, i32)> = sql::Deaths { ids }.load(&mut self.conn).await?;
+        let deaths: HashMap<String, i32> = deaths.into_iter().collect();
         let mut rescued = Rescued::default();
-        let mut behind = self.last_suspects(&lost).await?;
-        let mut crash = sql::CountCrashes {
+        let mut known = sql::Suspect {
             ids: Vec::new(),
-            crashes: Vec::new(),
-            turns: Vec::new(),
+            levels: Vec::new(),
+            lone: Vec::new(),
+            quiet: Vec::new(),
         };
         let mut completions = Vec::with_capacity(lost.len());
-        for (id, token, queue, priority, attempt, crashes, turn, cancel) in &lost {
-            let (settlement, crashes) = attempt::rescue(to_u32(*attempt), to_u32(*crashes), now);
-            // The job may be what killed the engine: it goes behind the other suspects of its queue.
-            let place = behind
-                .iter_mut()
-                .find(|place| place.0 == *queue && place.1 == *priority);
-            let (turn, place) = match place {
-                Some((.., end)) => (end.map_or(*turn, |end| end + 1), Some(end)),
-                None => (*turn, None),
-            };
-            if settlement.state.is_final() {
-                rescued.poisoned += 1;
-            } else {
-                rescued.returned += 1;
-                // One that is to be cancelled does not wait.
-                if let Some(end) = place.filter(|_| cancel.is_none()) {
-                    *end = Some(turn);
-                }
+        for engine in engines {
+            let death = deaths.get(&engine).copied().unwrap_or(0);
+            let death = Death::of_number(death);
+            let held = || lost.iter().filter(|job| job.2.0 == engine);
+            let marked: Vec<bool> = held().map(|job| job.2.1).collect();
+            for (((id, token, attempt), before, _), part) in held().zip(parts(&marked)) {
+                let before = Suspicion {
+                    level: to_u32(before.0),
+                    lone_deaths: to_u32(before.1),
+                    quiet_deaths: to_u32(before.2),
+                };
+                let (settlement, after) = after_death(to_u32(*attempt), before, death, part, now);
+                rescued.count(settlement.state);
+                known.ids.push(*id);
+                known.levels.push(to_i32(after.level));
+                known.lone.push(to_i32(after.lone_deaths));
+                known.quiet.push(to_i32(after.quiet_deaths));
+                let lease = Lease {
+                    job: JobId(*id),
+                    token: *token,
+                };
+                let mut completion = Completion::of(settlement);
+                completion.survived = false;
+                completions.push((lease, completion));
             }
-            crash.ids.push(*id);
-            crash.crashes.push(to_i32(crashes));
-            crash.turns.push(turn);
-            let lease = Lease {
-                job: JobId(*id),
-                token: *token,
-            };
-            let mut completion = Completion::of(settlement);
-            completion.survived = false;
-            completions.push((lease, completion));
         }
         self.after.wrote = true;
-        crash.execute(&mut self.conn).await?;
+        known.execute(&mut self.conn).await?;
         let ends: Vec<End<'_>> = completions
             .iter()
             .map(|(lease, completion)| End {
@@ -225,20 +260,45 @@ impl Transaction<'_> {
         Ok(rescued)
     }
 
-    /// The turns of the last suspects where the lost jobs wait.
-    async fn last_suspects(
-        &mut self,
-        lost: &[Lost],
-    ) -> Result<Vec<(String, i32, Option<i64>)>, Fault> {
-        let mut places: Vec<(&str, i32)> = Vec::new();
-        for (_, _, queue, priority, ..) in lost {
-            if !places.contains(&(queue, *priority)) {
-                places.push((queue, *priority));
-            }
+    /// Takes engines for dead whose sessions are gone, unless they have come back. What they may have called since is
+    /// over a moment after that, for an engine that others cannot see starts nothing.
+    async fn bury_gone(&mut self, gone: &[(String, i64)]) -> Result<bool, Fault> {
+        if gone.is_empty() {
+            return Ok(false);
         }
-        let (queues, priorities) = places.into_iter().unzip();
-        let statement = sql::LastSuspects { queues, priorities };
-        Ok(statement.load(&mut self.conn).await?)
+        let ids = gone.iter().map(|(id, _)| id.clone()).collect();
+        let engines: Vec<String> = sql::BuryGone { ids }.load(&mut self.conn).await?;
+        if engines.is_empty() {
+            return Ok(false);
+        }
+        let since = |engine: &String| gone.iter().find(|(id, _)| id == engine).map(|(_, at)| *at);
+        let ended = engines.iter().filter_map(since);
+        sql::EndBudgetsOf {
+            ended: ended.map(|at| at + millis(UNSEEN_MAX)).collect(),
+            engines: engines.clone(),
+        }
+        .execute(&mut self.conn)
+        .await?;
+        sql::EndLead { engines }.execute(&mut self.conn).await?;
+        Ok(true)
+    }
+
+    pub(super) async fn runs_alone(&mut self, lease: Lease) -> Result<Fenced, Fault> {
+        let (id, token) = (lease.job.0, lease.token);
+        let marks = sql::RunsAlone { id, token };
+        let fenced = match marks.execute(&mut self.conn).await? {
+            0 => Fenced::Stale,
+            _ => Fenced::Applied,
+        };
+        self.after.wrote |= fenced == Fenced::Applied;
+        self.count_stale(&[fenced]);
+        Ok(fenced)
+    }
+
+    pub(super) async fn died(&mut self, id: &str, death: Death) -> Result<bool, Fault> {
+        self.after.wrote = true;
+        let death = death.number();
+        Ok(sql::Died { death, id }.execute(&mut self.conn).await? > 0)
     }
 
     pub(super) async fn release(&mut self, order: &Release) -> Result<usize, Fault> {
@@ -361,5 +421,6 @@ fn claimed(row: ClaimRow) -> ClaimedJob {
         priority: Priority::new(u8::try_from(priority).unwrap_or(u8::MAX)),
         attempt: to_u32(attempt),
         max_attempts: to_u32(max_attempts),
+        alone: false,
     }
 }

@@ -15,6 +15,7 @@ impl Transaction<'_> {
         &mut self,
         seat: &BudgetSeat,
         report: &BoardReport,
+        holder: Option<&str>,
     ) -> Result<BoardGrant, Fault> {
         let (key, route) = (&*seat.key_fingerprint, seat.route);
         let now: i64 = sql::LockBudget { key, route }
@@ -49,6 +50,7 @@ impl Transaction<'_> {
             engine: &seat.engine,
             windows: &to_json(&entry)?,
             reported_at: now,
+            holder,
         }
         .execute(&mut self.conn)
         .await?;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use crate::model::budget_share::{BoardGrant, BoardReport};
+use crate::model::suspicion::Death;
 use crate::model::{ClaimedJob, JobId, Lease, NewJob, Timestamp};
 use crate::store::question::Fate;
 use crate::store::schedules::{Schedule, Tick, Ticked};
@@ -63,9 +64,16 @@ pub(super) enum Verb {
     Retry(JobId, Timestamp, Answer<Retried>),
     Prune(Timestamp, usize, Answer<usize>),
     Stage(Timestamp, Answer<Staged>),
-    Rescue(String, Timestamp, Answer<Rescued>),
+    /// Also of engines that are gone, and since when.
+    Rescue(String, Vec<(String, i64)>, Timestamp, Answer<Rescued>),
+    RunsAlone(Lease, Answer<Fenced>),
+    Died(String, Death, Answer<bool>),
     Release(Release, Answer<usize>),
-    ShareBudget(Box<(BudgetSeat, BoardReport)>, Answer<BoardGrant>),
+    /// With the engine whose calls these are, if others can see whether it lives.
+    ShareBudget(
+        Box<(BudgetSeat, BoardReport, Option<String>)>,
+        Answer<BoardGrant>,
+    ),
     PutSchedule(Schedule, Timestamp, Answer<()>),
     RemoveSchedule(String, Answer<bool>),
     AdoptSchedules(Vec<Schedule>, Timestamp, Answer<()>),
@@ -121,7 +129,9 @@ impl Command {
         match self.verb {
             Verb::Enqueue(.., answer) => answer.deliver(committed),
             Verb::EnqueueBatch(.., answer) => answer.deliver(committed),
-            Verb::Settle(.., answer) | Verb::Progress(_, answer) => answer.deliver(committed),
+            Verb::Settle(.., answer) | Verb::Progress(_, answer) | Verb::RunsAlone(_, answer) => {
+                answer.deliver(committed);
+            }
             Verb::Claim(_, answer) => answer.deliver(committed),
             Verb::Cancel(.., answer) => answer.deliver(committed),
             Verb::Retry(.., answer) => answer.deliver(committed),
@@ -133,7 +143,9 @@ impl Command {
             | Verb::EngineStopped(_, answer)
             | Verb::PutSchedule(.., answer)
             | Verb::AdoptSchedules(.., answer) => answer.deliver(committed),
-            Verb::RemoveSchedule(_, answer) => answer.deliver(committed),
+            Verb::RemoveSchedule(_, answer) | Verb::Died(.., answer) => {
+                answer.deliver(committed);
+            }
             Verb::Tick(.., answer) => answer.deliver(committed),
             Verb::Track(.., answer) => answer.deliver(committed),
             Verb::Lose(.., answer) => answer.deliver(committed),

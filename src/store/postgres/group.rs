@@ -35,8 +35,10 @@ async fn run_alone(tx: &mut Transaction<'_>, verb: &mut Verb) -> Result<(), Faul
         Verb::Retry(id, now, answer) => answer.set(Ok(tx.retry(*id, *now).await?)),
         Verb::Prune(before, limit, answer) => answer.set(Ok(tx.prune(*before, *limit).await?)),
         Verb::Stage(now, answer) => answer.set(Ok(tx.stage(*now).await?)),
-        Verb::Rescue(alive, now, answer) => {
-            answer.set(Ok(tx.rescue(alive, *now).await?));
+        Verb::RunsAlone(lease, answer) => answer.set(Ok(tx.runs_alone(*lease).await?)),
+        Verb::Died(engine, death, answer) => answer.set(Ok(tx.died(engine, *death).await?)),
+        Verb::Rescue(alive, gone, now, answer) => {
+            answer.set(Ok(tx.rescue(alive, gone, *now).await?));
             tx.flush_parents().await?;
         }
         Verb::Release(order, answer) => {
@@ -44,7 +46,8 @@ async fn run_alone(tx: &mut Transaction<'_>, verb: &mut Verb) -> Result<(), Faul
             tx.flush_parents().await?;
         }
         Verb::ShareBudget(asked, answer) => {
-            answer.set(Ok(tx.share_budget(&asked.0, &asked.1).await?));
+            let (seat, report, holder) = &**asked;
+            answer.set(Ok(tx.share_budget(seat, report, holder.as_deref()).await?));
         }
         Verb::EngineStarted(engine, answer) => {
             tx.engine_started(engine).await?;

@@ -127,8 +127,8 @@ statement! {
 statement! { AllQueuesWithSuspects {} -> Text = "SELECT DISTINCT queue FROM jobs WHERE state = 'available' AND crash_count > 0"; }
 
 statement! {
-    /// Suspects are claimed by one transaction at a time; the others try later.
-    LockSuspects {} -> Bool = "SELECT pg_try_advisory_xact_lock(7523094288207667811)";
+    /// An engine claims suspects in one transaction at a time, so that it counts them right; the others try later.
+    LockSuspects<'a> { engine: &'a str => Text } -> Bool = "SELECT pg_try_advisory_xact_lock(1751520113, hashtext(?))";
 }
 
 pub(super) type ClaimRow = (
@@ -153,13 +153,31 @@ macro_rules! claim {
 }
 
 statement! {
-    ClaimSuspect<'a> {
-        queue: &'a str => Text, before: i32 => Integer, closed: &'a [String] => Array<Text>,
-        token: i64 => BigInt, engine: &'a str => Text, now: i64 => BigInt,
+    /// As many as their group has room for in this engine, the least suspected first.
+    ClaimSuspects<'a> {
+        queue: &'a str => Text, before: i32 => Integer, closed: &'a [String] => Array<Text>, here: &'a str => Text,
+        limit: i64 => BigInt, token: i64 => BigInt, engine: &'a str => Text, now: i64 => BigInt,
     } -> ClaimRow = claim!(
-        "SELECT id FROM jobs WHERE queue = ? AND state = 'available' AND priority < ? AND lane <> ALL (?)
-             AND crash_count > 0 AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND crash_count > 0)
-         ORDER BY priority, turn, id LIMIT 1 FOR UPDATE SKIP LOCKED");
+        "SELECT id FROM (
+             SELECT id, crash_count, row_number() OVER (ORDER BY crash_count, priority, turn, id) AS place FROM (
+                 SELECT id, crash_count, priority, turn FROM jobs
+                 WHERE queue = ? AND state = 'available' AND priority < ? AND lane <> ALL (?) AND crash_count > 0
+                 ORDER BY crash_count, priority, turn, id LIMIT 64 FOR UPDATE SKIP LOCKED) AS waiting) AS placed, (
+             SELECT count(*) AS suspects, coalesce(max(crash_count), 0) AS worst
+             FROM jobs WHERE state = 'running' AND crash_count > 0 AND engine_id = ?) AS here
+         WHERE suspects + place <= CASE greatest(worst, crash_count) WHEN 1 THEN 64 WHEN 2 THEN 8 ELSE 1 END
+         ORDER BY place LIMIT ?");
+}
+
+statement! {
+    /// Those of these jobs that run alone.
+    RunAlone { ids: Vec<i64> => Array<BigInt>, from: i32 => Integer } -> BigInt =
+    "SELECT id FROM jobs WHERE id = ANY(?) AND crash_count >= ?";
+}
+
+statement! {
+    RunsAlone { id: i64 => BigInt, token: i64 => BigInt } -> () =
+    "UPDATE jobs SET lone_lease = lease_token WHERE id = ? AND lease_token = ? AND state || '' = 'running'";
 }
 
 statement! {
@@ -316,8 +334,8 @@ statement! {
 statement! {
     /// A failed job starts over; its history stays.
     Revive { now: i64 => BigInt, turn: i64 => BigInt, id: i64 => BigInt } -> () =
-    "UPDATE jobs SET state = 'available', run_at = ?, turn = ?, attempt = 0, crash_count = 0, finished_at = NULL,
-            worked_at = NULL, result = NULL, step = NULL, percent = 0, progress = '{}', rollup = '{}',
+    "UPDATE jobs SET state = 'available', run_at = ?, turn = ?, attempt = 0, crash_count = 0, lone_deaths = 0,
+            quiet_deaths = 0, finished_at = NULL, worked_at = NULL, result = NULL, step = NULL, percent = 0, progress = '{}', rollup = '{}',
             children_pending = 0, waits_for = 0, cancel_requested_at = NULL, submitted = 1
      WHERE id = ?";
 }
@@ -365,6 +383,16 @@ statement! {
 
 statement! { NextDue {} -> Opt<BigInt> = "SELECT min(run_at) FROM jobs WHERE state IN ('scheduled', 'retryable')"; }
 
+/// Whether nobody holds the session lock of an engine of this database.
+macro_rules! is_gone {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM pg_locks
+             WHERE locktype = 'advisory' AND classid = 1751520112 AND objsubid = 2 AND granted
+                 AND objid::bigint = hashtext(engines.id)::bigint & 4294967295
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+    };
+}
+
 statement! {
     /// Engines that were silent too long, by the clock of the database. One that is heard at this moment waits,
     /// and hears that it was dead.
@@ -374,10 +402,60 @@ statement! {
 }
 
 statement! {
+    /// Engines whose sessions are gone: those that have not come back until now.
+    BuryGone { ids: Vec<String> => Array<Text> } -> Text =
+    concat!(
+        "UPDATE engines SET rescued_at = (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+         WHERE id = ANY(?) AND stopped_at IS NULL AND rescued_at IS NULL AND session = 1 AND ",
+        is_gone!(), " RETURNING id"
+    );
+}
+
+statement! {
+    /// Their calls count from then on as made, and the lead is free.
+    EndBudgetsOf { engines: Vec<String> => Array<Text>, ended: Vec<i64> => Array<BigInt> } -> () =
+    "UPDATE rate_budgets SET ended_at = gone.ended FROM unnest(?, ?) AS gone (engine, ended)
+     WHERE rate_budgets.holder = gone.engine AND ended_at IS NULL";
+}
+
+statement! {
+    EndLead { engines: Vec<String> => Array<Text> } -> () = "UPDATE leadership SET expires_at = 0 WHERE engine_id = ANY(?)";
+}
+
+statement! {
+    /// Other engines that should hold a session and do not; by the clock of the database, which has been up so long (ms).
+    Gone<'a> { me: &'a str => Text, up_ms: i64 => BigInt } -> (Text, BigInt) =
+    concat!(
+        "SELECT id, now_ms FROM engines, (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock
+         WHERE stopped_at IS NULL AND rescued_at IS NULL AND session = 1 AND id <> ?
+             AND now_ms - (extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint > ? AND ",
+        is_gone!()
+    );
+}
+
+statement! {
+    /// Held by the session until it ends.
+    HoldSession<'a> { id: &'a str => Text } -> Bool = "SELECT pg_try_advisory_lock(1751520112, hashtext(?))";
+}
+
+statement! {
+    TellSession<'a> { id: &'a str => Text } -> () = "UPDATE engines SET session = 1 WHERE id = ? AND session = 0";
+}
+
+statement! {
+    Died<'a> { death: i32 => Integer, id: &'a str => Text } -> () = "UPDATE engines SET death = ? WHERE id = ?";
+}
+
+statement! {
+    Deaths { ids: Vec<String> => Array<Text> } -> (Text, Integer) = "SELECT id, death FROM engines WHERE id = ANY(?)";
+}
+
+statement! {
     /// Running jobs whose engine is not known to be alive, locked.
     RunningOfDead<'a> { alive: &'a str => Text }
-        -> (BigInt, BigInt, Text, Integer, Integer, Integer, BigInt, Opt<BigInt>) =
-    "SELECT id, coalesce(lease_token, 0), queue, priority, attempt, crash_count, turn, cancel_requested_at FROM jobs
+        -> ((BigInt, BigInt, Integer), (Integer, Integer, Integer), (Text, Bool)) =
+    "SELECT id, coalesce(lease_token, 0), attempt, crash_count, lone_deaths, quiet_deaths, coalesce(engine_id, ''),
+            coalesce(lone_lease = lease_token, FALSE) FROM jobs
      WHERE state = 'running' AND engine_id IS DISTINCT FROM ?
            AND NOT EXISTS (SELECT 1 FROM engines WHERE engines.id = jobs.engine_id AND stopped_at IS NULL AND rescued_at IS NULL)
      ORDER BY id FOR UPDATE OF jobs";
@@ -426,19 +504,13 @@ statement! {
 }
 
 statement! {
-    /// The turns of the last suspects that wait in queues at priorities.
-    LastSuspects<'a> { queues: Vec<&'a str> => Array<Text>, priorities: Vec<i32> => Array<Integer> } -> (Text, Integer, Opt<BigInt>) =
-    "SELECT place.queue, place.priority,
-            (SELECT turn FROM jobs WHERE jobs.queue = place.queue AND jobs.priority = place.priority
-                 AND state = 'available' AND crash_count > 0 ORDER BY turn DESC LIMIT 1)
-     FROM unnest(?, ?) AS place (queue, priority)";
-}
-
-statement! {
-    /// Jobs that may be what killed their engine.
-    CountCrashes { ids: Vec<i64> => Array<BigInt>, crashes: Vec<i32> => Array<Integer>, turns: Vec<i64> => Array<BigInt> } -> () =
-    "UPDATE jobs SET crash_count = lost.crashes, turn = lost.turn
-     FROM unnest(?, ?, ?) AS lost (id, crashes, turn) WHERE jobs.id = lost.id";
+    /// What is known against jobs.
+    Suspect {
+        ids: Vec<i64> => Array<BigInt>, levels: Vec<i32> => Array<Integer>, lone: Vec<i32> => Array<Integer>,
+        quiet: Vec<i32> => Array<Integer>,
+    } -> () =
+    "UPDATE jobs SET crash_count = lost.level, lone_deaths = lost.lone, quiet_deaths = lost.quiet
+     FROM unnest(?, ?, ?, ?) AS lost (id, level, lone, quiet) WHERE jobs.id = lost.id";
 }
 
 statement! {
@@ -530,11 +602,12 @@ statement! {
 statement! {
     PutBudget<'a> {
         key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text, windows: &'a str => Text,
-        reported_at: i64 => BigInt,
+        reported_at: i64 => BigInt, holder: Option<&'a str> => Opt<Text>,
     } -> () =
-    "INSERT INTO rate_budgets (key_fingerprint, route, engine_id, windows, reported_at) VALUES (?, ?, ?, ?, ?)
+    "INSERT INTO rate_budgets (key_fingerprint, route, engine_id, windows, reported_at, holder) VALUES (?, ?, ?, ?, ?, ?)
      ON CONFLICT (key_fingerprint, route, engine_id) DO UPDATE
-         SET windows = excluded.windows, reported_at = excluded.reported_at, ended_at = NULL";
+         SET windows = excluded.windows, reported_at = excluded.reported_at, holder = excluded.holder,
+             ended_at = NULL";
 }
 
 statement! {

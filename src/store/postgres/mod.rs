@@ -27,6 +27,7 @@ mod open_tree;
 mod people;
 mod players;
 mod positions;
+mod presence;
 mod pulse;
 mod reader;
 mod relations;
@@ -75,6 +76,7 @@ use super::{
 };
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
+use crate::model::suspicion::Death;
 use crate::model::{
     ClaimedJob, JobId, JobRecord, Lease, MatchId, MissingDocument, NewJob, RiotId, Timestamp,
 };
@@ -122,6 +124,7 @@ pub struct PostgresStore {
     readers: Readers,
     dictionaries: Dictionaries,
     bell: Mutex<Option<AbortHandle>>,
+    presence: Mutex<Option<AbortHandle>>,
     runtime: Mutex<Option<Runtime>>,
 }
 
@@ -215,6 +218,7 @@ impl PostgresStore {
             shared,
             writer: Mutex::new(None),
             bell: Mutex::new(None),
+            presence: Mutex::new(None),
             runtime: Mutex::new(Some(runtime)),
         })
     }
@@ -365,8 +369,26 @@ impl Store for PostgresStore {
     }
 
     async fn rescue(&self, alive: &str, now: Timestamp) -> StoreResult<Rescued> {
-        let alive = alive.to_owned();
-        self.write(|answer| Verb::Rescue(alive, now, answer)).await
+        let (alive, gone) = (alive.to_owned(), self.shared.presence.gone());
+        self.write(|answer| Verb::Rescue(alive, gone, now, answer))
+            .await
+    }
+
+    async fn runs_alone(&self, lease: Lease) -> StoreResult<Fenced> {
+        self.write(|answer| Verb::RunsAlone(lease, answer)).await
+    }
+
+    async fn died(&self, engine: &str, death: Death) -> StoreResult<bool> {
+        let engine = engine.to_owned();
+        self.write(|answer| Verb::Died(engine, death, answer)).await
+    }
+
+    fn knows_of_deaths(&self) -> bool {
+        !self.shared.presence.gone().is_empty()
+    }
+
+    fn is_seen(&self) -> bool {
+        self.shared.presence.is_seen()
     }
 
     async fn release(
@@ -391,7 +413,7 @@ impl Store for PostgresStore {
         report: BoardReport,
         _: Timestamp,
     ) -> StoreResult<BoardGrant> {
-        let asked = Box::new((seat, report));
+        let asked = Box::new((seat, report, self.shared.presence.holder()));
         self.write(|answer| Verb::ShareBudget(asked, answer)).await
     }
 
@@ -434,8 +456,18 @@ impl Store for PostgresStore {
     }
 
     async fn engine_started(&self, engine: EngineInfo, _: Timestamp) -> StoreResult<()> {
+        let id = engine.id.clone();
         self.write(|answer| Verb::EngineStarted(engine, answer))
-            .await
+            .await?;
+        if !self.shared.settings.pooler {
+            let handle = self.handle()?;
+            let _on_the_stores_runtime = handle.enter();
+            let before = lock(&self.presence).replace(presence::start(&self.shared, id));
+            if let Some(before) = before {
+                before.abort();
+            }
+        }
+        Ok(())
     }
 
     async fn engine_stopped(&self, engine: &str, _: Timestamp) -> StoreResult<()> {
@@ -721,6 +753,9 @@ impl Store for PostgresStore {
             for task in tasks {
                 self.ended(task).await?;
             }
+        }
+        if let Some(presence) = lock(&self.presence).take() {
+            presence.abort();
         }
         self.readers.close().await;
         Ok(())

@@ -33,6 +33,7 @@ use super::fault::Fault;
 use super::group;
 use super::marks::{self, Marks};
 use super::positions::Positions;
+use super::presence::Presence;
 use super::transaction::{Consequences, Transaction};
 use crate::metrics::OutageLog;
 use crate::model::histogram::Histogram;
@@ -71,6 +72,7 @@ pub(super) struct Shared {
     pub(super) hints: Hints,
     pub(super) bell: Bell,
     pub(super) positions: Positions,
+    pub(super) presence: Presence,
     pub(super) counters: Counters,
     /// The reason why a writer died; `None` while all live.
     pub(super) death: watch::Sender<Option<String>>,
@@ -116,6 +118,7 @@ impl Shared {
             hints: Hints::default(),
             bell: Bell::new(),
             positions: Positions::default(),
+            presence: Presence::default(),
             counters: Counters::default(),
             death: watch::Sender::new(None),
             closing: AtomicBool::new(false),

@@ -7,6 +7,7 @@ use super::relations::Ended;
 use super::transaction::Transaction;
 use crate::model::attempt::{self, cancelled_on_request};
 use crate::model::rollup::FailedChild;
+use crate::model::suspicion::{Death, Suspicion, after_death, parts, runs_alone};
 use crate::model::{ClaimedJob, Failure, JobId, JobState, Lease, Outcome, Priority, Timestamp};
 use crate::store::rows::{append_error, remark_of, to_i32, to_json, to_u32};
 use crate::store::{Completion, Fenced, Rescued, Staged, StoreResult, Wanted};
@@ -20,7 +21,7 @@ impl Transaction<'_> {
     ) -> StoreResult<Vec<ClaimedJob>> {
         type Row = (
             (i64, i64, i64, i64),
-            (String, String, Option<String>, String, i32, i32, i32),
+            (String, String, Option<String>, String, i32, i32, i32, i32),
         );
         let limit = i64::try_from(wanted.limit).unwrap_or(i64::MAX);
         let (queue, before) = (wanted.queue, i32::from(wanted.bound()));
@@ -30,6 +31,7 @@ impl Transaction<'_> {
                 now: now.as_millis(),
                 suspect_queue: queue,
                 suspects_before: before,
+                here: engine,
                 queue,
                 before,
                 limit,
@@ -44,6 +46,7 @@ impl Transaction<'_> {
                 suspect_queue: queue,
                 suspects_before: before,
                 suspect_lanes: lanes,
+                here: engine,
                 queue,
                 before,
                 lanes,
@@ -53,7 +56,7 @@ impl Transaction<'_> {
             .load(self.conn)?
         };
         // RETURNING promises no order.
-        rows.sort_unstable_by_key(|((id, _, _, turn), (.., priority, _, _))| {
+        rows.sort_unstable_by_key(|((id, _, _, turn), (.., priority, _, _, _))| {
             (*priority, *turn, *id)
         });
         Ok(rows
@@ -61,7 +64,7 @@ impl Transaction<'_> {
             .map(
                 |(
                     (id, token, flow, _),
-                    (kind, lane, key, args, priority, attempt, max_attempts),
+                    (kind, lane, key, args, priority, attempt, max_attempts, level),
                 )| {
                     ClaimedJob {
                         lease: Lease {
@@ -76,6 +79,7 @@ impl Transaction<'_> {
                         priority: Priority::new(u8::try_from(priority).unwrap_or(u8::MAX)),
                         attempt: to_u32(attempt),
                         max_attempts: to_u32(max_attempts),
+                        alone: runs_alone(to_u32(level)),
                     }
                 },
             )
@@ -259,29 +263,52 @@ impl Transaction<'_> {
         })
     }
 
+    pub(super) fn runs_alone(&mut self, lease: Lease) -> StoreResult<Fenced> {
+        let (id, token) = (lease.job.0, lease.token);
+        let changed = sql::RunsAlone { id, token }.execute(self.conn)?;
+        Ok(self.fenced(changed > 0))
+    }
+
+    pub(super) fn died(&mut self, engine: &str, death: Death) -> StoreResult<bool> {
+        let death = death.number();
+        Ok(sql::Died { death, engine }.execute(self.conn)? > 0)
+    }
+
     pub(super) fn rescue(&mut self, alive: &str, now: Timestamp) -> StoreResult<Rescued> {
-        let lost: Vec<(i64, i64, i32, i32)> =
-            sql::RunningOfOthers { engine: alive }.load(self.conn)?;
+        type Lost = ((i64, i64, i32), (i32, i32, i32), (String, i32, i32));
+        let lost: Vec<Lost> = sql::RunningOfOthers { engine: alive }.load(self.conn)?;
         let mut rescued = Rescued::default();
-        for (id, token, attempt, crashes) in lost {
-            let (settlement, crashes) = attempt::rescue(to_u32(attempt), to_u32(crashes), now);
-            if settlement.state.is_final() {
-                rescued.poisoned += 1;
-            } else {
-                rescued.returned += 1;
+        for of_one in lost.chunk_by(|one, next| one.2.0 == next.2.0) {
+            let marked: Vec<bool> = of_one
+                .iter()
+                .map(|(_, _, (_, lone, _))| *lone > 0)
+                .collect();
+            for (((id, token, attempt), known, (_, _, died)), part) in
+                of_one.iter().zip(parts(&marked))
+            {
+                let death = Death::of_number(*died);
+                let known = Suspicion {
+                    level: to_u32(known.0),
+                    lone_deaths: to_u32(known.1),
+                    quiet_deaths: to_u32(known.2),
+                };
+                let (settlement, known) = after_death(to_u32(*attempt), known, death, part, now);
+                rescued.count(settlement.state);
+                sql::Suspect {
+                    level: to_i32(known.level),
+                    lone: to_i32(known.lone_deaths),
+                    quiet: to_i32(known.quiet_deaths),
+                    id: *id,
+                }
+                .execute(self.conn)?;
+                let lease = Lease {
+                    job: JobId(*id),
+                    token: *token,
+                };
+                let mut end = Completion::of(settlement);
+                end.survived = false;
+                let _ = self.settle(lease, &end, now)?;
             }
-            sql::CountCrash {
-                crashes: to_i32(crashes),
-                id,
-            }
-            .execute(self.conn)?;
-            let lease = Lease {
-                job: JobId(id),
-                token,
-            };
-            let mut end = Completion::of(settlement);
-            end.survived = false;
-            let _ = self.settle(lease, &end, now)?;
         }
         self.note_scheduled();
         Ok(rescued)

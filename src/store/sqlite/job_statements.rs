@@ -76,11 +76,13 @@ macro_rules! claim {
                     engine_id = ?, started_at = coalesce(started_at, ?)
              WHERE id IN (
                  SELECT id FROM (
-                     SELECT id FROM jobs WHERE queue = ? AND state = 'available' AND crash_count > 0
-                         AND priority < ? ",
+                     SELECT id, crash_count, row_number() OVER (ORDER BY crash_count, priority, turn, id) AS place
+                     FROM jobs WHERE queue = ? AND state = 'available' AND crash_count > 0 AND priority < ? ",
             $open,
-            "            AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND crash_count > 0)
-                     ORDER BY priority, turn, id LIMIT 1)
+            "        ) AS waiting, (
+                     SELECT count(*) AS suspects, coalesce(max(crash_count), 0) AS worst
+                     FROM jobs WHERE state = 'running' AND crash_count > 0 AND engine_id = ?) AS here
+                 WHERE suspects + place <= CASE max(worst, crash_count) WHEN 1 THEN 64 WHEN 2 THEN 8 ELSE 1 END
                  UNION ALL SELECT id FROM (
                      SELECT id FROM jobs WHERE queue = ? AND state = 'available' AND crash_count = 0
                          AND priority < ? ",
@@ -88,20 +90,29 @@ macro_rules! claim {
             "        ORDER BY priority, turn, id LIMIT ?)
                  LIMIT ?)
              RETURNING id, lease_token, iif(flow = 0, id, flow), turn, kind, lane, key, args, priority, attempt,
-                       max_attempts"
+                       max_attempts, crash_count"
         )
     };
 }
 
 type Claimed = (
     (BigInt, BigInt, BigInt, BigInt),
-    (Text, Text, Opt<Text>, Text, Integer, Integer, Integer),
+    (
+        Text,
+        Text,
+        Opt<Text>,
+        Text,
+        Integer,
+        Integer,
+        Integer,
+        Integer,
+    ),
 );
 
 statement! {
     Claim<'a> {
         engine: &'a str => Text, now: i64 => BigInt, suspect_queue: &'a str => Text, suspects_before: i32 => Integer,
-        queue: &'a str => Text, before: i32 => Integer, limit: i64 => BigInt, limit_all: i64 => BigInt,
+        here: &'a str => Text, queue: &'a str => Text, before: i32 => Integer, limit: i64 => BigInt, limit_all: i64 => BigInt,
     } -> Claimed = claim!("");
 }
 
@@ -109,7 +120,7 @@ statement! {
     /// Passes over the jobs of some lanes, a JSON list.
     ClaimPast<'a> {
         engine: &'a str => Text, now: i64 => BigInt, suspect_queue: &'a str => Text,
-        suspects_before: i32 => Integer, suspect_lanes: &'a str => Text,
+        suspects_before: i32 => Integer, suspect_lanes: &'a str => Text, here: &'a str => Text,
         queue: &'a str => Text, before: i32 => Integer, lanes: &'a str => Text, limit: i64 => BigInt, limit_all: i64 => BigInt,
     } -> Claimed = claim!(" AND lane NOT IN (SELECT value FROM json_each(?)) ");
 }
@@ -240,7 +251,8 @@ statement! {
 statement! {
     /// A failed job starts over; its history stays.
     Revive { now: i64 => BigInt, turn: i64 => BigInt, id: i64 => BigInt } -> () =
-    "UPDATE jobs SET state = 'available', run_at = ?, turn = ?, attempt = 0, crash_count = 0, finished_at = NULL,
+    "UPDATE jobs SET state = 'available', run_at = ?, turn = ?, attempt = 0, crash_count = 0, lone_deaths = 0,
+            quiet_deaths = 0, finished_at = NULL,
             worked_at = NULL, result = NULL, step = NULL, percent = 0, progress = '{}', rollup = '{}',
             children_pending = 0, waits_for = 0, cancel_requested_at = NULL, submitted = 1
      WHERE id = ?";
@@ -274,18 +286,27 @@ statement! {
 }
 
 statement! {
-    RunningOfOthers<'a> { engine: &'a str => Text } -> (BigInt, BigInt, Integer, Integer) =
-    "SELECT id, coalesce(lease_token, 0), attempt, crash_count FROM jobs
-     WHERE state = 'running' AND (engine_id IS NULL OR engine_id <> ?)";
+    RunningOfOthers<'a> { engine: &'a str => Text }
+        -> ((BigInt, BigInt, Integer), (Integer, Integer, Integer), (Text, Integer, Integer)) =
+    "SELECT jobs.id, coalesce(lease_token, 0), attempt, crash_count, lone_deaths, quiet_deaths, coalesce(engine_id, ''),
+            coalesce(lone_lease = lease_token, 0), coalesce(death, 0)
+     FROM jobs LEFT JOIN engines ON engines.id = jobs.engine_id
+     WHERE state = 'running' AND (engine_id IS NULL OR engine_id <> ?) ORDER BY engine_id, jobs.id";
 }
 
 statement! {
-    /// The job may be what killed the engine: it goes behind the other suspects of its queue.
-    CountCrash { crashes: i32 => Integer, id: i64 => BigInt } -> () =
-    "UPDATE jobs SET crash_count = ?, turn = coalesce(
-         (SELECT turn + 1 FROM jobs AS last WHERE last.queue = jobs.queue AND last.priority = jobs.priority
-             AND last.state = 'available' AND last.crash_count > 0 ORDER BY turn DESC LIMIT 1), turn)
-     WHERE id = ?";
+    /// What is known against a job.
+    Suspect { level: i32 => Integer, lone: i32 => Integer, quiet: i32 => Integer, id: i64 => BigInt } -> () =
+    "UPDATE jobs SET crash_count = ?, lone_deaths = ?, quiet_deaths = ? WHERE id = ?";
+}
+
+statement! {
+    RunsAlone { id: i64 => BigInt, token: i64 => BigInt } -> () =
+    "UPDATE jobs SET lone_lease = lease_token WHERE id = ? AND lease_token = ? AND state = 'running'";
+}
+
+statement! {
+    Died<'a> { death: i32 => Integer, engine: &'a str => Text } -> () = "UPDATE engines SET death = ? WHERE id = ?";
 }
 
 statement! {

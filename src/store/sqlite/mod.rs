@@ -62,6 +62,7 @@ use super::{
 };
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
+use crate::model::suspicion::Death;
 use crate::model::{
     ClaimedJob, JobId, JobRecord, Lease, MatchId, MissingDocument, NewJob, RiotId, Timestamp,
 };
@@ -300,6 +301,15 @@ impl Store for SqliteStore {
 
     async fn stage(&self, now: Timestamp) -> StoreResult<Staged> {
         self.write(move |tx| tx.stage(now)).await
+    }
+
+    async fn runs_alone(&self, lease: Lease) -> StoreResult<Fenced> {
+        self.write(move |tx| tx.runs_alone(lease)).await
+    }
+
+    async fn died(&self, engine: &str, death: Death) -> StoreResult<bool> {
+        let engine = engine.to_owned();
+        self.write(move |tx| tx.died(&engine, death)).await
     }
 
     async fn rescue(&self, alive: &str, now: Timestamp) -> StoreResult<Rescued> {

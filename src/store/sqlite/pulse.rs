@@ -20,14 +20,16 @@ mod sql {
 
     statement! {
         /// Of the jobs that ended last: in an hour there may be millions.
-        Pulse { since: i64 => BigInt } -> (Text, Nullable<BigInt>, BigInt, Nullable<BigInt>) =
-        "SELECT queue, min(run_at), count(*), NULL FROM jobs WHERE state = 'available' AND crash_count = 0 GROUP BY queue
+        Pulse { since: i64 => BigInt } -> (Text, Nullable<BigInt>, BigInt, Nullable<BigInt>, BigInt) =
+        "SELECT queue, min(run_at), count(*), NULL, 0 FROM jobs WHERE state = 'available' AND crash_count = 0 GROUP BY queue
          UNION ALL
-         SELECT queue, min(run_at), count(*), NULL FROM jobs WHERE state = 'available' AND crash_count > 0 GROUP BY queue
+         SELECT queue, min(run_at), count(*), NULL, 0 FROM jobs WHERE state = 'available' AND crash_count > 0 GROUP BY queue
          UNION ALL
-         SELECT queue, NULL, 0, max(finished_at) FROM (
+         SELECT queue, NULL, 0, max(finished_at), 0 FROM (
              SELECT queue, state, finished_at FROM jobs WHERE finished_at >= ? ORDER BY finished_at DESC LIMIT 5000) AS newest
-         WHERE state = 'completed' GROUP BY queue";
+         WHERE state = 'completed' GROUP BY queue
+         UNION ALL
+         SELECT queue, NULL, 0, NULL, count(*) FROM jobs WHERE state = 'scheduled' AND crash_count > 0 GROUP BY queue";
     }
 }
 
