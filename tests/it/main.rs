@@ -35,6 +35,7 @@ mod server;
 mod setup;
 mod sqlite;
 mod store;
+mod together;
 mod unread;
 mod upkeep;
 mod weather;

@@ -18,7 +18,7 @@ use crate::data::{check_statistics, game, stores, with_effects, write};
 use crate::scratch::Scratch;
 use crate::store::{NOW, claim_one, end, new_job, settle};
 
-async fn open(scratch: &Scratch) -> Arc<PostgresStore> {
+pub async fn open(scratch: &Scratch) -> Arc<PostgresStore> {
     Arc::new(PostgresStore::open(scratch.settings()).await.unwrap())
 }
 
@@ -622,7 +622,7 @@ fn sketch_all(rng: &mut fastrand::Rng, known: &[JobId]) -> Vec<NewJob> {
     .collect()
 }
 
-fn check_rows(scratch: &Scratch) {
+pub fn check_rows(scratch: &Scratch) {
     for (wrong, query) in [
         (
             "children that are not counted right",
@@ -653,7 +653,7 @@ fn check_rows(scratch: &Scratch) {
 }
 
 /// All that a parent was told adds up.
-async fn check_rollups(store: &PostgresStore, scratch: &Scratch) {
+pub async fn check_rollups(store: &PostgresStore, scratch: &Scratch) {
     for row in scratch.rows("SELECT id FROM jobs WHERE state = 'completed' AND rollup <> '{}'") {
         let record = store
             .job(JobId(number(row[0].as_ref())))

@@ -8,6 +8,7 @@ use diesel_async::RunQueryDsl;
 use super::command::{Claim, Progress, Release};
 use super::fault::Fault;
 use super::job_statements as sql;
+use super::locks::Class;
 use super::positions::Place;
 use super::presence::UNSEEN_MAX;
 use super::settle::End;
@@ -140,6 +141,10 @@ impl Transaction<'_> {
             }
         }
         last.sort_unstable_by_key(|report| report.lease.job);
+        let ids = last.iter().map(|report| report.lease.job.0);
+        let ids: Vec<i64> = ids.collect();
+        self.locks.missing(ids.iter().copied())?;
+        self.locks.locked(ids);
         let held: Vec<(i64, i64)> = sql::ProgressAll {
             ids: last.iter().map(|report| report.lease.job.0).collect(),
             tokens: last.iter().map(|report| report.lease.token).collect(),
@@ -194,6 +199,14 @@ impl Transaction<'_> {
         gone: &[(String, i64)],
         now: Timestamp,
     ) -> Result<Rescued, Fault> {
+        self.locks.pass::<()>(Class::Engines, &[]);
+        let _locked: Vec<String> = sql::LockEngines {
+            alive,
+            silence_ms: millis(DEAD_AFTER),
+            gone: gone.iter().map(|(id, _)| id.as_str()).collect(),
+        }
+        .load(&mut self.conn)
+        .await?;
         let silent: Vec<String> = sql::BuryEngines {
             alive,
             silence_ms: millis(DEAD_AFTER),
@@ -202,8 +215,11 @@ impl Transaction<'_> {
         .await?;
         let wrote = self.bury_gone(gone).await? || !silent.is_empty();
         self.after.wrote |= wrote;
+        let ids: Vec<i64> = sql::JobsOfDead { alive }.load(&mut self.conn).await?;
+        self.lock_with_those_above(ids).await?;
         let running = sql::RunningOfDead { alive };
         let lost: Vec<Lost> = running.load(&mut self.conn).await?;
+        self.locks.missing(lost.iter().map(|lost| lost.0.0))?;
         if lost.is_empty() {
             return Ok(Rescued::default());
         }
@@ -308,6 +324,12 @@ impl Transaction<'_> {
             keep,
             now,
         } = order;
+        let running = sql::RunningOf {
+            engine,
+            queue: queue.as_deref(),
+        };
+        let running: Vec<i64> = running.load(&mut self.conn).await?;
+        self.lock_with_those_above(running.clone()).await?;
         // Those that are to be cancelled need no other attempt.
         let asked: Vec<(i64, i64, i32, String)> =
             sql::CancelRequests { engine }.load(&mut self.conn).await?;
@@ -340,6 +362,7 @@ impl Transaction<'_> {
             engine,
             queue: queue.as_deref(),
             keep: keep.iter().map(|lease| lease.token).collect(),
+            locked: running,
         }
         .load(&mut self.conn)
         .await?;

@@ -18,6 +18,7 @@ impl Transaction<'_> {
         holder: Option<&str>,
     ) -> Result<BoardGrant, Fault> {
         let (key, route) = (&*seat.key_fingerprint, seat.route);
+        self.locks.budget(key, route);
         let now: i64 = sql::LockBudget { key, route }
             .get_result(&mut self.conn)
             .await?;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::locks::Lessons;
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::suspicion::Death;
 use crate::model::{ClaimedJob, JobId, Lease, NewJob, Timestamp};
@@ -153,6 +154,11 @@ impl Command {
             #[cfg(test)]
             Verb::Panic(answer) => answer.deliver(committed),
         }
+    }
+
+    /// Whether it is left to a transaction of its own.
+    pub(super) fn is_left_out(&self, lessons: &Lessons) -> bool {
+        matches!(&self.verb, Verb::Settle(lease, ..) if lessons.leaves_out(*lease))
     }
 
     /// Bytes of documents it writes: a group is bounded by them too.

@@ -197,7 +197,7 @@ fn session_options(purpose: Purpose) -> String {
         Purpose::Ask => ANSWER_MAX,
     };
     let timeouts = format!(
-        "-c statement_timeout={} -c idle_in_transaction_session_timeout={}",
+        "-c statement_timeout={} -c idle_in_transaction_session_timeout={} -c default_transaction_isolation=read\\ committed",
         limit.as_millis(),
         SILENCE_IN_TRANSACTION.as_millis()
     );
@@ -212,11 +212,11 @@ fn session_options(purpose: Purpose) -> String {
 
 const PLANS: &str = "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
 
-/// Opens a transaction. Behind a pooler the session's settings are the transaction's.
+/// Opens a transaction. It says how it sees what others commit meanwhile: a server may have another default. Behind a pooler the session's settings are the transaction's.
 pub(super) fn begin(settings: &Settings) -> &'static str {
     if settings.pooler {
-        "BEGIN; SET LOCAL statement_timeout = '30s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = '30s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
     } else {
-        "BEGIN"
+        "BEGIN ISOLATION LEVEL READ COMMITTED"
     }
 }

@@ -1,8 +1,8 @@
 //! The data that jobs write with their completion, many at once: a match is stored and counted once,
 //! whoever brings it.
 //!
-//! The tables are written in one order everywhere (missing, matches, timelines, payloads, players, seats,
-//! statistics, years as they were listed), each in the order of its keys: transactions that meet wait for each other in a line.
+//! The tables are written in one order everywhere, each in the order of its keys (see `locks`): transactions that meet wait
+//! for each other in a line. What is large comes first, and the rows that all matches of a player share last.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -11,6 +11,7 @@ use diesel_async::RunQueryDsl;
 
 use super::data_statements as sql;
 use super::fault::Fault;
+use super::locks::Class;
 use super::players::Sightings;
 use super::statistics::Game;
 use super::transaction::Transaction;
@@ -108,10 +109,15 @@ impl Transaction<'_> {
         let mut sorted = Sorted::of(effects);
         self.keep_players(&sorted).await?;
         self.leave_cleaned_out(&mut sorted).await?;
+        self.forget_notes(&sorted).await?;
         self.put_missing(&sorted).await?;
         self.store_documents(&sorted).await?;
         for (repair, now) in &sorted.repairs {
             self.repair(repair, *now).await?;
+        }
+        let years: Vec<_> = sorted.listed.keys().collect();
+        if !years.is_empty() {
+            self.locks.pass(Class::Years, &years);
         }
         for (listed, now) in sorted.listed.values() {
             self.put_listed(listed, *now).await?;
@@ -145,6 +151,37 @@ impl Transaction<'_> {
             platform,
             ids: id_texts(&listed.unstored),
             puuid,
+        }
+        .execute(&mut self.conn)
+        .await?;
+        Ok(())
+    }
+
+    /// What is said of documents that came is forgotten: they are neither missing nor, so far, unread. All that is there of
+    /// what this transaction writes is locked with it.
+    async fn forget_notes(&mut self, sorted: &Sorted<'_>) -> Result<(), Fault> {
+        let came = PayloadKind::Match.as_str();
+        let matches = sorted.matches.keys().map(|id| (id.as_str(), came, true));
+        let came = PayloadKind::Timeline.as_str();
+        let timelines = sorted.timelines.keys().map(|id| (id.as_str(), came, true));
+        let unread = sorted.unread.keys();
+        let unread = unread.map(|(id, kind)| (id.as_str(), *kind, false));
+        let missing = sorted.missing.keys();
+        let missing = missing.map(|(kind, id)| (id.as_str(), *kind, false));
+        let mut notes: Vec<(&str, &str, bool)> = matches
+            .chain(timelines)
+            .chain(unread)
+            .chain(missing)
+            .collect();
+        if notes.is_empty() {
+            return Ok(());
+        }
+        notes.sort_unstable();
+        self.locks.pass(Class::Notes, &notes);
+        sql::ForgetNotes {
+            ids: notes.iter().map(|note| note.0).collect(),
+            kinds: notes.iter().map(|note| note.1).collect(),
+            came: notes.iter().map(|note| note.2).collect(),
         }
         .execute(&mut self.conn)
         .await?;
@@ -198,6 +235,7 @@ impl Transaction<'_> {
         if let Some(payload) = payload {
             self.put_payloads(&[(&id, PayloadKind::Match, payload)])
                 .await?;
+            self.forget_notes(&sorted).await?;
         }
         let mut sightings = Sightings::default();
         for seen in record
@@ -210,7 +248,9 @@ impl Transaction<'_> {
                 sightings.seen(seen, platform, fingerprint, record.game_end, now);
             }
         }
-        players.extend(self.put_players(&sightings).await?);
+        let (added, newer) = self.add_players(&sightings).await?;
+        players.extend(added);
+        self.update_players(&newer).await?;
         let matches: Vec<_> = sorted.matches.iter().collect();
         self.insert_participants(&matches, &players).await?;
         Ok(players)
@@ -238,7 +278,10 @@ impl Transaction<'_> {
         match payload {
             Some(payload) => {
                 self.put_payloads(&[(&id, PayloadKind::Timeline, payload)])
-                    .await
+                    .await?;
+                let mut sorted = Sorted::default();
+                sorted.timelines.insert(id, (record, payload, stored_at));
+                self.forget_notes(&sorted).await
             }
             None => Ok(()),
         }
@@ -264,7 +307,17 @@ impl Transaction<'_> {
                 .map(|(id, (_, payload, _))| (id.as_str(), PayloadKind::Timeline, *payload)),
         );
         let unread = self.without_rows(sorted).await?;
+        // What was said of them before is said anew.
+        if !unread.is_empty() {
+            sql::ForgetUnread {
+                kinds: unread.iter().map(|(_, one, _)| one.kind.as_str()).collect(),
+                ids: unread.iter().map(|(id, ..)| *id).collect(),
+            }
+            .execute(&mut self.conn)
+            .await?;
+        }
         payloads.extend((unread.iter()).map(|(id, unread, _)| (*id, unread.kind, &unread.payload)));
+        payloads.sort_unstable_by_key(|(id, kind, _)| (*id, kind.as_str()));
         self.put_payloads(&payloads).await?;
         self.put_unread(&unread).await?;
         let mut sightings = Sightings::default();
@@ -288,7 +341,7 @@ impl Transaction<'_> {
         for (record, fingerprint, _, now) in &sorted.players {
             sightings.told(record, fingerprint, *now);
         }
-        let players = self.put_players(&sightings).await?;
+        let (players, newer) = self.add_players(&sightings).await?;
         self.insert_participants(&matches, &players).await?;
         let mut games = Vec::new();
         for (_, new) in &matches {
@@ -305,13 +358,20 @@ impl Transaction<'_> {
                 });
             }
         }
-        self.count_games(games).await
+        let left = self.count_new(&games).await?;
+        // From here on it locks what all matches of a player need.
+        if !(newer.is_empty() && left.is_empty()) {
+            self.go_in().await;
+        }
+        self.update_players(&newer).await?;
+        self.count_games(left).await
     }
 
     /// From here on the rows of players stay, or are made one by this transaction alone.
     async fn keep_players(&mut self, sorted: &Sorted<'_>) -> Result<(), Fault> {
         if sorted.players.iter().any(|(_, _, was, _)| !was.is_empty()) || !sorted.repairs.is_empty()
         {
+            self.locks.exclusive();
             let _locked: i32 = sql::UnitePlayers {}.get_result(&mut self.conn).await?;
             for (record, fingerprint, was, _) in &sorted.players {
                 self.unite_player(record, was, fingerprint).await?;
@@ -321,6 +381,7 @@ impl Transaction<'_> {
             && sorted.timelines.is_empty()
             && sorted.unread.is_empty())
         {
+            self.locks.pass::<()>(Class::PlayersLock, &[]);
             let _locked: i32 = sql::KeepPlayers {}.get_result(&mut self.conn).await?;
         }
         Ok(())
@@ -331,6 +392,8 @@ impl Transaction<'_> {
             return Ok(());
         }
         let missing = &sorted.missing;
+        let places: Vec<_> = missing.keys().collect();
+        self.locks.pass(Class::NewMissing, &places);
         let each = || missing.values().map(|(missing, _)| missing);
         sql::PutMissing {
             kinds: missing.keys().map(|(kind, _)| *kind).collect(),
@@ -358,6 +421,8 @@ impl Transaction<'_> {
         if sorted.matches.is_empty() {
             return Ok(HashSet::new());
         }
+        let ids: Vec<_> = sorted.matches.keys().collect();
+        self.locks.pass(Class::NewMatches, &ids);
         let each = || sorted.matches.values().map(|new| new.record);
         let texts: Vec<[Cow<'_, str>; 4]> = each()
             .map(|m| {
@@ -400,6 +465,8 @@ impl Transaction<'_> {
         if sorted.timelines.is_empty() {
             return Ok(HashSet::new());
         }
+        let ids: Vec<_> = sorted.timelines.keys().collect();
+        self.locks.pass(Class::NewTimelines, &ids);
         let each = || sorted.timelines.values().map(|(record, ..)| *record);
         let versions: Vec<Cow<'_, str>> = each().map(|t| clean(&t.data_version)).collect();
         let new: Vec<String> = sql::InsertTimelines {
@@ -453,6 +520,11 @@ impl Transaction<'_> {
         }
         let each = || unread.iter().map(|(_, unread, _)| *unread);
         let reasons: Vec<Cow<'_, str>> = each().map(|unread| clean(&unread.reason)).collect();
+        let places: Vec<_> = unread
+            .iter()
+            .map(|one| (one.0, one.1.kind.as_str()))
+            .collect();
+        self.locks.pass(Class::NewUnread, &places);
         sql::PutUnread {
             kinds: each().map(|unread| unread.kind.as_str()).collect(),
             ids: unread.iter().map(|(id, ..)| *id).collect(),
@@ -473,11 +545,12 @@ impl Transaction<'_> {
         if payloads.is_empty() {
             return Ok(());
         }
-        let kinds = || payloads.iter().map(|(_, kind, _)| kind.as_str()).collect();
-        let ids = || payloads.iter().map(|(id, ..)| *id).collect();
+        let places = payloads.iter().map(|(id, kind, _)| (*id, kind.as_str()));
+        let places: Vec<_> = places.collect();
+        self.locks.pass(Class::Payloads, &places);
         sql::PutPayloads {
-            kinds: kinds(),
-            ids: ids(),
+            kinds: places.iter().map(|place| place.1).collect(),
+            ids: places.iter().map(|place| place.0).collect(),
             codecs: payloads
                 .iter()
                 .map(|(.., payload)| payload.codec.number())
@@ -490,12 +563,6 @@ impl Transaction<'_> {
                 .iter()
                 .map(|(.., payload)| &*payload.body)
                 .collect(),
-        }
-        .execute(&mut self.conn)
-        .await?;
-        sql::ForgetMissing {
-            kinds: kinds(),
-            ids: ids(),
         }
         .execute(&mut self.conn)
         .await?;

@@ -15,21 +15,36 @@ statement! {
     "SELECT puuid, id, name_seen_at FROM players WHERE puuid = ANY(?)";
 }
 
-statement! {
-    /// New players, and what is newer of known ones. Of several names the newest stands, whoever writes last.
-    PutPlayers<'a> {
-        puuids: Vec<&'a str> => Array<Text>, fingerprints: Vec<&'a str> => Array<Text>,
-        game_names: Vec<Option<&'a str>> => Array<Opt<Text>>, tag_lines: Vec<Option<&'a str>> => Array<Opt<Text>>,
-        folded: Vec<Option<&'a str>> => Array<Opt<Text>>, seen_at: Vec<i64> => Array<BigInt>, platforms: Vec<&'a str> => Array<Text>,
-        icons: Vec<Option<i32>> => Array<Opt<Integer>>, levels: Vec<Option<i64>> => Array<Opt<BigInt>>,
-        tracked: Vec<bool> => Array<Bool>, at: Vec<i64> => Array<BigInt>,
-    } -> (Text, BigInt) =
-    "INSERT INTO players AS known (puuid, puuid_key_fingerprint, game_name, tag_line, name_folded, name_seen_at, platform,
-                                   profile_icon_id, summoner_level, tracked, created_at, updated_at)
-     SELECT puuid, fingerprint, game_name, tag_line, folded, seen_at, platform, icon, level, tracked, at, at
-     FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-       AS seen (puuid, fingerprint, game_name, tag_line, folded, seen_at, platform, icon, level, tracked, at)
-     ORDER BY puuid
+/// The columns of players as arrays: the two statements that write them differ in nothing else.
+macro_rules! players_statement {
+    ($(#[$meta:meta])* $name:ident = $($end:literal),+) => {
+        statement! {
+            $(#[$meta])*
+            $name<'a> {
+                puuids: Vec<&'a str> => Array<Text>, fingerprints: Vec<&'a str> => Array<Text>,
+                game_names: Vec<Option<&'a str>> => Array<Opt<Text>>, tag_lines: Vec<Option<&'a str>> => Array<Opt<Text>>,
+                folded: Vec<Option<&'a str>> => Array<Opt<Text>>, seen_at: Vec<i64> => Array<BigInt>, platforms: Vec<&'a str> => Array<Text>,
+                icons: Vec<Option<i32>> => Array<Opt<Integer>>, levels: Vec<Option<i64>> => Array<Opt<BigInt>>,
+                tracked: Vec<bool> => Array<Bool>, at: Vec<i64> => Array<BigInt>,
+            } -> (Text, BigInt) = concat!(
+                "INSERT INTO players AS known (puuid, puuid_key_fingerprint, game_name, tag_line, name_folded, name_seen_at, platform,
+                                               profile_icon_id, summoner_level, tracked, created_at, updated_at)
+                 SELECT puuid, fingerprint, game_name, tag_line, folded, seen_at, platform, icon, level, tracked, at, at
+                 FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                   AS seen (puuid, fingerprint, game_name, tag_line, folded, seen_at, platform, icon, level, tracked, at)
+                 ORDER BY puuid", $($end),+);
+        }
+    };
+}
+
+players_statement! {
+    /// Players that are not there. Those that another transaction brings just now are waited for, and do not come back.
+    AddPlayers = " ON CONFLICT (puuid) DO NOTHING RETURNING puuid, id"
+}
+
+players_statement! {
+    /// What is newer of known players. Of several names the newest stands, whoever writes last.
+    PutPlayers = "
      ON CONFLICT (puuid) DO UPDATE SET
         game_name = CASE WHEN excluded.game_name IS NOT NULL AND known.name_seen_at < excluded.name_seen_at
             THEN excluded.game_name ELSE known.game_name END,
@@ -46,7 +61,7 @@ statement! {
         summoner_level = coalesce(excluded.summoner_level, known.summoner_level),
         tracked = known.tracked OR excluded.tracked,
         updated_at = excluded.updated_at
-     RETURNING puuid, id";
+     RETURNING puuid, id"
 }
 
 statement! {
@@ -211,13 +226,17 @@ statement! {
 }
 
 statement! {
-    /// Documents that came: they are neither missing nor, so far, unread.
-    ForgetMissing<'a> { kinds: Vec<&'a str> => Array<Text>, ids: Vec<&'a str> => Array<Text> } -> () =
-    "WITH found AS (SELECT * FROM unnest(?, ?) AS found (kind, id)),
-        read AS (DELETE FROM unread_payloads USING found
-            WHERE unread_payloads.kind = found.kind AND unread_payloads.match_id = found.id)
-     DELETE FROM missing_payloads USING found
-     WHERE missing_payloads.kind = found.kind AND missing_payloads.id = found.id";
+    /// What is said of documents, locked in the order of the arrays; of those that came it is forgotten.
+    ForgetNotes<'a> { ids: Vec<&'a str> => Array<Text>, kinds: Vec<&'a str> => Array<Text>, came: Vec<bool> => Array<Bool> } -> () =
+    "WITH noted AS MATERIALIZED (SELECT * FROM unnest(?, ?, ?) AS noted (id, kind, came)),
+        missing AS MATERIALIZED (SELECT row.* FROM noted, LATERAL (SELECT kind, id, noted.came FROM missing_payloads
+            WHERE kind = noted.kind AND id = noted.id LIMIT 1 FOR UPDATE) AS row),
+        unread AS MATERIALIZED (SELECT row.* FROM noted, LATERAL (SELECT kind, match_id, noted.came FROM unread_payloads
+            WHERE match_id = noted.id AND kind = noted.kind LIMIT 1 FOR UPDATE) AS row),
+        read AS (DELETE FROM unread_payloads USING unread
+            WHERE unread.came AND unread_payloads.kind = unread.kind AND unread_payloads.match_id = unread.match_id)
+     DELETE FROM missing_payloads USING missing
+     WHERE missing.came AND missing_payloads.kind = missing.kind AND missing_payloads.id = missing.id";
 }
 
 statement! {
@@ -268,7 +287,7 @@ statement! {
 
 /// The columns of statistics as arrays: the two statements that write them differ in nothing else.
 macro_rules! stats_statement {
-    ($(#[$meta:meta])* $name:ident = $text:expr) => {
+    ($(#[$meta:meta])* $name:ident $row:ty = $text:expr) => {
         statement! {
             $(#[$meta])*
             $name<'a> {
@@ -282,23 +301,27 @@ macro_rules! stats_statement {
                 kda: Vec<f64> => Array<Double>, avg_kills: Vec<f64> => Array<Double>, avg_deaths: Vec<f64> => Array<Double>,
                 avg_assists: Vec<f64> => Array<Double>, avg_gold: Vec<f64> => Array<Double>, avg_cs: Vec<f64> => Array<Double>,
                 counts: Vec<String> => Array<Text>,
-            } -> () = $text;
+            } -> $row = $text;
         }
     };
 }
 
 stats_statement! {
-    InsertStats =
+    /// Those that are not there, and are told. One that another transaction makes just now is waited for.
+    InsertStats (BigInt, Integer, Text) =
     "INSERT INTO player_yearly_stats (player_id, year, platform, total_matches, wins, losses, remakes, total_kills,
         total_deaths, total_assists, total_gold_earned, total_minions_killed, total_neutral_minions_killed,
         total_damage_to_champions, unique_champions_played, most_played_champion, most_played_champion_count,
         unique_roles_played, unique_lanes_played, win_rate, kda_ratio, average_kills, average_deaths, average_assists,
         average_gold_per_match, average_cs_per_match, counts)
-     SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+     SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AS new (player, year, platform)
+     WHERE NOT EXISTS (SELECT 1 FROM player_yearly_stats AS there
+                       WHERE there.player_id = new.player AND there.year = new.year AND there.platform = new.platform)
+     ORDER BY new.player, new.year, new.platform ON CONFLICT DO NOTHING RETURNING player_id, year, platform"
 }
 
 stats_statement! {
-    UpdateStats =
+    UpdateStats () =
     "UPDATE player_yearly_stats SET (total_matches, wins, losses, remakes, total_kills,
         total_deaths, total_assists, total_gold_earned, total_minions_killed, total_neutral_minions_killed,
         total_damage_to_champions, unique_champions_played, most_played_champion, most_played_champion_count,

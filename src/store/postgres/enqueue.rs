@@ -9,6 +9,7 @@ use diesel_async::RunQueryDsl;
 
 use super::fault::Fault;
 use super::job_statements as sql;
+use super::locks::Class;
 use super::positions::Place;
 use super::transaction::Transaction;
 use crate::model::attempt::BATCH_KIND;
@@ -157,7 +158,14 @@ impl Transaction<'_> {
             return Ok(OpenJobs::new());
         }
         let (kinds, keys) = wanted.into_iter().unzip();
-        let found: Vec<Found> = sql::OpenByKeys { kinds, keys }.load(&mut self.conn).await?;
+        let open = sql::OpenByKeys {
+            kinds,
+            keys,
+            behind: self.locks.last_job().unwrap_or(-1),
+            locked: self.locks.jobs(),
+        };
+        let found: Vec<Found> = open.load(&mut self.conn).await?;
+        self.locks.locked(found.iter().map(|row| row.0));
         found
             .into_iter()
             .map(
@@ -186,6 +194,11 @@ impl Transaction<'_> {
         circles: bool,
     ) -> Result<Vec<StoreResult<Brought>>, Fault> {
         let states = self.states_of(calls).await?;
+        if circles {
+            // One at a time may link a job to one that waits itself.
+            self.locks.pass::<()>(Class::Circles, &[]);
+            let _locked: i32 = sql::LockCircles {}.get_result(&mut self.conn).await?;
+        }
         let mut ids = self.new_ids(calls).await?.into_iter();
         let firsts = self.first_turns(calls).await?;
         let mut rows: Vec<Row<'_>> = Vec::new();
@@ -311,6 +324,12 @@ impl Transaction<'_> {
         // Who inserts the same keys meanwhile waits for us, or we for them, and never both.
         if rows.iter().any(|row| row.key.is_some()) {
             rows.sort_by(|a, b| (a.kind, a.key).cmp(&(b.kind, b.key)));
+            let keys: Vec<(&str, Option<&str>)> =
+                rows.iter().map(|row| (row.kind, row.key)).collect();
+            self.locks.pass(Class::Keys, &keys);
+        }
+        for row in &rows {
+            self.locks.made(row.id);
         }
         self.after.wrote = true;
         sql::InsertJobs {
@@ -442,7 +461,6 @@ impl Transaction<'_> {
         if joined.is_empty() {
             return Ok(HashSet::new());
         }
-        let _locked: i32 = sql::LockCircles {}.get_result(&mut self.conn).await?;
         let found: Vec<i64> = sql::WaitingAmong {
             other: parent.0,
             jobs: joined,
@@ -474,6 +492,7 @@ impl Transaction<'_> {
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
+        self.lock_jobs(ids.iter().copied()).await?;
         let rows: Vec<(i64, String)> = sql::StatesOf { ids }.load(&mut self.conn).await?;
         rows.into_iter()
             .map(|(id, state)| {

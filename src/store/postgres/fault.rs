@@ -2,6 +2,7 @@
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
+use super::locks::Lessons;
 use crate::store::StoreError;
 
 /// Why a group did not come to its end. Nothing of it is committed.
@@ -15,6 +16,8 @@ pub(in crate::store) enum Fault {
     Raced(String),
     /// The server lives and cannot write: later.
     Weather(String),
+    /// It would have to lock out of order: at once again, with what it knows now.
+    Lesson(Box<Lessons>),
     /// A command asks for what cannot be done.
     Command(StoreError),
 }
@@ -94,6 +97,9 @@ impl Fault {
     pub(in crate::store) fn into_error(self) -> StoreError {
         match self {
             Self::Lost(why) | Self::Again(why) | Self::Weather(why) => StoreError::Unavailable(why),
+            Self::Lesson(_) => StoreError::Unavailable(
+                "other engines changed the same jobs again and again".to_owned(),
+            ),
             Self::Raced(why) => StoreError::Unexpected(why),
             Self::Command(error) => error,
         }

@@ -1,28 +1,122 @@
-//! A group of commands in one transaction, those of one kind together in one statement each.
+//! A group of commands in as few transactions as can be, those of one kind together in one statement each.
 //!
 //! Commands of a group were all waiting at the same time, so they may be carried out in any order; this is the
-//! order: verbs that stand alone, progress, ends of attempts, new jobs, claims. A claim so finds what
-//! came free and what came in with its own commit.
+//! order: verbs that stand alone, ends that bring many jobs, then in one transaction progress, ends of attempts, new jobs,
+//! claims. A claim so finds what came free and what came in with its own commit.
 
 use std::collections::HashSet;
 
 use super::command::{Command, Progress, Verb};
 use super::enqueue::{Call, From};
 use super::fault::Fault;
+use super::locks::Lessons;
 use super::settle::End;
 use super::transaction::Transaction;
+use crate::model::NewJob;
 
-/// Runs all commands and keeps their results in them. After a fault the transaction is to be rolled back.
+/// An end that brings more jobs than these is worth a transaction of its own: it locks more than others should wait for.
+const SPAWNS_MANY: usize = 16;
+
+/// The commands by transaction, in the order in which they are to be carried out.
+pub(super) fn parts(commands: Vec<Command>) -> Vec<Vec<Command>> {
+    let (mut parts, mut budgets, mut keyed, mut together) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let has_key = |jobs: &[NewJob]| jobs.iter().any(|job| job.key.is_some());
+    let mut spawns_keys = false;
+    for command in commands {
+        match &command.verb {
+            Verb::ShareBudget(..) => budgets.push(command),
+            Verb::Enqueue(jobs, ..) | Verb::EnqueueBatch(jobs, ..) if has_key(jobs) => {
+                keyed.push(command);
+            }
+            Verb::Settle(_, completion, ..) if completion.children.len() > SPAWNS_MANY => {
+                parts.push(vec![command]);
+            }
+            Verb::Settle(_, completion, ..) => {
+                spawns_keys |= has_key(&completion.children);
+                together.push(command);
+            }
+            Verb::Enqueue(..) | Verb::EnqueueBatch(..) | Verb::Progress(..) | Verb::Claim(..) => {
+                together.push(command);
+            }
+            _ => parts.push(vec![command]),
+        }
+    }
+    budgets.sort_by(|a, b| place(a).cmp(&place(b)));
+    parts.push(budgets);
+    if spawns_keys {
+        // The keys of new jobs are taken in one statement, in their order.
+        parts.push(keyed);
+    } else {
+        together.extend(keyed);
+    }
+    parts.push(together);
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+/// Where the limits stand that engines share.
+fn place(command: &Command) -> Option<(&str, &str)> {
+    match &command.verb {
+        Verb::ShareBudget(asked, _) => Some((&asked.0.key_fingerprint, asked.0.route)),
+        _ => None,
+    }
+}
+
+/// Runs the commands of a part and keeps their results in them. After a fault the transaction is to be rolled back.
 pub(super) async fn run(tx: &mut Transaction<'_>, commands: &mut [Command]) -> Result<(), Fault> {
     for command in &mut *commands {
         run_alone(tx, &mut command.verb).await?;
     }
+    let lessons = tx.lessons.clone();
+    let ends = ends_of(commands, &lessons);
+    let (reports, calls) = (reports_of(commands), calls_of(commands));
+    let jobs = tx.jobs_of_group(&reports, &ends, &calls).await?;
+    tx.write_effects(&ends).await?;
+    if !jobs.is_empty() {
+        tx.go_in().await;
+    }
+    tx.lock_jobs(jobs).await?;
+    drop(ends);
     run_progress(tx, commands).await?;
-    run_ends(tx, commands).await?;
+    run_ends(tx, commands, &lessons).await?;
     tx.flush_parents().await?;
     run_calls(tx, commands).await?;
     tx.flush_parents().await?;
     run_claims(tx, commands).await
+}
+
+fn reports_of(commands: &[Command]) -> Vec<&Progress> {
+    let reports = commands.iter().filter_map(|command| match &command.verb {
+        Verb::Progress(report, _) => Some(report),
+        _ => None,
+    });
+    reports.collect()
+}
+
+/// All but those that are left to transactions of their own.
+fn ends_of<'c>(commands: &'c [Command], lessons: &Lessons) -> Vec<End<'c>> {
+    let ends = commands.iter().filter_map(|command| match &command.verb {
+        Verb::Settle(lease, completion, now, _) if !lessons.leaves_out(*lease) => Some(End {
+            lease: *lease,
+            completion,
+            now: *now,
+        }),
+        _ => None,
+    });
+    ends.collect()
+}
+
+fn calls_of(commands: &[Command]) -> Vec<Call<'_>> {
+    let calls = commands.iter().filter_map(|command| {
+        let (jobs, now, from) = match &command.verb {
+            Verb::Enqueue(jobs, now, _) => (jobs, *now, From::Person),
+            Verb::EnqueueBatch(jobs, now, _) => (jobs, *now, From::Batch),
+            _ => return None,
+        };
+        Some(Call { jobs, now, from })
+    });
+    calls.collect()
 }
 
 /// Verbs that decide by what stands in the rows, and are few.
@@ -84,13 +178,7 @@ async fn run_alone(tx: &mut Transaction<'_>, verb: &mut Verb) -> Result<(), Faul
 }
 
 async fn run_progress(tx: &mut Transaction<'_>, commands: &mut [Command]) -> Result<(), Fault> {
-    let reports: Vec<&Progress> = commands
-        .iter()
-        .filter_map(|command| match &command.verb {
-            Verb::Progress(report, _) => Some(report),
-            _ => None,
-        })
-        .collect();
+    let reports = reports_of(commands);
     if reports.is_empty() {
         return Ok(());
     }
@@ -103,24 +191,20 @@ async fn run_progress(tx: &mut Transaction<'_>, commands: &mut [Command]) -> Res
     Ok(())
 }
 
-async fn run_ends(tx: &mut Transaction<'_>, commands: &mut [Command]) -> Result<(), Fault> {
-    let ends: Vec<End<'_>> = commands
-        .iter()
-        .filter_map(|command| match &command.verb {
-            Verb::Settle(lease, completion, now, _) => Some(End {
-                lease: *lease,
-                completion,
-                now: *now,
-            }),
-            _ => None,
-        })
-        .collect();
+async fn run_ends(
+    tx: &mut Transaction<'_>,
+    commands: &mut [Command],
+    lessons: &Lessons,
+) -> Result<(), Fault> {
+    let ends = ends_of(commands, lessons);
     if ends.is_empty() {
         return Ok(());
     }
     let mut results = tx.settle(&ends).await?.into_iter();
     for command in commands {
-        if let Verb::Settle(.., answer) = &mut command.verb {
+        if let Verb::Settle(lease, .., answer) = &mut command.verb
+            && !lessons.leaves_out(*lease)
+        {
             answer.set(results.next().expect("a result for every end"));
         }
     }
@@ -128,22 +212,7 @@ async fn run_ends(tx: &mut Transaction<'_>, commands: &mut [Command]) -> Result<
 }
 
 async fn run_calls(tx: &mut Transaction<'_>, commands: &mut [Command]) -> Result<(), Fault> {
-    let calls: Vec<Call<'_>> = commands
-        .iter()
-        .filter_map(|command| match &command.verb {
-            Verb::Enqueue(jobs, now, _) => Some(Call {
-                jobs,
-                now: *now,
-                from: From::Person,
-            }),
-            Verb::EnqueueBatch(jobs, now, _) => Some(Call {
-                jobs,
-                now: *now,
-                from: From::Batch,
-            }),
-            _ => None,
-        })
-        .collect();
+    let calls = calls_of(commands);
     if calls.is_empty() {
         return Ok(());
     }

@@ -1,7 +1,6 @@
 //! The SQL of jobs: one statement for a batch, its rows as arrays.
 //!
-//! Rows are locked in the order of their ids wherever a statement locks more than one, so that two
-//! transactions seldom wait for each other in a circle.
+//! Rows are locked in the order of their ids wherever a statement locks more than one. See `locks` for the order of all.
 //!
 //! Jobs that are named by their ids are asked for `state || ''`: no partial index fits that. When statistics were
 //! taken while nothing ran, the planner took an index of all running jobs for the shortest way to each of them.
@@ -27,8 +26,9 @@ statement! {
 }
 
 statement! {
-    /// Marks of engines that were killed.
-    DropOldMarks { before: i64 => BigInt } -> () = "DELETE FROM store_commits WHERE at < ?";
+    /// Marks of engines that were killed; an engine that lives takes its own away.
+    DropOldMarks { before: i64 => BigInt } -> () =
+    "DELETE FROM store_commits WHERE id IN (SELECT id FROM store_commits WHERE at < ? FOR UPDATE SKIP LOCKED)";
 }
 
 statement! {
@@ -68,22 +68,68 @@ statement! {
 }
 
 statement! {
-    /// The states of jobs, which stay so until this transaction ends: a job that ends meanwhile must find
-    /// the links of those that come after it.
+    /// The states of jobs, which are locked: a job that ends later must find the links of those that come after it.
     StatesOf { ids: Vec<i64> => Array<BigInt> } -> (BigInt, Text) =
-    "SELECT id, state FROM jobs WHERE id = ANY(?) ORDER BY id FOR SHARE";
+    "SELECT id, state FROM jobs WHERE id = ANY(?)";
+}
+
+statement! {
+    /// How many there are of them.
+    LockJobs { ids: Vec<i64> => Array<BigInt> } -> BigInt =
+    "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE id = ANY(?) ORDER BY id FOR UPDATE) AS locked";
+}
+
+statement! {
+    /// All that wait for some jobs, as parents or because they come after them, and who waits for those.
+    Above { ids: Vec<i64> => Array<BigInt> } -> BigInt =
+    "WITH RECURSIVE above (id) AS (
+         SELECT parent_id FROM job_links WHERE child_id = ANY(?)
+         UNION SELECT parent_id FROM above JOIN job_links ON child_id = above.id)
+     SELECT id FROM above";
+}
+
+statement! {
+    /// The same, and the open jobs with some keys.
+    Related<'a> { ids: Vec<i64> => Array<BigInt>, kinds: Vec<&'a str> => Array<Text>, keys: Vec<&'a str> => Array<Text> } -> BigInt =
+    "WITH RECURSIVE above (id) AS (
+         SELECT parent_id FROM job_links WHERE child_id = ANY(?)
+         UNION SELECT parent_id FROM above JOIN job_links ON child_id = above.id)
+     SELECT id FROM above
+     UNION ALL
+     SELECT job.id FROM unnest(?, ?) AS wanted (kind, key),
+         LATERAL (SELECT id FROM jobs WHERE kind = wanted.kind AND key = wanted.key AND key IS NOT NULL
+                      AND finished_at IS NULL LIMIT 1) AS job";
+}
+
+statement! {
+    /// A job, all below it, and all above any of them.
+    Around { id: i64 => BigInt } -> BigInt =
+    "WITH RECURSIVE below (id) AS (
+         VALUES (?) UNION SELECT child_id FROM below JOIN job_links ON parent_id = below.id WHERE relation = 'child'),
+     above (id) AS (
+         SELECT id FROM below UNION SELECT parent_id FROM above JOIN job_links ON child_id = above.id)
+     SELECT id FROM above";
+}
+
+statement! {
+    /// Attempts that hold their jobs, as far as is known without a lock.
+    StillHeld { ids: Vec<i64> => Array<BigInt>, tokens: Vec<i64> => Array<BigInt> } -> (BigInt, BigInt) =
+    "SELECT held.id, held.token FROM unnest(?, ?) AS held (id, token),
+         LATERAL (SELECT 1 FROM jobs WHERE jobs.id = held.id AND jobs.lease_token = held.token AND jobs.state || '' = 'running'
+                  LIMIT 1) AS job";
 }
 
 statement! {
     /// Open jobs by their keys, locked: they may not end before what joins them is linked. Looked up first and
-    /// locked then: a join in the order of the ids walks over all jobs.
-    OpenByKeys<'a> { kinds: Vec<&'a str> => Array<Text>, keys: Vec<&'a str> => Array<Text> }
+    /// locked then: a join in the order of the ids walks over all jobs. Only those behind a place or locked already: one
+    /// that came in meanwhile before it is found when its key is taken.
+    OpenByKeys<'a> { kinds: Vec<&'a str> => Array<Text>, keys: Vec<&'a str> => Array<Text>, behind: i64 => BigInt, locked: Vec<i64> => Array<BigInt> }
         -> (BigInt, Text, Text, Text, Text, Integer, Integer, Opt<BigInt>) =
     "SELECT id, kind, key, state, queue, priority, submitted, worked_at FROM jobs
      WHERE finished_at IS NULL AND id = ANY(ARRAY(
          SELECT job.id FROM unnest(?, ?) AS wanted (kind, key),
              LATERAL (SELECT id FROM jobs WHERE kind = wanted.kind AND key = wanted.key AND key IS NOT NULL
-                          AND finished_at IS NULL LIMIT 1) AS job))
+                          AND finished_at IS NULL LIMIT 1) AS job)) AND (id > ? OR id = ANY(?))
      ORDER BY id FOR UPDATE";
 }
 
@@ -269,16 +315,6 @@ statement! {
 }
 
 statement! {
-    /// Locks a job and all below it, from the leaves up: that is the order in which ends of jobs lock.
-    LockTree { id: i64 => BigInt } -> BigInt =
-    "WITH RECURSIVE below (id, depth) AS (
-         VALUES (?, 0) UNION ALL
-         SELECT child_id, depth + 1 FROM job_links JOIN below ON parent_id = below.id WHERE relation = 'child')
-     SELECT jobs.id FROM (SELECT id, max(depth) AS depth FROM below GROUP BY id) AS tree JOIN jobs ON jobs.id = tree.id
-     ORDER BY tree.depth DESC, jobs.id FOR UPDATE OF jobs";
-}
-
-statement! {
     ChildrenOf { parent: i64 => BigInt } -> (BigInt, Text, Opt<Text>, Integer, Opt<BigInt>) =
     "SELECT jobs.id, jobs.kind, jobs.key, jobs.submitted, jobs.worked_at
      FROM job_links JOIN jobs ON jobs.id = job_links.child_id
@@ -347,10 +383,10 @@ statement! {
 }
 
 statement! {
-    /// Parents that are not final, locked: their counts change in one transaction at a time.
+    /// Parents that are not final; they are locked.
     OpenParents { ids: Vec<i64> => Array<BigInt> } -> (BigInt, Text, Text, Text, Integer, Opt<BigInt>) =
     "SELECT id, kind, state, rollup, children_pending, worked_at FROM jobs
-     WHERE id = ANY(?) AND finished_at IS NULL ORDER BY id FOR UPDATE";
+     WHERE id = ANY(?) AND finished_at IS NULL";
 }
 
 statement! {
@@ -394,11 +430,28 @@ macro_rules! is_gone {
 }
 
 statement! {
+    /// Engines that may be buried, locked in one pass.
+    LockEngines<'a> { alive: &'a str => Text, silence_ms: i64 => BigInt, gone: Vec<&'a str> => Array<Text> } -> Text =
+    "SELECT id FROM engines, (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock
+     WHERE stopped_at IS NULL AND rescued_at IS NULL AND id <> ? AND (heartbeat_at <= now_ms - ? OR id = ANY(?))
+     ORDER BY id FOR UPDATE OF engines";
+}
+
+statement! {
     /// Engines that were silent too long, by the clock of the database. One that is heard at this moment waits,
     /// and hears that it was dead.
     BuryEngines<'a> { alive: &'a str => Text, silence_ms: i64 => BigInt } -> Text =
-    "UPDATE engines SET rescued_at = now_ms FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock
-     WHERE stopped_at IS NULL AND rescued_at IS NULL AND id <> ? AND heartbeat_at <= now_ms - ? RETURNING id";
+    "WITH silent AS MATERIALIZED (
+         SELECT id, now_ms FROM engines, (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock
+         WHERE stopped_at IS NULL AND rescued_at IS NULL AND id <> ? AND heartbeat_at <= now_ms - ? ORDER BY id FOR UPDATE OF engines)
+     UPDATE engines SET rescued_at = now_ms FROM silent WHERE engines.id = silent.id RETURNING engines.id";
+}
+
+statement! {
+    /// Running jobs whose engine is not known to be alive.
+    JobsOfDead<'a> { alive: &'a str => Text } -> BigInt =
+    "SELECT id FROM jobs WHERE state = 'running' AND engine_id IS DISTINCT FROM ?
+           AND NOT EXISTS (SELECT 1 FROM engines WHERE engines.id = jobs.engine_id AND stopped_at IS NULL AND rescued_at IS NULL)";
 }
 
 statement! {
@@ -514,12 +567,18 @@ statement! {
 }
 
 statement! {
-    HandBack<'a> { now: i64 => BigInt, engine: &'a str => Text, queue: Option<&'a str> => Opt<Text>, keep: Vec<i64> => Array<BigInt> } -> Text =
+    HandBack<'a> { now: i64 => BigInt, engine: &'a str => Text, queue: Option<&'a str> => Opt<Text>, keep: Vec<i64> => Array<BigInt>,
+        locked: Vec<i64> => Array<BigInt> } -> Text =
     "UPDATE jobs SET state = 'available', attempt = greatest(attempt - 1, 0), run_at = ?, lease_token = NULL, engine_id = NULL
      WHERE id IN (
          SELECT id FROM jobs WHERE state = 'running' AND engine_id = ? AND queue = coalesce(?, queue)
-             AND NOT (lease_token = ANY(?)) ORDER BY id FOR UPDATE)
+             AND NOT (lease_token = ANY(?)) AND id = ANY(?) ORDER BY id FOR UPDATE)
      RETURNING queue";
+}
+
+statement! {
+    RunningOf<'a> { engine: &'a str => Text, queue: Option<&'a str> => Opt<Text> } -> BigInt =
+    "SELECT id FROM jobs WHERE state = 'running' AND engine_id = ? AND queue = coalesce(?, queue)";
 }
 
 statement! {

@@ -1,8 +1,7 @@
 //! A PostgreSQL server: any number of engines over one database.
 //!
-//! Invariants: a transaction locks rows in one order (jobs, the data they wrote, parents), so that engines that
-//! meet wait in a line; whether a commit was made is asked, not guessed; nothing is reported as written
-//! before its commit. The store has a thread of its own: no actor holds up a connection.
+//! Invariants: a transaction locks in one order (see `locks`), so that engines that meet wait in a line; whether a
+//! commit was made is asked, not guessed; nothing is reported as written before its commit. The store has a thread of its own: no actor holds up a connection.
 //!
 //! Deliberately absent: triggers, functions and any other logic in the database; `NOTIFY` in a transaction.
 
@@ -21,6 +20,7 @@ pub(in crate::store) mod fault;
 mod group;
 mod job_statements;
 mod lists;
+mod locks;
 mod marks;
 pub(in crate::store) mod migrate;
 mod open_tree;

@@ -47,7 +47,9 @@ mod sql {
 
     statement! {
         Track { tracked: bool => Bool, ids: Vec<i64> => Array<BigInt> } -> () =
-        "UPDATE players SET tracked = ? WHERE id = ANY(?)";
+        "WITH told AS MATERIALIZED (SELECT ?::bool AS tracked),
+              found AS MATERIALIZED (SELECT id FROM players WHERE id = ANY(?) ORDER BY puuid FOR UPDATE)
+         UPDATE players SET tracked = told.tracked FROM found, told WHERE players.id = found.id";
     }
 
     statement! {

@@ -1,19 +1,20 @@
 //! Players as the documents of a batch tell of them: the rows they come to, worked out in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use diesel::result::OptionalExtension;
 use diesel_async::RunQueryDsl;
 
 use super::data_statements as sql;
 use super::fault::Fault;
+use super::locks::Class;
 use super::transaction::Transaction;
 use crate::model::records::{PlayerRecord, SeenPlayer};
 use crate::model::{Platform, RiotId, Timestamp};
 
 /// What one batch tells of one player. Of several names the newest stands.
 #[derive(Debug)]
-struct Sighting<'a> {
+pub(super) struct Sighting<'a> {
     name: Option<&'a RiotId>,
     folded: Option<String>,
     /// When the name was seen; 0 without one.
@@ -31,6 +32,30 @@ struct Sighting<'a> {
 /// By puuid, whose order is that of the rows' locks.
 #[derive(Debug, Default)]
 pub(super) struct Sightings<'a>(BTreeMap<&'a str, Sighting<'a>>);
+
+/// What is written of players, by puuid.
+pub(super) type Newer<'s> = Vec<(&'s str, &'s Sighting<'s>)>;
+
+/// The players as the columns that a statement takes.
+macro_rules! columns {
+    ($statement:path, $players:expr) => {{
+        let players: &[(&str, &Sighting<'_>)] = &$players;
+        let each = || players.iter().map(|(_, sighting)| *sighting);
+        $statement {
+            puuids: players.iter().map(|(puuid, _)| *puuid).collect(),
+            fingerprints: each().map(|one| one.fingerprint).collect(),
+            game_names: each().map(|one| one.name.map(RiotId::game_name)).collect(),
+            tag_lines: each().map(|one| one.name.map(RiotId::tag_line)).collect(),
+            folded: each().map(|one| one.folded.as_deref()).collect(),
+            seen_at: each().map(|one| one.name_seen_at).collect(),
+            platforms: each().map(|one| one.platform.as_str()).collect(),
+            icons: each().map(|one| one.icon).collect(),
+            levels: each().map(|one| one.level).collect(),
+            tracked: each().map(|one| one.tracked).collect(),
+            at: each().map(|one| one.now.as_millis()).collect(),
+        }
+    }};
+}
 
 impl<'a> Sightings<'a> {
     /// A player was seen in a document of the moment `seen_at`.
@@ -177,59 +202,76 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Makes and renames players; returns the ids of all.
-    pub(super) async fn put_players(
+    /// Makes the players that are not there. Returns the ids of all, and what is newer of those that were.
+    pub(super) async fn add_players<'s>(
         &mut self,
-        sightings: &Sightings<'_>,
-    ) -> Result<BTreeMap<String, i64>, Fault> {
-        if sightings.0.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let puuids = sightings.0.keys().copied().collect();
-        let known: Vec<(String, i64, i64)> =
-            sql::KnownPlayers { puuids }.load(&mut self.conn).await?;
+        sightings: &'s Sightings<'_>,
+    ) -> Result<(BTreeMap<String, i64>, Newer<'s>), Fault> {
         let mut ids: BTreeMap<String, i64> = BTreeMap::new();
-        let mut name_known_at: BTreeMap<String, i64> = BTreeMap::new();
-        for (puuid, id, seen_at) in known {
-            name_known_at.insert(puuid.clone(), seen_at);
-            ids.insert(puuid, id);
+        let mut known = HashMap::new();
+        let puuids: Vec<&str> = sightings.0.keys().copied().collect();
+        if puuids.is_empty() {
+            return Ok((ids, Newer::new()));
+        }
+        self.look_up(puuids, &mut ids, &mut known).await?;
+        let unknown = |ids: &BTreeMap<String, i64>| -> Newer<'s> {
+            let all = sightings.0.iter().map(|(puuid, one)| (*puuid, one));
+            all.filter(|(puuid, _)| !ids.contains_key(*puuid)).collect()
+        };
+        let new = unknown(&ids);
+        if !new.is_empty() {
+            let puuids: Vec<&str> = new.iter().map(|(puuid, _)| *puuid).collect();
+            self.locks.pass(Class::NewPlayers, &puuids);
+            let added: Vec<(String, i64)> =
+                columns!(sql::AddPlayers, new).load(&mut self.conn).await?;
+            ids.extend(added);
+            // Others have brought them meanwhile.
+            let raced = unknown(&ids).into_iter().map(|(puuid, _)| puuid);
+            let raced: Vec<&str> = raced.collect();
+            if !raced.is_empty() {
+                self.look_up(raced, &mut ids, &mut known).await?;
+            }
         }
         // Most players of a match are known, and nothing is newer: they are not written, and not locked.
-        let put: Vec<(&str, &Sighting<'_>)> = sightings
-            .0
-            .iter()
-            .filter(|(puuid, sighting)| {
-                name_known_at
-                    .get(**puuid)
-                    .is_none_or(|known_at| sighting.told || *known_at < sighting.name_seen_at)
-            })
-            .map(|(puuid, sighting)| (*puuid, sighting))
-            .collect();
-        if put.is_empty() {
-            return Ok(ids);
+        let newer = sightings.0.iter().filter(|(puuid, sighting)| {
+            known
+                .get(**puuid)
+                .is_some_and(|known_at| sighting.told || *known_at < sighting.name_seen_at)
+        });
+        let newer = newer.map(|(puuid, sighting)| (*puuid, sighting)).collect();
+        Ok((ids, newer))
+    }
+
+    async fn look_up(
+        &mut self,
+        puuids: Vec<&str>,
+        ids: &mut BTreeMap<String, i64>,
+        known: &mut HashMap<String, i64>,
+    ) -> Result<(), Fault> {
+        let rows: Vec<(String, i64, i64)> =
+            sql::KnownPlayers { puuids }.load(&mut self.conn).await?;
+        for (puuid, id, seen_at) in rows {
+            known.insert(puuid.clone(), seen_at);
+            ids.insert(puuid, id);
         }
-        let each = || put.iter().map(|(_, sighting)| *sighting);
-        let rows: Vec<(String, i64)> = sql::PutPlayers {
-            puuids: put.iter().map(|(puuid, _)| *puuid).collect(),
-            fingerprints: each().map(|one| one.fingerprint).collect(),
-            game_names: each().map(|one| one.name.map(RiotId::game_name)).collect(),
-            tag_lines: each().map(|one| one.name.map(RiotId::tag_line)).collect(),
-            folded: each().map(|one| one.folded.as_deref()).collect(),
-            seen_at: each().map(|one| one.name_seen_at).collect(),
-            platforms: each().map(|one| one.platform.as_str()).collect(),
-            icons: each().map(|one| one.icon).collect(),
-            levels: each().map(|one| one.level).collect(),
-            tracked: each().map(|one| one.tracked).collect(),
-            at: each().map(|one| one.now.as_millis()).collect(),
+        Ok(())
+    }
+
+    /// Writes what is newer of players that are there.
+    pub(super) async fn update_players(&mut self, newer: &Newer<'_>) -> Result<(), Fault> {
+        if newer.is_empty() {
+            return Ok(());
         }
-        .load(&mut self.conn)
-        .await?;
-        ids.extend(rows);
-        let told = put.iter().filter(|(_, sighting)| sighting.told);
+        let puuids: Vec<&str> = newer.iter().map(|(puuid, _)| *puuid).collect();
+        self.locks.pass(Class::Players, &puuids);
+        columns!(sql::PutPlayers, newer)
+            .execute(&mut self.conn)
+            .await?;
+        let told = newer.iter().filter(|(_, sighting)| sighting.told);
         let puuids: Vec<&str> = told.map(|(puuid, _)| *puuid).collect();
         if !puuids.is_empty() {
             sql::Found { puuids }.execute(&mut self.conn).await?;
         }
-        Ok(ids)
+        Ok(())
     }
 }

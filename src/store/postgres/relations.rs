@@ -2,12 +2,14 @@
 //! a person ends or revives a job.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use diesel::result::OptionalExtension;
 use diesel_async::RunQueryDsl;
 
 use super::fault::Fault;
 use super::job_statements as sql;
+use super::locks::Class;
 use super::transaction::Transaction;
 use crate::model::attempt::{BATCH_KIND, cancelled_on_request};
 use crate::model::rollup::FailedChild;
@@ -76,6 +78,9 @@ impl Transaction<'_> {
             let mut links: Vec<(i64, i64, String)> =
                 sql::TakeLinksOf { children }.load(&mut self.conn).await?;
             links.sort_unstable();
+            if !links.is_empty() {
+                self.house.linked.store(true, Ordering::Relaxed);
+            }
             let jobs: HashMap<i64, &Ended> = work.iter().map(|job| (job.id.0, job)).collect();
             let mut next = Vec::new();
             for (child, other, relation) in links {
@@ -90,6 +95,31 @@ impl Transaction<'_> {
             work = next;
         }
         Ok(())
+    }
+
+    /// The same of parents that `flush_parents` has ended, and counted where they are children themselves.
+    pub(super) async fn ended_with_their_children(
+        &mut self,
+        ended: Vec<Ended>,
+    ) -> Result<(), Fault> {
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let children = ended.iter().map(|job| job.id.0).collect();
+        let mut links: Vec<(i64, i64, String)> =
+            sql::TakeLinksOf { children }.load(&mut self.conn).await?;
+        links.sort_unstable();
+        let jobs: HashMap<i64, &Ended> = ended.iter().map(|job| (job.id.0, job)).collect();
+        let mut next = Vec::new();
+        for (child, other, relation) in links {
+            if relation != "child" {
+                next.extend(
+                    self.predecessor_ended(JobId(other), jobs[&child], false)
+                        .await?,
+                );
+            }
+        }
+        self.ended(next).await
     }
 
     fn count_child(&mut self, parent: JobId, job: &Ended) {
@@ -119,6 +149,7 @@ impl Transaction<'_> {
     ) -> Result<Option<Ended>, Fault> {
         type Row = (String, Option<String>, String, i32, i64, String);
         let now = job.now;
+        self.lock_jobs([waiter.0]).await?;
         let row: Option<Row> = sql::Waiter { id: waiter.0 }
             .get_result(&mut self.conn)
             .await
@@ -181,10 +212,14 @@ impl Transaction<'_> {
             String,
             Option<i64>,
         );
-        let _locked: Vec<i64> = sql::LockTree { id: first.0 }.load(&mut self.conn).await?;
+        let around = sql::Around { id: first.0 };
+        let mut around: Vec<i64> = around.load(&mut self.conn).await?;
+        around.extend(self.lessons.jobs());
+        self.lock_jobs(around).await?;
         let mut outcome = None;
         let mut work = vec![first];
         while let Some(id) = work.pop() {
+            self.lock_jobs([id.0]).await?;
             let row: Option<Row> = sql::JobToCancel { id: id.0 }
                 .get_result(&mut self.conn)
                 .await
@@ -276,6 +311,8 @@ impl Transaction<'_> {
     /// Gives a cancelled or discarded job all its attempts again.
     pub(super) async fn retry(&mut self, id: JobId, now: Timestamp) -> Result<Retried, Fault> {
         type Row = (String, Option<String>, String, String, i32);
+        self.locks.missing([id.0])?;
+        self.locks.locked([id.0]);
         let row: Option<Row> = sql::JobToRetry { id: id.0 }
             .get_result(&mut self.conn)
             .await
@@ -304,6 +341,7 @@ impl Transaction<'_> {
         }
         let turns = self.next_turns(&[(queue.as_str(), priority)]).await?;
         self.after.wrote = true;
+        self.locks.pass(Class::Keys, &[&key]);
         sql::Revive {
             now: now.as_millis(),
             turn: turns[0],

@@ -7,6 +7,7 @@ use diesel_async::RunQueryDsl;
 use super::command::Verb;
 use super::enqueue::{Call, From};
 use super::fault::Fault;
+use super::locks::Class;
 use super::reader::{Patience, read};
 use super::transaction::Transaction;
 use super::{Backend, PostgresStore};
@@ -42,6 +43,11 @@ mod sql {
                 THEN known.last_job_id END,
             created_at = CASE WHEN (known.expression, known.zone) = (excluded.expression, excluded.zone)
                 THEN known.created_at ELSE excluded.created_at END";
+    }
+
+    statement! {
+        LockAll {} -> BigInt =
+        "SELECT count(*) FROM (SELECT 1 FROM schedules ORDER BY name FOR UPDATE) AS locked";
     }
 
     statement! {
@@ -127,6 +133,8 @@ impl Transaction<'_> {
         schedules: &[Schedule],
         now: Timestamp,
     ) -> Result<(), Fault> {
+        self.locks.pass::<()>(Class::Schedules, &[]);
+        let _locked: i64 = sql::LockAll {}.get_result(&mut self.conn).await?;
         for known in self.schedules().await? {
             let name = &known.schedule.name;
             if known.origin == Origin::Config && !schedules.iter().any(|new| new.name == *name) {
@@ -143,6 +151,7 @@ impl Transaction<'_> {
 
     pub(super) async fn tick(&mut self, tick: &Tick, now: Timestamp) -> Result<Ticked, Fault> {
         let name = &tick.name;
+        self.locks.pass(Class::Schedules, &[name]);
         let moved = sql::Move {
             at: tick.at.as_millis(),
             name,

@@ -1,7 +1,8 @@
 //! Ends of attempts, many at once: what they wrote, which jobs they spawned, what follows for parents.
 //!
 //! Most ends need no look at their jobs first: one statement fences and writes them. The others (failed,
-//! spawning, to be cancelled, suspected) are locked, decided in memory and written together.
+//! spawning, to be cancelled, suspected) are locked, decided in memory and written together. The documents come before
+//! the jobs: that is the order of locks.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,6 +11,7 @@ use diesel_async::RunQueryDsl;
 use super::enqueue::{Brought, Call, From, OpenJobs};
 use super::fault::Fault;
 use super::job_statements as sql;
+use super::locks::Lessons;
 use super::relations::Ended;
 use super::transaction::Transaction;
 use crate::model::rollup::FailedChild;
@@ -27,7 +29,7 @@ pub(super) struct End<'a> {
 
 impl End<'_> {
     /// Whether it can be written without a look at its job.
-    fn is_quick(&self) -> bool {
+    pub(super) fn is_quick(&self) -> bool {
         self.completion.children.is_empty()
             && self.completion.settlement.error.is_none()
             && self.completion.survived
@@ -70,7 +72,35 @@ impl<'a> Held<'a> {
 }
 
 impl Transaction<'_> {
-    /// Settles all attempts that still hold their jobs.
+    /// Writes the documents of attempts that hold their jobs as far as is known; `settle` finds out.
+    pub(super) async fn write_effects(&mut self, ends: &[End<'_>]) -> Result<(), Fault> {
+        let mut leases = HashSet::new();
+        let bring: Vec<&End<'_>> = ends
+            .iter()
+            .filter(|end| leases.insert(end.lease) && !end.completion.effects.is_empty())
+            .filter(|end| self.lessons.writes(end.lease))
+            .collect();
+        if bring.is_empty() {
+            return Ok(());
+        }
+        let held: Vec<(i64, i64)> = sql::StillHeld {
+            ids: bring.iter().map(|end| end.lease.job.0).collect(),
+            tokens: bring.iter().map(|end| end.lease.token).collect(),
+        }
+        .load(&mut self.conn)
+        .await?;
+        let held: HashSet<(i64, i64)> = held.into_iter().collect();
+        let mut effects: Vec<(&Effect, Timestamp)> = Vec::new();
+        for end in bring {
+            if held.contains(&(end.lease.job.0, end.lease.token)) {
+                self.written.insert(end.lease);
+                effects.extend((end.completion.effects.iter()).map(|effect| (effect, end.now)));
+            }
+        }
+        self.apply(&effects).await
+    }
+
+    /// Settles all attempts that still hold their jobs. Their documents are written.
     pub(super) async fn settle(
         &mut self,
         ends: &[End<'_>],
@@ -85,24 +115,21 @@ impl Transaction<'_> {
             .filter(|at| leases.insert(ends[*at].lease))
             .collect();
         let (quick, mut careful): (Vec<usize>, Vec<usize>) =
-            first.into_iter().partition(|at| ends[*at].is_quick());
-        careful.extend(self.settle_quickly(ends, &quick, &mut results).await?);
+            first.iter().partition(|at| ends[**at].is_quick());
+        careful.extend(self.settle_quickly(ends, quick, &mut results).await?);
         if !careful.is_empty() {
             careful.sort_unstable();
             self.settle_carefully(ends, &careful, &mut results).await?;
         }
-        let effects: Vec<(&Effect, Timestamp)> = ends
-            .iter()
-            .zip(&results)
-            .filter(|(_, result)| matches!(result, Ok(Fenced::Applied)))
-            .flat_map(|(end, _)| {
-                end.completion
-                    .effects
-                    .iter()
-                    .map(|effect| (effect, end.now))
-            })
-            .collect();
-        self.apply(&effects).await?;
+        let for_nothing = first
+            .into_iter()
+            .filter(|at| !matches!(results[*at], Ok(Fenced::Applied)))
+            .map(|at| ends[at].lease)
+            .filter(|lease| self.written.contains(lease));
+        let for_nothing: HashSet<Lease> = for_nothing.collect();
+        if !for_nothing.is_empty() {
+            return Err(Lessons::without(for_nothing));
+        }
         let stale = results
             .iter()
             .filter(|one| matches!(one, Ok(Fenced::Stale)));
@@ -114,13 +141,17 @@ impl Transaction<'_> {
     async fn settle_quickly(
         &mut self,
         ends: &[End<'_>],
-        quick: &[usize],
+        mut quick: Vec<usize>,
         results: &mut [StoreResult<Fenced>],
     ) -> Result<Vec<usize>, Fault> {
         type Done = (i64, String, Option<String>, String);
         if quick.is_empty() {
             return Ok(Vec::new());
         }
+        // That is the order of the locks.
+        quick.sort_unstable_by_key(|at| ends[*at].lease.job);
+        let ids = quick.iter().map(|at| ends[*at].lease.job.0);
+        self.locks.missing(ids)?;
         let each = || quick.iter().map(|at| &ends[*at]);
         let state = |end: &End<'_>| end.completion.settlement.state;
         let done: Vec<Done> = sql::SettleQuick {
@@ -144,6 +175,7 @@ impl Transaction<'_> {
         .load(&mut self.conn)
         .await?;
         self.after.wrote |= !done.is_empty();
+        self.locks.locked(done.iter().map(|row| row.0));
         let places: HashMap<i64, usize> = quick
             .iter()
             .map(|at| (ends[*at].lease.job.0, *at))
@@ -202,13 +234,16 @@ impl Transaction<'_> {
                 together.push(job);
             }
         }
-        self.end_all(together, open, false, results).await?;
-        // These may join what waits for them, or what has just ended: each sees what the last one did.
+        // These may join what waits for them, or what ends with them: each is in a transaction of its own.
+        if ends.len() > 1 && !alone.is_empty() {
+            let alone = alone.iter().map(|job| job.end.lease);
+            return Err(Lessons::alone(alone.collect()));
+        }
         for job in alone {
             let open = self.open_jobs_of(&[job.call()]).await?;
             self.end_all(vec![job], open, true, results).await?;
         }
-        Ok(())
+        self.end_all(together, open, false, results).await
     }
 
     /// The jobs that these attempts still hold, locked.
@@ -224,12 +259,14 @@ impl Transaction<'_> {
         // That is the order of the locks.
         let mut leases: Vec<Lease> = careful.iter().map(|at| ends[*at].lease).collect();
         leases.sort_unstable_by_key(|lease| lease.job);
+        self.locks.missing(leases.iter().map(|lease| lease.job.0))?;
         let rows: Vec<Row> = sql::Fence {
             ids: leases.iter().map(|lease| lease.job.0).collect(),
             tokens: leases.iter().map(|lease| lease.token).collect(),
         }
         .load(&mut self.conn)
         .await?;
+        self.locks.locked(rows.iter().map(|row| row.0.0));
         let places: HashMap<i64, usize> = careful
             .iter()
             .map(|at| (ends[*at].lease.job.0, *at))

@@ -6,6 +6,7 @@ use diesel_async::RunQueryDsl;
 
 use super::data_statements as sql;
 use super::fault::Fault;
+use super::locks::Class;
 use super::transaction::Transaction;
 use crate::model::statistics::{GameFacts, YearlyTally};
 use crate::model::{IdError, Platform};
@@ -23,6 +24,9 @@ pub(super) struct Game {
 }
 
 type Place = (i64, i32, &'static str);
+
+/// What games add up to, in the order of their rows.
+pub(super) type Sums = BTreeMap<Place, YearlyTally>;
 
 fn platform_word(text: &str) -> StoreResult<&'static str> {
     let platform: Result<Platform, IdError> = text.parse();
@@ -82,17 +86,32 @@ macro_rules! columns {
 }
 
 impl Transaction<'_> {
-    pub(super) async fn count_games(&mut self, games: Vec<Game>) -> Result<(), Fault> {
-        if games.is_empty() {
+    /// Counts the games of players who have no row of that year. Those that are there come back: they are left for last,
+    /// for all matches of their players need them.
+    pub(super) async fn count_new(&mut self, games: &[Game]) -> Result<Sums, Fault> {
+        let mut tallies = Sums::new();
+        for game in games {
+            let tally = tallies.entry((game.player, game.year, game.platform));
+            tally.or_default().add(&game.facts);
+        }
+        if tallies.is_empty() {
+            return Ok(tallies);
+        }
+        let rows: Vec<(Place, &YearlyTally)> =
+            tallies.iter().map(|(at, tally)| (*at, tally)).collect();
+        for (player, year, platform) in self.insert_new(&rows).await? {
+            tallies.remove(&(player, year, platform_word(&platform)?));
+        }
+        Ok(tallies)
+    }
+
+    /// Adds to rows that are there.
+    pub(super) async fn count_games(&mut self, mut tallies: Sums) -> Result<(), Fault> {
+        if tallies.is_empty() {
             return Ok(());
         }
-        // In the order of their keys: that is the order of the locks.
-        let mut tallies: BTreeMap<Place, YearlyTally> = BTreeMap::new();
-        for game in &games {
-            tallies
-                .entry((game.player, game.year, game.platform))
-                .or_default();
-        }
+        let places: Vec<&Place> = tallies.keys().collect();
+        self.locks.pass(Class::Statistics, &places);
         let known: Vec<(i64, i32, String, TallyTuple)> = sql::Tallies {
             players: tallies.keys().map(|place| place.0).collect(),
             years: tallies.keys().map(|place| place.1).collect(),
@@ -100,34 +119,29 @@ impl Transaction<'_> {
         }
         .load(&mut self.conn)
         .await?;
-        let mut there: Vec<Place> = Vec::with_capacity(known.len());
         for (player, year, platform, tally) in known {
             let place = (player, year, platform_word(&platform)?);
-            tallies.insert(place, tally_from(tally)?);
-            there.push(place);
-        }
-        for game in &games {
-            if let Some(tally) = tallies.get_mut(&(game.player, game.year, game.platform)) {
-                tally.add(&game.facts);
+            if let Some(sum) = tallies.get_mut(&place) {
+                sum.merge(&tally_from(tally)?);
             }
         }
-        there.sort_unstable();
-        let (old, new): (Vec<_>, Vec<_>) = tallies
-            .iter()
-            .map(|(place, tally)| (*place, tally))
-            .partition(|(place, _)| there.binary_search(place).is_ok());
-        // A row that another transaction makes at the same time: one of them fails, and is run again.
-        if !new.is_empty() {
-            columns!(sql::InsertStats, new)
-                .execute(&mut self.conn)
-                .await?;
-        }
-        if !old.is_empty() {
-            columns!(sql::UpdateStats, old)
-                .execute(&mut self.conn)
-                .await?;
-        }
+        let rows: Vec<(Place, &YearlyTally)> =
+            tallies.iter().map(|(at, tally)| (*at, tally)).collect();
+        columns!(sql::UpdateStats, rows)
+            .execute(&mut self.conn)
+            .await?;
         Ok(())
+    }
+
+    /// Inserts those that are not there, and tells which.
+    async fn insert_new(
+        &mut self,
+        rows: &[(Place, &YearlyTally)],
+    ) -> Result<Vec<(i64, i32, String)>, Fault> {
+        let places: Vec<Place> = rows.iter().map(|row| row.0).collect();
+        self.locks.pass(Class::NewStatistics, &places);
+        let insert = columns!(sql::InsertStats, rows);
+        Ok(insert.load(&mut self.conn).await?)
     }
 
     /// All rows of players who have none.
@@ -137,9 +151,7 @@ impl Transaction<'_> {
             rows.push(((*player, *year, platform_word(platform)?), tally));
         }
         if !rows.is_empty() {
-            columns!(sql::InsertStats, rows)
-                .execute(&mut self.conn)
-                .await?;
+            self.insert_new(&rows).await?;
         }
         Ok(())
     }

@@ -2,20 +2,27 @@
 //!
 //! What the children of a job came to is gathered in memory while the commands of a group run, and
 //! written once per parent: a parent of 600 children that end in one group is updated once, and still in
-//! the same transaction as they are. Parents are locked last, in the order of their ids, and for as
-//! short as can be: the groups of all engines meet there.
+//! the same transaction as they are. Parents are locked with the other jobs of the group (see `locks`), after the
+//! documents are written: the groups of all engines meet there.
 
+use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::timeout;
 
 use super::fault::Fault;
 use super::job_statements as sql;
+use super::locks::{Lessons, Locks};
 use super::positions::{Place, Positions, Start};
 use super::relations::Ended;
-use crate::model::{JobId, JobState, Priority, Rollup, Timestamp};
+use crate::model::{JobId, JobState, Lease, Priority, Rollup, Timestamp};
+use crate::store::StoreError;
 use crate::store::rows::{from_json, to_json};
 
 /// A change of a parent's row that waits for the others.
@@ -58,7 +65,6 @@ impl Consequences {
 #[derive(Debug, Default)]
 struct Depths {
     jobs: HashMap<i64, usize>,
-    known: HashSet<i64>,
 }
 
 impl Depths {
@@ -78,17 +84,11 @@ impl Depths {
                 }
             }
         }
-        depths.known = links.iter().map(|(_, parent)| *parent).collect();
         depths
     }
 
     fn of_job(&self, id: JobId) -> usize {
         self.jobs.get(&id.0).copied().unwrap_or(0)
-    }
-
-    /// Whether it is on one of the links, at whichever end.
-    fn knows(&self, id: JobId) -> bool {
-        self.jobs.contains_key(&id.0) || self.known.contains(&id.0)
     }
 }
 
@@ -109,23 +109,79 @@ impl Walk {
     }
 }
 
+/// Id, kind, state, rollup, children it waits for, when its own work was done.
+type ParentRow = (i64, String, String, String, i32, Option<i64>);
+
 /// See the module.
 #[allow(missing_debug_implementations, reason = "a connection has no Debug")]
 pub(super) struct Transaction<'c> {
     pub(super) conn: &'c AsyncPgConnection,
     pub(super) positions: &'c Positions,
     parents: BTreeMap<JobId, ParentDelta>,
+    pub(super) locks: Locks,
+    /// Of earlier runs of the same commands.
+    pub(super) lessons: Lessons,
+    /// Attempts whose documents are written: they must turn out to hold their jobs.
+    pub(super) written: HashSet<Lease>,
+    pub(super) house: Arc<House>,
+    inside: Option<OwnedMutexGuard<()>>,
     pub(super) after: Consequences,
 }
 
+/// What the writers of one engine share.
+#[derive(Debug)]
+pub(super) struct House {
+    /// One at a time goes in.
+    door: Arc<Mutex<()>>,
+    /// Jobs that ended of late had others that waited for them: the next ones are looked up with those before they are
+    /// locked. A wrong guess costs one look or one run.
+    pub(super) linked: AtomicBool,
+}
+
+impl Default for House {
+    fn default() -> Self {
+        Self {
+            door: Arc::default(),
+            linked: AtomicBool::new(true),
+        }
+    }
+}
+
+/// How long a writer waits at the door: then something is wrong with the one inside, and the locks are waited for as by others.
+const AT_THE_DOOR: Duration = Duration::from_secs(5);
+
 impl<'c> Transaction<'c> {
-    pub(super) fn new(conn: &'c AsyncPgConnection, positions: &'c Positions) -> Self {
+    pub(super) fn new(
+        conn: &'c AsyncPgConnection,
+        positions: &'c Positions,
+        lessons: Lessons,
+        house: Arc<House>,
+    ) -> Self {
         Self {
             conn,
             positions,
             parents: BTreeMap::new(),
+            locks: Locks::default(),
+            lessons,
+            written: HashSet::new(),
+            house,
+            inside: None,
             after: Consequences::default(),
         }
+    }
+
+    /// What comes now locks rows that others need, too: of this engine one transaction at a time. The others have written
+    /// what is theirs alone by then, and do not stand in the server's line.
+    pub(super) async fn go_in(&mut self) {
+        if self.inside.is_none() {
+            let door = self.house.door.clone().lock_owned();
+            self.inside = timeout(AT_THE_DOOR, door).await.ok();
+        }
+    }
+
+    /// What follows from the transaction, and what the next one of this engine waits for until it is committed.
+    pub(super) fn into_after(self) -> (Consequences, Option<OwnedMutexGuard<()>>) {
+        (self.after, self.inside)
     }
 
     /// A change that waits for `flush_parents`.
@@ -204,33 +260,37 @@ impl<'c> Transaction<'c> {
     }
 
     /// Writes what children came to into their parents, and finishes the parents that waited for nothing
-    /// else, and theirs. The deepest first, and those of one depth in one statement: a match has several players,
-    /// and transactions that went up by one path each would wait for each other in a circle.
+    /// else, and theirs: worked out in memory, the deepest first, and written at once.
     pub(super) async fn flush_parents(&mut self) -> Result<(), Fault> {
+        // Jobs that come after a parent may end by its end, and have parents themselves.
         while !self.parents.is_empty() {
-            let ids = self.parents.keys().map(|id| id.0).collect();
-            let links: Vec<(i64, i64)> = sql::LinksAbove { ids }.load(&mut self.conn).await?;
-            let depths = Depths::of(&links);
-            // New ones can only be above; one whose link came in meanwhile is asked for again.
-            while let Some(deepest) = self.parents.keys().map(|id| depths.of_job(*id)).max() {
-                let (now, later) = std::mem::take(&mut self.parents)
-                    .into_iter()
-                    .partition(|(id, _)| depths.of_job(*id) == deepest);
-                self.parents = later;
-                self.flush_level(now).await?;
-                if self.parents.keys().any(|id| !depths.knows(*id)) {
-                    break;
-                }
+            let ids: Vec<i64> = self.parents.keys().map(|id| id.0).collect();
+            let above = sql::LinksAbove { ids: ids.clone() };
+            let links: Vec<(i64, i64)> = above.load(&mut self.conn).await?;
+            let parents = links.iter().map(|(_, parent)| *parent);
+            let all: BTreeSet<i64> = ids.into_iter().chain(parents).collect();
+            self.lock_jobs(all.iter().copied()).await?;
+            let ids = all.into_iter().collect();
+            // A parent that is final, by cancellation or by retention, is told no more.
+            let rows: Vec<ParentRow> = sql::OpenParents { ids }.load(&mut self.conn).await?;
+            let (update, ended) = self.tell_parents(&links, rows)?;
+            if !update.ids.is_empty() {
+                self.after.wrote = true;
+                update.execute(&mut self.conn).await?;
             }
+            self.ended_with_their_children(ended).await?;
         }
         Ok(())
     }
 
-    async fn flush_level(&mut self, deltas: BTreeMap<JobId, ParentDelta>) -> Result<(), Fault> {
-        type Row = (i64, String, String, String, i32, Option<i64>);
-        let ids = deltas.keys().map(|id| id.0).collect();
-        // A parent that is final, by cancellation or by retention, is told no more.
-        let rows: Vec<Row> = sql::OpenParents { ids }.load(&mut self.conn).await?;
+    /// What is to be written into the rows, and which of them end by it.
+    fn tell_parents(
+        &mut self,
+        links: &[(i64, i64)],
+        mut rows: Vec<ParentRow>,
+    ) -> Result<(sql::UpdateParents<'static>, Vec<Ended>), Fault> {
+        let depths = Depths::of(links);
+        rows.sort_by_key(|row| (Reverse(depths.of_job(JobId(row.0))), row.0));
         let mut update = sql::UpdateParents {
             ids: Vec::with_capacity(rows.len()),
             states: Vec::with_capacity(rows.len()),
@@ -239,36 +299,37 @@ impl<'c> Transaction<'c> {
             finished_at: Vec::with_capacity(rows.len()),
         };
         let mut ended = Vec::new();
-        for (id, kind, state, rollup, pending, worked_at) in &rows {
-            let delta = &deltas[&JobId(*id)];
+        let mut deltas = std::mem::take(&mut self.parents);
+        for (id, kind, state, rollup, pending, worked_at) in rows {
+            let Some(delta) = deltas.remove(&JobId(id)) else {
+                continue;
+            };
             let now = delta.now.unwrap_or(Timestamp::EPOCH);
-            let mut rollup: Rollup = from_json(rollup)?;
+            let mut rollup: Rollup = from_json(&rollup)?;
             rollup.merge(&delta.rollup);
-            let pending = i64::from(*pending) + delta.pending;
+            let pending = i64::from(pending) + delta.pending;
             assert!(pending >= 0, "job {id} waits for {pending} children");
-            let finished =
-                pending == 0 && worked_at.is_some() && state == JobState::Blocked.as_str();
-            update.ids.push(*id);
-            update.states.push(if finished {
-                JobState::Completed.as_str()
-            } else {
-                state
-            });
+            let state: JobState = state.parse().map_err(StoreError::Unexpected)?;
+            let finished = pending == 0 && worked_at.is_some() && state == JobState::Blocked;
+            let state = if finished { JobState::Completed } else { state };
+            update.ids.push(id);
+            update.states.push(state.as_str());
             update.rollups.push(to_json(&rollup)?);
-            update
-                .pending
-                .push(i32::try_from(pending).unwrap_or(i32::MAX));
+            let pending = i32::try_from(pending).unwrap_or(i32::MAX);
+            update.pending.push(pending);
             update.finished_at.push(finished.then_some(now.as_millis()));
             if finished {
                 tracing::debug!(job.id = %id, job.kind = kind, "job {id} completed with its last child");
-                ended.push(Ended::parent(JobId(*id), rollup, now));
+                for (_, parent) in links.iter().filter(|(child, _)| *child == id) {
+                    let delta = deltas.entry(JobId(*parent)).or_default();
+                    delta.now = delta.now.max(Some(now));
+                    delta.pending -= 1;
+                    delta.rollup.merge(&rollup);
+                }
+                ended.push(Ended::parent(JobId(id), rollup, now));
             }
         }
-        if !update.ids.is_empty() {
-            self.after.wrote = true;
-            update.execute(&mut self.conn).await?;
-        }
-        self.ended(ended).await
+        Ok((update, ended))
     }
 }
 
@@ -284,7 +345,6 @@ mod tests {
             let depths = Depths::of(&links);
             let of = |id| depths.of_job(JobId(id));
             assert_eq!([of(40), of(30), of(20), of(21), of(10)], [3, 2, 0, 1, 0]);
-            assert!(depths.knows(JobId(10)) && !depths.knows(JobId(11)));
             links.reverse();
         }
     }

@@ -11,10 +11,11 @@ use diesel::result::OptionalExtension;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::PostgresStore;
-use super::connect::{Link, Purpose};
+use super::connect::{Link, Purpose, begin};
 use super::data::clean;
 use super::data_statements;
 use super::fault::Fault;
+use super::locks::{Class, Lessons};
 use super::transaction::Transaction;
 use super::upkeep_statements as sql;
 use super::writer::Shared;
@@ -65,8 +66,14 @@ async fn once(shared: &Shared, upkeep: &Upkeep) -> Result<u64, Fault> {
         .await
         .map_err(|error| Fault::Lost(error.cause))?;
     let mut conn: &AsyncPgConnection = &link.conn;
-    conn.batch_execute("BEGIN").await?;
-    let mut tx = Transaction::new(conn, &shared.positions);
+    conn.batch_execute(begin(&shared.settings)).await?;
+    let mut tx = Transaction::new(
+        conn,
+        &shared.positions,
+        Lessons::default(),
+        shared.house.clone(),
+    );
+    tx.locks.exclusive();
     let _locked: i32 = data_statements::UnitePlayers {}
         .get_result(&mut tx.conn)
         .await?;
@@ -330,6 +337,7 @@ impl Transaction<'_> {
         let payloads = orphans.execute(&mut self.conn).await?;
         let dictionaries = self.drop_dictionaries(before).await?;
         let before = before.as_millis();
+        self.locks.pass::<()>(Class::Engines, &[]);
         let engines = sql::DropEngines { before };
         let engines = engines.execute(&mut self.conn).await?;
         Ok((payloads + engines) as u64 + dictionaries)

@@ -197,8 +197,10 @@ statement! {
 
 statement! {
     DropEngines { before: i64 => BigInt } -> () =
-    "DELETE FROM engines WHERE coalesce(stopped_at, heartbeat_at) < ?
-        AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.engine_id = engines.id AND jobs.state = 'running')";
+    "DELETE FROM engines WHERE id IN (
+        SELECT id FROM engines WHERE coalesce(stopped_at, heartbeat_at) < ?
+            AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.engine_id = engines.id AND jobs.state = 'running')
+        ORDER BY id FOR UPDATE SKIP LOCKED)";
 }
 
 statement! {

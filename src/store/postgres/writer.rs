@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use diesel_async::SimpleAsyncConnection;
 use futures_util::FutureExt;
-use tokio::sync::{Mutex, Notify, mpsc, watch};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -31,10 +31,11 @@ use super::command::Command;
 use super::connect::{Link, Purpose, STATEMENT_TIMEOUT, begin};
 use super::fault::Fault;
 use super::group;
+use super::locks::Lessons;
 use super::marks::{self, Marks};
 use super::positions::Positions;
 use super::presence::Presence;
-use super::transaction::{Consequences, Transaction};
+use super::transaction::{Consequences, House, Transaction};
 use crate::metrics::OutageLog;
 use crate::model::histogram::Histogram;
 use crate::store::absence::Absence;
@@ -52,10 +53,21 @@ const GROUP_WORTHY: usize = 512;
 const GROUP_WORTHY_BYTES: usize = 2 << 20;
 /// But it waits no longer: the other may wait for a lock, or for a server that is far away.
 const GROUP_WAITS: Duration = Duration::from_millis(10);
+/// One with documents waits longer: two of them need the same rows.
+const DOCUMENTS_WAIT: Duration = Duration::from_millis(40);
+/// Documents that were stored in this time are stored as soon as they come. If the last ones took longer, a group gathers for
+/// a part of the time that was too long, and so longer the more engines there are, whose small groups would stand in each
+/// other's way: what a group costs hardly depends on how much is in it.
+const QUICK: Duration = Duration::from_millis(8);
+const GATHERS_FOR: u32 = 2;
+/// But no longer than this, for each engine.
+const GATHERS_MAX: Duration = Duration::from_millis(20);
 /// How long a command waits for a database that is away.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Runs of a group that others were in the way of, before it is cut in two.
 const RUNS_MAX: u32 = 5;
+/// Runs of a group that did not know all that it had to lock.
+const LESSONS_MAX: u32 = 20;
 /// The pause between two tries to connect.
 const BACKOFF: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
@@ -88,6 +100,9 @@ pub(super) struct Shared {
     busy: AtomicU32,
     /// One of them has come to its end.
     freed: Notify,
+    /// How long the last group with documents took, in microseconds.
+    took: AtomicU32,
+    pub(super) house: Arc<House>,
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +127,17 @@ impl Counters {
 }
 
 impl Shared {
+    fn took(&self, took: Duration) {
+        let took = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+        self.took.store(took, Ordering::Relaxed);
+    }
+
+    fn gathers_for(&self) -> Duration {
+        let took = Duration::from_micros(self.took.load(Ordering::Relaxed).into());
+        let engines = self.others.load(Ordering::Relaxed).min(9) + 1;
+        (took.saturating_sub(QUICK) / GATHERS_FOR).min(GATHERS_MAX) * engines
+    }
+
     pub(super) fn new(settings: Settings) -> Self {
         Self {
             settings,
@@ -127,6 +153,8 @@ impl Shared {
             outage: OutageLog::new(WRITES),
             busy: AtomicU32::new(0),
             freed: Notify::new(),
+            took: AtomicU32::new(0),
+            house: Arc::default(),
         }
     }
 
@@ -221,8 +249,7 @@ impl Writer {
         };
         let mut bytes = first.weight();
         group.push(first);
-        let patience = tokio::time::sleep(GROUP_WAITS);
-        tokio::pin!(patience);
+        let begun = tokio::time::Instant::now();
         loop {
             while group.len() < GROUP_MAX && bytes < GROUP_BYTES_MAX {
                 let Ok(next) = waiting.try_recv() else { break };
@@ -236,12 +263,24 @@ impl Writer {
             tokio::pin!(freed);
             // Before the look: an end between the two is heard of.
             freed.as_mut().enable();
-            if self.shared.busy.load(Ordering::Acquire) == 0 {
+            let alone = self.shared.busy.load(Ordering::Acquire) == 0;
+            let gathers = if bytes > 0 {
+                self.shared.gathers_for()
+            } else {
+                Duration::ZERO
+            };
+            if alone && begun.elapsed() >= gathers {
                 return group;
             }
+            let patience = if bytes > 0 {
+                DOCUMENTS_WAIT.max(gathers)
+            } else {
+                GROUP_WAITS
+            };
             tokio::select! {
+                () = tokio::time::sleep_until(begun + gathers), if alone => {}
                 () = freed => {}
-                () = &mut patience => return group,
+                () = tokio::time::sleep_until(begun + patience) => return group,
                 next = waiting.recv() => match next {
                     Some(next) => {
                         bytes += next.weight();
@@ -255,16 +294,26 @@ impl Writer {
 
     /// Carries out a group, in parts if it must be.
     async fn carry_out(&mut self, commands: Vec<Command>) {
-        let mut parts = vec![commands];
+        let mut parts = group::parts(commands);
+        // The last is the next.
+        parts.reverse();
         while let Some(mut part) = parts.pop() {
             let fault = match self.commit(&mut part).await {
-                Ok(()) => {
-                    deliver(part, &Ok(()));
+                Ok(lessons) => {
+                    let (later, done) = part
+                        .into_iter()
+                        .partition(|command| command.is_left_out(&lessons));
+                    deliver(done, &Ok(()));
+                    let later: Vec<Command> = later;
+                    parts.extend(later.into_iter().map(|command| vec![command]));
                     continue;
                 }
                 Err(fault) => fault,
             };
-            let of_one = matches!(fault, Fault::Command(_) | Fault::Again(_) | Fault::Raced(_));
+            let of_one = matches!(
+                fault,
+                Fault::Command(_) | Fault::Again(_) | Fault::Raced(_) | Fault::Lesson(_)
+            );
             if part.len() > 1 && of_one {
                 let second = part.split_off(part.len() / 2);
                 parts.push(second);
@@ -276,24 +325,28 @@ impl Writer {
     }
 
     /// Runs a group until it is committed, or is known not to be and worth no other try.
-    async fn commit(&mut self, commands: &mut Vec<Command>) -> Result<(), Fault> {
+    async fn commit(&mut self, commands: &mut Vec<Command>) -> Result<Lessons, Fault> {
         let mut runs = 0;
+        let mut lessons = Lessons::default();
         loop {
             commands.retain(|command| !command.fate.is_withdrawn());
             if commands.is_empty() {
-                return Ok(());
+                return Ok(lessons);
             }
             let since = commands.iter().map(|command| command.since).min();
             let until = since.unwrap_or_else(Instant::now) + PATIENCE;
             self.connect(until).await.map_err(Fault::Lost)?;
             let begun = Instant::now();
-            let fault = match self.attempt(commands).await {
+            let fault = match self.attempt(commands, &lessons).await {
                 Ok(after) => {
                     self.shared.good_weather(weight_of(commands));
                     self.shared.counters.times.note(begun.elapsed());
+                    if commands.iter().any(|command| command.weight() > 0) {
+                        self.shared.took(begun.elapsed());
+                    }
                     self.failures = 0;
                     self.tell(&after, commands.len());
-                    return Ok(());
+                    return Ok(lessons);
                 }
                 Err(Failed::InCommit(why, after)) => {
                     self.lost(&why);
@@ -301,7 +354,7 @@ impl Writer {
                     match self.fate(mark).await {
                         Some(true) => {
                             self.tell(&after, commands.len());
-                            return Ok(());
+                            return Ok(lessons);
                         }
                         Some(false) => Fault::Lost(why),
                         None => return Err(Fault::Lost(UNKNOWN_FATE.to_owned())),
@@ -333,6 +386,13 @@ impl Writer {
                     }
                     tokio::time::sleep(jittered(Duration::from_millis(5) * runs)).await;
                 }
+                Fault::Lesson(more) => {
+                    runs += 1;
+                    if runs >= LESSONS_MAX {
+                        return Err(Fault::Lesson(more));
+                    }
+                    lessons.learn(*more);
+                }
                 // A message that was not understood may be bad luck: twice is none.
                 Fault::Command(error) => {
                     runs += 1;
@@ -354,13 +414,18 @@ impl Writer {
     }
 
     /// One run of a group, to its commit.
-    async fn attempt(&mut self, commands: &mut [Command]) -> Result<Consequences, Failed> {
+    async fn attempt(
+        &mut self,
+        commands: &mut [Command],
+        lessons: &Lessons,
+    ) -> Result<Consequences, Failed> {
         let (mark, old) = (self.marks.next(), self.marks.old());
         let link = self.link.as_mut().expect("connected before a run");
-        let run = run(link, &self.shared, commands, old.clone());
+        let run = run(link, &self.shared, commands, lessons, old.clone());
         let outcome = timeout(GROUP_TIMEOUT, run).await;
-        let after = match outcome {
-            Ok(Ok(after)) => after,
+        // The door is open for the next when this is committed.
+        let (after, _inside) = match outcome {
+            Ok(Ok(run)) => run,
             Ok(Err(fault)) => {
                 let closed = link.is_closed();
                 if closed || matches!(fault, Fault::Lost(_)) {
@@ -532,15 +597,21 @@ async fn run(
     link: &mut Link,
     shared: &Shared,
     commands: &mut [Command],
+    lessons: &Lessons,
     old_marks: Option<Range<i64>>,
-) -> Result<Consequences, Fault> {
+) -> Result<(Consequences, Option<OwnedMutexGuard<()>>), Fault> {
     link.conn.batch_execute(begin(&shared.settings)).await?;
-    let mut tx = Transaction::new(&link.conn, &shared.positions);
+    let mut tx = Transaction::new(
+        &link.conn,
+        &shared.positions,
+        lessons.clone(),
+        shared.house.clone(),
+    );
     group::run(&mut tx, commands).await?;
     if let Some(old) = old_marks.filter(|_| tx.after.wrote) {
         marks::take_away(tx.conn, old).await?;
     }
-    Ok(tx.after)
+    Ok(tx.into_after())
 }
 
 async fn rollback(link: &mut Link) -> Result<(), String> {
