@@ -33,6 +33,8 @@ pub struct Standing {
     pub(super) losses: u64,
     /// It leads, until then.
     leads: Option<(i64, Instant)>,
+    /// When it was heard last.
+    heard_at: Option<Instant>,
 }
 
 impl Standing {
@@ -44,7 +46,13 @@ impl Standing {
             until: shared.then(|| asked + HOLDS_FOR),
             losses: self.losses + u64::from(may_have_lost),
             leads: beat.leads.map(|term| (term, asked + LEADS_FOR)),
+            heard_at: Some(asked),
         }
+    }
+
+    /// It was not heard for so long that others had to take it for dead.
+    fn was_silent(&self, asked: Instant) -> bool {
+        (self.heard_at).is_some_and(|heard| asked.saturating_duration_since(heard) >= DEAD_AFTER)
     }
 
     /// Others cannot see that it lives, and may take it for dead.
@@ -114,7 +122,8 @@ impl Standings {
             if !self.store.is_seen() {
                 standing = standing.unseen(asked);
             }
-            if beat.was_dead {
+            // The answer that said so may have been lost.
+            if beat.was_dead || (beat.others > 0 && before.was_silent(asked)) {
                 let silent = "was not heard for a while and taken for dead; what others took over is left to them";
                 tracing::warn!("this engine {silent}");
                 self.metrics

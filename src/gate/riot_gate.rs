@@ -226,8 +226,7 @@ impl Handler<StopGate> for RiotGate {
     type Result = ResponseActFuture<Self, ()>;
     /// Who comes after us on this key hears what was used of it, and loses nothing of its windows.
     fn handle(&mut self, _: StopGate, _: &mut Self::Context) -> Self::Result {
-        let limiters: Vec<_> = self.limiters.drain().map(|(_, limiter)| limiter).collect();
-        let left = join_all(limiters.into_iter().map(|limiter| limiter.send(Leave)));
+        let left = join_all(self.limiters.values().map(|limiter| limiter.send(Leave)));
         Box::pin(left.into_actor(self).map(|_, this, ctx| {
             this.guard.ends(EndReason::Shutdown);
             ctx.stop();

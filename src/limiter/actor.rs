@@ -75,6 +75,7 @@ pub struct RateLimiter {
     exchange: Exchange,
     /// It makes its last report, and tells there that it was made.
     leaves: Option<oneshot::Sender<bool>>,
+    has_left: bool,
     refused: RefusedCounts,
     teller: Teller,
 }
@@ -99,6 +100,7 @@ impl RateLimiter {
             board: None,
             exchange: Exchange::default(),
             leaves: None,
+            has_left: false,
             refused: RefusedCounts::default(),
             teller: Teller::new(route),
         }
@@ -133,7 +135,7 @@ impl RateLimiter {
 
     /// Grants what may go now and sets the timer for what may go next.
     fn pump(&mut self, ctx: &mut Context<Self>) {
-        if self.leaves.is_some() {
+        if self.leaves.is_some() || self.has_left {
             return;
         }
         let now = self.now();
@@ -198,7 +200,7 @@ impl RateLimiter {
         let Some(board) = self.board.clone() else {
             return;
         };
-        if self.exchange.under_way {
+        if self.exchange.under_way || self.has_left {
             return;
         }
         let sent = self.now();
@@ -217,7 +219,7 @@ impl RateLimiter {
         ctx.spawn(asked.into_actor(self).map(move |answer, this, ctx| {
             this.exchange.under_way = false;
             if this.leaves.is_some() {
-                return this.leave(ctx);
+                return this.leave();
             }
             let now = this.now();
             match answer {
@@ -245,7 +247,7 @@ impl RateLimiter {
     }
 
     /// The last report, if there were any.
-    fn leave(&mut self, ctx: &mut Context<Self>) {
+    fn leave(&mut self) {
         let Some(tell) = self.leaves.take() else {
             return;
         };
@@ -263,7 +265,8 @@ impl RateLimiter {
                 let _ = tell.send(true);
             }
         }
-        ctx.stop();
+        // It stays for those who ask how it stood.
+        self.has_left = true;
     }
 
     /// Calls of each method that are wanted before the next exchange.
@@ -449,12 +452,12 @@ pub struct Leave;
 
 impl Handler<Leave> for RateLimiter {
     type Result = ResponseFuture<()>;
-    fn handle(&mut self, _: Leave, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: Leave, _: &mut Self::Context) -> Self::Result {
         let (tell, told) = oneshot::channel();
         self.leaves = Some(tell);
         // Two reports under way may overtake each other.
         if !self.exchange.under_way {
-            self.leave(ctx);
+            self.leave();
         }
         Box::pin(async move {
             let told = tokio::time::timeout(LEAVE_TIMEOUT, told).await;

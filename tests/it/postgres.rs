@@ -245,10 +245,10 @@ async fn when_a_tracked_player_played_last_is_one_look_however_many_the_matches(
 }
 
 #[tokio::test]
-async fn of_jobs_that_ran_when_an_engine_died_all_stores_together_try_one() {
+async fn jobs_that_ran_when_an_engine_died_run_again_at_once_each_in_one_place() {
     let scratch = Scratch::new();
     let [one, other] = two(&scratch).await;
-    for queue in ["q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7"] {
+    for queue in ["q0", "q1", "q2", "q3"] {
         let job = NewJob {
             queue,
             ..new_job("k", None)
@@ -259,16 +259,8 @@ async fn of_jobs_that_ran_when_an_engine_died_all_stores_together_try_one() {
         one.rescue("alive", NOW).await.unwrap();
         let claims = (0..8).map(|n| [&one, &other][n % 2].claim(wanted(), "alive", NOW));
         let claimed = join_all(claims).await.into_iter().flat_map(Result::unwrap);
-        let claimed: Vec<_> = claimed.collect();
-        assert_eq!(claimed.len(), 1);
-        let done = end(Outcome::Complete(json!(null)));
-        assert_eq!(
-            settle(&*other, claimed[0].lease, done).await,
-            Fenced::Applied
-        );
-        let next = one.claim(wanted(), "alive", NOW).await.unwrap();
-        assert_eq!(next.len(), 1);
-        one.release("alive", None, &[], NOW).await.unwrap();
+        let claimed: HashSet<_> = claimed.map(|job| job.lease.job).collect();
+        assert_eq!(claimed.len(), 6, "{queue}");
     }
 }
 

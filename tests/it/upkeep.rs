@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use riftsync::model::MatchId;
-use riftsync::simulator::{FaultKind, FaultRule, Method};
+use riftsync::simulator::FaultRule;
 use riftsync::store::{Cleanup, Effect, Repair, Store};
 use serde_json::Value;
 
@@ -630,9 +630,9 @@ async fn who_was_left_with_failed_documents_is_recovered_by_schedule_the_longest
     const WHOLE: &str = "Whole Crane#SIM";
     let rig = Rig::of(place, setup_for(&[PLAYER, OTHER, WHOLE], 8).await);
     let control = rig.setup.simulator.control();
-    // Of two players no match can be read at first.
+    // Of two players some matches cannot be had at first.
     for (player, broken) in [(PLAYER, true), (OTHER, true), (WHOLE, false)] {
-        let rule = FaultRule::new(FaultKind::NotJson).of_method(Method::Match);
+        let rule: FaultRule = "503@match:1..4".parse().unwrap();
         control.set_script(if broken { vec![rule] } else { Vec::new() });
         let sync = [
             "sync",

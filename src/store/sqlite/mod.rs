@@ -14,6 +14,7 @@ mod export;
 mod ground;
 mod job_statements;
 mod lists;
+mod log;
 pub(in crate::store) mod open;
 mod open_tree;
 mod people;

@@ -13,6 +13,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::codes::{broken, is_damage};
+use super::log;
 use crate::store::copy::MARK_TABLE;
 use crate::store::{Migrations, StoreError, StoreResult};
 
@@ -161,6 +162,7 @@ pub(in crate::store) fn copy_mark(conn: &mut SqliteConnection) -> QueryResult<Op
 /// date. What kind of file it is was looked at by [`check_file`].
 pub(in crate::store) fn open_any(path: &Path) -> StoreResult<SqliteConnection> {
     let was_cut_off = has_log(path);
+    let needed = if was_cut_off { log::needed(path) } else { None };
     let mut conn = connect(path, Access::Usual)?;
     if is_fresh(&mut conn, path)? {
         // Both must be set before the first page is written.
@@ -179,6 +181,9 @@ pub(in crate::store) fn open_any(path: &Path) -> StoreResult<SqliteConnection> {
         } else {
             ("quick_check", EXAMINED_BYTES)
         };
+        if let Some(needed) = needed {
+            refuse_shortened(&mut conn, path, needed)?;
+        }
         examine(&mut conn, path, check, limit)?;
     }
     refuse_newer(&mut conn, path)?;
@@ -358,6 +363,27 @@ fn refuse_foreign(conn: &mut SqliteConnection, path: &Path) -> StoreResult<()> {
     } else {
         Err(foreign(path))
     }
+}
+
+/// A log that has lost what was copied from it into the file: older pages of it would hide newer ones of the file.
+fn refuse_shortened(conn: &mut SqliteConnection, path: &Path, needed: u32) -> StoreResult<()> {
+    #[derive(QueryableByName)]
+    struct Checkpoint {
+        #[diesel(sql_type = BigInt)]
+        log: i64,
+    }
+    let look = diesel::sql_query("PRAGMA wal_checkpoint(PASSIVE)");
+    let found: Checkpoint = look
+        .get_result(conn)
+        .map_err(|error| failed(path, &error))?;
+    if found.log < i64::from(needed) {
+        let cause = format!(
+            "of the log beside it {} pages can be read, and {needed} may be in the file already",
+            found.log.max(0)
+        );
+        return Err(damaged(path, cause));
+    }
+    Ok(())
 }
 
 /// Looks whether the parts of a file fit together, if it is small enough: that takes as long as to read it all.

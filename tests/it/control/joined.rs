@@ -116,14 +116,27 @@ async fn a_sync_with_the_engine_inside_is_seen_from_other_terminals_working_told
         "{waiting}"
     );
     let said = |output: Output| String::from_utf8(output.stdout).unwrap();
-    let status = said(setup.run(&["status"]).await);
-    assert!(status.contains("inside `riftsync sync`"), "{status}");
-    assert!(status.contains("(working "), "{status}");
-    assert!(status.contains("waiting for the key's budget "), "{status}");
-    let list = said(setup.run(&["job", "list", "--state", "running"]).await);
-    assert!(list.contains("waits"), "{list}");
-    let shown = setup.json(&["job", "show", "1"]).await;
-    assert_eq!(shown["waiting"]["reason"], "budget", "{shown}");
+    loop {
+        let status = said(setup.run(&["status"]).await);
+        assert!(status.contains("inside `riftsync sync`"), "{status}");
+        if status.contains("(working ") && status.contains("waiting for the key's budget ") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // The window opens and closes meanwhile.
+    while !said(setup.run(&["job", "list", "--state", "running"]).await).contains("waits") {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    loop {
+        let listed = setup.json(&["job", "list", "--state", "running"]).await;
+        let id = listed["jobs"][0]["job_id"].to_string();
+        if id != "null" && setup.json(&["job", "show", &id]).await["waiting"]["reason"] == "budget"
+        {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let paused = setup.json(&["queue", "pause", "recovery"]).await;
     let counts = ["available", "running", "slots"].map(|name| paused["queues"][0][name].clone());
     assert_eq!(counts, [json!(0), json!(0), json!(2)], "{paused}");
