@@ -262,16 +262,13 @@ fn share_window(
             continue;
         };
         cleared.extend(window.cleared);
-        match row.last_call_at(now) {
-            Some(ended) => {
-                gone.push((ended, window.held(row, now)));
-                doubt += window.unreported(row, ended, now);
-            }
-            None => {
-                held += window.held(row, now);
-                sure += window.in_use(now);
-                wishes.push(window.in_use(now) + window.wanted);
-            }
+        if let Some(ended) = row.last_call_at(now) {
+            gone.push((ended, window.held(row, now)));
+            doubt += window.unreported(row, ended, now);
+        } else {
+            held += window.held(row, now);
+            sure += window.in_use(now);
+            wishes.push(window.in_use(now) + window.wanted);
         }
     }
     let in_use: u32 = report.places.iter().map(|(_, calls)| calls).sum();

@@ -21,12 +21,14 @@ fn statements(kind: &str, behind: usize) -> String {
         .map(|entry| entry.unwrap().path())
         .collect();
     migrations.sort();
-    let mut all = HISTORY.to_owned();
+    let mut all = String::from(HISTORY);
     for migration in &migrations[..migrations.len() - behind] {
         let name = migration.file_name().unwrap().to_str().unwrap();
         let version = name.split('_').next().unwrap();
         all += &fs::read_to_string(migration.join("up.sql")).unwrap();
-        all += &format!(";INSERT INTO __diesel_schema_migrations (version) VALUES ('{version}');");
+        all += ";INSERT INTO __diesel_schema_migrations (version) VALUES ('";
+        all += version;
+        all += "');";
     }
     all
 }
