@@ -71,10 +71,12 @@ impl Setup {
         assert!(fs::metadata(beside(&self.file(), "-wal")).unwrap().len() > 0);
     }
 
-    /// A running engine, as soon as it can be asked.
+    /// A running engine, as soon as it can be asked and its start is over.
     async fn serving(&self) -> Child {
         let mut child = self.serve().spawn().unwrap();
-        while !ended(self.command(&["status"])).await.status.success() {
+        while !self.log().contains("is ready")
+            || !ended(self.command(&["status"])).await.status.success()
+        {
             assert!(child.try_wait().unwrap().is_none(), "{}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
