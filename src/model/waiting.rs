@@ -124,7 +124,10 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Budget => write!(f, "the key's budget is used up"),
-            Self::Share => write!(f, "other engines use the rest of the key's budget"),
+            Self::Share => write!(
+                f,
+                "the key's budget is used up by other engines or an earlier run"
+            ),
             Self::Room => write!(
                 f,
                 "documents in memory take all they may (engine.bodies_mb); some have to be stored first"
