@@ -16,11 +16,12 @@ pub(super) fn locate(
     config: &Config,
     simulated: bool,
 ) -> Result<Location, CliError> {
-    let url = global.database.as_ref().unwrap_or(&config.database.url);
-    if url.is_empty() {
-        return Ok(Location::Sqlite(usual_file(simulated)));
+    // The database of the settings has real data: a simulated world goes there only if this very command says so.
+    let usual = Some(&config.database.url).filter(|url| !simulated && !url.is_empty());
+    match global.database.as_ref().or(usual) {
+        Some(url) => location(config, url),
+        None => Ok(Location::Sqlite(usual_file(simulated))),
     }
-    location(config, url)
 }
 
 /// Opens a database to read only; a wait for it is told.

@@ -70,6 +70,29 @@ async fn a_sync_killed_in_the_middle_ends_complete_when_typed_again() {
 }
 
 #[tokio::test]
+async fn a_simulated_world_never_goes_into_the_database_of_the_settings() {
+    let setup = setup(1).await;
+    let simulated = &[
+        "sync",
+        "A#B",
+        "--platform",
+        "kr",
+        "--simulate",
+        "--matches",
+        "3",
+    ];
+    let real = setup.folder.path().join("real.db");
+    let mut command = bare(simulated);
+    command
+        .env("HOME", setup.folder.path())
+        .env("DATABASE_URL", &real);
+    let output = run(command).await;
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(!real.exists());
+    assert!(text(&output).contains("simulated.db"), "{}", text(&output));
+}
+
+#[tokio::test]
 async fn wrong_words_are_answered_with_their_remedy_and_exit_code_2() {
     for (args, named) in [
         (&["sync", "Otter", "--platform", "euw1"][..], "Name#TAG"),
