@@ -38,6 +38,10 @@ use crate::riot::{
 const REFUSALS_MAX: u32 = 5;
 /// Before a call is made again whose answer nobody knows. A second such answer is believed.
 const ODD_PAUSE: Duration = Duration::from_secs(1);
+/// So often a call that is one of several of its job is made again when it failed, before the job fails.
+const AGAIN_MAX: u32 = 2;
+/// Before the first of them; before the next it is twice as long.
+const AGAIN_PAUSE: Duration = Duration::from_secs(1);
 /// How long a job stays away that found the limiter's waiting line full.
 const LINE_FULL_PAUSE: Duration = Duration::from_secs(30);
 /// Pause before a gate that has died is looked for again.
@@ -63,6 +67,12 @@ impl From<&JobContext> for Caller {
             post: context.post().clone(),
         }
     }
+}
+
+/// A job of a match or a timeline makes one call: its attempts are the call's. One that asks for a player and for
+/// page after page of a list would lose all of them to one failure, and the longer the list, the surer.
+fn is_one_of_many(method: Method) -> bool {
+    !matches!(method, Method::Match | Method::Timeline)
 }
 
 /// Everything a task needs of Riot.
@@ -155,7 +165,7 @@ impl RiotApi {
     }
 
     async fn call_patiently(&self, caller: &Caller, call: &Call) -> Result<Response, RiotError> {
-        let (mut refusals, mut was_odd) = (0, false);
+        let (mut refusals, mut failures, mut was_odd) = (0, 0, false);
         loop {
             {
                 let _halted = caller.post.halt(Halt::Key);
@@ -168,10 +178,15 @@ impl RiotApi {
                 Err(RiotError::RateLimited { .. }) if refusals < REFUSALS_MAX => refusals += 1,
                 Err(RiotError::Odd(..)) if !was_odd => {
                     was_odd = true;
-                    tokio::select! {
-                        () = tokio::time::sleep(ODD_PAUSE) => {}
-                        () = self.weather.closed() => return Err(RiotError::Stopping),
-                    }
+                    self.pause(ODD_PAUSE).await?;
+                }
+                Err(RiotError::Unavailable(_) | RiotError::Payload(_))
+                    if is_one_of_many(call.method) && failures < AGAIN_MAX =>
+                {
+                    let jitter = 0.5 + fastrand::f64();
+                    self.pause(AGAIN_PAUSE.mul_f64(jitter * f64::from(1 << failures)))
+                        .await?;
+                    failures += 1;
                 }
                 Err(RiotError::Forbidden(status)) => {
                     let verdict = {
@@ -190,6 +205,13 @@ impl RiotApi {
                 }
                 other => return other,
             }
+        }
+    }
+
+    async fn pause(&self, pause: Duration) -> Result<(), RiotError> {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => Ok(()),
+            () = self.weather.closed() => Err(RiotError::Stopping),
         }
     }
 

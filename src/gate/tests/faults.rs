@@ -11,7 +11,8 @@ use crate::gate::Caller;
 use crate::gate::riot_gate::{LimiterOf, RiotGate};
 use crate::limiter::{RateLimiter, Snapshot};
 use crate::metrics::Metrics;
-use crate::riot::RiotError;
+use crate::model::{Platform, RiotId};
+use crate::riot::{Call, RiotError};
 use crate::supervision::watch_panics;
 
 #[derive(Message)]
@@ -118,5 +119,38 @@ fn an_answer_that_nobody_knows_is_asked_for_once_more_and_then_believed() {
         let twice = call(2).await;
         assert_eq!(twice.unwrap_err(), RiotError::Odd(451, String::new()));
         assert_eq!(api.sent() - before, 2);
+    });
+}
+
+#[test]
+fn a_failure_of_one_call_of_many_is_asked_for_again_before_the_job_fails() {
+    on_virtual_time(async {
+        let api = FakeApi::new((1_000, 1));
+        let gate = gate(&api);
+        let player = RiotId::new("A", "B").unwrap();
+        let of_player = Call::account(&player, Platform::Kr);
+        let calls = async |call: &Call, failures: u64| {
+            let before = api.sent();
+            api.answers({
+                let api = api.clone();
+                move |_, _| match api.sent() - before {
+                    sent if sent <= failures && sent % 2 == 1 => {
+                        Err(RiotError::Unavailable("HTTP 500".to_owned()))
+                    }
+                    sent if sent <= failures => Err(RiotError::Payload("cut off".to_owned())),
+                    _ => Ok(()),
+                }
+            });
+            let result = gate.api.call(caller(1), call).await.map(|_| ());
+            // A failure well after it is no outage of the route.
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            (api.sent() - before, result)
+        };
+        let failed = Err(RiotError::Unavailable("HTTP 500".to_owned()));
+        assert_eq!(calls(&of_player, 1).await, (2, Ok(())));
+        assert_eq!(calls(&of_player, 2).await, (3, Ok(())));
+        assert_eq!(calls(&of_player, 3).await, (3, failed.clone()));
+        // The one call of a job: its attempts are the call's.
+        assert_eq!(calls(&a_match(ASIA, 1), 1).await, (1, failed));
     });
 }
