@@ -330,6 +330,7 @@ async fn maintain(
         return Ok(());
     }
     let database: Location = locate(global, config, false)?;
+    database.refuse_absent()?;
     // Its queue makes no call: any key will do.
     let key = ("none".to_owned(), KeySource::default());
     let base = &config.riot.base_url;

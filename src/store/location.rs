@@ -69,6 +69,20 @@ impl Location {
         })
     }
 
+    /// The same for those who change what is there: a database that is not there yet is not made.
+    pub async fn open_present(&self) -> StoreResult<Arc<dyn Store>> {
+        self.refuse_absent()?;
+        self.open().await
+    }
+
+    /// An error if there is no such file. Of a server's database only the server knows.
+    pub fn refuse_absent(&self) -> StoreResult<()> {
+        match self {
+            Self::Sqlite(path) => SqliteStore::refuse_absent(path),
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Opens the database to read only, beside engines that may be running.
     pub async fn open_read_only(&self) -> StoreResult<Arc<dyn Store>> {
         Ok(match self {

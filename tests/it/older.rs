@@ -113,3 +113,26 @@ async fn an_older_server_database_is_read_by_no_verb_and_each_says_how_it_is_bro
         check(&setup, scratch.url(), behind).await;
     }
 }
+
+#[tokio::test]
+async fn what_changes_a_database_makes_none_where_there_is_none() {
+    let setup = setup(3).await;
+    for verb in [
+        &["replay"][..],
+        &["untrack", PLAYER],
+        &["track", PLAYER],
+        &["job", "cancel", "1"],
+        &["job", "retry", "1"],
+        &["cleanup"],
+        &["recompress"],
+    ] {
+        let output = run(setup.command(verb)).await;
+        let told = text(&output);
+        assert_eq!(output.status.code(), Some(3), "{verb:?}: {told}");
+        assert!(
+            told.contains("`riftsync sync` makes it"),
+            "{verb:?}: {told}"
+        );
+        assert!(!Path::new(&setup.database()).exists(), "{verb:?}");
+    }
+}

@@ -265,7 +265,7 @@ fn unknown(reach: &Reach, id: JobId) -> CliError {
 
 async fn cancel_offline(reach: &Reach, id: JobId) -> Result<(), CliError> {
     let opening = waits::opening(&reach.database);
-    let store = reach.database.open().await?;
+    let store = reach.database.open_present().await?;
     drop(opening);
     let cancelled = store.cancel(id, Timestamp::now()).await;
     store.close().await?;
@@ -291,7 +291,7 @@ async fn cancel_offline(reach: &Reach, id: JobId) -> Result<(), CliError> {
 
 async fn retry_offline(reach: &Reach, id: JobId) -> Result<(), CliError> {
     let opening = waits::opening(&reach.database);
-    let store = reach.database.open().await?;
+    let store = reach.database.open_present().await?;
     drop(opening);
     let retried = store.retry(id, Timestamp::now()).await;
     store.close().await?;

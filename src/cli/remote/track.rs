@@ -21,7 +21,7 @@ pub async fn set_tracked(reach: &Reach, whom: &Whom, tracked: bool) -> Result<()
     let answer = if let Some(mut engine) = reach.engine_if_any().await? {
         engine.ask(method, json!(whom)).await?
     } else {
-        let store = reach.database.open().await?;
+        let store = reach.database.open_present().await?;
         let outcome = async {
             let found = people::find(&*store, whom).await?;
             let (player, note) = found.map_err(CliError::JobFailed)?;

@@ -119,14 +119,20 @@ impl SqliteStore {
         Ok(store)
     }
 
+    /// An error if there is no such file.
+    pub fn refuse_absent(path: &Path) -> StoreResult<()> {
+        if path.exists() {
+            return Ok(());
+        }
+        Err(StoreError::Unopenable {
+            path: path.to_owned(),
+            cause: "it does not exist yet; `riftsync sync` makes it".to_owned(),
+        })
+    }
+
     /// Opens the file to read only, beside an engine that may be running.
     pub fn open_read_only(path: &Path) -> StoreResult<Self> {
-        if !path.exists() {
-            return Err(StoreError::Unopenable {
-                path: path.to_owned(),
-                cause: "it does not exist yet; `riftsync sync` makes it".to_owned(),
-            });
-        }
+        Self::refuse_absent(path)?;
         Self::inspect(path)?.refuse_older(path.display())?;
         Ok(Self::without_writer(path, None))
     }
