@@ -29,15 +29,27 @@ pub(super) fn doing(document: &Value) -> Option<String> {
     Some(format!("working {working}, waiting for {waits}"))
 }
 
-/// What jobs of a queue wait for, and how many.
+/// What jobs of a queue, or of all, wait for, and how many: what reads alike, as slots of two queues do, is told once,
+/// with the shortest time.
 pub(super) fn waits_of(document: &Value) -> String {
-    let waits = document["waits"].as_array().into_iter().flatten();
-    let each = waits.map(|wait| {
-        let left = match wait["left_s"].as_u64() {
-            Some(left @ 1..) => format!(" ({})", rounded(Duration::from_secs(left))),
+    let mut told: Vec<(String, u64, Option<u64>)> = Vec::new();
+    for wait in document["waits"].as_array().into_iter().flatten() {
+        let (reason, left) = (text(&wait["for"]), wait["left_s"].as_u64());
+        let jobs = wait["jobs"].as_u64().unwrap_or(0);
+        match told.iter_mut().find(|(other, ..)| *other == reason) {
+            Some((_, all, shortest)) => {
+                *all += jobs;
+                *shortest = shortest.iter().copied().chain(left).min();
+            }
+            None => told.push((reason, jobs, left)),
+        }
+    }
+    let each = told.iter().map(|(reason, jobs, left)| {
+        let left = match left {
+            Some(left @ 1..) => format!(" ({})", rounded(Duration::from_secs(*left))),
             _ => String::new(),
         };
-        format!("{} {}{left}", text(&wait["for"]), wait["jobs"])
+        format!("{reason} {jobs}{left}")
     });
     each.collect::<Vec<_>>().join(", ")
 }
@@ -68,6 +80,17 @@ mod tests {
             "working 2, waiting for the key's budget 3 (8 s), the queue's rate of 30/m 7"
         );
         assert_eq!(held(&queue), 12);
+        let alike = json!({
+            "running": 9, "working": 0,
+            "waits": [
+                { "for": "a slot", "jobs": 41 }, { "for": "the key's budget", "jobs": 4, "left_s": 8 },
+                { "for": "a slot", "jobs": 13 }, { "for": "the key's budget", "jobs": 5, "left_s": 3 },
+            ],
+        });
+        assert_eq!(
+            doing(&alike).unwrap(),
+            "working 0, waiting for a slot 54, the key's budget 9 (3 s)"
+        );
         let busy = json!({ "running": 5, "working": 5, "waits": [] });
         assert_eq!(
             (doing(&busy).unwrap(), held(&busy)),
