@@ -1,5 +1,6 @@
 //! The one place that wires the rooms: settings in, exit code out.
 
+mod backup;
 mod copy;
 mod crowd;
 mod forecast;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::copy;
 use super::places::{locate, metrics_log, open_read_only, socket_path};
+use super::{backup, copy};
 use crate::cli::configshow::{self, Places};
 use crate::cli::terminal::stop_signal;
 use crate::cli::view::Meter;
@@ -248,6 +248,11 @@ pub(super) async fn db(global: &Global, config: &Config, args: &DbArgs) -> Resul
         return copy::copy(global, config, what, args.simulate).await;
     }
     let database = locate(global, config, args.simulate)?;
+    match &args.what {
+        DbVerb::Backup { file } => return backup::backup(global, &database, file).await,
+        DbVerb::Restore(what) => return backup::restore(global, &database, what).await,
+        _ => {}
+    }
     let opening = waits::opening(&database);
     if args.what == DbVerb::Migrate {
         database.open().await?.close().await?;

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod configshow;
+pub mod dbbackup;
 pub mod dbcopy;
 pub mod dbinfo;
 pub mod error;
@@ -330,6 +331,24 @@ pub enum DbVerb {
     Migrate,
     /// Copy all of it into another, empty database; run again, it goes on where it was stopped
     Copy(DbCopyArgs),
+    /// Write all of a SQLite database into a new file, as it is at one moment; an engine may go on meanwhile
+    Backup {
+        /// The new file
+        #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Put a backup in the place of the SQLite database, whose engine has to be stopped
+    Restore(DbRestoreArgs),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct DbRestoreArgs {
+    /// The backup; it is only read
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Move the database that is there aside, to a name that ends in .before-restore
+    #[arg(long)]
+    pub replace: bool,
 }
 
 /// What is not named is the database of the settings (`DATABASE_URL`, --database).

@@ -4,6 +4,7 @@
 //! writer; nothing is reported as written before its commit is on the disk.
 
 mod attempts;
+mod backup;
 mod budgets;
 mod checkpoints;
 mod codes;
@@ -37,6 +38,7 @@ use async_trait::async_trait;
 use diesel::result::OptionalExtension;
 use tokio::sync::{mpsc, watch};
 
+pub use self::backup::{Backup, Written};
 use self::checkpoints::Checkpoints;
 pub(in crate::store) use self::codes::is_damage;
 use self::ground::Ground;

@@ -205,6 +205,12 @@ pub(super) fn check(path: &Path) -> StoreResult<SqliteConnection> {
     Ok(conn)
 }
 
+/// Looks whether the parts of a file fit together, however large it is.
+pub(super) fn look_through(path: &Path) -> StoreResult<()> {
+    let mut conn = connect(path, Access::Unchanging)?;
+    examine(&mut conn, path, "quick_check", u64::MAX)
+}
+
 /// Settings of a connection that only reads.
 pub(super) fn reader_pragmas() -> &'static str {
     "PRAGMA busy_timeout = 10000; PRAGMA query_only = ON; PRAGMA cache_size = -8192;"
@@ -500,7 +506,7 @@ fn run(conn: &mut SqliteConnection, path: &Path, statement: &str) -> StoreResult
 }
 
 /// Why a file cannot be opened, by what SQLite says of it.
-fn failed(path: &Path, error: &diesel::result::Error) -> StoreError {
+pub(super) fn failed(path: &Path, error: &diesel::result::Error) -> StoreError {
     failed_by(path, "", error)
 }
 
