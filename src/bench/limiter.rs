@@ -193,7 +193,7 @@ async fn permits_per_s() -> f64 {
                     flow: flow.into(),
                 };
                 if let Ok(Ok(mut permit)) = limiter.send(acquire).await {
-                    permit.begin();
+                    permit.begin().expect("nobody else has the key");
                     permit.observe(Observation {
                         app_limits: [(10, 1_000_000), (600, 60_000_000)].into(),
                         method_limits: [(10, 1_000_000)].into(),
@@ -231,7 +231,9 @@ impl Callers {
         let call = Call::status(Platform::Kr);
         loop {
             let mut permit = self.permit().await;
-            permit.begin();
+            if permit.begin().is_err() {
+                continue;
+            }
             let (headers, result) = self.client.send(&call, &self.key).await;
             let answered = headers.is_some();
             let headers = headers.unwrap_or_default();

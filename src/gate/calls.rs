@@ -264,7 +264,7 @@ impl RiotApi {
         }
     }
 
-    /// None: not sent, as the key is not what it was when the call began to wait.
+    /// None: not sent, as the key is not what it was when the call began to wait, or the permit is too old.
     async fn call_once(
         &self,
         caller: &Caller,
@@ -273,7 +273,7 @@ impl RiotApi {
         let (generation, key) = self.ring.current();
         // Asked without becoming the probe: its turn may be far away.
         self.weather.outage(call.route)?;
-        let permit = {
+        let mut permit = {
             let _halted = caller.post.halt(Halt::Permit(call.route));
             tokio::select! {
                 permit = self.permit(caller, call, generation) => permit?,
@@ -289,6 +289,10 @@ impl RiotApi {
             return Ok(None);
         }
         self.weather.ask(call.route)?;
+        // At the last moment: the process may have stood still since it was granted.
+        if permit.begin().is_err() {
+            return Ok(None);
+        }
         let sent = self.weather.now();
         let result = self.send(permit, call, &key).await;
         if matches!(&result, Ok(_) | Err(RiotError::NotFound)) {
@@ -297,15 +301,9 @@ impl RiotApi {
         Ok(Some((generation, sent, result)))
     }
 
-    async fn send(
-        &self,
-        mut permit: Permit,
-        call: &Call,
-        key: &ApiKey,
-    ) -> Result<Response, RiotError> {
+    async fn send(&self, permit: Permit, call: &Call, key: &ApiKey) -> Result<Response, RiotError> {
         self.metrics.calls.fetch_add(1, Ordering::Relaxed);
         let sent = self.weather.now();
-        permit.begin();
         let (headers, result) = self.transport.send(call, key).await;
         if let Some(headers) = &headers {
             self.weather.note_limits(call.route, &headers.app_limits);

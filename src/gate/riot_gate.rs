@@ -126,7 +126,9 @@ impl RiotGate {
             let Ok(Ok(mut permit)) = limiter.send(acquire).await else {
                 return Tried::Unclear;
             };
-            permit.begin();
+            if permit.begin().is_err() {
+                return Tried::Unclear;
+            }
             let (headers, result) = transport.send(&call, &key).await;
             permit.observe(observation(headers, &result));
             match result {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::limiter::Board;
+use crate::model::Route;
+use crate::model::board_time::BoardTime;
 use crate::model::budget_share::{BoardGrant, BoardReport};
-use crate::model::{Route, Timestamp};
 use crate::store::{BudgetSeat, Store};
 
 /// See the module. One for each life of a limiter.
@@ -40,8 +41,12 @@ impl Board for StoreBoard {
             engine: self.engine.clone(),
         };
         Box::pin(async move {
-            let granted = store.share_budget(seat, report, Timestamp::now()).await;
+            let granted = store.share_budget(seat, report, BoardTime::now()).await;
             granted.map_err(|error| error.to_string())
         })
+    }
+
+    fn is_seen(&self) -> bool {
+        self.store.is_seen()
     }
 }

@@ -16,10 +16,11 @@ use tokio::time::Instant;
 
 use super::board::Board;
 use super::budget::{Budget, MethodId};
+use super::clock::Clock;
 use super::line::Line;
 use super::margin::Margins;
 use super::news::Teller;
-use super::permit::{Acquire, AcquireError, Ended, Permit};
+use super::permit::{Acquire, AcquireError, Ended, Lease, Permit};
 use super::report::{Estimate, LimiterState, RefusedCounts, Snapshot};
 use super::window::Admission;
 use crate::model::Route;
@@ -28,12 +29,17 @@ use crate::model::Route;
 const WAITING_MAX: usize = 50_000;
 /// Messages that wait to be handled; callers beyond wait for room.
 const MAILBOX_MAX: usize = 1024;
-/// The longest nap of the timer, whatever a pause says.
-const NAP_MAX: Duration = Duration::from_hours(1);
+/// The longest nap of the timer, whatever a pause says: the timer's clock stands still while the machine sleeps.
+const NAP_MAX: Duration = Duration::from_secs(5);
+
+/// How soon an engine that others do not see looks whether they do.
+const UNSEEN_NAP: Duration = Duration::from_millis(100);
 
 /// Exchanges with the board while calls go: usually, and at the most often.
 const EXCHANGE_USUAL: Duration = Duration::from_secs(1);
 const EXCHANGE_MIN: Duration = Duration::from_millis(20);
+/// The same while it has something to tell that others, and this engine, gain by.
+const EXCHANGE_NEWS: Duration = Duration::from_millis(40);
 /// Pauses after exchanges that brought nothing double so often.
 const FRUITLESS_MAX: u32 = 5;
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -60,8 +66,8 @@ type Grant = OneshotSender<Result<Permit, AcquireError>>;
 #[derive(Debug)]
 pub struct RateLimiter {
     route: Route,
-    /// The budget's time begins here.
-    epoch: Instant,
+    /// The budget's time.
+    clock: Clock,
     budget: Budget,
     line: Line<Grant>,
     waiting_max: usize,
@@ -89,7 +95,7 @@ impl RateLimiter {
     pub fn with_margins(route: Route, margins: Margins) -> Self {
         Self {
             route,
-            epoch: Instant::now(),
+            clock: Clock::new(),
             budget: Budget::new(margins),
             line: Line::new(|grant: &Grant| !grant.is_closed()),
             waiting_max: WAITING_MAX,
@@ -130,7 +136,7 @@ impl RateLimiter {
     }
 
     fn now(&self) -> Duration {
-        self.epoch.elapsed()
+        self.clock.now()
     }
 
     /// Grants what may go now and sets the timer for what may go next.
@@ -139,6 +145,9 @@ impl RateLimiter {
             return;
         }
         let now = self.now();
+        if self.line.len() > 0 && self.board.as_ref().is_some_and(|board| !board.is_seen()) {
+            return self.wake_at(now + UNSEEN_NAP, now, ctx);
+        }
         let mut next = None;
         while self.line.len() > 0 {
             match self.budget.admit_any(now) {
@@ -156,7 +165,8 @@ impl RateLimiter {
                 let departure = self.budget.depart(method, now);
                 self.granted += 1;
                 // Whoever has just gone drops the permit, and its drop gives it back.
-                let _ = grant.send(Ok(Permit::new(ctx.address(), departure)));
+                let permit = Permit::new(ctx.address(), self.clock, self.lease(), departure);
+                let _ = grant.send(Ok(permit));
             }
         }
         if let Some(at) = next {
@@ -167,13 +177,24 @@ impl RateLimiter {
         }
     }
 
+    /// For how long what is granted now may be used.
+    fn lease(&self) -> Option<Lease> {
+        let until = self.budget.trusted_until()?;
+        let board = self.board.clone()?;
+        Some(Lease { board, until })
+    }
+
     /// Asks the board for more, but not all the time.
     fn exchange_soon(&mut self, ctx: &mut Context<Self>) {
         if self.exchange.under_way {
             return;
         }
         let now = self.now();
-        let earliest = self.exchange.last + EXCHANGE_MIN * (1 << self.exchange.fruitless);
+        let mut pause = EXCHANGE_MIN * (1 << self.exchange.fruitless);
+        if self.budget.has_news() {
+            pause = pause.min(EXCHANGE_NEWS);
+        }
+        let earliest = self.exchange.last + pause;
         if self.exchange.begun && now < earliest {
             self.exchange_at(earliest, now, ctx);
         } else {
@@ -253,7 +274,7 @@ impl RateLimiter {
         };
         match &self.board {
             Some(board) if self.exchange.begun => {
-                let report = self.budget.last_report(self.epoch.elapsed());
+                let report = self.budget.last_report(self.clock.now());
                 let asked = board.exchange(self.route, report);
                 // It outlives this actor.
                 actix::spawn(async move {
@@ -418,9 +439,8 @@ impl Handler<Ended> for RateLimiter {
     type Result = ();
     fn handle(&mut self, mut call: Ended, ctx: &mut Self::Context) {
         let now = self.now();
-        let since_epoch = |moment: Instant| moment.saturating_duration_since(self.epoch);
         if let Some(begun) = call.begun {
-            call.departure.sent_at(since_epoch(begun));
+            call.departure.sent_at(begun);
         }
         match call.observation {
             None => {
@@ -428,8 +448,8 @@ impl Handler<Ended> for RateLimiter {
                 self.budget.give_back(&call.departure);
             }
             Some(seen) => {
-                let received = seen.received.map_or(call.at, Instant::from_std);
-                let received = since_epoch(received.min(call.at));
+                let received = seen.received.map(|at| self.clock.at(Instant::from_std(at)));
+                let received = received.map_or(call.at, |received| received.min(call.at));
                 if let Some(refused) = seen.refused {
                     self.refused.add(refused.by);
                 }

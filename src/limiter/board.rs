@@ -21,6 +21,12 @@ pub trait Board: Send + Sync + fmt::Debug {
         route: Route,
         report: BoardReport,
     ) -> BoxFuture<'static, Result<BoardGrant, String>>;
+
+    /// Whether others can see that this engine lives. One that they cannot see makes no calls: they may take it for
+    /// dead before its lease is over.
+    fn is_seen(&self) -> bool {
+        true
+    }
 }
 
 /// A board in memory, for engines in one process.

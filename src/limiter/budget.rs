@@ -18,6 +18,7 @@ pub type MethodId = u8;
 
 /// A call that may go. It ends with `observe` or `give_back`.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub struct Departure {
     method: MethodId,
     /// When it was allowed, or when it really went if that is known.
@@ -50,6 +51,7 @@ pub struct WindowState {
 
 /// See the module.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub struct Budget {
     app: Scope,
     methods: BTreeMap<MethodId, Scope>,
@@ -60,9 +62,11 @@ pub struct Budget {
 
 /// What is known of the board that engines share limits by.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone, Hash))]
 struct BoardState {
     /// When the report was sent that it last answered.
     answered: Option<Duration>,
+    reports: u64,
 }
 
 /// Without an answer of the board for so long no call goes: others may take it for the end of this
@@ -114,12 +118,23 @@ impl Budget {
             .is_some_and(|board| board.answered.is_none_or(|at| now > at + BOARD_TRUSTED))
     }
 
+    /// Until when the board's last answer may be used; none: there is no board, or it has not answered.
+    pub fn trusted_until(&self) -> Option<Duration> {
+        let board = self.board.as_ref()?;
+        Some(board.answered? + BOARD_TRUSTED)
+    }
+
     /// A call waits for what the board may grant.
     pub fn wants_grant(&self, now: Duration) -> bool {
         self.board.is_some()
             && (self.board_is_silent(now)
                 || self.app.wants_grant()
                 || self.methods.values().any(Scope::wants_grant))
+    }
+
+    /// What ended engines have left is known better than the board knows it.
+    pub fn has_news(&self) -> bool {
+        self.app.has_news() || self.methods.values().any(Scope::has_news)
     }
 
     /// No place of any window is held.
@@ -142,12 +157,23 @@ impl Budget {
             (left > 0).then(|| (method, u32::try_from(left).unwrap_or(u32::MAX)))
         };
         let methods = self.methods.keys().map(|method| Some(*method));
-        let pauses = std::iter::once(None).chain(methods).filter_map(left);
-        BoardReport {
+        let pauses = std::iter::once(None)
+            .chain(methods)
+            .filter_map(left)
+            .collect();
+        let mut report = BoardReport {
             windows,
-            pauses: pauses.collect(),
-            last: false,
+            pauses,
+            asked: self.app.asked(),
+            ..BoardReport::default()
+        };
+        if let Some(board) = &mut self.board {
+            board.reports += 1;
+            report.number = board.reports;
+            let elapsed = board.answered.map(|at| now.saturating_sub(at).as_millis());
+            report.elapsed = elapsed.map(|ms| u32::try_from(ms).unwrap_or(u32::MAX));
         }
+        report
     }
 
     /// What the board is told when no call goes any more: exactly what is used.
@@ -177,6 +203,7 @@ impl Budget {
                 Some(method) => self.method(*method).hold_until(until),
             }
         }
+        self.app.was_heard();
         if let Some(board) = &mut self.board {
             board.answered = Some(sent);
         }

@@ -2,9 +2,12 @@
 //!
 //! What the server counts when it counts a call of ours bounds it. A call of theirs counts no more once a
 //! call of ours that went later does not, whichever way the window ends. So of the count everything may be
-//! taken away that we are sure was counted after them: calls that went when theirs had all arrived, and
-//! were answered before the one went that is looked at. The least of these bounds stays true.
+//! taken away that we are sure was counted after them: calls that went when theirs had all arrived. What the
+//! server tells in its headers may be a moment old (`COUNTS_LATE`): so ours are only those that were answered
+//! as long before the one went that is looked at, and that one itself is not among them. The least of these
+//! bounds stays true.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::scope::SETTLE;
@@ -13,15 +16,22 @@ use crate::model::budget_share::{Cleared, LastEnd};
 
 /// A doubt of less than this part of the limit is not worth a wait.
 const WORTH: u32 = 10;
+/// The call that asks may hang: others wait no longer for it.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The counts that the server tells may miss calls of so long before.
+pub(super) const COUNTS_LATE: Duration = Duration::from_millis(200);
 
 /// See the module.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct Doubt {
     end: LastEnd,
     /// From then on all their calls have arrived.
     since: Duration,
-    /// Calls of ours that went since then and were counted.
-    ours: u32,
+    /// From then on none of them counts.
+    over: Duration,
+    /// When calls of ours were answered that went since then, in order.
+    ours: VecDeque<Duration>,
     least: Option<u32>,
     /// Nobody goes before `since`, and then one call asks.
     asks: bool,
@@ -29,12 +39,20 @@ pub(super) struct Doubt {
 
 impl Doubt {
     /// `now`: when the board told of it, or later. `begins`: no call of ours went yet.
-    pub(super) fn new(end: LastEnd, limit: u32, begins: bool, now: Duration) -> Self {
+    pub(super) fn new(
+        end: LastEnd,
+        limit: u32,
+        span: Duration,
+        begins: bool,
+        now: Duration,
+    ) -> Self {
         let ended = now.saturating_sub(Duration::from_millis(u64::from(end.ago)));
+        let since = ended + SETTLE;
         Self {
             end,
-            since: ended + SETTLE,
-            ours: 0,
+            since,
+            over: since + span + span / 64 + SETTLE,
+            ours: VecDeque::new(),
             least: None,
             asks: begins && end.doubt.saturating_mul(WORTH) > limit,
         }
@@ -45,10 +63,6 @@ impl Doubt {
         self.end.at < end.at
     }
 
-    pub(super) fn ours(&self) -> u32 {
-        self.ours
-    }
-
     /// Whether a call waits for the one that asks. None: not for that.
     pub(super) fn admit(&self, now: Duration, in_flight: u32) -> Option<Admission> {
         if !self.asks {
@@ -57,28 +71,40 @@ impl Doubt {
         if now < self.since {
             return Some(Admission::At(self.since));
         }
-        (in_flight > 0).then_some(Admission::AfterAnswer)
+        let patient = self.since + PATIENCE;
+        (in_flight > 0 && now < patient).then_some(Admission::At(patient))
     }
 
-    /// A call was answered that went at `sent`. `ours` were known when it went; none: nothing was known of the window
-    /// then. What the board is to hear, if it is news.
+    /// A call was counted that went at `sent` and was answered at `received`. What the board is to hear, if it is news.
     pub(super) fn answered(
         &mut self,
         count: Option<u32>,
-        ours: Option<u32>,
         sent: Duration,
+        received: Duration,
     ) -> Option<Cleared> {
         if sent < self.since {
             return None;
         }
         // Whatever it says, no better is to be had by waiting.
         self.asks = false;
-        let count = count?;
-        self.ours += 1;
-        let calls = count.saturating_sub(1 + ours.unwrap_or(0));
-        if self.least.is_some_and(|least| least <= calls) {
+        if sent > self.over {
+            self.ours = VecDeque::new();
             return None;
         }
+        let calls = count.map(|count| {
+            let sure = |at: &Duration| *at + COUNTS_LATE <= sent;
+            let ours = self.ours.partition_point(sure);
+            count.saturating_sub(u32::try_from(ours).unwrap_or(u32::MAX))
+        });
+        // Later than it was is less sure of it.
+        let in_order = self
+            .ours
+            .back()
+            .map_or(received, |last| received.max(*last));
+        if count.is_some() {
+            self.ours.push_back(in_order);
+        }
+        let calls = calls.filter(|calls| self.least.is_none_or(|least| *calls < least))?;
         self.least = Some(calls);
         Some(Cleared {
             until: self.end.at,

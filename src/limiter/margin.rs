@@ -11,6 +11,7 @@ use std::time::Duration;
 /// would cost 9 % of the budget. So a second is added only where a 429 proves it: such a lone 429 is
 /// harmless, and the proof is believed for ten minutes, then for twice as long each time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub struct Margins {
     /// One part in so many of the span.
     pub share: u32,
@@ -39,6 +40,7 @@ impl Default for Margins {
 
 /// The margin of one window.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct Margin {
     margins: Margins,
     usual: Duration,

@@ -2,7 +2,7 @@
 //!
 //! From the inside out: `slots` and `window` (when a call is safe, and why), `margin` (how far the
 //! server's edges are trusted), `transit` (how much of a round trip is uncertain), `ramp` and
-//! `pause` (how carefully to go on), `doubt` (what engines left that ended), `answer`, `scope` and `budget` (the limits of a route), `news`
+//! `pause` (how carefully to go on), `doubt` (what engines left that ended), `clock` (time that no sleep stops), `answer`, `scope` and `budget` (the limits of a route), `news`
 //! (what people should know): pure, tested on a virtual clock. `line` says who is next. `actor`
 //! holds both; `permit`, `observation` and `report` are what others see of it.
 
@@ -10,6 +10,7 @@ mod actor;
 mod answer;
 mod board;
 mod budget;
+mod clock;
 mod doubt;
 mod line;
 mod margin;
@@ -34,6 +35,6 @@ pub use budget::{Budget, Departure, MethodId, WindowState};
 pub use margin::Margins;
 pub use news::News;
 pub use observation::{Observation, Refused, RefusedBy};
-pub use permit::{Acquire, AcquireError, Permit};
+pub use permit::{Acquire, AcquireError, Permit, Stale};
 pub use report::{Estimate, LimiterState, RefusedCounts, Snapshot};
 pub use window::Admission;

@@ -1,12 +1,15 @@
 //! The right to send one call, and what becomes of it.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
-use tokio::time::Instant;
 
 use super::actor::RateLimiter;
+use super::board::Board;
 use super::budget::{Departure, MethodId};
+use super::clock::Clock;
 use super::observation::Observation;
 use crate::model::Priority;
 
@@ -29,6 +32,18 @@ pub enum AcquireError {
     LineFull { waiting: usize },
 }
 
+/// The permit is too old: other engines may have its place. Wait for another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the permit is too old to be used")]
+pub struct Stale;
+
+/// For how long a permit is good where engines share the limits.
+#[derive(Debug, Clone)]
+pub(super) struct Lease {
+    pub board: Arc<dyn Board>,
+    pub until: Duration,
+}
+
 /// The right to send one call now. Say `begin` when it goes and `observe` when it ended.
 ///
 /// Dropped before `begin` it is given back, as nothing was sent. Dropped after, the call counts: the
@@ -36,23 +51,41 @@ pub enum AcquireError {
 #[must_use = "a permit that is dropped is given back"]
 pub struct Permit {
     limiter: Addr<RateLimiter>,
+    clock: Clock,
+    /// None: nobody else has the key.
+    lease: Option<Lease>,
     /// None once it is reported.
     departure: Option<Departure>,
-    begun: Option<Instant>,
+    begun: Option<Duration>,
 }
 
 impl Permit {
-    pub(super) fn new(limiter: Addr<RateLimiter>, departure: Departure) -> Self {
+    pub(super) fn new(
+        limiter: Addr<RateLimiter>,
+        clock: Clock,
+        lease: Option<Lease>,
+        departure: Departure,
+    ) -> Self {
         Self {
             limiter,
+            clock,
+            lease,
             departure: Some(departure),
             begun: None,
         }
     }
 
     /// The call goes now. From here on it counts, whatever becomes of it.
-    pub fn begin(&mut self) {
-        self.begun = Some(Instant::now());
+    ///
+    /// An error: the process stood still since the permit was granted, or others took it for dead. Nothing may go.
+    pub fn begin(&mut self) -> Result<(), Stale> {
+        let now = self.clock.now();
+        let is_good = |lease: &Lease| now <= lease.until && lease.board.is_seen();
+        if !self.lease.as_ref().is_none_or(is_good) {
+            return Err(Stale);
+        }
+        self.begun = Some(now);
+        Ok(())
     }
 
     /// Tells the limiter how the call ended.
@@ -68,7 +101,7 @@ impl Permit {
         self.limiter.do_send(Ended {
             departure,
             begun: self.begun,
-            at: Instant::now(),
+            at: self.clock.now(),
             observation,
         });
     }
@@ -95,7 +128,7 @@ impl fmt::Debug for Permit {
 #[rtype(result = "()")]
 pub(super) struct Ended {
     pub departure: Departure,
-    pub begun: Option<Instant>,
-    pub at: Instant,
+    pub begun: Option<Duration>,
+    pub at: Duration,
     pub observation: Option<Observation>,
 }

@@ -22,6 +22,7 @@ const QUIET: Duration = Duration::from_hours(1);
 
 /// A call that went, as its scope remembers it.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct Ticket {
     /// So many went before it.
     number: u64,
@@ -29,6 +30,7 @@ pub(super) struct Ticket {
 }
 
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct Scope {
     windows: BTreeMap<u32, Window>,
     margins: Margins,
@@ -41,6 +43,9 @@ pub(super) struct Scope {
     others_told: Option<Duration>,
     in_flight: u32,
     departed: u64,
+    /// Calls that went before the last report, and before the last one that the board answered.
+    reported: u64,
+    heard: Option<u64>,
     /// Several engines share the limits by a board.
     by_board: bool,
     ramp: Ramp,
@@ -58,6 +63,8 @@ impl Scope {
             others_told: None,
             in_flight: 0,
             departed: 0,
+            reported: 0,
+            heard: None,
             by_board: false,
             ramp: Ramp::default(),
             pause: Pause::default(),
@@ -67,6 +74,10 @@ impl Scope {
     pub(super) fn admit(&mut self, now: Duration, transit: &Transit) -> Admission {
         if now < self.pause.until() {
             return Admission::At(self.pause.until());
+        }
+        // While no limit is known, others reckon with one call more than they were told of.
+        if !self.known && self.heard.is_some_and(|heard| self.departed > heard) {
+            return Admission::AfterAnswer;
         }
         let floor = transit.floor();
         let mut admission = Admission::Now;
@@ -242,7 +253,7 @@ impl Scope {
             let mark = mark.copied();
             let count = answer.counts.get(seconds).copied();
             let moments = [answer.sent, answer.received];
-            window.doubted(count.filter(|_| !refused_here), mark, answer.sent);
+            window.doubted(count.filter(|_| !refused_here), moments);
             let (others, more) = count.map_or((0, false), |count| {
                 window.reconcile(count, mark, later, self.in_flight, moments)
             });
@@ -282,6 +293,15 @@ impl Scope {
         }
     }
 
+    pub(super) fn has_news(&self) -> bool {
+        self.windows.values().any(Window::has_news)
+    }
+
+    /// The board has heard the last report.
+    pub(super) fn was_heard(&mut self) {
+        self.heard = Some(self.reported);
+    }
+
     /// A window waits for what the board may have.
     pub(super) fn wants_grant(&self) -> bool {
         self.windows
@@ -302,6 +322,16 @@ impl Scope {
         let begins = self.departed == 0;
         if let Some(window) = self.windows.get_mut(&seconds) {
             window.granted(grant, begins, now);
+        }
+    }
+
+    /// Calls that went while nothing was known of the limits, if it still is so; for a report.
+    pub(super) fn asked(&mut self) -> u32 {
+        self.reported = self.departed;
+        if self.known {
+            0
+        } else {
+            u32::try_from(self.departed).unwrap_or(u32::MAX)
         }
     }
 

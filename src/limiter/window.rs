@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use super::doubt::Doubt;
 use super::margin::{Margin, Margins};
+use super::scope::SETTLE;
 use super::slots::Slots;
 use crate::model::budget_share::{
     Cleared, REPORTED, WindowGrant, WindowKey, WindowReport, is_reserved,
@@ -49,6 +50,7 @@ const SHARED: Duration = Duration::from_mins(10);
 
 /// What a window looked like when a call went.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(test, derive(Hash))]
 pub(super) struct Mark {
     pub seconds: u32,
     limit: u32,
@@ -56,8 +58,6 @@ pub(super) struct Mark {
     ours: u32,
     /// Those of them that it does count if its window slides.
     ours_sure: u32,
-    /// Those of them that went after the last engine ended, and were answered before this one went.
-    ours_since_end: u32,
 }
 
 /// What a 429 tells of a window.
@@ -71,6 +71,7 @@ pub(super) enum Overrun {
 }
 
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct Window {
     seconds: u32,
     span: Duration,
@@ -86,9 +87,12 @@ pub(super) struct Window {
     /// Engines ended that may have made more calls in it than they said.
     doubt: Option<Doubt>,
     cleared: Option<Cleared>,
+    /// What the board was last told of it.
+    told: Option<Cleared>,
 }
 
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(test, derive(Hash))]
 struct Cap {
     places: u32,
     part: u32,
@@ -109,6 +113,7 @@ impl Window {
             cap: None,
             doubt: None,
             cleared: None,
+            told: None,
         }
     }
 
@@ -140,6 +145,16 @@ impl Window {
             .is_some_and(|cap| cap.places < self.limit && self.used(in_flight) >= cap.places)
     }
 
+    /// Ended engines have left less than the board knows of.
+    pub(super) fn has_news(&self) -> bool {
+        let Some(known) = self.cleared else {
+            return false;
+        };
+        let worth = (self.limit / 100).max(1);
+        let told = self.told.filter(|told| told.until == known.until);
+        told.is_none_or(|told| known.calls + worth <= told.calls)
+    }
+
     /// What the board granted, in an answer of now. `begins`: no call of ours went yet.
     pub(super) fn granted(&mut self, grant: WindowGrant, begins: bool, now: Duration) {
         self.cap = Some(Cap {
@@ -147,9 +162,9 @@ impl Window {
             part: grant.part,
         });
         if let Some(end) = grant.ended
-            && self.doubt.is_none_or(|doubt| doubt.is_of_before(end))
+            && (self.doubt.as_ref()).is_none_or(|doubt| doubt.is_of_before(end))
         {
-            self.doubt = Some(Doubt::new(end, grant.limit, begins, now));
+            self.doubt = Some(Doubt::new(end, grant.limit, self.span, begins, now));
         }
     }
 
@@ -181,7 +196,9 @@ impl Window {
         let mut places: Vec<(u32, u32)> = Vec::new();
         // Rounded up to a few moments: a row of the board is small, and never too early.
         let step = (millis(self.span) / REPORTED).max(1);
-        let in_flight = (in_flight > 0).then_some((now + after + round_trip, in_flight));
+        // They may be counted later than usual, and nobody will tell if this engine dies now.
+        let arrives = now + round_trip.max(SETTLE);
+        let in_flight = (in_flight > 0).then_some((arrives + after, in_flight));
         for (free_at, calls) in self.releases(after, floor).chain(in_flight) {
             let free_in = millis(free_at.saturating_sub(now)).div_ceil(step) * step;
             match places.last_mut() {
@@ -189,6 +206,7 @@ impl Window {
                 _ => places.push((free_in, calls)),
             }
         }
+        self.told = self.cleared;
         WindowReport {
             key,
             limit: self.limit,
@@ -304,15 +322,13 @@ impl Window {
             limit: self.limit,
             ours: in_flight + self.ours.remembered(),
             ours_sure: 1 + self.ours.held(),
-            ours_since_end: self.doubt.map_or(0, |doubt| doubt.ours()),
         }
     }
 
-    /// An answer to a call of that mark; `count` is the server's.
-    pub(super) fn doubted(&mut self, count: Option<u32>, mark: Option<Mark>, sent: Duration) {
+    /// An answer; `count` is the server's.
+    pub(super) fn doubted(&mut self, count: Option<u32>, [sent, received]: [Duration; 2]) {
         if let Some(doubt) = &mut self.doubt {
-            let ours = mark.map(|mark| mark.ours_since_end);
-            self.cleared = doubt.answered(count, ours, sent).or(self.cleared);
+            self.cleared = doubt.answered(count, sent, received).or(self.cleared);
         }
     }
 

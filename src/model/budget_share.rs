@@ -16,8 +16,13 @@
 //! others: what the server counted in a window, less the calls that are known to be of others, is all
 //! that the dead one can have left there ([`Cleared`]). So that somebody can always ask, the last place
 //! of a window is granted only to who has used all others.
+//!
+//! Times are those of the board, and rows are put into its present time before they are looked at: see
+//! `board_time`.
 
 use serde::{Deserialize, Serialize};
+
+use super::boot_time::BootTime;
 
 /// An engine that has not reported for so long makes no calls any more, in milliseconds.
 pub const LEASE_MS: i64 = 10_000;
@@ -25,6 +30,10 @@ pub const LEASE_MS: i64 = 10_000;
 const ROOM_MS: i64 = 1_000;
 /// Moments that a report tells apart in a window.
 pub const REPORTED: u32 = 64;
+/// A place is free so long after its window's span and what was rounded up, whatever its report said.
+const PLACE_MARGIN_MS: i64 = 5_000;
+/// An engine that ended before it knew of any window is remembered for so long: longer than the longest one.
+const UNKNOWN_MS: i64 = 660_000;
 /// In windows shorter than that a doubt is over before it is worth a place.
 const RESERVED_FROM_S: u32 = 5;
 
@@ -36,7 +45,7 @@ pub struct WindowKey {
 }
 
 /// What an engine says of a window.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WindowReport {
     pub key: WindowKey,
     pub limit: u32,
@@ -51,7 +60,7 @@ pub struct WindowReport {
 }
 
 /// A bound on what ended engines have left in a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cleared {
     /// Of all engines that ended until then, in milliseconds since 1970 as the board has it.
     pub until: i64,
@@ -60,7 +69,7 @@ pub struct Cleared {
 }
 
 /// When the last of the ended engines ended that hold places of a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LastEnd {
     /// In milliseconds since 1970 as the board has it.
     pub at: i64,
@@ -71,17 +80,23 @@ pub struct LastEnd {
 }
 
 /// What an engine says of a route.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct BoardReport {
     pub windows: Vec<WindowReport>,
     /// Riot refused calls: nobody calls the method (none: the route) for so many milliseconds.
     pub pauses: Vec<(Option<u8>, u32)>,
     /// It makes no more calls: what it uses is all that it used.
     pub last: bool,
+    /// Calls it made while it knew of no window.
+    pub asked: u32,
+    /// Of this engine's reports. One that comes after a later one says nothing.
+    pub number: u64,
+    /// So many milliseconds after its last report that was answered.
+    pub elapsed: Option<u32>,
 }
 
 /// What an engine hears of a route.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct BoardGrant {
     pub windows: Vec<WindowGrant>,
     /// The pauses of all engines.
@@ -89,7 +104,7 @@ pub struct BoardGrant {
 }
 
 /// What an engine may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WindowGrant {
     pub key: WindowKey,
     pub limit: u32,
@@ -103,7 +118,7 @@ pub struct WindowGrant {
 }
 
 /// A window in the row of an engine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BoardWindow {
     #[serde(flatten)]
     pub key: WindowKey,
@@ -117,7 +132,7 @@ pub struct BoardWindow {
 }
 
 /// What an engine last said.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BoardEntry {
     pub windows: Vec<BoardWindow>,
     /// Until when, in milliseconds since 1970.
@@ -125,10 +140,22 @@ pub struct BoardEntry {
     /// It made no calls after this.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub last: bool,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub asked: u32,
+    #[serde(default)]
+    pub number: u64,
+    /// When it was put there, by a clock that nobody sets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<BootTime>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The row of an engine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BoardRow {
     pub engine: String,
     pub entry: BoardEntry,
@@ -156,44 +183,70 @@ impl BoardRow {
         let Some(last_call) = self.last_call_at(now) else {
             return false;
         };
-        let window_over = |window: &BoardWindow| {
-            let span = window.span();
-            last_call + span + span / 100 + ROOM_MS <= now
-        };
+        let window_over = |window: &BoardWindow| is_free_by(last_call, window.key.span(), now);
         self.entry.windows.iter().all(window_over)
             && self.entry.pauses.iter().all(|(_, until)| *until <= now)
+            && (self.unknown() == 0 || last_call + UNKNOWN_MS <= now)
+    }
+
+    /// Calls it may have made before it knew of any window.
+    fn unknown(&self) -> u32 {
+        if self.entry.windows.is_empty() {
+            self.unknown_of_window()
+        } else {
+            0
+        }
+    }
+
+    /// Calls it may have made in a window that it does not know. One, or it would know it.
+    fn unknown_of_window(&self) -> u32 {
+        self.entry.asked + u32::from(!self.entry.last)
+    }
+}
+
+/// No window of the server holds a call any more that was made at that moment or before.
+fn is_free_by(last_call: i64, span: i64, now: i64) -> bool {
+    last_call + span + span / 100 + ROOM_MS <= now
+}
+
+impl WindowKey {
+    fn span(self) -> i64 {
+        i64::from(self.seconds) * 1_000
     }
 }
 
 impl BoardWindow {
-    fn in_use(&self, now: i64) -> u32 {
-        let held = self.places.iter().filter(|(free_at, _)| *free_at > now);
-        held.map(|(_, calls)| calls).sum()
-    }
-
-    fn span(&self) -> i64 {
-        i64::from(self.key.seconds) * 1_000
+    fn in_use(&self, row: &BoardRow, now: i64) -> u32 {
+        // No place is held longer than a window can be, whatever somebody said.
+        let span = self.key.span();
+        let latest = row.reported_at + span + span / i64::from(REPORTED) + PLACE_MARGIN_MS;
+        let held = |(free_at, _): &&(i64, u32)| (*free_at).min(latest) > now;
+        self.places
+            .iter()
+            .filter(held)
+            .map(|(_, calls)| calls)
+            .sum()
     }
 
     /// Places that others must leave to it.
     fn held(&self, row: &BoardRow, now: i64) -> u32 {
         match row.last_call_at(now) {
             None => self.cap,
-            Some(last_call) => self.in_use(now) + self.unreported(row, last_call, now),
+            Some(last_call) => self.in_use(row, now) + self.unreported(row, last_call, now),
         }
     }
 
     /// Places of calls that an engine may have made after its last report.
     fn unreported(&self, row: &BoardRow, last_call: i64, now: i64) -> u32 {
-        let span = self.span();
-        let unreported_until = last_call + span + span / 100 + ROOM_MS;
-        if row.entry.last || unreported_until <= now {
+        let span = self.key.span();
+        if row.entry.last || is_free_by(last_call, span, now) {
             return 0;
         }
         // Calls it made after its last report are as young as can be: in all places but those that it could not use
         // again before it ended. What was reported is rounded up, and a place is free a little earlier to who used it.
         let rounding = span / i64::from(REPORTED) + ROOM_MS;
-        self.cap.saturating_sub(self.in_use(last_call + rounding))
+        self.cap
+            .saturating_sub(self.in_use(row, last_call + rounding))
     }
 }
 
@@ -205,9 +258,16 @@ pub fn share(
     report: &BoardReport,
     now: i64,
 ) -> (BoardEntry, BoardGrant) {
+    let own = rows.iter().find(|row| row.engine == engine);
+    if let Some(own) = own.filter(|own| own.entry.number > report.number) {
+        // It was overtaken on its way: its engine has been granted something else since.
+        return (own.entry.clone(), BoardGrant::default());
+    }
     let others: Vec<&BoardRow> = rows.iter().filter(|row| row.engine != engine).collect();
     let mut entry = BoardEntry {
         last: report.last,
+        asked: report.asked,
+        number: report.number,
         ..BoardEntry::default()
     };
     let mut grant = BoardGrant::default();
@@ -222,6 +282,7 @@ pub fn share(
     for row in others.iter().filter(|row| !row.is_over(now)) {
         for window in &row.entry.windows {
             if grant.windows.iter().all(|known| known.key != window.key) {
+                entry.windows.push(told_window(window, report, now));
                 grant.windows.push(WindowGrant {
                     key: window.key,
                     limit: window.limit,
@@ -240,6 +301,28 @@ pub fn share(
     (entry, grant)
 }
 
+/// What is in the row of an engine of a window that it hears of now: it makes no call there without a grant, but may
+/// have made some before, or while it waits for this answer. Its first report waits for the answer.
+fn told_window(window: &BoardWindow, report: &BoardReport, now: i64) -> BoardWindow {
+    let span = window.key.span();
+    let (cap, places) = match report {
+        report if report.last => {
+            let free_at = now + span + span / 100 + ROOM_MS;
+            (report.asked, vec![(free_at, report.asked)])
+        }
+        report if report.number <= 1 => (0, Vec::new()),
+        report => (report.asked + 1, Vec::new()),
+    };
+    BoardWindow {
+        key: window.key,
+        limit: window.limit,
+        cap,
+        wanted: 0,
+        places,
+        cleared: None,
+    }
+}
+
 fn share_window(
     others: &[&BoardRow],
     report: &WindowReport,
@@ -254,10 +337,18 @@ fn share_window(
     for row in others {
         let mut windows = row.entry.windows.iter();
         let Some(window) = windows.find(|window| window.key == report.key) else {
-            // Who does not know the limits yet may be asking for them just now, with one call.
-            if report.key.method.is_none() && row.last_call_at(now).is_none() {
-                held += 1;
-                wishes.push(1);
+            // Who does not know the limits may be asking for them just now, or did so before it ended.
+            let unknown = row.unknown_of_window();
+            match row.last_call_at(now) {
+                None => {
+                    held += unknown;
+                    wishes.push(unknown);
+                }
+                Some(ended) if !is_free_by(ended, report.key.span(), now) => {
+                    gone.push((ended, unknown));
+                    doubt += unknown;
+                }
+                Some(_) => {}
             }
             continue;
         };
@@ -267,8 +358,8 @@ fn share_window(
             doubt += window.unreported(row, ended, now);
         } else {
             held += window.held(row, now);
-            sure += window.in_use(now);
-            wishes.push(window.in_use(now) + window.wanted);
+            sure += window.in_use(row, now);
+            wishes.push(window.in_use(row, now) + window.wanted);
         }
     }
     let in_use: u32 = report.places.iter().map(|(_, calls)| calls).sum();
@@ -353,213 +444,4 @@ fn part_of(total: u32, wish: u32, others: &[u32]) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const KEY: WindowKey = WindowKey {
-        method: None,
-        seconds: 10,
-    };
-
-    fn report(in_use: u32, wanted: u32) -> WindowReport {
-        WindowReport {
-            key: KEY,
-            limit: 100,
-            places: if in_use == 0 {
-                vec![]
-            } else {
-                vec![(5_000, in_use)]
-            },
-            wanted,
-            keep: 0,
-            cleared: None,
-        }
-    }
-
-    /// The board after a report, and the grant.
-    fn put(rows: &mut Vec<BoardRow>, engine: &str, report: WindowReport, now: i64) -> WindowGrant {
-        let report = BoardReport {
-            windows: vec![report],
-            ..BoardReport::default()
-        };
-        let (entry, grant) = share(rows, engine, &report, now);
-        rows.retain(|row| row.engine != engine);
-        rows.push(BoardRow {
-            engine: engine.to_owned(),
-            entry,
-            reported_at: now,
-            ended_at: None,
-        });
-        let windows = || rows.iter().map(|row| (row, &row.entry.windows[0]));
-        let alive = windows().filter(|(row, _)| row.last_call_at(now).is_none());
-        let gone = windows().filter_map(|(row, window)| {
-            let at = row.last_call_at(now)?;
-            Some((at, window.held(row, now)))
-        });
-        let gone: Vec<(i64, u32)> = gone.collect();
-        let cleared: Vec<Cleared> = windows().filter_map(|(_, window)| window.cleared).collect();
-        let total = alive.map(|(_, window)| window.cap).sum::<u32>() + left_behind(&gone, &cleared);
-        assert!(total <= 100, "{rows:?}");
-        grant.windows[0]
-    }
-
-    #[test]
-    fn a_lone_engine_gets_what_it_wants_and_no_more_than_the_limit() {
-        let mut rows = vec![];
-        assert_eq!(put(&mut rows, "a", report(0, 30), 0).cap, 30);
-        assert_eq!(put(&mut rows, "a", report(30, 500), 0).cap, 99);
-        assert_eq!(put(&mut rows, "a", report(99, 500), 0).cap, 100);
-    }
-
-    #[test]
-    fn engines_that_begin_at_once_leave_room_for_the_first_calls_of_the_others() {
-        let mut rows = vec![];
-        for engine in ["a", "b", "c"] {
-            let (entry, _) = share(&rows, engine, &BoardReport::default(), 0);
-            rows.push(BoardRow {
-                engine: engine.to_owned(),
-                entry,
-                reported_at: 0,
-                ended_at: None,
-            });
-        }
-        // The answer to its first call has told the limits to one of them.
-        let first = BoardReport {
-            windows: vec![report(1, 500)],
-            ..BoardReport::default()
-        };
-        let (_, grant) = share(&rows, "a", &first, 100);
-        assert_eq!(grant.windows[0].cap, 97);
-        // Those that have ended long ago call no more.
-        let (_, grant) = share(&rows, "a", &first, LEASE_MS);
-        assert_eq!(grant.windows[0].cap, 99);
-    }
-
-    #[test]
-    fn two_that_want_everything_get_half_each_as_places_become_free() {
-        let mut rows = vec![];
-        put(&mut rows, "a", report(100, 500), 0);
-        assert_eq!(
-            put(&mut rows, "b", report(0, 500), 0).cap,
-            0,
-            "nothing is free"
-        );
-        let grant = put(&mut rows, "a", report(70, 500), 1_000);
-        assert_eq!((grant.cap, grant.part), (70, 50), "it keeps what it uses");
-        assert_eq!(put(&mut rows, "b", report(0, 500), 1_000).cap, 29);
-        assert_eq!(put(&mut rows, "a", report(40, 500), 2_000).cap, 50);
-        assert_eq!(put(&mut rows, "b", report(29, 500), 2_000).cap, 49);
-        assert_eq!(put(&mut rows, "a", report(50, 500), 3_000).cap, 50);
-        assert_eq!(put(&mut rows, "b", report(49, 500), 3_000).cap, 50);
-    }
-
-    #[test]
-    fn who_wants_little_leaves_the_rest() {
-        let mut rows = vec![];
-        put(&mut rows, "a", report(0, 10), 0);
-        assert_eq!(put(&mut rows, "b", report(0, 500), 0).cap, 89);
-        assert_eq!(part_of(100, 500, &[10, 20]), 70);
-        assert_eq!(part_of(20, 500, &[500, 500]), 7);
-        assert_eq!(part_of(100, 5, &[500, 500]), 5);
-    }
-
-    #[test]
-    fn an_engine_that_ended_leaves_its_calls_behind_until_no_window_holds_them() {
-        let mut rows = vec![];
-        put(&mut rows, "old", report(60, 30), 0);
-        rows[0].ended_at = Some(1_000);
-        // 60 places are free at 5 s; what it may have used after its last report, 10 s after its end.
-        assert_eq!(put(&mut rows, "new", report(0, 500), 1_000).cap, 9);
-        assert_eq!(put(&mut rows, "new", report(9, 500), 5_000).cap, 69);
-        assert_eq!(put(&mut rows, "new", report(9, 500), 12_200).cap, 99);
-        assert!(rows[0].is_over(12_200) && !rows[0].is_over(12_000));
-    }
-
-    #[test]
-    fn a_place_that_was_free_again_before_an_engine_died_may_hold_a_younger_call() {
-        let mut rows = vec![];
-        put(&mut rows, "old", report(99, 500), 0);
-        // Its places became free at 5 s at the latest, and it may have used them all again.
-        rows[0].ended_at = Some(4_900);
-        assert_eq!(put(&mut rows, "new", report(0, 500), 5_000).cap, 0);
-        assert_eq!(put(&mut rows, "new", report(0, 500), 15_800).cap, 0);
-        assert_eq!(put(&mut rows, "new", report(0, 500), 16_100).cap, 99);
-    }
-
-    #[test]
-    fn an_engine_that_said_a_last_word_leaves_no_doubt() {
-        let mut rows = vec![];
-        put(&mut rows, "old", report(60, 30), 0);
-        let last = BoardReport {
-            windows: vec![report(70, 0)],
-            pauses: vec![],
-            last: true,
-        };
-        let (entry, _) = share(&rows, "old", &last, 1_000);
-        (rows[0].entry, rows[0].reported_at) = (entry, 1_000);
-        let grant = put(&mut rows, "new", report(0, 500), 1_000);
-        let told = grant.ended.map(|end| (end.at, end.ago, end.doubt));
-        assert_eq!((grant.cap, told), (29, Some((1_000, 0, 0))));
-        // Its places become free one by one, and nothing follows them.
-        assert_eq!(put(&mut rows, "new", report(29, 500), 6_000).cap, 99);
-    }
-
-    #[test]
-    fn what_the_server_counted_ends_the_doubt_that_a_death_left_for_all_engines() {
-        let mut rows = vec![];
-        put(&mut rows, "old", report(10, 500), 0);
-        rows[0].ended_at = Some(1_000);
-        let grant = put(&mut rows, "new", report(0, 500), 1_000);
-        let end = grant.ended.unwrap();
-        assert_eq!((grant.cap, end.at, end.doubt), (1, 1_000, 89));
-        let told = |until| WindowReport {
-            cleared: Some(Cleared { until, calls: 12 }),
-            ..report(1, 500)
-        };
-        // It says nothing of engines that ended later.
-        assert_eq!(put(&mut rows, "new", told(999), 2_000).cap, 1);
-        assert_eq!(put(&mut rows, "new", told(1_000), 2_000).cap, 87);
-        assert_eq!(put(&mut rows, "other", report(0, 500), 2_000).cap, 0);
-        rows.retain(|row| row.engine != "other");
-        put(
-            &mut rows,
-            "new",
-            WindowReport {
-                wanted: 0,
-                ..told(1_000)
-            },
-            2_000,
-        );
-        assert_eq!(put(&mut rows, "other", report(0, 500), 2_000).cap, 86);
-    }
-
-    #[test]
-    fn an_engine_that_is_silent_is_waited_for_until_its_lease_and_its_windows_are_over() {
-        let mut rows = vec![];
-        put(&mut rows, "silent", report(60, 30), 0);
-        assert_eq!(put(&mut rows, "other", report(0, 500), 9_999).cap, 9);
-        // It may have used all its places again by then.
-        assert_eq!(put(&mut rows, "other", report(0, 500), 10_000).cap, 9);
-        assert_eq!(put(&mut rows, "other", report(0, 500), 21_200).cap, 99);
-    }
-
-    #[test]
-    fn what_is_kept_while_a_report_is_on_its_way_is_kept() {
-        let mut rows = vec![];
-        put(&mut rows, "a", report(0, 80), 0);
-        let asking = WindowReport {
-            keep: 80,
-            ..report(20, 0)
-        };
-        assert_eq!(put(&mut rows, "a", asking, 1_000).cap, 80);
-    }
-
-    #[test]
-    fn windows_that_only_others_know_are_told() {
-        let mut rows = vec![];
-        put(&mut rows, "a", report(0, 10), 0);
-        let (_, grant) = share(&rows, "b", &BoardReport::default(), 0);
-        assert_eq!(grant.windows.len(), 1);
-        assert_eq!((grant.windows[0].limit, grant.windows[0].cap), (100, 0));
-    }
-}
+mod tests;

@@ -2,6 +2,8 @@
 //! diesel or reqwest. Time and randomness come in as arguments.
 
 pub mod attempt;
+pub mod board_time;
+mod boot_time;
 mod bucket;
 pub mod budget_share;
 pub mod cadence;
@@ -25,6 +27,7 @@ mod whereabouts;
 mod whom;
 
 pub use attempt::{Outcome, Settlement};
+pub use boot_time::{BootTime, slept};
 pub use bucket::{Bucket, Rate};
 pub use cadence::{Cadence, CatchUp};
 pub use database_url::{DatabaseUrl, redact};

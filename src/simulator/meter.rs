@@ -17,7 +17,7 @@ use crate::simulator::limits::Limit;
 use crate::simulator::window::{Window, WindowModel};
 
 /// The windows of a limited thing between two calls.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub struct Meter {
     model: WindowModel,
     edge_jitter_ms: u64,

@@ -18,7 +18,7 @@ use crate::simulator::hash::hash;
 use crate::simulator::setting::SettingError;
 
 /// When a window begins and ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum WindowModel {
     /// With the first call that is counted in it, and its length later. What libraries assume.
     #[default]
@@ -88,7 +88,7 @@ impl FromStr for WindowModel {
 
 /// How much later than it should an edge comes. The real edges drift by up to a second
 /// (developer-relations issue 371).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Drift {
     max_ms: u64,
     seed: u64,
@@ -109,7 +109,7 @@ impl Drift {
 }
 
 /// Calls that leave together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Run {
     leaves_ms: u64,
     calls: u32,
@@ -119,7 +119,7 @@ struct Run {
 const SPARE_RUNS: usize = 64;
 
 /// A limit with what counts against it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Window {
     model: WindowModel,
     pub limit: u32,

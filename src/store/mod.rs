@@ -55,6 +55,7 @@ pub use schedules::ScheduleStore;
 pub use upkeep::{Cleanup, Leftovers, Repair, SeatRow, StoredDocuments, UnreadRow};
 
 use crate::metrics::Words;
+use crate::model::board_time::BoardTime;
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::histogram::Times;
 use crate::model::missing::MissingCounts;
@@ -687,7 +688,7 @@ pub trait Store:
         &self,
         seat: BudgetSeat,
         report: BoardReport,
-        now: Timestamp,
+        now: BoardTime,
     ) -> StoreResult<BoardGrant>;
     /// Whether other engines may use the database too.
     fn is_shared(&self) -> bool;

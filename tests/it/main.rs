@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod backup;
+mod boards;
 mod control;
 mod copy;
 mod crowd;

@@ -63,7 +63,7 @@ fn refused(by: RefusedBy, seconds: u64) -> Observation {
 /// A call from its place in the line to its answer.
 async fn call(limiter: &Addr<RateLimiter>, what: Acquire, limits: &[(u32, u32)]) {
     let mut permit = permit(limiter, what).await;
-    permit.begin();
+    permit.begin().unwrap();
     sleep(ROUND_TRIP).await;
     permit.observe(served(limits));
 }
@@ -106,7 +106,7 @@ fn a_permit_that_was_not_used_is_given_back_and_one_that_was_is_not() {
         settle().await;
         assert_eq!(used(state(&limiter).await), 20);
         let mut begun = permit(&limiter, acquire(0, Priority::DEFAULT, 0)).await;
-        begun.begin();
+        begun.begin().unwrap();
         drop(begun);
         settle().await;
         let state = state(&limiter).await;

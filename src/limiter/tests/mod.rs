@@ -6,7 +6,9 @@ mod budget;
 mod drift;
 mod drive;
 mod handover;
+mod interleavings;
 mod properties;
+mod sleep;
 mod utilisation;
 
 use std::time::Duration;

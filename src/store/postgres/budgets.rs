@@ -5,6 +5,7 @@ use diesel_async::RunQueryDsl;
 use super::fault::Fault;
 use super::job_statements as sql;
 use super::transaction::Transaction;
+use crate::model::board_time::{BoardTime, in_time};
 use crate::model::budget_share::{BoardGrant, BoardReport, BoardRow, share};
 use crate::store::BudgetSeat;
 use crate::store::rows::{from_json, to_json};
@@ -32,6 +33,23 @@ impl Transaction<'_> {
                 reported_at,
                 ended_at,
             });
+        }
+        // The clock of the database may have been set since they were written.
+        let time = BoardTime {
+            wall: now,
+            boot: None,
+        };
+        for place in in_time(&mut rows, &seat.engine, report, &time) {
+            let row = &rows[place];
+            let moved = sql::MoveBudget {
+                windows: &to_json(&row.entry)?,
+                reported_at: row.reported_at,
+                ended_at: row.ended_at,
+                key,
+                route,
+                engine: &row.engine,
+            };
+            moved.execute(&mut self.conn).await?;
         }
         let (entry, grant) = share(&rows, &seat.engine, report, now);
         let over = rows.iter().filter(|row| row.is_over(now));

@@ -74,6 +74,7 @@ use super::{
     OpenCount, Repair, Rescued, Retried, Staged, Store, StoreError, StoreResult, StoredDocuments,
     StoredMatches, StoredPlayer, Wanted, WriterStats, YearCoverage, YearlyStats,
 };
+use crate::model::board_time::BoardTime;
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
 use crate::model::suspicion::Death;
@@ -411,7 +412,7 @@ impl Store for PostgresStore {
         &self,
         seat: BudgetSeat,
         report: BoardReport,
-        _: Timestamp,
+        _: BoardTime,
     ) -> StoreResult<BoardGrant> {
         let asked = Box::new((seat, report, self.shared.presence.holder()));
         self.write(|answer| Verb::ShareBudget(asked, answer)).await

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::job_statements as sql;
 use super::transaction::Transaction;
-use crate::model::Timestamp;
+use crate::model::board_time::{BoardTime, in_time};
 use crate::model::budget_share::{BoardGrant, BoardReport, BoardRow, share};
 use crate::store::rows::{from_json, to_json};
 use crate::store::{BudgetSeat, StoreResult};
@@ -14,9 +14,9 @@ impl Transaction<'_> {
         &mut self,
         seat: &BudgetSeat,
         report: &BoardReport,
-        now: Timestamp,
+        time: &BoardTime,
     ) -> StoreResult<BoardGrant> {
-        let (key, route, now) = (&*seat.key_fingerprint, seat.route, now.as_millis());
+        let (key, route, now) = (&*seat.key_fingerprint, seat.route, time.wall);
         let found: Vec<(String, String, i64, Option<i64>)> =
             sql::BudgetRows { key, route }.load(self.conn)?;
         let mut rows = Vec::with_capacity(found.len());
@@ -28,7 +28,21 @@ impl Transaction<'_> {
                 ended_at,
             });
         }
-        let (entry, grant) = share(&rows, &seat.engine, report, now);
+        // The clock may have been set since they were written.
+        for place in in_time(&mut rows, &seat.engine, report, time) {
+            let row = &rows[place];
+            sql::MoveBudget {
+                windows: &to_json(&row.entry)?,
+                reported_at: row.reported_at,
+                ended_at: row.ended_at,
+                key,
+                route,
+                engine: &row.engine,
+            }
+            .execute(self.conn)?;
+        }
+        let (mut entry, grant) = share(&rows, &seat.engine, report, now);
+        entry.boot.clone_from(&time.boot);
         for row in rows.iter().filter(|row| row.is_over(now)) {
             let engine = &row.engine;
             sql::DropBudget { key, route, engine }.execute(self.conn)?;

@@ -413,6 +413,15 @@ statement! {
 }
 
 statement! {
+    MoveBudget<'a> {
+        windows: &'a str => Text, reported_at: i64 => BigInt, ended_at: Option<i64> => Opt<BigInt>,
+        key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text,
+    } -> () =
+    "UPDATE rate_budgets SET windows = ?, reported_at = ?, ended_at = ?
+     WHERE key_fingerprint = ? AND route = ? AND engine_id = ?";
+}
+
+statement! {
     DropBudget<'a> { key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text } -> () =
     "DELETE FROM rate_budgets WHERE key_fingerprint = ? AND route = ? AND engine_id = ?";
 }

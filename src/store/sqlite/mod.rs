@@ -63,6 +63,7 @@ use super::{
     Retried, Staged, Store, StoreError, StoreResult, StoredDocuments, StoredMatches, StoredPlayer,
     Wanted, WriterStats, YearCoverage, YearlyStats,
 };
+use crate::model::board_time::BoardTime;
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
 use crate::model::suspicion::Death;
@@ -343,9 +344,9 @@ impl Store for SqliteStore {
         &self,
         seat: BudgetSeat,
         report: BoardReport,
-        now: Timestamp,
+        now: BoardTime,
     ) -> StoreResult<BoardGrant> {
-        self.write(move |tx| tx.share_budget(&seat, &report, now))
+        self.write(move |tx| tx.share_budget(&seat, &report, &now))
             .await
     }
 
