@@ -6,8 +6,10 @@ use std::sync::Arc;
 use crate::cli::{CliError, Global, remote, waits};
 use crate::config::{self, Config};
 use crate::control;
+use crate::gate::Machine;
 use crate::metrics::LogFiles;
 use crate::model::DatabaseUrl;
+use crate::riot::BaseUrl;
 use crate::store::{Location, Store};
 
 /// Where the database is. A simulated world has a file of its own, so that it never mixes with real data.
@@ -78,8 +80,20 @@ pub(super) fn socket_path(
         control::check_length(&path).map_err(|error| CliError::Usage(error.to_string()))?;
         return Ok(path);
     }
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    Ok(control::default_path(runtime.as_deref(), &beside(database)))
+    Ok(control::default_path(
+        runtime_folder().as_deref(),
+        &beside(database),
+    ))
+}
+
+fn runtime_folder() -> Option<PathBuf> {
+    std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)
+}
+
+/// Where other riftsyncs of this machine share a key for that API.
+pub(super) fn machine(api: &BaseUrl, database: &Location) -> Machine {
+    let folders = control::meeting_folders(runtime_folder().as_deref());
+    Machine::new(folders, api.as_str(), database.to_string())
 }
 
 /// The folder for what stands beside the data.

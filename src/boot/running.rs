@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::forecast::Forecast;
 use super::lookout::Lookout;
-use super::places::{beside, metrics_log};
+use super::places::{beside, machine, metrics_log};
 use super::serve;
 use super::show::player_of_job;
 use crate::cli::follow::{Follow, called, next_text, summary_of, tell_notes, typed};
@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::control::{TimeLeft, WaitingDesk};
 use crate::engine::scheduler::check_schedule;
 use crate::engine::{Engine, EngineConfig, Registry};
-use crate::gate::{Gate, KeySource, KeyState};
+use crate::gate::{Gate, KeySource, KeyState, Sharing};
 use crate::metrics::Metrics;
 use crate::model::{JobId, JobRecord, JobState, Priority, RetryPolicy, Timestamp};
 use crate::riot::{ApiKey, BaseUrl, RiotClient};
@@ -70,6 +70,7 @@ impl Running {
             ))
         })?;
         let base = BaseUrl::new(base).map_err(CliError::Usage)?;
+        let machine = machine(&base, database);
         let client = RiotClient::new(base).map_err(|error| CliError::Engine(error.to_string()))?;
         let metrics = Arc::new(Metrics::default());
         let opening = waits::opening(database);
@@ -79,7 +80,7 @@ impl Running {
             source,
             Arc::new(client),
             tasks::API_QUEUES,
-            Some(store.clone()),
+            Some(Sharing::on(machine, store.clone())),
             metrics.clone(),
             config.engine.bodies_mb,
         );

@@ -35,7 +35,7 @@ pub use methods::{
     PlayerStats, schedules_document, stats_document, track_document, tracked_document,
 };
 pub use server::{ControlServer, StopServer, server_spec};
-pub use socket::{SocketError, SocketPlace, check_length, default_path};
+pub use socket::{SocketError, SocketPlace, check_length, default_path, meeting_folders};
 
 use std::time::Duration;
 

@@ -75,6 +75,15 @@ pub fn default_path(runtime_folder: Option<&Path>, data_folder: &Path) -> PathBu
     short_folder().join(format!("{name}.sock"))
 }
 
+/// Where all riftsyncs of this user on this machine can find each other, whatever their databases are; the first one
+/// that can be used is. The temp folder comes first: a terminal has a runtime folder, and cron has none.
+pub fn meeting_folders(runtime_folder: Option<&Path>) -> Vec<PathBuf> {
+    let mut folders = vec![std::env::temp_dir().join(private_name())];
+    let runtime_folder = runtime_folder.filter(|folder| folder.is_absolute());
+    folders.extend(runtime_folder.map(|folder| folder.join("riftsync")));
+    folders
+}
+
 /// Whether a socket can have this path.
 pub fn check_length(path: &Path) -> Result<(), SocketError> {
     let bytes = path.as_os_str().len();
@@ -110,13 +119,17 @@ fn folder_of(path: &Path) -> &Path {
 
 /// This user's folder for sockets that can be nowhere else.
 fn short_folder() -> PathBuf {
-    let name = format!("riftsync-{}", rustix::process::geteuid().as_raw());
+    let name = private_name();
     let folder = std::env::temp_dir().join(&name);
     if folder.as_os_str().len() + "/0123456789abcdef.sock".len() <= PATH_BYTES_MAX {
         folder
     } else {
         Path::new("/tmp").join(name)
     }
+}
+
+fn private_name() -> String {
+    format!("riftsync-{}", rustix::process::geteuid().as_raw())
 }
 
 /// In the temp folder anybody can make a folder of any name: a socket there is ours only if the folder is.

@@ -12,11 +12,11 @@ use super::key_ring::KeyRing;
 use super::key_watch::{KeyWatch, StopKeyWatch};
 use super::riot_gate::{GateAddr, RiotGate, StopGate};
 use super::source::LimiterSource;
+use super::store_board::Sharing;
 use super::weather::Weather;
 use crate::engine::Services;
 use crate::metrics::Metrics;
 use crate::riot::{ApiKey, Transport};
-use crate::store::Store;
 use crate::supervision::{ChildHandle, ChildSpec};
 
 /// Where new keys come from.
@@ -54,13 +54,13 @@ pub struct Gate {
 impl Gate {
     /// The gate and its actors, which the engine starts. `queues` are those whose jobs call the API.
     /// With a store, engines that use it share the key's limits by it, and one that starts anew knows
-    /// what went before. Documents in memory take `bodies_mib` at most.
+    /// what went before; riftsyncs of the machine share them too. Documents in memory take `bodies_mib` at most.
     pub fn new(
         key: ApiKey,
         source: KeySource,
         transport: Arc<dyn Transport>,
         queues: impl IntoIterator<Item = &'static str>,
-        store: Option<Arc<dyn Store>>,
+        sharing: Option<Sharing>,
         metrics: Arc<Metrics>,
         bodies_mib: u32,
     ) -> (Self, Services) {
@@ -79,7 +79,7 @@ impl Gate {
         ));
         let gate = Self { api, weather, ring };
         let mut children =
-            vec![gate.gate_spec(tell, transport, source.remedy().map(Into::into), store)];
+            vec![gate.gate_spec(tell, transport, source.remedy().map(Into::into), sharing)];
         if source.watch {
             children.push(gate.watch_spec(source, addr));
         }
@@ -107,7 +107,7 @@ impl Gate {
         tell: watch::Sender<Addr<RiotGate>>,
         transport: Arc<dyn Transport>,
         remedy: Option<Arc<str>>,
-        store: Option<Arc<dyn Store>>,
+        sharing: Option<Sharing>,
     ) -> ChildSpec {
         let (ring, weather) = (self.ring.clone(), self.weather.clone());
         ChildSpec::permanent("riot_gate", move |guard| {
@@ -116,7 +116,7 @@ impl Gate {
                 weather.clone(),
                 transport.clone(),
                 remedy.clone(),
-                store.clone(),
+                sharing.clone(),
                 guard,
             );
             let addr = gate.start();

@@ -3,7 +3,7 @@
 //! From the inside out: `key_trial`, `breaker` and `absences` decide (pure) whether the key is taken, whether a
 //! route works, and whether its 404s say something. `key_ring` holds the key in use; `weather` holds the breakers and says to the engine
 //! what may not start now. `riot_gate` is the actor that owns the limiters and tries the key;
-//! `key_watch` brings new keys in. `calls` is what tasks see: a call, in turn, with everything that is
+//! `store_board` and `machine` are where engines of one key share its limits. `key_watch` brings new keys in. `calls` is what tasks see: a call, in turn, with everything that is
 //! not the caller's fault waited out. `assembly` puts them together.
 //!
 //! Deliberately absent: URLs and headers (`riot`), windows (`limiter`), jobs' outcomes (`tasks`).
@@ -16,6 +16,7 @@ mod calls;
 mod key_ring;
 mod key_trial;
 mod key_watch;
+mod machine;
 mod riot_gate;
 mod source;
 mod store_board;
@@ -28,4 +29,6 @@ pub use assembly::{Gate, KeySource};
 pub use calls::{Caller, RiotApi};
 pub use key_ring::KeyRing;
 pub use key_trial::KeyState;
+pub use machine::Machine;
+pub use store_board::Sharing;
 pub use weather::{Pace, Weather};

@@ -12,13 +12,12 @@ use tokio::sync::{oneshot, watch};
 use super::calls::observation;
 use super::key_ring::KeyRing;
 use super::key_trial::{KeyState, KeyTrial, Refusal, Tried};
-use super::store_board::StoreBoard;
+use super::store_board::Sharing;
 use super::weather::Weather;
 use crate::limiter::{Acquire, Leave, RateLimiter};
 use crate::metrics::{Before, Outage, OutageNews};
 use crate::model::{Platform, Priority, Region, Route};
 use crate::riot::{Call, RiotError, Transport};
-use crate::store::Store;
 use crate::supervision::{ChildGuard, EndReason};
 
 /// A call that tries the key has so long, its turn at the limiter included.
@@ -51,7 +50,7 @@ pub struct RiotGate {
     /// What a person does about a rejected key; none: somebody else tells.
     remedy: Option<Arc<str>>,
     /// Where engines of one key share its limits; none: nobody else has it.
-    store: Option<Arc<dyn Store>>,
+    sharing: Option<Sharing>,
     trial: KeyTrial,
     /// Callers whose call was refused and who wait for the verdict.
     refused: Vec<oneshot::Sender<Verdict>>,
@@ -67,7 +66,7 @@ impl RiotGate {
         weather: Arc<Weather>,
         transport: Arc<dyn Transport>,
         remedy: Option<Arc<str>>,
-        store: Option<Arc<dyn Store>>,
+        sharing: Option<Sharing>,
         guard: ChildGuard,
     ) -> Self {
         Self {
@@ -76,7 +75,7 @@ impl RiotGate {
             weather,
             transport,
             remedy,
-            store,
+            sharing,
             trial: KeyTrial::default(),
             refused: Vec::new(),
             retry: None,
@@ -100,10 +99,10 @@ impl RiotGate {
             }
             None => RateLimiter::new(route),
         };
-        let fresh = match &self.store {
-            Some(store) => {
+        let fresh = match &self.sharing {
+            Some(sharing) => {
                 let key = self.ring.current().1.fingerprint();
-                fresh.with_board(Arc::new(StoreBoard::new(store.clone(), key.into())))
+                fresh.with_board(sharing.board(&key))
             }
             None => fresh,
         };

@@ -4,7 +4,7 @@
 //! server's edges are trusted), `transit` (how much of a round trip is uncertain), `ramp` and
 //! `pause` (how carefully to go on), `doubt` (what engines left that ended), `clock` (time that no sleep stops), `answer`, `scope` and `budget` (the limits of a route), `news`
 //! (what people should know): pure, tested on a virtual clock. `line` says who is next. `actor`
-//! holds both; `permit`, `observation` and `report` are what others see of it.
+//! holds both; `board` is where engines share, and `joined` makes two of them one; `permit`, `observation` and `report` are what others see of it.
 
 mod actor;
 mod answer;
@@ -12,6 +12,7 @@ mod board;
 mod budget;
 mod clock;
 mod doubt;
+mod joined;
 mod line;
 mod margin;
 mod news;
@@ -32,6 +33,7 @@ pub use actor::{Leave, RateLimiter};
 pub use answer::Pairs;
 pub use board::{Board, MemoryBoard, MemorySeat};
 pub use budget::{Budget, Departure, MethodId, WindowState};
+pub use joined::{JoinedBoard, MachineTrouble};
 pub use margin::Margins;
 pub use news::News;
 pub use observation::{Observation, Refused, RefusedBy};

@@ -27,7 +27,7 @@ use super::boot_time::BootTime;
 /// An engine that has not reported for so long makes no calls any more, in milliseconds.
 pub const LEASE_MS: i64 = 10_000;
 /// Rows of engines that ended are looked at for so long after their last place is free.
-const ROOM_MS: i64 = 1_000;
+pub(super) const ROOM_MS: i64 = 1_000;
 /// Moments that a report tells apart in a window.
 pub const REPORTED: u32 = 64;
 /// A place is free so long after its window's span and what was rounded up, whatever its report said.
@@ -166,7 +166,7 @@ pub struct BoardRow {
 
 impl BoardRow {
     /// When its last call was made at the latest; none: it may be making some now.
-    fn last_call_at(&self, now: i64) -> Option<i64> {
+    pub(super) fn last_call_at(&self, now: i64) -> Option<i64> {
         if self.entry.last {
             return Some(self.reported_at);
         }
@@ -237,7 +237,7 @@ impl BoardWindow {
     }
 
     /// Places of calls that an engine may have made after its last report.
-    fn unreported(&self, row: &BoardRow, last_call: i64, now: i64) -> u32 {
+    pub(super) fn unreported(&self, row: &BoardRow, last_call: i64, now: i64) -> u32 {
         let span = self.key.span();
         if row.entry.last || is_free_by(last_call, span, now) {
             return 0;

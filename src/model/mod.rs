@@ -4,6 +4,7 @@
 pub mod attempt;
 pub mod board_time;
 mod boot_time;
+pub mod board_claim;
 mod bucket;
 pub mod budget_share;
 pub mod cadence;

@@ -102,6 +102,10 @@ impl BaseUrl {
         Ok(Self(text.to_owned()))
     }
 
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     fn of(&self, route: Route) -> String {
         self.0.replace("{route}", route.as_str())
     }

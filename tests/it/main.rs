@@ -20,6 +20,7 @@ mod names;
 mod odd_answers;
 mod older;
 mod on_postgres;
+mod one_key;
 mod open_tree;
 mod outages;
 mod place;

@@ -25,6 +25,13 @@ impl Place {
         Self::Postgres(Scratch::new())
     }
 
+    pub fn url(&self) -> String {
+        match self {
+            Self::Sqlite(folder) => format!("sqlite://{}/t.db", folder.path().display()),
+            Self::Postgres(scratch) => scratch.url().to_owned(),
+        }
+    }
+
     pub async fn open(&self) -> Arc<dyn Store> {
         match self {
             Self::Sqlite(folder) => {

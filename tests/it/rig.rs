@@ -49,17 +49,13 @@ impl Rig {
 
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = bare(args);
-        let url = match &self.place {
-            Place::Sqlite(folder) => format!("sqlite://{}/t.db", folder.path().display()),
-            Place::Postgres(scratch) => scratch.url().to_owned(),
-        };
         command
             .env("HOME", self.setup.folder.path())
             .env("RIOT_API_KEY", SIMULATED_KEY)
             .env("RIFTSYNC_PROFILE", "production")
             .env("RIFTSYNC_RIOT__BASE_URL", self.setup.simulator.base_url())
             .env("RIFTSYNC_CONTROL__SOCKET", self.socket())
-            .env("DATABASE_URL", url);
+            .env("DATABASE_URL", self.place.url());
         command
     }
 

@@ -205,7 +205,7 @@ impl Season {
             KeySource::default(),
             witness.clone(),
             tasks::API_QUEUES,
-            Some(store.clone()),
+            Some(store.clone().into()),
             metrics.clone(),
             64,
         );

@@ -188,7 +188,7 @@ async fn what_a_person_waits_for_is_called_within_one_window_of_a_crawl() {
         KeySource::default(),
         Arc::new(RiotClient::new(base).unwrap()),
         tasks::API_QUEUES,
-        Some(store.clone()),
+        Some(store.clone().into()),
         metrics.clone(),
         64,
     );

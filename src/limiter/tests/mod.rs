@@ -7,6 +7,7 @@ mod drift;
 mod drive;
 mod handover;
 mod interleavings;
+mod joined;
 mod properties;
 mod sleep;
 mod utilisation;
