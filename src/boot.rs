@@ -119,6 +119,9 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             }
             Verb::Key(args) => match args.what {
                 KeyVerb::Set => remote::set_key(&reach(&cli.global, &config)?).await,
+                KeyVerb::Share { share, route } => {
+                    remote::share(&reach(&cli.global, &config)?, share, route).await
+                }
             },
             Verb::Config(args) => match args.what {
                 ConfigVerb::Show => show::show_config(&cli.global, &config),

@@ -4,6 +4,7 @@
 //! starts after its line was written, and how many a second are taken in through one connection when
 //! they come in batches, while the engine runs them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -29,7 +30,9 @@ use crate::engine::{
 };
 use crate::metrics::Metrics;
 use crate::model::waiting::Waiting;
-use crate::model::{After, JobId, JobRecord, NewJob, Priority, RetryPolicy, Whereabouts, Whom};
+use crate::model::{
+    After, JobId, JobRecord, NewJob, Priority, RetryPolicy, Route, Share, Whereabouts, Whom,
+};
 
 const QUEUE: &str = "default";
 const KIND: &str = "bench";
@@ -105,6 +108,10 @@ impl KeyDesk for NoKey {
     fn state(&self) -> &'static str {
         "valid"
     }
+    fn shares(&self) -> (Share, BTreeMap<Route, Share>) {
+        (Share::ALL, BTreeMap::new())
+    }
+    fn set_share(&self, _: Option<Route>, _: Share) {}
     fn replace(&self, _: &str) -> Result<bool, String> {
         Err("a measurement has no key".to_owned())
     }

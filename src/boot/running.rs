@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::control::{TimeLeft, WaitingDesk};
 use crate::engine::scheduler::check_schedule;
 use crate::engine::{Engine, EngineConfig, Registry};
-use crate::gate::{Gate, KeySource, KeyState, Sharing};
+use crate::gate::{Gate, KeptShares, KeySource, KeyState, Sharing};
 use crate::metrics::Metrics;
 use crate::model::{JobId, JobRecord, JobState, Priority, RetryPolicy, Timestamp};
 use crate::riot::{ApiKey, BaseUrl, RiotClient};
@@ -84,6 +84,10 @@ impl Running {
             metrics.clone(),
             config.engine.bodies_mb,
         );
+        gate.begin_with_shares(&KeptShares {
+            share: config.riot.share,
+            routes: config.riot.shares.clone(),
+        });
         let ring = gate.ring.clone();
         watch_panics(move |text| ring.redact(text));
         let policies = policies(config);

@@ -1,5 +1,6 @@
 //! `serve`: the engine with its control socket, until it is told to stop.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -29,7 +30,7 @@ use crate::control::{
 };
 use crate::engine::Above;
 use crate::gate::{Gate, KeyState};
-use crate::model::{JobRecord, Platform, Whereabouts, Whom};
+use crate::model::{JobRecord, Platform, Route, Share, Whereabouts, Whom};
 use crate::riot::ApiKey;
 use crate::store::Location;
 use crate::tasks::{HealthProbe, job_document, whereabouts};
@@ -319,5 +320,14 @@ impl KeyDesk for GateKey {
     fn replace(&self, key: &str) -> Result<bool, String> {
         let key = ApiKey::new(key).map_err(str::to_owned)?;
         Ok(self.0.replace_key(key))
+    }
+
+    fn shares(&self) -> (Share, BTreeMap<Route, Share>) {
+        let kept = self.0.shares.all();
+        (kept.share, kept.routes)
+    }
+
+    fn set_share(&self, route: Option<Route>, share: Share) {
+        self.0.set_share(route, share);
     }
 }

@@ -29,7 +29,7 @@ pub use weather::WeatherArgs;
 
 use crate::config::{Profile, listen_address};
 use crate::export::{Format, What};
-use crate::model::{CatchUp, DatabaseUrl, JobState, Puuid, Whom};
+use crate::model::{CatchUp, DatabaseUrl, JobState, Puuid, Share, Whom};
 use crate::tasks;
 
 /// Keeps a database of League of Legends players true to the Riot Games API.
@@ -260,10 +260,21 @@ pub struct KeyArgs {
     pub what: KeyVerb,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum KeyVerb {
     /// Read a key from stdin and put it in use; what waits for a key goes on
     Set,
+    /// Show the part of the key's limits that the engine uses, or change it until the engine ends
+    ///
+    /// Without a change it is riot.share of the configuration: all of it, unless told. The rest is left to other
+    /// programs with the same key, in every window of every route and method.
+    Share {
+        /// A percentage, as 80%
+        share: Option<Share>,
+        /// Of one route alone: a platform (euw1) or a region (europe)
+        #[arg(long)]
+        route: Option<String>,
+    },
 }
 
 #[derive(Debug, Clone, Args)]

@@ -12,13 +12,20 @@ pub struct WeatherArgs {
     /// The limits of each method, calls:seconds, or "none"
     #[arg(long, default_value = "none", value_name = "LIMITS")]
     pub method_limits: String,
-    /// How rate windows begin and end: "opened" by the first call, "aligned" to the clock, or
-    /// "sliding" with each call, rejected ones included
+    /// How rate windows begin and end: "opened" by the first call, "aligned" to the clock, "sliding"
+    /// with each call, or "lagging", as opened with counts that are told a moment late
     #[arg(long, default_value = WindowModel::default().as_str(), value_name = "MODEL")]
     pub window: String,
     /// How much later than it should a window may end; the real ones drift by up to 1000
     #[arg(long, default_value = "0", value_name = "MS")]
     pub edge_jitter: String,
+    /// Refused calls do not count against the limits; in the real API they do
+    #[arg(long)]
+    pub forgive_refused: bool,
+    /// Another program with the same key: so many calls at once, each so often, as 1:500ms or 10:5s,
+    /// on each route from the first call to it
+    #[arg(long, value_name = "CALLS:TIME")]
+    pub stranger: Option<String>,
     /// What a 429 says of the wait, in whole seconds: "present", "missing", "zero", or "short" by one
     #[arg(long, default_value = "present", value_name = "HOW")]
     pub retry_after: String,
@@ -68,6 +75,11 @@ impl WeatherArgs {
             method_limits: flag("--method-limits", read_limits(&self.method_limits))?,
             window_model: flag("--window", self.window.parse())?,
             edge_jitter_ms: self.edge_jitter_ms()?,
+            counts_refused: !self.forgive_refused,
+            stranger: match &self.stranger {
+                Some(text) => Some(flag("--stranger", text.parse())?),
+                None => None,
+            },
             retry_after: flag("--retry-after", self.retry_after.parse())?,
             latency: match &self.latency {
                 Some(text) => flag("--latency", text.parse())?,
@@ -138,6 +150,8 @@ mod tests {
             "--method-limits=5:10",
             "--window=sliding",
             "--edge-jitter=700",
+            "--forgive-refused",
+            "--stranger=10:5s",
             "--retry-after=missing",
             "--latency=40:0.5",
             "--key-expires-after=500calls",
@@ -149,6 +163,9 @@ mod tests {
         assert_eq!(config.method_limits, [(5, 10)]);
         assert_eq!(config.window_model, WindowModel::SlidingLog);
         assert_eq!(config.edge_jitter_ms, 700);
+        assert!(!config.counts_refused);
+        let stranger = config.stranger.map(|it| (it.calls, it.every_ms));
+        assert_eq!(stranger, Some((10, 5_000)));
         assert_eq!(config.retry_after, RetryAfter::Missing);
         let latency = Latency {
             median_ms: 40.0,
@@ -170,7 +187,8 @@ mod tests {
     fn a_wrong_flag_is_named_with_its_remedy_in_one_line() {
         for (flag, remedy) in [
             ("--method-limits=5", "20:1,100:120"),
-            ("--window=round", "opened, aligned, sliding"),
+            ("--window=round", "opened, aligned, sliding, lagging"),
+            ("--stranger=10", "10:5s"),
             ("--edge-jitter=1s", "1000"),
             ("--edge-jitter=60001", "1000"),
             ("--retry-after=5", "present, missing, zero"),

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::records::PayloadKind;
 use crate::model::{
-    Cadence, CatchUp, DatabaseUrl, Platform, Rate, Retention, RetryPolicy, Timestamp,
+    Cadence, CatchUp, DatabaseUrl, Platform, Rate, Retention, RetryPolicy, Route, Share, Timestamp,
 };
 
 /// The defaults, also the documentation of every setting.
@@ -25,7 +25,7 @@ const PRODUCTION: &str = include_str!("../../config/production.toml");
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
-    /// A development or personal key: queues have rates, so that a crawl leaves something of it
+    /// A development or personal key: queues start jobs no faster than it lets them be done
     #[default]
     Development,
     /// A production key: the limits that Riot sends alone meter the calls
@@ -88,6 +88,11 @@ pub struct RiotConfig {
     /// How long Riot keeps documents; 0: for ever.
     pub matches_kept_days: u32,
     pub timelines_kept_days: u32,
+    /// The part of the key's limits that is used, on routes without one of their own.
+    pub share: Share,
+    /// The same of single routes.
+    #[serde(default)]
+    pub shares: BTreeMap<Route, Share>,
 }
 
 impl RiotConfig {
@@ -461,6 +466,8 @@ mod tests {
             ("[queues.recovery]\nslots = 0\n", "queues.recovery.slots"),
             ("[queues.recovery]\nrate = \"5\"\n", "queues.recovery.rate"),
             ("[riot]\nplatform = \"mars\"\n", "mars"),
+            ("[riot]\nshare = \"0%\"\n", "1% to 100%"),
+            ("[riot.shares]\nmars = \"50%\"\n", "mars"),
             ("[metrics]\nfiles = 0\n", "metrics.files"),
             ("[metrics]\nlisten = \"all\"\n", "metrics.listen"),
             (

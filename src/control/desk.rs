@@ -1,6 +1,6 @@
 //! What all connections share: the engine, and how to show it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::view::Document;
 use super::watch::Watch;
 use crate::engine::EngineHandle;
 use crate::model::waiting::{Tally, Waiting};
-use crate::model::{JobId, JobRecord, Whereabouts, Whom};
+use crate::model::{JobId, JobRecord, Route, Share, Whereabouts, Whom};
 
 /// What a status says that the engine itself does not know.
 #[derive(Debug, Clone)]
@@ -35,6 +35,9 @@ pub trait KeyDesk: Send + Sync + std::fmt::Debug {
     fn state(&self) -> &'static str;
     /// Puts another key in use. False: it is in use already. What is wrong with it is told without it.
     fn replace(&self, key: &str) -> Result<bool, String>;
+    /// The part of its limits that is used: of all routes, and of those that have their own.
+    fn shares(&self) -> (Share, BTreeMap<Route, Share>);
+    fn set_share(&self, route: Option<Route>, share: Share);
 }
 
 /// How long a job will take that is under way, or that was only planned.

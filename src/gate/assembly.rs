@@ -11,11 +11,13 @@ use super::calls::RiotApi;
 use super::key_ring::KeyRing;
 use super::key_watch::{KeyWatch, StopKeyWatch};
 use super::riot_gate::{GateAddr, RiotGate, StopGate};
+use super::shares::{Kept, Shares};
 use super::source::LimiterSource;
 use super::store_board::Sharing;
 use super::weather::Weather;
 use crate::engine::Services;
 use crate::metrics::Metrics;
+use crate::model::{Route, Share};
 use crate::riot::{ApiKey, Transport};
 use crate::supervision::{ChildHandle, ChildSpec};
 
@@ -49,6 +51,7 @@ pub struct Gate {
     pub api: Arc<RiotApi>,
     pub weather: Arc<Weather>,
     pub ring: Arc<KeyRing>,
+    pub shares: Arc<Shares>,
 }
 
 impl Gate {
@@ -77,7 +80,12 @@ impl Gate {
             metrics,
             bodies_mib,
         ));
-        let gate = Self { api, weather, ring };
+        let gate = Self {
+            api,
+            weather,
+            ring,
+            shares: Arc::default(),
+        };
         let mut children =
             vec![gate.gate_spec(tell, transport, source.remedy().map(Into::into), sharing)];
         if source.watch {
@@ -91,6 +99,20 @@ impl Gate {
             ..Services::default()
         };
         (gate, services)
+    }
+
+    /// From now on this part of the limits is used: of one route, or of all that have none of their own.
+    pub fn set_share(&self, route: Option<Route>, share: Share) {
+        self.shares.set(route, share);
+        self.api.tell_shares(&self.shares);
+    }
+
+    /// The parts to begin with. No call was made yet.
+    pub fn begin_with_shares(&self, kept: &Kept) {
+        self.shares.set(None, kept.share);
+        for (route, share) in &kept.routes {
+            self.shares.set(Some(*route), *share);
+        }
     }
 
     /// Puts another key in use; calls that wait go on with it. False: it is in use already.
@@ -110,6 +132,7 @@ impl Gate {
         sharing: Option<Sharing>,
     ) -> ChildSpec {
         let (ring, weather) = (self.ring.clone(), self.weather.clone());
+        let shares = self.shares.clone();
         ChildSpec::permanent("riot_gate", move |guard| {
             let gate = RiotGate::new(
                 ring.clone(),
@@ -117,6 +140,7 @@ impl Gate {
                 transport.clone(),
                 remedy.clone(),
                 sharing.clone(),
+                shares.clone(),
                 guard,
             );
             let addr = gate.start();

@@ -18,11 +18,12 @@ use super::bodies::Bodies;
 use super::key_ring::KeyRing;
 use super::key_trial::KeyState;
 use super::riot_gate::{GateAddr, KeyRefused, KeyReplaced, LimiterOf, Verdict};
+use super::shares::Shares;
 use super::weather::Weather;
 use crate::engine::{CancelSignal, JobContext, Post};
 use crate::limiter::{
     Acquire, AcquireError, Estimate, LimiterState, MethodId, Observation, Permit, RateLimiter,
-    Refused, RefusedBy, Snapshot,
+    Refused, RefusedBy, SetShare, Snapshot,
 };
 use crate::metrics::Metrics;
 use crate::metrics::process::cpu_of_thread;
@@ -451,6 +452,15 @@ impl RiotApi {
     pub async fn estimate(&self, route: Route, calls: Vec<(MethodId, u32)>) -> Option<Duration> {
         let (_, limiter) = self.limiters.get(&route)?.clone();
         limiter.send(Estimate { calls }).await.ok()
+    }
+
+    /// The parts of the limits that are used from now on. A limiter that is made just now has them already.
+    pub(super) fn tell_shares(&self, shares: &Shares) {
+        for known in &self.limiters {
+            let share = shares.of(*known.key());
+            // One message for each route; it must not be lost.
+            known.value().1.do_send(SetShare(share));
+        }
     }
 
     /// How the limiters stand that calls were made through.

@@ -18,6 +18,7 @@ mod key_trial;
 mod key_watch;
 mod machine;
 mod riot_gate;
+mod shares;
 mod source;
 mod store_board;
 #[cfg(test)]
@@ -30,5 +31,6 @@ pub use calls::{Caller, RiotApi};
 pub use key_ring::KeyRing;
 pub use key_trial::KeyState;
 pub use machine::Machine;
+pub use shares::{Kept as KeptShares, Shares};
 pub use store_board::Sharing;
 pub use weather::{Pace, Weather};

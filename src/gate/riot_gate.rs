@@ -12,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 use super::calls::observation;
 use super::key_ring::KeyRing;
 use super::key_trial::{KeyState, KeyTrial, Refusal, Tried};
+use super::shares::Shares;
 use super::store_board::Sharing;
 use super::weather::Weather;
 use crate::limiter::{Acquire, Leave, RateLimiter};
@@ -51,6 +52,7 @@ pub struct RiotGate {
     remedy: Option<Arc<str>>,
     /// Where engines of one key share its limits; none: nobody else has it.
     sharing: Option<Sharing>,
+    shares: Arc<Shares>,
     trial: KeyTrial,
     /// Callers whose call was refused and who wait for the verdict.
     refused: Vec<oneshot::Sender<Verdict>>,
@@ -67,6 +69,7 @@ impl RiotGate {
         transport: Arc<dyn Transport>,
         remedy: Option<Arc<str>>,
         sharing: Option<Sharing>,
+        shares: Arc<Shares>,
         guard: ChildGuard,
     ) -> Self {
         Self {
@@ -76,6 +79,7 @@ impl RiotGate {
             transport,
             remedy,
             sharing,
+            shares,
             trial: KeyTrial::default(),
             refused: Vec::new(),
             retry: None,
@@ -106,7 +110,7 @@ impl RiotGate {
             }
             None => fresh,
         };
-        let fresh = fresh.start();
+        let fresh = fresh.with_share(self.shares.of(route)).start();
         self.limiters.insert(route, fresh.clone());
         fresh
     }

@@ -37,6 +37,8 @@ fn sample(state: &LimiterState) -> Sample {
         gauges: vec![
             ("waiting", state.waiting as f64),
             ("in_flight", f64::from(state.in_flight)),
+            ("share_percent", f64::from(state.share.percent())),
+            ("strangers_percent", f64::from(state.strangers.unwrap_or(0))),
             ("paused_s", state.paused.as_secs_f64()),
             ("round_trip_ms", state.round_trip.as_secs_f64() * 1_000.0),
         ],

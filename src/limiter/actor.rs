@@ -21,9 +21,9 @@ use super::line::Line;
 use super::margin::Margins;
 use super::news::Teller;
 use super::permit::{Acquire, AcquireError, Ended, Lease, Permit};
-use super::report::{Estimate, LimiterState, RefusedCounts, Snapshot};
+use super::report::{Estimate, LimiterState, RefusedCounts, SetShare, Snapshot};
 use super::window::Admission;
-use crate::model::Route;
+use crate::model::{Route, Share};
 
 /// Waiters of one route at most: some hundred bytes each.
 const WAITING_MAX: usize = 50_000;
@@ -125,6 +125,13 @@ impl RateLimiter {
     pub fn with_board(mut self, board: Arc<dyn Board>) -> Self {
         self.budget = Budget::shared(Margins::default());
         self.board = Some(board);
+        self
+    }
+
+    /// With a part of the limits, rather than all of them.
+    #[must_use]
+    pub fn with_share(mut self, share: Share) -> Self {
+        self.budget.set_share(share);
         self
     }
 
@@ -488,6 +495,14 @@ impl Handler<Leave> for RateLimiter {
     }
 }
 
+impl Handler<SetShare> for RateLimiter {
+    type Result = ();
+    fn handle(&mut self, SetShare(share): SetShare, ctx: &mut Self::Context) {
+        self.budget.set_share(share);
+        self.pump(ctx);
+    }
+}
+
 impl Handler<Estimate> for RateLimiter {
     type Result = MessageResult<Estimate>;
     fn handle(&mut self, Estimate { mut calls }: Estimate, _: &mut Self::Context) -> Self::Result {
@@ -531,6 +546,8 @@ impl Handler<Snapshot> for RateLimiter {
             refused: self.refused,
             paused,
             paused_methods,
+            share: self.budget.share(),
+            strangers: self.budget.strangers(now),
             wants_share: self.line.len() > 0 && self.budget.wants_grant(now),
             round_trip: self.budget.round_trip(),
         }

@@ -11,6 +11,7 @@ use super::observation::Observation;
 use super::scope::{SETTLE, Scope, Ticket};
 use super::transit::Transit;
 use super::window::Admission;
+use crate::model::Share;
 use crate::model::budget_share::{BoardGrant, BoardReport, LEASE_MS};
 
 /// A method's name to the limiter; it need not know which there are.
@@ -18,7 +19,6 @@ pub type MethodId = u8;
 
 /// A call that may go. It ends with `observe` or `give_back`.
 #[derive(Debug)]
-#[cfg_attr(test, derive(Clone, Hash))]
 pub struct Departure {
     method: MethodId,
     /// When it was allowed, or when it really went if that is known.
@@ -51,18 +51,17 @@ pub struct WindowState {
 
 /// See the module.
 #[derive(Debug)]
-#[cfg_attr(test, derive(Clone, Hash))]
 pub struct Budget {
     app: Scope,
     methods: BTreeMap<MethodId, Scope>,
     margins: Margins,
+    share: Share,
     transit: Transit,
     board: Option<BoardState>,
 }
 
 /// What is known of the board that engines share limits by.
 #[derive(Debug, Default)]
-#[cfg_attr(test, derive(Clone, Hash))]
 struct BoardState {
     /// When the report was sent that it last answered.
     answered: Option<Duration>,
@@ -76,9 +75,10 @@ const BOARD_TRUSTED: Duration = Duration::from_millis(LEASE_MS.unsigned_abs() - 
 impl Budget {
     pub fn new(margins: Margins) -> Self {
         Self {
-            app: Scope::new(margins),
+            app: Scope::new(margins, Share::ALL),
             methods: BTreeMap::new(),
             margins,
+            share: Share::ALL,
             transit: Transit::default(),
             board: None,
         }
@@ -101,9 +101,9 @@ impl Budget {
     }
 
     fn method(&mut self, method: MethodId) -> &mut Scope {
-        let (margins, by_board) = (self.margins, self.board.is_some());
+        let (margins, share, by_board) = (self.margins, self.share, self.board.is_some());
         self.methods.entry(method).or_insert_with(|| {
-            let mut scope = Scope::new(margins);
+            let mut scope = Scope::new(margins, share);
             if by_board {
                 scope.share_by_board();
             }
@@ -128,8 +128,8 @@ impl Budget {
     pub fn wants_grant(&self, now: Duration) -> bool {
         self.board.is_some()
             && (self.board_is_silent(now)
-                || self.app.wants_grant()
-                || self.methods.values().any(Scope::wants_grant))
+                || self.app.wants_grant(now)
+                || self.methods.values().any(|scope| scope.wants_grant(now)))
     }
 
     /// What ended engines have left is known better than the board knows it.
@@ -282,7 +282,29 @@ impl Budget {
         };
         let news = self.app.answered(&departure.of_app, app, now);
         let scope = self.method(departure.method);
-        news.merge(scope.answered(&departure.of_method, method, now))
+        let news = news.merge(scope.answered(&departure.of_method, method, now));
+        News {
+            strangers: self.strangers(now),
+            ..news
+        }
+    }
+
+    /// The part of all limits that may be ours from now on.
+    pub fn set_share(&mut self, share: Share) {
+        self.share = share;
+        self.app.set_share(share);
+        for scope in self.methods.values_mut() {
+            scope.set_share(share);
+        }
+    }
+
+    pub fn share(&self) -> Share {
+        self.share
+    }
+
+    /// The part of the route's limits that other programs on the key use, in percent; none: nobody is known to.
+    pub fn strangers(&self, now: Duration) -> Option<u32> {
+        self.app.strangers(now)
     }
 
     /// When the last of these further calls may go if nothing else comes between: a moment, not

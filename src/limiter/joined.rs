@@ -250,6 +250,8 @@ impl Known {
                 limit: one.limit.min(other.limit),
                 cap: one.cap.min(other.cap),
                 part: one.part.min(other.part),
+                held: one.held.max(other.held),
+                company: one.company || other.company,
                 ..one
             });
             let ended = sides.map(|side| side.and_then(|window| window.ended));

@@ -9,9 +9,9 @@ use std::time::Duration;
 /// milliseconds, timers too), a second at most. The real edges drift by up to a second at times
 /// (developer-relations issue 371: half a second did not cure it), which on a window of ten seconds
 /// would cost 9 % of the budget. So a second is added only where a 429 proves it: such a lone 429 is
-/// harmless, and the proof is believed for ten minutes, then for twice as long each time.
+/// harmless. After a minute half a second is tried, which is enough for most; if that is refused, the whole
+/// one is kept for ten minutes, then for twice as long each time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(test, derive(Hash))]
 pub struct Margins {
     /// One part in so many of the span.
     pub share: u32,
@@ -22,6 +22,9 @@ pub struct Margins {
     /// For how long, the first time.
     pub hold: Duration,
 }
+
+/// The whole of a wide margin is kept so long before half of it is tried, the first time.
+const TRY_HALF: Duration = Duration::from_mins(1);
 
 /// The longest time for which a wide margin is kept.
 const HOLD_MAX: Duration = Duration::from_hours(8);
@@ -40,11 +43,12 @@ impl Default for Margins {
 
 /// The margin of one window.
 #[derive(Debug)]
-#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct Margin {
     margins: Margins,
     usual: Duration,
     wide_until: Option<Duration>,
+    /// Until then the whole of it; half of it after that.
+    whole_until: Duration,
     hold: Duration,
 }
 
@@ -54,13 +58,16 @@ impl Margin {
             margins,
             usual: (span / margins.share.max(1)).clamp(margins.least, margins.most),
             wide_until: None,
+            whole_until: Duration::ZERO,
             hold: margins.hold,
         }
     }
 
     pub(super) fn at(&self, now: Duration) -> Duration {
-        if self.is_wide(now) {
+        if self.is_whole(now) {
             self.widest()
+        } else if self.is_wide(now) {
+            self.widest() / 2
         } else {
             self.usual
         }
@@ -70,19 +77,32 @@ impl Margin {
         self.wide_until.is_some_and(|until| now < until)
     }
 
+    fn is_whole(&self, now: Duration) -> bool {
+        self.is_wide(now) && now < self.whole_until
+    }
+
     /// What it can be at most.
     pub(super) fn widest(&self) -> Duration {
         self.margins.wide.max(self.usual)
     }
 
-    /// A 429 came though the margin was kept. False if it was wide already.
+    /// A 429 came though the margin was kept. False if it was as wide as can be already.
     pub(super) fn widen(&mut self, now: Duration) -> bool {
-        let was_wide = self.is_wide(now);
+        let (was_wide, was_whole) = (self.is_wide(now), self.is_whole(now));
         if self.wide_until.is_some() && !was_wide {
             self.hold = (self.hold * 2).min(HOLD_MAX);
         }
+        let first = self.wide_until.is_none();
         self.wide_until = Some(now + self.hold);
-        !was_wide
+        if !was_whole {
+            let whole = if first {
+                TRY_HALF.min(self.hold)
+            } else {
+                self.hold
+            };
+            self.whole_until = now + whole;
+        }
+        !was_whole
     }
 }
 
@@ -99,11 +119,26 @@ mod tests {
         let mut margin = Margin::new(Margins::default(), secs(10));
         assert_eq!(margin.at(secs(0)), Duration::from_millis(10));
         assert!(margin.widen(secs(0)));
-        assert!(margin.at(secs(599)) > secs(1));
+        assert!(margin.at(secs(59)) > secs(1));
+        assert_eq!(
+            margin.at(secs(60)),
+            Duration::from_millis(525),
+            "half is tried"
+        );
+        assert_eq!(margin.at(secs(599)), Duration::from_millis(525));
         assert_eq!(margin.at(secs(600)), Duration::from_millis(10));
         assert!(margin.widen(secs(700)));
         assert!(margin.at(secs(700 + 1_199)) > secs(1));
         assert!(!margin.widen(secs(1_800)), "it is wide already");
+    }
+
+    #[test]
+    fn half_of_a_wide_margin_that_was_too_little_is_not_tried_again_soon() {
+        let mut margin = Margin::new(Margins::default(), secs(10));
+        margin.widen(secs(0));
+        assert!(margin.widen(secs(100)), "half of it was too little");
+        assert!(margin.at(secs(699)) > secs(1));
+        assert_eq!(margin.at(secs(700)), Duration::from_millis(10));
     }
 
     #[test]

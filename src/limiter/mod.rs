@@ -1,8 +1,9 @@
 //! Metering calls to the API: windows learnt from its headers, a waiting line, one limiter per route.
 //!
 //! From the inside out: `slots` and `window` (when a call is safe, and why), `margin` (how far the
-//! server's edges are trusted), `transit` (how much of a round trip is uncertain), `ramp` and
-//! `pause` (how carefully to go on), `doubt` (what engines left that ended), `clock` (time that no sleep stops), `answer`, `scope` and `budget` (the limits of a route), `news`
+//! server's edges are trusted), `counted` (what the server's counts prove), `strangers` (others on the
+//! key), `transit` (how much of a round trip is uncertain), `ramp` and `pause` (how carefully to go on),
+//! `doubt` (what engines left that ended), `clock` (time that no sleep stops), `answer`, `scope` and `budget` (the limits of a route), `news`
 //! (what people should know): pure, tested on a virtual clock. `line` says who is next. `actor`
 //! holds both; `board` is where engines share, and `joined` makes two of them one; `permit`, `observation` and `report` are what others see of it.
 
@@ -11,6 +12,7 @@ mod answer;
 mod board;
 mod budget;
 mod clock;
+mod counted;
 mod doubt;
 mod joined;
 mod line;
@@ -23,6 +25,7 @@ mod ramp;
 mod report;
 mod scope;
 mod slots;
+mod strangers;
 mod transit;
 mod window;
 
@@ -38,5 +41,5 @@ pub use margin::Margins;
 pub use news::News;
 pub use observation::{Observation, Refused, RefusedBy};
 pub use permit::{Acquire, AcquireError, Permit, Stale};
-pub use report::{Estimate, LimiterState, RefusedCounts, Snapshot};
+pub use report::{Estimate, LimiterState, RefusedCounts, SetShare, Snapshot};
 pub use window::Admission;

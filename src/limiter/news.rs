@@ -9,6 +9,9 @@ use crate::model::Route;
 /// Refusals of one kind are over after so long without one.
 const QUIET: Duration = Duration::from_mins(1);
 
+/// Other programs that were not seen for so long have gone.
+const GONE: Duration = Duration::from_mins(5);
+
 /// What is worth telling people.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct News {
@@ -16,8 +19,8 @@ pub struct News {
     pub paused_until: Option<Duration>,
     /// The windows' edges are trusted less from now on.
     pub drift: bool,
-    /// Somebody else uses the key.
-    pub others: bool,
+    /// Another program uses the key: so many percent of the route's limits.
+    pub strangers: Option<u32>,
 }
 
 impl News {
@@ -25,7 +28,7 @@ impl News {
         Self {
             paused_until: self.paused_until.max(other.paused_until),
             drift: self.drift || other.drift,
-            others: self.others || other.others,
+            strangers: self.strangers.or(other.strangers),
         }
     }
 }
@@ -37,6 +40,8 @@ pub struct Teller {
     /// By whose 429s.
     refusals: [(RefusedBy, Outage); 3],
     drifts: Bursts<()>,
+    /// What was last told of other programs, and when they were last seen.
+    strangers: Option<(u32, Duration)>,
 }
 
 impl Teller {
@@ -50,6 +55,7 @@ impl Teller {
                 of(RefusedBy::Service),
             ],
             drifts: Bursts::new(QUIET),
+            strangers: None,
         }
     }
 
@@ -89,12 +95,27 @@ impl Teller {
                  They are given more room for a while"
             );
         }
-        if news.others {
-            tracing::warn!(
-                route = %route,
-                "somebody else uses the same key on {route}: riot counts more calls than were made here. \
-                 They are reckoned with, but refusals may come"
-            );
+        self.tell_strangers(news.strangers, now);
+    }
+
+    /// Once when they come, once when they are much more than was told, once when they have gone.
+    fn tell_strangers(&mut self, strangers: Option<u32>, now: Duration) {
+        let route = self.route;
+        match (strangers, &mut self.strangers) {
+            (Some(percent), Some((told, seen))) if percent < *told * 2 => *seen = now,
+            (Some(percent), told) => {
+                *told = Some((percent, now));
+                tracing::warn!(
+                    route = %route, percent,
+                    "another program uses this key on {route}: about {percent} % of its limits. It is left as much \
+                     and a little more. A fixed part for each is set with riot.share"
+                );
+            }
+            (None, Some((_, seen))) if now > *seen + GONE => {
+                self.strangers = None;
+                tracing::info!(route = %route, "no other program uses this key on {route} any more");
+            }
+            (None, _) => {}
         }
     }
 }

@@ -6,7 +6,7 @@ use actix::prelude::*;
 
 use super::budget::{MethodId, WindowState};
 use super::observation::RefusedBy;
-use crate::model::Route;
+use crate::model::{Route, Share};
 
 /// How long it takes until the last of these calls has gone, under the present limits and behind
 /// everybody who waits now. Limits that are not known yet are taken to be none.
@@ -15,6 +15,11 @@ use crate::model::Route;
 pub struct Estimate {
     pub calls: Vec<(MethodId, u32)>,
 }
+
+/// The part of the limits that may be used from now on.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct SetShare(pub Share);
 
 /// How the limiter stands.
 #[derive(Debug, Clone, Copy, Default, Message)]
@@ -64,6 +69,10 @@ pub struct LimiterState {
     pub paused_methods: Vec<(MethodId, Duration)>,
     /// Those who wait could go if other engines left more of the key.
     pub wants_share: bool,
+    /// The part of the limits that may be used here.
+    pub share: Share,
+    /// The part of them that other programs use, in percent; none: nobody is known to.
+    pub strangers: Option<u32>,
     /// What a round trip takes of late; zero before the first.
     pub round_trip: Duration,
 }

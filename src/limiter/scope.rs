@@ -9,28 +9,23 @@ use super::margin::Margins;
 use super::news::News;
 use super::pause::Pause;
 use super::ramp::Ramp;
+use super::strangers::Pace;
 use super::transit::Transit;
-use super::window::{Admission, Mark, Overrun, Window};
+use super::window::{Admission, Mark, Overrun, Told, Window};
+use crate::model::Share;
 use crate::model::budget_share::{WindowGrant, WindowKey, WindowReport};
 
 /// When the first count shows that the key was in use, calls of before may still be on their way and
 /// not counted. So the second call waits, and its count is believed.
 pub(super) const SETTLE: Duration = Duration::from_secs(1);
 
-/// That others use the key is told once in so long.
-const QUIET: Duration = Duration::from_hours(1);
-
 /// A call that went, as its scope remembers it.
 #[derive(Debug)]
-#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct Ticket {
-    /// So many went before it.
-    number: u64,
     marks: Vec<Mark>,
 }
 
 #[derive(Debug)]
-#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct Scope {
     windows: BTreeMap<u32, Window>,
     margins: Margins,
@@ -40,7 +35,6 @@ pub(super) struct Scope {
     known_since: Duration,
     /// When the answer came that last changed a limit.
     limits_since: Duration,
-    others_told: Option<Duration>,
     in_flight: u32,
     departed: u64,
     /// Calls that went before the last report, and before the last one that the board answered.
@@ -48,24 +42,26 @@ pub(super) struct Scope {
     heard: Option<u64>,
     /// Several engines share the limits by a board.
     by_board: bool,
+    /// The part of the limits that may be ours.
+    share: Share,
     ramp: Ramp,
     pause: Pause,
 }
 
 impl Scope {
-    pub(super) fn new(margins: Margins) -> Self {
+    pub(super) fn new(margins: Margins, share: Share) -> Self {
         Self {
             windows: BTreeMap::new(),
             margins,
             known: false,
             known_since: Duration::ZERO,
             limits_since: Duration::ZERO,
-            others_told: None,
             in_flight: 0,
             departed: 0,
             reported: 0,
             heard: None,
             by_board: false,
+            share,
             ramp: Ramp::default(),
             pause: Pause::default(),
         }
@@ -83,12 +79,12 @@ impl Scope {
         let mut admission = Admission::Now;
         for window in self.windows.values_mut() {
             window.advance(now, floor);
-            admission = admission.and(window.admit(now, floor, self.in_flight));
+            admission = admission.and(window.admit(now, floor, self.in_flight, self.departed));
         }
         if admission != Admission::Now {
             return admission;
         }
-        if self.in_flight >= self.in_flight_most(now, transit.mean()) {
+        if self.in_flight >= self.in_flight_most(transit.mean()) {
             return Admission::AfterAnswer;
         }
         let ready_at = self.ramp.ready_at(now, self.in_flight, self.few(now));
@@ -102,24 +98,24 @@ impl Scope {
     /// Half of the smallest limit, so that a limit that is halved meets no more calls on their way
     /// than it allows. A twentieth where others use the limit too: so many can be one too many before
     /// the count tells. More where round trips are so long that it would not do.
-    fn in_flight_most(&self, now: Duration, round_trip: Duration) -> u32 {
+    fn in_flight_most(&self, round_trip: Duration) -> u32 {
         let of_window = |(&seconds, window): (&u32, &Window)| {
             let share = round_trip.as_secs_f64() / (f64::from(seconds) + round_trip.as_secs_f64());
-            let part = if window.is_sure(now) { 2 } else { 20 };
+            let part = if window.is_sure() { 2 } else { 20 };
             window
-                .limit()
+                .our_limit()
                 .div_ceil(part)
-                .max(scaled(window.limit(), 1.5 * share))
+                .max(scaled(window.our_limit(), 1.5 * share))
         };
         self.windows.iter().map(of_window).min().unwrap_or(u32::MAX)
     }
 
     /// Calls that may go at once after a silence: a tenth of the smallest limit, but one where
-    /// others use the limits too.
+    /// others use the limits too, or where a window was longer than it said.
     fn few(&self, now: Duration) -> u32 {
         let tenths = self.windows.values().map(|window| {
-            if window.is_sure(now) {
-                window.limit() / 10
+            if window.is_sure() && !window.is_wide(now) {
+                window.our_limit() / 10
             } else {
                 1
             }
@@ -133,11 +129,10 @@ impl Scope {
         self.departed += 1;
         self.ramp.departed(now);
         Ticket {
-            number: self.departed,
             marks: self
                 .windows
                 .values()
-                .map(|window| window.mark(self.in_flight))
+                .map(|window| window.mark(self.in_flight, self.departed, now))
                 .collect(),
         }
     }
@@ -166,20 +161,20 @@ impl Scope {
         if !was_known {
             self.known_since = answer.received;
         }
-        let mut news = self.reconcile(ticket, answer, now, !was_known);
-        if !was_known && news.others {
+        let (mut news, others) = self.reconcile(ticket, answer, now);
+        // What is seen of others in a long window is seen of them in a short one too, but not the other way round.
+        let mut pace = Pace::default();
+        for window in self.windows.values_mut().rev() {
+            pace = pace.max(window.pace(now));
+            window.set_pace(pace);
+        }
+        if !was_known && others {
             // They may still be on their way.
             for window in self.windows.values_mut() {
                 window.suspect_more(answer.received);
             }
             self.pause.hold_until(answer.received + SETTLE);
             self.ramp.restart();
-        }
-        // Calls of an earlier process are no news, and more of the same ones are none for a while.
-        news.others &= answer.sent > self.known_since + SETTLE * 2
-            && self.others_told.is_none_or(|told| now > told + QUIET);
-        if news.others {
-            self.others_told = Some(now);
         }
         match answer.verdict {
             Verdict::Refused { told, growing } => {
@@ -223,7 +218,7 @@ impl Scope {
                     changed = true;
                 }
             } else {
-                let mut window = Window::new(seconds, limit, self.margins);
+                let mut window = Window::new(seconds, limit, self.margins, self.share);
                 window.counted(answer.received);
                 if self.by_board {
                     window.share_by_board(self.in_flight);
@@ -237,37 +232,45 @@ impl Scope {
         }
     }
 
-    /// Compares the server's counts with ours.
-    fn reconcile(
-        &mut self,
-        ticket: &Ticket,
-        answer: Answer<'_>,
-        now: Duration,
-        first: bool,
-    ) -> News {
-        let later = u32::try_from(self.departed - ticket.number).unwrap_or(u32::MAX);
+    /// Compares the server's counts with ours: also whether they have calls of others that were not known.
+    fn reconcile(&mut self, ticket: &Ticket, answer: Answer<'_>, now: Duration) -> (News, bool) {
         let refused_here = matches!(answer.verdict, Verdict::Refused { growing: false, .. });
-        let mut news = News::default();
+        let is_over = |(seconds, window): (&u32, &Window)| {
+            let count = answer.counts.get(seconds);
+            count.is_some_and(|count| *count > window.limit())
+        };
+        let full = refused_here && !self.windows.iter().any(is_over);
+        let (mut news, mut new_others) = (News::default(), false);
         for (seconds, window) in &mut self.windows {
             let mark = ticket.marks.iter().find(|mark| mark.seconds == *seconds);
             let mark = mark.copied();
             let count = answer.counts.get(seconds).copied();
             let moments = [answer.sent, answer.received];
             window.doubted(count.filter(|_| !refused_here), moments);
-            let (others, more) = count.map_or((0, false), |count| {
-                window.reconcile(count, mark, later, self.in_flight, moments)
+            new_others |= count.is_some_and(|count| {
+                let told = Told {
+                    count,
+                    uncounted: full,
+                    is_early: mark.is_none() || answer.sent <= self.known_since + SETTLE * 2,
+                    departed: self.departed,
+                    moments,
+                };
+                window.reconcile(told, mark, self.in_flight)
             });
-            // In a window that is new to us, calls of ours from before look like those of others.
-            news.others |= more && (mark.is_some() || first);
-            if refused_here {
-                match window.overrun(count, others, mark) {
+        }
+        if refused_here {
+            let others = self.windows.values().any(Window::sees_others);
+            for (seconds, window) in &mut self.windows {
+                let mark = ticket.marks.iter().find(|mark| mark.seconds == *seconds);
+                let count = answer.counts.get(seconds).copied();
+                match window.overrun(count, full, others, mark.copied()) {
                     Overrun::Not => {}
-                    Overrun::ByOthers => window.share(now),
+                    Overrun::ByOthers => window.refused_by_others(now),
                     Overrun::Drift => news.drift |= window.widen(now),
                 }
             }
         }
-        news
+        (news, new_others)
     }
 
     /// When the last of so many further calls may go.
@@ -303,10 +306,10 @@ impl Scope {
     }
 
     /// A window waits for what the board may have.
-    pub(super) fn wants_grant(&self) -> bool {
+    pub(super) fn wants_grant(&self, now: Duration) -> bool {
         self.windows
             .values()
-            .any(|window| window.wants_grant(self.in_flight))
+            .any(|window| window.wants_grant(now, self.in_flight))
     }
 
     /// What the board granted of a window, which may be new here.
@@ -314,7 +317,7 @@ impl Scope {
         let seconds = grant.key.seconds;
         if !self.windows.contains_key(&seconds) {
             // Answers will tell if that is no limit any more.
-            let window = Window::new(seconds, grant.limit, self.margins);
+            let window = Window::new(seconds, grant.limit, self.margins, self.share);
             self.windows.insert(seconds, window);
             self.known_since = now;
             self.known = true;
@@ -355,7 +358,7 @@ impl Scope {
         // More than the shortest window lets go until the next report is a doubt for others, and nothing for us.
         let shortest = self.windows.first_key_value();
         let shortest = shortest
-            .map(|(seconds, window)| (*seconds, until_next_report(*seconds, window.limit())));
+            .map(|(seconds, window)| (*seconds, until_next_report(*seconds, window.our_limit())));
         self.windows
             .iter_mut()
             .map(|(&seconds, window)| {
@@ -387,12 +390,28 @@ impl Scope {
     pub(super) fn windows(&self) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
         self.windows
             .iter()
-            .map(|(&seconds, window)| (seconds, window.used(self.in_flight), window.limit()))
+            .map(|(&seconds, window)| (seconds, window.shown(self.in_flight), window.our_limit()))
     }
 
     pub(super) fn advance(&mut self, now: Duration, transit: &Transit) {
         for window in self.windows.values_mut() {
             window.advance(now, transit.floor());
+        }
+    }
+
+    /// The part of the limits that other programs use, in percent of the window where it is most.
+    pub(super) fn strangers(&self, now: Duration) -> Option<u32> {
+        let of_windows = self
+            .windows
+            .values()
+            .filter_map(|window| window.strangers(now));
+        of_windows.max()
+    }
+
+    pub(super) fn set_share(&mut self, share: Share) {
+        self.share = share;
+        for window in self.windows.values_mut() {
+            window.set_share(share);
         }
     }
 

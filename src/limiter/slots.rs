@@ -12,7 +12,6 @@ const PIECES: u32 = 4096;
 /// Answered calls in the order of their moments: first those whose place is free again (they are
 /// remembered for a while), then those that hold one.
 #[derive(Debug)]
-#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct Slots {
     /// Moments are rounded up to a multiple of this.
     width: Duration,
@@ -102,6 +101,12 @@ impl Slots {
                 self.entries.remove(self.freed_entries);
             }
         }
+    }
+
+    /// Calls that were counted after this moment, as far as is known.
+    pub(super) fn after(&self, at: Duration) -> u32 {
+        let younger = self.entries.iter().rev().take_while(|(of, _)| *of > at);
+        younger.map(|(_, calls)| calls).sum()
     }
 
     /// Calls that hold a place.

@@ -10,15 +10,20 @@
 //! were fewer than the limit. That holds for windows opened by their first call, for windows
 //! aligned to a clock, and for a sliding log.
 //!
-//! Calls of others on the same key (an earlier process, another machine) show in the server's count
-//! where it is larger than ours can be. They are taken to have been counted as late as possible.
+//! Calls of others on the same key (an earlier process, another program) show in the server's count
+//! where it is larger than ours can be. They are taken to have been counted as late as possible, and
+//! places are kept free for those that are still to come. Calls of engines on the same board are none
+//! of these: the board tells how many there can be.
 
 use std::time::Duration;
 
+use super::counted::{Before, Counted};
 use super::doubt::Doubt;
 use super::margin::{Margin, Margins};
 use super::scope::SETTLE;
 use super::slots::Slots;
+use super::strangers::{Pace, Strangers};
+use crate::model::Share;
 use crate::model::budget_share::{
     Cleared, REPORTED, WindowGrant, WindowKey, WindowReport, is_reserved,
 };
@@ -45,19 +50,22 @@ impl Admission {
     }
 }
 
-/// Others who use a window are expected back for so long.
-const SHARED: Duration = Duration::from_mins(10);
+/// In windows as long as that the last two places are kept to look for others later: who uses a window up at
+/// once sees nobody who comes after that.
+const LOOKS_FROM: Duration = Duration::from_mins(1);
+/// So long before its first place is free again, in parts of the span: for the last place and the one before.
+const LOOKS_BEFORE: [u32; 2] = [7, 2];
+/// While places become free as a window comes to its end it is looked so often, in parts of the span.
+const MELTS: u32 = 100;
 
 /// What a window looked like when a call went.
 #[derive(Debug, Clone, Copy)]
-#[cfg_attr(test, derive(Hash))]
 pub(super) struct Mark {
     pub seconds: u32,
     limit: u32,
     /// Calls of ours that the server may count at the same moment, this one included.
     ours: u32,
-    /// Those of them that it does count if its window slides.
-    ours_sure: u32,
+    before: Before,
 }
 
 /// What a 429 tells of a window.
@@ -71,7 +79,6 @@ pub(super) enum Overrun {
 }
 
 #[derive(Debug)]
-#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct Window {
     seconds: u32,
     span: Duration,
@@ -79,8 +86,14 @@ pub(super) struct Window {
     ours: Slots,
     others: Slots,
     margin: Margin,
-    /// A 429 told that others use it; so it is taken to be until then.
-    shared_until: Duration,
+    counted: Counted,
+    strangers: Strangers,
+    /// Of strangers, as all windows of the scope together tell it.
+    pace: Pace,
+    /// Calls of strangers that were seen since the board last told who else is there, and when.
+    unsure: Option<Unsure>,
+    /// The part of the limit that may be ours.
+    share: Share,
     /// Places that may be held, where several engines share the limit by a board; and the part of it
     /// that is ours when all want it.
     cap: Option<Cap>,
@@ -91,15 +104,27 @@ pub(super) struct Window {
     told: Option<Cleared>,
 }
 
+/// Calls that are not ours, before the board told whether engines made them that are new there.
+#[derive(Debug, Clone, Copy, Default)]
+struct Unsure {
+    seen: u32,
+    at: Duration,
+    /// Those of them that were there before our first call.
+    before: u32,
+}
+
 #[derive(Debug, Clone, Copy)]
-#[cfg_attr(test, derive(Hash))]
 struct Cap {
     places: u32,
     part: u32,
+    /// Places that engines hold which are on the board or were.
+    held: u32,
+    /// Some of them are at work.
+    company: bool,
 }
 
 impl Window {
-    pub(super) fn new(seconds: u32, limit: u32, margins: Margins) -> Self {
+    pub(super) fn new(seconds: u32, limit: u32, margins: Margins, share: Share) -> Self {
         let span = Duration::from_secs(u64::from(seconds));
         Self {
             seconds,
@@ -109,7 +134,11 @@ impl Window {
             ours: Slots::new(span),
             others: Slots::new(span),
             margin: Margin::new(margins, span),
-            shared_until: Duration::ZERO,
+            counted: Counted::default(),
+            strangers: Strangers::new(span),
+            pace: Pace::default(),
+            unsure: None,
+            share,
             cap: None,
             doubt: None,
             cleared: None,
@@ -125,24 +154,57 @@ impl Window {
         self.limit = limit.max(1);
     }
 
-    /// Places that may be held.
+    pub(super) fn set_share(&mut self, share: Share) {
+        self.share = share;
+    }
+
+    /// Calls that may be ours, and those of other engines on the board.
+    pub(super) fn our_limit(&self) -> u32 {
+        self.share.of(self.limit)
+    }
+
+    /// The same, less what is left to others.
+    fn left_to_us(&self, now: Duration) -> u32 {
+        let theirs = self.others.held() + self.to_come(now);
+        let left = self.limit.saturating_sub(theirs).max(1);
+        left.min(self.our_limit())
+    }
+
+    /// What the board may grant of it. Alone we leave to others what they need; in company all do.
+    fn to_grant(&self, now: Duration) -> u32 {
+        if self.cap.is_some_and(|cap| cap.company) {
+            self.left_to_us(now)
+        } else {
+            self.our_limit()
+        }
+    }
+
+    fn to_come(&self, now: Duration) -> u32 {
+        let known = self.others.held();
+        self.strangers.to_come(known, self.limit, self.pace, now)
+    }
+
+    /// Places of ours that may be held.
     fn allowed(&self) -> u32 {
-        self.cap
-            .map_or(self.limit, |cap| cap.places.min(self.limit))
+        let ours = self.our_limit();
+        self.cap.map_or(ours, |cap| cap.places.min(ours))
     }
 
     /// From now on it is shared by a board, which has granted nothing yet but what is held.
     pub(super) fn share_by_board(&mut self, in_flight: u32) {
         self.cap = Some(Cap {
-            places: self.used(in_flight),
+            places: self.ours_used(in_flight),
             part: 0,
+            held: 0,
+            company: false,
         });
     }
 
     /// The board has more than it granted.
-    pub(super) fn wants_grant(&self, in_flight: u32) -> bool {
-        self.cap
-            .is_some_and(|cap| cap.places < self.limit && self.used(in_flight) >= cap.places)
+    pub(super) fn wants_grant(&self, now: Duration, in_flight: u32) -> bool {
+        self.cap.is_some_and(|cap| {
+            cap.places < self.to_grant(now) && self.ours_used(in_flight) >= cap.places
+        })
     }
 
     /// Ended engines have left less than the board knows of.
@@ -157,10 +219,16 @@ impl Window {
 
     /// What the board granted, in an answer of now. `begins`: no call of ours went yet.
     pub(super) fn granted(&mut self, grant: WindowGrant, begins: bool, now: Duration) {
+        let held = self.cap.map_or(0, |cap| cap.held);
         self.cap = Some(Cap {
             places: grant.cap,
             part: grant.part,
+            held: grant.held,
+            company: grant.company,
         });
+        if let Some(unsure) = self.unsure.take() {
+            self.believe(unsure, grant.held.max(held));
+        }
         if let Some(end) = grant.ended
             && (self.doubt.as_ref()).is_none_or(|doubt| doubt.is_of_before(end))
         {
@@ -170,8 +238,12 @@ impl Window {
 
     /// What is held now is all that will be: for the last report.
     pub(super) fn close(&mut self, in_flight: u32) {
-        let places = self.used(in_flight);
-        self.cap = self.cap.map(|_| Cap { places, part: 0 });
+        let places = self.ours_used(in_flight);
+        self.cap = self.cap.map(|cap| Cap {
+            places,
+            part: 0,
+            ..cap
+        });
     }
 
     /// What the board is told. Until it answers no more is used than is kept.
@@ -183,11 +255,12 @@ impl Window {
         in_flight: u32,
         wanted: u32,
     ) -> WindowReport {
-        let used = self.used(in_flight);
+        let used = self.ours_used(in_flight);
+        let limit = self.to_grant(now);
         let keep = self
             .cap
             .map_or(used, |cap| cap.places.min(cap.part.max(used)))
-            .min(used.max(last_but_one(self.seconds, self.limit)));
+            .min(used.max(last_but_one(self.seconds, limit)));
         self.cap = self.cap.map(|cap| Cap {
             places: keep,
             ..cap
@@ -199,7 +272,7 @@ impl Window {
         // They may be counted later than usual, and nobody will tell if this engine dies now.
         let arrives = now + round_trip.max(SETTLE);
         let in_flight = (in_flight > 0).then_some((arrives + after, in_flight));
-        for (free_at, calls) in self.releases(after, floor).chain(in_flight) {
+        for (free_at, calls) in self.our_releases(after, floor).chain(in_flight) {
             let free_in = millis(free_at.saturating_sub(now)).div_ceil(step) * step;
             match places.last_mut() {
                 Some((at, sum)) if *at == free_in => *sum += calls,
@@ -209,7 +282,7 @@ impl Window {
         self.told = self.cleared;
         WindowReport {
             key,
-            limit: self.limit,
+            limit,
             places,
             wanted,
             keep,
@@ -219,7 +292,18 @@ impl Window {
 
     /// Places that are held, with those of calls in flight.
     pub(super) fn used(&self, in_flight: u32) -> u32 {
-        in_flight + self.ours.held() + self.others.held()
+        self.ours_used(in_flight) + self.others.held()
+    }
+
+    fn ours_used(&self, in_flight: u32) -> u32 {
+        in_flight + self.ours.held()
+    }
+
+    /// For people: of what may be ours.
+    pub(super) fn shown(&self, in_flight: u32) -> u32 {
+        let not_ours = self.limit - self.our_limit().min(self.limit);
+        let ours = self.ours_used(in_flight);
+        ours.max(self.used(in_flight).saturating_sub(not_ours))
     }
 
     /// Frees the places of calls that no window can hold any more. Of a round trip, `floor` is sure.
@@ -231,37 +315,77 @@ impl Window {
         if let Some(at) = now.checked_sub(self.span + margin) {
             self.others.forget_until(at);
         }
+        self.strangers.turn(now);
         if let Some(at) = now.checked_sub(self.span + self.margin.widest()) {
             self.ours.forget_until(at);
         }
     }
 
     /// When one more call may go. `advance` comes first.
-    pub(super) fn admit(&self, now: Duration, floor: Duration, in_flight: u32) -> Admission {
+    pub(super) fn admit(
+        &self,
+        now: Duration,
+        floor: Duration,
+        in_flight: u32,
+        departed: u64,
+    ) -> Admission {
         if let Some(doubt) = &self.doubt
             && let Some(admission) = doubt.admit(now, in_flight)
         {
             return admission;
         }
-        let used = self.used(in_flight);
-        let Some(over) = used.checked_sub(self.allowed()) else {
+        let after = self.span + self.margin.at(now);
+        // What the server told may prove that places are free which are still held here.
+        let proven = self.counted.at_most(departed, now);
+        let proven = proven.filter(|_| self.is_alone() && self.share == Share::ALL);
+        let ours = self.ours_used(in_flight).min(proven.unwrap_or(u32::MAX));
+        let allowed = self.allowed();
+        if let Some(over) = ours.checked_sub(allowed) {
+            let at = nth(self.our_releases(after, floor), over);
+            return at.map_or(Admission::AfterAnswer, Admission::At);
+        }
+        if self.cap.is_some_and(|cap| cap.company) {
+            // The board leaves others what they use.
             return Admission::Now;
-        };
-        match self.nth_release(now, floor, over) {
-            Some(at) => Admission::At(at),
-            None => Admission::AfterAnswer,
+        }
+        let to_come = self.to_come(now);
+        let used = ours + self.others.held() + to_come;
+        let limit = (self.limit).saturating_sub(self.cap.map_or(0, |cap| cap.held));
+        if let Some(over) = used.checked_sub(limit) {
+            let free_at = nth(self.releases(after, floor), over);
+            let melts_at = (to_come > 1).then(|| now + self.span / MELTS);
+            let at = free_at.into_iter().chain(melts_at).min();
+            return at.map_or(Admission::AfterAnswer, Admission::At);
+        }
+        let left = (limit - used).min(allowed - ours);
+        match self.looks_at(left, after, floor) {
+            Some(at) if at > now => Admission::At(at),
+            _ => Admission::Now,
         }
     }
 
-    /// When the nth place, from 0, of those of answered calls is free.
-    fn nth_release(&self, now: Duration, floor: Duration, nth: u32) -> Option<Duration> {
-        let after = self.span + self.margin.at(now);
-        let mut left = nth;
-        self.releases(after, floor).find_map(|(at, calls)| {
-            let found = left < calls;
-            left = left.saturating_sub(calls);
-            found.then_some(at)
-        })
+    /// When the last but `left` place of a long window may be used: later, so that whoever comes is seen.
+    fn looks_at(&self, left: u32, after: Duration, floor: Duration) -> Option<Duration> {
+        let before = LOOKS_BEFORE.get(left.checked_sub(1)? as usize)?;
+        if self.span < LOOKS_FROM || self.limit < 20 || self.strangers.are_there() {
+            return None;
+        }
+        let first = nth(self.our_releases(after, floor), 0)?;
+        Some(first.saturating_sub(self.span / *before))
+    }
+
+    /// No other engine is or was there whose calls may come to be counted.
+    fn is_alone(&self) -> bool {
+        self.cap.is_none_or(|cap| cap.held == 0 && !cap.company)
+    }
+
+    fn our_releases(
+        &self,
+        after: Duration,
+        floor: Duration,
+    ) -> impl Iterator<Item = (Duration, u32)> + '_ {
+        let ours = self.ours.moments();
+        ours.map(move |(at, n)| ((at + after).saturating_sub(floor), n))
     }
 
     /// When places of answered calls become free, in order, and how many then.
@@ -270,11 +394,7 @@ impl Window {
         after: Duration,
         floor: Duration,
     ) -> impl Iterator<Item = (Duration, u32)> + '_ {
-        let mut ours = self
-            .ours
-            .moments()
-            .map(move |(at, n)| ((at + after).saturating_sub(floor), n))
-            .peekable();
+        let mut ours = self.our_releases(after, floor).peekable();
         let mut others = self
             .others
             .moments()
@@ -303,25 +423,33 @@ impl Window {
         };
         let after = self.span + self.margin.at(now);
         let cycle = after + round_trip.saturating_sub(floor);
-        let (cycles, nth) = (last / self.limit, last % self.limit);
-        let free = self.limit.saturating_sub(self.used(in_flight));
+        let limit = self.left_to_us(now);
+        let (cycles, wanted) = (last / limit, last % limit);
+        let used = self.ours_used(in_flight);
+        let free = limit.saturating_sub(used);
         // More may be held than the limit is, after it shrank.
-        let surplus = self.used(in_flight).saturating_sub(self.limit);
-        let begin = match nth.checked_sub(free) {
+        let surplus = used.saturating_sub(limit);
+        let begin = match wanted.checked_sub(free) {
             None => now,
-            Some(nth) => self
-                .nth_release(now, floor, nth + surplus)
-                .unwrap_or(now + cycle),
+            Some(wanted) => {
+                nth(self.our_releases(after, floor), wanted + surplus).unwrap_or(now + cycle)
+            }
         };
         begin + cycle * cycles
     }
 
-    pub(super) fn mark(&self, in_flight: u32) -> Mark {
+    pub(super) fn mark(&self, in_flight: u32, number: u64, now: Duration) -> Mark {
         Mark {
             seconds: self.seconds,
             limit: self.limit,
             ours: in_flight + self.ours.remembered(),
-            ours_sure: 1 + self.ours.held(),
+            before: Before {
+                number,
+                in_flight,
+                young: self.ours.after(now.saturating_sub(self.counted.lag())),
+                is_lone: in_flight == 1
+                    && self.ours.after(now.saturating_sub(Counted::latest())) == 0,
+            },
         }
     }
 
@@ -338,44 +466,85 @@ impl Window {
     }
 
     /// The server's count when it counted a call that was sent at `sent` and answered at `received`.
-    /// `mark` is from when it was sent, unless the window was not known then; since then `later`
-    /// further calls of ours went. Returns how many calls of others there are at least, and whether
-    /// that is more than was known.
-    pub(super) fn reconcile(
-        &mut self,
-        count: u32,
-        mark: Option<Mark>,
-        later: u32,
-        in_flight: u32,
-        [sent, received]: [Duration; 2],
-    ) -> (u32, bool) {
-        if self.cap.is_some() {
-            // The calls of others are on the board.
-            return (0, false);
+    /// `mark` is from when it was sent, unless the window was not known then; of our calls `departed`
+    /// have gone by now. Returns whether there are more calls of others than was known.
+    pub(super) fn reconcile(&mut self, told: Told, mark: Option<Mark>, in_flight: u32) -> bool {
+        let Told {
+            count,
+            uncounted,
+            departed,
+            moments: [sent, received],
+            ..
+        } = told;
+        let remembered = mark.map_or(in_flight + self.ours.remembered(), |mark| {
+            let later = u32::try_from(departed - mark.before.number).unwrap_or(u32::MAX);
+            mark.ours.saturating_add(later)
+        });
+        let ours = self
+            .counted
+            .ours_at_most(departed, sent)
+            .map_or(remembered, |proven| proven.min(remembered));
+        let ours = ours.saturating_sub(u32::from(uncounted));
+        match mark {
+            Some(mark) => self.counted.told(count, ours, mark.before, told.moments),
+            None => self.counted.begins(count, told.moments, remembered <= 1),
         }
-        let ours = mark.map_or(in_flight + self.ours.remembered(), |mark| mark.ours + later);
-        let others = count.saturating_sub(ours);
-        // Where a 429 told of others, rather too many of them are assumed than too few.
-        let assumed = match mark {
-            Some(mark) if received < self.shared_until => count.saturating_sub(mark.ours_sure),
-            _ => others,
-        };
+        let room = self.margin.at(received);
+        self.strangers
+            .counted(count, self.limit, told.moments, room);
+        let mut others = count.saturating_sub(ours);
+        if let Some(cap) = self.cap {
+            if others > 0 && !self.strangers.are_there() {
+                // An engine may have joined that the board has not told of yet.
+                let unsure = self.unsure.get_or_insert_default();
+                unsure.seen = unsure.seen.max(others);
+                unsure.at = received;
+                if told.is_early {
+                    unsure.before = unsure.before.max(others);
+                }
+                return false;
+            }
+            others = others.saturating_sub(cap.held);
+        }
         let known = self.others.held();
-        if assumed > known {
-            self.others.push(received, assumed - known);
+        if others > known {
+            self.others.push(received, others - known);
+            if !told.is_early {
+                self.strangers.came(others - known, others, received);
+            }
         } else if self.others.latest().is_some_and(|latest| sent >= latest) {
             // A new window, or they slid out of it: the server counts no more than these.
             self.others.keep_latest(count.saturating_sub(1));
         }
-        (others, others > known)
+        others > known
     }
 
-    /// Judges a 429 of this window's scope, after `reconcile` said how many calls are of others.
-    /// Without a count any window may be the one.
-    pub(super) fn overrun(&self, count: Option<u32>, others: u32, mark: Option<Mark>) -> Overrun {
+    /// The board explains no more than `held` of these calls.
+    fn believe(&mut self, unsure: Unsure, held: u32) {
+        let [others, before] = [unsure.seen, unsure.before].map(|of| of.saturating_sub(held));
+        let known = self.others.held();
+        if others > known {
+            self.others.push(unsure.at, others - known);
+        }
+        let known = known.max(before);
+        if others > known {
+            self.strangers.came(others - known, others, unsure.at);
+        }
+    }
+
+    /// Judges a 429 of this window's scope, after `reconcile`; `others`: some window sees calls of others, which are
+    /// in all windows. Without a count any window may be the one; `full` if none is over its limit: then those may be that are
+    /// at it, where refused calls do not count.
+    pub(super) fn overrun(
+        &self,
+        count: Option<u32>,
+        full: bool,
+        others: bool,
+        mark: Option<Mark>,
+    ) -> Overrun {
         match count {
-            Some(count) if count <= self.limit => Overrun::Not,
-            Some(_) if others > 0 => Overrun::ByOthers,
+            Some(count) if count < self.limit || (count == self.limit && !full) => Overrun::Not,
+            _ if others => Overrun::ByOthers,
             // It had another limit when the call went: nobody's fault.
             _ if mark.is_none_or(|mark| mark.limit != self.limit) => Overrun::Not,
             _ => Overrun::Drift,
@@ -389,14 +558,38 @@ impl Window {
         }
     }
 
-    /// Nobody else is known to use it.
-    pub(super) fn is_sure(&self, now: Duration) -> bool {
-        self.others.held() == 0 && now >= self.shared_until
+    /// Somebody else uses it, as far as it tells.
+    pub(super) fn sees_others(&self) -> bool {
+        let is_unsure = self.unsure.is_some() && self.cap.is_none_or(|cap| !cap.company);
+        is_unsure || !self.is_sure()
     }
 
-    /// Others use it, and how many of their calls there are is known a while too late.
-    pub(super) fn share(&mut self, now: Duration) {
-        self.shared_until = now + SHARED;
+    /// Nobody else is known to use it.
+    pub(super) fn is_sure(&self) -> bool {
+        self.others.held() == 0 && !self.strangers.are_there()
+    }
+
+    /// Others use it, and left too little.
+    pub(super) fn refused_by_others(&mut self, now: Duration) {
+        self.strangers.refused(self.limit, now);
+    }
+
+    pub(super) fn pace(&self, now: Duration) -> Pace {
+        self.strangers.pace(now)
+    }
+
+    pub(super) fn set_pace(&mut self, pace: Pace) {
+        self.pace = pace;
+    }
+
+    /// The part of it that others use, in percent.
+    pub(super) fn strangers(&self, now: Duration) -> Option<u32> {
+        self.strangers.percent(self.limit, now)
+    }
+
+    /// Its edges are trusted less for now.
+    pub(super) fn is_wide(&self, now: Duration) -> bool {
+        self.margin.is_wide(now)
     }
 
     /// Trusts the edges less for a while. False if it does so already.
@@ -405,8 +598,34 @@ impl Window {
         if news {
             self.ours.hold_all();
         }
+        self.counted.distrust(now);
         news
     }
+}
+
+/// What an answer told of a window.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    pub count: u32,
+    /// It was a 429 of this scope, and no window is over its limit: refused calls do not count.
+    pub uncounted: bool,
+    /// Calls of an earlier process may have been on their way when it went.
+    pub is_early: bool,
+    /// So many calls of ours went until now.
+    pub departed: u64,
+    /// When it was sent and when it was answered.
+    pub moments: [Duration; 2],
+}
+
+/// When the nth place, from 0, of these is free.
+fn nth(releases: impl Iterator<Item = (Duration, u32)>, nth: u32) -> Option<Duration> {
+    let mut left = nth;
+    let mut releases = releases;
+    releases.find_map(|(at, calls)| {
+        let found = left < calls;
+        left = left.saturating_sub(calls);
+        found.then_some(at)
+    })
 }
 
 /// Places that may be kept in a window before all are used: with the last one somebody asks what the dead have left.

@@ -211,6 +211,18 @@ fn add_limiter(text: &mut Text, sample: &Sample) {
             1.0,
         ),
         (
+            "share_percent",
+            "riftsync_limiter_share_ratio",
+            "The part of the limits that is used here at most (riot.share).",
+            0.01,
+        ),
+        (
+            "strangers_percent",
+            "riftsync_limiter_strangers_ratio",
+            "The part of the limits that other programs on the key use.",
+            0.01,
+        ),
+        (
             "round_trip_ms",
             "riftsync_limiter_round_trip_seconds",
             "How long an answer takes.",

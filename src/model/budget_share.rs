@@ -113,6 +113,10 @@ pub struct WindowGrant {
     /// Its part when all engines have what they want of it. Above it, places that become free are
     /// others'.
     pub part: u32,
+    /// Places that other engines hold, with those that have ended.
+    pub held: u32,
+    /// Other engines are at work.
+    pub company: bool,
     /// Engines have ended that still hold places; none: there are none.
     pub ended: Option<LastEnd>,
 }
@@ -288,6 +292,8 @@ pub fn share(
                     limit: window.limit,
                     cap: 0,
                     part: 0,
+                    held: 0,
+                    company: false,
                     ended: None,
                 });
             }
@@ -395,6 +401,8 @@ fn share_window(
         limit: report.limit,
         cap,
         part,
+        held,
+        company: !wishes.is_empty(),
         ended: last_end.map(|(at, _)| *at).max().map(|at| LastEnd {
             at,
             ago: u32::try_from(now - at).unwrap_or(0),

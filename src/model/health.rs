@@ -95,6 +95,10 @@ pub enum Reached {
 pub struct RouteReading {
     pub route: String,
     pub reached: Reached,
+    /// The part of the route's limits that other programs use, in percent; none: nobody is known to.
+    pub strangers: Option<u32>,
+    /// The part of them that is used here at most, in percent.
+    pub share: u8,
 }
 
 /// A tracked player who was asked for in vain.
@@ -346,7 +350,30 @@ fn judge_api(readings: &Readings, find: &mut impl FnMut(&str, Verdict, String, &
                 "its jobs wait and go on by themselves; look at the network, and at status.riotgames.com",
             );
         }
+        if let Some(percent) = route.strangers {
+            judge_strangers(route, percent, find);
+        }
     }
+}
+
+/// Where a share leaves them enough, all is as somebody wants it.
+fn judge_strangers(
+    route: &RouteReading,
+    percent: u32,
+    find: &mut impl FnMut(&str, Verdict, String, &str),
+) {
+    if percent <= 100 - u32::from(route.share) {
+        return;
+    }
+    find(
+        &format!("riot api on {}", route.route),
+        Verdict::Degraded,
+        format!(
+            "another program uses this key: about {percent} % of its limits on {}",
+            route.route
+        ),
+        "stop it if it is not yours, or let engines of one key use one PostgreSQL; if it may stay, give it a fixed part, as with: riftsync key share 80%",
+    );
 }
 
 fn judge_actors(deaths: &[String], find: &mut impl FnMut(&str, Verdict, String, &str)) {
@@ -430,6 +457,8 @@ mod tests {
                 .map(|route| RouteReading {
                     route: route.to_owned(),
                     reached: Reached::Yes,
+                    strangers: None,
+                    share: 100,
                 })
                 .into(),
             lost: Vec::new(),
@@ -629,6 +658,20 @@ mod tests {
             "database",
             "full",
         );
+    }
+
+    #[test]
+    fn another_program_on_the_key_is_told_unless_a_share_is_left_to_it() {
+        let with = |share| {
+            move |it: &mut Readings| {
+                it.routes[1].strangers = Some(20);
+                it.routes[1].share = share;
+            }
+        };
+        let named = "about 20 %";
+        check(with(100), Verdict::Degraded, "europe", named);
+        check(with(85), Verdict::Degraded, "europe", named);
+        check(with(80), Verdict::Healthy, "", "");
     }
 
     #[test]

@@ -310,7 +310,8 @@ impl Region {
 }
 
 /// A host of the API. Rate limits are counted for each one apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Route {
     Platform(Platform),
     Region(Region),
@@ -337,6 +338,24 @@ impl FromStr for Route {
             .find(|p| p.as_str() == text)
             .map(|p| Self::Platform(*p))
             .ok_or_else(|| IdError::Platform(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Route {
+    type Error = String;
+    /// As a person writes it.
+    fn try_from(text: String) -> Result<Self, String> {
+        let route = text.to_ascii_lowercase().parse();
+        route.map_err(|_| {
+            let text: String = text.chars().take(100).collect();
+            format!("'{text}' is no route. Write a platform (euw1) or a region (europe)")
+        })
+    }
+}
+
+impl From<Route> for String {
+    fn from(route: Route) -> Self {
+        route.as_str().to_owned()
     }
 }
 

@@ -2,9 +2,9 @@
 //! diesel or reqwest. Time and randomness come in as arguments.
 
 pub mod attempt;
+pub mod board_claim;
 pub mod board_time;
 mod boot_time;
-pub mod board_claim;
 mod bucket;
 pub mod budget_share;
 pub mod cadence;
@@ -18,6 +18,7 @@ pub mod missing;
 pub mod records;
 mod retry_policy;
 pub mod rollup;
+mod share;
 pub mod statistics;
 pub mod suspicion;
 pub mod table;
@@ -40,6 +41,7 @@ pub use job::{
 pub use missing::{MissingDocument, MissingReason, Retention};
 pub use retry_policy::RetryPolicy;
 pub use rollup::Rollup;
+pub use share::Share;
 pub use time::{Timestamp, Year, YearError};
 pub use whereabouts::Whereabouts;
 pub use whom::Whom;

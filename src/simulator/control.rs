@@ -17,6 +17,7 @@ use crate::simulator::limits::{Edges, Limit, Limiter};
 use crate::simulator::names::{Rename, Renamer};
 use crate::simulator::retry_after::RetryAfter;
 use crate::simulator::setting::SettingError;
+use crate::simulator::stranger::Stranger;
 use crate::simulator::window::WindowModel;
 use crate::simulator::world::World;
 
@@ -32,6 +33,10 @@ pub struct SimulatorConfig {
     pub window_model: WindowModel,
     /// How much later than it should a window may end. 0: to the millisecond.
     pub edge_jitter_ms: u64,
+    /// Calls over a limit count like others, as in the real API.
+    pub counts_refused: bool,
+    /// Another program with the same key; none: the key is ours alone.
+    pub stranger: Option<Stranger>,
     /// Calls over a limit get 429. Otherwise they are only counted (`Counters::over_limit`).
     pub strict_limits: bool,
     pub retry_after: RetryAfter,
@@ -66,6 +71,8 @@ impl Default for SimulatorConfig {
             method_limits: Vec::new(),
             window_model: WindowModel::default(),
             edge_jitter_ms: 0,
+            counts_refused: true,
+            stranger: None,
             strict_limits: true,
             retry_after: RetryAfter::default(),
             latency: Latency::default(),
@@ -131,6 +138,7 @@ impl Shared {
             model: config.window_model,
             jitter_ms: config.edge_jitter_ms,
             seed: config.seed,
+            forgives_refused: !config.counts_refused,
         };
         Self {
             answers: Answers {
@@ -144,7 +152,10 @@ impl Shared {
             puuids_per_key: config.puuids_per_key,
             started: Instant::now(),
             started_ms,
-            limiter: Mutex::new(Limiter::new(edges, config.app_limits, config.method_limits)),
+            limiter: Mutex::new(
+                Limiter::new(edges, config.app_limits, config.method_limits)
+                    .with_stranger(config.stranger),
+            ),
             plan: Mutex::new(FaultPlan::new(config.script, started_ms)),
             world,
             keyring: Mutex::new(Keyring::new(config.key_expiry, config.blacklist)),

@@ -31,6 +31,10 @@ pub struct Counters {
     /// Calls beyond a limit, also where the simulator is lenient and answers them. Faults are not in
     /// it: a client that keeps the limits leaves it at 0.
     pub over_limit: u64,
+    /// Calls of another program (`SimulatorConfig::stranger`), and those of them that were over a limit. They are in no
+    /// other count.
+    pub stranger_calls: u64,
+    pub stranger_refused: u64,
     /// All keys together.
     pub windows: BTreeMap<WindowName, WindowUse>,
     /// 403 answers to keys that ran into too many 429s, ...
@@ -107,6 +111,8 @@ impl Counters {
         } else {
             *self.permitted.entry((route, method)).or_default() += 1;
         }
+        self.stranger_calls += ruling.strangers[0];
+        self.stranger_refused += ruling.strangers[1];
         self.add_reading(route, Some(method), ruling.method.as_ref());
         self.add_reading(route, None, ruling.app.as_ref());
     }
@@ -161,6 +167,8 @@ impl Counters {
                 "untyped": self.limited_untyped,
             },
             "over_limit": self.over_limit,
+            "stranger_calls": self.stranger_calls,
+            "stranger_refused": self.stranger_refused,
             "windows": windows,
             "blacklisted": self.blacklisted,
             "blacklistings": self.blacklistings,

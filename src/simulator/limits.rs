@@ -10,6 +10,7 @@ use crate::simulator::call::Method;
 use crate::simulator::hash::{hash, hash_text};
 use crate::simulator::meter::{Meter, Reading};
 use crate::simulator::people::KeyScope;
+use crate::simulator::stranger::Stranger;
 use crate::simulator::window::WindowModel;
 
 /// So many calls in so many seconds.
@@ -50,6 +51,8 @@ pub struct Ruling {
     /// Of the method if it is limited, and of the application.
     pub method: Option<Reading>,
     pub app: Option<Reading>,
+    /// Calls of another program since the call before this one, and how many of them were refused.
+    pub strangers: [u64; 2],
 }
 
 /// How windows behave, apart from their limits.
@@ -58,6 +61,8 @@ pub struct Edges {
     pub model: WindowModel,
     pub jitter_ms: u64,
     pub seed: u64,
+    /// Calls that are refused do not count.
+    pub forgives_refused: bool,
 }
 
 /// The counters of all keys, routes and methods.
@@ -68,6 +73,9 @@ pub struct Limiter {
     method_limits: Vec<Limit>,
     apps: HashMap<(KeyScope, Route), Meter>,
     methods: HashMap<(KeyScope, Route, Method), Meter>,
+    stranger: Option<Stranger>,
+    /// When the other program calls next on a route with a key.
+    stranger_calls: HashMap<(KeyScope, Route), u64>,
 }
 
 impl Limiter {
@@ -78,7 +86,16 @@ impl Limiter {
             method_limits,
             apps: HashMap::new(),
             methods: HashMap::new(),
+            stranger: None,
+            stranger_calls: HashMap::new(),
         }
+    }
+
+    /// Another program uses every key, on each route from the first call to it.
+    #[must_use]
+    pub fn with_stranger(mut self, stranger: Option<Stranger>) -> Self {
+        self.stranger = stranger;
+        self
     }
 
     /// From the next call on. Windows whose length stays keep what they counted.
@@ -103,6 +120,7 @@ impl Limiter {
             over: None,
             method: None,
             app: None,
+            strangers: [0; 2],
         };
         if !self.method_limits.is_empty() {
             let meter = self.methods.entry((key, route, method)).or_insert_with(|| {
@@ -117,6 +135,19 @@ impl Limiter {
                 let seed = self.edges.seed_of(route, 0);
                 self.edges.meter(&self.app_limits, seed)
             });
+            if let Some(stranger) = self.stranger {
+                let next = self.stranger_calls.entry((key, route));
+                let next = next.or_insert(now_ms + stranger.every_ms);
+                // In its turn, before this call.
+                while *next <= now_ms {
+                    for _ in 0..stranger.calls {
+                        let refused = meter.count(*next).blocked_ms.is_some();
+                        ruling.strangers[0] += 1;
+                        ruling.strangers[1] += u64::from(refused);
+                    }
+                    *next += stranger.every_ms;
+                }
+            }
             let names = ["x-app-rate-limit", "x-app-rate-limit-count"];
             ruling.app = Some(ruling.add(LimitType::Application, names, meter.count(now_ms)));
         }
@@ -131,7 +162,12 @@ impl Edges {
     }
 
     fn meter(self, limits: &[Limit], seed: u64) -> Meter {
-        Meter::new(self.model, limits, self.jitter_ms, seed)
+        let meter = Meter::new(self.model, limits, self.jitter_ms, seed);
+        if self.forgives_refused {
+            meter.without_refused()
+        } else {
+            meter
+        }
     }
 }
 
@@ -244,11 +280,32 @@ mod tests {
     }
 
     #[test]
+    fn another_program_calls_in_its_turn_and_is_counted_with_the_others() {
+        let stranger = Stranger {
+            calls: 10,
+            every_ms: 500,
+        };
+        let mut limiter = Limiter::new(Edges::default(), vec![(20, 1)], vec![]);
+        limiter = limiter.with_stranger(Some(stranger));
+        let told = |limiter: &mut Limiter, now_ms| {
+            let ruling = limiter.count(KEY, KR, Method::Match, now_ms);
+            (header(&ruling, "x-app-rate-limit-count"), ruling.strangers)
+        };
+        assert_eq!(told(&mut limiter, 0), ("1:1".to_owned(), [0, 0]));
+        assert_eq!(told(&mut limiter, 999), ("12:1".to_owned(), [10, 0]));
+        // Its third ten are those over the limit of the window that its second began.
+        assert_eq!(told(&mut limiter, 1_600), ("21:1".to_owned(), [20, 0]));
+        let other = limiter.count(KEY, ASIA, Method::Match, 1_600);
+        assert_eq!(other.strangers, [0, 0], "nobody called there before");
+    }
+
+    #[test]
     fn the_edges_of_two_routes_do_not_drift_alike() {
         let edges = Edges {
             model: WindowModel::AlignedToClock,
             jitter_ms: 1000,
             seed: 3,
+            ..Edges::default()
         };
         let wait_ms = |route, part| {
             let mut meter = edges.meter(&[(0, 100)], edges.seed_of(route, part));
@@ -269,7 +326,8 @@ mod tests {
                 headers: vec![],
                 over: None,
                 method: None,
-                app: None
+                app: None,
+                strangers: [0; 2],
             }
         );
     }

@@ -22,6 +22,8 @@ pub struct Meter {
     model: WindowModel,
     edge_jitter_ms: u64,
     seed: u64,
+    /// Calls that are refused count like others.
+    counts_refused: bool,
     windows: Vec<Window>,
 }
 
@@ -30,7 +32,7 @@ pub struct Meter {
 pub struct Reading {
     /// `(calls, seconds)`, in the order of the configuration.
     pub limits: Vec<Limit>,
-    /// `(calls so far, seconds)`, in the same order. Rejected calls are in it.
+    /// `(calls so far, seconds)`, in the same order. Rejected calls are in it, unless they do not count.
     pub counts: Vec<Limit>,
     /// Until the last of the overrun windows has room, in milliseconds; none if the call is within
     /// all limits. At that moment a window that is full now, but not overrun, may say no.
@@ -45,10 +47,18 @@ impl Meter {
             model,
             edge_jitter_ms,
             seed,
+            counts_refused: true,
             windows: Vec::new(),
         };
         meter.set_limits(limits);
         meter
+    }
+
+    /// Calls that are refused do not count; the real API counts them.
+    #[must_use]
+    pub fn without_refused(mut self) -> Self {
+        self.counts_refused = false;
+        self
     }
 
     /// New limits from the next call on. A window whose length stays keeps what it counted, as a
@@ -74,8 +84,16 @@ impl Meter {
         for window in &mut self.windows {
             let blocked_ms = window.count(now_ms);
             reading.limits.push((window.limit, window.seconds));
-            reading.counts.push((window.calls, window.seconds));
             reading.blocked_ms = reading.blocked_ms.max(blocked_ms);
+        }
+        for window in &mut self.windows {
+            let told = window.told();
+            let refused = reading.blocked_ms.is_some() && !self.counts_refused;
+            if refused {
+                window.take_back();
+            }
+            let told = if refused { told - 1 } else { told };
+            reading.counts.push((told, window.seconds));
         }
         reading
     }

@@ -1,6 +1,6 @@
 //! One rate window as a server may keep it: how many calls count now, and when they stop counting.
 //!
-//! Nobody outside knows how the real windows begin and end, so there are three models. All of them
+//! Nobody outside knows how the real windows begin and end, so there are some models. All of them
 //! are one mechanism: a call counts from its moment until the moment at which it *leaves*. In a
 //! fixed window all calls leave together, in a sliding log each one on its own. A model only decides
 //! when a call leaves; counting, waiting and memory are the same for all.
@@ -28,13 +28,25 @@ pub enum WindowModel {
     /// Nowhere: a call counts until its length has passed. The strictest one, for rejected calls
     /// count too: who retries without waiting never gets in.
     SlidingLog,
+    /// As the first; but the count that is told is late: calls of the last moments are not in it yet.
+    Lagging,
 }
 
+/// How late the told count of `Lagging` is.
+const LAG_MS: u64 = 300;
+
 impl WindowModel {
+    /// Those that tell counts at once.
     pub const ALL: [Self; 3] = [
         Self::OpenedByFirstCall,
         Self::AlignedToClock,
         Self::SlidingLog,
+    ];
+    pub const WITH_LATE: [Self; 4] = [
+        Self::OpenedByFirstCall,
+        Self::AlignedToClock,
+        Self::SlidingLog,
+        Self::Lagging,
     ];
 
     /// Its name on the command line.
@@ -43,14 +55,17 @@ impl WindowModel {
             Self::OpenedByFirstCall => "opened",
             Self::AlignedToClock => "aligned",
             Self::SlidingLog => "sliding",
+            Self::Lagging => "lagging",
         }
     }
 
     /// When a call of now leaves. `newest_ms` is when the call before it leaves, if that is to come.
     fn leaves_ms(self, newest_ms: Option<u64>, length_ms: u64, drift: Drift, now_ms: u64) -> u64 {
         match (self, newest_ms) {
-            (Self::OpenedByFirstCall | Self::AlignedToClock, Some(ends_ms)) => ends_ms,
-            (Self::OpenedByFirstCall, None) => {
+            (Self::OpenedByFirstCall | Self::Lagging | Self::AlignedToClock, Some(ends_ms)) => {
+                ends_ms
+            }
+            (Self::OpenedByFirstCall | Self::Lagging, None) => {
                 (now_ms + length_ms).saturating_add(drift.at(now_ms))
             }
             (Self::AlignedToClock, None) => {
@@ -76,11 +91,13 @@ impl FromStr for WindowModel {
     type Err = SettingError;
 
     fn from_str(text: &str) -> Result<Self, SettingError> {
-        let model = Self::ALL.into_iter().find(|model| model.as_str() == text);
+        let model = Self::WITH_LATE
+            .into_iter()
+            .find(|model| model.as_str() == text);
         model.ok_or_else(|| {
             SettingError(format!(
                 "'{text}' is no model of a rate window. Choose {}",
-                Self::ALL.map(Self::as_str).join(", ")
+                Self::WITH_LATE.map(Self::as_str).join(", ")
             ))
         })
     }
@@ -129,6 +146,8 @@ pub(super) struct Window {
     runs: VecDeque<Run>,
     /// The sum of all runs.
     pub calls: u32,
+    /// Moments of calls that a late count does not tell yet, at most `limit` of them.
+    untold: VecDeque<u64>,
 }
 
 impl Window {
@@ -149,6 +168,7 @@ impl Window {
             },
             runs: VecDeque::new(),
             calls: 0,
+            untold: VecDeque::new(),
         }
     }
 
@@ -173,7 +193,39 @@ impl Window {
         }
         self.calls = self.calls.saturating_add(1);
         self.forget_details();
+        if self.model == WindowModel::Lagging {
+            if self.calls == 1 {
+                self.untold.clear();
+            }
+            self.untold.push_back(now_ms);
+            let most = self.limit as usize;
+            while self.untold.len() > most
+                || (self.untold.front()).is_some_and(|at| at + LAG_MS <= now_ms)
+            {
+                self.untold.pop_front();
+            }
+        }
         (self.calls > self.limit).then(|| self.frees_ms() - now_ms)
+    }
+
+    /// The count as the call hears it that was counted last.
+    pub fn told(&self) -> u32 {
+        let others = self.untold.len().saturating_sub(1);
+        self.calls
+            .saturating_sub(u32::try_from(others).unwrap_or(u32::MAX))
+    }
+
+    /// The call that was counted last was refused, and refused ones do not count.
+    pub fn take_back(&mut self) {
+        let Some(run) = self.runs.back_mut() else {
+            return;
+        };
+        run.calls -= 1;
+        if run.calls == 0 {
+            self.runs.pop_back();
+        }
+        self.calls -= 1;
+        self.untold.pop_back();
     }
 
     /// When so many calls have left that one more is within the limit.

@@ -23,7 +23,7 @@ use crate::model::health::{
     verdict,
 };
 use crate::model::{
-    After, MatchId, NewJob, Outcome, Platform, Priority, RetryPolicy, Route, Timestamp,
+    After, MatchId, NewJob, Outcome, Platform, Priority, RetryPolicy, Route, Share, Timestamp,
 };
 use crate::riot::{Call, Method, RiotError};
 use crate::store::StoreError;
@@ -105,6 +105,7 @@ impl HealthProbe {
         let clocks = [("the database's", database_clock), ("riot's", api_clock)];
         // As they stand after those calls, which are of their budget too.
         let limiters = self.gate.api.limiter_states().await;
+        let routes = with_strangers(routes, &limiters);
         let readings = Readings {
             database,
             queues,
@@ -189,6 +190,8 @@ impl HealthProbe {
         let not_tried = |route: Route| RouteReading {
             route: route.to_string(),
             reached: Reached::NotTried,
+            strangers: None,
+            share: Share::ALL.percent(),
         };
         self.routes(limiters).into_iter().map(not_tried).collect()
     }
@@ -203,6 +206,8 @@ impl HealthProbe {
             readings.push(RouteReading {
                 route: route.to_string(),
                 reached,
+                strangers: None,
+                share: Share::ALL.percent(),
             });
             clock = clock.or(ahead);
         }
@@ -237,6 +242,18 @@ impl HealthProbe {
             Ok(Err(error)) => (Reached::Failed(error.to_string()), None),
         }
     }
+}
+
+/// What the limiters know of others on the key.
+fn with_strangers(mut routes: Vec<RouteReading>, limiters: &[LimiterState]) -> Vec<RouteReading> {
+    for route in &mut routes {
+        let mut its = limiters.iter();
+        if let Some(limiter) = its.find(|limiter| limiter.route.to_string() == route.route) {
+            route.strangers = limiter.strangers;
+            route.share = limiter.share.percent();
+        }
+    }
+    routes
 }
 
 /// What was read of the database at once.
@@ -396,6 +413,8 @@ fn route_document(route: &RouteReading, limiters: &[LimiterState]) -> Value {
         "route": route.route, "state": state, "latency_ms": latency, "error": error, "budget": windows,
         "waiting_calls": limiter.map(|limiter| limiter.waiting),
         "paused_s": limiter.map(|limiter| limiter.paused.as_secs()),
+        "share": limiter.map(|limiter| limiter.share),
+        "strangers_percent": limiter.and_then(|limiter| limiter.strangers),
     })
 }
 
@@ -506,6 +525,8 @@ mod tests {
             refused: RefusedCounts::default(),
             paused: Duration::ZERO,
             paused_methods: Vec::new(),
+            share: Share::ALL,
+            strangers: None,
             wants_share: false,
             round_trip: Duration::from_millis(80),
         };
@@ -513,6 +534,8 @@ mod tests {
             let route = RouteReading {
                 route: limiter.route.to_string(),
                 reached,
+                strangers: None,
+                share: 100,
             };
             let document = route_document(&route, std::slice::from_ref(&limiter));
             (document["state"].clone(), document["latency_ms"].clone())

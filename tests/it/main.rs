@@ -38,6 +38,7 @@ mod server;
 mod setup;
 mod sqlite;
 mod store;
+mod strangers;
 mod together;
 mod unread;
 mod upkeep;

@@ -1,4 +1,4 @@
-//! `status`, `engine drain|stop` and `key set`.
+//! `status`, `engine drain|stop`, `key set` and `key share`.
 
 use std::io::{IsTerminal, Read};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use crate::cli::follow::rounded;
 use crate::cli::waits;
 use crate::control::client::holder;
 use crate::control::{Client, ClientError};
+use crate::model::Share;
 
 /// How often an engine is looked at that is draining or stopping.
 const LOOK: Duration = Duration::from_millis(100);
@@ -145,6 +146,39 @@ fn ending(pid: &Value, running: Option<u64>) -> String {
         }
         _ => format!("the engine with pid {pid} has not ended yet"),
     }
+}
+
+/// Shows the part of the key that is used, or changes it.
+pub async fn share(
+    reach: &Reach,
+    share: Option<Share>,
+    route: Option<String>,
+) -> Result<(), CliError> {
+    if share.is_none() && route.is_some() {
+        let why = "name the share that the route is to have: riftsync key share 50% --route europe";
+        return Err(CliError::Usage(why.to_owned()));
+    }
+    let mut engine = reach.engine().await?;
+    let params = json!({ "share": share, "route": route });
+    let answer = engine.ask("key.share", params).await;
+    let answer = answer.map_err(|error| match error {
+        ClientError::Refused(error) => CliError::Usage(error.message),
+        other => other.into(),
+    })?;
+    reach.show(&answer, shares_text);
+    Ok(())
+}
+
+fn shares_text(answer: &Value) -> String {
+    let share = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+    let mut text = format!(
+        "the engine uses {} of the key's limits",
+        share(&answer["share"])
+    );
+    for (route, its) in answer["routes"].as_object().into_iter().flatten() {
+        text += &format!("\non {route}: {}", share(its));
+    }
+    text
 }
 
 /// Gives the engine another key, read from stdin: arguments are seen by everybody on the machine.

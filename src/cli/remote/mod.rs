@@ -17,7 +17,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 pub use crowd::crowd;
-pub use engine::{drain, set_key, show_status, stop};
+pub use engine::{drain, set_key, share, show_status, stop};
 pub use health::health;
 pub use job::job;
 pub use queue::queue;

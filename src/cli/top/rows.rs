@@ -11,6 +11,7 @@ pub(super) enum Limit<'s> {
         waiting: u64,
         in_flight: u64,
         paused_s: f64,
+        strangers_percent: f64,
     },
     Window {
         route: &'s str,
@@ -67,6 +68,7 @@ pub(super) fn limits(snapshot: &Snapshot) -> Vec<Limit<'_>> {
             waiting: total.waiting,
             in_flight: total.in_flight,
             paused_s: total.paused_s,
+            strangers_percent: total.strangers_percent,
         });
         let windows = total.windows.iter();
         limits.extend(windows.map(|window| Limit::Window { route, window }));

@@ -98,6 +98,8 @@ pub(super) struct Total {
     pub(super) waiting: u64,
     pub(super) in_flight: u64,
     pub(super) paused_s: f64,
+    /// Of the limits, by other programs on the key; 0: nobody is known to.
+    pub(super) strangers_percent: f64,
     pub(super) database_bytes: u64,
     pub(super) rss_bytes: u64,
     pub(super) cpu_ms: u64,

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::Answer;
 use crate::control::desk::Desk;
 use crate::control::rpc::{Params, RpcError};
+use crate::model::{Route, Share};
 
 /// No `Debug`: nobody prints a key by mistake.
 #[derive(Deserialize)]
@@ -21,4 +22,28 @@ pub(super) fn set(desk: &Desk, params: Params<'_>) -> Answer {
         .map_err(|_| RpcError::invalid("write the key as {\"key\": \"RGAPI-...\"}"))?;
     let replaced = desk.key.replace(&set.key).map_err(RpcError::invalid)?;
     Ok(json!({ "replaced": replaced }))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetShare {
+    /// None: it is only asked for.
+    #[serde(default)]
+    share: Option<String>,
+    /// None: all routes that have none of their own.
+    #[serde(default)]
+    route: Option<String>,
+}
+
+/// The part of the key's limits that is used; sets it if one is named. It lasts until the engine ends.
+pub(super) fn share(desk: &Desk, params: Params<'_>) -> Answer {
+    let asked = params.read::<SetShare>()?;
+    let route = asked.route.map(Route::try_from).transpose();
+    let route = route.map_err(RpcError::invalid)?;
+    if let Some(share) = asked.share {
+        let share = share.parse::<Share>().map_err(RpcError::invalid)?;
+        desk.key.set_share(route, share);
+    }
+    let (share, routes) = desk.key.shares();
+    Ok(json!({ "share": share, "routes": routes }))
 }

@@ -79,6 +79,9 @@ const METHODS: &[(&str, Call)] = &[
     ("key.set", |desk, params| {
         Box::pin(ready(key::set(desk, params)))
     }),
+    ("key.share", |desk, params| {
+        Box::pin(ready(key::share(desk, params)))
+    }),
     ("player.stats", |desk, params| {
         Box::pin(player::stats(desk, params))
     }),

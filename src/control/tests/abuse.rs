@@ -179,7 +179,7 @@ fn examples() -> Value {
         "queue.list": {}, "queue.pause": { "queue": "nope" }, "queue.resume": { "queue": "q" },
         "queue.set": { "queue": "q", "slots": 4, "rate": "none" },
         "engine.status": {}, "engine.health": {}, "engine.metrics": {}, "engine.drain": {}, "engine.stop": {},
-        "key.set": { "key": "same" },
+        "key.set": { "key": "same" }, "key.share": { "share": "80%", "route": "europe" },
         "player.stats": { "riot_id": "A#B", "year": 2025 }, "player.locate": { "riot_id": "A#KR1" },
         "player.track": { "riot_id": "A#B" }, "player.untrack": { "riot_id": "A#B" },
         "player.tracked": { "limit": 3 }, "schedule.list": {}, "schedule.remove": { "name": "x" },

@@ -4,6 +4,7 @@ mod abuse;
 mod follow;
 mod requests;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,8 @@ use crate::engine::{
 use crate::metrics::Metrics;
 use crate::model::waiting::{Reason, Waiting};
 use crate::model::{
-    After, JobId, JobRecord, JobState, NewJob, Outcome, Priority, RetryPolicy, Whereabouts, Whom,
+    After, JobId, JobRecord, JobState, NewJob, Outcome, Priority, RetryPolicy, Route, Share,
+    Whereabouts, Whom,
 };
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
@@ -141,6 +143,10 @@ impl KeyDesk for NoKey {
     fn state(&self) -> &'static str {
         "valid"
     }
+    fn shares(&self) -> (Share, BTreeMap<Route, Share>) {
+        (Share::ALL, BTreeMap::new())
+    }
+    fn set_share(&self, _: Option<Route>, _: Share) {}
     fn replace(&self, key: &str) -> Result<bool, String> {
         match key {
             "same" => Ok(false),

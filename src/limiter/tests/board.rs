@@ -60,6 +60,12 @@ pub(super) struct Server {
 }
 
 impl Server {
+    /// Another program on the key calls now; whether it was refused.
+    pub(super) fn stranger_calls(&self) -> bool {
+        let now = u64::try_from(self.epoch.elapsed().as_millis()).unwrap();
+        self.meter.borrow_mut().count(now).blocked_ms.is_some()
+    }
+
     async fn call(&self) -> Observation {
         sleep(Duration::from_millis(30 + fastrand::u64(..20))).await;
         let now = self.epoch.elapsed() + self.ahead.get();

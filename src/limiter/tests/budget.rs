@@ -210,8 +210,8 @@ fn calls_of_an_earlier_process_count_as_late_as_they_can_have_been() {
     let mut budget = Budget::new(Margins::default());
     let limits = [(100, 10)];
     let news = call(&mut budget, 0, secs(1), &served(&limits, 95));
-    assert!(
-        !news.others,
+    assert_eq!(
+        news.strangers, None,
         "it is no news that there was an earlier process"
     );
     // Those that were still on their way are waited for, and counted by the next call.
@@ -254,16 +254,20 @@ fn a_new_window_frees_the_places_of_others() {
 fn somebody_else_on_the_key_is_noticed_and_reckoned_with() {
     let (mut budget, now) = busy(&[(100, 10)], 10);
     let now = now + secs(2);
-    let news = call(&mut budget, 0, now, &served(&[(100, 10)], 51));
-    assert!(news.others);
-    assert_eq!(budget.windows(now)[0].used, 51);
-    let news = call(&mut budget, 0, now + ms(20), &served(&[(100, 10)], 52));
-    assert!(!news.others, "it is no news any more");
+    call(&mut budget, 0, now, &served(&[(100, 10)], 31));
+    assert_eq!(budget.windows(now)[0].used, 31);
+    let now = now + secs(5);
+    let news = call(&mut budget, 0, now, &served(&[(100, 10)], 32));
+    let told = news.strangers.expect("it was seen for a while");
+    assert!((15..=45).contains(&told), "{told} %");
     assert_eq!(
         budget.windows(now)[0].used,
-        52,
+        32,
         "the same ones are not counted twice"
     );
+    // Places are left for those who come.
+    let room = room(&mut budget, 0, now + ms(20));
+    assert!(room < 50, "{room}");
 }
 
 #[test]
@@ -301,7 +305,7 @@ fn pair_order_and_late_answers_do_not_change_the_limits() {
 fn a_window_that_appears_begins_with_what_the_server_counts_in_it() {
     let (mut budget, now) = busy(&[(50, 10)], 10);
     let news = call(&mut budget, 0, now, &served(&[(50, 10), (100, 120)], 11));
-    assert!(!news.others, "the calls were ours");
+    assert_eq!(news.strangers, None, "the calls were ours");
     let used: Vec<_> = budget
         .windows(now)
         .iter()

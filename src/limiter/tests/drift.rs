@@ -85,7 +85,8 @@ fn edges_that_drift_by_a_second_are_learnt_from_one_429() {
     let later = drive.overruns.len() - first;
     assert!(first > 0, "the edges do drift");
     assert!(first <= 3, "a few were on their way: {first}");
-    assert_eq!(later, 0, "{:?}", drive.overruns);
+    // Half of the margin is tried once, by one call.
+    assert!(later <= 1, "{:?}", drive.overruns);
     // It still uses what is there: 300 each 11.1 s.
     assert!(drive.arrivals.len() > 300 * 52, "{}", drive.arrivals.len());
 }

@@ -104,6 +104,16 @@ enum Event {
     Arrive(u64),
     Answer(u64),
     Wake,
+    Stranger,
+}
+
+/// Another program on the key: so many calls at once, each so often.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stranger {
+    pub calls: u32,
+    pub every: Duration,
+    /// When its calls were counted, and whether they were refused.
+    pub made: Vec<(Duration, bool)>,
 }
 
 #[derive(Debug)]
@@ -127,6 +137,7 @@ pub(super) struct Drive {
     pub arrivals: Vec<Duration>,
     /// Moments of calls that were over a limit.
     pub overruns: Vec<Duration>,
+    pub stranger: Option<Stranger>,
     /// The server's clock is ahead by this.
     phase: Duration,
     seed: u64,
@@ -163,6 +174,7 @@ impl Drive {
             mishaps: Mishaps::default(),
             arrivals: Vec::new(),
             overruns: Vec::new(),
+            stranger: None,
             phase: ms(rng.u64(0..600_000)),
             seed,
             model,
@@ -199,6 +211,35 @@ impl Drive {
         self.known.clear();
     }
 
+    /// Refused calls do not count.
+    pub(super) fn without_refused(&mut self) {
+        self.app = self.app.clone().without_refused();
+    }
+
+    /// Another program begins; it makes its calls whatever becomes of them.
+    pub(super) fn with_stranger(&mut self, calls: u32, every: Duration) {
+        let first = self.now + every.mul_f64(self.rng.f64());
+        self.stranger = Some(Stranger {
+            calls,
+            every,
+            made: Vec::new(),
+        });
+        self.at(first, Event::Stranger);
+    }
+
+    fn stranger_calls(&mut self) {
+        let Some(stranger) = &mut self.stranger else {
+            return;
+        };
+        for _ in 0..stranger.calls {
+            let reading = self.app.count(server_ms(self.now, self.phase));
+            stranger.made.push((self.now, reading.blocked_ms.is_some()));
+        }
+        // Never quite in time.
+        let next = self.now + stranger.every.mul_f64(0.95 + 0.1 * self.rng.f64());
+        self.at(next, Event::Stranger);
+    }
+
     /// Calls of somebody else on the same key, now.
     pub(super) fn others_call(&mut self, calls: u32) {
         for _ in 0..calls {
@@ -223,6 +264,7 @@ impl Drive {
             match event {
                 Event::Arrive(number) => self.arrive(number),
                 Event::Answer(number) => self.answer(number),
+                Event::Stranger => self.stranger_calls(),
                 Event::Wake => self.wake_at = self.wake_at.filter(|wake| *wake > at),
             }
             self.pump();

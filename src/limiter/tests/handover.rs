@@ -8,8 +8,8 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::board::{ROUTE, Server, Slow, lagging_server, on_virtual_time, saturate, seeds};
-use super::secs;
+use super::board::{ROUTE, Server, Slow, lagging_server, on_virtual_time, saturate};
+use super::{secs, seeds};
 use crate::limiter::actor::Leave;
 use crate::limiter::{MemoryBoard, RateLimiter};
 use crate::simulator::{Limit, WindowModel};

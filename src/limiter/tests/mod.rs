@@ -6,10 +6,10 @@ mod budget;
 mod drift;
 mod drive;
 mod handover;
-mod interleavings;
 mod joined;
 mod properties;
 mod sleep;
+mod strangers;
 mod utilisation;
 
 use std::time::Duration;
@@ -20,4 +20,10 @@ const fn ms(n: u64) -> Duration {
 
 const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
+}
+
+/// Seeds of each kind; more by hand.
+fn seeds(usual: u64) -> u64 {
+    let told = std::env::var("RIFTSYNC_SEEDS").ok();
+    told.and_then(|told| told.parse().ok()).unwrap_or(usual)
 }

@@ -9,7 +9,7 @@ use super::{ms, secs};
 use crate::simulator::{Limit, WindowModel};
 
 fn models() -> impl Strategy<Value = WindowModel> {
-    prop::sample::select(WindowModel::ALL.to_vec())
+    prop::sample::select(WindowModel::WITH_LATE.to_vec())
 }
 
 /// Not below four calls: before anything is known a probe a second goes until one is answered.

@@ -196,8 +196,14 @@ fn limits(snapshot: &Snapshot, width: u16) -> List {
             waiting,
             in_flight,
             paused_s,
+            strangers_percent,
         } => {
-            let waits = format!("{waiting} wait");
+            let others = match (*strangers_percent > 0.0, wide) {
+                (false, _) => String::new(),
+                (true, true) => format!(", another program uses {strangers_percent:.0} %"),
+                (true, false) => format!(", others {strangers_percent:.0} %"),
+            };
+            let waits = format!("{waiting} wait{others}");
             let paused = || span(Duration::from_secs_f64(paused_s.ceil()));
             let (state, style) = match (*paused_s > 0.0, wide) {
                 (false, _) => (waits, Style::new()),

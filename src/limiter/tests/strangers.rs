@@ -1,0 +1,242 @@
+//! Other programs on the key, and a part of it that is ours.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::board::{ROUTE, Slow, on_virtual_time, saturate, server};
+use super::drive::{Demand, Drive, Latency, Ways};
+use super::{secs, seeds};
+use crate::limiter::{MemoryBoard, RateLimiter, Snapshot};
+use crate::model::Share;
+use crate::simulator::{Limit, WindowModel};
+
+const WAYS: Ways = Ways::Shared {
+    round_trip: Latency::LogNormal {
+        median_ms: 80.0,
+        sigma: 0.3,
+    },
+    there: 0.5,
+};
+
+/// What came of a key that we share with a stranger, after the first window.
+#[derive(Debug, Default, Clone, Copy)]
+struct Came {
+    ours: f64,
+    refused_ours_a_minute: f64,
+    kept: f64,
+    together: f64,
+}
+
+struct Case {
+    limits: &'static [Limit],
+    /// The binding one.
+    binding: Limit,
+    /// Calls of the stranger at once.
+    at_once: u32,
+    counts_refused: bool,
+}
+
+fn came(case: &Case, model: WindowModel, seed: u64) -> Came {
+    let (calls, seconds) = case.binding;
+    let span = secs(u64::from(seconds));
+    let mut drive = Drive::new(model, case.limits, &[], WAYS, Demand::Endless, seed);
+    if !case.counts_refused {
+        drive.without_refused();
+    }
+    let a_fifth = f64::from(calls) / 5.0;
+    let every = span.mul_f64(f64::from(case.at_once) / a_fifth);
+    drive.with_stranger(case.at_once, every);
+    // The first window, and a little: where it ends we do not know.
+    let from = drive.now + span + span / 4;
+    let windows = 10;
+    let end = from + span * windows;
+    drive.run_until(end);
+    let ours = drive.arrivals.iter().filter(|at| **at >= from).count() as f64;
+    let refused = drive.overruns.iter().filter(|at| **at >= from).count() as f64;
+    let made = &drive.stranger.as_ref().unwrap().made;
+    let theirs: Vec<bool> = made
+        .iter()
+        .filter(|(at, _)| *at >= from)
+        .map(|(_, refused)| *refused)
+        .collect();
+    let kept = theirs.iter().filter(|refused| !**refused).count() as f64;
+    let permitted = f64::from(calls) * f64::from(windows);
+    Came {
+        ours: (ours - refused) / permitted,
+        refused_ours_a_minute: refused * 60.0 / (end - from).as_secs_f64(),
+        kept: kept / theirs.len() as f64,
+        together: (ours - refused + kept) / permitted,
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let keys: [(&'static [Limit], Limit); 3] = [
+        (&[(20, 1), (100, 120)], (100, 120)),
+        (&[(50, 1), (300, 10)], (300, 10)),
+        (&[(500, 10), (30_000, 600)], (500, 10)),
+    ];
+    let mut cases = Vec::new();
+    for (limits, binding) in keys {
+        for at_once in [1, 10] {
+            for counts_refused in [true, false] {
+                cases.push(Case {
+                    limits,
+                    binding,
+                    at_once,
+                    counts_refused,
+                });
+            }
+        }
+    }
+    cases
+}
+
+/// What each case has to come to. Where refused calls do not count, what a stranger wanted and did not get is seen
+/// nowhere; where windows slide, nothing melts; and where counts are late, so is what they tell.
+fn bar(case: &Case, model: WindowModel) -> Came {
+    let (refused_ours_a_minute, kept, together) = match (model, case.at_once, case.counts_refused) {
+        (WindowModel::Lagging, ..) => (80.0, 0.3, 0.83),
+        (WindowModel::SlidingLog, 1, _) => (15.0, 0.85, 0.88),
+        (WindowModel::SlidingLog, ..) => (5.0, 0.5, 0.85),
+        (_, 1, true) => (2.0, 0.95, 0.95),
+        (_, 1, false) => (2.0, 0.9, 0.95),
+        (_, _, true) => (2.0, 0.85, 0.92),
+        (..) => (6.0, 0.7, 0.92),
+    };
+    Came {
+        ours: 0.0,
+        refused_ours_a_minute,
+        kept,
+        together,
+    }
+}
+
+#[test]
+fn a_stranger_keeps_its_calls_and_together_the_key_is_used() {
+    let mut bad = Vec::new();
+    for case in cases() {
+        for model in WindowModel::WITH_LATE {
+            let n = seeds(6);
+            let mut sum = Came::default();
+            let mut worst = 0.0_f64;
+            for seed in 0..n {
+                let came = came(&case, model, seed);
+                worst = worst.max(came.refused_ours_a_minute);
+                sum.ours += came.ours / n as f64;
+                sum.refused_ours_a_minute += came.refused_ours_a_minute / n as f64;
+                sum.kept += came.kept / n as f64;
+                sum.together += came.together / n as f64;
+            }
+            let line = format!(
+                "{:?} {} at once, counted {}, {model:?}: ours {:.3} refused {:.2}/min (worst {worst:.2}) kept {:.3} together {:.3}",
+                case.limits,
+                case.at_once,
+                case.counts_refused,
+                sum.ours,
+                sum.refused_ours_a_minute,
+                sum.kept,
+                sum.together
+            );
+            println!("{line}");
+            let bar = bar(&case, model);
+            if sum.refused_ours_a_minute > bar.refused_ours_a_minute
+                || sum.kept < bar.kept
+                || sum.together < bar.together
+            {
+                bad.push(line);
+            }
+        }
+    }
+    assert!(bad.is_empty(), "{bad:#?}");
+}
+
+#[test]
+fn a_share_is_kept_in_every_window_and_used() {
+    for (limits, binding) in [
+        (&[(20, 1), (100, 120)][..], (100_u32, 120_u32)),
+        (&[(500, 10), (30_000, 600)], (500, 10)),
+    ] {
+        for model in WindowModel::WITH_LATE {
+            let mut drive = Drive::new(model, limits, &[], WAYS, Demand::Endless, 3);
+            drive.budget.set_share("50%".parse::<Share>().unwrap());
+            let span = Duration::from_secs(binding.1.into());
+            drive.run_until(secs(1) + span * 12);
+            assert!(drive.overruns.is_empty());
+            let half = binding.0 as usize / 2;
+            for begin in 0..100 {
+                let begin = secs(1) + span * begin / 10;
+                let inside = |at: &&Duration| **at >= begin && **at < begin + span;
+                let made = drive.arrivals.iter().filter(inside).count();
+                assert!(
+                    made <= half,
+                    "{model:?} {limits:?}: {made} from {begin:?} on"
+                );
+            }
+            let least = half as f64 * 0.98 * 11.0;
+            assert!(
+                drive.arrivals.len() as f64 >= least,
+                "{model:?}: {}",
+                drive.arrivals.len()
+            );
+        }
+    }
+}
+
+#[test]
+fn engines_of_one_board_are_no_strangers_to_each_other_and_know_one_together() {
+    for engines in [1, 3] {
+        on_virtual_time(async move {
+            let limits = &[(50, 1), (300, 10)];
+            let server = server(WindowModel::OpenedByFirstCall, limits, 7);
+            let board = Arc::new(MemoryBoard::default());
+            let begun = Instant::now();
+            let until = begun + secs(240);
+            let limiters: Vec<_> = (0..engines)
+                .map(|engine| {
+                    let seat = Slow(board.seat(&format!("{engine}")), Arc::default());
+                    let limiter = RateLimiter::new(ROUTE).with_board(Arc::new(seat)).start();
+                    saturate(&limiter, &server, 32, until);
+                    limiter
+                })
+                .collect();
+            let told = async || {
+                let mut told = Vec::new();
+                for limiter in &limiters {
+                    told.push(limiter.send(Snapshot).await.unwrap().strangers);
+                }
+                told
+            };
+            sleep_until(begun + secs(60)).await;
+            assert_eq!(server.over.get(), 0);
+            assert!(
+                told().await.iter().all(Option::is_none),
+                "{:?}",
+                told().await
+            );
+            let (mut made, mut refused) = (0, 0);
+            while Instant::now() < until {
+                sleep(Duration::from_millis(1_000 / 6)).await;
+                if Instant::now() > begun + secs(90) {
+                    made += 1;
+                    refused += u32::from(server.stranger_calls());
+                } else {
+                    server.stranger_calls();
+                }
+            }
+            let told = told().await;
+            assert!(
+                told.iter()
+                    .flatten()
+                    .any(|percent| (12..=28).contains(percent)),
+                "{told:?}"
+            );
+            assert!(
+                refused * 10 <= made,
+                "{refused} of {made} calls of the stranger were refused"
+            );
+        });
+    }
+}
