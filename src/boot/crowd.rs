@@ -1,7 +1,7 @@
 //! `sync --file` and `ladder`: many players under one job, through the running engine or with one inside.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -15,14 +15,17 @@ use crate::cli::batch::{Crowd, CrowdCount, CrowdReport};
 use crate::cli::players::{Listed, read_players};
 use crate::cli::{CliError, Global, LadderOptions, SyncArgs, remote};
 use crate::config::Config;
-use crate::control::WaitingDesk as _;
+use crate::control::{TimeLeft as _, WaitingDesk as _};
 use crate::model::{JobId, JobRecord, JobState, NewJob, Platform, Priority, Timestamp, Year};
 use crate::tasks::{LadderArgs, LadderSync, PlayerSync, PlayerSyncArgs};
 
 /// How often a followed job is looked at.
-const LOOK: Duration = Duration::from_millis(200);
-/// Behind a single player whom somebody waits for, before what runs by schedule.
-const PRIORITY: u8 = 4;
+const LOOK: Duration = Duration::from_millis(500);
+/// How often the time left is estimated anew.
+const LOOK_AHEAD: Duration = Duration::from_secs(2);
+/// Behind a single player whom somebody waits for, before what runs by schedule. Not urgent: a crawl that was would take
+/// from people what is kept for them.
+const PRIORITY: Priority = Priority::DEFAULT;
 
 /// Syncs the players of a file.
 pub(super) async fn sync_file(
@@ -70,7 +73,7 @@ pub(super) async fn sync_file(
     let running = start(global, config, joined.control()).await?;
     let jobs: Vec<NewJob> = orders
         .iter()
-        .map(|order| order.job(Priority::new(PRIORITY), running.policies.player))
+        .map(|order| order.job(PRIORITY, running.policies.player))
         .collect();
     let batch = running.store.enqueue_batch(jobs, Timestamp::now()).await;
     let job = match batch {
@@ -160,12 +163,18 @@ impl Running {
         title: &str,
     ) -> Result<(JobRecord, Duration), CliError> {
         let mut bars = Crowd::new(title);
+        let mut looked_ahead: Option<Instant> = None;
         let ended = async {
             loop {
                 let job = self.read(id, bars.wait()).await?;
-                // What a job spawns comes when its own work is done.
+                if looked_ahead.is_none_or(|at| at.elapsed() >= LOOK_AHEAD) {
+                    looked_ahead = Some(Instant::now());
+                    bars.left(self.forecast.of(&job).await);
+                }
+                // What a job spawns comes when its own work is done. A database that is away is told of by the next read.
+                let so_far = self.store.so_far(id).await.unwrap_or_default();
                 bars.show(
-                    CrowdCount::of(&job.rollup),
+                    CrowdCount::of(&so_far.rollup),
                     job.state == JobState::Blocked || job.state.is_final(),
                 );
                 if job.state.is_final() {

@@ -147,6 +147,7 @@ impl Running {
         let forecast = Forecast {
             api: gate.api.clone(),
             queues: engine.handle().queues.clone(),
+            store: store.clone(),
         };
         drop(opening);
         health.attach(engine.handle().clone());

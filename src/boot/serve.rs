@@ -236,6 +236,7 @@ impl Control {
             let forecast = Forecast {
                 api,
                 queues: engine.queues.clone(),
+                store: engine.store.clone(),
             };
             let desk = Desk::new(
                 engine.clone(),

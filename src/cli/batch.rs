@@ -26,6 +26,9 @@ pub struct CrowdCount {
     pub players: u64,
     pub players_done: u64,
     pub documents: u64,
+    /// Those that have ended, and all that are known.
+    pub matches: [u64; 2],
+    pub timelines: [u64; 2],
     /// Discarded or cancelled.
     pub failed: u64,
     /// What Riot does not have, or does not give now.
@@ -51,6 +54,12 @@ impl CrowdCount {
                 "sync_match_data" | "sync_match_timeline" => count.documents += done,
                 _ => {}
             }
+            let ended = [done + u64::from(of.failed), u64::from(of.total)];
+            match kind.as_str() {
+                "sync_match_data" => count.matches = ended,
+                "sync_match_timeline" => count.timelines = ended,
+                _ => {}
+            }
             let lost = if is_document(kind) {
                 of.lost
             } else {
@@ -74,17 +83,38 @@ impl Crowd {
     /// `all_named`: no more players will come.
     pub fn show(&self, count: CrowdCount, all_named: bool) {
         self.bars.set((count, all_named), |scene| {
-            let documents = format!("{} matches and timelines", count.documents);
-            scene.status = vec![documents];
+            scene.is_long = true;
+            scene.status = Vec::new();
             if count.failed > 0 {
                 scene.status.push(format!("{} failed", count.failed));
             }
-            scene.meters = vec![Meter {
-                name: "players",
-                done: count.players_done,
-                whole: all_named.then_some(count.players),
-            }];
+            let all_listed = all_named && count.players_done >= count.players;
+            let [matches, timelines] = [count.matches, count.timelines];
+            scene.meters = vec![
+                // A player is one whose matches are listed.
+                Meter {
+                    name: "players",
+                    done: count.players_done,
+                    whole: all_named.then_some(count.players),
+                },
+                Meter {
+                    name: "matches",
+                    done: matches[0],
+                    whole: all_listed.then_some(matches[1]),
+                },
+                Meter {
+                    name: "timelines",
+                    done: timelines[0],
+                    // Each match brings its own: all are known with the last match.
+                    whole: (all_listed && matches[0] >= matches[1]).then_some(timelines[1]),
+                },
+            ];
         });
+    }
+
+    /// How long it will take from now, if that is known.
+    pub fn left(&self, left: Option<Duration>) {
+        self.bars.left(left);
     }
 
     /// Whether to ask now what it waits for.

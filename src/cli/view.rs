@@ -82,6 +82,12 @@ impl Scene {
             .map(|meter| format!("{} {}", meter.name, meter.count()));
         counted.collect::<Vec<_>>().join(", ")
     }
+
+    /// How long it still takes, if that is known and worth telling.
+    pub fn left(&self, now: Duration) -> Option<String> {
+        let left = up(self.ends?.saturating_sub(now));
+        (left >= WORTH_TELLING).then(|| format!("about {} left", rounded(left)))
+    }
 }
 
 /// The lines that a terminal shows, none wider than it.
@@ -108,10 +114,7 @@ fn head(scene: &Scene, now: Duration, columns: usize) -> String {
     let passed = now.saturating_sub(scene.begun);
     let turn = usize::try_from(passed.as_millis() / 200).unwrap_or(0) % SPINNER.len();
     let mut line = format!("{} {}", SPINNER[turn], scene.title);
-    let left = scene.ends.map(|ends| up(ends.saturating_sub(now)));
-    let left = left
-        .filter(|left| *left >= WORTH_TELLING)
-        .map(|left| format!("about {} left", rounded(left)));
+    let left = scene.left(now);
     let took = format!("{} s", passed.as_secs());
     let mut status = scene.status.iter().cloned();
     let parts = status

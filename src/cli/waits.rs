@@ -201,9 +201,14 @@ impl Board {
         if !state.patience.is_due(&word, now_is, now) {
             return None;
         }
-        if !counts.is_empty() {
-            line.push_str("; ");
-            line.push_str(&counts);
+        let left = state.scene.as_ref().and_then(|(_, scene)| scene.left(now));
+        let more = (!counts.is_empty())
+            .then_some(counts)
+            .into_iter()
+            .chain(left);
+        for (number, more) in more.enumerate() {
+            line.push_str(if number == 0 { "; " } else { ", " });
+            line.push_str(&more);
         }
         Some(line)
     }

@@ -1,7 +1,7 @@
-//! The attempts that run in this process, so that one can be told to end; and the actor that hears of
-//! requests to cancel and tells them.
+//! The attempts that run in this process, so that one can be told to end, or to hurry; and the actor that hears of
+//! requests and tells them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,26 +11,61 @@ use tokio::sync::watch;
 
 use super::trouble::Trouble;
 use crate::model::waiting::Halt;
-use crate::model::{JobId, Lease};
+use crate::model::{JobId, Lease, Priority};
 use crate::store::Store;
 use crate::supervision::{ChildGuard, EndReason};
 
 /// A look at least this often, whatever the hints say.
 const LOOK_MAX: Duration = Duration::from_secs(5);
 
-/// Running attempts and the requests to cancel them. At most as many as the queues hold.
+/// Running attempts and what is asked of them. At most as many as the queues hold.
 #[derive(Debug, Default)]
 pub struct Attempts {
     running: DashMap<Lease, Attempt>,
-    /// All requests there are, also for attempts that are claimed and have not started.
+    /// All requests to cancel there are, also for attempts that are claimed and have not started.
     requested: Mutex<HashSet<Lease>>,
+    /// The priorities that the jobs of this engine have by now.
+    priorities: watch::Sender<Priorities>,
 }
+
+/// By lease.
+pub(super) type Priorities = Arc<HashMap<Lease, Priority>>;
 
 #[derive(Debug)]
 struct Attempt {
     queue: &'static str,
     cancel: watch::Sender<bool>,
+    urgency: watch::Sender<Priority>,
     post: Post,
+}
+
+/// How urgent a job is now: somebody may come to wait for it while it runs.
+#[derive(Debug, Clone)]
+pub struct Urgency(watch::Receiver<Priority>);
+
+impl Urgency {
+    /// Of what stays as it is.
+    pub fn fixed(priority: Priority) -> Self {
+        Self(watch::channel(priority).1)
+    }
+
+    /// An urgency and what raises it.
+    pub fn pair(priority: Priority) -> (watch::Sender<Priority>, Self) {
+        let (raise, urgency) = watch::channel(priority);
+        (raise, Self(urgency))
+    }
+
+    pub fn now(&self) -> Priority {
+        *self.0.borrow()
+    }
+
+    /// Resolves when it is more urgent than that; never, if it does not become it.
+    pub async fn beyond(&self, priority: Priority) {
+        let mut urgency = self.0.clone();
+        if urgency.wait_for(|now| *now < priority).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// Where an attempt says what it stands still for.
@@ -110,13 +145,16 @@ impl Attempts {
     pub fn list(
         self: &Arc<Self>,
         lease: Lease,
+        priority: Priority,
         queue: &'static str,
         post: Post,
-    ) -> (Listed, CancelSignal) {
+    ) -> (Listed, CancelSignal, Urgency) {
         let (cancel, signal) = watch::channel(false);
+        let (raise, urgency) = Urgency::pair(priority);
         let attempt = Attempt {
             queue,
             cancel,
+            urgency: raise,
             post,
         };
         self.running.insert(lease, attempt);
@@ -129,11 +167,15 @@ impl Attempts {
         if requested {
             self.tell(lease);
         }
+        let raised = self.priorities.borrow().get(&lease).copied();
+        if let Some(priority) = raised {
+            self.raise(lease, priority);
+        }
         let listed = Listed {
             attempts: self.clone(),
             lease,
         };
-        (listed, CancelSignal(signal))
+        (listed, CancelSignal(signal), urgency)
     }
 
     /// What the running attempt of the job stands still for; none: none runs.
@@ -163,6 +205,38 @@ impl Attempts {
         }
     }
 
+    /// The priorities that all jobs of this engine have by now: they may have become more urgent.
+    fn hurry(&self, held: Vec<(Lease, Priority)>) {
+        let held: HashMap<Lease, Priority> = held.into_iter().collect();
+        // In their place before attempts are told: one that is listed in between looks there.
+        self.priorities.send_if_modified(|known| {
+            let changes = **known != held;
+            if changes {
+                *known = Arc::new(held.clone());
+            }
+            changes
+        });
+        for (lease, priority) in held {
+            self.raise(lease, priority);
+        }
+    }
+
+    fn raise(&self, lease: Lease, priority: Priority) {
+        if let Some(attempt) = self.running.get(&lease) {
+            attempt.urgency.send_if_modified(|now| {
+                let changes = priority < *now;
+                if changes {
+                    *now = priority;
+                }
+                changes
+            });
+        }
+    }
+
+    pub(super) fn watch_priorities(&self) -> watch::Receiver<Priorities> {
+        self.priorities.subscribe()
+    }
+
     fn tell(&self, lease: Lease) {
         if let Some(attempt) = self.running.get(&lease) {
             attempt.cancel.send_replace(true);
@@ -170,7 +244,7 @@ impl Attempts {
     }
 }
 
-/// Hears of requests to cancel running jobs.
+/// Hears of requests to cancel running jobs, and of jobs that somebody waits for by now.
 #[derive(Debug)]
 pub struct Canceller {
     engine: Arc<str>,
@@ -213,6 +287,10 @@ impl Actor for Canceller {
                     trouble.heed(&requests);
                     if let Ok(leases) = requests {
                         attempts.requests(leases);
+                        // Where that could be asked, this can; if not, the next look will tell.
+                        if let Ok(held) = store.held(&engine).await {
+                            attempts.hurry(held);
+                        }
                     }
                     let _ =
                         tokio::time::timeout(LOOK_MAX, store.hints().cancels().notified()).await;
@@ -233,6 +311,8 @@ impl Handler<StopCanceller> for Canceller {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
     use crate::model::JobId;
 
@@ -244,16 +324,35 @@ mod tests {
     #[test]
     fn a_request_reaches_a_running_attempt_and_one_that_starts_later() {
         let attempts = Arc::new(Attempts::default());
-        let (listed, signal) = attempts.list(LEASE, "q", Post::default());
+        let list = |lease| attempts.list(lease, Priority::DEFAULT, "q", Post::default());
+        let (listed, signal, _) = list(LEASE);
         assert!(!signal.is_requested());
         attempts.requests(vec![LEASE]);
         assert!(signal.is_requested());
         drop(listed);
         assert!(attempts.running.is_empty());
-        let (_listed, late) = attempts.list(LEASE, "q", Post::default());
+        let (_listed, late, _) = list(LEASE);
         assert!(late.is_requested());
         let other = Lease { token: 8, ..LEASE };
-        let (_listed, other) = attempts.list(other, "q", Post::default());
+        let (_listed, other, _) = list(other);
         assert!(!other.is_requested(), "another attempt of the job");
+    }
+
+    #[test]
+    fn a_running_attempt_hurries_and_so_does_one_that_was_claimed_before_and_starts_later() {
+        let attempts = Arc::new(Attempts::default());
+        let list = |lease| attempts.list(lease, Priority::DEFAULT, "q", Post::default());
+        let late = Lease { token: 8, ..LEASE };
+        let (_listed, _, urgency) = list(LEASE);
+        let mut raised = Box::pin(urgency.beyond(Priority::DEFAULT));
+        assert!(raised.as_mut().now_or_never().is_none());
+        let told = [(LEASE, Priority::INTERACTIVE), (late, Priority::FIRST)];
+        attempts.hurry(told.to_vec());
+        assert!(raised.now_or_never().is_some());
+        assert_eq!(urgency.now(), Priority::INTERACTIVE);
+        let (_listed, _, urgency) = list(late);
+        assert_eq!(urgency.now(), Priority::FIRST);
+        attempts.hurry(vec![(late, Priority::LAST)]);
+        assert_eq!(urgency.now(), Priority::FIRST, "nobody is told to dawdle");
     }
 }

@@ -118,11 +118,13 @@ impl Handler<Abandon> for Executor {
 async fn run_attempt(task: Arc<dyn Task>, job: Arc<ClaimedJob>, tools: Tools) -> JobFinished {
     let started = Instant::now();
     let post = Post::default();
-    let (_listed, cancel) = tools.attempts.list(job.lease, task.queue(), post.clone());
+    let (_listed, cancel, urgency) =
+        (tools.attempts).list(job.lease, job.priority, task.queue(), post.clone());
     let context = JobContext::new(
         job.clone(),
         tools.store.clone(),
         cancel.clone(),
+        urgency,
         tools.clock.clone(),
         post.clone(),
     );

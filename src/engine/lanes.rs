@@ -19,7 +19,7 @@ pub struct Holds {
     pub lanes: BTreeSet<String>,
 }
 
-/// Jobs of each lane. Those without a lane are not looked at.
+/// Jobs of each lane. Those without a lane are not looked at, nor are urgent ones: they need not leave room for others.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     closed: BTreeSet<String>,

@@ -44,7 +44,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::watch;
 
-pub use attempts::{Attempts, CancelSignal, Halted, Post};
+pub use attempts::{Attempts, CancelSignal, Halted, Post, Urgency};
 pub use clock::Clock;
 pub use controls::{PutOff, QueueControl, QueueControls, QueueSettings, SLOTS_MAX};
 pub use heartbeat::Standings;

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use tokio::sync::watch;
 
+use super::attempts::Priorities;
 use super::controls::{QueueControl, QueueSettings};
 use super::executor::{Abandon, Executor, JobFinished, Tools};
 use super::heartbeat::Standing;
@@ -75,6 +76,8 @@ pub struct QueueSupervisor {
     drained: Vec<tokio::sync::oneshot::Sender<()>>,
     holds: watch::Receiver<Holds>,
     standing: watch::Receiver<Standing>,
+    /// What the jobs of this engine have become.
+    priorities: watch::Receiver<Priorities>,
     /// Losses of this engine's jobs that this queue has taken note of.
     losses: u64,
     /// The store is asked what this engine still holds.
@@ -133,6 +136,7 @@ impl QueueSupervisor {
             holds,
             losses,
             standing,
+            priorities: tools.attempts.watch_priorities(),
             taking_stock: false,
             claims,
             tools,
@@ -148,6 +152,8 @@ impl QueueSupervisor {
         self.claims.heed(&claimed);
         if let Ok(jobs) = claimed {
             self.window.claimed(jobs);
+            // Some may have been raised while they were on their way.
+            self.window.hurry(&self.priorities.borrow());
             self.heed_losses(ctx);
             self.start_ready(ctx);
             self.give_up_if_paused(ctx);
@@ -308,6 +314,20 @@ impl QueueSupervisor {
             .lapse(lost || standing.has_lapsed(Instant::now()));
     }
 
+    /// What somebody waits for by now goes before the rest, and hears of every change.
+    fn heed_priorities(&mut self, ctx: &mut Context<Self>) {
+        self.window.hurry(&self.priorities.borrow_and_update());
+        self.start_ready(ctx);
+        let mut priorities = self.priorities.clone();
+        let changed = async move { priorities.changed().await };
+        ctx.spawn(changed.into_actor(self).map(|changed, this, ctx| {
+            // An error is the end of the engine.
+            if changed.is_ok() {
+                this.heed_priorities(ctx);
+            }
+        }));
+    }
+
     /// Starts again after this engine was not heard for a while, without what others have taken over.
     fn heed_standing(&mut self, ctx: &mut Context<Self>) {
         self.standing.mark_unchanged();
@@ -340,7 +360,7 @@ impl QueueSupervisor {
             this.taking_stock = false;
             match held {
                 Ok(held) => {
-                    let held: HashSet<Lease> = held.into_iter().collect();
+                    let held: HashSet<Lease> = held.into_iter().map(|(lease, _)| lease).collect();
                     for lease in this.window.keep_only(&held) {
                         this.window.ended(lease, false);
                         if let Some(running) = this.running.remove(&lease) {
@@ -429,6 +449,7 @@ impl Actor for QueueSupervisor {
         self.heed_holds(ctx);
         self.heed_settings(ctx);
         self.heed_standing(ctx);
+        self.heed_priorities(ctx);
         let hint = self.store.hints().queue(self.name);
         let addr = ctx.address();
         // The future belongs to this actor: it ends with it.
@@ -462,6 +483,7 @@ impl Drop for QueueSupervisor {
 impl Handler<Claim> for QueueSupervisor {
     type Result = ();
     fn handle(&mut self, _: Claim, ctx: &mut Self::Context) {
+        self.window.news();
         self.claim(ctx);
     }
 }

@@ -19,8 +19,6 @@ use crate::store::{Completion, Fenced, Retried};
 const QUEUES: [&str; 3] = ["q0", "q1", "q2"];
 const LANES: [&str; 3] = ["", "l1", "l2"];
 const POLICY: RetryPolicy = RetryPolicy::new(3, 2, 20);
-/// What urgent jobs have beyond the slots.
-const EXPRESS: usize = 1;
 /// Moments in which things go wrong; afterwards the world is calm and must come to rest.
 const WILD: u64 = 30;
 /// Crashes that one world sees at most.
@@ -391,12 +389,12 @@ impl World {
                 .values()
                 .filter(|row| row.state == JobState::Running && row.queue == *queue);
             assert!(
-                held.count() <= 1 + 2 * number + EXPRESS,
+                held.count() <= 2 * (1 + number) + number,
                 "{queue} holds more than its window"
             );
             let working = self.working.values().filter(|of| **of == number).count();
             assert!(
-                working <= 1 + number + EXPRESS,
+                working <= 2 * (1 + number),
                 "{queue} runs more than its slots"
             );
         }

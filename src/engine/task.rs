@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::attempts::{CancelSignal, Post};
+use super::attempts::{CancelSignal, Post, Urgency};
 use super::clock::Clock;
 use crate::model::{ClaimedJob, Lease, NewJob, Outcome, Priority, RetryPolicy, Timestamp};
 use crate::store::{Effect, Fenced, Store, StoreResult};
@@ -54,6 +54,7 @@ pub struct JobContext {
     pub job: Arc<ClaimedJob>,
     store: Arc<dyn Store>,
     cancel: CancelSignal,
+    urgency: Urgency,
     clock: Clock,
     post: Post,
 }
@@ -63,6 +64,7 @@ impl JobContext {
         job: Arc<ClaimedJob>,
         store: Arc<dyn Store>,
         cancel: CancelSignal,
+        urgency: Urgency,
         clock: Clock,
         post: Post,
     ) -> Self {
@@ -70,6 +72,7 @@ impl JobContext {
             job,
             store,
             cancel,
+            urgency,
             clock,
             post,
         }
@@ -90,8 +93,13 @@ impl JobContext {
         self.job.lease
     }
 
+    /// As it is now: somebody may come to wait for the job while it runs.
     pub fn priority(&self) -> Priority {
-        self.job.priority
+        self.urgency.now()
+    }
+
+    pub fn urgency(&self) -> &Urgency {
+        &self.urgency
     }
 
     /// What shares its turns in waiting lines with this job: all that one submitted job spawned.

@@ -1,13 +1,15 @@
 //! What a queue decides: when to claim and how many, and which job starts next. Pure: no actor, no
 //! clock, no store, so that it can be crashed a million times in a test.
 //!
-//! Invariants: jobs held (ready and running) never exceed `slots + prefetch`, jobs running never
-//! exceed `slots`, one claim is in flight at a time. Only urgent jobs get a little more: what a person
-//! waits for does not wait until a crawl leaves a slot.
+//! Invariants: jobs running never exceed `slots`, jobs held (ready and running) never exceed `slots + prefetch`, one claim
+//! is in flight at a time. Only urgent jobs get more, as many again: most of a crawl's jobs hold their slots while
+//! they wait for the limits of the API, and what a person waits for does not wait behind those. And urgent jobs never take
+//! all: some slots are left for the others, however many people come.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
+use super::attempts::Priorities;
 use super::controls::QueueSettings;
 use super::lanes::Lanes;
 use crate::model::{Bucket, ClaimedJob, Lease, Priority, Rate};
@@ -28,26 +30,32 @@ pub(super) struct Look {
     pub(super) room: usize,
     /// Lanes whose jobs are not claimed.
     pub(super) closed: Vec<String>,
-    /// There is room for urgent jobs only.
-    pub(super) urgent: bool,
+    pub(super) part: Part,
     /// The fate of the last claim is unknown. Before this one, everything that this engine holds of
     /// the queue is handed back but these.
     pub(super) reconcile: Option<Vec<Lease>>,
 }
 
+/// Which jobs there is room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    All,
+    Urgent,
+    /// Those that are not urgent.
+    Plain,
+}
+
 impl Look {
     pub(super) fn wanted<'a>(&'a self, queue: &'a str) -> Wanted<'a> {
+        let bound = |part| (self.part == part).then_some(Priority::DEFAULT);
         Wanted {
             queue,
             limit: self.room,
             closed: &self.closed,
-            before: self.urgent.then_some(Priority::DEFAULT),
+            before: bound(Part::Urgent),
+            from: bound(Part::Plain),
         }
     }
-}
-
-fn is_urgent(job: &ClaimedJob) -> bool {
-    job.priority < Priority::DEFAULT
 }
 
 /// What may start.
@@ -63,8 +71,6 @@ pub(super) enum Next {
 #[derive(Debug)]
 pub(super) struct Window {
     slots: usize,
-    /// Slots beyond these that only urgent jobs get.
-    express: usize,
     prefetch: usize,
     bucket: Option<Bucket>,
     phase: Phase,
@@ -77,21 +83,40 @@ pub(super) struct Window {
     lanes: Lanes,
     /// The last claim passed over lanes that had their share.
     passed_over: bool,
-    /// Room that the claim in flight was asked to fill.
-    claiming: Option<usize>,
+    /// Room that the claim in flight was asked to fill, and with what.
+    claiming: Option<(usize, Part)>,
     /// More work may be there than the last claim could take.
     hungry: bool,
+    /// The same of urgent jobs, for which there is room when there is none for others.
+    more_urgent: bool,
+    /// The same of the others, when urgent jobs have all the room but theirs.
+    more_plain: bool,
+    /// There was news while a claim was in flight, which may have been made before.
+    news: bool,
     /// By priority, then in the order they were claimed.
     ready: VecDeque<ClaimedJob>,
     /// By lease: after an end whose answer was lost, a job can be claimed again before its last attempt
-    /// has heard that it is over. With its lane.
-    running: HashMap<Lease, String>,
+    /// has heard that it is over.
+    running: HashMap<Lease, Running>,
+    /// How many of them are urgent.
+    urgent_running: usize,
     /// A claim came to nothing as far as is known; it may have been made all the same.
     uncertain: bool,
 }
 
-/// Slots beyond the others for urgent jobs: those that a person waits for.
+#[derive(Debug)]
+struct Running {
+    lane: String,
+    urgent: bool,
+}
+
+/// Slots beyond the others for urgent jobs, those that a person waits for: as many as such a job would have by itself.
 pub fn express_slots(slots: usize) -> usize {
+    slots
+}
+
+/// Slots that urgent jobs leave to the others, whose turn in the waiting lines comes too.
+fn spare_slots(slots: usize) -> usize {
     (slots / 8).max(1)
 }
 
@@ -99,7 +124,6 @@ impl Window {
     pub(super) fn new(slots: usize, prefetch: usize, rate: Option<Rate>) -> Self {
         Self {
             slots,
-            express: express_slots(slots),
             prefetch,
             bucket: rate.map(Bucket::new),
             phase: Phase::Starting,
@@ -110,8 +134,12 @@ impl Window {
             passed_over: false,
             claiming: None,
             hungry: true,
+            more_urgent: true,
+            more_plain: true,
+            news: false,
             ready: VecDeque::new(),
             running: HashMap::new(),
+            urgent_running: 0,
             uncertain: false,
         }
     }
@@ -136,36 +164,67 @@ impl Window {
 
     /// Room for urgent jobs when there is none for others.
     fn express_room(&self) -> usize {
-        (self.slots + self.express + self.prefetch)
-            .saturating_sub(self.running.len() + self.ready.len())
+        let most = self.slots + express_slots(self.slots) + self.prefetch;
+        let all = self.running.len() + self.ready.len();
+        let of_urgent = self.held_urgent() + spare_slots(self.slots);
+        most.saturating_sub(all.max(of_urgent))
+    }
+
+    /// Room for the others when urgent jobs have the rest.
+    fn spare_room(&self) -> usize {
+        let plain = self.running.len() + self.ready.len() - self.held_urgent();
+        spare_slots(self.slots).saturating_sub(plain)
+    }
+
+    fn held_urgent(&self) -> usize {
+        let ready = self.ready.iter().filter(|job| job.priority.is_urgent());
+        self.urgent_running + ready.count()
+    }
+
+    fn plain_running(&self) -> usize {
+        self.running.len() - self.urgent_running
+    }
+
+    /// What a claim would be for now.
+    fn part(&self) -> (usize, Part) {
+        let (express, spare) = (self.express_room(), self.spare_room());
+        match self.room() {
+            0 if spare > 0 && self.more_plain && (express == 0 || !self.more_urgent) => {
+                (spare, Part::Plain)
+            }
+            0 => (express, Part::Urgent),
+            room => (room, Part::All),
+        }
+    }
+
+    /// Work came in, or enough time has passed that it may have.
+    pub(super) fn news(&mut self) {
+        self.news = self.claiming.is_some();
+        (self.more_urgent, self.more_plain) = (true, true);
     }
 
     /// There may be work. The claim to make now, if one may be made.
     pub(super) fn look(&mut self) -> Option<Look> {
-        let (room, urgent) = match self.room() {
-            0 => (self.express_room(), true),
-            room => (room, false),
-        };
+        let (room, part) = self.part();
         if !self.is_going() || self.claiming.is_some() || room == 0 {
             self.hungry = true;
             return None;
         }
-        self.claiming = Some(room);
-        self.hungry = false;
+        self.claiming = Some((room, part));
+        self.hungry &= part != Part::All;
         let ready = self.ready.iter().map(|job| job.lease);
         let reconcile = self
             .uncertain
             .then(|| ready.chain(self.running.keys().copied()).collect());
         let closed;
-        (closed, self.passed_over) = if urgent {
-            (self.lanes.closed(), false)
-        } else {
-            self.lanes.passed_over(room)
+        (closed, self.passed_over) = match part {
+            Part::All => self.lanes.passed_over(room),
+            Part::Urgent | Part::Plain => (self.lanes.closed(), self.passed_over),
         };
         Some(Look {
             room,
             closed,
-            urgent,
+            part,
             reconcile,
         })
     }
@@ -173,15 +232,54 @@ impl Window {
     /// The claim in flight has come back with these jobs. False: the queue is draining, and they are
     /// handed back with everything else it holds.
     pub(super) fn claimed(&mut self, jobs: Vec<ClaimedJob>) {
-        let asked = self.claiming.take();
+        let (asked, part) = self.claiming.take().unwrap_or((0, Part::All));
+        let full = jobs.len() == asked;
         self.uncertain = false;
-        self.hungry |= Some(jobs.len()) == asked;
+        match part {
+            Part::All => {
+                self.hungry |= full;
+                let last = jobs.iter().map(|job| job.priority).max();
+                self.more_plain = full;
+                self.more_urgent = full && last.is_some_and(Priority::is_urgent);
+            }
+            Part::Urgent => self.more_urgent = full,
+            Part::Plain => self.more_plain = full,
+        }
+        if std::mem::take(&mut self.news) {
+            (self.hungry, self.more_urgent, self.more_plain) = (true, true, true);
+        }
         if self.phase != Phase::Draining {
-            for job in &jobs {
+            for job in jobs.iter().filter(|job| !job.priority.is_urgent()) {
                 self.lanes.took(&job.lane);
             }
             self.ready.extend(jobs);
-            self.ready.make_contiguous().sort_by_key(|job| job.priority);
+            self.sort();
+        }
+    }
+
+    fn sort(&mut self) {
+        self.ready.make_contiguous().sort_by_key(|job| job.priority);
+    }
+
+    /// Jobs that are held may have become more urgent.
+    pub(super) fn hurry(&mut self, by_now: &Priorities) {
+        let lanes = &mut self.lanes;
+        for job in &mut self.ready {
+            if let Some(now) = by_now.get(&job.lease).filter(|now| **now < job.priority) {
+                if now.is_urgent() && !job.priority.is_urgent() {
+                    lanes.dropped(&job.lane);
+                }
+                job.priority = *now;
+            }
+        }
+        self.sort();
+        let plain = self.running.iter_mut().filter(|(_, job)| !job.urgent);
+        for (lease, job) in plain {
+            if by_now.get(lease).is_some_and(|now| now.is_urgent()) {
+                job.urgent = true;
+                self.urgent_running += 1;
+                self.lanes.ended(&job.lane);
+            }
         }
     }
 
@@ -195,49 +293,82 @@ impl Window {
     /// Whether to look again now, not only when told of new work: at half the room at least, so that a
     /// claim is worth its commit.
     pub(super) fn wants_more(&self) -> bool {
-        self.hungry
-            && self.claiming.is_none()
-            && self.is_going()
-            && (self.passed_over || self.room() * 2 >= self.prefetch.max(1))
+        if self.claiming.is_some() || !self.is_going() {
+            return false;
+        }
+        let half = |room: usize| room * 2 >= self.prefetch.max(1);
+        let wants_all = self.hungry && self.room() > 0 && (self.passed_over || half(self.room()));
+        match self.part() {
+            (_, Part::All) => wants_all,
+            (room, Part::Urgent) => self.more_urgent && room > 0 && half(room),
+            (_, Part::Plain) => true,
+        }
     }
 
     /// The next job that may start, which counts as running from now on.
     pub(super) fn next(&mut self, now: Duration) -> Next {
-        let free = self.slots.saturating_sub(self.running.len());
-        let express = (self.slots + self.express).saturating_sub(self.running.len());
-        if !self.is_going() || express == 0 {
+        if !self.is_going() {
             return Next::Nothing;
         }
+        let free = [false, true].map(|urgent| self.free(urgent));
         let mut ready = self.ready.iter();
         let Some(place) = ready.position(|job| {
-            let free = if is_urgent(job) { express } else { free };
-            free > 0 && self.lanes.may_start(&job.lane, free, is_urgent(job))
+            let urgent = job.priority.is_urgent();
+            let free = free[usize::from(urgent)];
+            free > 0 && self.lanes.may_start(&job.lane, free, urgent)
         }) else {
             return Next::Nothing;
         };
-        if let Some(bucket) = &mut self.bucket
-            && let Err(at) = bucket.take(now)
-        {
-            return Next::At(at);
+        let urgent = self.ready[place].priority.is_urgent();
+        if let Some(bucket) = &mut self.bucket {
+            // A person does not wait for what a crawl has used up of the rate.
+            let taken = if urgent {
+                bucket.borrow(now)
+            } else {
+                bucket.take(now)
+            };
+            if let Err(at) = taken {
+                return Next::At(at);
+            }
         }
         match self.ready.remove(place) {
             Some(job) => {
-                debug_assert!(is_urgent(&job) || free > 0);
-                self.lanes.started(&job.lane);
-                self.running.insert(job.lease, job.lane.clone());
+                let lane = job.lane.clone();
+                if urgent {
+                    self.urgent_running += 1;
+                } else {
+                    self.lanes.started(&lane);
+                }
+                self.running.insert(job.lease, Running { lane, urgent });
                 Next::Start(job)
             }
             None => Next::Nothing,
         }
     }
 
+    /// Slots that are free for another job.
+    fn free(&self, urgent: bool) -> usize {
+        let (slots, spare) = (self.slots, spare_slots(self.slots));
+        let most = slots + express_slots(slots);
+        if urgent {
+            let others = self.plain_running().max(spare);
+            return most.saturating_sub(self.urgent_running + others);
+        }
+        let left = slots.saturating_sub(self.running.len());
+        left.max(spare.saturating_sub(self.plain_running()))
+    }
+
     /// A running job has ended. One that only waits for better times has not used its turn of the
     /// queue's rate.
     pub(super) fn ended(&mut self, lease: Lease, snoozed: bool) {
-        let Some(lane) = self.running.remove(&lease) else {
+        let Some(job) = self.running.remove(&lease) else {
             return;
         };
-        self.lanes.ended(&lane);
+        if job.urgent {
+            self.urgent_running -= 1;
+        } else {
+            self.lanes.ended(&job.lane);
+        }
         // There may be more where the last claim did not look.
         self.hungry |= self.passed_over;
         if let (true, Some(bucket)) = (snoozed, &mut self.bucket) {
@@ -261,7 +392,6 @@ impl Window {
     /// Takes over what an operator says. Fewer slots take nothing from jobs that run.
     pub(super) fn set(&mut self, settings: QueueSettings) {
         self.slots = settings.slots;
-        self.express = express_slots(settings.slots);
         self.prefetch = settings.prefetch;
         self.paused = settings.paused;
         if self.bucket.as_ref().map(Bucket::rate) != settings.rate {
@@ -283,7 +413,7 @@ impl Window {
         let lanes = &mut self.lanes;
         self.ready.retain(|job| {
             let kept = held.contains(&job.lease);
-            if !kept {
+            if !kept && !job.priority.is_urgent() {
                 lanes.dropped(&job.lane);
             }
             kept
@@ -300,7 +430,7 @@ impl Window {
         if self.ready.is_empty() || self.claiming.is_some() {
             return None;
         }
-        self.claiming = Some(0);
+        self.claiming = Some((0, Part::All));
         self.ready.clear();
         self.lanes.dropped_ready();
         self.hungry = true;
@@ -518,14 +648,115 @@ mod tests {
         window.claimed(jobs(3));
         assert_eq!(started(&mut window), 2);
         let look = window.look().unwrap();
-        assert_eq!((look.room, look.urgent), (1, true), "all is full");
+        assert_eq!((look.room, look.part), (2, Part::Urgent), "all is full");
         assert_eq!(look.wanted("q").before, Some(Priority::DEFAULT));
-        let mut urgent = jobs(10).split_off(9);
-        urgent[0].priority = Priority::INTERACTIVE;
-        window.claimed(urgent);
-        assert_eq!(started(&mut window), 1);
+        window.claimed(urgent(9..11));
+        assert_eq!(started(&mut window), 2);
         assert!(window.running.contains_key(&lease(9)));
         assert_eq!(window.look(), None, "only so many");
+        window.ended(lease(9), false);
+        assert!(window.wants_more(), "the last claim was full");
+        assert_eq!(window.look().map(|look| look.part), Some(Part::Urgent));
+        window.claimed(vec![]);
+        assert!(!window.wants_more());
+    }
+
+    fn urgent(ids: std::ops::Range<i64>) -> Vec<ClaimedJob> {
+        let mut urgent = jobs(ids.end).split_off(usize::try_from(ids.start).unwrap());
+        for job in &mut urgent {
+            job.priority = Priority::INTERACTIVE;
+        }
+        urgent
+    }
+
+    /// However many people come: what they wait for has nearly all slots, and the crawl has its two.
+    #[test]
+    fn a_crawl_keeps_some_slots_and_room_however_much_is_urgent() {
+        let mut window = open(16, 16);
+        assert_eq!(asked(&mut window), Some(32));
+        window.claimed(urgent(0..32));
+        assert_eq!(started(&mut window), 30);
+        // There may be more urgent ones, and then there are none: the others get their room all the same.
+        let look = window.look().unwrap();
+        assert_eq!((look.room, look.part), (14, Part::Urgent));
+        window.claimed(urgent(32..40));
+        assert!(window.wants_more());
+        let look = window.look().unwrap();
+        assert_eq!((look.room, look.part), (2, Part::Plain));
+        assert_eq!(look.wanted("q").from, Some(Priority::DEFAULT));
+        window.claimed(jobs(102).split_off(100));
+        assert_eq!(started(&mut window), 2);
+        assert_eq!(window.running(), 32);
+        window.ended(lease(100), false);
+        assert_eq!(
+            started(&mut window),
+            0,
+            "its place is left for another of the crawl"
+        );
+        assert_eq!(window.look().map(|look| look.part), Some(Part::Plain));
+        window.claimed(jobs(103).split_off(102));
+        assert_eq!(started(&mut window), 1);
+    }
+
+    #[test]
+    fn news_that_come_while_a_claim_is_in_flight_are_looked_for_after_it() {
+        let mut window = open(2, 1);
+        window.look();
+        window.claimed(jobs(3));
+        started(&mut window);
+        window.news();
+        assert_eq!(window.look().map(|look| look.part), Some(Part::Urgent));
+        window.news();
+        assert_eq!(window.look(), None, "one is in flight");
+        window.claimed(vec![]);
+        assert!(window.wants_more());
+        assert_eq!(window.look().map(|look| look.part), Some(Part::Urgent));
+        window.claimed(vec![]);
+        assert!(!window.wants_more());
+    }
+
+    #[test]
+    fn a_job_that_somebody_comes_to_wait_for_goes_before_the_others_and_leaves_its_slot_to_them() {
+        let mut window = open(2, 2);
+        window.look();
+        let mut crawl = jobs(4);
+        for job in &mut crawl {
+            "a".clone_into(&mut job.lane);
+        }
+        window.claimed(crawl);
+        assert_eq!(started(&mut window), 2);
+        let raised = [
+            (lease(1), Priority::INTERACTIVE),
+            (lease(3), Priority::INTERACTIVE),
+        ];
+        window.hurry(&Priorities::new(raised.into()));
+        assert_eq!(started(&mut window), 1);
+        assert!(window.running.contains_key(&lease(3)));
+        for ended in [0, 1, 3] {
+            window.ended(lease(ended), false);
+        }
+        assert_eq!(started(&mut window), 1, "of the crawl");
+        assert_eq!(window.running(), 1);
+    }
+
+    #[test]
+    fn an_urgent_job_borrows_of_the_rate_what_a_crawl_has_used_up() {
+        let rate = Rate {
+            count: 2,
+            period: Duration::from_secs(10),
+        };
+        let mut window = Window::new(4, 4, Some(rate));
+        window.open();
+        window.look();
+        window.claimed(jobs(4));
+        assert_eq!(started(&mut window), 2, "and then the rate holds");
+        window.news();
+        window.look();
+        window.claimed(urgent(10..13));
+        assert_eq!(started(&mut window), 2, "a period's worth on credit");
+        assert!(
+            matches!(window.next(Duration::ZERO), Next::At(at) if at == Duration::from_secs(5))
+        );
     }
 
     #[test]
@@ -535,16 +766,18 @@ mod tests {
         window.claimed(jobs(2));
         assert_eq!(started(&mut window), 1);
         window.look();
-        let mut urgent = jobs(11).split_off(9);
-        urgent[1].priority = Priority::INTERACTIVE;
-        window.claimed(urgent);
+        let mut more = jobs(11).split_off(9);
+        more[1].priority = Priority::INTERACTIVE;
+        window.claimed(more);
         assert_eq!(started(&mut window), 1);
         assert!(window.running.contains_key(&lease(10)));
         window.ended(lease(0), false);
-        assert_eq!(started(&mut window), 0, "the slots are for both");
+        assert_eq!(started(&mut window), 1, "a slot is left to the others");
+        assert!(window.running.contains_key(&lease(1)));
+        window.ended(lease(1), false);
         window.ended(lease(10), false);
         assert_eq!(started(&mut window), 1);
-        assert!(window.running.contains_key(&lease(1)));
+        assert!(window.running.contains_key(&lease(9)));
     }
 
     #[test]

@@ -20,10 +20,10 @@ use super::key_trial::KeyState;
 use super::riot_gate::{GateAddr, KeyRefused, KeyReplaced, LimiterOf, Verdict};
 use super::shares::Shares;
 use super::weather::Weather;
-use crate::engine::{CancelSignal, JobContext, Post};
+use crate::engine::{CancelSignal, JobContext, Post, Urgency};
 use crate::limiter::{
-    Acquire, AcquireError, Estimate, LimiterState, MethodId, Observation, Permit, RateLimiter,
-    Refused, RefusedBy, SetShare, Snapshot,
+    Acquire, AcquireError, Elsewhere, Estimate, LimiterState, MethodId, Observation, Permit,
+    RateLimiter, Refused, RefusedBy, SetShare, Snapshot, Whose,
 };
 use crate::metrics::Metrics;
 use crate::metrics::process::cpu_of_thread;
@@ -51,7 +51,7 @@ const GATE_RETRY: Duration = Duration::from_millis(50);
 /// For whom a call is made.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    pub priority: Priority,
+    pub urgency: Urgency,
     /// Flows of one priority take turns.
     pub flow: u64,
     pub cancel: CancelSignal,
@@ -62,7 +62,7 @@ pub struct Caller {
 impl From<&JobContext> for Caller {
     fn from(context: &JobContext) -> Self {
         Self {
-            priority: context.priority(),
+            urgency: context.urgency().clone(),
             flow: context.flow(),
             cancel: context.cancel().clone(),
             post: context.post().clone(),
@@ -150,10 +150,15 @@ impl RiotApi {
     ) -> Result<Response, RiotError> {
         let caller = caller.into();
         let answered = async {
-            let urgent = caller.priority < Priority::DEFAULT;
             let room = {
                 let _halted = caller.post.halt(Halt::Room);
-                self.bodies.room(call.method, urgent).await
+                let urgent = caller.urgency.now().is_urgent();
+                tokio::select! {
+                    room = self.bodies.room(call.method, urgent) => room,
+                    () = caller.urgency.beyond(Priority::DEFAULT), if !urgent => {
+                        self.bodies.room(call.method, true).await
+                    }
+                }
             };
             let mut response = self.call_patiently(&caller, call).await?;
             response.body = self.bodies.hold(response.body, room);
@@ -427,12 +432,18 @@ impl RiotApi {
                     limiter
                 }
             };
+            let priority = caller.urgency.now();
             let acquire = Acquire {
                 method: call.method as MethodId,
-                priority: caller.priority,
+                priority,
                 flow: caller.flow,
             };
-            match limiter.send(acquire).await {
+            let granted = tokio::select! {
+                granted = limiter.send(acquire) => granted,
+                // It leaves its place in the line for a better one. A permit that comes at this moment is given back.
+                () = caller.urgency.beyond(priority) => continue,
+            };
+            match granted {
                 Ok(Ok(permit)) => return Ok(permit),
                 // As good as a refusal: the job comes back later.
                 Ok(Err(AcquireError::LineFull { .. })) => {
@@ -447,11 +458,22 @@ impl RiotApi {
         }
     }
 
-    /// How long these calls would take from now under the limits of the route, behind everybody who
-    /// waits. None: nothing is known of the route yet.
-    pub async fn estimate(&self, route: Route, calls: Vec<(MethodId, u32)>) -> Option<Duration> {
+    /// How long these calls would take from now under the limits of the route, behind those who go before them. None:
+    /// nothing is known of the route yet.
+    pub async fn estimate(
+        &self,
+        route: Route,
+        calls: Vec<(MethodId, u32)>,
+        whose: Whose,
+        elsewhere: Elsewhere,
+    ) -> Option<Duration> {
         let (_, limiter) = self.limiters.get(&route)?.clone();
-        limiter.send(Estimate { calls }).await.ok()
+        let estimate = Estimate {
+            calls,
+            whose,
+            elsewhere,
+        };
+        limiter.send(estimate).await.ok()
     }
 
     /// The parts of the limits that are used from now on. A limiter that is made just now has them already.

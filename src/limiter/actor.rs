@@ -1,7 +1,9 @@
 //! One route's limiter as an actor: who waits, who goes, and one timer for when the next may go.
 //!
-//! Invariants: a call goes only with a permit. Whoever may go is first by priority, then by turn
-//! between flows, then by age, among those whose method does not stand still. A 429 stops everybody
+//! Invariants: a call goes only with a permit. Whoever may go is first by priority (but for the few turns that `line`
+//! leaves to a crawl), then by turn between flows, then by age, among those whose method does not stand still. While a
+//! person's next calls are expected, a crawl leaves some of each long window to them: a sync is several calls one after
+//! the other, and a window that has just opened would be used up between two of them. A 429 stops everybody
 //! in its scope with the message that tells of it. No step looks at all waiters.
 //!
 //! Deliberately absent: HTTP, keys, retries. What a 429 means for a job is its task's business.
@@ -17,16 +19,20 @@ use tokio::time::Instant;
 use super::board::Board;
 use super::budget::{Budget, MethodId};
 use super::clock::Clock;
-use super::line::Line;
+use super::line::{Line, Place};
 use super::margin::Margins;
 use super::news::Teller;
 use super::permit::{Acquire, AcquireError, Ended, Lease, Permit};
-use super::report::{Estimate, LimiterState, RefusedCounts, SetShare, Snapshot};
+use super::report::{
+    Elsewhere, Estimate, LimiterState, RefusedCounts, SetShare, Snapshot, Whose, between,
+};
 use super::window::Admission;
 use crate::model::{Route, Share};
 
 /// Waiters of one route at most: some hundred bytes each.
 const WAITING_MAX: usize = 50_000;
+/// A method that there is not, for calls that count in the route's limits whatever their methods are.
+const OF_OTHERS: MethodId = MethodId::MAX;
 /// Messages that wait to be handled; callers beyond wait for room.
 const MAILBOX_MAX: usize = 1024;
 /// The longest nap of the timer, whatever a pause says: the timer's clock stands still while the machine sleeps.
@@ -34,6 +40,11 @@ const NAP_MAX: Duration = Duration::from_secs(5);
 
 /// How soon an engine that others do not see looks whether they do.
 const UNSEEN_NAP: Duration = Duration::from_millis(100);
+
+/// After a call that a person waits for, for so long its next ones are expected: what they bring is read and stored first.
+const EXPECTED: Duration = Duration::from_secs(2);
+/// Who comes again and again is first in the line, and nothing is kept for the next time.
+const EXPECTED_MOST: Duration = Duration::from_secs(10);
 
 /// Exchanges with the board while calls go: usually, and at the most often.
 const EXCHANGE_USUAL: Duration = Duration::from_secs(1);
@@ -60,6 +71,43 @@ struct Exchange {
     timer: Option<(Duration, SpawnHandle)>,
 }
 
+/// Calls that people wait for.
+#[derive(Debug, Default)]
+struct Urgent {
+    in_flight: u32,
+    /// When one went after there had been none for a while.
+    since: Option<Duration>,
+    /// When the last one went or ended.
+    seen: Duration,
+}
+
+impl Urgent {
+    /// Until when more of them are expected; none: they are not.
+    fn expected_until(&self, now: Duration) -> Option<Duration> {
+        let most = self.since? + EXPECTED_MOST;
+        let until = if self.in_flight > 0 {
+            most
+        } else {
+            most.min(self.seen + EXPECTED)
+        };
+        (until > now).then_some(until)
+    }
+
+    fn went(&mut self, now: Duration) {
+        if self.in_flight == 0 && now >= self.seen + EXPECTED {
+            self.since = None;
+        }
+        self.since = self.since.or(Some(now));
+        self.in_flight += 1;
+        self.seen = now;
+    }
+
+    fn ended(&mut self, now: Duration) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.seen = now;
+    }
+}
+
 type Grant = OneshotSender<Result<Permit, AcquireError>>;
 
 /// See the module.
@@ -76,6 +124,7 @@ pub struct RateLimiter {
     timer: Option<(Duration, SpawnHandle)>,
     granted: u64,
     given_back: u64,
+    urgent: Urgent,
     /// Where other engines of the key are, if there may be any.
     board: Option<Arc<dyn Board>>,
     exchange: Exchange,
@@ -103,6 +152,7 @@ impl RateLimiter {
             timer: None,
             granted: 0,
             given_back: 0,
+            urgent: Urgent::default(),
             board: None,
             exchange: Exchange::default(),
             leaves: None,
@@ -165,14 +215,28 @@ impl RateLimiter {
                 }
                 Admission::AfterAnswer => break,
             }
-            let (method, opens_at) = self.first_that_may_go(now);
+            let (first, opens_at) = self.first_that_may_go(now);
             next = opens_at;
-            let Some(method) = method else { break };
-            if let Some(grant) = self.line.take(method) {
+            let Some((method, place)) = first else { break };
+            let urgent = place.is_urgent();
+            // A crawl does not use up the window between two calls of a person.
+            if !urgent
+                && !self.line.is_turn_of_others()
+                && !self.budget.leaves_some()
+                && let Some(until) = self.urgent.expected_until(now)
+            {
+                next = Some(next.map_or(until, |at| at.min(until)));
+                break;
+            }
+            if let Some(grant) = self.line.take(method, place) {
                 let departure = self.budget.depart(method, now);
                 self.granted += 1;
+                if urgent {
+                    self.urgent.went(now);
+                }
                 // Whoever has just gone drops the permit, and its drop gives it back.
-                let permit = Permit::new(ctx.address(), self.clock, self.lease(), departure);
+                let permit =
+                    Permit::new(ctx.address(), self.clock, self.lease(), departure, urgent);
                 let _ = grant.send(Ok(permit));
             }
         }
@@ -319,25 +383,24 @@ impl RateLimiter {
             .collect()
     }
 
-    /// The method of the first waiter whose method may go, or when one may that may not.
-    fn first_that_may_go(&mut self, now: Duration) -> (Option<MethodId>, Option<Duration>) {
-        let mut first = None;
+    /// The next of those whose method may go, or when a method may that may not.
+    fn first_that_may_go(
+        &mut self,
+        now: Duration,
+    ) -> (Option<(MethodId, Place)>, Option<Duration>) {
+        let mut may_go = Vec::new();
         let mut opens_at: Option<Duration> = None;
         for method in self.line.methods() {
-            let Some(place) = self.line.first(method) else {
+            if self.line.first(method).is_none() {
                 continue;
-            };
+            }
             match self.budget.admit_method(method, now) {
-                Admission::Now => {
-                    if first.is_none_or(|(best, _)| place < best) {
-                        first = Some((place, method));
-                    }
-                }
+                Admission::Now => may_go.push(method),
                 Admission::At(at) => opens_at = Some(opens_at.map_or(at, |other| other.min(at))),
                 Admission::AfterAnswer => {}
             }
         }
-        (first.map(|(_, method)| method), opens_at)
+        (self.line.next(&may_go), opens_at)
     }
 
     /// When the first of those who wait may go.
@@ -449,6 +512,9 @@ impl Handler<Ended> for RateLimiter {
         if let Some(begun) = call.begun {
             call.departure.sent_at(begun);
         }
+        if call.urgent {
+            self.urgent.ended(now);
+        }
         match call.observation {
             None => {
                 self.given_back += 1;
@@ -505,17 +571,21 @@ impl Handler<SetShare> for RateLimiter {
 
 impl Handler<Estimate> for RateLimiter {
     type Result = MessageResult<Estimate>;
-    fn handle(&mut self, Estimate { mut calls }: Estimate, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, asked: Estimate, _: &mut Self::Context) -> Self::Result {
         let now = self.now();
         self.sweep();
-        // Those who wait go first.
-        for method in self.line.methods() {
-            let waiting = u32::try_from(self.line.waiting_for(method)).unwrap_or(u32::MAX);
-            match calls.iter_mut().find(|(wanted, _)| *wanted == method) {
-                Some((_, calls)) => *calls = calls.saturating_add(waiting),
-                None => calls.push((method, waiting)),
-            }
-        }
+        let mut calls = asked.calls;
+        let ours = calls
+            .iter()
+            .fold(0_u32, |sum, (_, calls)| sum.saturating_add(*calls));
+        let Whose { priority, flow } = asked.whose;
+        let (before, beside, flows) = self.line.others(priority, flow);
+        let to_u32 = |calls| u32::try_from(calls).unwrap_or(u32::MAX);
+        let others = Elsewhere {
+            before: asked.elsewhere.before.saturating_add(to_u32(before)),
+            beside: asked.elsewhere.beside.saturating_add(to_u32(beside)),
+        };
+        calls.push((OF_OTHERS, between(ours, others, flows)));
         let last = self.budget.estimate(now, &calls);
         MessageResult(last.saturating_sub(now) + self.budget.round_trip())
     }

@@ -217,6 +217,11 @@ impl Budget {
         self.app.admit(now, &self.transit)
     }
 
+    /// Whether another call would leave some of each long window to those who come next. `admit_any` comes first.
+    pub fn leaves_some(&self) -> bool {
+        self.app.leaves_some()
+    }
+
     /// May a call of this method go, as far as the method is concerned?
     pub fn admit_method(&mut self, method: MethodId, now: Duration) -> Admission {
         self.method(method);

@@ -1,5 +1,8 @@
 //! Who waits, and who is next: by priority, then fair between flows, then by age.
 //!
+//! What a person waits for goes before a crawl, but for one turn in `OTHERS_EVERY` while both wait: a crawl is slowed down
+//! by people, however many they are, and never stands still behind them.
+//!
 //! Fair is start-time fair queueing: the turn of a flow is one later than its last one, but not
 //! before the turn that is being served. So a flow of 3,000 and ten flows of 30 take turns, and one
 //! that was away has saved up nothing. A turn is a flow's, whatever the method; so a method that
@@ -8,7 +11,7 @@
 //! No step here looks at all waiters, but `sweep`, which its caller makes rare.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::budget::MethodId;
 use crate::model::Priority;
@@ -21,6 +24,12 @@ pub(super) struct Place {
     /// Of the flow's coming to this head; breaks ties by age.
     arrival: u64,
     flow: u64,
+}
+
+impl Place {
+    pub(super) fn is_urgent(&self) -> bool {
+        self.priority.is_urgent()
+    }
 }
 
 type FlowKey = (Priority, u64);
@@ -43,9 +52,13 @@ pub(super) struct Line<T> {
     now: BTreeMap<Priority, u64>,
     arrivals: u64,
     len: usize,
+    /// Urgent ones that went in a row while others waited too.
+    urgent_in_a_row: u32,
     is_alive: fn(&T) -> bool,
 }
 
+/// While urgent ones and others wait, one turn in so many is of the others.
+const OTHERS_EVERY: u32 = 20;
 /// Turns of flows that are remembered before old ones are looked for.
 const TURNS_MAX: usize = 4096;
 
@@ -57,6 +70,7 @@ impl<T> Line<T> {
             now: BTreeMap::new(),
             arrivals: 0,
             len: 0,
+            urgent_in_a_row: 0,
             is_alive,
         }
     }
@@ -97,8 +111,19 @@ impl<T> Line<T> {
 
     /// The first who waits for this method, after those who went away.
     pub(super) fn first(&mut self, method: MethodId) -> Option<Place> {
+        self.first_from(method, Priority::FIRST)
+    }
+
+    /// The same of those who are no more urgent than this.
+    fn first_from(&mut self, method: MethodId, from: Priority) -> Option<Place> {
         let lane = self.lanes.get_mut(&method)?;
-        while let Some(&place) = lane.heads.first() {
+        let from = Place {
+            priority: from,
+            turn: 0,
+            arrival: 0,
+            flow: 0,
+        };
+        while let Some(&place) = lane.heads.range(from..).next() {
             let key = (place.priority, place.flow);
             let queue = lane.queues.entry(key).or_default();
             while queue.front().is_some_and(|item| !(self.is_alive)(item)) {
@@ -107,7 +132,7 @@ impl<T> Line<T> {
             }
             if queue.is_empty() {
                 lane.queues.remove(&key);
-                lane.heads.pop_first();
+                lane.heads.remove(&place);
                 continue;
             }
             // The flow had a turn for another method since.
@@ -115,26 +140,59 @@ impl<T> Line<T> {
             if turn <= place.turn {
                 return Some(place);
             }
-            lane.heads.pop_first();
+            lane.heads.remove(&place);
             lane.heads.insert(Place { turn, ..place });
         }
-        self.lanes.remove(&method);
+        if lane.heads.is_empty() {
+            self.lanes.remove(&method);
+        }
         None
     }
 
-    /// Takes the first who waits for this method; `first` says who it is.
-    pub(super) fn take(&mut self, method: MethodId) -> Option<T> {
-        let place = self.first(method)?;
+    /// Who is next of those whose method may go, and for which method that is.
+    pub(super) fn next(&mut self, may_go: &[MethodId]) -> Option<(MethodId, Place)> {
+        let from = |line: &mut Self, from| {
+            let firsts = may_go
+                .iter()
+                .filter_map(|method| Some((*method, line.first_from(*method, from)?)));
+            firsts.min_by_key(|(_, place)| *place)
+        };
+        let of_others = self
+            .is_turn_of_others()
+            .then(|| from(self, Priority::DEFAULT))
+            .flatten();
+        of_others.or_else(|| from(self, Priority::FIRST))
+    }
+
+    /// Whether the next turn is of those who are not urgent, if some wait who may go.
+    pub(super) fn is_turn_of_others(&self) -> bool {
+        self.urgent_in_a_row + 1 >= OTHERS_EVERY
+    }
+
+    /// Whether somebody waits who is not urgent.
+    fn others_wait(&self) -> bool {
+        let mut lasts = self.lanes.values().filter_map(|lane| lane.heads.last());
+        lasts.any(|place| !place.priority.is_urgent())
+    }
+
+    /// Takes who `next` says is next.
+    pub(super) fn take(&mut self, method: MethodId, place: Place) -> Option<T> {
+        let others_wait = place.priority.is_urgent() && self.others_wait();
         let lane = self.lanes.get_mut(&method)?;
         let key = (place.priority, place.flow);
         let queue = lane.queues.get_mut(&key)?;
         let item = queue.pop_front()?;
         self.len -= 1;
+        self.urgent_in_a_row = if others_wait {
+            self.urgent_in_a_row + 1
+        } else {
+            0
+        };
         let next_turn = place.turn + 1;
         self.turns.insert(key, next_turn);
         let now = self.now.entry(place.priority).or_insert(0);
         *now = (*now).max(place.turn);
-        lane.heads.pop_first();
+        lane.heads.remove(&place);
         if queue.is_empty() {
             lane.queues.remove(&key);
             if lane.heads.is_empty() {
@@ -183,6 +241,21 @@ impl<T> Line<T> {
         self.len = len;
     }
 
+    /// How many go before a flow's at a priority, how many are beside them, and of how many flows those are.
+    pub(super) fn others(&self, priority: Priority, flow: u64) -> (usize, usize, usize) {
+        let (mut before, mut beside, mut flows) = (0, 0, HashSet::new());
+        let queues = self.lanes.values().flat_map(|lane| &lane.queues);
+        for ((at, of), queue) in queues {
+            if *at < priority {
+                before += queue.len();
+            } else if *at == priority && *of != flow {
+                beside += queue.len();
+                flows.insert(*of);
+            }
+        }
+        (before, beside, flows.len())
+    }
+
     /// Everybody who waits for one method, gone or not: how many.
     pub(super) fn waiting_for(&self, method: MethodId) -> usize {
         self.lanes
@@ -202,9 +275,14 @@ mod tests {
         Line::new(|item| item.1 >= 0)
     }
 
+    fn take(line: &mut Line<(u64, i32)>, method: MethodId) -> Option<(u64, i32)> {
+        let (method, place) = line.next(&[method])?;
+        line.take(method, place)
+    }
+
     fn taken(line: &mut Line<(u64, i32)>, method: MethodId, n: usize) -> Vec<u64> {
         (0..n)
-            .filter_map(|_| line.take(method))
+            .filter_map(|_| take(line, method))
             .map(|item| item.0)
             .collect()
     }
@@ -254,7 +332,7 @@ mod tests {
         line.push(0, P, 2, (2, 0));
         let mut of_2 = 0;
         for _ in 0..50 {
-            if line.take(0).unwrap().0 == 2 {
+            if take(&mut line, 0).unwrap().0 == 2 {
                 of_2 += 1;
                 line.push(0, P, 2, (2, 0));
             }
@@ -270,6 +348,30 @@ mod tests {
         }
         line.push(0, Priority::INTERACTIVE, 2, (2, 0));
         assert_eq!(taken(&mut line, 0, 2), [2, 1]);
+    }
+
+    #[test]
+    fn a_crawl_has_one_turn_in_twenty_while_people_come_and_people_all_others() {
+        let mut line = line();
+        let mut served = Vec::new();
+        for n in 0..2_000 {
+            line.push(1, P, 1, (1, n));
+            line.push(0, Priority::LAST, 3, (3, n));
+            line.push(0, Priority::INTERACTIVE, 2, (2, n));
+            let (method, place) = line.next(&[0, 1]).unwrap();
+            served.push(line.take(method, place).unwrap().0);
+        }
+        assert_eq!(served.iter().filter(|flow| **flow == 1).count(), 100);
+        assert_eq!(served.iter().filter(|flow| **flow == 3).count(), 0);
+        assert!(served[..19].iter().all(|flow| *flow == 2));
+        // The turn of a crawl whose method stands still is a person's.
+        let people = (0..40).map(|_| {
+            let (method, place) = line
+                .next(&[2, 7])
+                .unwrap_or_else(|| line.next(&[0]).unwrap());
+            line.take(method, place).unwrap().0
+        });
+        assert!(people.filter(|flow| *flow == 3).count() <= 2);
     }
 
     #[test]
@@ -316,7 +418,7 @@ mod tests {
         let mut line = line();
         for flow in 0..50_000 {
             line.push(0, P, flow, (flow, 0));
-            line.take(0);
+            take(&mut line, 0);
         }
         assert!(line.turns.len() <= TURNS_MAX + 1024, "{}", line.turns.len());
     }

@@ -41,5 +41,5 @@ pub use margin::Margins;
 pub use news::News;
 pub use observation::{Observation, Refused, RefusedBy};
 pub use permit::{Acquire, AcquireError, Permit, Stale};
-pub use report::{Estimate, LimiterState, RefusedCounts, SetShare, Snapshot};
+pub use report::{Elsewhere, Estimate, LimiterState, RefusedCounts, SetShare, Snapshot, Whose};
 pub use window::Admission;

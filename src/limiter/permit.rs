@@ -54,6 +54,7 @@ pub struct Permit {
     clock: Clock,
     /// None: nobody else has the key.
     lease: Option<Lease>,
+    urgent: bool,
     /// None once it is reported.
     departure: Option<Departure>,
     begun: Option<Duration>,
@@ -65,11 +66,13 @@ impl Permit {
         clock: Clock,
         lease: Option<Lease>,
         departure: Departure,
+        urgent: bool,
     ) -> Self {
         Self {
             limiter,
             clock,
             lease,
+            urgent,
             departure: Some(departure),
             begun: None,
         }
@@ -100,6 +103,7 @@ impl Permit {
         // One message per call in flight, of which there are few; it must not be lost.
         self.limiter.do_send(Ended {
             departure,
+            urgent: self.urgent,
             begun: self.begun,
             at: self.clock.now(),
             observation,
@@ -128,6 +132,7 @@ impl fmt::Debug for Permit {
 #[rtype(result = "()")]
 pub(super) struct Ended {
     pub departure: Departure,
+    pub urgent: bool,
     pub begun: Option<Duration>,
     pub at: Duration,
     pub observation: Option<Observation>,

@@ -6,14 +6,40 @@ use actix::prelude::*;
 
 use super::budget::{MethodId, WindowState};
 use super::observation::RefusedBy;
-use crate::model::{Route, Share};
+use crate::model::{Priority, Route, Share};
 
 /// How long it takes until the last of these calls has gone, under the present limits and behind
-/// everybody who waits now. Limits that are not known yet are taken to be none.
+/// those who go before them. Limits that are not known yet are taken to be none.
 #[derive(Debug, Message)]
 #[rtype(result = "Duration")]
 pub struct Estimate {
     pub calls: Vec<(MethodId, u32)>,
+    pub whose: Whose,
+    pub elsewhere: Elsewhere,
+}
+
+/// Whose calls they are: by that is said who goes before them.
+#[derive(Debug, Clone, Copy)]
+pub struct Whose {
+    pub priority: Priority,
+    pub flow: u64,
+}
+
+/// Calls of others that will come into the line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// More urgent ones.
+    pub before: u32,
+    /// As urgent ones.
+    pub beside: u32,
+}
+
+/// How many calls of others go before the last of so many of ours: all that are more urgent, and of those beside us one
+/// of each flow for each of ours.
+pub(super) fn between(ours: u32, others: Elsewhere, flows: usize) -> u32 {
+    let flows = u32::try_from(flows.max(1)).unwrap_or(u32::MAX);
+    let beside = others.beside.min(ours.saturating_mul(flows));
+    others.before.saturating_add(beside)
 }
 
 /// The part of the limits that may be used from now on.

@@ -273,6 +273,12 @@ impl Scope {
         (news, new_others)
     }
 
+    /// Whether another call would leave some of each long window.
+    pub(super) fn leaves_some(&self) -> bool {
+        let mut windows = self.windows.values();
+        windows.all(|window| window.leaves_some(self.in_flight))
+    }
+
     /// When the last of so many further calls may go.
     pub(super) fn estimate(&self, now: Duration, transit: &Transit, calls: u32) -> Duration {
         let of_window = |window: &Window| {

@@ -58,6 +58,11 @@ const LOOKS_BEFORE: [u32; 2] = [7, 2];
 /// While places become free as a window comes to its end it is looked so often, in parts of the span.
 const MELTS: u32 = 100;
 
+/// A window that is no longer is open again before anybody minds.
+const LONG: Duration = Duration::from_secs(5);
+/// What a small sync needs: a player's list, twenty or thirty matches, and their timelines.
+const LEFT: u32 = 64;
+
 /// What a window looked like when a call went.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark {
@@ -304,6 +309,12 @@ impl Window {
         let not_ours = self.limit - self.our_limit().min(self.limit);
         let ours = self.ours_used(in_flight);
         ours.max(self.used(in_flight).saturating_sub(not_ours))
+    }
+
+    /// Whether more than `LEFT` calls could go before one has to wait for long; of a small window, more than half of it.
+    pub(super) fn leaves_some(&self, in_flight: u32) -> bool {
+        let free = self.allowed().saturating_sub(self.used(in_flight));
+        self.span < LONG || free > LEFT.min(self.allowed() / 2)
     }
 
     /// Frees the places of calls that no window can hold any more. Of a round trip, `floor` is sure.

@@ -63,9 +63,18 @@ impl Bucket {
 
     /// Takes a token now, or tells when there is one.
     pub fn take(&mut self, now: Duration) -> Result<(), Duration> {
+        self.take_from(now, self.rate.period)
+    }
+
+    /// The same on credit: one more period's worth, which those pay back who take no credit.
+    pub fn borrow(&mut self, now: Duration) -> Result<(), Duration> {
+        self.take_from(now, self.rate.period * 2)
+    }
+
+    fn take_from(&mut self, now: Duration, depth: Duration) -> Result<(), Duration> {
         let token = self.rate.period / self.rate.count;
         let full_at = self.full_at.max(now) + token;
-        let empty_for = full_at.saturating_sub(self.rate.period);
+        let empty_for = full_at.saturating_sub(depth);
         if empty_for > now {
             return Err(empty_for);
         }
@@ -104,6 +113,18 @@ mod tests {
         assert_eq!(bucket.take(secs(100)), Err(secs(110)));
         assert_eq!(bucket.take(secs(110)), Ok(()));
         assert_eq!(bucket.take(secs(111)), Err(secs(120)));
+    }
+
+    #[test]
+    fn a_period_is_lent_to_who_may_borrow_and_the_others_pay_it_back() {
+        let mut bucket = Bucket::new(Rate::parse("6/m").unwrap());
+        for _ in 0..12 {
+            assert_eq!(bucket.borrow(secs(100)), Ok(()));
+        }
+        assert_eq!(bucket.borrow(secs(100)), Err(secs(110)));
+        assert_eq!(bucket.take(secs(100)), Err(secs(170)));
+        assert_eq!(bucket.borrow(secs(110)), Ok(()));
+        assert_eq!(bucket.take(secs(180)), Ok(()));
     }
 
     #[test]

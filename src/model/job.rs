@@ -110,6 +110,11 @@ impl Priority {
     pub fn get(self) -> u8 {
         self.0
     }
+
+    /// Somebody waits for it now: it goes before all that fills queues.
+    pub fn is_urgent(self) -> bool {
+        self < Self::DEFAULT
+    }
 }
 
 /// The right to settle one attempt of one job. A new claim has a new token, which makes every

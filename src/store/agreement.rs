@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::ledger::Ledger;
-use super::orders::{End, Order, QUEUES, before, lanes, orders};
+use super::orders::{End, Order, QUEUES, bounds, lanes, orders};
 use super::postgres::PostgresStore;
 use super::scratch::Scratch;
 use super::sqlite::SqliteStore;
@@ -210,12 +210,13 @@ impl<'p> Pair<'p> {
                     urgent,
                 } => {
                     let (queue, limit) = (QUEUES[*queue], *limit);
-                    let (closed, before) = (lanes(*closed), before(*urgent));
+                    let (closed, [before, from]) = (lanes(*closed), bounds(*urgent));
                     let wanted = Wanted {
                         queue,
                         limit,
                         closed: &closed,
                         before,
+                        from,
                     };
                     let claimed = self.ledger.claim(wanted, &engine);
                     expected.push(heads(&claimed));
@@ -226,6 +227,7 @@ impl<'p> Pair<'p> {
                             limit,
                             closed: &closed,
                             before,
+                            from,
                         };
                         let claimed = store.claim(wanted, &engine, now).await.unwrap();
                         (heads(&claimed), claimed)

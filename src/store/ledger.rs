@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Wanted;
+use super::rows::no_less_urgent;
 use super::{Batch, Cancelled, Completion, Enqueued, Fenced, Rescued, Retried};
 use crate::model::attempt::{self, BATCH_KIND, cancelled_on_request};
 use crate::model::rollup::FailedChild;
@@ -246,11 +247,11 @@ impl Ledger {
             // SQLite uses up an id for a row that conflicts.
             self.ids += 1;
             let row = self.row(id);
-            row.priority = row.priority.min(job.priority);
             row.submitted |= origin.submitted;
             if origin.hurry && matches!(row.state, JobState::Scheduled | JobState::Retryable) {
                 row.state = JobState::Available;
             }
+            self.raise(id, job.priority);
             return Enqueued { id, joined: true };
         }
         let id = self.insert(Row {
@@ -280,13 +281,28 @@ impl Ledger {
         Enqueued { id, joined: false }
     }
 
+    /// The job becomes as urgent as this, if it is less, and with it all open ones below it.
+    fn raise(&mut self, id: JobId, priority: Priority) {
+        if self.row(id).priority <= priority {
+            return;
+        }
+        let (mut work, mut seen) = (vec![id], BTreeSet::new());
+        while let Some(id) = work.pop() {
+            if seen.insert(id) {
+                let row = self.row(id);
+                row.priority = row.priority.min(priority);
+                work.extend(&row.children);
+            }
+        }
+    }
+
     pub fn claim(&mut self, wanted: Wanted<'_>, engine: &str) -> Vec<ClaimedJob> {
         let mut ready: Vec<_> = self
             .jobs
             .iter()
             .filter(|(_, row)| row.state == JobState::Available && row.queue == wanted.queue)
             .filter(|(_, row)| !wanted.closed.iter().any(|lane| lane == row.lane))
-            .filter(|(_, row)| row.priority.get() < wanted.bound())
+            .filter(|(_, row)| (wanted.begin()..wanted.bound()).contains(&row.priority.get()))
             .map(|(id, row)| (row.known.level, row.priority, row.turn, *id))
             .collect();
         ready.sort_unstable();
@@ -392,7 +408,8 @@ impl Ledger {
                 submitted: false,
                 hurry: false,
             };
-            self.spawn(lease.job, children, origin, now);
+            let children = no_less_urgent(children, self.jobs[&lease.job].priority);
+            self.spawn(lease.job, &children, origin, now);
             if self.row(lease.job).children.is_empty() {
                 self.row(lease.job).state = JobState::Completed;
             }

@@ -313,6 +313,8 @@ pub struct Wanted<'a> {
     pub closed: &'a [String],
     /// Only jobs that are more urgent than this; none: all.
     pub before: Option<Priority>,
+    /// Only jobs that are no more urgent than this; none: all.
+    pub from: Option<Priority>,
 }
 
 impl<'a> Wanted<'a> {
@@ -323,12 +325,18 @@ impl<'a> Wanted<'a> {
             limit,
             closed: &[],
             before: None,
+            from: None,
         }
     }
 
     /// The priority that is too late.
     pub(crate) fn bound(&self) -> u8 {
         self.before.map_or(u8::MAX, Priority::get)
+    }
+
+    /// The first priority that is meant.
+    pub(crate) fn begin(&self) -> u8 {
+        self.from.map_or(Priority::FIRST.get(), Priority::get)
     }
 }
 
@@ -594,7 +602,7 @@ impl Hints {
         &self.schedule
     }
 
-    /// A running job is to be cancelled.
+    /// A running job is to be cancelled, or to hurry.
     pub fn cancels(&self) -> &Notify {
         &self.cancels
     }
@@ -619,7 +627,8 @@ pub trait Store:
 {
     // Jobs. Each verb is one transition.
 
-    /// Enqueues in one transaction; a job whose key is open joins it, at the higher priority of both.
+    /// Enqueues in one transaction; a job whose key is open joins it, at the higher priority of both, and takes
+    /// its open descendants along. What a job spawns is at least as urgent as the job has become by then.
     async fn enqueue(&self, jobs: Vec<NewJob>, now: Timestamp) -> StoreResult<Vec<Enqueued>>;
     /// The same for many jobs under one handle.
     async fn enqueue_batch(&self, jobs: Vec<NewJob>, now: Timestamp) -> StoreResult<Batch>;
@@ -695,7 +704,7 @@ pub trait Store:
     /// Tells that an engine lives, and takes or keeps the lead for it if nobody else has it.
     async fn beat(&self, engine: &EngineInfo) -> StoreResult<Beat>;
     /// The attempts that an engine holds.
-    async fn held(&self, engine: &str) -> StoreResult<Vec<Lease>>;
+    async fn held(&self, engine: &str) -> StoreResult<Vec<(Lease, Priority)>>;
     /// Engines that live, or died or stopped within the last day; oldest first.
     async fn engines(&self) -> StoreResult<Vec<EngineRow>>;
     async fn engine_started(&self, engine: EngineInfo, now: Timestamp) -> StoreResult<()>;

@@ -3,17 +3,54 @@
 use async_trait::async_trait;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
-use super::rows::from_json;
+use super::rows::{from_json, priority_from};
 use super::{StoreError, StoreResult};
 use crate::model::job::AttemptError;
 use crate::model::waiting::OpenJob;
-use crate::model::{JobId, Timestamp};
+use crate::model::{JobId, Priority, Rollup, Timestamp};
 
 #[async_trait]
 pub trait OpenTree {
     /// The job and its open descendants, itself first and parents before their children; at most `limit` of them. Empty:
     /// there is no such job.
     async fn open_tree(&self, root: JobId, limit: usize) -> StoreResult<Vec<OpenJob>>;
+    /// What the descendants of a job came to so far, those of its open children included. Of nobody, if there is no such job.
+    async fn so_far(&self, root: JobId) -> StoreResult<SoFar>;
+    /// Jobs that may be claimed, by queue and priority.
+    async fn backlog(&self) -> StoreResult<Vec<Backlog>>;
+}
+
+/// See [`OpenTree::so_far`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SoFar {
+    pub rollup: Rollup,
+    /// Open children of its open children.
+    pub children_pending: u64,
+}
+
+/// Jobs of a queue that are as urgent as each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backlog {
+    pub queue: String,
+    pub priority: Priority,
+    pub jobs: u64,
+}
+
+pub(super) fn so_far_from(rows: Vec<(String, i64)>) -> StoreResult<SoFar> {
+    let mut so_far = SoFar::default();
+    for (rollup, pending) in rows {
+        so_far.rollup.merge(&from_json(&rollup)?);
+        so_far.children_pending += pending.unsigned_abs();
+    }
+    Ok(so_far)
+}
+
+pub(super) fn backlog_from((queue, priority, jobs): (String, i32, i64)) -> Backlog {
+    Backlog {
+        queue,
+        priority: priority_from(priority),
+        jobs: jobs.unsigned_abs(),
+    }
 }
 
 /// A job of a tree: id, queue, lane, state, due time, engine, step, history of errors.
@@ -75,3 +112,21 @@ macro_rules! open_tree {
     };
 }
 pub(super) use open_tree;
+
+/// One look: a child that ends is in its parent's counts at the moment at which its own are gone.
+macro_rules! so_far {
+    () => {
+        "SELECT rollup, CAST(0 AS BIGINT) FROM jobs WHERE id = ?
+         UNION ALL
+         SELECT rollup, CAST(children_pending AS BIGINT) FROM jobs
+         WHERE id IN (SELECT child_id FROM job_links WHERE parent_id = ? AND relation = 'child') AND rollup <> '{}'"
+    };
+}
+pub(super) use so_far;
+
+macro_rules! backlog {
+    () => {
+        "SELECT queue, priority, count(*) FROM jobs WHERE state = 'available' AND crash_count = 0 GROUP BY queue, priority"
+    };
+}
+pub(super) use backlog;

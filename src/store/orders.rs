@@ -23,7 +23,7 @@ pub(crate) enum Order {
         limit: usize,
         /// A lane that is passed over.
         closed: Option<usize>,
-        urgent: bool,
+        urgent: Option<bool>,
     },
     Settle {
         lease: usize,
@@ -129,9 +129,14 @@ impl End {
     }
 }
 
-/// What a claim of only urgent jobs is for.
-pub(crate) fn before(urgent: bool) -> Option<Priority> {
-    urgent.then(|| Priority::new(1))
+/// What a claim of only urgent jobs is for, or one of only the others: before which priority, and from which on.
+pub(crate) fn bounds(urgent: Option<bool>) -> [Option<Priority>; 2] {
+    let bound = Some(Priority::new(1));
+    match urgent {
+        None => [None, None],
+        Some(true) => [bound, None],
+        Some(false) => [None, bound],
+    }
 }
 
 /// The lanes a claim passes over.
@@ -177,7 +182,7 @@ pub(crate) fn orders(length: usize) -> impl Strategy<Value = Vec<Order>> {
     let order = prop_oneof![
         3 => prop::collection::vec(sketch(), 1..4).prop_map(Order::Enqueue),
         1 => prop::collection::vec(sketch(), 0..4).prop_map(Order::Batch),
-        6 => (0..QUEUES.len(), 1_usize..5, prop::option::weighted(0.4, 0..LANES.len()), prop::bool::weighted(0.2))
+        6 => (0..QUEUES.len(), 1_usize..5, prop::option::weighted(0.4, 0..LANES.len()), prop::option::weighted(0.3, any::<bool>()))
             .prop_map(|(queue, limit, closed, urgent)| Order::Claim { queue, limit, closed, urgent }),
         9 => (any::<usize>(), end()).prop_map(|(lease, end)| Order::Settle { lease, end }),
         1 => any::<usize>().prop_map(|job| Order::Cancel { job }),

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::Wanted;
 use super::ledger::Ledger;
-use super::orders::{Order, QUEUES, before, lanes, orders};
+use super::orders::{Order, QUEUES, bounds, lanes, orders};
 use super::{Fenced, Retried};
 use crate::model::{ClaimedJob, JobId, JobState, Timestamp};
 
@@ -57,11 +57,13 @@ impl World {
                 urgent,
             } => {
                 let engine = self.engine();
+                let [before, from] = bounds(*urgent);
                 let wanted = Wanted {
                     queue: QUEUES[*queue],
                     limit: *limit,
                     closed: &lanes(*closed),
-                    before: before(*urgent),
+                    before,
+                    from,
                 };
                 let claimed = self.ledger.claim(wanted, &engine);
                 self.leases.extend(claimed);

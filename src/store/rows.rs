@@ -1,5 +1,6 @@
 //! Rows as both databases have them, and what they mean.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::model::records::{
 use crate::model::statistics::{GameFacts, YearlyTally};
 use crate::model::{
     Failure, IdError, JobId, JobRecord, JobState, Lease, MatchId, MissingDocument, MissingReason,
-    Priority, RiotId, Rollup, Timestamp,
+    NewJob, Priority, RiotId, Rollup, Timestamp,
 };
 
 /// The version whose readers could not read a document.
@@ -32,6 +33,23 @@ pub(super) fn remark_of(effects: &[Effect]) -> Option<&str> {
         Effect::Unread(unread) => Some(unread.reason.as_str()),
         _ => None,
     })
+}
+
+/// Jobs that a job of this priority spawns: none is less urgent than it has become by now.
+pub(super) fn no_less_urgent(children: &[NewJob], priority: Priority) -> Cow<'_, [NewJob]> {
+    if children.iter().all(|child| child.priority <= priority) {
+        return Cow::Borrowed(children);
+    }
+    let raised = children.iter().map(|child| NewJob {
+        priority: child.priority.min(priority),
+        ..child.clone()
+    });
+    Cow::Owned(raised.collect())
+}
+
+/// A priority as a row has it.
+pub(super) fn priority_from(priority: i32) -> Priority {
+    Priority::new(u8::try_from(priority).unwrap_or(u8::MAX))
 }
 
 pub(super) fn to_json<T: serde::Serialize>(value: &T) -> StoreResult<String> {
@@ -279,7 +297,7 @@ pub(super) fn job_from(row: JobTuple) -> StoreResult<JobRecord> {
         key,
         args: from_json(&args)?,
         state: state.parse().map_err(StoreError::Unexpected)?,
-        priority: Priority::new(u8::try_from(priority).unwrap_or(u8::MAX)),
+        priority: priority_from(priority),
         attempt: to_u32(attempt),
         max_attempts: to_u32(max_attempts),
         crash_count: to_u32(crash_count),
@@ -558,11 +576,12 @@ fn unexpected(error: IdError) -> StoreError {
     StoreError::Unexpected(error.to_string())
 }
 
-pub(super) fn lease_from((id, token): (i64, i64)) -> Lease {
-    Lease {
+pub(super) fn held_from((id, token, priority): (i64, i64, i32)) -> (Lease, Priority) {
+    let lease = Lease {
         job: JobId(id),
         token,
-    }
+    };
+    (lease, priority_from(priority))
 }
 
 /// A row of `engines`, with how long it was silent, its state, whether it leads, and its jobs.

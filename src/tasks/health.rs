@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 
 use super::MAINTENANCE;
 use crate::engine::scheduler::SET_RIGHT;
-use crate::engine::{CancelSignal, EngineHandle, JobContext, Post, Task, TaskFuture, TaskResult};
+use crate::engine::{
+    CancelSignal, EngineHandle, JobContext, Post, Task, TaskFuture, TaskResult, Urgency,
+};
 use crate::gate::{Caller, Gate, KeyState};
 use crate::limiter::LimiterState;
 use crate::model::cadence::{Cadence, Turn};
@@ -223,7 +225,7 @@ impl HealthProbe {
         };
         let (_tell, cancel) = CancelSignal::pair();
         let caller = Caller {
-            priority: Priority::FIRST,
+            urgency: Urgency::fixed(Priority::FIRST),
             flow: FLOW,
             cancel,
             post: Post::default(),

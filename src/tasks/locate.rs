@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::{CancelSignal, Post};
+use crate::engine::{CancelSignal, Post, Urgency};
 use crate::gate::{Caller, RiotApi};
 use crate::model::{Platform, Priority, Whereabouts, Whom};
 use crate::riot::{Call, RiotError, parse_account, parse_region};
@@ -21,7 +21,7 @@ pub async fn whereabouts(api: &RiotApi, whom: &Whom, near: Platform) -> Whereabo
 
 async fn ask(api: &RiotApi, whom: &Whom, near: Platform) -> Result<Whereabouts, RiotError> {
     let caller = Caller {
-        priority: Priority::INTERACTIVE,
+        urgency: Urgency::fixed(Priority::INTERACTIVE),
         flow: 0,
         cancel: CancelSignal::never(),
         post: Post::default(),

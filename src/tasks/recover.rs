@@ -16,6 +16,7 @@ use super::verify::{Verified, verify_matches, verify_statistics};
 use super::{PlayerSyncArgs, Policies, RECOVERY, match_data, timeline};
 use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
 use crate::gate::RiotApi;
+use crate::limiter::{Elsewhere, Whose};
 use crate::model::records::PayloadKind;
 use crate::model::{MatchId, NewJob, Priority, Retention, RetryPolicy, Route, Timestamp};
 use crate::riot::Method;
@@ -285,13 +286,17 @@ async fn recover(
         discarded,
     } = analyse(store, &listed, &wanted, &verified).await?;
     let calls = gap.calls();
+    let whose = Whose {
+        priority: context.priority(),
+        flow: context.flow(),
+    };
     let mut own = json!({
         "riot_id": player.riot_id, "puuid": player.puuid, "year": args.year, "platform": args.platform,
         "discarded_jobs": discarded,
         "calls": calls.iter().map(|((route, method), calls)| {
             json!({ "route": route.as_str(), "method": Method::name(*method as u8), "calls": calls })
         }).collect::<Vec<Value>>(),
-        "eta_s": eta(api, &calls).await.map(|eta| eta.as_secs()),
+        "eta_s": eta(api, whose, &calls).await.map(|eta| eta.as_secs()),
         "notes": found.notes,
     });
     plan.tell(&mut own, listed.len());
@@ -338,7 +343,11 @@ async fn recover(
 
 /// How long the calls take under the present limits; the routes are asked side by side. None: nothing is
 /// known of a route.
-async fn eta(api: &RiotApi, calls: &BTreeMap<(Route, Method), u32>) -> Option<Duration> {
+async fn eta(
+    api: &RiotApi,
+    whose: Whose,
+    calls: &BTreeMap<(Route, Method), u32>,
+) -> Option<Duration> {
     let mut routes: BTreeMap<Route, Vec<(u8, u32)>> = BTreeMap::new();
     for ((route, method), calls) in calls {
         let of_route = routes.entry(*route).or_default();
@@ -346,7 +355,10 @@ async fn eta(api: &RiotApi, calls: &BTreeMap<(Route, Method), u32>) -> Option<Du
     }
     let mut longest = Duration::ZERO;
     for (route, calls) in routes {
-        longest = longest.max(api.estimate(route, calls).await?);
+        longest = longest.max(
+            api.estimate(route, calls, whose, Elsewhere::default())
+                .await?,
+        );
     }
     Some(longest)
 }

@@ -23,6 +23,7 @@ mod on_postgres;
 mod one_key;
 mod open_tree;
 mod outages;
+mod person;
 mod place;
 mod postgres;
 mod program;

@@ -775,7 +775,8 @@ async fn a_silent_engine_loses_its_jobs_after_twenty_seconds_and_hears_of_it() {
     assert!(one.beat(&info("e1")).await.unwrap().was_dead);
     assert!(!one.beat(&info("e1")).await.unwrap().was_dead, "told once");
     let again = one.claim(Wanted::of("q", 1), "e1", NOW).await.unwrap();
-    assert_eq!(one.held("e1").await.unwrap(), [again[0].lease]);
+    let held = one.held("e1").await.unwrap();
+    assert_eq!(held, [(again[0].lease, again[0].priority)]);
     assert_eq!(other.rescue("e2", NOW).await.unwrap().returned, 0);
     // A row that somebody has deleted is as good as dead.
     scratch.run("DELETE FROM engines WHERE id = 'e1'");

@@ -8,7 +8,7 @@ use super::sync::waiting;
 use super::{Ask as _, Reach};
 use crate::cli::batch::{Crowd, CrowdCount, CrowdReport, Failed};
 use crate::cli::{CliError, terminal};
-use crate::control::Client;
+use crate::control::{Client, ClientError};
 use crate::model::{JobId, Rollup};
 
 /// How often the engine is asked how far it is.
@@ -46,6 +46,15 @@ pub async fn crowd(
     report.outcome()
 }
 
+/// What its descendants came to so far, and how long it will take; null: the engine is an older one.
+async fn outlook(engine: &mut Client, id: JobId) -> Result<Value, CliError> {
+    match engine.ask("job.time_left", json!({ "job_id": id })).await {
+        Ok(answer) => Ok(answer),
+        Err(ClientError::Refused(_)) => Ok(Value::Null),
+        Err(error) => Err(error.into()),
+    }
+}
+
 async fn follow(engine: &mut Client, id: JobId, bars: &mut Crowd) -> Result<CrowdReport, CliError> {
     // What it tells is asked for besides; but an engine that could end knows then that it is waited for.
     engine.subscribe(id).await?;
@@ -54,7 +63,16 @@ async fn follow(engine: &mut Client, id: JobId, bars: &mut Crowd) -> Result<Crow
         let rollup: Rollup = serde_json::from_value(job["rollup"].clone()).unwrap_or_default();
         let state = job["state"].as_str().unwrap_or_default();
         let is_over = ["completed", "cancelled", "discarded"].contains(&state);
-        bars.show(CrowdCount::of(&rollup), is_over || state == "blocked");
+        let outlook = if is_over {
+            Value::Null
+        } else {
+            outlook(engine, id).await?
+        };
+        // An older engine tells only of players that are done.
+        let so_far = serde_json::from_value(outlook["rollup"].clone());
+        let count = CrowdCount::of(so_far.as_ref().unwrap_or(&rollup));
+        bars.show(count, is_over || state == "blocked");
+        bars.left(outlook["eta_s"].as_u64().map(Duration::from_secs));
         if is_over {
             let mut report = CrowdReport::of(id, state, &rollup);
             if let Some(why) = job["error"]["message"].as_str() {

@@ -23,9 +23,13 @@ pub async fn sync(
     order: &PlayerSyncArgs,
     detach: bool,
 ) -> Result<(), CliError> {
-    let submit = json!({
-        "kind": PlayerSync::KIND, "args": order, "priority": Priority::INTERACTIVE,
-    });
+    // Nobody waits for what is left to the engine: a shell's loop over many players is a crawl.
+    let priority = if detach {
+        Priority::DEFAULT
+    } else {
+        Priority::INTERACTIVE
+    };
+    let submit = json!({ "kind": PlayerSync::KIND, "args": order, "priority": priority });
     let submitted = engine.ask("job.submit", submit).await?;
     let id = JobId(submitted["job_id"].as_i64().unwrap_or(0));
     if detach {

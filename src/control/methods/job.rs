@@ -9,7 +9,7 @@ use crate::control::desk::Desk;
 use crate::control::rpc::{Params, RpcError};
 use crate::control::{view, waits};
 use crate::engine::OrderError;
-use crate::model::{After, JobId, JobState, NewJob, OnFailure, Priority, Timestamp};
+use crate::model::{After, JobId, JobState, NewJob, OnFailure, Priority, Rollup, Timestamp};
 use crate::store::{Cancelled, JobFilter, Retried};
 
 /// Arguments of one job at most, in bytes.
@@ -208,7 +208,12 @@ pub(super) async fn time_left(desk: &Desk, params: Params<'_>) -> Answer {
     let job = desk.engine.store.job(id).await?;
     let job = job.ok_or_else(|| unknown(id))?;
     let left = desk.time_left.of(&job).await;
-    Ok(json!({ "job_id": id, "eta_s": left.map(|left| left.as_secs()) }))
+    let so_far = desk.engine.store.so_far(id).await?;
+    let counts = Rollup {
+        kinds: so_far.rollup.kinds,
+        ..Rollup::default()
+    };
+    Ok(json!({ "job_id": id, "eta_s": left.map(|left| left.as_secs()), "rollup": counts }))
 }
 
 /// What the job waits for now: `waiting` with `reason` (a stable word), `text` (a sentence) and `left_s`; null when it is

@@ -332,7 +332,10 @@ async fn how_long_a_job_will_take_is_told_if_somebody_can_know() {
     setup.steps.send_replace(1);
     while client.notification().await.unwrap().params["job"]["percent"] != 1 {}
     let left = client.call("job.time_left", json!({ "job_id": id })).await;
-    assert_eq!(left.unwrap(), json!({ "job_id": id, "eta_s": 60 }));
+    assert_eq!(
+        left.unwrap(),
+        json!({ "job_id": id, "eta_s": 60, "rollup": {} })
+    );
     let waiting = client.call("job.waiting", json!({ "job_id": id })).await;
     let budget = json!({
         "reason": "budget", "text": "the key's budget is used up", "for": "the key's budget", "left_s": 8,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use crate::engine::{CancelSignal, Post};
+use crate::engine::{CancelSignal, Post, Urgency};
 use crate::gate::{Caller, Gate, KeySource};
 use crate::metrics::Metrics;
 use crate::model::{MatchId, Platform, Priority, Region, Route};
@@ -127,7 +127,7 @@ pub fn observed(api: &Arc<FakeApi>, metrics: Arc<Metrics>) -> Gate {
 
 pub fn caller(flow: u64) -> Caller {
     Caller {
-        priority: Priority::DEFAULT,
+        urgency: Urgency::fixed(Priority::DEFAULT),
         flow,
         cancel: CancelSignal::never(),
         post: Post::default(),

@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 
 use super::{ms, secs};
 use crate::limiter::{
-    Acquire, AcquireError, Estimate, LimiterState, Observation, Pairs, Permit, RateLimiter,
-    Refused, RefusedBy, Snapshot,
+    Acquire, AcquireError, Elsewhere, Estimate, LimiterState, Observation, Pairs, Permit,
+    RateLimiter, Refused, RefusedBy, Snapshot, Whose,
 };
 use crate::model::{Platform, Priority, Route};
 
@@ -177,6 +177,88 @@ fn an_interactive_call_overtakes_a_crawl_of_20_000_within_one_window() {
     });
 }
 
+/// How often the limiter has granted by then, and a person's sync: three calls one after the other, 20 matches, and their
+/// timelines, with a pause before each step for what it stores.
+async fn sync_of_20(limiter: &Addr<RateLimiter>, limits: &'static [(u32, u32)], pause: Duration) {
+    let one = |method| call(limiter, acquire(method, Priority::INTERACTIVE, 2), limits);
+    for _ in 0..3 {
+        one(2).await;
+        sleep(pause).await;
+    }
+    let matches = (0..20).map(|_| async {
+        one(0).await;
+        sleep(pause).await;
+        one(1).await;
+    });
+    join_all(matches).await;
+}
+
+#[test]
+fn a_persons_sync_is_done_soon_after_the_window_opens_and_the_crawl_uses_the_rest_of_it() {
+    on_virtual_time(async {
+        for (limits, span) in [
+            (&[(20, 1), (100, 120)][..], 120),
+            (&[(500, 10), (30_000, 600)][..], 10),
+        ] {
+            let per_span = limits[usize::from(span == 120)].0 as u64;
+            let limits: &'static [(u32, u32)] = limits.to_vec().leak();
+            let limiter = RateLimiter::new(ROUTE).start();
+            // As many as a crawl has slots for.
+            for flow in 0..32 {
+                let limiter = limiter.clone();
+                actix::spawn(async move {
+                    loop {
+                        call(&limiter, acquire(0, Priority::DEFAULT, flow), limits).await;
+                        sleep(ms(20)).await;
+                    }
+                });
+            }
+            sleep(secs(span / 2)).await;
+            let begin = Instant::now();
+            sync_of_20(&limiter, limits, ms(300)).await;
+            let took = begin.elapsed();
+            // Half a span until it opens.
+            assert!(took < secs(span / 2 + 6), "{took:?} of {limits:?}");
+            let windows = 1_200 / span;
+            let before = state(&limiter).await.granted;
+            sleep(secs(span * windows)).await;
+            let used = state(&limiter).await.granted - before;
+            assert!(
+                used * 100 >= per_span * windows * 97,
+                "{used} of {limits:?}"
+            );
+        }
+    });
+}
+
+/// A shell's loop of syncs that find nothing: always a person's call, or one that is expected.
+#[test]
+fn a_crawl_uses_what_people_leave_however_often_they_come() {
+    on_virtual_time(async {
+        let limits = &[(500, 10), (30_000, 600)];
+        let limiter = RateLimiter::new(ROUTE).start();
+        for flow in 0..33 {
+            let limiter = limiter.clone();
+            let priority = if flow == 0 {
+                Priority::INTERACTIVE
+            } else {
+                Priority::DEFAULT
+            };
+            actix::spawn(async move {
+                loop {
+                    call(&limiter, acquire(0, priority, flow), limits).await;
+                    sleep(ms(300)).await;
+                }
+            });
+        }
+        sleep(secs(60)).await;
+        let before = state(&limiter).await.granted;
+        sleep(secs(300)).await;
+        let used = state(&limiter).await.granted - before;
+        assert!(used * 100 >= 15_000 * 97, "{used}");
+    });
+}
+
 #[test]
 fn a_flow_of_3_000_does_not_starve_ten_of_30() {
     on_virtual_time(async {
@@ -255,6 +337,8 @@ fn a_429_of_the_application_shows_in_the_snapshot_and_the_estimate() {
         let estimate = limiter
             .send(Estimate {
                 calls: vec![(0, 1)],
+                whose: whose(1),
+                elsewhere: Elsewhere::default(),
             })
             .await
             .unwrap();
@@ -262,33 +346,66 @@ fn a_429_of_the_application_shows_in_the_snapshot_and_the_estimate() {
     });
 }
 
+fn whose(flow: u64) -> Whose {
+    Whose {
+        priority: Priority::DEFAULT,
+        flow,
+    }
+}
+
+/// Behind all that is more urgent; beside flows of the same priority, which take turns; before the rest.
 #[test]
-fn an_estimate_is_near_to_what_the_calls_take_behind_those_who_wait() {
+fn an_estimate_is_near_to_what_the_calls_take_behind_those_who_go_before() {
     on_virtual_time(async {
         let limits = &[(50, 10)];
-        let limiter = RateLimiter::new(ROUTE).start();
-        let crawl = (0..400).map(|_| {
-            let limiter = limiter.clone();
-            actix::spawn(async move {
-                call(&limiter, acquire(0, Priority::DEFAULT, 1), limits).await;
-            })
-        });
-        let crawl: Vec<_> = crawl.collect();
-        sleep(secs(3)).await;
-        let begin = Instant::now();
-        let told = limiter
-            .send(Estimate {
+        for others in [
+            vec![(Priority::LAST, 2, 400)],
+            vec![(Priority::DEFAULT, 2, 400)],
+            vec![(Priority::DEFAULT, 2, 400), (Priority::DEFAULT, 3, 400)],
+            vec![(Priority::DEFAULT, 2, 30), (Priority::new(6), 3, 400)],
+        ] {
+            let limiter = RateLimiter::new(ROUTE).start();
+            for (priority, flow, calls) in &others {
+                for _ in 0..*calls {
+                    let (limiter, what) = (limiter.clone(), acquire(0, *priority, *flow));
+                    actix::spawn(async move { call(&limiter, what, limits).await });
+                }
+            }
+            sleep(secs(3)).await;
+            let begin = Instant::now();
+            let asked = Estimate {
                 calls: vec![(0, 100)],
-            })
-            .await
-            .unwrap();
-        let ours = (0..100).map(|_| call(&limiter, acquire(0, Priority::DEFAULT, 1), limits));
-        join_all(ours).await;
-        let took = begin.elapsed();
-        assert_eq!(crawl.len(), 400);
-        assert!(
-            told.abs_diff(took) < secs(2),
-            "told {told:?}, took {took:?}"
-        );
+                whose: whose(1),
+                elsewhere: Elsewhere::default(),
+            };
+            let told = limiter.send(asked).await.unwrap();
+            let ours = (0..100).map(|_| call(&limiter, acquire(0, Priority::DEFAULT, 1), limits));
+            join_all(ours).await;
+            let took = begin.elapsed();
+            assert!(
+                told.abs_diff(took) < secs(2),
+                "told {told:?}, took {took:?} beside {others:?}"
+            );
+        }
+    });
+}
+
+#[test]
+fn an_estimate_counts_what_has_not_come_into_the_line_yet() {
+    on_virtual_time(async {
+        let limiter = RateLimiter::new(ROUTE).start();
+        call(&limiter, acquire(0, Priority::DEFAULT, 0), &[(50, 10)]).await;
+        for (before, beside, expected) in [(0, 0, 20), (100, 0, 40), (0, 30, 20), (0, 900, 40)] {
+            let asked = Estimate {
+                calls: vec![(0, 100)],
+                whose: whose(1),
+                elsewhere: Elsewhere { before, beside },
+            };
+            let told = limiter.send(asked).await.unwrap();
+            assert!(
+                told.abs_diff(secs(expected)) < secs(2),
+                "{told:?} for {before}, {beside}"
+            );
+        }
     });
 }

@@ -16,7 +16,7 @@ use super::transaction::{Transaction, Walk};
 use crate::model::attempt::{self, cancelled_on_request};
 use crate::model::suspicion::{ALONE_FROM, Death, Suspicion, after_death, parts};
 use crate::model::{ClaimedJob, JobId, Lease, Outcome, Priority, Timestamp};
-use crate::store::rows::{to_i32, to_u32};
+use crate::store::rows::{priority_from, to_i32, to_u32};
 use crate::store::{Completion, DEAD_AFTER, EngineInfo, Fenced, Rescued, Staged};
 
 /// Jobs that one look at the schedule moves; the next look follows at once.
@@ -47,7 +47,7 @@ impl Transaction<'_> {
         }
         if limit > 0 {
             let (start, began) = (self.start(&claim.queue), Instant::now());
-            let priorities = 0..claim.before.min(Priority::LAST.get() + 1);
+            let priorities = claim.from..claim.before.min(Priority::LAST.get() + 1);
             let others: Vec<ClaimRow> = sql::ClaimJobs {
                 priorities: priorities.clone().map(i32::from).collect(),
                 turns: priorities.clone().map(|at| start.at(at.into()).0).collect(),
@@ -104,6 +104,7 @@ impl Transaction<'_> {
         }
         let rows: Vec<ClaimRow> = sql::ClaimSuspects {
             queue: &claim.queue,
+            from: i32::from(claim.from),
             before: i32::from(claim.before),
             closed: &claim.closed,
             here: engine,
@@ -441,7 +442,7 @@ fn claimed(row: ClaimRow) -> ClaimedJob {
         lane,
         key,
         args,
-        priority: Priority::new(u8::try_from(priority).unwrap_or(u8::MAX)),
+        priority: priority_from(priority),
         attempt: to_u32(attempt),
         max_attempts: to_u32(max_attempts),
         alone: false,

@@ -102,6 +102,8 @@ pub(super) struct Claim {
     pub(super) limit: usize,
     /// Jobs of these lanes are passed over.
     pub(super) closed: Vec<String>,
+    /// The first priority that is meant.
+    pub(super) from: u8,
     /// The priority that is too late.
     pub(super) before: u8,
     pub(super) engine: String,

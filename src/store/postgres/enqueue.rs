@@ -3,7 +3,7 @@
 //! First everything is read and locked that decides (the open jobs with their keys, the jobs they come after,
 //! new ids, turns), then it is decided in memory, in the order of the calls, and then written.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use diesel_async::RunQueryDsl;
 
@@ -194,6 +194,7 @@ impl Transaction<'_> {
         circles: bool,
     ) -> Result<Vec<StoreResult<Brought>>, Fault> {
         let states = self.states_of(calls).await?;
+        self.raise_joined(calls, &states, open).await?;
         if circles {
             // One at a time may link a job to one that waits itself.
             self.locks.pass::<()>(Class::Circles, &[]);
@@ -283,6 +284,56 @@ impl Transaction<'_> {
         self.write_joined(open).await?;
         self.link_children(calls, &mut all, links, circles).await?;
         Ok(all)
+    }
+
+    /// What is below an open job becomes as urgent as those that join it now. Its own row is written with the others.
+    async fn raise_joined(
+        &mut self,
+        calls: &[Call<'_>],
+        states: &HashMap<JobId, JobState>,
+        open: &mut OpenJobs,
+    ) -> Result<(), Fault> {
+        let mut joined: BTreeMap<i32, Vec<i64>> = BTreeMap::new();
+        for call in calls {
+            let after: StoreResult<Vec<_>> = (call.jobs.iter())
+                .map(|job| look_after(job, states))
+                .collect();
+            // A call that is refused changes nothing, and what cannot run joins nobody.
+            for (job, (_, failed)) in call.jobs.iter().zip(after.into_iter().flatten()) {
+                let priority = i32::from(job.priority.get());
+                let key = job.key.as_deref().filter(|_| failed.is_none());
+                let place = key.map(|key| (job.kind.to_owned(), key.to_owned()));
+                let there = place.and_then(|place| open.get(&place));
+                if let Some(there) = there.filter(|there| there.priority > priority) {
+                    joined.entry(priority).or_default().push(there.id);
+                }
+            }
+        }
+        for (priority, ids) in joined {
+            let below = sql::LessUrgentBelow { ids, priority };
+            let ids: Vec<i64> = below.load(&mut self.conn).await?;
+            if ids.is_empty() {
+                continue;
+            }
+            self.lock_jobs(ids.iter().copied()).await?;
+            let raise = sql::Raise {
+                priority,
+                ids,
+                before: priority,
+            };
+            let raised: Vec<(i64, String, String)> = raise.load(&mut self.conn).await?;
+            self.after.wrote = true;
+            for (id, queue, state) in raised {
+                if state == JobState::Available.as_str() {
+                    self.note_ready(&queue);
+                }
+                self.after.cancels |= state == JobState::Running.as_str();
+                if let Some(job) = open.values_mut().find(|job| job.id == id) {
+                    job.priority = priority;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The open job with this key takes the new one in, at the more urgent priority of both.

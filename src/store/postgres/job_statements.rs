@@ -143,6 +143,19 @@ statement! {
 }
 
 statement! {
+    /// Some jobs, and open ones below them, that are less urgent than this.
+    LessUrgentBelow { ids: Vec<i64> => Array<BigInt>, priority: i32 => Integer } -> BigInt =
+    "WITH RECURSIVE below (id) AS (
+         SELECT unnest(?) UNION SELECT child_id FROM below JOIN job_links ON parent_id = below.id WHERE relation = 'child')
+     SELECT jobs.id FROM below, LATERAL (SELECT id FROM jobs WHERE jobs.id = below.id AND priority > ? AND finished_at IS NULL LIMIT 1) AS jobs";
+}
+
+statement! {
+    Raise { priority: i32 => Integer, ids: Vec<i64> => Array<BigInt>, before: i32 => Integer } -> (BigInt, Text, Text) =
+    "UPDATE jobs SET priority = ? WHERE id = ANY(?) AND priority > ? AND finished_at IS NULL RETURNING id, queue, state";
+}
+
+statement! {
     /// Links that were not there before.
     LinkAll<'a> { children: Vec<i64> => Array<BigInt>, parents: Vec<i64> => Array<BigInt>, relations: Vec<&'a str> => Array<Text> }
         -> (BigInt, BigInt) =
@@ -201,13 +214,13 @@ macro_rules! claim {
 statement! {
     /// As many as their group has room for in this engine, the least suspected first.
     ClaimSuspects<'a> {
-        queue: &'a str => Text, before: i32 => Integer, closed: &'a [String] => Array<Text>, here: &'a str => Text,
+        queue: &'a str => Text, from: i32 => Integer, before: i32 => Integer, closed: &'a [String] => Array<Text>, here: &'a str => Text,
         limit: i64 => BigInt, token: i64 => BigInt, engine: &'a str => Text, now: i64 => BigInt,
     } -> ClaimRow = claim!(
         "SELECT id FROM (
              SELECT id, crash_count, row_number() OVER (ORDER BY crash_count, priority, turn, id) AS place FROM (
                  SELECT id, crash_count, priority, turn FROM jobs
-                 WHERE queue = ? AND state = 'available' AND priority < ? AND lane <> ALL (?) AND crash_count > 0
+                 WHERE queue = ? AND state = 'available' AND priority >= ? AND priority < ? AND lane <> ALL (?) AND crash_count > 0
                  ORDER BY crash_count, priority, turn, id LIMIT 64 FOR UPDATE SKIP LOCKED) AS waiting) AS placed, (
              SELECT count(*) AS suspects, coalesce(max(crash_count), 0) AS worst
              FROM jobs WHERE state = 'running' AND crash_count > 0 AND engine_id = ?) AS here
@@ -272,8 +285,9 @@ statement! {
     /// The fence: rows only of attempts that still hold their jobs, locked in the order of the ids until the end. Each is
     /// looked up: a join in the order of the ids, planned while jobs were few, would walk over all there ever were.
     Fence { ids: Vec<i64> => Array<BigInt>, tokens: Vec<i64> => Array<BigInt> }
-        -> ((BigInt, Text, Opt<Text>, Text, Text, Text), (Integer, BigInt, Opt<BigInt>, Integer)) =
-    "SELECT job.id, kind, key, queue, errors, rollup, attempt, CASE WHEN flow = 0 THEN job.id ELSE flow END, cancel_requested_at, crash_count
+        -> ((BigInt, Text, Opt<Text>, Text, Text, Text), (Integer, BigInt, Opt<BigInt>, Integer, Integer)) =
+    "SELECT job.id, kind, key, queue, errors, rollup, attempt, CASE WHEN flow = 0 THEN job.id ELSE flow END, cancel_requested_at, crash_count,
+            priority
      FROM unnest(?, ?) AS held (id, token),
          LATERAL (SELECT * FROM jobs WHERE jobs.id = held.id AND jobs.lease_token = held.token AND jobs.state || '' = 'running'
                   LIMIT 1 FOR UPDATE) AS job";
@@ -541,8 +555,8 @@ statement! {
 statement! { Ring<'a> { words: &'a str => Text } -> () = "SELECT pg_notify('riftsync', ?)"; }
 
 statement! {
-    Held<'a> { engine: &'a str => Text } -> (BigInt, BigInt) =
-    "SELECT id, coalesce(lease_token, 0) FROM jobs WHERE state = 'running' AND engine_id = ?";
+    Held<'a> { engine: &'a str => Text } -> (BigInt, BigInt, Integer) =
+    "SELECT id, coalesce(lease_token, 0), priority FROM jobs WHERE state = 'running' AND engine_id = ?";
 }
 
 statement! {

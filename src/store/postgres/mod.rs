@@ -61,7 +61,7 @@ use self::reader::{Patience, Readers, read};
 use self::upkeep::Upkeep;
 use self::writer::Shared;
 use super::rows::{
-    EngineTuple, JobTuple, StoredTuple, TallyTuple, engine_from, job_from, lease_from, stored_from,
+    EngineTuple, JobTuple, StoredTuple, TallyTuple, engine_from, held_from, job_from, stored_from,
     tallies_from, witness_from,
 };
 use super::upkeep::{
@@ -79,7 +79,8 @@ use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
 use crate::model::suspicion::Death;
 use crate::model::{
-    ClaimedJob, JobId, JobRecord, Lease, MatchId, MissingDocument, NewJob, RiotId, Timestamp,
+    ClaimedJob, JobId, JobRecord, Lease, MatchId, MissingDocument, NewJob, Priority, RiotId,
+    Timestamp,
 };
 use crate::store::question;
 use crate::store::repack::Dictionaries;
@@ -331,6 +332,7 @@ impl Store for PostgresStore {
             queue: wanted.queue.to_owned(),
             limit: wanted.limit,
             closed: wanted.closed.to_vec(),
+            from: wanted.begin(),
             before: wanted.bound(),
             engine: engine.to_owned(),
             now,
@@ -443,10 +445,10 @@ impl Store for PostgresStore {
         })
     }
 
-    async fn held(&self, engine: &str) -> StoreResult<Vec<Lease>> {
-        let rows: Vec<(i64, i64)> =
+    async fn held(&self, engine: &str) -> StoreResult<Vec<(Lease, Priority)>> {
+        let rows: Vec<(i64, i64, i32)> =
             read!(self.readers.vital, conn => job_statements::Held { engine }.load(conn).await);
-        Ok(rows.into_iter().map(lease_from).collect())
+        Ok(rows.into_iter().map(held_from).collect())
     }
 
     async fn engines(&self) -> StoreResult<Vec<EngineRow>> {

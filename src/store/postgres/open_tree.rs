@@ -8,16 +8,22 @@ use super::{Backend, PostgresStore};
 use crate::model::JobId;
 use crate::model::waiting::OpenJob;
 use crate::store::StoreResult;
-use crate::store::open_tree::{OpenTree, OpenTuple, open_from};
+use crate::store::open_tree::{
+    Backlog, OpenTree, OpenTuple, SoFar, backlog_from, open_from, so_far_from,
+};
 
 mod sql {
-    use crate::store::open_tree::{OpenRow, open_tree};
+    use crate::store::open_tree::{OpenRow, backlog, open_tree, so_far};
     use crate::store::statement::statement;
-    use diesel::sql_types::BigInt;
+    use diesel::sql_types::{BigInt, Integer, Text};
 
     statement! {
         Tree { root: i64 => BigInt, limit: i64 => BigInt } -> OpenRow = open_tree!();
     }
+
+    statement! { SoFar { root: i64 => BigInt, parent: i64 => BigInt } -> (Text, BigInt) = so_far!(); }
+
+    statement! { Backlog {} -> (Text, Integer, BigInt) = backlog!(); }
 }
 
 #[async_trait]
@@ -27,5 +33,16 @@ impl OpenTree for PostgresStore {
         let rows: Vec<OpenTuple> =
             read!(self.readers, conn => sql::Tree { root: root.0, limit }.load(conn).await);
         open_from(root, rows)
+    }
+
+    async fn so_far(&self, root: JobId) -> StoreResult<SoFar> {
+        let (root, parent) = (root.0, root.0);
+        so_far_from(read!(self.readers, conn => sql::SoFar { root, parent }.load(conn).await))
+    }
+
+    async fn backlog(&self) -> StoreResult<Vec<Backlog>> {
+        let rows: Vec<(String, i32, i64)> =
+            read!(self.readers, conn => sql::Backlog {}.load(conn).await);
+        Ok(rows.into_iter().map(backlog_from).collect())
     }
 }

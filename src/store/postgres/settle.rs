@@ -4,6 +4,7 @@
 //! spawning, to be cancelled, suspected) are locked, decided in memory and written together. The documents come before
 //! the jobs: that is the order of locks.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use diesel_async::RunQueryDsl;
@@ -16,7 +17,9 @@ use super::relations::Ended;
 use super::transaction::Transaction;
 use crate::model::rollup::FailedChild;
 use crate::model::{Failure, JobId, JobState, Lease, NewJob, Rollup, Settlement, Timestamp};
-use crate::store::rows::{append_error, from_json, remark_of, to_i32, to_json, to_u32};
+use crate::store::rows::{
+    append_error, from_json, no_less_urgent, priority_from, remark_of, to_i32, to_json, to_u32,
+};
 use crate::store::{Completion, Effect, Fenced, StoreResult};
 
 /// The end of an attempt.
@@ -51,13 +54,13 @@ struct Held<'a> {
     flow: i64,
     crashes: i32,
     settlement: Settlement,
-    children: &'a [NewJob],
+    children: Cow<'a, [NewJob]>,
 }
 
-impl<'a> Held<'a> {
-    fn call(&self) -> Call<'a> {
+impl Held<'_> {
+    fn call(&self) -> Call<'_> {
         Call {
-            jobs: self.children,
+            jobs: &self.children,
             now: self.end.now,
             from: From::Parent {
                 id: self.end.lease.job,
@@ -254,7 +257,7 @@ impl Transaction<'_> {
     ) -> Result<Vec<Held<'a>>, Fault> {
         type Row = (
             (i64, String, Option<String>, String, String, String),
-            (i32, i64, Option<i64>, i32),
+            (i32, i64, Option<i64>, i32, i32),
         );
         // That is the order of the locks.
         let mut leases: Vec<Lease> = careful.iter().map(|at| ends[*at].lease).collect();
@@ -274,7 +277,10 @@ impl Transaction<'_> {
         let mut held: Vec<Held<'a>> = rows
             .into_iter()
             .map(
-                |((id, kind, key, queue, errors, rollup), (attempt, flow, cancel, crashes))| {
+                |(
+                    (id, kind, key, queue, errors, rollup),
+                    (attempt, flow, cancel, crashes, priority),
+                )| {
                     let at = places[&id];
                     let end = ends[at];
                     let mut settlement = end.completion.settlement.clone();
@@ -295,7 +301,7 @@ impl Transaction<'_> {
                         flow,
                         crashes,
                         settlement,
-                        children,
+                        children: no_less_urgent(children, priority_from(priority)),
                     }
                 },
             )

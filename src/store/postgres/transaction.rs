@@ -46,7 +46,7 @@ pub(super) struct Consequences {
     pub(super) claims: Vec<Walk>,
     /// A job was put on the schedule.
     pub(super) scheduled: bool,
-    /// A running job is to be cancelled.
+    /// A running job is to be cancelled, or to hurry.
     pub(super) cancels: bool,
     pub(super) stale: u64,
     /// Something was written at all.

@@ -8,8 +8,10 @@ use super::transaction::Transaction;
 use crate::model::attempt::{self, cancelled_on_request};
 use crate::model::rollup::FailedChild;
 use crate::model::suspicion::{Death, Suspicion, after_death, parts, runs_alone};
-use crate::model::{ClaimedJob, Failure, JobId, JobState, Lease, Outcome, Priority, Timestamp};
-use crate::store::rows::{append_error, remark_of, to_i32, to_json, to_u32};
+use crate::model::{ClaimedJob, Failure, JobId, JobState, Lease, Outcome, Timestamp};
+use crate::store::rows::{
+    append_error, no_less_urgent, priority_from, remark_of, to_i32, to_json, to_u32,
+};
 use crate::store::{Completion, Fenced, Rescued, Staged, StoreResult, Wanted};
 
 impl Transaction<'_> {
@@ -24,15 +26,18 @@ impl Transaction<'_> {
             (String, String, Option<String>, String, i32, i32, i32, i32),
         );
         let limit = i64::try_from(wanted.limit).unwrap_or(i64::MAX);
-        let (queue, before) = (wanted.queue, i32::from(wanted.bound()));
+        let (from, before) = (i32::from(wanted.begin()), i32::from(wanted.bound()));
+        let queue = wanted.queue;
         let mut rows: Vec<Row> = if wanted.closed.is_empty() {
             sql::Claim {
                 engine,
                 now: now.as_millis(),
                 suspect_queue: queue,
+                suspects_from: from,
                 suspects_before: before,
                 here: engine,
                 queue,
+                from,
                 before,
                 limit,
                 limit_all: limit,
@@ -44,10 +49,12 @@ impl Transaction<'_> {
                 engine,
                 now: now.as_millis(),
                 suspect_queue: queue,
+                suspects_from: from,
                 suspects_before: before,
                 suspect_lanes: lanes,
                 here: engine,
                 queue,
+                from,
                 before,
                 lanes,
                 limit,
@@ -76,7 +83,7 @@ impl Transaction<'_> {
                         lane,
                         key,
                         args,
-                        priority: Priority::new(u8::try_from(priority).unwrap_or(u8::MAX)),
+                        priority: priority_from(priority),
                         attempt: to_u32(attempt),
                         max_attempts: to_u32(max_attempts),
                         alone: runs_alone(to_u32(level)),
@@ -128,6 +135,7 @@ impl Transaction<'_> {
             i64,
             Option<i64>,
             i32,
+            i32,
         );
         if self.complete(lease, completion, now)? {
             return Ok(Fenced::Applied);
@@ -138,7 +146,9 @@ impl Transaction<'_> {
         }
         .get_result(self.conn)
         .optional()?;
-        let Some((kind, key, queue, errors, attempt, flow, cancel_requested, crashes)) = row else {
+        let Some((kind, key, queue, errors, attempt, flow, cancel_requested, crashes, priority)) =
+            row
+        else {
             return Ok(self.fenced(false));
         };
         for effect in &completion.effects {
@@ -150,9 +160,10 @@ impl Transaction<'_> {
             settlement = settlement.under_cancellation(!children.is_empty(), now);
             children = &[];
         }
-        let waits = settlement.state == JobState::Completed
-            && !children.is_empty()
-            && self.spawn(lease.job, flow, children, now)? > 0;
+        let waits = settlement.state == JobState::Completed && !children.is_empty() && {
+            let children = no_less_urgent(children, priority_from(priority));
+            self.spawn(lease.job, flow, &children, now)? > 0
+        };
         let state = if waits {
             JobState::Blocked
         } else {

@@ -1,5 +1,7 @@
 //! Jobs come in: submitted, in batches, or spawned by a parent.
 
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
 
 use super::job_statements as sql;
@@ -7,7 +9,7 @@ use super::transaction::Transaction;
 use crate::model::attempt::BATCH_KIND;
 use crate::model::rollup::FailedChild;
 use crate::model::{Failure, JobId, JobState, NewJob, OnFailure, Priority, Timestamp};
-use crate::store::rows::{after_failed, append_error, dependency_failed, to_i32};
+use crate::store::rows::{after_failed, append_error, dependency_failed, to_i32, to_json};
 use crate::store::{Batch, Enqueued, StoreError, StoreResult};
 
 /// Who brings a job in.
@@ -76,7 +78,8 @@ impl Transaction<'_> {
         now: Timestamp,
     ) -> StoreResult<Vec<Enqueued>> {
         let mut turns = Turns::of(self, jobs)?;
-        jobs.iter()
+        let came: StoreResult<Vec<Enqueued>> = jobs
+            .iter()
             .map(|job| {
                 let origin = Origin {
                     flow: 0,
@@ -89,7 +92,33 @@ impl Transaction<'_> {
                     joined: came.joined,
                 })
             })
-            .collect()
+            .collect();
+        let came = came?;
+        self.raise_joined(jobs, &came)?;
+        Ok(came)
+    }
+
+    /// An open job, and what it waits for, is at least as urgent as those that have joined it.
+    fn raise_joined(&mut self, jobs: &[NewJob], came: &[Enqueued]) -> StoreResult<()> {
+        let mut joined: BTreeMap<Priority, Vec<i64>> = BTreeMap::new();
+        for (job, came) in jobs.iter().zip(came).filter(|(_, came)| came.joined) {
+            joined.entry(job.priority).or_default().push(came.id.0);
+        }
+        for (priority, ids) in joined {
+            let raised: Vec<(String, String)> = sql::RaiseBelow {
+                priority: i32::from(priority.get()),
+                ids: &to_json(&ids)?,
+            }
+            .load(self.conn)?;
+            for (queue, state) in raised {
+                if state == JobState::Available.as_str() {
+                    self.note_ready(&queue);
+                } else if state == JobState::Running.as_str() {
+                    self.note_cancels();
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A job of no work of its own whose children are `jobs`: it ends with the last of them.
@@ -176,6 +205,7 @@ impl Transaction<'_> {
                 delta.rollup.child_completed(child.kind);
             }
         }
+        self.raise_joined(children, &all)?;
         Ok((all, linked))
     }
 
@@ -297,10 +327,9 @@ impl Transaction<'_> {
         Ok((open, failed))
     }
 
-    /// The open job with this key takes the new one in, at the more urgent priority of both.
+    /// The open job with this key takes the new one in; `raise_joined` sees to its priority.
     fn join(&mut self, job: &NewJob, origin: Origin) -> StoreResult<Came> {
         let (id, worked_at, state): (i64, Option<i64>, String) = sql::JoinJob {
-            priority: i32::from(job.priority.get()),
             submitted: i32::from(origin.submitted),
             hurry: origin.hurry,
             kind: job.kind,

@@ -52,15 +52,27 @@ statement! {
 }
 
 statement! {
-    /// The open job that a new one joins: it takes the more urgent priority of both, and, if somebody
-    /// asks for it now (`hurry`), no longer waits for its time.
+    /// The open job that a new one joins: if somebody asks for it now (`hurry`), it no longer waits for its time.
     JoinJob<'a> {
-        priority: i32 => Integer, submitted: i32 => Integer, hurry: bool => Bool, kind: &'a str => Text, key: Option<&'a str> => Opt<Text>,
+        submitted: i32 => Integer, hurry: bool => Bool, kind: &'a str => Text, key: Option<&'a str> => Opt<Text>,
     } -> (BigInt, Opt<BigInt>, Text) =
-    "UPDATE jobs SET priority = min(priority, ?), submitted = max(submitted, ?),
+    "UPDATE jobs SET submitted = max(submitted, ?),
             state = iif(? AND state IN ('scheduled', 'retryable'), 'available', state)
      WHERE kind = ? AND key = ? AND finished_at IS NULL
      RETURNING id, worked_at, state";
+}
+
+statement! {
+    /// Some jobs (a JSON list) become as urgent as this, if they are less, and with them all open ones below them.
+    RaiseBelow<'a> { priority: i32 => Integer, ids: &'a str => Text } -> (Text, Text) =
+    "WITH RECURSIVE wanted (priority) AS (VALUES (?)),
+     below (id) AS (
+         SELECT jobs.id FROM json_each(?) JOIN jobs ON jobs.id = value
+             WHERE jobs.priority > (SELECT priority FROM wanted)
+         UNION SELECT child_id FROM below JOIN job_links ON parent_id = below.id WHERE relation = 'child')
+     UPDATE jobs SET priority = (SELECT priority FROM wanted)
+     WHERE id IN (SELECT id FROM below) AND priority > (SELECT priority FROM wanted) AND finished_at IS NULL
+     RETURNING queue, state";
 }
 
 statement! {
@@ -77,7 +89,7 @@ macro_rules! claim {
              WHERE id IN (
                  SELECT id FROM (
                      SELECT id, crash_count, row_number() OVER (ORDER BY crash_count, priority, turn, id) AS place
-                     FROM jobs WHERE queue = ? AND state = 'available' AND crash_count > 0 AND priority < ? ",
+                     FROM jobs WHERE queue = ? AND state = 'available' AND crash_count > 0 AND priority >= ? AND priority < ? ",
             $open,
             "        ) AS waiting, (
                      SELECT count(*) AS suspects, coalesce(max(crash_count), 0) AS worst
@@ -85,7 +97,7 @@ macro_rules! claim {
                  WHERE suspects + place <= CASE max(worst, crash_count) WHEN 1 THEN 64 WHEN 2 THEN 8 ELSE 1 END
                  UNION ALL SELECT id FROM (
                      SELECT id FROM jobs WHERE queue = ? AND state = 'available' AND crash_count = 0
-                         AND priority < ? ",
+                         AND priority >= ? AND priority < ? ",
             $open,
             "        ORDER BY priority, turn, id LIMIT ?)
                  LIMIT ?)
@@ -111,8 +123,8 @@ type Claimed = (
 
 statement! {
     Claim<'a> {
-        engine: &'a str => Text, now: i64 => BigInt, suspect_queue: &'a str => Text, suspects_before: i32 => Integer,
-        here: &'a str => Text, queue: &'a str => Text, before: i32 => Integer, limit: i64 => BigInt, limit_all: i64 => BigInt,
+        engine: &'a str => Text, now: i64 => BigInt, suspect_queue: &'a str => Text, suspects_from: i32 => Integer,
+        suspects_before: i32 => Integer, here: &'a str => Text, queue: &'a str => Text, from: i32 => Integer, before: i32 => Integer, limit: i64 => BigInt, limit_all: i64 => BigInt,
     } -> Claimed = claim!("");
 }
 
@@ -120,8 +132,8 @@ statement! {
     /// Passes over the jobs of some lanes, a JSON list.
     ClaimPast<'a> {
         engine: &'a str => Text, now: i64 => BigInt, suspect_queue: &'a str => Text,
-        suspects_before: i32 => Integer, suspect_lanes: &'a str => Text, here: &'a str => Text,
-        queue: &'a str => Text, before: i32 => Integer, lanes: &'a str => Text, limit: i64 => BigInt, limit_all: i64 => BigInt,
+        suspects_from: i32 => Integer, suspects_before: i32 => Integer, suspect_lanes: &'a str => Text, here: &'a str => Text,
+        queue: &'a str => Text, from: i32 => Integer, before: i32 => Integer, lanes: &'a str => Text, limit: i64 => BigInt, limit_all: i64 => BigInt,
     } -> Claimed = claim!(" AND lane NOT IN (SELECT value FROM json_each(?)) ");
 }
 
@@ -134,8 +146,9 @@ statement! {
 
 statement! {
     /// The fence: a row only if the attempt still holds the job.
-    Fence { id: i64 => BigInt, token: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer, BigInt, Opt<BigInt>, Integer) =
-    "SELECT kind, key, queue, errors, attempt, iif(flow = 0, id, flow), cancel_requested_at, crash_count FROM jobs WHERE id = ? AND lease_token = ? AND state = 'running'";
+    Fence { id: i64 => BigInt, token: i64 => BigInt }
+        -> (Text, Opt<Text>, Text, Text, Integer, BigInt, Opt<BigInt>, Integer, Integer) =
+    "SELECT kind, key, queue, errors, attempt, iif(flow = 0, id, flow), cancel_requested_at, crash_count, priority FROM jobs WHERE id = ? AND lease_token = ? AND state = 'running'";
 }
 
 statement! {
@@ -333,8 +346,8 @@ statement! {
 }
 
 statement! {
-    Held<'a> { engine: &'a str => Text } -> (BigInt, BigInt) =
-    "SELECT id, coalesce(lease_token, 0) FROM jobs WHERE state = 'running' AND engine_id = ?";
+    Held<'a> { engine: &'a str => Text } -> (BigInt, BigInt, Integer) =
+    "SELECT id, coalesce(lease_token, 0), priority FROM jobs WHERE state = 'running' AND engine_id = ?";
 }
 
 statement! {

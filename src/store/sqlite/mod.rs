@@ -50,7 +50,7 @@ use super::question;
 use super::repack::Dictionaries;
 use super::rows::{
     CensusTuple, CountTuple, CoverageTuple, EngineTuple, JobTuple, PlayerTuple, StoredTuple,
-    TallyTuple, census_from, counts_from, coverage_from, engine_from, job_from, lease_from,
+    TallyTuple, census_from, counts_from, coverage_from, engine_from, held_from, job_from,
     player_from, recomputed_from, stored_from, tallies_from, to_json, witness_from,
 };
 use super::upkeep::{
@@ -68,7 +68,8 @@ use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
 use crate::model::suspicion::Death;
 use crate::model::{
-    ClaimedJob, JobId, JobRecord, Lease, MatchId, MissingDocument, NewJob, RiotId, Timestamp,
+    ClaimedJob, JobId, JobRecord, Lease, MatchId, MissingDocument, NewJob, Priority, RiotId,
+    Timestamp,
 };
 
 /// What the statements of this module are for.
@@ -272,7 +273,7 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> StoreResult<Vec<ClaimedJob>> {
         let (queue, closed) = (wanted.queue.to_owned(), wanted.closed.to_vec());
-        let (limit, before) = (wanted.limit, wanted.before);
+        let (limit, before, from) = (wanted.limit, wanted.before, wanted.from);
         let engine = engine.to_owned();
         self.write(move |tx| {
             let wanted = Wanted {
@@ -280,6 +281,7 @@ impl Store for SqliteStore {
                 limit,
                 closed: &closed,
                 before,
+                from,
             };
             tx.claim(wanted, &engine, now)
         })
@@ -362,10 +364,11 @@ impl Store for SqliteStore {
         })
     }
 
-    async fn held(&self, engine: &str) -> StoreResult<Vec<Lease>> {
+    async fn held(&self, engine: &str) -> StoreResult<Vec<(Lease, Priority)>> {
         let mut reader = self.readers.vital().await?;
-        let rows: Vec<(i64, i64)> = job_statements::Held { engine }.load(reader.conn()).await?;
-        Ok(rows.into_iter().map(lease_from).collect())
+        let rows: Vec<(i64, i64, i32)> =
+            job_statements::Held { engine }.load(reader.conn()).await?;
+        Ok(rows.into_iter().map(held_from).collect())
     }
 
     async fn engines(&self) -> StoreResult<Vec<EngineRow>> {

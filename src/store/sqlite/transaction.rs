@@ -30,7 +30,7 @@ pub(super) struct Consequences {
     pub(super) ready: BTreeSet<String>,
     /// A job was put on the schedule.
     pub(super) scheduled: bool,
-    /// A running job is to be cancelled.
+    /// A running job is to be cancelled, or to hurry.
     pub(super) cancels: bool,
 }
 
