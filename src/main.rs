@@ -38,7 +38,7 @@ fn main() -> ExitCode {
             if json && !told {
                 riftsync::outln!("{}", error.document());
             }
-            eprintln!("riftsync: {error}");
+            eprintln!("riftsync: {}", terminal::shown(&error));
             ExitCode::from(error.exit_code())
         }
     }

@@ -20,6 +20,7 @@ use crate::engine::scheduler::check_schedule;
 use crate::engine::{Engine, EngineConfig, Registry};
 use crate::gate::{Gate, KeptShares, KeySource, KeyState, Sharing};
 use crate::metrics::Metrics;
+use crate::model::secrets::without_secrets;
 use crate::model::{JobId, JobRecord, JobState, Priority, RetryPolicy, Timestamp};
 use crate::riot::{ApiKey, BaseUrl, RiotClient};
 use crate::store::schedules::Schedule;
@@ -88,8 +89,7 @@ impl Running {
             share: config.riot.share,
             routes: config.riot.shares.clone(),
         });
-        let ring = gate.ring.clone();
-        watch_panics(move |text| ring.redact(text));
+        watch_panics(|text| without_secrets(text).into_owned());
         let policies = policies(config);
         let folder = match database {
             Location::Sqlite(_) => Some(beside(database)),

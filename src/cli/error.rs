@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::terminal::shown;
 use crate::config::ConfigError;
 use crate::control::rpc::RpcError;
 use crate::control::{ClientError, SocketError};
@@ -90,8 +91,8 @@ impl CliError {
     /// The one shape in which programs see an error.
     pub fn document(&self) -> serde_json::Value {
         let message = match self {
-            Self::Ended(error) => error.to_string(),
-            other => other.to_string(),
+            Self::Ended(error) => shown(error),
+            other => shown(other),
         };
         serde_json::json!({
             "success": false,

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use crate::model::{IdError, Platform, RiotId};
+use crate::model::{Foreign, IdError, Platform, RiotId};
 
 /// Players of one file.
 pub const PLAYERS_MAX: usize = 10_000;
@@ -111,6 +111,7 @@ fn fields(line: &str) -> Result<Vec<String>, String> {
     // Word processors make other quotes of plain ones.
     let line = line.replace(['\u{201C}', '\u{201D}', '\u{201E}'], "\"");
     if line.matches('"').count() % 2 == 1 {
+        let line = Foreign::from(line);
         return Err(format!("a quote is opened and not closed: {line}"));
     }
     let mut quoted = false;

@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::LogFormat;
+use crate::model::secrets::without_secrets;
 
 /// All bars of the process.
 pub fn bars() -> &'static MultiProgress {
@@ -67,8 +68,11 @@ struct Stderr;
 
 impl Write for Stderr {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        // Libraries write lines too, at levels that somebody may ask for.
+        let text = String::from_utf8_lossy(line);
+        let clean = without_secrets(&text);
         // A reader that has gone (a closed terminal, `| head`) must not take the engine along.
-        let _ = bars().suspend(|| io::stderr().write_all(line));
+        let _ = bars().suspend(|| io::stderr().write_all(clean.as_bytes()));
         Ok(line.len())
     }
 
@@ -108,6 +112,13 @@ pub fn stop_signal() -> impl Future<Output = ()> {
             std::process::exit(130);
         });
     }
+}
+
+/// An error as a terminal may show it: what it quotes may come from anywhere. Its lines stay.
+pub fn shown(error: &dyn std::fmt::Display) -> String {
+    let text = error.to_string();
+    let is_kept = |c: &char| !c.is_control() || *c == '\n';
+    without_secrets(&text).chars().filter(is_kept).collect()
 }
 
 /// Writes a line to stdout. Whoever reads may have had enough (`riftsync job list | head`): then the

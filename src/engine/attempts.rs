@@ -10,6 +10,7 @@ use dashmap::DashMap;
 use tokio::sync::watch;
 
 use super::trouble::Trouble;
+use crate::metrics::{OutageLog, Words};
 use crate::model::waiting::Halt;
 use crate::model::{JobId, Lease, Priority};
 use crate::store::Store;
@@ -19,13 +20,29 @@ use crate::supervision::{ChildGuard, EndReason};
 const LOOK_MAX: Duration = Duration::from_secs(5);
 
 /// Running attempts and what is asked of them. At most as many as the queues hold.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Attempts {
     running: DashMap<Lease, Attempt>,
     /// All requests to cancel there are, also for attempts that are claimed and have not started.
     requested: Mutex<HashSet<Lease>>,
     /// The priorities that the jobs of this engine have by now.
     priorities: watch::Sender<Priorities>,
+    /// Ends that cannot be stored for long.
+    pub(super) ends: OutageLog,
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self {
+            running: DashMap::new(),
+            requested: Mutex::default(),
+            priorities: watch::Sender::default(),
+            ends: OutageLog::new(Words {
+                over: "the ends of jobs are stored again",
+                failures: "tries failed",
+            }),
+        }
+    }
 }
 
 /// By lease.

@@ -22,13 +22,15 @@ use crate::metrics::{FailedAttempt, Metrics};
 use crate::model::attempt::settle;
 use crate::model::waiting::Halt;
 use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome};
-use crate::store::{Completion, Fenced, Store};
+use crate::store::{Completion, Fenced, Store, StoreError};
 use crate::supervision::{ChildGuard, EndReason, last_panic};
 
 /// How long an attempt may take to end by itself once its job is to be cancelled.
 const CANCEL_GRACE: Duration = Duration::from_secs(5);
 /// Pause between tries to settle while the database cannot be written.
 const SETTLE_RETRY: Duration = Duration::from_millis(500);
+/// An end that waits so long is told with its cause: it may be the only one that does.
+const SETTLE_LATE: Duration = Duration::from_secs(10);
 
 /// A job's attempt is over and on the disk.
 #[derive(Debug, Message)]
@@ -160,7 +162,12 @@ async fn run_attempt(task: Arc<dyn Task>, job: Arc<ClaimedJob>, tools: Tools) ->
     if let Outcome::Snooze { why, .. } = &result.outcome {
         tools.put_off.note(job.lease.job, why);
     }
-    let state = settle_result(&*task, &job, result, ran.get(), &tools, &post).await;
+    let end = End {
+        post: &post,
+        cancel: &cancel,
+        ran: ran.get(),
+    };
+    let state = settle_result(&*task, &job, result, end, &tools).await;
     JobFinished {
         lease: job.lease,
         state,
@@ -174,35 +181,48 @@ async fn overdue(cancel: &CancelSignal) {
     tokio::time::sleep(CANCEL_GRACE).await;
 }
 
-/// Writes the end of the attempt; waits out bad weather. None: the lease was no longer ours, or the
-/// store is closed, and the job will be handed back. `ran`: what did not run has not survived anything.
+/// What else there is to know of an attempt that ends.
+struct End<'a> {
+    post: &'a Post,
+    cancel: &'a CancelSignal,
+    /// What did not run has not survived anything.
+    ran: bool,
+}
+
+/// Writes the end of the attempt; waits out bad weather. If its job is to be cancelled meanwhile, it ends without what
+/// it did: that is what cannot be written. None: the lease was no longer ours, or the store is closed, and the job will
+/// be handed back.
 async fn settle_result(
     task: &dyn Task,
     job: &ClaimedJob,
     result: TaskResult,
-    ran: bool,
+    end: End<'_>,
     tools: &Tools,
-    post: &Post,
 ) -> Option<JobState> {
     let mut halted = None;
+    let mut late = Late::default();
+    let mut given_up = false;
     let (store, clock) = (&tools.store, &tools.clock);
     let now = clock.now();
     let backoff = task.retry_policy().backoff(job.attempt, fastrand::f64());
     log_outcome(job, &result.outcome, backoff);
     let settlement = settle(job.attempt, job.max_attempts, result.outcome, backoff, now);
-    let state = settlement.state;
-    let completion = Arc::new(Completion {
+    let mut state = settlement.state;
+    let mut completion = Arc::new(Completion {
         settlement,
         effects: result.effects,
         children: result.children,
-        survived: ran,
+        survived: end.ran,
     });
     loop {
         match store
             .settle(job.lease, completion.clone(), clock.now())
             .await
         {
-            Ok(Fenced::Applied) => return Some(state),
+            Ok(Fenced::Applied) => {
+                late.is_over(tools);
+                return Some(state);
+            }
             Ok(Fenced::Stale) => {
                 // Why is told once for all of its jobs: this engine was taken for dead, or its queue began anew.
                 tracing::debug!(
@@ -213,9 +233,21 @@ async fn settle_result(
             }
             Err(error) if error.is_weather() => {
                 // The store has said so once, for everybody.
-                halted.get_or_insert_with(|| post.halt(Halt::Commit));
+                halted.get_or_insert_with(|| end.post.halt(Halt::Commit));
                 tracing::debug!("the end of job {} waits: {error}", job.lease.job);
-                tokio::time::sleep(SETTLE_RETRY).await;
+                late.waits(job, &error, tools);
+                tokio::select! {
+                    () = tokio::time::sleep(SETTLE_RETRY) => {}
+                    () = end.cancel.requested(), if !given_up => {}
+                }
+                if end.cancel.is_requested() && !given_up {
+                    given_up = true;
+                    let why =
+                        format!("cancelled on request; its result could not be stored: {error}");
+                    let bare = ended(job, Outcome::Cancel(why), tools);
+                    state = bare.settlement.state;
+                    completion = Arc::new(bare);
+                }
             }
             // The engine is about to stop, and whoever stops it says why. The next one starts the job again.
             Err(error) if error.is_end() => {
@@ -233,18 +265,50 @@ async fn settle_result(
 /// An end that the database refuses (a bug) must not leave the job running for ever.
 async fn discard_unsettled(job: &ClaimedJob, why: &str, tools: &Tools) -> Option<JobState> {
     let failure = Failure::new("store", format!("its result could not be stored: {why}"));
-    let settlement = settle(
-        job.attempt,
-        job.max_attempts,
-        Outcome::Discard(failure),
-        Duration::ZERO,
-        tools.clock.now(),
-    );
-    let completion = Arc::new(Completion::of(settlement));
-    let settled = tools.store.settle(job.lease, completion, tools.clock.now());
+    let completion = ended(job, Outcome::Discard(failure), tools);
+    let now = tools.clock.now();
+    let settled = tools.store.settle(job.lease, Arc::new(completion), now);
     match settled.await {
         Ok(Fenced::Applied) => Some(JobState::Discarded),
         Ok(Fenced::Stale) | Err(_) => None,
+    }
+}
+
+/// An end that writes nothing but itself.
+fn ended(job: &ClaimedJob, outcome: Outcome, tools: &Tools) -> Completion {
+    let (attempt, most) = (job.attempt, job.max_attempts);
+    let now = tools.clock.now();
+    Completion::of(settle(attempt, most, outcome, Duration::ZERO, now))
+}
+
+/// How long an end has waited.
+#[derive(Default)]
+struct Late {
+    since: Option<tokio::time::Instant>,
+    told: bool,
+}
+
+impl Late {
+    fn waits(&mut self, job: &ClaimedJob, error: &StoreError, tools: &Tools) {
+        let since = *self.since.get_or_insert_with(tokio::time::Instant::now);
+        let waited = since.elapsed();
+        if waited >= SETTLE_LATE {
+            self.told = true;
+            let id = job.lease.job;
+            let why = format_args!(
+                "the end of job {id} ({}) could not be stored for {waited:.0?}: {error}. `riftsync job cancel {id}` ends it \
+                 without what it did",
+                job.kind
+            );
+            // One line for all that wait.
+            tools.attempts.ends.failed(0, why);
+        }
+    }
+
+    fn is_over(&self, tools: &Tools) {
+        if self.told {
+            tools.attempts.ends.worked(0);
+        }
     }
 }
 

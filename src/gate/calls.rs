@@ -6,7 +6,7 @@
 //! attempt. While one call tries a suspected key, those that were refused wait for what it comes to, and others go on.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::Addr;
@@ -28,6 +28,7 @@ use crate::limiter::{
 use crate::metrics::Metrics;
 use crate::metrics::process::cpu_of_thread;
 use crate::model::records::{Codec, Payload};
+use crate::model::secrets::{may_hold_key, without_secrets};
 use crate::model::waiting::Halt;
 use crate::model::{Priority, Route};
 use crate::riot::{
@@ -96,6 +97,8 @@ pub struct RiotApi {
     /// Unpacking and parsing at once: as many as there are cores.
     cpu: Arc<Semaphore>,
     bodies: Bodies,
+    /// Somebody was told that answers hold the key.
+    echo_told: Arc<AtomicBool>,
 }
 
 impl RiotApi {
@@ -121,6 +124,7 @@ impl RiotApi {
             metrics,
             cpu: Arc::new(Semaphore::new(cores)),
             bodies: Bodies::new(bodies_mib),
+            echo_told: Arc::default(),
         }
     }
 
@@ -370,8 +374,8 @@ impl RiotApi {
                     && (self.counted.contains_key(&route)
                         || (of_document && !self.uncounted.contains_key(&route))) =>
             {
-                let why = "HTTP 404 without Riot's rate limits".to_owned();
-                return Err(RiotError::Unavailable(why));
+                let why = "HTTP 404 without Riot's rate limits";
+                return Err(RiotError::Unavailable(why.into()));
             }
             _ => {}
         }
@@ -505,43 +509,63 @@ impl RiotApi {
         let _turn = self.cpu.clone().acquire_owned().await;
         let route = response.route;
         let documents = self.metrics.documents.clone();
+        let echo_told = self.echo_told.clone();
         let work = tokio::task::spawn_blocking(move || {
             let Response { body, is_gzip, .. } = response;
             let begun = cpu_of_thread();
-            if is_gzip {
-                let record = unpacked(&body, |text| {
+            let mut without = None;
+            let read_clean = |text: &[u8]| {
+                without = without_key(text, &echo_told);
+                read(without.as_deref().unwrap_or(text))
+            };
+            let record = if is_gzip {
+                unpacked(&body, |text| {
                     let is_unpacked = cpu_of_thread();
-                    let record = read(text);
+                    let record = read_clean(text);
                     let parse = cpu_of_thread().saturating_sub(is_unpacked);
                     documents.note(is_unpacked.saturating_sub(begun), parse);
                     record
-                })?;
-                Ok((
-                    record,
-                    Payload {
-                        codec: Codec::Gzip,
-                        body,
-                    },
-                ))
+                })?
             } else {
-                let record = read(&body)?;
-                Ok((
-                    record,
-                    Payload {
-                        codec: Codec::Gzip,
-                        body: as_gzip(&body),
-                    },
-                ))
-            }
+                read_clean(&body)?
+            };
+            let body = match without {
+                Some(text) => as_gzip(&text),
+                None if is_gzip => body,
+                None => as_gzip(&body),
+            };
+            let codec = Codec::Gzip;
+            Ok((record, Payload { codec, body }))
         });
-        let read = work
-            .await
-            .unwrap_or_else(|error| Err(RiotError::Payload(format!("its reader failed: {error}"))));
+        let read = work.await.unwrap_or_else(|error| {
+            Err(RiotError::Payload(
+                format!("its reader failed: {error}").into(),
+            ))
+        });
         if let Err(error) = &read {
             self.weather.note(route, error);
         }
         read
     }
+}
+
+/// The document without the key, if what stands between has put it there.
+fn without_key(text: &[u8], told: &AtomicBool) -> Option<Vec<u8>> {
+    if !may_hold_key(text) {
+        return None;
+    }
+    let text = String::from_utf8_lossy(text);
+    let clean = without_secrets(&text);
+    if clean == text {
+        return None;
+    }
+    if !told.swap(true, Ordering::Relaxed) {
+        tracing::warn!(
+            "answers hold the API key: something between riftsync and riot sends back what it is sent. The key is taken \
+             out of what is stored; find out what stands there, and get a new key if it is not yours"
+        );
+    }
+    Some(clean.into_owned().into_bytes())
 }
 
 /// What the limiter learns of an answer.

@@ -7,14 +7,10 @@ use tokio::sync::watch;
 
 use crate::riot::ApiKey;
 
-/// Keys that are remembered, so that no text shows them.
-const REMEMBERED: usize = 16;
-
 #[derive(Debug)]
 struct Keys {
     generation: u64,
-    /// Newest last; never empty.
-    keys: Vec<ApiKey>,
+    key: ApiKey,
 }
 
 /// See the module.
@@ -27,10 +23,7 @@ pub struct KeyRing {
 impl KeyRing {
     pub fn new(key: ApiKey) -> Self {
         Self {
-            keys: RwLock::new(Keys {
-                generation: 1,
-                keys: vec![key],
-            }),
+            keys: RwLock::new(Keys { generation: 1, key }),
             generation: watch::channel(1).0,
         }
     }
@@ -45,23 +38,16 @@ impl KeyRing {
 
     /// The key in use and its generation.
     pub fn current(&self) -> (u64, ApiKey) {
-        self.read(|keys| {
-            let newest = keys.keys.last().expect("there is always one");
-            (keys.generation, newest.clone())
-        })
+        self.read(|keys| (keys.generation, keys.key.clone()))
     }
 
     /// Puts another key in use. False: it is in use already.
     pub fn replace(&self, key: ApiKey) -> bool {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        let in_use = keys.keys.last().map(ApiKey::fingerprint);
-        if in_use == Some(key.fingerprint()) {
+        if keys.key.fingerprint() == key.fingerprint() {
             return false;
         }
-        if keys.keys.len() == REMEMBERED {
-            keys.keys.remove(0);
-        }
-        keys.keys.push(key);
+        keys.key = key;
         keys.generation += 1;
         self.generation.send_replace(keys.generation);
         true
@@ -73,20 +59,12 @@ impl KeyRing {
         // The sender lives as long as this does.
         let _ = newest.wait_for(|newest| *newest != generation).await;
     }
-
-    /// A text without any of the keys in it.
-    pub fn redact(&self, text: &str) -> String {
-        self.read(|keys| {
-            keys.keys
-                .iter()
-                .fold(text.to_owned(), |text, key| key.redact(&text))
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Foreign;
 
     #[test]
     fn a_new_key_is_another_generation_and_the_old_one_stays_unseen() {
@@ -95,7 +73,8 @@ mod tests {
         assert_eq!(ring.current().0, 1);
         assert!(ring.replace(ApiKey::new("RGAPI-new").unwrap()));
         assert_eq!(ring.generation(), 2);
-        assert_eq!(ring.redact("RGAPI-old, RGAPI-new"), "<api key>, <api key>");
+        let text = Foreign::new("RGAPI-old, RGAPI-new");
+        assert_eq!(text.as_str(), "<api key>, <api key>");
         assert!(!format!("{ring:?}").contains("RGAPI"));
     }
 }

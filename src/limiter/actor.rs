@@ -605,8 +605,14 @@ impl Handler<Snapshot> for RateLimiter {
             .map(|method| (method, left(Some(method))))
             .filter(|(_, left)| !left.is_zero())
             .collect();
+        let methods = self.budget.methods().map(Some);
+        let excesses = std::iter::once(None)
+            .chain(methods)
+            .filter_map(|method| Some((method, self.budget.excess(method)?)))
+            .collect();
         LimiterState {
             route: self.route,
+            excesses,
             windows: self.budget.windows(now),
             waiting: self.line.len(),
             opens_in,

@@ -8,6 +8,27 @@ use super::observation::{Observation, Refused, RefusedBy};
 /// Seconds -> calls, as in the headers.
 pub type Pairs = BTreeMap<u32, u32>;
 
+/// The longest window that is believed; the API's have ten minutes at the most. A longer one is taken for this long: when
+/// that is over, the server's count tells again.
+const WINDOW_SECONDS_MAX: u32 = 3_600;
+
+/// The same pairs with windows that are not too long, and the longest that was. None: all are believed.
+pub(super) fn believed(pairs: &Pairs) -> Option<(Pairs, Duration)> {
+    let (longest, _) = pairs.last_key_value()?;
+    if *longest <= WINDOW_SECONDS_MAX {
+        return None;
+    }
+    let mut believed = Pairs::new();
+    for (seconds, calls) in pairs {
+        // Of several of that length the strictest counts.
+        let known = believed.entry((*seconds).min(WINDOW_SECONDS_MAX));
+        known
+            .and_modify(|known: &mut u32| *known = (*known).min(*calls))
+            .or_insert(*calls);
+    }
+    Some((believed, Duration::from_secs(u64::from(*longest))))
+}
+
 /// How a call ended, to one scope.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Answer<'a> {

@@ -8,6 +8,7 @@ use super::answer::{Answer, verdicts};
 use super::margin::Margins;
 use super::news::News;
 use super::observation::Observation;
+use super::pause::PAUSE_MAX;
 use super::scope::{SETTLE, Scope, Ticket};
 use super::transit::Transit;
 use super::window::Admission;
@@ -197,7 +198,8 @@ impl Budget {
             }
         }
         for (method, left) in &grant.pauses {
-            let until = now + Duration::from_millis(u64::from(*left));
+            let left = Duration::from_millis(u64::from(*left));
+            let until = now + left.min(PAUSE_MAX);
             match method {
                 None => self.app.hold_until(until),
                 Some(method) => self.method(*method).hold_until(until),
@@ -344,6 +346,14 @@ impl Budget {
                 .methods
                 .get(&method)
                 .map_or(Duration::ZERO, Scope::paused_until),
+        }
+    }
+
+    /// What was told of the route or the method that is too long to be believed.
+    pub fn excess(&self, method: Option<MethodId>) -> Option<Duration> {
+        match method {
+            None => self.app.excess(),
+            Some(method) => self.methods.get(&method)?.excess(),
         }
     }
 

@@ -40,6 +40,7 @@ pub use joined::{JoinedBoard, MachineTrouble};
 pub use margin::Margins;
 pub use news::News;
 pub use observation::{Observation, Refused, RefusedBy};
+pub use pause::PAUSE_MAX;
 pub use permit::{Acquire, AcquireError, Permit, Stale};
 pub use report::{Elsewhere, Estimate, LimiterState, RefusedCounts, SetShare, Snapshot, Whose};
 pub use window::Admission;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::observation::RefusedBy;
+use super::pause::PAUSE_MAX;
 use crate::metrics::{Before, Bursts, Outage, OutageNews, Telling, UNTIL_QUIET};
 use crate::model::Route;
 
@@ -21,6 +22,8 @@ pub struct News {
     pub drift: bool,
     /// Another program uses the key: so many percent of the route's limits.
     pub strangers: Option<u32>,
+    /// A pause or a window was told that is too long to be believed.
+    pub excess: Option<Duration>,
 }
 
 impl News {
@@ -29,6 +32,7 @@ impl News {
             paused_until: self.paused_until.max(other.paused_until),
             drift: self.drift || other.drift,
             strangers: self.strangers.or(other.strangers),
+            excess: self.excess.max(other.excess),
         }
     }
 }
@@ -42,6 +46,7 @@ pub struct Teller {
     drifts: Bursts<()>,
     /// What was last told of other programs, and when they were last seen.
     strangers: Option<(u32, Duration)>,
+    excesses: Bursts<()>,
 }
 
 impl Teller {
@@ -56,6 +61,8 @@ impl Teller {
             ],
             drifts: Bursts::new(QUIET),
             strangers: None,
+            // One call an hour meets it again.
+            excesses: Bursts::new(PAUSE_MAX * 2),
         }
     }
 
@@ -93,6 +100,16 @@ impl Teller {
                 route = %route,
                 "the limits of {route} were kept and riot still refused a call: its windows are longer than they say. \
                  They are given more room for a while"
+            );
+        }
+        if let Some(asked) = news.excess
+            && let Telling::First { .. } = self.excesses.note((), now)
+        {
+            tracing::warn!(
+                route = %route,
+                "riot asks for a wait of {} s on {route}, which it never does: an hour is waited at most, then one call \
+                 finds out whether it is over. Look whether something else answers in its place",
+                asked.as_secs()
             );
         }
         self.tell_strangers(news.strangers, now);

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Added to what `Retry-After` says: it is in whole seconds of another clock.
 const GRACE: Duration = Duration::from_millis(100);
+/// The longest pause, whatever is told: then one call finds out whether it is over.
+pub const PAUSE_MAX: Duration = Duration::from_hours(1);
 /// The pause without a `Retry-After`, doubled each time in a row.
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
@@ -13,10 +15,12 @@ pub(super) struct Pause {
     until: Duration,
     refused_at: Option<Duration>,
     in_a_row: u32,
+    /// What was told, if that was too long, until a call is accepted.
+    excess: Option<Duration>,
 }
 
 impl Pause {
-    /// The call sent at `sent` was refused. Never shorter than told; `growing` pauses also double
+    /// The call sent at `sent` was refused. Never shorter than told, up to an hour; `growing` pauses also double
     /// when they are told. Says whether this is a new trouble: calls that were on their way when
     /// the first was refused meet the same one.
     pub(super) fn refused(
@@ -33,6 +37,8 @@ impl Pause {
         }
         // Zero tells as little as nothing.
         let told = told.filter(|told| !told.is_zero());
+        self.excess = told.filter(|told| *told > PAUSE_MAX).or(self.excess);
+        let told = told.map(|told| told.min(PAUSE_MAX));
         let backoff = BACKOFF_MIN
             .saturating_mul(1 << (self.in_a_row - 1).min(10))
             .min(BACKOFF_MAX);
@@ -55,7 +61,13 @@ impl Pause {
     pub(super) fn accepted(&mut self, sent: Duration) {
         if self.refused_at.is_none_or(|before| sent >= before) {
             self.in_a_row = 0;
+            self.excess = None;
         }
+    }
+
+    /// A pause that was told and is too long: calls go one at a time until one is accepted.
+    pub(super) fn excess(&self) -> Option<Duration> {
+        self.excess
     }
 
     /// Nobody before that, without anybody's fault.
@@ -133,9 +145,21 @@ mod tests {
     }
 
     #[test]
-    fn an_absurd_time_is_kept_without_overflow() {
+    fn an_absurd_time_is_an_hour_until_a_call_is_accepted() {
+        for told in [secs(999_999_999), Duration::MAX] {
+            let mut pause = Pause::default();
+            for now in [1, 4_000] {
+                pause.refused(secs(now), secs(now), Some(told), false);
+                assert_eq!(pause.until(), secs(now) + PAUSE_MAX + GRACE);
+                assert_eq!(pause.excess(), Some(told));
+            }
+            pause.accepted(secs(1));
+            assert_eq!(pause.excess(), Some(told), "it went before the last");
+            pause.accepted(secs(8_000));
+            assert_eq!(pause.excess(), None);
+        }
         let mut pause = Pause::default();
-        pause.refused(secs(1), secs(1), Some(Duration::MAX), false);
-        assert_eq!(pause.until(), Duration::MAX);
+        pause.refused(secs(1), secs(1), Some(PAUSE_MAX), false);
+        assert_eq!(pause.excess(), None);
     }
 }

@@ -93,6 +93,8 @@ pub struct LimiterState {
     pub paused: Duration,
     /// The same of single methods, where it is not zero.
     pub paused_methods: Vec<(MethodId, Duration)>,
+    /// Pauses and windows that were told and are too long to be believed: of the whole route, or of single methods.
+    pub excesses: Vec<(Option<MethodId>, Duration)>,
     /// Those who wait could go if other engines left more of the key.
     pub wants_share: bool,
     /// The part of the limits that may be used here.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::answer::{Answer, Verdict};
+use super::answer::{Answer, Verdict, believed};
 use super::margin::Margins;
 use super::news::News;
 use super::pause::Pause;
@@ -46,6 +46,8 @@ pub(super) struct Scope {
     share: Share,
     ramp: Ramp,
     pause: Pause,
+    /// The length of the longest window that answers tell, if it is not believed.
+    excess: Option<Duration>,
 }
 
 impl Scope {
@@ -64,6 +66,7 @@ impl Scope {
             share,
             ramp: Ramp::default(),
             pause: Pause::default(),
+            excess: None,
         }
     }
 
@@ -73,6 +76,10 @@ impl Scope {
         }
         // While no limit is known, others reckon with one call more than they were told of.
         if !self.known && self.heard.is_some_and(|heard| self.departed > heard) {
+            return Admission::AfterAnswer;
+        }
+        // One finds out whether a pause that was cut short is over.
+        if self.pause.excess().is_some() && self.in_flight > 0 {
             return Admission::AfterAnswer;
         }
         let floor = transit.floor();
@@ -156,6 +163,16 @@ impl Scope {
         for window in self.windows.values_mut() {
             window.counted(answer.received);
         }
+        let limits = believed(answer.limits);
+        let counts = believed(answer.counts);
+        if !answer.limits.is_empty() {
+            self.excess = limits.as_ref().map(|(_, longest)| *longest);
+        }
+        let answer = Answer {
+            limits: limits.as_ref().map_or(answer.limits, |(pairs, _)| pairs),
+            counts: counts.as_ref().map_or(answer.counts, |(pairs, _)| pairs),
+            ..answer
+        };
         let was_known = self.known;
         self.learn(&answer);
         if !was_known {
@@ -176,12 +193,14 @@ impl Scope {
             self.pause.hold_until(answer.received + SETTLE);
             self.ramp.restart();
         }
+        news.excess = self.excess;
         match answer.verdict {
             Verdict::Refused { told, growing } => {
                 self.ramp.restart();
                 if self.pause.refused(answer.sent, now, told, growing) {
                     news.paused_until = Some(self.pause.until());
                 }
+                news.excess = self.pause.excess().max(self.excess);
             }
             Verdict::Served => {
                 self.known = true;
@@ -390,6 +409,11 @@ impl Scope {
 
     pub(super) fn paused_until(&self) -> Duration {
         self.pause.until()
+    }
+
+    /// A pause or a window that was told and is too long to be believed.
+    pub(super) fn excess(&self) -> Option<Duration> {
+        self.pause.excess().max(self.excess)
     }
 
     /// Seconds, used and limit of each window.

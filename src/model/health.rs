@@ -101,6 +101,17 @@ pub struct RouteReading {
     pub share: u8,
 }
 
+/// A wait that was asked for and is too long to be believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExcessReading {
+    pub route: String,
+    /// None: every call of the route.
+    pub method: Option<&'static str>,
+    pub asked: Duration,
+    /// How long it is still waited.
+    pub left: Duration,
+}
+
 /// A tracked player who was asked for in vain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostReading {
@@ -121,6 +132,7 @@ pub struct Readings {
     /// One word: `valid`, `suspected`, `rejected`, `closed`.
     pub key: &'static str,
     pub routes: Vec<RouteReading>,
+    pub excesses: Vec<ExcessReading>,
     /// The longest ago first.
     pub lost: Vec<LostReading>,
     /// Actors that died within the last hour, each as often as it did.
@@ -158,6 +170,7 @@ pub fn judge(readings: &Readings) -> Vec<Finding> {
         judge_queue(queue, readings.uptime, &mut find);
     }
     judge_api(readings, &mut find);
+    judge_excesses(&readings.excesses, &mut find);
     judge_players(&readings.lost, &mut find);
     judge_actors(&readings.deaths, &mut find);
     judge_schedules(readings, &mut find);
@@ -376,6 +389,29 @@ fn judge_strangers(
     );
 }
 
+fn judge_excesses(excesses: &[ExcessReading], find: &mut impl FnMut(&str, Verdict, String, &str)) {
+    for excess in excesses {
+        let calls = excess.method.map_or_else(
+            || "every call".to_owned(),
+            |method| format!("every {method} call"),
+        );
+        let waits = if excess.left.is_zero() {
+            "goes alone, one at a time".to_owned()
+        } else {
+            format!("waits for {} more, then one goes", told(excess.left))
+        };
+        find(
+            &format!("riot api on {}", excess.route),
+            Verdict::Degraded,
+            format!(
+                "a wait of {} was asked for, which riot never does; {calls} {waits}",
+                told(excess.asked)
+            ),
+            "look whether a proxy or another server answers in riot's place (riot.base_url), and whether the key is shut out",
+        );
+    }
+}
+
 fn judge_actors(deaths: &[String], find: &mut impl FnMut(&str, Verdict, String, &str)) {
     if deaths.is_empty() {
         return;
@@ -461,6 +497,7 @@ mod tests {
                     share: 100,
                 })
                 .into(),
+            excesses: Vec::new(),
             lost: Vec::new(),
             deaths: Vec::new(),
             clocks: vec![("riot's", 900)],
@@ -485,6 +522,29 @@ mod tests {
         assert!(worst.part.contains(part), "{worst:?}");
         assert!(worst.message.contains(named), "{worst:?}");
         assert!(!worst.remedy.is_empty());
+    }
+
+    #[test]
+    fn a_wait_that_is_too_long_to_be_believed_is_told_with_what_stands_still() {
+        let excess = |method, left| ExcessReading {
+            route: "europe".to_owned(),
+            method,
+            asked: Duration::from_secs(999_999_999),
+            left,
+        };
+        for (excess, words) in [
+            (
+                excess(None, MINUTE * 50),
+                "every call waits for 50 min more",
+            ),
+            (
+                excess(Some("match"), Duration::ZERO),
+                "every match call goes alone",
+            ),
+        ] {
+            let change = |it: &mut Readings| it.excesses.push(excess);
+            check(change, Verdict::Degraded, "riot api on europe", words);
+        }
     }
 
     fn queue(readings: &mut Readings) -> &mut QueueReading {

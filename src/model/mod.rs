@@ -10,6 +10,7 @@ pub mod budget_share;
 pub mod cadence;
 mod database_url;
 mod fingerprint;
+mod foreign;
 pub mod health;
 pub mod histogram;
 pub mod ids;
@@ -18,6 +19,7 @@ pub mod missing;
 pub mod records;
 mod retry_policy;
 pub mod rollup;
+pub mod secrets;
 mod share;
 pub mod statistics;
 pub mod suspicion;
@@ -34,6 +36,7 @@ pub use bucket::{Bucket, Rate};
 pub use cadence::{Cadence, CatchUp};
 pub use database_url::{DatabaseUrl, redact};
 pub use fingerprint::fingerprint;
+pub use foreign::Foreign;
 pub use ids::{IdError, MatchId, Platform, Puuid, Region, RiotId, Route};
 pub use job::{
     After, ClaimedJob, Failure, JobId, JobRecord, JobState, Lease, NewJob, OnFailure, Priority,

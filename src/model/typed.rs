@@ -74,7 +74,7 @@ fn is_wide_blank(c: char) -> bool {
 }
 
 /// What takes no place on the screen: soft hyphens, joiners, marks of direction, zero-width blanks, byte order marks.
-fn is_unseen(c: char) -> bool {
+pub(super) fn is_unseen(c: char) -> bool {
     matches!(
         c,
         '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'

@@ -13,10 +13,14 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::{LimitScope, RiotError};
-use crate::model::{MatchId, Platform, Puuid, RiotId, Route, Timestamp, fingerprint};
+use crate::model::secrets::keep_key;
+use crate::model::{Foreign, MatchId, Platform, Puuid, RiotId, Route, Timestamp, fingerprint};
 
-/// Largest body taken, packed. Real ones are below 100 kB.
+/// Largest body taken. Real ones are below 100 kB packed, and below 1 MB where a server does not pack them; the ladder of
+/// a whole server may take some.
 const BODY_MAX: usize = 8 * 1024 * 1024;
+/// Windows that one header tells; the API's have two.
+const WINDOWS_MAX: usize = 8;
 /// Some calls hang for a minute before they answer; asking again is quicker.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -46,6 +50,7 @@ impl ApiKey {
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err("the API key holds characters that no key has (was it pasted whole?)");
         }
+        keep_key(text);
         Ok(Self(SecretString::from(text)))
     }
 
@@ -60,11 +65,6 @@ impl ApiKey {
             HeaderValue::from_str(self.0.expose_secret()).expect("checked when it was made");
         value.set_sensitive(true);
         value
-    }
-
-    /// A text without the key in it.
-    pub fn redact(&self, text: &str) -> String {
-        text.replace(self.0.expose_secret(), "<api key>")
     }
 }
 
@@ -335,6 +335,7 @@ impl RateHeaders {
                 .and_then(|value| value.to_str().ok())
                 .unwrap_or_default();
             text.split(',')
+                .take(WINDOWS_MAX)
                 .filter_map(|pair| {
                     let (calls, seconds) = pair.trim().split_once(':')?;
                     Some((seconds.parse().ok()?, calls.parse().ok()?))
@@ -453,9 +454,8 @@ async fn read_answer(
         200 => {}
         204 if call.method.empty().is_some() => {}
         201..=299 => {
-            return Err(RiotError::Payload(format!(
-                "there is no whole document (HTTP {status})"
-            )));
+            let why = format!("there is no whole document (HTTP {status})");
+            return Err(RiotError::Payload(why.into()));
         }
         404 => {
             let body = read_text(&mut response, is_gzip).await;
@@ -465,17 +465,15 @@ async fn read_answer(
             return Err(if is_json {
                 RiotError::NotFound
             } else {
-                RiotError::Unavailable("HTTP 404 with a body that is not Riot's".to_owned())
+                RiotError::Unavailable("HTTP 404 with a body that is not Riot's".into())
             });
         }
         401 | 403 => return Err(RiotError::Forbidden(status)),
         429 => return Err(RiotError::RateLimited { scope, retry_after }),
-        500.. => return Err(RiotError::Unavailable(format!("HTTP {status}"))),
+        500.. => return Err(RiotError::Unavailable(format!("HTTP {status}").into())),
         _ => {
             let body = read_text(&mut response, is_gzip).await;
-            // What stands in between may send back what it was sent.
-            let text = key.redact(&String::from_utf8_lossy(&body));
-            return Err(refusal(call, status, &text));
+            return Err(refusal(call, status, &String::from_utf8_lossy(&body)));
         }
     }
     let body = match (status, call.method.empty()) {
@@ -504,7 +502,8 @@ async fn read_text(response: &mut reqwest::Response, is_gzip: bool) -> Vec<u8> {
 /// What a status means that says neither that there is no such thing nor that it should be tried later.
 fn refusal(call: &Call, status: u16, body: &str) -> RiotError {
     let lower = body.to_ascii_lowercase();
-    let text: String = body.chars().take(200).collect();
+    // What stands in between may send back what it was sent.
+    let text = Foreign::new(body);
     match status {
         400 if lower.contains("unknown apikey") => RiotError::Forbidden(status),
         // Of another key, or in a form that no key gives: either way the name has to be asked for again.
@@ -526,24 +525,21 @@ async fn read_body(response: &mut reqwest::Response) -> Result<Bytes, RiotError>
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > BODY_MAX => {
-                return Err(RiotError::Payload(format!(
-                    "it is larger than {BODY_MAX} bytes"
-                )));
+                let why = format!("it is larger than {BODY_MAX} bytes");
+                return Err(RiotError::Payload(why.into()));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Ok(body.freeze()),
             Err(error) => {
-                return Err(RiotError::Unavailable(format!(
-                    "the answer broke off: {}",
-                    chain(&error.without_url())
-                )));
+                let why = format!("the answer broke off: {}", chain(&error.without_url()));
+                return Err(RiotError::Unavailable(why.into()));
             }
         }
     }
 }
 
 /// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+fn chain(error: &dyn std::error::Error) -> Foreign {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -553,7 +549,7 @@ fn chain(error: &dyn std::error::Error) -> String {
         }
         source = cause.source();
     }
-    text
+    text.into()
 }
 
 #[cfg(test)]
@@ -561,7 +557,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_in_no_debug_output_and_is_redacted() {
+    fn a_key_is_in_no_debug_output_and_in_no_text_from_outside() {
         let key = ApiKey::new(" RGAPI-secret ").unwrap();
         let client = RiotClient {
             http: {
@@ -571,10 +567,8 @@ mod tests {
             base: BaseUrl::new(BaseUrl::RIOT).unwrap(),
         };
         assert!(!format!("{client:?} {key:?} {:?}", key.header()).contains("secret"));
-        assert_eq!(
-            key.redact("with RGAPI-secret in it"),
-            "with <api key> in it"
-        );
+        let text = Foreign::new("with RGAPI-secret in it");
+        assert_eq!(text.as_str(), "with <api key> in it");
         assert!(!key.fingerprint().contains("secret"));
     }
 
@@ -641,13 +635,13 @@ mod tests {
             (&by_puuid, 405, "puuid"),
         ] {
             let error = refusal(call, status, body);
-            assert_eq!(error, RiotError::BadRequest(status, body.to_owned()));
+            assert_eq!(error, RiotError::BadRequest(status, body.into()));
         }
         let unknown = refusal(&by_puuid, 400, r#"{"message":"Unknown apikey"}"#);
         assert_eq!(unknown, RiotError::Forbidden(400));
         for status in [301, 302, 307, 402, 406, 408, 410, 418, 425, 451, 499] {
             let error = refusal(&by_puuid, status, "");
-            assert_eq!(error, RiotError::Odd(status, String::new()));
+            assert_eq!(error, RiotError::Odd(status, Foreign::default()));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::Route;
+use crate::model::{Foreign, Route};
 
 /// Which limit a 429 speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum RiotError {
         retry_after: Option<Duration>,
     },
     #[error("riot is unavailable: {0}")]
-    Unavailable(String),
+    Unavailable(Foreign),
     #[error("riot knows no such thing (404)")]
     NotFound,
     /// 401 or 403 that a second call did not confirm: not the key, this one call.
@@ -45,13 +45,13 @@ pub enum RiotError {
     #[error("the puuid belongs to another API key")]
     ForeignPuuid,
     #[error("riot did not understand the call (HTTP {0}): {1}")]
-    BadRequest(u16, String),
+    BadRequest(u16, Foreign),
     /// A status that the API does not document, and a second call had no other.
     #[error("the answer is none that riot is known to give (HTTP {0}): {1}")]
-    Odd(u16, String),
+    Odd(u16, Foreign),
     #[error("the answer is not what was asked for: {0}")]
-    Payload(String),
+    Payload(Foreign),
     /// The document of the match that was asked for, which cannot be made into rows: it is kept, and not asked for again.
     #[error("the document cannot be read: {0}")]
-    Unread(String),
+    Unread(Foreign),
 }

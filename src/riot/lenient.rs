@@ -3,6 +3,7 @@
 //! `null` is absent. A fraction is rounded, a number as text is read, and what is of another kind or does not fit is
 //! absent too, and told as odd. Of a name that stands twice the last counts. Only text that is no JSON is an error.
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -10,10 +11,28 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 
 /// No text of a column is longer; what is, is none.
 const TEXT_BYTES_MAX: usize = 1_000;
-/// Entries of one list that are kept; beyond, they are counted only.
-const LIST_MAX: usize = 100_000;
+/// Entries of one list that are kept; beyond, they are counted only. A frame of a timeline has some 60 events, a long
+/// game 200 frames.
+const LIST_MAX: usize = 5_000;
+/// Memory for all entries of a document's lists, which are larger here than in the text. That of the longest games takes
+/// a third of it.
+const ENTRIES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What is put right is copied; no real document is half as large.
+const PUT_RIGHT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Odd fields of a document that are told apart.
 const ODD_MAX: usize = 64;
+
+thread_local! {
+    /// What is left of [`ENTRIES_BYTES_MAX`] for the document that this thread reads.
+    static ROOM: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Takes room for something that a document makes us keep. False: there is none.
+fn takes_room(bytes: usize) -> bool {
+    let left = ROOM.get().checked_sub(bytes);
+    ROOM.set(left.unwrap_or(0));
+    left.is_some()
+}
 
 /// What came of a value.
 #[derive(Debug)]
@@ -51,6 +70,14 @@ impl Odd {
     pub(super) fn note(&mut self, name: &'static str) {
         if self.0.len() < ODD_MAX && !self.0.contains(&name) {
             self.0.push(name);
+        }
+    }
+
+    /// Notes a field of an object that is one of many.
+    pub(super) fn note_read(&mut self, name: &'static str) {
+        // It begins with room for four, and has twice as much when that is not enough.
+        if !self.0.is_empty() || takes_room(size_of::<[&str; 4]>()) {
+            self.note(name);
         }
     }
 
@@ -206,6 +233,9 @@ impl Lenient<'_> for String {
     fn from_text(text: &str) -> Soft<Self> {
         if text.len() > TEXT_BYTES_MAX {
             Soft::odd(None)
+        } else if text.contains(char::is_control) {
+            // It would control the terminal that it is shown on.
+            Soft::odd(Some(text.replace(char::is_control, "")))
         } else {
             Soft::good(text.to_owned())
         }
@@ -225,6 +255,7 @@ impl<'de, T: Lenient<'de>> Lenient<'de> for List<T> {
         let mut entries = Vec::new();
         let mut odd = false;
         while entries.len() < LIST_MAX
+            && takes_room(size_of::<Option<T>>())
             && let Some(read) = list.next_element::<Soft<T>>()?
         {
             odd |= read.odd || read.value.is_none();
@@ -267,6 +298,7 @@ impl<'de, T: Lenient<'de>> Lenient<'de> for Named<T> {
             odd |= read.odd || read.value.is_none();
             if let Some(value) = read.value
                 && entries.len() < LIST_MAX
+                && takes_room(size_of::<(String, T)>() + name.len())
             {
                 entries.push((name, value));
             }
@@ -320,7 +352,7 @@ macro_rules! lenient_object {
                         $(Key::$field => {
                             let read: $crate::riot::lenient::Soft<$type> = object.next_value()?;
                             if read.odd {
-                                this.odd.note($key);
+                                this.odd.note_read($key);
                             }
                             this.$field = read.value;
                         })*
@@ -339,12 +371,16 @@ pub(super) use lenient_object;
 
 /// Reads a document. The error says what is no JSON about it.
 pub(super) fn read<'de, T: Lenient<'de>>(text: &'de [u8]) -> Result<Soft<T>, serde_json::Error> {
+    ROOM.set(ENTRIES_BYTES_MAX);
     serde_json::from_slice(text)
 }
 
 /// The same document without what JSON allows and Rust cannot hold: halves of characters, bytes that are no UTF-8, and
-/// numbers beyond all bounds, which become `null`. None: it has none of them.
+/// numbers beyond all bounds, which become `null`. None: it has none of them, or is far too large.
 pub(super) fn made_readable(text: &[u8]) -> Option<Vec<u8>> {
+    if text.len() > PUT_RIGHT_BYTES_MAX {
+        return None;
+    }
     let utf8 = String::from_utf8_lossy(text);
     let mut changed = matches!(utf8, std::borrow::Cow::Owned(_));
     let text = utf8.as_bytes();

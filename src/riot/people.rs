@@ -1,11 +1,21 @@
 //! Who players are, and lists of them and of their matches. An entry that is not what it should be is left out and
 //! counted; a field that is not needed to know who somebody is may be anything.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::error::RiotError;
 use crate::model::{MatchId, Platform, Puuid};
+
+/// Entries of a page of the match list that are looked at; a call asks for 100.
+const MATCH_IDS_MAX: usize = 200;
+/// Of a page of a division, which has some 205.
+const LEAGUE_PAGE_MAX: usize = 2_000;
+/// Of a whole league. Master of the largest server has some ten thousand.
+const LEAGUE_MAX: usize = 50_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -76,7 +86,7 @@ pub fn parse_league(text: &[u8]) -> Result<(Vec<LeagueEntry>, usize), RiotError>
     #[derive(Deserialize)]
     struct League<'a> {
         #[serde(borrow)]
-        entries: Option<Vec<&'a RawValue>>,
+        entries: Option<Entries<'a, LEAGUE_MAX>>,
     }
     let league: League<'_> = parse(text)?;
     Ok(sorted_out(league.entries.unwrap_or_default(), league_entry))
@@ -84,13 +94,16 @@ pub fn parse_league(text: &[u8]) -> Result<(Vec<LeagueEntry>, usize), RiotError>
 
 /// A page of a division, and how many of its entries are none.
 pub fn parse_league_page(text: &[u8]) -> Result<(Vec<LeagueEntry>, usize), RiotError> {
-    Ok(sorted_out(parse(text)?, league_entry))
+    Ok(sorted_out(
+        parse::<Entries<'_, LEAGUE_PAGE_MAX>>(text)?,
+        league_entry,
+    ))
 }
 
 /// A page of the match list, and how many of its entries are no match ids.
 pub fn parse_match_ids(text: &[u8]) -> Result<(Vec<MatchId>, usize), RiotError> {
     let id = |entry: &RawValue| words(Some(entry))?.parse().ok();
-    Ok(sorted_out(parse(text)?, id))
+    Ok(sorted_out(parse::<Entries<'_, MATCH_IDS_MAX>>(text)?, id))
 }
 
 fn league_entry(entry: &RawValue) -> Option<LeagueEntry> {
@@ -108,14 +121,48 @@ fn league_entry(entry: &RawValue) -> Option<LeagueEntry> {
     })
 }
 
-/// What could be read of a list, and how much could not.
-fn sorted_out<T>(
-    entries: Vec<&RawValue>,
+/// The first entries of a list, and how many it has.
+#[derive(Default)]
+struct Entries<'a, const MAX: usize> {
+    first: Vec<&'a RawValue>,
+    total: usize,
+}
+
+impl<'de: 'a, 'a, const MAX: usize> Deserialize<'de> for Entries<'a, MAX> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct List<const MAX: usize>;
+        impl<'de, const MAX: usize> Visitor<'de> for List<MAX> {
+            type Value = Entries<'de, MAX>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Entries::default();
+                while entries.total < MAX
+                    && let Some(entry) = list.next_element()?
+                {
+                    entries.first.push(entry);
+                    entries.total += 1;
+                }
+                while list.next_element::<IgnoredAny>()?.is_some() {
+                    entries.total += 1;
+                }
+                Ok(entries)
+            }
+        }
+        from.deserialize_seq(List::<MAX>)
+    }
+}
+
+/// What could be read of a list, and how much could not, or was too much.
+fn sorted_out<T, const MAX: usize>(
+    entries: Entries<'_, MAX>,
     read: impl Fn(&RawValue) -> Option<T>,
 ) -> (Vec<T>, usize) {
-    let listed = entries.len();
-    let good: Vec<T> = entries.into_iter().filter_map(read).collect();
-    let odd = listed - good.len();
+    let good: Vec<T> = entries.first.into_iter().filter_map(read).collect();
+    let odd = entries.total - good.len();
     (good, odd)
 }
 
@@ -139,7 +186,7 @@ fn number(value: Option<&RawValue>) -> Option<i64> {
 
 fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, RiotError> {
     serde_json::from_slice(text)
-        .map_err(|error| RiotError::Payload(format!("its JSON is broken: {error}")))
+        .map_err(|error| RiotError::Payload(format!("its JSON is broken: {error}").into()))
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub fn kept<T>(
 ) -> Result<Reading<T>, RiotError> {
     match catch_unwind(AssertUnwindSafe(|| understand(text))) {
         Ok(Ok(understood)) => Ok(Ok(understood)),
-        Ok(Err(RiotError::Unread(why))) => Ok(Err(why)),
+        Ok(Err(RiotError::Unread(why))) => Ok(Err(why.into())),
         Ok(Err(error)) => Err(error),
         Err(_) => Ok(Err("its reader failed".to_owned())),
     }
@@ -39,7 +39,7 @@ pub fn kept<T>(
 /// The document in a text. What is no JSON, or no object, is no document.
 pub(super) fn document<T: for<'de> Lenient<'de>>(text: &[u8]) -> Result<T, RiotError> {
     let broken = |error: serde_json::Error| {
-        RiotError::Payload(format!("it is no JSON, or was cut off: {error}"))
+        RiotError::Payload(format!("it is no JSON, or was cut off: {error}").into())
     };
     let soft: Soft<T> = match read(text) {
         Ok(soft) => soft,
@@ -53,7 +53,7 @@ pub(super) fn document<T: for<'de> Lenient<'de>>(text: &[u8]) -> Result<T, RiotE
 
 /// An answer that is JSON and has nothing of a document.
 pub(super) fn no_document() -> RiotError {
-    RiotError::Payload("it is JSON, but no document of a match".to_owned())
+    RiotError::Payload("it is JSON, but no document of a match".into())
 }
 
 /// Checks of which match a document is: by its metadata, else by the game's number and platform. One that says neither
@@ -78,9 +78,10 @@ pub(super) fn check_id(
     match by_metadata.or_else(by_game) {
         None => Ok(()),
         Some(answered) if answered == asked => Ok(()),
-        Some(answered) => Err(RiotError::Payload(format!(
-            "{asked} was asked for, {answered} was answered"
-        ))),
+        Some(answered) => {
+            let why = format!("{asked} was asked for, {answered} was answered");
+            Err(RiotError::Payload(why.into()))
+        }
     }
 }
 

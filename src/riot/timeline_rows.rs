@@ -209,12 +209,12 @@ pub fn understand_timeline(
     let metadata = metadata.unwrap_or_default();
     let game = info.as_ref().and_then(|info| info.game_id);
     check_id(id, &metadata, game, None)?;
-    let info = info.ok_or_else(|| RiotError::Unread("it has no info".to_owned()))?;
+    let info = info.ok_or_else(|| RiotError::Unread("it has no info".into()))?;
     odd.note_all(&metadata.odd);
     odd.note_all(&info.odd);
     let frames = info
         .frames
-        .ok_or_else(|| RiotError::Unread("it has no frames".to_owned()))?;
+        .ok_or_else(|| RiotError::Unread("it has no frames".into()))?;
     let mut events = 0;
     for frame in frames.entries.iter().flatten() {
         odd.note_all(&frame.odd);

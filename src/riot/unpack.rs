@@ -14,7 +14,7 @@ use super::repack::unpack_zstd;
 use crate::model::records::{Codec, Payload};
 
 /// No real document is larger than 2 MB; what unpacks to more than this is a decompression bomb.
-pub(super) const UNPACKED_MAX: u64 = 32 * 1024 * 1024;
+pub(super) const UNPACKED_MAX: u64 = 8 * 1024 * 1024;
 
 /// No document is larger that one sees in a year; a larger one's text is not kept for the next.
 const TEXT_KEPT: usize = 2 * 1024 * 1024;
@@ -73,9 +73,9 @@ fn unpack_bit_by_bit(body: &[u8]) -> Result<Vec<u8>, RiotError> {
     let guess = body.len().saturating_mul(8).min(4 * 1024 * 1024);
     let mut text = Vec::with_capacity(guess);
     let mut decoder = MultiGzDecoder::new(body).take(UNPACKED_MAX + 1);
-    decoder
-        .read_to_end(&mut text)
-        .map_err(|error| RiotError::Payload(format!("its gzip is broken or cut off: {error}")))?;
+    decoder.read_to_end(&mut text).map_err(|error| {
+        RiotError::Payload(format!("its gzip is broken or cut off: {error}").into())
+    })?;
     if text.len() as u64 > UNPACKED_MAX {
         return Err(too_large());
     }
@@ -83,10 +83,8 @@ fn unpack_bit_by_bit(body: &[u8]) -> Result<Vec<u8>, RiotError> {
 }
 
 pub(super) fn too_large() -> RiotError {
-    RiotError::Payload(format!(
-        "it unpacks to more than {} MiB",
-        UNPACKED_MAX / (1024 * 1024)
-    ))
+    let why = format!("it unpacks to more than {} MiB", UNPACKED_MAX >> 20);
+    RiotError::Payload(why.into())
 }
 
 /// The document of a stored payload.
@@ -117,7 +115,7 @@ mod tests {
     #[test]
     fn a_cut_body_and_a_bomb_are_errors_and_not_memory() {
         let packed = as_gzip(&vec![b' '; 40 * 1024 * 1024]);
-        assert!(unpack(&packed).unwrap_err().to_string().contains("32 MiB"));
+        assert!(unpack(&packed).unwrap_err().to_string().contains("8 MiB"));
         assert!(unpack(&packed[..packed.len() / 2]).is_err());
         assert!(unpack(b"<html>").is_err());
         assert!(unpack(b"").is_err());

@@ -61,6 +61,8 @@ pub struct SimulatorConfig {
     /// How many of a player's newest matches are listed. The real API knows about 1000.
     pub list_depth: Option<usize>,
     pub list_time: ListTime,
+    /// Something in front sends the headers of each call back in its answer.
+    pub echo: bool,
 }
 
 impl Default for SimulatorConfig {
@@ -86,6 +88,7 @@ impl Default for SimulatorConfig {
             puuids_per_key: true,
             list_depth: None,
             list_time: ListTime::default(),
+            echo: false,
         }
     }
 }
@@ -118,6 +121,7 @@ pub(super) struct Shared {
     pub answers: Answers,
     pub seed: u64,
     pub puuids_per_key: bool,
+    pub echo: bool,
     started: Instant,
     /// Milliseconds since 1970 at that moment.
     started_ms: u64,
@@ -150,6 +154,7 @@ impl Shared {
             renamer: Mutex::new(Renamer::new(config.seed)),
             seed: config.seed,
             puuids_per_key: config.puuids_per_key,
+            echo: config.echo,
             started: Instant::now(),
             started_ms,
             limiter: Mutex::new(

@@ -48,6 +48,7 @@ mod control;
 mod counters;
 mod documents;
 mod doors;
+mod echo;
 mod endpoints;
 mod fault_plan;
 mod fault_reply;

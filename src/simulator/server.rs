@@ -21,6 +21,7 @@ use crate::simulator::connection::{Cutter, Listener};
 use crate::simulator::control::{Control, Shared, SimulatorConfig};
 use crate::simulator::counters::Counters;
 use crate::simulator::doors::{self, Outcome};
+use crate::simulator::echo;
 use crate::simulator::faults::FaultKind;
 use crate::simulator::hash::hash;
 use crate::simulator::latency;
@@ -154,6 +155,11 @@ async fn handle(
         *shared.counters().faults.entry(strike.kind).or_default() += 1;
     }
     pause(after).await;
+    let reply = if shared.echo {
+        echo::echoed(reply, &head.headers)
+    } else {
+        reply
+    };
     let reply = reply.compressed(accepts_gzip);
     let mut drip = None;
     match strike.map(|strike| (strike.kind, Duration::from_millis(strike.stall_ms))) {

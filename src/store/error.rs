@@ -4,14 +4,18 @@ use std::path::{Path, PathBuf};
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use super::sqlite::{TooLate, is_damage};
+use super::sqlite::{Class, TooLate, class_of};
+use crate::model::Foreign;
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// Weather: the disk is full, a lock is held, a connection is cut. The same write may succeed later.
     #[error("the database cannot be written now: {0}. riftsync goes on by itself when it can")]
     Unavailable(String),
-    /// The same, for those who ask from outside and do not wait: since when, and why.
+    /// The same for want of room: a smaller write may succeed now.
+    #[error("the database cannot be written now: {0}. riftsync goes on by itself when it can")]
+    Full(String),
+    /// The same as the first, for those who ask from outside and do not wait: since when, and why.
     #[error("{0}. riftsync goes on by itself when it is back")]
     Away(String),
     /// Too many ask at once.
@@ -101,7 +105,7 @@ impl StoreError {
     /// Would the same call succeed when the weather is better?
     pub fn is_weather(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::Away(_) | Self::Busy(_) => true,
+            Self::Unavailable(_) | Self::Full(_) | Self::Away(_) | Self::Busy(_) => true,
             Self::Unopenable { .. }
             | Self::NotADatabase { .. }
             | Self::Unreadable { .. }
@@ -124,18 +128,7 @@ impl StoreError {
 
     /// Would a smaller write perhaps have succeeded?
     pub(super) fn is_for_want_of_room(&self) -> bool {
-        // The databases tell it only in words.
-        let says = |why: &str| {
-            let words = [
-                "disk is full",
-                "disk I/O",
-                "No space left",
-                "could not extend",
-                "disk full",
-            ];
-            words.iter().any(|word| why.contains(word))
-        };
-        matches!(self, Self::Unavailable(why) if says(why))
+        matches!(self, Self::Full(_))
     }
 
     /// Has the store ended for good, for everybody? Whoever runs the engine stops it and says why, once.
@@ -185,32 +178,23 @@ fn shell_word(text: &str) -> String {
     }
 }
 
+/// Of SQLite: PostgreSQL's errors are judged where it is known what follows from them (`postgres::fault`).
 impl From<DieselError> for StoreError {
     fn from(error: DieselError) -> Self {
-        let text = error.to_string();
+        let text = String::from(Foreign::from(error.to_string()));
         match &error {
             DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => {
                 Self::Unavailable(text)
             }
-            DieselError::DatabaseError(_, told) if is_damage(told.message()) => Self::Damaged {
-                path: told.details().unwrap_or_default().into(),
-                cause: told.message().to_owned(),
+            DieselError::DatabaseError(_, told) => match class_of(told.message()) {
+                Some(Class::Damage) => Self::Damaged {
+                    path: told.details().unwrap_or_default().into(),
+                    cause: text,
+                },
+                Some(Class::Full) => Self::Full(text),
+                Some(Class::Weather | Class::Locked) => Self::Unavailable(text),
+                None => Self::Unexpected(text),
             },
-            // SQLite tells these apart only by its message (diesel keeps no code).
-            DieselError::DatabaseError(..)
-                if [
-                    "disk is full",
-                    "locked",
-                    "disk I/O",
-                    "busy",
-                    "readonly",
-                    "unable to open",
-                ]
-                .iter()
-                .any(|part| text.contains(part)) =>
-            {
-                Self::Unavailable(text)
-            }
             DieselError::QueryBuilderError(why) if why.is::<TooLate>() => Self::Busy(text),
             _ => Self::Unexpected(text),
         }

@@ -158,7 +158,7 @@ pub(in crate::store) async fn written<T, S: Future<Output = Option<StoreError>>>
             answer = &mut answer => {
                 // The writer says what is wrong; those who ask hear since when, too.
                 let away = match &answer {
-                    Err(StoreError::Unavailable(_)) => stuck().await,
+                    Err(StoreError::Unavailable(_) | StoreError::Full(_)) => stuck().await,
                     _ => None,
                 };
                 return match away {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::TaskResult;
+use crate::limiter::PAUSE_MAX;
 use crate::model::{Failure, Outcome};
 use crate::riot::RiotError;
 
@@ -16,7 +17,7 @@ pub(super) fn failed(error: &RiotError) -> TaskResult {
     let text = error.to_string();
     match error {
         RiotError::RateLimited { retry_after, .. } => {
-            let delay = retry_after.unwrap_or(Duration::from_secs(5));
+            let delay = retry_after.unwrap_or(Duration::from_secs(5)).min(PAUSE_MAX);
             Outcome::Snooze { delay, why: text }.into()
         }
         RiotError::Stopping => Outcome::Snooze {

@@ -21,8 +21,8 @@ use crate::gate::{Caller, Gate, KeyState};
 use crate::limiter::LimiterState;
 use crate::model::cadence::{Cadence, Turn};
 use crate::model::health::{
-    DatabaseReading, LostReading, QueueReading, Reached, Readings, RouteReading, Verdict, judge,
-    verdict,
+    DatabaseReading, ExcessReading, LostReading, QueueReading, Reached, Readings, RouteReading,
+    Verdict, judge, verdict,
 };
 use crate::model::{
     After, MatchId, NewJob, Outcome, Platform, Priority, RetryPolicy, Route, Share, Timestamp,
@@ -113,6 +113,7 @@ impl HealthProbe {
             queues,
             key: key_word(*self.gate.weather.key().borrow()),
             routes,
+            excesses: excesses(&limiters),
             lost,
             deaths: deaths(engine, now),
             clocks: clocks
@@ -293,6 +294,24 @@ fn set_right(engine: &EngineHandle, now: Timestamp) -> Vec<String> {
         .map(|event| event.detail)
         .collect();
     names.into_iter().collect()
+}
+
+/// Waits that were asked for and are too long to be believed.
+fn excesses(limiters: &[LimiterState]) -> Vec<ExcessReading> {
+    let of_one = |limiter: &LimiterState| {
+        let excesses = limiter.excesses.iter().map(|(method, asked)| {
+            let of_method = |(of, left): &(u8, Duration)| (Some(*of) == *method).then_some(*left);
+            let paused = limiter.paused_methods.iter().find_map(of_method);
+            ExcessReading {
+                route: limiter.route.to_string(),
+                method: method.map(Method::name),
+                asked: *asked,
+                left: paused.unwrap_or_default().max(limiter.paused),
+            }
+        });
+        excesses.collect::<Vec<_>>()
+    };
+    limiters.iter().flat_map(of_one).collect()
 }
 
 /// A call that tells whether a route works. Regional routes have no status: that they answer is told by a match that
@@ -517,6 +536,7 @@ mod tests {
     #[test]
     fn a_route_is_as_fast_as_the_api_answers_however_long_a_check_stood_in_line() {
         let limiter = LimiterState {
+            excesses: Vec::new(),
             route: Route::Region(Region::Asia),
             windows: Vec::new(),
             waiting: 70,

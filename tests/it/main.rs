@@ -4,6 +4,7 @@
 
 mod backup;
 mod boards;
+mod classes;
 mod control;
 mod copy;
 mod crowd;
@@ -15,6 +16,7 @@ mod examples;
 mod export;
 mod fleet;
 mod ground;
+mod hostile;
 mod missing;
 mod names;
 mod odd_answers;

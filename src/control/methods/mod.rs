@@ -132,6 +132,7 @@ impl From<StoreError> for RpcError {
     fn from(error: StoreError) -> Self {
         let code = match &error {
             StoreError::Unavailable(_)
+            | StoreError::Full(_)
             | StoreError::Away(_)
             | StoreError::Busy(_)
             | StoreError::Closed => Self::UNAVAILABLE,

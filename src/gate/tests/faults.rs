@@ -11,7 +11,7 @@ use crate::gate::Caller;
 use crate::gate::riot_gate::{LimiterOf, RiotGate};
 use crate::limiter::{RateLimiter, Snapshot};
 use crate::metrics::Metrics;
-use crate::model::{Platform, RiotId};
+use crate::model::{Foreign, Platform, RiotId};
 use crate::riot::{Call, RiotError};
 use crate::supervision::watch_panics;
 
@@ -96,7 +96,7 @@ fn answers_in_turn(api: &FakeApi, statuses: &'static [u16]) {
     api.answers(move |_, _| {
         let turn = turn.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         match statuses.get(turn) {
-            Some(status) => Err(RiotError::Odd(*status, String::new())),
+            Some(status) => Err(RiotError::Odd(*status, Foreign::default())),
             None => Ok(()),
         }
     });
@@ -117,7 +117,7 @@ fn an_answer_that_nobody_knows_is_asked_for_once_more_and_then_believed() {
         let before = api.sent();
         answers_in_turn(&api, &[302, 451, 418]);
         let twice = call(2).await;
-        assert_eq!(twice.unwrap_err(), RiotError::Odd(451, String::new()));
+        assert_eq!(twice.unwrap_err(), RiotError::Odd(451, Foreign::default()));
         assert_eq!(api.sent() - before, 2);
     });
 }
@@ -135,9 +135,9 @@ fn a_failure_of_one_call_of_many_is_asked_for_again_before_the_job_fails() {
                 let api = api.clone();
                 move |_, _| match api.sent() - before {
                     sent if sent <= failures && sent % 2 == 1 => {
-                        Err(RiotError::Unavailable("HTTP 500".to_owned()))
+                        Err(RiotError::Unavailable("HTTP 500".into()))
                     }
-                    sent if sent <= failures => Err(RiotError::Payload("cut off".to_owned())),
+                    sent if sent <= failures => Err(RiotError::Payload("cut off".into())),
                     _ => Ok(()),
                 }
             });
@@ -146,7 +146,7 @@ fn a_failure_of_one_call_of_many_is_asked_for_again_before_the_job_fails() {
             tokio::time::sleep(Duration::from_secs(60)).await;
             (api.sent() - before, result)
         };
-        let failed = Err(RiotError::Unavailable("HTTP 500".to_owned()));
+        let failed = Err(RiotError::Unavailable("HTTP 500".into()));
         assert_eq!(calls(&of_player, 1).await, (2, Ok(())));
         assert_eq!(calls(&of_player, 2).await, (3, Ok(())));
         assert_eq!(calls(&of_player, 3).await, (3, failed.clone()));

@@ -103,7 +103,7 @@ fn check(lines: &[String], begins: &str, lasts: &str, minutes: usize, ends: &str
 #[test]
 fn a_route_that_is_down_is_told_when_it_begins_each_minute_and_when_it_works_again() {
     let lines = told(
-        || RiotError::Unavailable("HTTP 503".to_owned()),
+        || RiotError::Unavailable("HTTP 503".into()),
         Duration::from_mins(5),
     );
     check(

@@ -336,3 +336,49 @@ fn an_estimate_is_what_the_calls_then_take() {
     assert_eq!(until(&mut budget, 91), 119);
     assert_eq!(until(&mut budget, 990), 9 * 120 + 1);
 }
+
+#[test]
+fn of_an_absurd_wait_an_hour_is_waited_and_then_one_call_finds_out() {
+    let absurd = refusal(RefusedBy::Application, Some(999_999_999));
+    let mut budget = Budget::new(Margins::default());
+    let hour = Duration::from_hours(1);
+    let mut now = secs(10);
+    for _ in 0..3 {
+        let news = call(&mut budget, 1, now, &absurd);
+        assert_eq!(news.excess, Some(secs(999_999_999)));
+        let until = budget.paused_until(None);
+        assert!(
+            until >= now + hour && until < now + hour + secs(1),
+            "{until:?}"
+        );
+        assert!(budget.admit(1, before(until)) != Admission::Now);
+        assert_eq!(room(&mut budget, 1, until), 1, "one");
+        assert_eq!(budget.excess(None), Some(secs(999_999_999)));
+        now = until;
+    }
+    let news = call(&mut budget, 1, now, &served(&[(100, 1)], 1));
+    assert_eq!((news.excess, budget.excess(None)), (None, None));
+    assert!(room(&mut budget, 1, now + secs(60)) > 1);
+}
+
+#[test]
+fn a_window_that_is_longer_than_any_is_taken_for_an_hour() {
+    let mut budget = Budget::new(Margins::default());
+    let answer = |count| served(&[(5, 999_999_999), (3, 100_000), (100, 1)], count);
+    let mut now = secs(10);
+    let mut calls = 0;
+    while budget.admit(1, now) == Admission::Now {
+        calls += 1;
+        let news = call(&mut budget, 1, now, &answer(calls));
+        assert_eq!(news.excess, Some(secs(999_999_999)));
+        now += secs(20);
+    }
+    assert_eq!(calls, 3, "the strictest");
+    let Admission::At(at) = budget.admit(1, now) else {
+        panic!("it has to be known when");
+    };
+    assert!(at > secs(3_600) && at < secs(3_700), "{at:?}");
+    assert_eq!(budget.excess(None), Some(secs(999_999_999)));
+    call(&mut budget, 1, at, &served(&[(100, 1)], 1));
+    assert_eq!(budget.excess(None), None);
+}

@@ -134,7 +134,7 @@ impl Copy {
 /// target is written and read back here.
 fn for_people(error: StoreError, from: &Location, to: &Location) -> StoreError {
     match (error, from, to) {
-        (StoreError::Unavailable(why), ..) => StoreError::CopyStopped(why),
+        (StoreError::Unavailable(why) | StoreError::Full(why), ..) => StoreError::CopyStopped(why),
         (error, Location::Sqlite(path), _) | (error, _, Location::Sqlite(path)) => {
             error.located(path)
         }

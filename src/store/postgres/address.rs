@@ -12,7 +12,8 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{ChannelBinding, Host, SslMode};
 
 use super::tls::{Tls, Verify};
-use crate::model::redact;
+use crate::model::secrets::keep_password;
+use crate::model::{Foreign, redact};
 use crate::store::StoreError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -88,6 +89,10 @@ impl FromStr for Address {
                     .to_owned(),
             ));
         }
+        if let Some(password) = config.get_password() {
+            let beside = [config.get_user(), config.get_dbname()];
+            keep_password(password, &beside.map(Option::unwrap_or_default));
+        }
         config.ssl_mode(ssl);
         if config.get_application_name().is_none() {
             config.application_name("riftsync");
@@ -127,10 +132,7 @@ fn by_transport(mut config: Config, ports: Option<Vec<u16>>) -> Result<Vec<Confi
     let paths = hosts.iter().filter(|host| matches!(host, Host::Unix(_)));
     let paths = paths.count();
     // The library does what is to be done, host by host.
-    if ports.is_none() && named == hosts.len() && (paths == 0 || paths == named) {
-        if paths > 0 {
-            config.ssl_mode(SslMode::Disable);
-        }
+    if ports.is_none() && named == hosts.len() && paths == 0 {
         return Ok(vec![config]);
     }
     let ports = ports.unwrap_or_else(|| config.get_ports().to_vec());
@@ -291,10 +293,10 @@ pub fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
-/// An error with what lies under it, in one line.
+/// An error with what lies under it, in one line. The server says it in its own words.
 pub(super) fn cause_of(error: &tokio_postgres::Error) -> String {
     if let Some(database) = error.as_db_error() {
-        return database.message().to_owned();
+        return Foreign::new(database.message()).into();
     }
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -305,7 +307,7 @@ pub(super) fn cause_of(error: &tokio_postgres::Error) -> String {
         }
         source = cause.source();
     }
-    text
+    Foreign::from(text).into()
 }
 
 #[cfg(test)]

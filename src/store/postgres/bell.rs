@@ -18,6 +18,7 @@ use super::job_statements as sql;
 use super::positions::Positions;
 use super::transaction::Consequences;
 use super::writer::Shared;
+use crate::model::Foreign;
 use crate::store::Hints;
 
 /// Between two rings.
@@ -127,14 +128,14 @@ async fn ring_and_listen(shared: &Arc<Shared>) -> Result<(), String> {
     let link = Link::connect_and_hear(&shared.settings, Purpose::Read, hear).await;
     let mut link = link.map_err(|error| error.cause)?;
     let listens = link.conn.batch_execute("LISTEN riftsync").await;
-    listens.map_err(|error| error.to_string())?;
+    listens.map_err(|error| Foreign::from(error.to_string()))?;
     while !link.is_closed() {
         let _ = timeout(LOOK, shared.bell.rung.notified()).await;
         if let Some(words) = shared.bell.take() {
             let ring = sql::Ring { words: &words };
             let told = timeout(STATEMENT_TIMEOUT, ring.execute(&mut link.conn)).await;
             told.map_err(|_| "no answer".to_owned())?
-                .map_err(|error| error.to_string())?;
+                .map_err(|error| Foreign::from(error.to_string()))?;
             tokio::time::sleep(QUIET).await;
         }
     }

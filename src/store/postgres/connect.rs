@@ -1,18 +1,25 @@
 //! One connection: how it is made, set, and known to be dead.
 
-use std::future::poll_fn;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use diesel_async::AsyncPgConnection;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
 use tokio::task::AbortHandle;
+use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, Notification, Socket};
+use tokio_postgres::{
+    AsyncMessage, Client, Config, Connection, Error, NoTls, Notification, SimpleQueryMessage,
+};
 
 use super::Settings;
 use super::address::{cause_of, socket_of};
-use super::tls::Stream;
+use super::codes::Tap;
+use super::tls::{Tls, Way};
 use crate::store::question::ANSWER_MAX;
 use crate::store::{StoreError, StoreResult};
 
@@ -61,6 +68,77 @@ pub(super) struct ConnectError {
     pub(super) starting: bool,
 }
 
+impl From<Error> for ConnectError {
+    fn from(error: Error) -> Self {
+        Self {
+            starting: error.code() == Some(&SqlState::CANNOT_CONNECT_NOW),
+            cause: cause_of(&error),
+        }
+    }
+}
+
+impl From<String> for ConnectError {
+    fn from(cause: String) -> Self {
+        Self {
+            cause,
+            starting: false,
+        }
+    }
+}
+
+/// What a server says besides its answers. A connection does nothing unless these are asked for.
+type Messages = BoxStream<'static, Result<AsyncMessage, Error>>;
+
+fn messages_of<S, T>(mut connection: Connection<S, T>) -> Messages
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    stream::poll_fn(move |cx| connection.poll_message(cx)).boxed()
+}
+
+async fn over_tcp(mut config: Config, tls: Tls) -> Result<(Client, Messages), Error> {
+    // TLS asks for a name; an address is one.
+    if config.get_hosts().is_empty() {
+        for address in config.get_hostaddrs().to_vec() {
+            config.host(address.to_string());
+        }
+    }
+    let way = Way::of(&mut config, tls);
+    let (client, connection) = config.connect(way).await?;
+    Ok((client, messages_of(connection)))
+}
+
+/// The library connects to sockets too, but lets nobody hear what is said there.
+async fn on_socket(config: &Config, path: &Path) -> Result<(Client, Messages), ConnectError> {
+    let socket = UnixStream::connect(path)
+        .await
+        .map_err(|error| error.to_string())?;
+    let (client, connection) = config.connect_raw(Tap::new(socket), NoTls).await?;
+    let mut messages = messages_of(connection);
+    let wanted = config.get_target_session_attrs();
+    if wanted != TargetSessionAttrs::Any {
+        let asked = client.simple_query("SHOW transaction_read_only");
+        let rows = tokio::select! {
+            rows = asked => rows?,
+            () = async { while let Some(Ok(_)) = messages.next().await {} } => {
+                return Err("it closed the connection".to_owned().into());
+            }
+        };
+        let is_on = |row: &SimpleQueryMessage| matches!(row, SimpleQueryMessage::Row(row) if row.get(0) == Some("on"));
+        let read_only = rows.iter().any(is_on);
+        if read_only != (wanted == TargetSessionAttrs::ReadOnly) {
+            let is = if read_only {
+                "takes no writes"
+            } else {
+                "is not read only"
+            };
+            return Err(format!("the database {is}").into());
+        }
+    }
+    Ok((client, messages))
+}
+
 impl Link {
     /// Connects. Must be called on the runtime that is to drive the connection.
     pub(super) async fn connect(
@@ -75,11 +153,11 @@ impl Link {
         purpose: Purpose,
         mut hear: impl FnMut(Notification) + Send + 'static,
     ) -> Result<Self, ConnectError> {
-        let (client, mut connection) = reach(settings, purpose).await?;
+        let (client, mut messages) = reach(settings, purpose).await?;
         let closed = Arc::new(AtomicBool::new(false));
         let told = closed.clone();
         let driver = tokio::spawn(async move {
-            while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+            while let Some(Ok(message)) = messages.next().await {
                 if let AsyncMessage::Notification(notification) = message {
                     hear(notification);
                 }
@@ -113,10 +191,7 @@ impl Link {
 }
 
 /// Tries the servers of an address one after the other.
-async fn reach(
-    settings: &Settings,
-    purpose: Purpose,
-) -> Result<(Client, Connection<Socket, Stream>), ConnectError> {
+async fn reach(settings: &Settings, purpose: Purpose) -> Result<(Client, Messages), ConnectError> {
     let mut failed: Option<ConnectError> = None;
     for config in settings.address.configs() {
         match reach_one(settings, purpose, config.clone()).await {
@@ -136,7 +211,7 @@ async fn reach_one(
     settings: &Settings,
     purpose: Purpose,
     mut config: Config,
-) -> Result<(Client, Connection<Socket, Stream>), ConnectError> {
+) -> Result<(Client, Messages), ConnectError> {
     if !settings.pooler {
         let options = session_options(purpose);
         match config.get_options() {
@@ -145,21 +220,29 @@ async fn reach_one(
         };
     }
     // A host name can have many addresses, each with a time-out of its own; this is for all.
-    let connecting = config.connect(settings.address.tls.clone());
     let limit = config
         .get_connect_timeout()
         .copied()
         .unwrap_or(STATEMENT_TIMEOUT)
         * 2;
-    let at = |cause: String| match socket_of(&config) {
+    let socket = socket_of(&config);
+    let at = |cause: String| match &socket {
         Some(socket) => format!("the socket {}: {cause}", socket.display()),
         None => cause,
+    };
+    let connecting = async {
+        match &socket {
+            Some(socket) => on_socket(&config, socket).await,
+            None => over_tcp(config, settings.address.tls.clone())
+                .await
+                .map_err(ConnectError::from),
+        }
     };
     match tokio::time::timeout(limit, connecting).await {
         Ok(Ok(pair)) => Ok(pair),
         Ok(Err(error)) => Err(ConnectError {
-            starting: error.code() == Some(&SqlState::CANNOT_CONNECT_NOW),
-            cause: at(cause_of(&error)),
+            starting: error.starting,
+            cause: at(error.cause),
         }),
         Err(_) => Err(ConnectError {
             starting: false,

@@ -2,7 +2,9 @@
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
+use super::codes::{Class, class_of, code_of};
 use super::locks::Lessons;
+use crate::model::Foreign;
 use crate::store::StoreError;
 
 /// Why a group did not come to its end. Nothing of it is committed.
@@ -16,6 +18,8 @@ pub(in crate::store) enum Fault {
     Raced(String),
     /// The server lives and cannot write: later.
     Weather(String),
+    /// The same, for want of room.
+    Full(String),
     /// It would have to lock out of order: at once again, with what it knows now.
     Lesson(Box<Lessons>),
     /// A command asks for what cannot be done.
@@ -32,62 +36,38 @@ impl From<StoreError> for Fault {
 /// All other keys are taken by statements that say what happens then.
 const RACED: [&str; 1] = ["jobs_open_key"];
 
-/// In the words of the server. diesel keeps no code of an error, only its message, which a server may
-/// tell in another language: then it is taken for the command's fault, after it was tried twice.
-const AGAIN: [&str; 4] = [
-    "deadlock detected",
-    "could not serialize",
-    "lock timeout",
-    "statement timeout",
-];
-const WEATHER: [&str; 6] = [
-    "No space left",
-    "could not extend",
-    "could not write",
-    "out of memory",
-    "out of shared memory",
-    "disk full",
-];
-const LOST: [&str; 5] = [
-    "terminating connection",
-    "server closed the connection",
-    "connection closed",
-    "shutting down",
-    "read-only",
-];
-
 impl From<DieselError> for Fault {
     fn from(error: DieselError) -> Self {
-        let text = error.to_string();
-        let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-        match &error {
-            DieselError::DatabaseError(kind, information) => match kind {
-                DatabaseErrorKind::UnableToSendCommand
-                | DatabaseErrorKind::ClosedConnection
-                | DatabaseErrorKind::ReadOnlyTransaction => Self::Lost(text),
-                DatabaseErrorKind::SerializationFailure => Self::Again(text),
-                DatabaseErrorKind::UniqueViolation
-                    if information
-                        .constraint_name()
-                        .is_some_and(|name| RACED.contains(&name)) =>
-                {
-                    Self::Raced(text)
-                }
-                // What a constraint refuses it refuses always. Its words may hold a name that says anything.
-                DatabaseErrorKind::UniqueViolation
-                | DatabaseErrorKind::ForeignKeyViolation
-                | DatabaseErrorKind::NotNullViolation
-                | DatabaseErrorKind::CheckViolation
-                | DatabaseErrorKind::RestrictViolation
-                | DatabaseErrorKind::ExclusionViolation => {
-                    Self::Command(StoreError::Unexpected(text))
-                }
-                _ if says(&LOST) => Self::Lost(text),
-                _ if says(&WEATHER) => Self::Weather(text),
-                _ if says(&AGAIN) => Self::Again(text),
-                _ => Self::Command(StoreError::Unexpected(text)),
-            },
-            _ => Self::Command(StoreError::Unexpected(text)),
+        let text = String::from(Foreign::from(error.to_string()));
+        let DieselError::DatabaseError(kind, information) = &error else {
+            return Self::Command(StoreError::Unexpected(text));
+        };
+        match kind {
+            DatabaseErrorKind::UnableToSendCommand
+            | DatabaseErrorKind::ClosedConnection
+            | DatabaseErrorKind::ReadOnlyTransaction => return Self::Lost(text),
+            DatabaseErrorKind::SerializationFailure => return Self::Again(text),
+            DatabaseErrorKind::UniqueViolation
+                if information
+                    .constraint_name()
+                    .is_some_and(|name| RACED.contains(&name)) =>
+            {
+                return Self::Raced(text);
+            }
+            _ => {}
+        }
+        // What a constraint refuses it refuses always, and its code says so as any other that is not known.
+        let code = code_of(information.message());
+        match code.as_ref().and_then(class_of) {
+            Some(Class::Lost) => Self::Lost(text),
+            Some(Class::Again) => Self::Again(text),
+            Some(Class::Full) => Self::Full(text),
+            Some(Class::Weather) => Self::Weather(text),
+            None => {
+                let code = code.map(|code| format!(" (SQLSTATE {})", code.code()));
+                let text = text + &code.unwrap_or_default();
+                Self::Command(StoreError::Unexpected(text))
+            }
         }
     }
 }
@@ -97,6 +77,7 @@ impl Fault {
     pub(in crate::store) fn into_error(self) -> StoreError {
         match self {
             Self::Lost(why) | Self::Again(why) | Self::Weather(why) => StoreError::Unavailable(why),
+            Self::Full(why) => StoreError::Full(why),
             Self::Lesson(_) => StoreError::Unavailable(
                 "other engines changed the same jobs again and again".to_owned(),
             ),

@@ -5,6 +5,7 @@ use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::address::Address;
+use crate::model::Foreign;
 use crate::store::copy::MARK_TABLE;
 use crate::store::{Migrations, StoreError, StoreResult};
 
@@ -112,10 +113,18 @@ async fn refuse_other_encodings(
     }
 }
 
+/// In the server's words.
+fn said(error: &diesel::result::Error) -> Foreign {
+    error.to_string().into()
+}
+
 async fn bring_up_to_date(conn: &mut AsyncPgConnection, address: &Address) -> StoreResult<()> {
     let failed = |error: diesel::result::Error| StoreError::Unreachable {
         database: address.to_string(),
-        cause: format!("its migration failed, and nothing was changed: {error}"),
+        cause: format!(
+            "its migration failed, and nothing was changed: {}",
+            said(&error)
+        ),
     };
     // `CREATE TABLE IF NOT EXISTS` tells of a table that exists; nobody needs to hear it.
     let begin = format!(
@@ -141,7 +150,8 @@ async fn apply_missing(conn: &mut AsyncPgConnection, address: &Address) -> Store
         let failed = |error: diesel::result::Error| StoreError::Unreachable {
             database: address.to_string(),
             cause: format!(
-                "its migration {version}_{name} failed, and nothing was changed: {error}"
+                "its migration {version}_{name} failed, and nothing was changed: {}",
+                said(&error)
             ),
         };
         conn.batch_execute(text).await.map_err(failed)?;

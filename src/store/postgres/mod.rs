@@ -10,6 +10,7 @@ mod attempts;
 mod bell;
 mod binding;
 mod budgets;
+mod codes;
 mod command;
 pub(in crate::store) mod connect;
 mod data;

@@ -17,12 +17,14 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_postgres::Socket;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+use tokio_postgres::{Config, Socket};
 use tokio_rustls::TlsConnector;
 
 use super::binding::end_point;
+use super::codes::Tap;
 
 /// What of a server's certificate is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,87 +159,155 @@ impl ServerCertVerifier for Lenient {
     }
 }
 
-impl MakeTlsConnect<Socket> for Tls {
-    type Stream = Stream;
+/// How a server that is reached over TCP is spoken to. Whether under TLS is found out here and not by the library, so
+/// that plain connections too are heard (`codes`): to the library all of them are under TLS.
+#[derive(Clone)]
+pub(super) struct Way {
+    tls: Tls,
+    mode: SslMode,
+    negotiation: SslNegotiation,
+}
+
+impl Way {
+    /// Takes over what `config` says of it.
+    pub(super) fn of(config: &mut Config, tls: Tls) -> Self {
+        let way = Self {
+            tls,
+            mode: config.get_ssl_mode(),
+            negotiation: config.get_ssl_negotiation(),
+        };
+        config
+            .ssl_mode(SslMode::Require)
+            .ssl_negotiation(SslNegotiation::Direct);
+        way
+    }
+}
+
+impl MakeTlsConnect<Socket> for Way {
+    type Stream = Tap<Transport>;
     type TlsConnect = Handshake;
     type Error = io::Error;
 
     fn make_tls_connect(&mut self, host: &str) -> io::Result<Handshake> {
         Ok(Handshake {
-            connector: TlsConnector::from(self.config.clone()),
+            way: self.clone(),
             host: host.to_owned(),
-            bound: self.bound,
         })
     }
 }
 
-/// What there is of a handshake before it is known whether there will be one: not on a socket.
+/// What there is of a handshake before it is known whether there will be one.
 pub(super) struct Handshake {
-    connector: TlsConnector,
+    way: Way,
     host: String,
-    bound: bool,
+}
+
+/// The letter that asks a server whether it speaks TLS, as the protocol has it.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+
+impl Handshake {
+    /// Whether TLS is spoken from here on.
+    async fn is_tls(&self, socket: &mut Socket) -> io::Result<bool> {
+        match (self.way.mode, self.way.negotiation) {
+            (SslMode::Disable, _) => return Ok(false),
+            (SslMode::Prefer, SslNegotiation::Direct) => {
+                let why = "sslmode=prefer cannot be used with sslnegotiation=direct; write sslmode=require";
+                return Err(io::Error::other(why));
+            }
+            (_, SslNegotiation::Direct) => return Ok(true),
+            _ => {}
+        }
+        socket.write_all(&SSL_REQUEST).await?;
+        match (socket.read_u8().await?, self.way.mode) {
+            (b'S', _) => Ok(true),
+            (_, SslMode::Prefer) => Ok(false),
+            _ => Err(io::Error::other("server does not support TLS")),
+        }
+    }
 }
 
 const UNBOUND: &str = "channel_binding=require cannot be met: the server's certificate is signed in a way that names no hash function (Ed25519, for example). Give the server a certificate that is signed with RSA or ECDSA, or write channel_binding=prefer";
 
 impl TlsConnect<Socket> for Handshake {
-    type Stream = Stream;
+    type Stream = Tap<Transport>;
     type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Stream>> + Send>>;
 
-    fn connect(self, socket: Socket) -> Self::Future {
+    fn connect(self, mut socket: Socket) -> Self::Future {
         Box::pin(async move {
+            if !self.is_tls(&mut socket).await? {
+                return Ok(Tap::new(Transport::Plain(socket)));
+            }
             let name = ServerName::try_from(self.host).map_err(io::Error::other)?;
-            let tls = Box::new(self.connector.connect(name, socket).await?);
+            let connector = TlsConnector::from(self.way.tls.config);
+            let tls = Box::new(connector.connect(name, socket).await?);
             let certificates = tls.get_ref().1.peer_certificates().unwrap_or_default();
             let end_point = certificates.first().and_then(|own| end_point(own));
-            if self.bound && end_point.is_none() {
+            if self.way.tls.bound && end_point.is_none() {
                 return Err(io::Error::other(UNBOUND));
             }
-            Ok(Stream { tls, end_point })
+            Ok(Tap::new(Transport::Tls { tls, end_point }))
         })
     }
 }
 
-/// A connection under TLS.
-pub(super) struct Stream {
-    tls: Box<tokio_rustls::client::TlsStream<Socket>>,
-    end_point: Option<Vec<u8>>,
+/// A connection over TCP, under TLS or not.
+pub(super) enum Transport {
+    Plain(Socket),
+    Tls {
+        tls: Box<tokio_rustls::client::TlsStream<Socket>>,
+        end_point: Option<Vec<u8>>,
+    },
 }
 
-impl TlsStream for Stream {
+impl TlsStream for Tap<Transport> {
     fn channel_binding(&self) -> ChannelBinding {
-        match &self.end_point {
-            Some(hash) => ChannelBinding::tls_server_end_point(hash.clone()),
-            None => ChannelBinding::none(),
+        match self.inner() {
+            Transport::Tls {
+                end_point: Some(hash),
+                ..
+            } => ChannelBinding::tls_server_end_point(hash.clone()),
+            _ => ChannelBinding::none(),
         }
     }
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for Transport {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.tls).poll_read(cx, buffer)
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_read(cx, buffer),
+            Self::Tls { tls, .. } => Pin::new(tls).poll_read(cx, buffer),
+        }
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for Transport {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.tls).poll_write(cx, bytes)
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Self::Tls { tls, .. } => Pin::new(tls).poll_write(cx, bytes),
+        }
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.tls).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            Self::Tls { tls, .. } => Pin::new(tls).poll_flush(cx),
+        }
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.tls).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Self::Tls { tls, .. } => Pin::new(tls).poll_shutdown(cx),
+        }
     }
 }

@@ -5,6 +5,7 @@ use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 
 use super::connect;
 use super::{PostgresStore, Settings};
+use crate::model::Foreign;
 use crate::store::{StoreError, StoreResult};
 
 #[derive(diesel::QueryableByName)]
@@ -63,6 +64,9 @@ async fn run(settings: &Settings, statement: String) -> StoreResult<()> {
     let done = link.conn.batch_execute(&statement).await;
     done.map_err(|error| StoreError::Unreachable {
         database: settings.address.to_string(),
-        cause: format!("{error}. A measurement makes a database of its own: name a user who may"),
+        cause: format!(
+            "{}. A measurement makes a database of its own: name a user who may",
+            Foreign::from(error.to_string())
+        ),
     })
 }

@@ -163,15 +163,10 @@ impl Shared {
         self.busy.load(Ordering::Relaxed) > 0 || self.outage.is_on()
     }
 
-    /// Told once, not for each of those who wait. `weight`: bytes that could not be written.
+    /// Told once, not for each of those who wait. `weight`: bytes for which there was no room; 0 if that is not why.
     fn bad_weather(&self, why: &str, weight: usize) {
         self.absence.unwritable(why);
         let error = StoreError::Unavailable(why.to_owned());
-        let weight = if error.is_for_want_of_room() {
-            weight.max(1)
-        } else {
-            0
-        };
         self.outage.failed(weight as u64, error);
     }
 
@@ -370,8 +365,13 @@ impl Writer {
                     self.lost(&why);
                     self.give_up_after(until, &why)?;
                 }
+                Fault::Full(why) => {
+                    self.shared.bad_weather(&why, weight_of(commands).max(1));
+                    self.give_up_after(until, &why)?;
+                    self.pause().await;
+                }
                 Fault::Weather(why) => {
-                    self.shared.bad_weather(&why, weight_of(commands));
+                    self.shared.bad_weather(&why, 0);
                     self.give_up_after(until, &why)?;
                     self.pause().await;
                 }

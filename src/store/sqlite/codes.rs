@@ -2,14 +2,18 @@
 //!
 //! diesel asks for the code of a failure, keeps whether it is a constraint, and drops the rest; it does not give its
 //! raw connection away either. What is left is the message. For the codes that matter here SQLite takes the message
-//! from its own table, so it is compared with that table (`sqlite3_errstr`) and not with English of ours. SQLite makes
+//! from its own table, so it is compared with that table (`sqlite3_errstr`) and not with English of ours: a whole text
+//! that is the table's is as good as the code. Extended codes have the text of their primary code. SQLite makes
 //! up two texts in another way; they stand below, and a test holds them against the SQLite that is compiled in.
 
 use std::ffi::CStr;
 use std::ffi::c_int;
 
 use diesel::result::{DatabaseErrorInformation, Error as DieselError};
-use libsqlite3_sys::{SQLITE_CORRUPT, SQLITE_NOTADB};
+use libsqlite3_sys::{
+    SQLITE_BUSY, SQLITE_CANTOPEN, SQLITE_CORRUPT, SQLITE_FULL, SQLITE_IOERR, SQLITE_LOCKED,
+    SQLITE_NOMEM, SQLITE_NOTADB, SQLITE_PROTOCOL, SQLITE_READONLY,
+};
 
 /// Codes of a file that is not, or no longer, a database. A short read (`SQLITE_IOERR_SHORT_READ`) of a file that was
 /// cut off comes as `SQLITE_CORRUPT`: SQLite itself takes what is missing for zeros, and finds no page there.
@@ -25,8 +29,44 @@ const BROKEN_PAGES: &str = "*** in database ";
 /// What `PRAGMA integrity_check` says of an index that lacks rows of its table, or has others.
 const OF_AN_INDEX: &str = " index ";
 
+/// Codes of a file that another holds.
+const LOCKED: [c_int; 3] = [SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL];
+/// Codes of a disk without room. One that fails otherwise takes small writes now and then, as a full one does.
+const FULL: [c_int; 2] = [SQLITE_FULL, SQLITE_IOERR];
+/// Codes of a file that cannot be written or opened now.
+const WEATHER: [c_int; 3] = [SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_NOMEM];
+
+/// What a code of SQLite says is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Class {
+    /// The file is no longer what was written to it.
+    Damage,
+    /// Another program has it.
+    Locked,
+    /// No room for so much: later, or less.
+    Full,
+    /// It cannot be written or opened now.
+    Weather,
+}
+
+/// None: the same would fail again.
+pub(in crate::store) fn class_of(message: &str) -> Option<Class> {
+    let is_of = |codes: &[c_int]| codes.iter().any(|code| message == text_of(*code));
+    if is_damage(message) {
+        Some(Class::Damage)
+    } else if is_of(&LOCKED) {
+        Some(Class::Locked)
+    } else if is_of(&FULL) {
+        Some(Class::Full)
+    } else if is_of(&WEATHER) {
+        Some(Class::Weather)
+    } else {
+        None
+    }
+}
+
 /// Whether SQLite says with this message that the file is damaged.
-pub(in crate::store) fn is_damage(message: &str) -> bool {
+pub(super) fn is_damage(message: &str) -> bool {
     DAMAGE.iter().any(|code| message == text_of(*code))
         || message.starts_with(MALFORMED_SCHEMA)
         || message == UNKNOWN_FORMAT

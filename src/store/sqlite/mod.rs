@@ -40,7 +40,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use self::backup::{Backup, Written};
 use self::checkpoints::Checkpoints;
-pub(in crate::store) use self::codes::is_damage;
+pub(in crate::store) use self::codes::{Class, class_of};
 use self::ground::Ground;
 pub(in crate::store) use self::reader::TooLate;
 use self::reader::{ReadDsl, Readers};

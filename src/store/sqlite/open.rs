@@ -12,7 +12,7 @@ use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-use super::codes::{broken, is_damage};
+use super::codes::{Class, broken, class_of, is_damage};
 use super::log;
 use crate::store::copy::MARK_TABLE;
 use crate::store::{Migrations, StoreError, StoreResult};
@@ -546,7 +546,11 @@ fn foreign(path: &Path) -> StoreError {
 }
 
 fn not_ours(path: &Path, error: &diesel::result::Error) -> StoreError {
-    if error.to_string().contains("locked") {
+    let told = match error {
+        diesel::result::Error::DatabaseError(_, told) => told.message(),
+        _ => "",
+    };
+    if class_of(told) == Some(Class::Locked) {
         let cause = format!("another program holds it ({error}); try again when it is done");
         return unopenable(path, cause);
     }

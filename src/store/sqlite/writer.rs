@@ -224,7 +224,7 @@ fn commit_group(
             }
         }
         Err(error) => {
-            if let StoreError::Unavailable(why) = &error {
+            if let StoreError::Unavailable(why) | StoreError::Full(why) = &error {
                 counters.absence.unwritable(why);
             }
             // Once, not for each of those who wait.

@@ -6,6 +6,7 @@ mod crowded;
 mod joined;
 mod outputs;
 mod protocol;
+mod secret;
 mod top;
 mod verbs;
 mod waits;

@@ -1,0 +1,253 @@
+//! The key is in no place, whoever sends it back: in no row, document, file, line of the log, answer or page, at no level
+//! of the log. Nor is anything there that controls a terminal.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use riftsync::riot::unpack;
+use riftsync::simulator::{FaultRule, SimulatorConfig};
+
+use super::verbs::SYNC;
+use super::watched::scrape;
+use super::*;
+use crate::data::table;
+use crate::place::Place;
+use crate::setup::setup_with;
+
+const KEY: &str = "RGAPI-5ec2e7ab-0bad-4dea-beef-cafe0123abcd";
+/// What is found of the key, or of a part of it, in whatever form.
+const PARTS: [&str; 2] = ["5ec2e7ab", "cafe0123"];
+
+/// How places end whose text is JSON.
+const JSON: &str = "--json";
+
+/// Answers of every kind; those of some matches are the same each time, which makes them final.
+const SCRIPT: [&str; 15] = [
+    "451@listed/match:30%",
+    "302@match:1..2",
+    "500@match:3..4",
+    "503@match:5",
+    "not-json@match:6",
+    "403-html@match:7",
+    "429-untyped@match:8",
+    "500-html@match:9",
+    "404-html@match:10",
+    "408@timeline:1..2",
+    "404@timeline:3",
+    "502-html@timeline:4",
+    "204@timeline:5",
+    "429-service@timeline:6",
+    "302@challenger-league",
+];
+
+/// Where each form of the key would stand.
+fn needles() -> Vec<String> {
+    let mut needles = Vec::new();
+    for part in PARTS {
+        needles.push(part.to_owned());
+        let hexadecimal = part.bytes().map(|byte| format!("{byte:02x}"));
+        needles.push(hexadecimal.collect());
+        for before in 0..3 {
+            let text = [&vec![b'-'; before][..], part.as_bytes()].concat();
+            let coded = STANDARD_NO_PAD.encode(&text);
+            needles.push(coded[(before * 8_usize).div_ceil(6)..text.len() * 8 / 6].to_owned());
+        }
+    }
+    needles
+}
+
+/// All that was seen, by where.
+#[derive(Default)]
+struct Seen(Vec<(String, String)>);
+
+impl Seen {
+    fn note(&mut self, place: impl Into<String>, text: impl Into<String>) {
+        self.0.push((place.into(), text.into()));
+    }
+
+    #[track_caller]
+    fn check(&self) {
+        let needles = needles();
+        for (place, text) in &self.0 {
+            let lower = text.to_ascii_lowercase();
+            for needle in &needles {
+                let found = text.find(needle).or_else(|| lower.find(needle));
+                if let Some(at) = found {
+                    let begin = text.floor_char_boundary(at.saturating_sub(200));
+                    let end = text.floor_char_boundary(at + 80);
+                    panic!("{place} holds {needle}: {}", &text[begin..end]);
+                }
+            }
+            // A backslash of the text itself is doubled in JSON: then it is one, and no escape.
+            let escapes = text.replace(r"\\", "").contains(r"\u001b") && place.ends_with(JSON);
+            assert!(!escapes, "{place} controls terminals: {text}");
+            for control in ["\u{1b}", "\u{9b}"] {
+                assert!(
+                    !text.contains(control),
+                    "{place} controls terminals: {text}"
+                );
+            }
+        }
+    }
+
+    /// Every value of every table; what is packed as what it holds.
+    fn note_tables(&mut self, setup: &Setup) -> usize {
+        let folder = tempfile::TempDir::new().unwrap();
+        for end in ["", "-wal"] {
+            let _ = std::fs::copy(
+                format!("{}{end}", setup.database()),
+                folder.path().join(format!("t.db{end}")),
+            );
+        }
+        let place = Place::Sqlite(folder);
+        let tables = table(
+            &place,
+            "SELECT name AS row FROM sqlite_master WHERE type = 'table'",
+        );
+        let mut values = 0;
+        for name in tables {
+            let columns = format!("SELECT name AS row FROM pragma_table_info('{name}')");
+            for column in table(&place, &columns) {
+                let query = format!("SELECT quote(\"{column}\") AS row FROM \"{name}\"");
+                for value in table(&place, &query) {
+                    let packed = value.strip_prefix("X'").map(|hex| {
+                        let hex = hex.trim_end_matches('\'');
+                        let pairs = hex.as_bytes().chunks(2);
+                        let byte = |pair: &[u8]| {
+                            u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()
+                        };
+                        pairs.map(byte).collect::<Vec<u8>>()
+                    });
+                    let text = match packed {
+                        Some(bytes) => {
+                            let bytes = unpack(&bytes).unwrap_or(bytes);
+                            String::from_utf8_lossy(&bytes).into_owned()
+                        }
+                        None => value,
+                    };
+                    self.note(format!("{name}.{column}"), text);
+                    values += 1;
+                }
+            }
+        }
+        values
+    }
+
+    fn note_files(&mut self, folder: &Path) {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_file() {
+                let name = path.display().to_string();
+                let bytes = std::fs::read(&path).unwrap();
+                let text = String::from_utf8_lossy(&bytes);
+                // What a database file holds besides text controls no terminal.
+                let text = if name.contains(".db") || name.ends_with(".parquet") {
+                    text.replace(char::is_control, " ")
+                } else {
+                    text.into_owned()
+                };
+                self.note(name, text);
+            }
+        }
+    }
+}
+
+fn script() -> Vec<FaultRule> {
+    SCRIPT.iter().map(|rule| rule.parse().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_key_is_in_no_place_whoever_sends_it_back_at_every_level_of_the_log() {
+    for level in ["error", "info", "debug", "trace"] {
+        let config = SimulatorConfig {
+            keys: Some(vec![KEY.to_owned()]),
+            echo: true,
+            ..SimulatorConfig::default()
+        };
+        let setup = setup_with(&[PLAYER], 14, config).await;
+        setup.simulator.control().set_script(script());
+        let with_key = |args: &[&str]| {
+            let mut command = setup.command(args);
+            command.env("RIOT_API_KEY", KEY).env("RUST_LOG", level);
+            for kind in ["PLAYER_DATA", "MATCH_DATA", "MATCH_TIMELINE"] {
+                command.env(format!("RIFTSYNC_KINDS__SYNC_{kind}__RETRIES"), "2");
+                command.env(format!("RIFTSYNC_KINDS__SYNC_{kind}__BACKOFF_BASE_S"), "0");
+            }
+            command
+        };
+        let mut serve = with_key(&["serve", "--json"]);
+        serve.env("RIFTSYNC_METRICS__LISTEN", "127.0.0.1:0");
+        let served = setup.served_by(serve).await;
+        let mut seen = Seen::default();
+        let out = setup.path("out.csv");
+        let out = out.to_str().unwrap();
+        let ladder = [
+            "ladder",
+            "--platform",
+            "euw1",
+            "--tier",
+            "challenger",
+            "--limit",
+            "5",
+            "--year",
+            "2025",
+        ];
+        for args in [
+            SYNC,
+            SYNC,
+            &["sync", "Nobody#404", "--platform", "euw1"],
+            &ladder,
+            &["recover", PLAYER, "--platform", "euw1", "--year", "2025"],
+            &["stats", PLAYER],
+            &["job", "list", "--limit", "1000"],
+            &["job", "show", "1"],
+            &["job", "show", "2"],
+            &["job", "wait", "2"],
+            &["health"],
+            &["status"],
+            &["queue", "list"],
+            &["schedule", "list"],
+            &["track", PLAYER],
+            &["tracked"],
+            &["untrack", PLAYER],
+            &["replay"],
+            &["export", "--what", "matches", "--out", out],
+            &["db", "info"],
+            &["config", "show"],
+            &["cleanup", "--days", "300", "--dry-run"],
+            &["nonsense"],
+        ] {
+            for more in [&[][..], &[JSON]] {
+                let output = run(with_key(&[args, more].concat())).await;
+                let place = format!("{args:?} {}", more.concat());
+                seen.note(&place, text(&output));
+                seen.note(place, String::from_utf8_lossy(&output.stdout));
+            }
+        }
+        for method in [
+            "engine.status",
+            "engine.health",
+            "engine.metrics",
+            "queue.list",
+            "job.list",
+            "nonsense",
+        ] {
+            let answer = setup.ask(method, &json!({})).to_string();
+            seen.note(format!("{method} {JSON}"), answer);
+        }
+        for id in 1..30 {
+            let job = setup.ask("job.get", &json!({ "job_id": id }));
+            seen.note(format!("job.get {JSON}"), job.to_string());
+        }
+        let url = served.ready["metrics"].as_str().unwrap();
+        let addr = url.trim_start_matches("http://");
+        seen.note("the page", scrape(addr.trim_end_matches("/metrics")));
+        served.signal("-TERM");
+        assert_eq!(served.exited().await, Some(0), "{}", setup.log());
+        assert!(seen.note_tables(&setup) > 1_000);
+        seen.note_files(&setup.path(""));
+        // It was sent, and what was sent back was kept.
+        let kept = |words: &str| seen.0.iter().any(|(_, text)| text.contains(words));
+        assert!(kept("<api key>") && kept("you sent"), "{level}");
+        seen.check();
+    }
+}
