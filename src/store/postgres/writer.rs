@@ -51,7 +51,8 @@ const GROUP_BYTES_MAX: usize = 8 << 20;
 /// end of that, and grows meanwhile: what a transaction costs hardly depends on how much is in it.
 const GROUP_WORTHY: usize = 512;
 const GROUP_WORTHY_BYTES: usize = 2 << 20;
-/// But it waits no longer: the other may wait for a lock, or for a server that is far away.
+/// But it waits no longer, for each engine: the other may wait for a lock, or for a server that is far away. Several engines
+/// keep the server busy with one transaction each; more of them stand in each other's way.
 const GROUP_WAITS: Duration = Duration::from_millis(10);
 /// One with documents waits longer: two of them need the same rows.
 const DOCUMENTS_WAIT: Duration = Duration::from_millis(40);
@@ -134,8 +135,12 @@ impl Shared {
 
     fn gathers_for(&self) -> Duration {
         let took = Duration::from_micros(self.took.load(Ordering::Relaxed).into());
-        let engines = self.others.load(Ordering::Relaxed).min(9) + 1;
-        (took.saturating_sub(QUICK) / GATHERS_FOR).min(GATHERS_MAX) * engines
+        (took.saturating_sub(QUICK) / GATHERS_FOR).min(GATHERS_MAX) * self.engines()
+    }
+
+    /// Those that live and share the database, as far as that makes a difference.
+    fn engines(&self) -> u32 {
+        self.others.load(Ordering::Relaxed).min(9) + 1
     }
 
     pub(super) fn new(settings: Settings) -> Self {
@@ -268,9 +273,9 @@ impl Writer {
                 return group;
             }
             let patience = if bytes > 0 {
-                DOCUMENTS_WAIT.max(gathers)
+                (DOCUMENTS_WAIT * self.shared.engines()).max(gathers)
             } else {
-                GROUP_WAITS
+                GROUP_WAITS * self.shared.engines()
             };
             tokio::select! {
                 () = tokio::time::sleep_until(begun + gathers), if alone => {}
