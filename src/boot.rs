@@ -26,14 +26,14 @@ use self::join::{Engine, Joining};
 use self::order::{PlayedOn, read_years};
 use self::places::{locate, reach};
 use self::running::{Running, failure_text};
-use self::simulate::{localhost, start_simulator};
+use self::simulate::{localhost, start_simulator, take_database};
 use crate::cli::follow::{plan_text, tell_notes};
 use crate::cli::top::top;
 use crate::cli::waits::{self, Ticker, Voice};
 use crate::cli::{
     Cli, CliError, ConfigVerb, EngineVerb, Global, KeyVerb, SyncArgs, Verb, pages, remote, terminal,
 };
-use crate::config::{self, Config, Profile};
+use crate::config::{self, Config, Profile, Readers};
 use crate::control::Client;
 use crate::gate::KeySource;
 use crate::model::{JobRecord, JobState, Platform, Route, Timestamp, Whom, Year};
@@ -53,6 +53,8 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         Verb::Man { folder } => return pages::man(folder.as_deref()),
         _ => {}
     }
+    // Whatever is made from here on is its owner's alone, by whichever library it is made.
+    make_files_for(Readers::Owner);
     let simulates = match &cli.verb {
         Verb::Sync(args) => args.simulate,
         Verb::Bench(_) => true,
@@ -64,6 +66,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         Profile::Development
     };
     let config = Config::load(cli.global.profile, usual, cli.global.config.as_deref())?;
+    make_files_for(config.files.readable_by);
     let level = if matches!(cli.verb, Verb::Serve(_) | Verb::Simulate(_)) {
         "info"
     } else {
@@ -130,6 +133,11 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             Verb::Bench(args) => measure::bench(&cli.global, &config, args.what).await,
         }
     })
+}
+
+/// Who may read what this process makes. Before there is another thread.
+fn make_files_for(readers: Readers) {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(readers.umask()));
 }
 
 /// Who tells what a verb waits for. A view of the whole terminal and measurements speak for themselves.
@@ -209,6 +217,12 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
         // The simulated API deletes nothing.
         config.riot.matches_kept_days = 0;
         config.riot.timelines_kept_days = 0;
+        if let Some(player) = &whom.riot_id {
+            // Only the place that is for nothing else is cleared, and by nobody who only looks.
+            let may_renew = global.database.is_none() && !args.dry_run;
+            let platform = place.made_up();
+            take_database(&database, player, platform, &args.world, may_renew).await?;
+        }
     }
     // One that only looks has no place for others: it does nothing that they could wait for.
     let (control, only): (_, &[&str]) = if args.dry_run {

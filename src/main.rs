@@ -22,7 +22,8 @@ fn main() -> ExitCode {
             wrong.exit()
         }
     };
-    let json = cli.global.json;
+    // Where stdout has a table, nothing else goes there.
+    let json = cli.global.json && !cli.streams();
     match riftsync::boot::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -11,7 +11,7 @@ use crate::cli::dbbackup::{Bar, backed_up, restored};
 use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, DbRestoreArgs, Global};
 use crate::store::sqlite::{Backup, Written};
-use crate::store::{Location, StoreResult};
+use crate::store::{Location, StoreError, StoreResult};
 
 /// How often it is looked how much is written.
 const LOOK: Duration = Duration::from_millis(200);
@@ -84,7 +84,7 @@ async fn run(
     loop {
         tokio::select! {
             written = &mut told => {
-                let written = written.unwrap_or_else(|_| Err(crate::store::StoreError::Closed))?;
+                let written = written.unwrap_or(Err(StoreError::Closed))?;
                 return Ok((written, bar.clear()));
             }
             _ = look.tick() => bar.show(backup.so_far()),

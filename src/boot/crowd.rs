@@ -14,7 +14,7 @@ use super::serve::Control;
 use crate::cli::batch::{Crowd, CrowdCount, CrowdReport};
 use crate::cli::players::{Listed, read_players};
 use crate::cli::{CliError, Global, LadderOptions, SyncArgs, remote};
-use crate::config::Config;
+use crate::config::{Config, read_at_most};
 use crate::control::{TimeLeft as _, WaitingDesk as _};
 use crate::model::{JobId, JobRecord, JobState, NewJob, Platform, Priority, Timestamp, Year};
 use crate::tasks::{LadderArgs, LadderSync, PlayerSync, PlayerSyncArgs};
@@ -23,6 +23,8 @@ use crate::tasks::{LadderArgs, LadderSync, PlayerSync, PlayerSyncArgs};
 const LOOK: Duration = Duration::from_millis(500);
 /// How often the time left is estimated anew.
 const LOOK_AHEAD: Duration = Duration::from_secs(2);
+/// A file of players at most: far more than the longest one takes.
+const FILE_BYTES_MAX: u64 = 16 << 20;
 /// Behind a single player whom somebody waits for, before what runs by schedule. Not urgent: a crawl that was would take
 /// from people what is kept for them.
 const PRIORITY: Priority = Priority::DEFAULT;
@@ -35,7 +37,7 @@ pub(super) async fn sync_file(
     file: &Path,
 ) -> Result<(), CliError> {
     let wrong = |why: String| CliError::Usage(format!("{}: {why}", file.display()));
-    let text = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
+    let text = read_at_most(file, FILE_BYTES_MAX).map_err(|error| wrong(error.to_string()))?;
     let usual = match &args.platform {
         Some(text) => Some(text.parse()?),
         None => config.platform()?,

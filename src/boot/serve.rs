@@ -48,6 +48,7 @@ pub(super) async fn serve(
     let metrics = args
         .metrics_listen
         .or_else(|| config.metrics.listen().unwrap_or_default());
+    let metrics = metrics.map(|addr| (addr, config.metrics.hosts()));
     let control = Control::open(&socket_path(global, config, &database)?, metrics)?;
     let key = required_key(true)?;
     let base = &config.riot.base_url;
@@ -190,9 +191,10 @@ impl Control {
         *self.stop.borrow()
     }
 
-    fn open(path: &Path, metrics: Option<SocketAddr>) -> Result<Self, CliError> {
-        let scrape = metrics.map(|addr| {
-            ScrapePlace::open(addr).map_err(|error| {
+    /// `metrics`: where they are told, and the names by which that may be asked for.
+    fn open(path: &Path, metrics: Option<(SocketAddr, Vec<String>)>) -> Result<Self, CliError> {
+        let scrape = metrics.map(|(addr, hosts)| {
+            ScrapePlace::open(addr, hosts).map_err(|error| {
                 CliError::Usage(format!(
                     "the metrics cannot be told at {addr}: {error}. Choose another --metrics-listen"
                 ))

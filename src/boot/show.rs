@@ -1,6 +1,7 @@
 //! Verbs that only read: statistics, tables in files, the settings, the database.
 
 use std::convert::Infallible;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +18,7 @@ use crate::cli::waits::{self, Bars};
 use crate::cli::{CliError, DbArgs, DbVerb, ExportArgs, Global, StatsArgs, dbinfo, stats};
 use crate::config::{self, Config};
 use crate::control::{self, PlayerStats};
-use crate::export::{self, Export, Format, What};
+use crate::export::{self, Export, ExportError, Exported, Format, Out, What};
 use crate::metrics::process::resident_peak_bytes;
 use crate::model::{Puuid, Timestamp, Whom, Year};
 use crate::store::export::ExportFilter;
@@ -109,17 +110,7 @@ pub(super) async fn export_table(
     config: &Config,
     args: &ExportArgs,
 ) -> Result<(), CliError> {
-    let format = match (args.format, &args.out) {
-        (Some(format), _) => format,
-        (None, None) => Format::Parquet,
-        (None, Some(file)) => Format::of(file).ok_or_else(|| {
-            CliError::Usage(format!(
-                "{} ends neither with .parquet nor with .csv. Say which of them it is to be with --format",
-                file.display()
-            ))
-        })?,
-    };
-    let usual = || PathBuf::from(format!("{}.{}", args.what, format.as_str()));
+    let (out, format) = target(args)?;
     let years = match &args.year {
         Some(text) => read_range(text)?,
         None => (i16::MIN, i16::MAX),
@@ -140,30 +131,28 @@ pub(super) async fn export_table(
         what: args.what,
         format,
         filter: ExportFilter { years, player },
-        path: args.out.clone().unwrap_or_else(usual),
+        out,
+        raw: args.raw,
     };
     let begun = Instant::now();
     let told = Arc::default();
+    let to_stdout = order.out == Out::Stdout;
     let exported = tokio::select! {
-        exported = export::export_telling(&*store, &order, &told) => exported?,
-        never = show_rows(args.what, &told) => match never {},
-        () = stop_signal() => return Err(CliError::Stopped),
+        exported = export::export_telling(&*store, &order, &told) => match exported {
+            Err(ExportError::ReaderGone) => return Ok(()),
+            exported => exported?,
+        },
+        never = show_rows(args.what, &told, to_stdout) => match never {},
+        () = stop_signal() => {
+            if to_stdout {
+                // A reader that reads no more would hold the writer, and the writer the end of the process.
+                eprintln!("riftsync: stopped");
+                std::process::exit(CliError::Stopped.exit_code().into());
+            }
+            return Err(CliError::Stopped);
+        }
     };
-    let took = begun.elapsed();
-    if global.json {
-        let mut document = json!(exported);
-        document["seconds"] = took.as_secs_f64().into();
-        document["resident_peak_bytes"] = resident_peak_bytes().into();
-        crate::outln!("{document}");
-    } else {
-        crate::outln!(
-            "{}: {} rows, {:.1} MiB, in {:.1} s",
-            exported.file.display(),
-            exported.rows,
-            exported.bytes as f64 / f64::from(1 << 20),
-            took.as_secs_f64()
-        );
-    }
+    show_exported(global, &exported, begun.elapsed(), to_stdout);
     if !exported.odd_fields.is_empty() {
         eprintln!(
             "some timelines have something unusual in: {}. It is read as far as it can be, and is empty else; the stored \
@@ -180,8 +169,66 @@ pub(super) async fn export_table(
     }
 }
 
+/// Where an export goes, and as what.
+fn target(args: &ExportArgs) -> Result<(Out, Format), CliError> {
+    let Some(file) = &args.out else {
+        let format = args.format.unwrap_or(Format::Parquet);
+        let path = PathBuf::from(format!("{}.{}", args.what, format.as_str()));
+        let make_folder = false;
+        return Ok((Out::File { path, make_folder }, format));
+    };
+    if file.as_os_str() == "-" {
+        let format = args.format.unwrap_or(Format::Csv);
+        if format == Format::Parquet && std::io::stdout().is_terminal() {
+            return Err(CliError::Usage(
+                "Parquet is no text for a terminal. Send it to a file (--out FILE) or a program"
+                    .to_owned(),
+            ));
+        }
+        return Ok((Out::Stdout, format));
+    }
+    let format = args.format.or_else(|| Format::of(file)).ok_or_else(|| {
+        CliError::Usage(format!(
+            "{} ends neither with .parquet nor with .csv. Say which of them it is to be with --format",
+            file.display()
+        ))
+    })?;
+    let out = Out::File {
+        path: file.clone(),
+        make_folder: args.mkdir,
+    };
+    Ok((out, format))
+}
+
+/// Tells what was written, to stderr where stdout has the table.
+fn show_exported(global: &Global, exported: &Exported, took: Duration, to_stdout: bool) {
+    let text = if global.json {
+        let mut document = json!(exported);
+        document["seconds"] = took.as_secs_f64().into();
+        document["resident_peak_bytes"] = resident_peak_bytes().into();
+        document.to_string()
+    } else {
+        format!(
+            "{}: {} rows, {:.1} MiB, in {:.1} s",
+            exported.file.display(),
+            exported.rows,
+            exported.bytes as f64 / f64::from(1 << 20),
+            took.as_secs_f64()
+        )
+    };
+    if to_stdout {
+        eprintln!("{text}");
+    } else {
+        crate::outln!("{text}");
+    }
+}
+
 /// Shows how far an export is, as long as it takes.
-async fn show_rows(what: What, told: &AtomicU64) -> Infallible {
+async fn show_rows(what: What, told: &AtomicU64, to_stdout: bool) -> Infallible {
+    if to_stdout && std::io::stdout().is_terminal() {
+        // The rows themselves are seen.
+        return std::future::pending().await;
+    }
     let bars = Bars::new(&format!("export of {what}"));
     loop {
         let rows = told.load(Ordering::Relaxed);

@@ -9,8 +9,10 @@ use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, Global, SimulateArgs, WeatherArgs, WorldArgs};
 use crate::model::{Platform, RiotId, Timestamp, Year};
 use crate::simulator::{
-    SIMULATED_KEY, Simulator, SimulatorConfig, World, WorldConfig, read_limits,
+    SIMULATED_KEY, SettingError, Simulator, SimulatorConfig, World, WorldConfig, read_limits,
 };
+use crate::store::Location;
+use crate::store::world::Taken;
 
 pub(super) async fn simulate(global: &Global, args: &SimulateArgs) -> Result<(), CliError> {
     let platform: Platform = args.platform.parse()?;
@@ -79,8 +81,7 @@ pub(super) async fn start_simulator(
     weather: Option<&WeatherArgs>,
     listen: SocketAddr,
 ) -> Result<Simulator, CliError> {
-    let app_limits =
-        read_limits(&args.limits).map_err(|why| CliError::Usage(format!("--limits: {why}")))?;
+    let app_limits = read_limits(&args.limits).map_err(|why| wrong_limits(&why))?;
     let kind = SimulatorConfig {
         listen,
         app_limits,
@@ -105,6 +106,48 @@ pub(super) async fn start_simulator(
                 "the simulator cannot listen on {listen}: {error}. Choose another --port"
             ))
         })
+}
+
+/// What a world is called: everything that makes it another one.
+fn world_name(player: &RiotId, platform: Platform, args: &WorldArgs) -> Result<String, CliError> {
+    let limits = read_limits(&args.limits).map_err(|why| wrong_limits(&why))?;
+    let limits: Vec<String> = limits
+        .iter()
+        .map(|(calls, seconds)| format!("{calls}:{seconds}"))
+        .collect();
+    let limits = if limits.is_empty() {
+        "none".to_owned()
+    } else {
+        limits.join(",")
+    };
+    Ok(format!(
+        "{player} on {platform}, seed {}, {} matches a year, limits {limits}",
+        args.seed, args.matches
+    ))
+}
+
+/// Gives a simulated world its database. The usual one is made anew if it belonged to another world; one that was named
+/// is not.
+pub(super) async fn take_database(
+    database: &Location,
+    player: &RiotId,
+    platform: Platform,
+    args: &WorldArgs,
+    may_renew: bool,
+) -> Result<(), CliError> {
+    let world = world_name(player, platform, args)?;
+    if let Taken::Renewed { was } = database.take_for_world(&world, may_renew).await? {
+        let was = was.unwrap_or_else(|| "of an older version".to_owned());
+        eprintln!(
+            "{database} held another simulated world ({was}). It was made anew for this one ({world}); to keep both, name \
+             another file with --database"
+        );
+    }
+    Ok(())
+}
+
+fn wrong_limits(why: &SettingError) -> CliError {
+    CliError::Usage(format!("--limits: {why}"))
 }
 
 pub(super) fn localhost(port: u16) -> SocketAddr {

@@ -115,7 +115,7 @@ impl CliError {
                 _ => "engine",
             },
             Self::Store(_) | Self::Ended(_) | Self::Export(ExportError::Store(_)) => "database",
-            Self::Export(ExportError::File { .. }) => "file",
+            Self::Export(ExportError::File { .. } | ExportError::ReaderGone) => "file",
             Self::Socket(_)
             | Self::Client(_)
             | Self::OtherDatabase { .. }
@@ -145,7 +145,7 @@ impl CliError {
             Self::JobFailed(_)
             | Self::Incomplete(_)
             | Self::Degraded
-            | Self::Export(ExportError::File { .. }) => 1,
+            | Self::Export(ExportError::File { .. } | ExportError::ReaderGone) => 1,
             Self::Usage(_) | Self::Store(StoreError::Url(_) | StoreError::PostgresUrl { .. }) => 2,
             Self::Client(ClientError::Refused(error)) => match error.code {
                 RpcError::NOT_FOUND | RpcError::CONFLICT => 1,

@@ -42,6 +42,13 @@ pub struct Cli {
     pub verb: Verb,
 }
 
+impl Cli {
+    /// Whether stdout gets data as it is read.
+    pub fn streams(&self) -> bool {
+        matches!(&self.verb, Verb::Export(args) if args.out.as_ref().is_some_and(|out| out.as_os_str() == "-"))
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct Global {
     /// One JSON document on stdout, for programs
@@ -708,7 +715,7 @@ pub struct ExportArgs {
     /// Which table
     #[arg(long, value_name = "TABLE")]
     pub what: What,
-    /// parquet or csv; by the end of the file's name unless told, parquet without one
+    /// parquet or csv; by the end of the file's name unless told, parquet without one, csv to stdout
     #[arg(long)]
     pub format: Option<Format>,
     /// Only this calendar year (UTC), or these, as 2024..2026
@@ -717,9 +724,15 @@ pub struct ExportArgs {
     /// Only matches that this player was in, as "Name#TAG"; of stats only the player's
     #[arg(long, value_name = "NAME#TAG")]
     pub player: Option<String>,
-    /// The file; TABLE.FORMAT in this folder unless told
+    /// The file, or - for stdout; TABLE.FORMAT in this folder unless told. Links and devices are left alone
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Make the file's folder if there is none
+    #[arg(long)]
+    pub mkdir: bool,
+    /// CSV for programs: texts as they are. Else one that a spreadsheet would run as a formula has a ' before it
+    #[arg(long)]
+    pub raw: bool,
     /// Read the database of `sync --simulate`
     #[arg(long)]
     pub simulate: bool,

@@ -2,6 +2,8 @@
 //!
 //! A setting that is not known is an error, not a silence: a typing mistake must not run for a week.
 
+mod files;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -12,6 +14,7 @@ use config::{Config as Source, Environment, File, FileFormat};
 use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 
+pub use self::files::{Readers, open_lock, read_at_most, read_key_file};
 use crate::model::records::PayloadKind;
 use crate::model::{
     Cadence, CatchUp, DatabaseUrl, Platform, Rate, Retention, RetryPolicy, Route, Share, Timestamp,
@@ -20,6 +23,9 @@ use crate::model::{
 /// The defaults, also the documentation of every setting.
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 const PRODUCTION: &str = include_str!("../../config/production.toml");
+
+/// A file with settings at most; nobody writes so many.
+const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Which kind of key the settings are made for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -56,6 +62,7 @@ pub struct Config {
     /// Which kind of key the settings are made for.
     pub profile: Option<Profile>,
     pub database: DatabaseConfig,
+    pub files: FilesSettings,
     pub riot: RiotConfig,
     pub engine: EngineSettings,
     pub control: ControlSettings,
@@ -77,6 +84,12 @@ pub struct DatabaseConfig {
     pub pooler: bool,
     /// Engines of one PostgreSQL tell each other of new work.
     pub notify: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilesSettings {
+    pub readable_by: Readers,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -152,6 +165,8 @@ pub struct MetricsSettings {
     pub files: u32,
     /// Where Prometheus reads the metrics: `9464` is 127.0.0.1:9464; empty: nowhere.
     pub listen: String,
+    /// Names by which the page may be asked for, between commas; addresses and localhost always may.
+    pub hosts: String,
 }
 
 impl MetricsSettings {
@@ -160,6 +175,15 @@ impl MetricsSettings {
             return Ok(None);
         }
         listen_address(&self.listen).map(Some)
+    }
+
+    /// The names of `hosts`.
+    pub fn hosts(&self) -> Vec<String> {
+        let names = self.hosts.split(',').map(str::trim);
+        names
+            .filter(|name| !name.is_empty())
+            .map(str::to_ascii_lowercase)
+            .collect()
     }
 }
 
@@ -234,10 +258,11 @@ impl Config {
         file: Option<&Path>,
     ) -> Result<Self, ConfigError> {
         let invalid = |error: config::ConfigError| ConfigError::Invalid(error.to_string());
+        let text = file.map(settings_of).transpose()?;
         let named = || {
             let mut source = Source::builder();
-            if let Some(path) = file {
-                source = source.add_source(File::from(path).format(FileFormat::Toml));
+            if let Some(text) = &text {
+                source = source.add_source(File::from_str(text, FileFormat::Toml));
             }
             let environment = Environment::with_prefix("RIFTSYNC")
                 .prefix_separator("_")
@@ -359,6 +384,18 @@ impl Config {
     }
 }
 
+/// The text of a file with settings, once it can be read as such.
+fn settings_of(path: &Path) -> Result<String, ConfigError> {
+    let invalid = |why: String| ConfigError::Invalid(format!("{}: {why}", path.display()));
+    let text = read_at_most(path, FILE_BYTES_MAX).map_err(|error| invalid(error.to_string()))?;
+    let text = String::from_utf8(text).map_err(|_| invalid("it is no text".to_owned()))?;
+    let source = File::from_str(&text, FileFormat::Toml);
+    match Source::builder().add_source(source).build() {
+        Ok(_) => Ok(text),
+        Err(error) => Err(invalid(error.to_string())),
+    }
+}
+
 /// The folder for data: `$XDG_DATA_HOME/riftsync`, or its usual place.
 pub fn data_folder() -> PathBuf {
     etcetera::choose_base_strategy()
@@ -400,7 +437,7 @@ pub fn api_key() -> Result<Option<KeyText>, ConfigError> {
     let Some(path) = api_key_file() else {
         return Ok(None);
     };
-    match std::fs::read_to_string(&path) {
+    match read_key_file(&path) {
         Ok(text) => Ok(Some(KeyText {
             text,
             from_file: true,
@@ -458,6 +495,18 @@ mod tests {
     }
 
     #[test]
+    fn a_file_without_an_end_is_refused() {
+        for path in ["/dev/zero", "/dev/full"] {
+            let path = Path::new(path);
+            let error = Config::load(None, Profile::Development, Some(path)).unwrap_err();
+            let error = error.to_string();
+            assert!(error.contains("more than"), "{error}");
+            assert!(error.contains(&*path.to_string_lossy()), "{error}");
+            assert!(read_key_file(path).is_err());
+        }
+    }
+
+    #[test]
     fn an_unknown_setting_and_a_bad_value_are_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c.toml");
@@ -470,6 +519,7 @@ mod tests {
             ("[riot.shares]\nmars = \"50%\"\n", "mars"),
             ("[metrics]\nfiles = 0\n", "metrics.files"),
             ("[metrics]\nlisten = \"all\"\n", "metrics.listen"),
+            ("[files]\nreadable_by = \"me\"\n", "readable_by"),
             (
                 "[schedules.health_check]\nwhen = \"hourly\"\n",
                 "schedules.health_check",

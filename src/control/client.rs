@@ -42,6 +42,14 @@ pub enum ClientError {
     Silent(PathBuf),
     #[error("{0} gave an answer that is none: {1}. Is it another program's socket?")]
     Protocol(PathBuf, String),
+    #[error(
+        "{path} is listened on by another user (uid {theirs}), and this is uid {ours}: the key was not sent. Name the engine's own socket with --socket PATH, or give the key as the user that the engine runs as"
+    )]
+    Stranger {
+        path: PathBuf,
+        theirs: u32,
+        ours: u32,
+    },
     #[error("{}", .0.message)]
     Refused(RpcError),
 }
@@ -57,6 +65,8 @@ pub struct Notification {
 #[derive(Debug)]
 pub struct Client {
     path: PathBuf,
+    /// The user who listens, as the kernel knows it.
+    peer: u32,
     lines: Lines<OwnedReadHalf>,
     writer: OwnedWriteHalf,
     last_id: u64,
@@ -109,9 +119,14 @@ impl Client {
                 });
             }
         };
+        let peer = stream.peer_cred().map_err(|cause| ClientError::Io {
+            path: path.to_owned(),
+            cause,
+        })?;
         let (reader, writer) = stream.into_split();
         Ok(Self {
             path: path.to_owned(),
+            peer: peer.uid(),
             lines: Lines::new(reader, LINE_BYTES_MAX),
             writer,
             last_id: 0,
@@ -121,6 +136,19 @@ impl Client {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// An error if another user listens, who may be anybody: to be asked before a secret is sent.
+    pub fn is_ours(&self) -> Result<(), ClientError> {
+        let ours = rustix::process::geteuid().as_raw();
+        if self.peer == ours {
+            return Ok(());
+        }
+        Err(ClientError::Stranger {
+            path: self.path.clone(),
+            theirs: self.peer,
+            ours,
+        })
     }
 
     /// Asks, and waits for the answer. What the engine tells meanwhile is kept.

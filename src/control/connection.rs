@@ -1,18 +1,19 @@
 //! One client: its lines, their answers, and what it follows. One task, one thing at a time.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::desk::Desk;
@@ -33,7 +34,8 @@ const ANSWERS_BYTES: usize = 64 << 10;
 const LOOK: Duration = Duration::from_secs(5);
 
 type Change = (u64, JobId, watch::Receiver<Seen>, bool);
-type Follow = Pin<Box<dyn Future<Output = Change>>>;
+/// None: it was given up.
+type Follow = Pin<Box<dyn Future<Output = Option<Change>>>>;
 
 /// See the module.
 pub(super) struct Connection {
@@ -41,7 +43,8 @@ pub(super) struct Connection {
     lines: Lines<OwnedReadHalf>,
     writer: OwnedWriteHalf,
     follows: FuturesUnordered<Follow>,
-    subscriptions: HashSet<u64>,
+    /// To drop one's sender is to give it up.
+    subscriptions: HashMap<u64, oneshot::Sender<()>>,
     last_subscription: u64,
     active: Instant,
 }
@@ -54,7 +57,7 @@ impl Connection {
             desk,
             writer,
             follows: FuturesUnordered::new(),
-            subscriptions: HashSet::new(),
+            subscriptions: HashMap::new(),
             last_subscription: 0,
             active: Instant::now(),
         }
@@ -74,6 +77,7 @@ impl Connection {
                     Taken::Nothing => break,
                 }
             }
+            self.let_go().await?;
             let ended = self.lines.has_ended();
             if ended && self.follows.is_empty() {
                 return Ok(());
@@ -85,7 +89,9 @@ impl Connection {
                     self.active = Instant::now();
                 }
                 Some(change) = self.follows.next(), if !self.follows.is_empty() => {
-                    self.tell(change).await?;
+                    if let Some(change) = change {
+                        self.tell(change).await?;
+                    }
                 }
                 () = tokio::time::sleep_until(deadline) => {
                     if !ended {
@@ -229,23 +235,43 @@ impl Connection {
         };
         self.last_subscription += 1;
         let subscription = self.last_subscription;
-        self.subscriptions.insert(subscription);
-        self.follows.push(next_change(subscription, id, receiver));
+        self.follow_on(subscription, id, receiver);
         Ok(json!({ "subscription": subscription, "job": view::job(self.desk.document, &job) }))
     }
 
     fn unsubscribe(&mut self, params: Params<'_>) -> Answer {
         let subscription = params.read::<methods::OneSubscription>()?.subscription;
-        if !self.subscriptions.remove(&subscription) {
+        if self.subscriptions.remove(&subscription).is_none() {
             let why = format!("this connection has no subscription {subscription}");
             return Err(RpcError::new(RpcError::NOT_FOUND, why));
         }
         Ok(json!({ "subscription": subscription }))
     }
 
+    /// Waits for the next change of a job, until the subscription is given up.
+    fn follow_on(&mut self, subscription: u64, id: JobId, receiver: watch::Receiver<Seen>) {
+        let (held, given_up) = oneshot::channel();
+        self.subscriptions.insert(subscription, held);
+        self.follows
+            .push(next_change(subscription, id, receiver, given_up));
+    }
+
+    /// Takes away what waits for subscriptions that were given up: one who subscribes and gives up without end would
+    /// fill the memory, as nothing else comes of them before their jobs change.
+    async fn let_go(&mut self) -> io::Result<()> {
+        while self.follows.len() > self.subscriptions.len() {
+            match self.follows.next().now_or_never() {
+                Some(Some(None)) => {}
+                Some(Some(Some(change))) => self.tell(change).await?,
+                Some(None) | None => break,
+            }
+        }
+        Ok(())
+    }
+
     /// Tells the client what is newest of a job.
     async fn tell(&mut self, (subscription, id, mut receiver, open): Change) -> io::Result<()> {
-        if !self.subscriptions.contains(&subscription) {
+        if !self.subscriptions.contains_key(&subscription) {
             return Ok(());
         }
         let seen = receiver.borrow_and_update().clone();
@@ -258,7 +284,7 @@ impl Connection {
         if over {
             self.subscriptions.remove(&subscription);
         } else {
-            self.follows.push(next_change(subscription, id, receiver));
+            self.follow_on(subscription, id, receiver);
         }
         let mut out = Vec::new();
         let params = json!({ "subscription": subscription, "job": job });
@@ -308,10 +334,19 @@ impl Batched {
     }
 }
 
-fn next_change(subscription: u64, id: JobId, mut receiver: watch::Receiver<Seen>) -> Follow {
+fn next_change(
+    subscription: u64,
+    id: JobId,
+    mut receiver: watch::Receiver<Seen>,
+    given_up: oneshot::Receiver<()>,
+) -> Follow {
     Box::pin(async move {
-        let open = receiver.changed().await.is_ok();
-        (subscription, id, receiver, open)
+        let open = tokio::select! {
+            biased;
+            _ = given_up => return None,
+            changed = receiver.changed() => changed.is_ok(),
+        };
+        Some((subscription, id, receiver, open))
     })
 }
 

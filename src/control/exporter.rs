@@ -2,6 +2,9 @@
 //!
 //! Whoever reaches the address reads it: it tells numbers, names of queues, actors and routes, and
 //! nothing else. One answer a connection, so that nobody holds a place for longer than an answer takes.
+//!
+//! A web page can have its own name point at this address, and then read what its visitor's browser reads there. So it must
+//! be asked for by an address, by localhost or by a name of the settings: none of those is a stranger's to point.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -13,9 +16,10 @@ use std::task::{Context as Waker, Poll};
 use std::time::Duration;
 
 use actix::prelude::*;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -25,6 +29,7 @@ use super::desk::KeyDesk;
 use super::server::Thread;
 use crate::engine::EngineHandle;
 use crate::metrics::{OutageLog, Words, prometheus};
+use crate::model::host;
 use crate::store::question;
 use crate::supervision::{ChildGuard, ChildHandle, ChildSpec, EndReason};
 
@@ -40,14 +45,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct ScrapePlace {
     listener: TcpListener,
     addr: SocketAddr,
+    /// Names by which it may be asked for, in small letters.
+    hosts: Vec<String>,
 }
 
 impl ScrapePlace {
-    pub fn open(addr: SocketAddr) -> io::Result<Self> {
+    pub fn open(addr: SocketAddr, hosts: Vec<String>) -> io::Result<Self> {
         let listener = TcpListener::bind(addr)?;
         listener.set_nonblocking(true)?;
         let addr = listener.local_addr()?;
-        Ok(Self { listener, addr })
+        Ok(Self {
+            listener,
+            addr,
+            hosts,
+        })
     }
 
     /// With the port that the system chose, if it was asked to.
@@ -63,6 +74,7 @@ impl ScrapePlace {
 /// What is read at the place.
 #[derive(Debug)]
 struct Page {
+    place: Arc<ScrapePlace>,
     engine: EngineHandle,
     key: Arc<dyn KeyDesk>,
 }
@@ -86,7 +98,11 @@ pub fn exporter_spec(
     key: Arc<dyn KeyDesk>,
 ) -> ChildSpec {
     let thread = Rc::new(Thread::new());
-    let page = Arc::new(Page { engine, key });
+    let page = Arc::new(Page {
+        place: place.clone(),
+        engine,
+        key,
+    });
     ChildSpec::permanent("metrics_exporter", move |guard| {
         let (place, page, thread) = (place.clone(), page.clone(), thread.clone());
         let exporter = move |_: &mut Context<Exporter>| Exporter { place, page, guard };
@@ -126,6 +142,7 @@ impl Actor for Exporter {
         let router = axum::Router::new()
             .route("/metrics", get(metrics))
             .fallback(elsewhere)
+            .layer(from_fn_with_state(self.page.clone(), by_a_known_name))
             .with_state(self.page.clone());
         let serve = async move { axum::serve(doors, router).await };
         ctx.spawn(serve.into_actor(self).map(|ended, this, ctx| {
@@ -144,6 +161,18 @@ impl Handler<StopExporter> for Exporter {
         self.guard.ends(EndReason::Shutdown);
         ctx.stop();
     }
+}
+
+/// Turns away whoever asks by a name that could be a stranger's.
+async fn by_a_known_name(State(page): State<Arc<Page>>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST);
+    let host = host.map_or(Some(""), |host| host.to_str().ok());
+    if host.is_some_and(|host| host::is_known(host, &page.place.hosts)) {
+        return next.run(request).await;
+    }
+    let close = [(header::CONNECTION, "close")];
+    let why = "the metrics are told to those who ask by an address or localhost. Other names go into metrics.hosts\n";
+    (StatusCode::MISDIRECTED_REQUEST, close, why).into_response()
 }
 
 async fn metrics(State(page): State<Arc<Page>>) -> impl IntoResponse {

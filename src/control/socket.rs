@@ -9,14 +9,15 @@
 //! in a folder of this user that nobody else can enter, under a name made of where it would be: whoever names the same
 //! database finds it there.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::config::open_lock;
 use crate::model::fingerprint;
 
 /// What the kernel takes as a socket's path.
@@ -160,15 +161,23 @@ impl SocketPlace {
         };
         check_length(path)?;
         let folder = folder_of(path);
+        // Beside the data, others may read the data if the settings say so; the socket has a mode of its own.
+        let mode = if folder == short_folder() {
+            0o700
+        } else {
+            0o755
+        };
         DirBuilder::new()
             .recursive(true)
-            .mode(0o700)
+            .mode(mode)
             .create(folder)
             .map_err(error)?;
         if !is_trusted(path) {
             let folder = folder.to_owned();
             return Err(SocketError::NotPrivate { folder });
         }
+        // Beside what is no socket, nothing is made.
+        look(path)?;
         let lock = lock(path)?;
         check_vacant(path)?;
         let listener = bind_private(folder, path).map_err(error)?;
@@ -203,14 +212,7 @@ fn lock(path: &Path) -> Result<File, SocketError> {
         path: path.to_owned(),
         cause,
     };
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(lock_path(path))
-        .map_err(error)?;
+    let mut file = open_lock(&lock_path(path)).map_err(error)?;
     let mut tries = 0;
     let locked = loop {
         tries += 1;
@@ -257,21 +259,25 @@ pub(super) fn holder(path: &Path) -> Option<String> {
     }
 }
 
+/// Whether there is a socket; an error if something else is there.
+fn look(path: &Path) -> Result<bool, SocketError> {
+    let path_buf = || path.to_owned();
+    match std::fs::symlink_metadata(path) {
+        Ok(there) if there.file_type().is_socket() => Ok(true),
+        Ok(_) => Err(SocketError::NotASocket { path: path_buf() }),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(cause) => Err(SocketError::Io {
+            path: path_buf(),
+            cause,
+        }),
+    }
+}
+
 /// Nothing is there, or the socket of an engine that has ended.
 fn check_vacant(path: &Path) -> Result<(), SocketError> {
     let path_buf = || path.to_owned();
-    let there = match std::fs::symlink_metadata(path) {
-        Ok(there) => there,
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(cause) => {
-            return Err(SocketError::Io {
-                path: path_buf(),
-                cause,
-            });
-        }
-    };
-    if !there.file_type().is_socket() {
-        return Err(SocketError::NotASocket { path: path_buf() });
+    if !look(path)? {
+        return Ok(());
     }
     match UnixStream::connect(path) {
         Ok(_) => Err(SocketError::Foreign { path: path_buf() }),
@@ -318,12 +324,12 @@ mod tests {
     }
 
     #[test]
-    fn the_socket_and_the_folder_that_is_made_for_it_are_for_nobody_else() {
+    fn the_socket_is_for_nobody_else_and_nobody_else_writes_in_its_folder() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("deep/er/r.sock");
         let place = SocketPlace::open(&path).unwrap();
         assert_eq!(mode(&path), 0o600);
-        assert_eq!(mode(path.parent().unwrap()), 0o700);
+        assert_eq!(mode(path.parent().unwrap()) & 0o022, 0);
         UnixStream::connect(&path).unwrap();
         let left: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
         assert_eq!(left.len(), 2, "the socket and its lock: {left:?}");

@@ -94,6 +94,13 @@ impl Watch {
             .collect()
     }
 
+    /// How many follow a job.
+    #[cfg(test)]
+    pub(super) fn followers(&self, id: JobId) -> usize {
+        let jobs = self.lock();
+        jobs.get(&id).map_or(0, watch::Sender::receiver_count)
+    }
+
     fn followed(&self) -> Vec<JobId> {
         let mut jobs = self.lock();
         jobs.retain(|_, sender| sender.receiver_count() > 0);

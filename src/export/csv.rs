@@ -1,24 +1,34 @@
 //! CSV: a header, commas, quotes where they are needed; nothing for nothing, times as RFC 3339 in UTC.
+//!
+//! Players choose their names, and a spreadsheet runs a cell that begins as a formula does. Such a text has a `'` before it,
+//! which a spreadsheet takes as "this is text"; raw, for programs, it is as it is. Numbers are never formulas.
 
 use std::io::{self, Write};
 
 use csv::{Writer, WriterBuilder};
 
 use super::Sink;
-use super::file::PartFile;
+use super::file::Output;
 use crate::model::Timestamp;
 use crate::model::table::{Cell, Column, Kind, Rows};
 
 pub(super) struct CsvSink {
-    writer: Writer<PartFile>,
+    writer: Writer<Output>,
     columns: &'static [Column],
     /// The column that is next.
     next: usize,
     text: Vec<u8>,
+    raw: bool,
+}
+
+/// Whether a spreadsheet would take the text for more than text.
+fn is_formula(text: &str) -> bool {
+    // The wide ones are what East Asian keyboards write, and are taken for the narrow ones.
+    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
 }
 
 impl CsvSink {
-    pub(super) fn new(file: PartFile, columns: &'static [Column]) -> io::Result<Self> {
+    pub(super) fn new(file: Output, columns: &'static [Column], raw: bool) -> io::Result<Self> {
         let mut writer = WriterBuilder::new()
             .buffer_capacity(1 << 16)
             .from_writer(file);
@@ -28,6 +38,7 @@ impl CsvSink {
             columns,
             next: 0,
             text: Vec::with_capacity(32),
+            raw,
         })
     }
 }
@@ -39,7 +50,10 @@ impl Rows for CsvSink {
         self.text.clear();
         match cell {
             Cell::None => {}
-            Cell::Text(text) => return Ok(self.writer.write_field(text)?),
+            Cell::Text(text) if self.raw || !is_formula(text) => {
+                return Ok(self.writer.write_field(text)?);
+            }
+            Cell::Text(text) => write!(self.text, "'{text}")?,
             Cell::Int(ms) if kind == Kind::Time => {
                 write!(self.text, "{}", Timestamp::from_millis(ms))?;
             }
@@ -59,9 +73,24 @@ impl Rows for CsvSink {
 }
 
 impl Sink for CsvSink {
-    fn finish(self: Box<Self>) -> io::Result<PartFile> {
+    fn finish(self: Box<Self>) -> io::Result<Output> {
         self.writer
             .into_inner()
             .map_err(csv::IntoInnerError::into_error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_begins_as_a_formula_does_and_others_are_as_they_are() {
+        for text in ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "＝1"] {
+            assert!(is_formula(text), "{text:?}");
+        }
+        for text in ["", "a=1", "'=1", "0", " ", "ß", "#1"] {
+            assert!(!is_formula(text), "{text:?}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Tables as files: Parquet or CSV, for `DuckDB`, Polars, pandas and spreadsheets.
 //!
 //! One task reads pages of the store, one thread writes them; a page or two is all that is in memory. The
-//! file has its name once it is complete: before that, it stands beside it with `.part` at its end.
+//! file has its name once it is complete: before that, it stands beside it with `.part` at its end. Or the table goes to
+//! stdout as it is read.
 
 mod csv;
 mod file;
@@ -18,7 +19,7 @@ use futures_util::stream::{self, TryStreamExt};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use self::file::PartFile;
+use self::file::Output;
 use crate::model::records::PayloadKind;
 use crate::model::table::{Column, Rows};
 use crate::riot::timeline_rows::{self, timeline_events, timeline_frames};
@@ -110,12 +111,37 @@ pub struct Export {
     pub what: What,
     pub format: Format,
     pub filter: ExportFilter,
-    pub path: PathBuf,
+    pub out: Out,
+    /// CSV only: texts as they are, also those that a spreadsheet would run as a formula.
+    pub raw: bool,
+}
+
+/// Where to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Out {
+    /// A regular file, or a new one.
+    File {
+        path: PathBuf,
+        /// Makes its folder if there is none.
+        make_folder: bool,
+    },
+    Stdout,
+}
+
+impl Out {
+    /// What a person calls it.
+    fn name(&self) -> PathBuf {
+        match self {
+            Self::File { path, .. } => path.clone(),
+            Self::Stdout => PathBuf::from("stdout"),
+        }
+    }
 }
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Exported {
+    /// `stdout` for that.
     pub file: PathBuf,
     pub rows: u64,
     pub bytes: u64,
@@ -131,6 +157,9 @@ pub enum ExportError {
     Store(#[from] StoreError),
     #[error("{path} cannot be written: {cause}. Choose another place with --out FILE")]
     File { path: PathBuf, cause: String },
+    /// Of stdout: no failure, as with `| head`.
+    #[error("whoever read stdout has had enough")]
+    ReaderGone,
 }
 
 /// Some rows of a table.
@@ -145,7 +174,7 @@ enum Page {
 /// A file's writer.
 trait Sink: Rows + Send {
     /// Completes the file.
-    fn finish(self: Box<Self>) -> std::io::Result<PartFile>;
+    fn finish(self: Box<Self>) -> std::io::Result<Output>;
 }
 
 /// Writes the table. Dropping the future leaves no file behind.
@@ -159,9 +188,21 @@ pub async fn export_telling(
     export: &Export,
     told: &Arc<AtomicU64>,
 ) -> Result<Exported, ExportError> {
+    let file_error = |cause: String| ExportError::File {
+        path: export.out.name(),
+        cause,
+    };
+    // First, so that nothing is read for a place that cannot be written.
+    let out = export.out.clone();
+    let opened = tokio::task::spawn_blocking(move || Output::open(&out)).await;
+    let output = match opened {
+        Ok(Ok(output)) => output,
+        Ok(Err(error)) => return Err(file_error(error.to_string())),
+        Err(error) => return Err(file_error(error.to_string())),
+    };
     let (pages, waiting) = mpsc::channel(AHEAD);
     let (order, told) = (export.clone(), told.clone());
-    let writer = tokio::task::spawn_blocking(move || write(&order, waiting, &told));
+    let writer = tokio::task::spawn_blocking(move || write(output, &order, waiting, &told));
     let read = read(store, export, &pages).await;
     // The writer ends with the last page; one that was not the last must not make a whole file.
     if read.is_ok() {
@@ -170,12 +211,13 @@ pub async fn export_telling(
     drop(pages);
     let written = writer.await;
     read?;
-    let file_error = |cause: String| ExportError::File {
-        path: export.path.clone(),
-        cause,
-    };
     match written {
         Ok(Ok(exported)) => Ok(exported),
+        Ok(Err(error))
+            if export.out == Out::Stdout && error.kind() == std::io::ErrorKind::BrokenPipe =>
+        {
+            Err(ExportError::ReaderGone)
+        }
         Ok(Err(error)) => Err(file_error(error.to_string())),
         Err(error) => Err(file_error(error.to_string())),
     }
@@ -255,14 +297,14 @@ async fn timelines_of(
 
 /// Writes pages as they come; nothing is left of a file whose end does not come.
 fn write(
+    file: Output,
     order: &Export,
     mut pages: mpsc::Receiver<Option<Page>>,
     told: &AtomicU64,
 ) -> std::io::Result<Exported> {
-    let file = PartFile::create(&order.path)?;
     let columns = order.what.columns();
     let mut sink: Box<dyn Sink> = match order.format {
-        Format::Csv => Box::new(csv::CsvSink::new(file, columns)?),
+        Format::Csv => Box::new(csv::CsvSink::new(file, columns, order.raw)?),
         Format::Parquet => Box::new(parquet::ParquetSink::new(file, order.what, columns)?),
     };
     let mut rows = 0;
@@ -279,7 +321,7 @@ fn write(
     }
     let bytes = sink.finish()?.keep()?;
     Ok(Exported {
-        file: order.path.clone(),
+        file: order.out.name(),
         rows,
         bytes,
         unreadable: left.unreadable,

@@ -12,7 +12,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{Type, TypePtr};
 
-use super::file::PartFile;
+use super::file::Output;
 use super::{Sink, What};
 use crate::model::table::{Cell, Column, Kind, Rows};
 
@@ -20,7 +20,7 @@ use crate::model::table::{Cell, Column, Kind, Rows};
 const GROUP: usize = 10_000;
 
 pub(super) struct ParquetSink {
-    writer: SerializedFileWriter<BufWriter<PartFile>>,
+    writer: SerializedFileWriter<BufWriter<Output>>,
     columns: Vec<Buffer>,
     /// The column that is next.
     next: usize,
@@ -74,7 +74,7 @@ fn schema(what: What, columns: &[Column]) -> Result<TypePtr, ParquetError> {
 }
 
 impl ParquetSink {
-    pub(super) fn new(file: PartFile, what: What, columns: &'static [Column]) -> io::Result<Self> {
+    pub(super) fn new(file: Output, what: What, columns: &'static [Column]) -> io::Result<Self> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_created_by(concat!("riftsync ", env!("CARGO_PKG_VERSION")).to_owned());
@@ -185,7 +185,7 @@ impl Rows for ParquetSink {
 }
 
 impl Sink for ParquetSink {
-    fn finish(mut self: Box<Self>) -> io::Result<PartFile> {
+    fn finish(mut self: Box<Self>) -> io::Result<Output> {
         if self.rows > 0 {
             self.write_group()?;
         }

@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::key_ring::KeyRing;
 use super::riot_gate::{GateAddr, KeyReplaced};
+use crate::config::read_key_file;
 use crate::metrics::{OutageLog, Words};
 use crate::riot::ApiKey;
 use crate::supervision::{ChildGuard, EndReason};
@@ -72,7 +73,7 @@ impl KeyWatch {
             return;
         };
         let reading = tokio::task::spawn_blocking(move || {
-            let text = std::fs::read_to_string(&file).map_err(|cause| cause.to_string());
+            let text = read_key_file(&file).map_err(|cause| cause.to_string());
             let key = text.and_then(|text| ApiKey::new(&text).map_err(str::to_owned));
             let mark = match &key {
                 Ok(key) => key.fingerprint(),

@@ -2,8 +2,9 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use crate::config::open_lock;
 
 /// Where the log is, and how large it may become.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,12 +32,13 @@ impl RotatingFile {
         if let Some(folder) = files.path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(with_suffix(&files.path, "lock"))?;
+        // A device would be renamed when it is full, which it never is.
+        match std::fs::metadata(&files.path) {
+            Ok(there) if !there.is_file() => return Err(io::Error::other("it is not a file")),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let lock = open_lock(&with_suffix(&files.path, "lock"))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
@@ -184,6 +186,22 @@ mod tests {
         open(folder.path(), 100, 2).unwrap().write(b"b\n").unwrap();
         let text = std::fs::read_to_string(folder.path().join("m.jsonl")).unwrap();
         assert_eq!(text, "a\nb\n");
+    }
+
+    #[test]
+    fn what_is_not_a_file_is_left_as_it_is() {
+        let folder = TempDir::new().unwrap();
+        std::fs::create_dir(folder.path().join("m.jsonl")).unwrap();
+        for path in [folder.path().join("m.jsonl"), PathBuf::from("/dev/full")] {
+            let files = LogFiles {
+                path,
+                file_bytes: 10,
+                files: 2,
+            };
+            let error = RotatingFile::open(files).unwrap_err().to_string();
+            assert!(error.contains("not a file"), "{error}");
+        }
+        assert!(!Path::new("/dev/full.lock").exists());
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod fingerprint;
 mod foreign;
 pub mod health;
 pub mod histogram;
+pub mod host;
 pub mod ids;
 pub mod job;
 pub mod missing;

@@ -11,13 +11,14 @@
 //! | `PUT /__simulator/names` | renames, one a line (`Old#TAG -> New#TAG`) | all at once; a freed name can be taken |
 //! | `PUT /__simulator/now` | a moment: `2025-06-01T00:00:00Z`, or milliseconds since 1970 | the world's clock |
 //!
-//! They need no key, are never counted and never fail by a fault. A body that cannot be read gets 400
+//! They answer this machine alone, and only by an address or localhost: a page of the web that had its name point here would
+//! be another's. They need no key, are never counted and never fail by a fault. A body that cannot be read gets 400
 //! with the reason, and changes nothing.
 
 use axum::http::Method as HttpMethod;
 use serde_json::json;
 
-use crate::model::Timestamp;
+use crate::model::{Timestamp, host};
 use crate::simulator::control::Control;
 use crate::simulator::reply::Reply;
 use crate::simulator::setting::{SettingError, read_limits};
@@ -82,6 +83,18 @@ fn read_moment(text: &str) -> Result<Timestamp, SettingError> {
             "'{text}' is no moment. Write 2025-06-01T00:00:00Z or milliseconds since 1970"
         ))
     })
+}
+
+/// Whether a caller may use the switches: from this machine, by a name that no stranger can have point here.
+pub fn may_switch(is_local: bool, host: &str) -> bool {
+    is_local && host::is_known(host, &[])
+}
+
+pub fn not_local() -> Reply {
+    error(
+        403,
+        "the switches answer only to this machine, asked for by an address or localhost",
+    )
 }
 
 pub fn too_large() -> Reply {

@@ -22,10 +22,18 @@ impl Cutter {
     }
 }
 
+/// Whose connection a call came over, and how to cut it.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub cutter: Cutter,
+    pub is_local: bool,
+}
+
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
     cutter: Cutter,
+    is_local: bool,
 }
 
 impl Connection {
@@ -95,12 +103,15 @@ impl axum::serve::Listener for Listener {
         loop {
             match self.0.accept().await {
                 Ok((stream, addr)) => {
+                    // An IPv6 socket has IPv4 callers too.
+                    let is_local = addr.ip().to_canonical().is_loopback();
                     // Small answers must not wait for each other. Failing to say so only costs time.
                     let _ = stream.set_nodelay(true);
                     return (
                         Connection {
                             stream,
                             cutter: Cutter::default(),
+                            is_local,
                         },
                         addr,
                     );
@@ -118,8 +129,14 @@ impl axum::serve::Listener for Listener {
     }
 }
 
-impl Connected<IncomingStream<'_, Listener>> for Cutter {
+impl Connected<IncomingStream<'_, Listener>> for Caller {
     fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
-        stream.io().cutter.clone()
+        let Connection {
+            cutter, is_local, ..
+        } = stream.io();
+        Self {
+            cutter: cutter.clone(),
+            is_local: *is_local,
+        }
     }
 }

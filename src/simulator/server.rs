@@ -17,7 +17,7 @@ use futures_util::StreamExt as _;
 use tokio::sync::oneshot;
 
 use crate::simulator::admin;
-use crate::simulator::connection::{Cutter, Listener};
+use crate::simulator::connection::{Caller, Listener};
 use crate::simulator::control::{Control, Shared, SimulatorConfig};
 use crate::simulator::counters::Counters;
 use crate::simulator::doors::{self, Outcome};
@@ -119,7 +119,7 @@ async fn serve(listener: std::net::TcpListener, shared: Arc<Shared>) -> io::Resu
     let router = axum::Router::new().fallback(handle).with_state(shared);
     axum::serve(
         listener,
-        router.into_make_service_with_connect_info::<Cutter>(),
+        router.into_make_service_with_connect_info::<Caller>(),
     )
     .await
 }
@@ -127,11 +127,16 @@ async fn serve(listener: std::net::TcpListener, shared: Arc<Shared>) -> io::Resu
 /// One call, from request to response.
 async fn handle(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(cutter): ConnectInfo<Cutter>,
+    ConnectInfo(caller): ConnectInfo<Caller>,
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
     if let Some(path) = head.uri.path().strip_prefix(admin::PREFIX) {
+        let host = head.headers.get(header::HOST);
+        let host = host.map_or(Some(""), |host| host.to_str().ok());
+        if !host.is_some_and(|host| admin::may_switch(caller.is_local, host)) {
+            return into_response(admin::not_local(), 0, None);
+        }
         let reply = match axum::body::to_bytes(body, admin::BODY_BYTES_MAX).await {
             Ok(body) => admin::answer(&Control { shared }, &head.method, path, &body),
             Err(_) => admin::too_large(),
@@ -163,7 +168,7 @@ async fn handle(
     let reply = reply.compressed(accepts_gzip);
     let mut drip = None;
     match strike.map(|strike| (strike.kind, Duration::from_millis(strike.stall_ms))) {
-        Some((FaultKind::Reset, _)) => cutter.cut(),
+        Some((FaultKind::Reset, _)) => caller.cutter.cut(),
         Some((FaultKind::Stall, stall)) => pause(stall).await,
         Some((FaultKind::Drip, stall)) => drip = Some(stall),
         _ => {}

@@ -33,6 +33,7 @@ pub mod sqlite;
 mod statement;
 pub mod synthetic;
 pub mod upkeep;
+pub mod world;
 
 use std::collections::HashSet;
 use std::fmt;

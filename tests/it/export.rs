@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
-use riftsync::export::{Export, ExportError, Format, What, export};
+use riftsync::export::{Export, ExportError, Format, Out, What, export};
 use riftsync::model::Timestamp;
 use riftsync::store::Store;
 use riftsync::store::export::ExportFilter;
@@ -28,6 +28,13 @@ const ALL: ExportFilter = ExportFilter {
 on_each_store! { tokio::test;
     a_table_is_the_same_in_either_format_and_whole,
     years_and_a_player_choose_the_rows,
+}
+
+fn file(path: &Path) -> Out {
+    Out::File {
+        path: path.to_owned(),
+        make_folder: false,
+    }
 }
 
 /// A table as both formats must have it: the names, and the cells as text; nothing is empty.
@@ -80,7 +87,9 @@ async fn table(store: &dyn Store, what: What, filter: ExportFilter) -> Table {
             what,
             format,
             filter,
-            path: path.clone(),
+            out: file(&path),
+            // To be compared with what has no such marks.
+            raw: true,
         };
         let exported = export(store, &order).await.unwrap();
         let table = match format {
@@ -237,11 +246,12 @@ async fn a_file_that_cannot_be_written_is_named_and_nothing_is_left() {
     let store = crate::place::Place::sqlite();
     let store = store.open().await;
     let folder = TempDir::new().unwrap();
-    let order = |path| Export {
+    let order = |path: std::path::PathBuf| Export {
         what: What::Matches,
         format: Format::Csv,
         filter: ALL,
-        path,
+        out: file(&path),
+        raw: false,
     };
     let missing = order(folder.path().join("no/such/folder.csv"));
     let error = export(&*store, &missing).await.unwrap_err();
@@ -315,8 +325,8 @@ async fn duckdb_reads_every_table_in_either_format_with_its_types_and_all_its_ro
         for format in ["csv", "parquet"] {
             let out = setup.folder.path().join(what).with_extension(format);
             let out = out.to_str().unwrap();
-            let told =
-                run(setup.command(&["export", "--what", what, "--out", out, "--json"])).await;
+            let words = ["export", "--what", what, "--out", out, "--raw", "--json"];
+            let told = run(setup.command(&words)).await;
             assert!(told.status.success(), "{}", text(&told));
             let told: Value = serde_json::from_slice(&told.stdout).unwrap();
             rows.insert(what, told["rows"].clone());

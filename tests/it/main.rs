@@ -14,6 +14,7 @@ mod deaths;
 mod engine;
 mod examples;
 mod export;
+mod files;
 mod fleet;
 mod ground;
 mod hostile;

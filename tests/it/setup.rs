@@ -1,5 +1,7 @@
 //! A simulated world, a folder, and the real binary between them.
 
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -221,6 +223,34 @@ pub fn bare(args: &[&str]) -> Command {
     command.env("RIFTSYNC_RIOT__MATCHES_KEPT_DAYS", "0");
     command.env("RIFTSYNC_RIOT__TIMELINES_KEPT_DAYS", "0");
     command
+}
+
+/// The program as another user runs it, from a copy in a folder that he gets at. None: it needs root and `setpriv`.
+pub fn as_user(folder: &Path, user: u32, args: &[&str]) -> Option<Command> {
+    let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    let setpriv = Command::new("setpriv").arg("--version").output();
+    if !root || setpriv.is_err() {
+        return None;
+    }
+    let program = folder.join("riftsync");
+    if !program.exists() {
+        std::fs::copy(env!("CARGO_BIN_EXE_riftsync"), &program).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut command = Command::new("setpriv");
+    command
+        .args([
+            &format!("--reuid={user}"),
+            &format!("--regid={user}"),
+            "--clear-groups",
+        ])
+        .arg(&program)
+        .args(args)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", "/nonexistent")
+        .stdin(Stdio::null());
+    Some(command)
 }
 
 /// A command whose files may grow no further: a limit that the kernel enforces as it does a full disk.

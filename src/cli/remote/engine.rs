@@ -184,6 +184,8 @@ fn shares_text(answer: &Value) -> String {
 /// Gives the engine another key, read from stdin: arguments are seen by everybody on the machine.
 pub async fn set_key(reach: &Reach) -> Result<(), CliError> {
     let mut engine: Client = reach.engine().await?;
+    // Before it is asked for: nobody should type it in vain.
+    engine.is_ours()?;
     let typed = std::io::stdin().is_terminal();
     if typed {
         eprintln!("Paste the new API key, then press Enter and Ctrl-D:");

@@ -126,3 +126,40 @@ async fn nobody_is_told_of_a_subscription_that_was_given_up() {
     }
     setup.stop().await;
 }
+
+#[actix::test]
+async fn what_was_given_up_leaves_nothing_behind() {
+    let setup = start(Limits::default()).await;
+    let id = submit_steps(&setup).await;
+    let mut client = setup.client().await;
+    let (kept, _) = client.subscribe(id).await.unwrap();
+    for n in 1..=200_u64 {
+        let (subscription, _) = client.subscribe(id).await.unwrap();
+        assert_eq!(subscription, kept + n);
+        let gone = json!({ "subscription": subscription });
+        client.call("job.unsubscribe", gone).await.unwrap();
+    }
+    // The one that is kept, and at most the one that was given up last.
+    let followers = setup.followers(id);
+    assert!((1..=2).contains(&followers), "{followers}");
+    // Many of them in one line.
+    let batch: Vec<String> = (1..=200_u64)
+        .flat_map(|n| {
+            let gone = json!({ "subscription": n });
+            [
+                request(n, "job.subscribe", &json!({ "job_id": id })),
+                request(n, "job.unsubscribe", &gone),
+            ]
+        })
+        .collect();
+    let mut raw = setup.raw().await;
+    for _ in 0..2 {
+        raw.send(&format!("[{}]", batch.join(","))).await;
+        raw.line().await.unwrap();
+        let followers = setup.followers(id);
+        assert!(followers <= 203, "{followers}");
+    }
+    setup.steps.send_replace(100);
+    while client.notification().await.unwrap().method != "job.ended" {}
+    setup.stop().await;
+}

@@ -6,7 +6,7 @@ mod requests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -162,6 +162,8 @@ struct Setup {
     store: Arc<dyn Store>,
     steps: watch::Sender<u8>,
     stop: watch::Receiver<bool>,
+    /// Set when the engine starts.
+    desk: Arc<OnceLock<Arc<Desk>>>,
 }
 
 fn document(job: &JobRecord) -> Value {
@@ -185,6 +187,8 @@ async fn start(limits: Limits) -> Setup {
         socket: place.path().to_owned(),
         inside: None,
     };
+    let desk: Arc<OnceLock<Arc<Desk>>> = Arc::default();
+    let told = desk.clone();
     let services = Services {
         above: Box::new(move |engine| {
             let desk = Desk::new(
@@ -201,6 +205,7 @@ async fn start(limits: Limits) -> Setup {
                 document,
                 tell_stop,
             );
+            let _ = told.set(desk.clone());
             vec![server_spec(place, desk)]
         }),
         ..Services::default()
@@ -225,10 +230,16 @@ async fn start(limits: Limits) -> Setup {
         store,
         steps,
         stop,
+        desk,
     }
 }
 
 impl Setup {
+    /// How many subscriptions wait for a job.
+    fn followers(&self, id: JobId) -> usize {
+        self.desk.get().unwrap().watch.followers(id)
+    }
+
     fn socket(&self) -> PathBuf {
         self.folder.path().join("r.sock")
     }

@@ -143,7 +143,7 @@ fn a_failure_of_one_call_of_many_is_asked_for_again_before_the_job_fails() {
             });
             let result = gate.api.call(caller(1), call).await.map(|_| ());
             // A failure well after it is no outage of the route.
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
             (api.sent() - before, result)
         };
         let failed = Err(RiotError::Unavailable("HTTP 500".into()));

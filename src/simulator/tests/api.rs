@@ -52,11 +52,12 @@ impl Api {
 
     /// The whole answer as it comes over the socket, by hand: no client may hide what was sent.
     pub async fn raw(&self, path: &str, headers: &str) -> std::io::Result<Vec<u8>> {
-        self.send("GET", path, headers, "").await
+        self.send("localhost", "GET", path, headers, "").await
     }
 
     async fn send(
         &self,
+        host: &str,
         method: &str,
         path: &str,
         headers: &str,
@@ -64,7 +65,7 @@ impl Api {
     ) -> std::io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect(self.simulator.addr()).await?;
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: sim\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}",
             body.len()
         );
         stream.write_all(request.as_bytes()).await?;
@@ -79,8 +80,13 @@ impl Api {
 
     /// A request without a key, as the simulator's own paths are asked.
     pub async fn admin(&self, method: &str, path: &str, body: &str) -> Answer {
+        self.admin_by("localhost", method, path, body).await
+    }
+
+    /// The same by another name.
+    pub async fn admin_by(&self, host: &str, method: &str, path: &str, body: &str) -> Answer {
         let path = format!("/__simulator/{path}");
-        read(&self.send(method, &path, "", body).await.unwrap())
+        read(&self.send(host, method, &path, "", body).await.unwrap())
     }
 
     pub async fn get(&self, path: &str) -> Answer {

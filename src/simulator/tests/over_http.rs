@@ -499,3 +499,43 @@ async fn an_ordinary_client_on_kept_connections_is_served() {
     }
     simulator.stop().await;
 }
+
+#[tokio::test]
+async fn the_switches_answer_to_no_strangers_name() {
+    let api = Api::new(SimulatorConfig::default()).await;
+    for host in ["evil.example", "127.0.0.1.evil.example:80"] {
+        for (method, path) in [("GET", "counters"), ("PUT", "limits")] {
+            let answer = api.admin_by(host, method, path, "1:1").await;
+            assert_eq!(answer.status, 403, "{host} {path}");
+        }
+    }
+    // Nothing was switched, and the API itself asks for no name.
+    let answer = api.admin_by("127.0.0.1", "GET", "counters", "").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(api.get("/kr/lol/status/v4/platform-data").await.status, 200);
+    assert_eq!(api.get("/kr/lol/status/v4/platform-data").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_switches_answer_to_no_other_machine() {
+    // The address by which others reach this machine. Nothing is sent: a datagram's socket is only told where to.
+    let own = std::net::UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket
+            .connect("192.0.2.1:9")
+            .and_then(|()| socket.local_addr())
+    });
+    let Some(own) = own.ok().filter(|own| !own.ip().is_loopback()) else {
+        eprintln!(
+            "SKIPPED the_switches_answer_to_no_other_machine: this machine has no other address"
+        );
+        return;
+    };
+    let api = Api::new(SimulatorConfig {
+        listen: (own.ip(), 0).into(),
+        ..SimulatorConfig::default()
+    })
+    .await;
+    let answer = api.admin_by("localhost", "PUT", "limits", "1:1").await;
+    assert_eq!(answer.status, 403);
+    assert_eq!(api.get("/kr/lol/status/v4/platform-data").await.status, 200);
+}

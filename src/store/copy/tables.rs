@@ -62,6 +62,7 @@ pub const LEFT_OUT: &[&str] = &[
     "store_commits",
     "__diesel_schema_migrations",
     super::MARK_TABLE,
+    crate::store::world::WORLD_TABLE,
 ];
 
 /// A table with the columns that both databases agreed on.

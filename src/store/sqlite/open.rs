@@ -14,6 +14,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::codes::{Class, broken, class_of, is_damage};
 use super::log;
+use crate::config::open_lock;
 use crate::store::copy::MARK_TABLE;
 use crate::store::{Migrations, StoreError, StoreResult};
 
@@ -100,13 +101,7 @@ pub(in crate::store) fn lock(database: &Path) -> StoreResult<EngineLock> {
     let unopenable = |cause: std::io::Error| {
         unopenable(database, format!("its lock {}: {cause}", path.display()))
     };
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(unopenable)?;
+    let mut file = open_lock(&path).map_err(unopenable)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::net::TcpStream;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use super::verbs::SYNC;
 use super::*;
+use crate::setup::{as_user, exited};
 
 /// What has not come in this time will not come.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -24,7 +25,7 @@ fn http(addr: &str, request: &str) -> String {
 }
 
 pub(super) fn scrape(addr: &str) -> String {
-    let answer = http(addr, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    let answer = http(addr, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let (head, text) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     assert!(head.contains("text/plain; version=0.0.4"), "{head}");
@@ -106,7 +107,7 @@ async fn prometheus_reads_what_was_done_where_somebody_asked_for_it_and_no_key()
     assert!(samples["process_resident_memory_bytes"] > 1e6);
     let secret = SIMULATED_KEY.trim_start_matches("RGAPI-");
     assert!(!page.contains(secret));
-    let elsewhere = http(addr, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    let elsewhere = http(addr, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(elsewhere.starts_with("HTTP/1.1 404"), "{elsewhere}");
     // Those who say nothing hold their place for a while, and nobody else's.
     let _silent: Vec<_> = (0..4).map(|_| TcpStream::connect(addr).unwrap()).collect();
@@ -155,14 +156,6 @@ async fn a_service_manager_hears_that_the_engine_is_ready_lives_and_stops() {
 /// Two walls: the file's mode, and who the peer is if somebody has opened that.
 #[tokio::test]
 async fn another_user_cannot_connect() {
-    let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
-    let setpriv = Command::new("setpriv").arg("--version").output();
-    if !root || setpriv.is_err() {
-        eprintln!(
-            "SKIPPED another_user_cannot_connect: it needs root, to become somebody else, and setpriv"
-        );
-        return;
-    }
     let setup = setup(1).await;
     let _served = setup.served().await;
     // The folder and the program are where another user gets at them.
@@ -170,36 +163,105 @@ async fn another_user_cannot_connect() {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
     open(setup.path(""), 0o755);
-    let program = setup.path("riftsync");
-    std::fs::copy(env!("CARGO_BIN_EXE_riftsync"), &program).unwrap();
-    open(program.clone(), 0o755);
     let socket = setup.path("riftsync.sock");
-    let ask = async |user: &str| {
-        let mut command = Command::new("setpriv");
-        command
-            .args([
-                &format!("--reuid={user}"),
-                &format!("--regid={user}"),
-                "--clear-groups",
-            ])
-            .arg(&program)
-            .args(["status", "--socket", socket.to_str().unwrap()])
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .stdin(Stdio::null());
-        run(command).await
+    let words = ["status", "--socket", socket.to_str().unwrap()];
+    let ask = |user| as_user(setup.folder.path(), user, &words);
+    let (Some(ours), Some(first), Some(second)) = (ask(0), ask(65_534), ask(65_534)) else {
+        eprintln!(
+            "SKIPPED another_user_cannot_connect: it needs root, to become somebody else, and setpriv"
+        );
+        return;
     };
-    let ours = ask("0").await;
+    let ours = run(ours).await;
     assert!(ours.status.success(), "{}", text(&ours));
-    let refused = ask("65534").await;
+    let refused = run(first).await;
     assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
     assert!(text(&refused).contains("ermission"), "{}", text(&refused));
     open(socket.clone(), 0o666);
-    let refused = ask("65534").await;
+    let refused = run(second).await;
     assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
     assert!(
         text(&refused).contains("another user"),
         "{}",
         text(&refused)
     );
+}
+
+/// Whoever has taken the socket's place answers as an engine would, and waits for a key.
+#[tokio::test]
+async fn a_key_is_sent_to_no_other_user() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let socket = folder.path().join("r.sock");
+    let words = ["key", "set", "--socket", socket.to_str().unwrap()];
+    let Some(mut command) = as_user(folder.path(), 65_534, &words) else {
+        eprintln!(
+            "SKIPPED a_key_is_sent_to_no_other_user: it needs root, to become somebody else, and setpriv"
+        );
+        return;
+    };
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    for (path, mode) in [(folder.path(), 0o755), (&*socket, 0o666)] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let heard = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut lines = BufReader::new(&stream);
+        let mut line = String::new();
+        lines.read_line(&mut line).unwrap();
+        if !line.is_empty() {
+            let answer = "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"replaced\":true}}\n";
+            (&stream).write_all(answer.as_bytes()).unwrap();
+        }
+        line
+    });
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let typed = writeln!(child.stdin.take().unwrap(), "{SIMULATED_KEY}");
+    let output = exited(child).await;
+    // It may have gone before it was typed.
+    drop(typed);
+    // If it never came, somebody has to, or it is waited for without end.
+    drop(UnixStream::connect(&socket));
+    assert_eq!(heard.join().unwrap(), "", "what the stranger heard");
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(text(&output).contains("uid 0"), "{}", text(&output));
+    assert!(text(&output).contains("was not sent"), "{}", text(&output));
+}
+
+#[tokio::test]
+async fn the_metrics_are_told_by_no_strangers_name() {
+    let setup = setup(1).await;
+    let served = setup
+        .served_with(|command| {
+            command
+                .env("RIFTSYNC_METRICS__LISTEN", "127.0.0.1:0")
+                .env("RIFTSYNC_METRICS__HOSTS", "riftsync, Metrics.Example.org")
+        })
+        .await;
+    let url = served.ready["metrics"].as_str().unwrap();
+    let addr = url
+        .trim_start_matches("http://")
+        .trim_end_matches("/metrics");
+    for (host, status) in [
+        (addr, 200),
+        ("localhost:1", 200),
+        ("[::1]", 200),
+        ("riftsync:9464", 200),
+        ("metrics.example.org", 200),
+        ("evil.example:9464", 421),
+        ("127.0.0.1.evil.example", 421),
+    ] {
+        let answer = http(
+            addr,
+            &format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n"),
+        );
+        let expected = format!("HTTP/1.1 {status}");
+        assert!(answer.starts_with(&expected), "{host}: {answer}");
+        assert_eq!(answer.contains("riftsync_"), status == 200, "{host}");
+    }
 }

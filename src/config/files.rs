@@ -1,0 +1,115 @@
+//! Files as this program takes and makes them: what is read has a bound, and what is made is its owner's.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
+
+/// A key file at most.
+const KEY_FILE_BYTES_MAX: u64 = 4_096;
+
+/// Who may read the files that are made: databases, logs, exports. Nobody but their owner writes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Readers {
+    Owner,
+    /// The owner's group too.
+    Group,
+    /// Every user of the machine.
+    All,
+}
+
+impl Readers {
+    /// The bits that new files and folders do not get.
+    pub fn umask(self) -> u32 {
+        match self {
+            Self::Owner => 0o077,
+            Self::Group => 0o027,
+            Self::All => 0o022,
+        }
+    }
+}
+
+/// Reads a file that somebody named. One that has more than it can need is refused: a device may have no end.
+pub fn read_at_most(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let file = std::fs::File::open(path)?;
+    let mut bytes = Vec::new();
+    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        let why = format!("it has more than {bytes_max} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    Ok(bytes)
+}
+
+/// The text of a key file.
+pub fn read_key_file(path: &Path) -> io::Result<String> {
+    let bytes = read_at_most(path, KEY_FILE_BYTES_MAX)?;
+    // What stands in it instead is not repeated.
+    String::from_utf8(bytes)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text"))
+}
+
+/// Opens the file of a lock, or makes it. Whoever can open it can hold the lock, so it is the owner's alone, whoever may
+/// read the rest.
+pub fn open_lock(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        // A link could lead to a file that is then written over.
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)?;
+    let there = file.metadata()?;
+    if !there.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let us = rustix::process::geteuid();
+    if there.uid() == us.as_raw() {
+        // Older versions let everybody read it.
+        if there.permissions().mode() & 0o077 != 0 {
+            file.set_permissions(Permissions::from_mode(0o600))?;
+        }
+    } else if !us.is_root() {
+        let why = format!("it belongs to another user (uid {})", there.uid());
+        return Err(io::Error::other(why));
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+    use tempfile::TempDir;
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn a_lock_is_its_owners_alone_also_one_of_an_older_version() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("t.lock");
+        open_lock(&path).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        open_lock(&path).unwrap();
+        assert_eq!(mode(&path), 0o600);
+    }
+
+    #[test]
+    fn a_lock_behind_a_link_is_not_opened() {
+        let folder = TempDir::new().unwrap();
+        let (notes, path) = (folder.path().join("notes"), folder.path().join("t.lock"));
+        std::fs::write(&notes, "mine").unwrap();
+        symlink(&notes, &path).unwrap();
+        assert!(open_lock(&path).is_err());
+        assert!(open_lock(folder.path()).is_err());
+    }
+}
