@@ -122,13 +122,12 @@ impl Transaction<'_> {
     }
 
     /// Which of the queues have jobs that ran when an engine died.
-    pub(super) async fn suspects_in(
-        &mut self,
-        queues: Vec<String>,
-    ) -> Result<HashSet<String>, Fault> {
-        let found: Vec<String> = sql::QueuesWithSuspects { queues }
-            .load(&mut self.conn)
-            .await?;
+    pub(super) async fn suspects_in(&self, queues: Vec<String>) -> Result<HashSet<String>, Fault> {
+        if queues.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let suspects = sql::QueuesWithSuspects { queues };
+        let found: Vec<String> = suspects.load(&mut { self.conn }).await?;
         Ok(found.into_iter().collect())
     }
 

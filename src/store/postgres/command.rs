@@ -88,6 +88,20 @@ pub(super) enum Verb {
     Panic(Answer<()>),
 }
 
+impl Verb {
+    /// Whether it is carried out with others of its kind. The others decide by what stands in the rows, and are few.
+    pub(super) fn is_many(&self) -> bool {
+        matches!(
+            self,
+            Self::Enqueue(..)
+                | Self::EnqueueBatch(..)
+                | Self::Settle(..)
+                | Self::Progress(..)
+                | Self::Claim(..)
+        )
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Progress {
     pub(super) lease: Lease,

@@ -12,39 +12,44 @@ use diesel_async::RunQueryDsl;
 use super::data_statements as sql;
 use super::fault::Fault;
 use super::locks::Class;
-use super::players::Sightings;
-use super::statistics::Game;
+use super::players::{Known, Newer, Sightings};
+use super::statistics::{Game, Sums};
 use super::transaction::Transaction;
 use super::upkeep_statements;
 use crate::model::records::{
-    MatchClass, MatchRecord, ParticipantRecord, Payload, PayloadKind, PlayerRecord, TimelineRecord,
-    UnreadPayload,
+    MatchClass, MatchRecord, Payload, PayloadKind, PlayerRecord, TimelineRecord, UnreadPayload,
 };
 use crate::model::statistics::GameFacts;
 use crate::model::{MatchId, MissingDocument, Timestamp};
-use crate::store::rows::{READER, facts, to_i32};
+use crate::store::rows::facts;
 use crate::store::{Effect, ListedYear, Repair};
 
 /// A match to store, once it is known to be new.
-struct NewMatch<'a> {
-    record: &'a MatchRecord,
+pub(super) struct NewMatch<'a> {
+    pub(super) record: &'a MatchRecord,
     /// None: the stored one stays.
-    payload: Option<&'a Payload>,
-    fingerprint: &'a str,
-    stored_at: Timestamp,
-    now: Timestamp,
+    pub(super) payload: Option<&'a Payload>,
+    pub(super) fingerprint: &'a str,
+    pub(super) stored_at: Timestamp,
+    pub(super) now: Timestamp,
 }
+
+/// A document: of which match, what it is, and its bytes.
+pub(super) type Document<'a> = (&'a str, PayloadKind, &'a Payload);
+
+/// One that cannot be read, and when it came.
+pub(super) type Unread<'a> = (&'a str, &'a UnreadPayload, Timestamp);
 
 /// The effects of a batch by table. Of two that bring the same document the first stands.
 #[derive(Default)]
-struct Sorted<'a> {
-    missing: BTreeMap<(&'static str, String), (&'a MissingDocument, Timestamp)>,
-    listed: BTreeMap<(&'a str, i16, &'static str), (&'a ListedYear, Timestamp)>,
-    matches: BTreeMap<String, NewMatch<'a>>,
-    timelines: BTreeMap<String, (&'a TimelineRecord, &'a Payload, Timestamp)>,
-    unread: BTreeMap<(String, &'static str), (&'a UnreadPayload, Timestamp)>,
-    players: Vec<(&'a PlayerRecord, &'a str, &'a [i64], Timestamp)>,
-    repairs: Vec<(&'a Repair, Timestamp)>,
+pub(super) struct Sorted<'a> {
+    pub(super) missing: BTreeMap<(&'static str, String), (&'a MissingDocument, Timestamp)>,
+    pub(super) listed: BTreeMap<(&'a str, i16, &'static str), (&'a ListedYear, Timestamp)>,
+    pub(super) matches: BTreeMap<String, NewMatch<'a>>,
+    pub(super) timelines: BTreeMap<String, (&'a TimelineRecord, &'a Payload, Timestamp)>,
+    pub(super) unread: BTreeMap<(String, &'static str), (&'a UnreadPayload, Timestamp)>,
+    pub(super) players: Vec<(&'a PlayerRecord, &'a str, &'a [i64], Timestamp)>,
+    pub(super) repairs: Vec<(&'a Repair, Timestamp)>,
 }
 
 impl<'a> Sorted<'a> {
@@ -100,18 +105,100 @@ impl<'a> Sorted<'a> {
     }
 }
 
+/// What effects need to know before they are written, and hold until the commit.
+#[derive(Debug, Default)]
+pub(super) struct Outset {
+    /// Matches of which documents came.
+    ids: Vec<String>,
+    /// They name players, whose rows are to stay.
+    names_players: bool,
+    /// Rows of players become one, or are counted anew.
+    unites: bool,
+}
+
+impl Outset {
+    pub(super) fn of(effects: &[(&Effect, Timestamp)]) -> Self {
+        let mut outset = Self::default();
+        for (effect, _) in effects {
+            let id = match effect {
+                Effect::Match { record, .. } => Some(record.id),
+                Effect::Timeline { record, .. } => Some(record.id),
+                Effect::Unread(unread) => Some(unread.id),
+                Effect::Player { was, .. } => {
+                    outset.unites |= !was.is_empty();
+                    outset.names_players = true;
+                    None
+                }
+                Effect::Repair(_) => {
+                    outset.unites = true;
+                    None
+                }
+                Effect::Missing(_) | Effect::Listed(_) => None,
+            };
+            outset.ids.extend(id.map(|id| id.to_string()));
+        }
+        outset.ids.sort_unstable();
+        outset.ids.dedup();
+        outset.names_players |= !outset.ids.is_empty();
+        outset
+    }
+}
+
 impl Transaction<'_> {
-    pub(super) async fn apply(&mut self, effects: &[(&Effect, Timestamp)]) -> Result<(), Fault> {
+    /// From here on the rows of players stay, or are made one by this transaction alone.
+    pub(super) fn pass_players(&mut self, outset: &Outset) {
+        if outset.unites {
+            self.locks.exclusive();
+        } else if outset.names_players {
+            self.locks.pass::<()>(Class::PlayersLock, &[]);
+        }
+    }
+
+    /// See `pass_players`.
+    pub(super) async fn keep_players(&self, outset: &Outset) -> Result<(), Fault> {
+        let mut conn = self.conn;
+        if outset.unites {
+            let _locked: i32 = sql::UnitePlayers {}.get_result(&mut conn).await?;
+        } else if outset.names_players {
+            let _locked: i32 = sql::KeepPlayers {}.get_result(&mut conn).await?;
+        }
+        Ok(())
+    }
+
+    /// Matches that were cleaned away: they are not stored again. While the players are kept, none is.
+    pub(super) async fn cleaned_among(&self, outset: &Outset) -> Result<Vec<String>, Fault> {
+        if outset.ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids = outset.ids.clone();
+        let cleaned = upkeep_statements::CleanedOf { ids };
+        Ok(cleaned.load(&mut { self.conn }).await?)
+    }
+
+    /// Writes the effects, after `keep_players`, but those of matches that were cleaned away.
+    pub(super) async fn apply(
+        &mut self,
+        effects: &[(&Effect, Timestamp)],
+        cleaned: &[String],
+    ) -> Result<(), Fault> {
         if effects.is_empty() {
             return Ok(());
         }
         self.after.wrote = true;
         let mut sorted = Sorted::of(effects);
-        self.keep_players(&sorted).await?;
-        self.leave_cleaned_out(&mut sorted).await?;
-        self.forget_notes(&sorted).await?;
-        self.put_missing(&sorted).await?;
+        for (record, fingerprint, was, _) in &sorted.players {
+            self.unite_player(record, was, fingerprint).await?;
+        }
+        for id in cleaned {
+            sorted.matches.remove(id);
+            sorted.timelines.remove(id);
+            sorted.unread.retain(|(of, _), _| of != id);
+        }
         self.store_documents(&sorted).await?;
+        if sorted.repairs.is_empty() && sorted.listed.is_empty() {
+            return Ok(());
+        }
+        self.write_sums().await?;
         for (repair, now) in &sorted.repairs {
             self.repair(repair, *now).await?;
         }
@@ -157,9 +244,8 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// What is said of documents that came is forgotten: they are neither missing nor, so far, unread. All that is there of
-    /// what this transaction writes is locked with it.
-    async fn forget_notes(&mut self, sorted: &Sorted<'_>) -> Result<(), Fault> {
+    /// What is said of documents that came, or did not: the next that are written.
+    fn pass_notes<'s>(&mut self, sorted: &'s Sorted<'_>) -> Vec<(&'s str, &'s str, bool)> {
         let came = PayloadKind::Match.as_str();
         let matches = sorted.matches.keys().map(|id| (id.as_str(), came, true));
         let came = PayloadKind::Timeline.as_str();
@@ -173,42 +259,43 @@ impl Transaction<'_> {
             .chain(unread)
             .chain(missing)
             .collect();
+        if !notes.is_empty() {
+            notes.sort_unstable();
+            self.locks.pass(Class::Notes, &notes);
+        }
+        notes
+    }
+
+    /// What is said of documents that came is forgotten: they are neither missing nor, so far, unread. All that is there of
+    /// what this transaction writes is locked with it.
+    async fn forget_notes(&self, notes: &[(&str, &str, bool)]) -> Result<(), Fault> {
         if notes.is_empty() {
             return Ok(());
         }
-        notes.sort_unstable();
-        self.locks.pass(Class::Notes, &notes);
         sql::ForgetNotes {
             ids: notes.iter().map(|note| note.0).collect(),
             kinds: notes.iter().map(|note| note.1).collect(),
             came: notes.iter().map(|note| note.2).collect(),
         }
-        .execute(&mut self.conn)
+        .execute(&mut { self.conn })
         .await?;
         Ok(())
     }
 
-    /// Matches that were cleaned away are not stored again. While the players are kept, none is.
-    async fn leave_cleaned_out(&mut self, sorted: &mut Sorted<'_>) -> Result<(), Fault> {
-        let ids: Vec<String> = sorted
-            .matches
-            .keys()
-            .chain(sorted.timelines.keys())
-            .chain(sorted.unread.keys().map(|(id, _)| id))
-            .cloned()
-            .collect();
-        if ids.is_empty() {
-            return Ok(());
+    /// The documents are the next that are written.
+    fn pass_documents(&mut self, sorted: &Sorted<'_>) {
+        if !sorted.missing.is_empty() {
+            let places: Vec<_> = sorted.missing.keys().collect();
+            self.locks.pass(Class::NewMissing, &places);
         }
-        let cleaned: Vec<String> = upkeep_statements::CleanedOf { ids }
-            .load(&mut self.conn)
-            .await?;
-        for id in &cleaned {
-            sorted.matches.remove(id);
-            sorted.timelines.remove(id);
-            sorted.unread.retain(|(of, _), _| of != id);
+        if !sorted.matches.is_empty() {
+            let ids: Vec<_> = sorted.matches.keys().collect();
+            self.locks.pass(Class::NewMatches, &ids);
         }
-        Ok(())
+        if !sorted.timelines.is_empty() {
+            let ids: Vec<_> = sorted.timelines.keys().collect();
+            self.locks.pass(Class::NewTimelines, &ids);
+        }
     }
 
     /// Stores a match of which no row is there, without counting it; the players of seats that are known
@@ -231,11 +318,13 @@ impl Transaction<'_> {
             now,
         };
         sorted.matches.insert(id.clone(), new);
+        self.pass_documents(&sorted);
         self.insert_matches(&sorted).await?;
         if let Some(payload) = payload {
             self.put_payloads(&[(&id, PayloadKind::Match, payload)])
                 .await?;
-            self.forget_notes(&sorted).await?;
+            let notes = self.pass_notes(&sorted);
+            self.forget_notes(&notes).await?;
         }
         let mut sightings = Sightings::default();
         for seen in record
@@ -281,33 +370,104 @@ impl Transaction<'_> {
                     .await?;
                 let mut sorted = Sorted::default();
                 sorted.timelines.insert(id, (record, payload, stored_at));
-                self.forget_notes(&sorted).await
+                let notes = self.pass_notes(&sorted);
+                self.forget_notes(&notes).await
             }
             None => Ok(()),
         }
     }
 
+    /// Statements that need nothing of each other are sent together: the server carries them out in their order. So a
+    /// group holds its locks for fewer messages, and both sides are woken less often.
     async fn store_documents(&mut self, sorted: &Sorted<'_>) -> Result<(), Fault> {
-        let new_matches = self.insert_matches(sorted).await?;
-        let new_timelines = self.insert_timelines(sorted).await?;
+        let notes = self.pass_notes(sorted);
+        self.pass_documents(sorted);
+        let seen = sightings_in(sorted, |_| true);
+        let tx = &*self;
+        let ((), (), new_matches, new_timelines, mut known) = tokio::try_join!(
+            biased;
+            tx.forget_notes(&notes),
+            tx.put_missing(sorted),
+            tx.insert_matches(sorted),
+            tx.insert_timelines(sorted),
+            tx.look_up(seen.puuids()),
+        )?;
+        let unread = self.unread_of(sorted).await?;
         let matches: Vec<(&String, &NewMatch<'_>)> = sorted
             .matches
             .iter()
             .filter(|(id, _)| new_matches.contains(*id))
             .collect();
-        let mut payloads: Vec<(&str, PayloadKind, &Payload)> = matches
-            .iter()
-            .filter_map(|(id, new)| Some((id.as_str(), PayloadKind::Match, new.payload?)))
-            .collect();
-        payloads.extend(
-            sorted
-                .timelines
-                .iter()
-                .filter(|(id, _)| new_timelines.contains(*id))
-                .map(|(id, (_, payload, _))| (id.as_str(), PayloadKind::Timeline, *payload)),
-        );
+        let sightings = sightings_in(sorted, |id| new_matches.contains(id));
+        let payloads = payloads_of(sorted, &matches, &new_timelines, &unread);
+        self.pass_payloads(&payloads);
+        self.pass_unread(&unread);
+        let new = self.pass_new_players(&sightings, &known);
+        let tx = &*self;
+        let ((), (), made) = tokio::try_join!(
+            biased;
+            tx.write_payloads(&payloads),
+            tx.put_unread(&unread),
+            tx.make_players(&new),
+        )?;
+        known.made(made);
+        self.look_for_others(&sightings, &mut known).await?;
+        let newer = sightings.newer(&known);
+        self.count(&matches, &known, &newer).await
+    }
+
+    /// Writes the participants of new matches, and what they mean for their players; the rows that are there of whose
+    /// statistics stay to be written with `write_sums`.
+    async fn count(
+        &mut self,
+        matches: &[(&String, &NewMatch<'_>)],
+        known: &Known,
+        newer: &Newer<'_>,
+    ) -> Result<(), Fault> {
+        let mut games = Vec::new();
+        for (_, new) in matches {
+            if new.record.class == MatchClass::Void {
+                continue;
+            }
+            for seat in &new.record.participants {
+                let Some(seen) = &seat.player else { continue };
+                games.push(Game {
+                    player: known.ids[seen.puuid.as_str()],
+                    year: i32::from(new.record.year),
+                    platform: new.record.id.platform().as_str(),
+                    facts: clean_facts(facts(new.record.class, seat)),
+                });
+            }
+        }
+        let mut sums = Sums::of(&games);
+        self.pass_new_years(&sums);
+        let tx = &*self;
+        let ((), counted) = tokio::try_join!(
+            biased;
+            tx.insert_participants(matches, &known.ids),
+            tx.count_new(&sums),
+        )?;
+        sums.leave_out(&counted)?;
+        // From here on it locks what all matches of a player need.
+        if !(newer.is_empty() && sums.is_empty()) {
+            self.go_in().await;
+        }
+        self.pass_newer(newer);
+        self.pass_years(&sums);
+        let tx = &*self;
+        let ((), there) = tokio::try_join!(
+            biased;
+            tx.write_newer(newer),
+            tx.tallies_of(&sums),
+        )?;
+        sums.add_to(there)?;
+        self.sums = sums;
+        Ok(())
+    }
+
+    /// Unread documents that are to be written: what was said of them before is said anew.
+    async fn unread_of<'s>(&mut self, sorted: &'s Sorted<'_>) -> Result<Vec<Unread<'s>>, Fault> {
         let unread = self.without_rows(sorted).await?;
-        // What was said of them before is said anew.
         if !unread.is_empty() {
             sql::ForgetUnread {
                 kinds: unread.iter().map(|(_, one, _)| one.kind.as_str()).collect(),
@@ -316,338 +476,43 @@ impl Transaction<'_> {
             .execute(&mut self.conn)
             .await?;
         }
-        payloads.extend((unread.iter()).map(|(id, unread, _)| (*id, unread.kind, &unread.payload)));
-        payloads.sort_unstable_by_key(|(id, kind, _)| (*id, kind.as_str()));
-        self.put_payloads(&payloads).await?;
-        self.put_unread(&unread).await?;
-        let mut sightings = Sightings::default();
-        for (_, new) in &matches {
-            for seen in new
-                .record
-                .participants
-                .iter()
-                .filter_map(|seat| seat.player.as_ref())
-            {
-                let platform = new.record.id.platform();
-                sightings.seen(
-                    seen,
-                    platform,
-                    new.fingerprint,
-                    new.record.game_end,
-                    new.now,
-                );
-            }
-        }
-        for (record, fingerprint, _, now) in &sorted.players {
-            sightings.told(record, fingerprint, *now);
-        }
-        let (players, newer) = self.add_players(&sightings).await?;
-        self.insert_participants(&matches, &players).await?;
-        let mut games = Vec::new();
-        for (_, new) in &matches {
-            if new.record.class == MatchClass::Void {
-                continue;
-            }
-            for seat in &new.record.participants {
-                let Some(seen) = &seat.player else { continue };
-                games.push(Game {
-                    player: players[seen.puuid.as_str()],
-                    year: i32::from(new.record.year),
-                    platform: new.record.id.platform().as_str(),
-                    facts: clean_facts(facts(new.record.class, seat)),
-                });
-            }
-        }
-        let left = self.count_new(&games).await?;
-        // From here on it locks what all matches of a player need.
-        if !(newer.is_empty() && left.is_empty()) {
-            self.go_in().await;
-        }
-        self.update_players(&newer).await?;
-        self.count_games(left).await
+        Ok(unread)
     }
+}
 
-    /// From here on the rows of players stay, or are made one by this transaction alone.
-    async fn keep_players(&mut self, sorted: &Sorted<'_>) -> Result<(), Fault> {
-        if sorted.players.iter().any(|(_, _, was, _)| !was.is_empty()) || !sorted.repairs.is_empty()
-        {
-            self.locks.exclusive();
-            let _locked: i32 = sql::UnitePlayers {}.get_result(&mut self.conn).await?;
-            for (record, fingerprint, was, _) in &sorted.players {
-                self.unite_player(record, was, fingerprint).await?;
-            }
-        } else if !(sorted.players.is_empty()
-            && sorted.matches.is_empty()
-            && sorted.timelines.is_empty()
-            && sorted.unread.is_empty())
-        {
-            self.locks.pass::<()>(Class::PlayersLock, &[]);
-            let _locked: i32 = sql::KeepPlayers {}.get_result(&mut self.conn).await?;
+/// The players of matches that are asked for, and those whose accounts were.
+fn sightings_in<'s>(sorted: &'s Sorted<'_>, of: impl Fn(&str) -> bool) -> Sightings<'s> {
+    let mut sightings = Sightings::default();
+    for (_, new) in sorted.matches.iter().filter(|(id, _)| of(id)) {
+        let seats = new.record.participants.iter();
+        for seen in seats.filter_map(|seat| seat.player.as_ref()) {
+            let (platform, end) = (new.record.id.platform(), new.record.game_end);
+            sightings.seen(seen, platform, new.fingerprint, end, new.now);
         }
-        Ok(())
     }
+    for (record, fingerprint, _, now) in &sorted.players {
+        sightings.told(record, fingerprint, *now);
+    }
+    sightings
+}
 
-    async fn put_missing(&mut self, sorted: &Sorted<'_>) -> Result<(), Fault> {
-        if sorted.missing.is_empty() {
-            return Ok(());
-        }
-        let missing = &sorted.missing;
-        let places: Vec<_> = missing.keys().collect();
-        self.locks.pass(Class::NewMissing, &places);
-        let each = || missing.values().map(|(missing, _)| missing);
-        sql::PutMissing {
-            kinds: missing.keys().map(|(kind, _)| *kind).collect(),
-            ids: missing.keys().map(|(_, id)| id.as_str()).collect(),
-            reasons: each().map(|missing| missing.reason.as_str()).collect(),
-            tries: each().map(|missing| to_i32(missing.tries)).collect(),
-            first: each()
-                .map(|missing| missing.first_seen.as_millis())
-                .collect(),
-            last: missing.values().map(|(_, now)| now.as_millis()).collect(),
-            next: each()
-                .map(|missing| missing.next_try.map(Timestamp::as_millis))
-                .collect(),
-            expires: each()
-                .map(|missing| missing.expires_at.map(Timestamp::as_millis))
-                .collect(),
-        }
-        .execute(&mut self.conn)
-        .await?;
-        Ok(())
-    }
-
-    /// Which of the matches were not stored before: everything the others say has been counted.
-    async fn insert_matches(&mut self, sorted: &Sorted<'_>) -> Result<HashSet<String>, Fault> {
-        if sorted.matches.is_empty() {
-            return Ok(HashSet::new());
-        }
-        let ids: Vec<_> = sorted.matches.keys().collect();
-        self.locks.pass(Class::NewMatches, &ids);
-        let each = || sorted.matches.values().map(|new| new.record);
-        let texts: Vec<[Cow<'_, str>; 4]> = each()
-            .map(|m| {
-                [&m.data_version, &m.game_mode, &m.game_type, &m.game_version]
-                    .map(|text| clean(text))
-            })
-            .collect();
-        let results: Vec<Option<Cow<'_, str>>> = each()
-            .map(|m| m.end_of_game_result.as_deref().map(clean))
-            .collect();
-        let text = |n: usize| texts.iter().map(|texts| &*texts[n]).collect();
-        let new: Vec<String> = sql::InsertMatches {
-            ids: sorted.matches.keys().map(String::as_str).collect(),
-            platforms: each().map(|m| m.id.platform().as_str()).collect(),
-            data_versions: text(0),
-            creations: each().map(|m| m.game_creation.as_millis()).collect(),
-            starts: each().map(|m| m.game_start.as_millis()).collect(),
-            ends: each().map(|m| m.game_end.as_millis()).collect(),
-            durations: each().map(|m| m.game_duration_s).collect(),
-            queue_ids: each().map(|m| m.queue_id).collect(),
-            map_ids: each().map(|m| m.map_id).collect(),
-            modes: text(1),
-            types: text(2),
-            versions: text(3),
-            results: results.iter().map(Option::as_deref).collect(),
-            years: each().map(|m| i32::from(m.year)).collect(),
-            remakes: each().map(|m| m.class == MatchClass::Remake).collect(),
-            stored_at: sorted
-                .matches
-                .values()
-                .map(|new| new.stored_at.as_millis())
-                .collect(),
-        }
-        .load(&mut self.conn)
-        .await?;
-        Ok(new.into_iter().collect())
-    }
-
-    async fn insert_timelines(&mut self, sorted: &Sorted<'_>) -> Result<HashSet<String>, Fault> {
-        if sorted.timelines.is_empty() {
-            return Ok(HashSet::new());
-        }
-        let ids: Vec<_> = sorted.timelines.keys().collect();
-        self.locks.pass(Class::NewTimelines, &ids);
-        let each = || sorted.timelines.values().map(|(record, ..)| *record);
-        let versions: Vec<Cow<'_, str>> = each().map(|t| clean(&t.data_version)).collect();
-        let new: Vec<String> = sql::InsertTimelines {
-            ids: sorted.timelines.keys().map(String::as_str).collect(),
-            data_versions: versions.iter().map(|version| &**version).collect(),
-            intervals: each().map(|t| t.frame_interval_ms).collect(),
-            frames: each().map(|t| t.frame_count).collect(),
-            events: each().map(|t| t.event_count).collect(),
-            stored_at: sorted
-                .timelines
-                .values()
-                .map(|(.., now)| now.as_millis())
-                .collect(),
-        }
-        .load(&mut self.conn)
-        .await?;
-        Ok(new.into_iter().collect())
-    }
-
-    /// Unread documents of which there are no rows, or which take the place of a broken one.
-    async fn without_rows<'s>(
-        &mut self,
-        sorted: &'s Sorted<'_>,
-    ) -> Result<Vec<(&'s str, &'s UnreadPayload, Timestamp)>, Fault> {
-        if sorted.unread.is_empty() {
-            return Ok(Vec::new());
-        }
-        let with_rows: Vec<(String, String)> = sql::HaveRows {
-            kinds: sorted.unread.keys().map(|(_, kind)| *kind).collect(),
-            ids: sorted.unread.keys().map(|(id, _)| id.as_str()).collect(),
-        }
-        .load(&mut self.conn)
-        .await?;
-        let with_rows: HashSet<(&str, &str)> = (with_rows.iter())
-            .map(|(kind, id)| (id.as_str(), kind.as_str()))
-            .collect();
-        let unread = sorted.unread.iter().filter(|((id, kind), (unread, _))| {
-            unread.replaces || !with_rows.contains(&(id.as_str(), *kind))
-        });
-        Ok(unread
-            .map(|((id, _), (unread, now))| (id.as_str(), *unread, *now))
-            .collect())
-    }
-
-    async fn put_unread(
-        &mut self,
-        unread: &[(&str, &UnreadPayload, Timestamp)],
-    ) -> Result<(), Fault> {
-        if unread.is_empty() {
-            return Ok(());
-        }
-        let each = || unread.iter().map(|(_, unread, _)| *unread);
-        let reasons: Vec<Cow<'_, str>> = each().map(|unread| clean(&unread.reason)).collect();
-        let places: Vec<_> = unread
-            .iter()
-            .map(|one| (one.0, one.1.kind.as_str()))
-            .collect();
-        self.locks.pass(Class::NewUnread, &places);
-        sql::PutUnread {
-            kinds: each().map(|unread| unread.kind.as_str()).collect(),
-            ids: unread.iter().map(|(id, ..)| *id).collect(),
-            reasons: reasons.iter().map(|reason| &**reason).collect(),
-            fingerprints: each().map(|unread| &*unread.key_fingerprint).collect(),
-            at: unread.iter().map(|(.., now)| now.as_millis()).collect(),
-            version: READER,
-        }
-        .execute(&mut self.conn)
-        .await?;
-        Ok(())
-    }
-
-    async fn put_payloads(
-        &mut self,
-        payloads: &[(&str, PayloadKind, &Payload)],
-    ) -> Result<(), Fault> {
-        if payloads.is_empty() {
-            return Ok(());
-        }
-        let places = payloads.iter().map(|(id, kind, _)| (*id, kind.as_str()));
-        let places: Vec<_> = places.collect();
-        self.locks.pass(Class::Payloads, &places);
-        sql::PutPayloads {
-            kinds: places.iter().map(|place| place.1).collect(),
-            ids: places.iter().map(|place| place.0).collect(),
-            codecs: payloads
-                .iter()
-                .map(|(.., payload)| payload.codec.number())
-                .collect(),
-            dictionaries: payloads
-                .iter()
-                .map(|(.., payload)| payload.codec.dictionary())
-                .collect(),
-            bodies: payloads
-                .iter()
-                .map(|(.., payload)| &*payload.body)
-                .collect(),
-        }
-        .execute(&mut self.conn)
-        .await?;
-        Ok(())
-    }
-
-    async fn insert_participants(
-        &mut self,
-        matches: &[(&String, &NewMatch<'_>)],
-        players: &BTreeMap<String, i64>,
-    ) -> Result<(), Fault> {
-        let seats: Vec<(&str, &ParticipantRecord)> = matches
-            .iter()
-            .flat_map(|(id, new)| {
-                new.record
-                    .participants
-                    .iter()
-                    .map(|seat| (id.as_str(), seat))
-            })
-            .collect();
-        if seats.is_empty() {
-            return Ok(());
-        }
-        let texts: Vec<[Cow<'_, str>; 4]> = seats
-            .iter()
-            .map(|(_, seat)| {
-                [
-                    &*seat.champion_name,
-                    &seat.team_position,
-                    &seat.role,
-                    &seat.lane,
-                ]
-                .map(clean)
-            })
-            .collect();
-        let text = |n: usize| texts.iter().map(|texts| &*texts[n]).collect();
-        let of = |number: fn(&ParticipantRecord) -> i32| {
-            seats.iter().map(|(_, seat)| number(seat)).collect()
-        };
-        let maybe = |number: fn(&ParticipantRecord) -> Option<i32>| {
-            seats.iter().map(|(_, seat)| number(seat)).collect()
-        };
-        let item = |n: usize| seats.iter().map(|(_, seat)| seat.items[n]).collect();
-        let player = |seat: &ParticipantRecord| {
-            let seen = seat.player.as_ref()?;
-            players.get(seen.puuid.as_str()).copied()
-        };
-        sql::InsertParticipants {
-            match_ids: seats.iter().map(|(id, _)| *id).collect(),
-            participant_ids: of(|seat| seat.participant_id),
-            player_ids: seats.iter().map(|(_, seat)| player(seat)).collect(),
-            team_ids: of(|seat| seat.team_id),
-            champion_ids: of(|seat| seat.champion_id),
-            champion_names: text(0),
-            team_positions: text(1),
-            roles: text(2),
-            lanes: text(3),
-            kills: of(|seat| seat.kills),
-            deaths: of(|seat| seat.deaths),
-            assists: of(|seat| seat.assists),
-            wins: seats.iter().map(|(_, seat)| seat.win).collect(),
-            gold: of(|seat| seat.gold_earned),
-            minions: of(|seat| seat.total_minions_killed),
-            neutral: of(|seat| seat.neutral_minions_killed),
-            damage: of(|seat| seat.damage_to_champions),
-            vision: of(|seat| seat.vision_score),
-            levels: of(|seat| seat.champ_level),
-            placements: maybe(|seat| seat.placement),
-            subteams: maybe(|seat| seat.subteam_id),
-            item0: item(0),
-            item1: item(1),
-            item2: item(2),
-            item3: item(3),
-            item4: item(4),
-            item5: item(5),
-            item6: item(6),
-            spell1: of(|seat| seat.spells[0]),
-            spell2: of(|seat| seat.spells[1]),
-            primary: of(|seat| seat.perk_primary_style),
-            sub: of(|seat| seat.perk_sub_style),
-        }
-        .execute(&mut self.conn)
-        .await?;
-        Ok(())
-    }
+/// The documents to write, in the order of their keys.
+fn payloads_of<'s>(
+    sorted: &'s Sorted<'_>,
+    matches: &[(&'s String, &'s NewMatch<'_>)],
+    new_timelines: &HashSet<String>,
+    unread: &[Unread<'s>],
+) -> Vec<Document<'s>> {
+    let of_match = |(id, new): &(&'s String, &'s NewMatch<'_>)| {
+        Some((id.as_str(), PayloadKind::Match, new.payload?))
+    };
+    let mut payloads: Vec<Document<'s>> = matches.iter().filter_map(of_match).collect();
+    let timelines = sorted.timelines.iter();
+    let timelines = timelines.filter(|(id, _)| new_timelines.contains(*id));
+    payloads.extend(timelines.map(|(id, (_, one, _))| (id.as_str(), PayloadKind::Timeline, *one)));
+    payloads.extend((unread.iter()).map(|(id, unread, _)| (*id, unread.kind, &unread.payload)));
+    payloads.sort_unstable_by_key(|(id, kind, _)| (*id, kind.as_str()));
+    payloads
 }
 
 /// PostgreSQL takes no NUL in a text, which JSON can hold and SQLite stores.

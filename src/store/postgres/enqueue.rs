@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use diesel_async::RunQueryDsl;
 
+use super::coming::{Coming, take_turn};
 use super::fault::Fault;
 use super::job_statements as sql;
 use super::locks::Class;
-use super::positions::Place;
 use super::transaction::Transaction;
 use crate::model::attempt::BATCH_KIND;
 use crate::model::rollup::FailedChild;
@@ -73,6 +73,12 @@ pub(super) struct Brought {
     pub(super) linked: usize,
 }
 
+impl Call<'_> {
+    pub(super) fn is_batch(&self) -> bool {
+        matches!(self.from, From::Batch)
+    }
+}
+
 impl Brought {
     pub(super) fn enqueued(&self) -> Vec<Enqueued> {
         let job = |came: &Came| Enqueued {
@@ -128,8 +134,18 @@ struct Row<'a> {
     lane: &'a str,
 }
 
+/// An open job as it is found by its key.
+pub(super) type Found = (i64, String, String, String, String, i32, i32, Option<i64>);
+
 /// Links to insert: (child, parent, relation).
 type Links = Vec<(i64, i64, &'static str)>;
+
+/// What a parent counts for a new link.
+struct Child<'a> {
+    call: usize,
+    kind: &'a str,
+    worked: bool,
+}
 
 impl Open {
     pub(super) fn is_blocked(&self) -> bool {
@@ -149,13 +165,15 @@ impl Transaction<'_> {
 
     /// The open jobs whose keys the jobs of the calls have, locked.
     pub(super) async fn open_jobs_of(&mut self, calls: &[Call<'_>]) -> Result<OpenJobs, Fault> {
-        type Found = (i64, String, String, String, String, i32, i32, Option<i64>);
-        let mut wanted: HashSet<(&str, &str)> = HashSet::new();
-        for job in calls.iter().flat_map(|call| call.jobs) {
-            wanted.extend(job.key.as_deref().map(|key| (job.kind, key)));
-        }
+        let found = self.find_open(&Coming::of(&[], calls)).await?;
+        self.open_from(found)
+    }
+
+    /// Locks open jobs by their keys; `open_from` takes note of it.
+    pub(super) async fn find_open(&self, coming: &Coming<'_>) -> Result<Vec<Found>, Fault> {
+        let wanted = coming.keys();
         if wanted.is_empty() {
-            return Ok(OpenJobs::new());
+            return Ok(Vec::new());
         }
         let (kinds, keys) = wanted.into_iter().unzip();
         let open = sql::OpenByKeys {
@@ -164,7 +182,10 @@ impl Transaction<'_> {
             behind: self.locks.last_job().unwrap_or(-1),
             locked: self.locks.jobs(),
         };
-        let found: Vec<Found> = open.load(&mut self.conn).await?;
+        Ok(open.load(&mut { self.conn }).await?)
+    }
+
+    pub(super) fn open_from(&mut self, found: Vec<Found>) -> Result<OpenJobs, Fault> {
         self.locks.locked(found.iter().map(|row| row.0));
         found
             .into_iter()
@@ -200,8 +221,9 @@ impl Transaction<'_> {
             self.locks.pass::<()>(Class::Circles, &[]);
             let _locked: i32 = sql::LockCircles {}.get_result(&mut self.conn).await?;
         }
-        let mut ids = self.new_ids(calls).await?.into_iter();
-        let firsts = self.first_turns(calls).await?;
+        let coming = Coming::of(&[], calls);
+        let mut ids = self.take_ids(&coming).await?.into_iter();
+        let firsts = self.first_turns(&coming).await?;
         let mut rows: Vec<Row<'_>> = Vec::new();
         let mut links = Links::new();
         let mut all = Vec::with_capacity(calls.len());
@@ -280,9 +302,19 @@ impl Transaction<'_> {
                 linked: 0,
             }));
         }
-        self.insert(rows).await?;
-        self.write_joined(open).await?;
-        self.link_children(calls, &mut all, links, circles).await?;
+        let children = self.children_of(calls, &all, &mut links, circles).await?;
+        self.pass_keys(&mut rows);
+        self.after.wrote |= !rows.is_empty() || !links.is_empty();
+        let joined = open.values().any(|job| job.changed);
+        self.after.wrote |= joined;
+        let tx = &*self;
+        let ((), (), linked) = tokio::try_join!(
+            biased;
+            tx.insert(&rows),
+            tx.write_joined(open),
+            tx.link(links),
+        )?;
+        self.count_children(calls, &mut all, &children, linked);
         Ok(all)
     }
 
@@ -368,10 +400,8 @@ impl Transaction<'_> {
         }
     }
 
-    async fn insert(&mut self, mut rows: Vec<Row<'_>>) -> Result<(), Fault> {
-        if rows.is_empty() {
-            return Ok(());
-        }
+    /// The keys of new jobs are the next that are taken.
+    fn pass_keys(&mut self, rows: &mut [Row<'_>]) {
         // Who inserts the same keys meanwhile waits for us, or we for them, and never both.
         if rows.iter().any(|row| row.key.is_some()) {
             rows.sort_by(|a, b| (a.kind, a.key).cmp(&(b.kind, b.key)));
@@ -379,10 +409,15 @@ impl Transaction<'_> {
                 rows.iter().map(|row| (row.kind, row.key)).collect();
             self.locks.pass(Class::Keys, &keys);
         }
-        for row in &rows {
+        for row in rows {
             self.locks.made(row.id);
         }
-        self.after.wrote = true;
+    }
+
+    async fn insert(&self, rows: &[Row<'_>]) -> Result<(), Fault> {
+        if rows.is_empty() {
+            return Ok(());
+        }
         sql::InsertJobs {
             ids: rows.iter().map(|row| row.id).collect(),
             kinds: rows.iter().map(|row| row.kind).collect(),
@@ -403,44 +438,37 @@ impl Transaction<'_> {
             enqueued_at: rows.iter().map(|row| row.enqueued_at).collect(),
             lanes: rows.iter().map(|row| row.lane).collect(),
         }
-        .execute(&mut self.conn)
+        .execute(&mut { self.conn })
         .await?;
         Ok(())
     }
 
-    async fn write_joined(&mut self, open: &OpenJobs) -> Result<(), Fault> {
+    async fn write_joined(&self, open: &OpenJobs) -> Result<(), Fault> {
         let mut changed: Vec<&Open> = open.values().filter(|job| job.changed).collect();
         if changed.is_empty() {
             return Ok(());
         }
         changed.sort_unstable_by_key(|job| job.id);
-        self.after.wrote = true;
         sql::JoinJobs {
             ids: changed.iter().map(|job| job.id).collect(),
             states: changed.iter().map(|job| job.state.as_str()).collect(),
             priorities: changed.iter().map(|job| job.priority).collect(),
             submitted: changed.iter().map(|job| job.submitted).collect(),
         }
-        .execute(&mut self.conn)
+        .execute(&mut { self.conn })
         .await?;
         Ok(())
     }
 
-    /// Links children to their parents, and jobs to those they come after; counts the children.
-    async fn link_children(
+    /// The links of children to their parents, with those that are there of jobs to the ones they come after.
+    async fn children_of<'a>(
         &mut self,
-        calls: &[Call<'_>],
-        all: &mut [StoreResult<Brought>],
-        mut links: Links,
+        calls: &[Call<'a>],
+        all: &[StoreResult<Brought>],
+        links: &mut Links,
         circles: bool,
-    ) -> Result<(), Fault> {
-        /// What a parent counts for a new link.
-        struct Child<'a> {
-            call: usize,
-            kind: &'a str,
-            worked: bool,
-        }
-        let mut children: HashMap<(i64, i64), Child<'_>> = HashMap::new();
+    ) -> Result<HashMap<(i64, i64), Child<'a>>, Fault> {
+        let mut children = HashMap::new();
         for (at, (call, brought)) in calls.iter().zip(all.iter()).enumerate() {
             let Ok(brought) = brought else { continue };
             let parent = match call.from {
@@ -477,7 +505,18 @@ impl Transaction<'_> {
                 }
             }
         }
-        for (child, parent) in self.link(links).await? {
+        Ok(children)
+    }
+
+    /// Counts the children that were linked.
+    fn count_children(
+        &mut self,
+        calls: &[Call<'_>],
+        all: &mut [StoreResult<Brought>],
+        children: &HashMap<(i64, i64), Child<'_>>,
+        linked: Vec<(i64, i64)>,
+    ) {
+        for (child, parent) in linked {
             let Some(new) = children.get(&(child, parent)) else {
                 continue;
             };
@@ -502,7 +541,6 @@ impl Transaction<'_> {
                 self.parent(*id, call.now);
             }
         }
-        Ok(())
     }
 
     /// Which of the jobs wait for `parent`, or are it: one that waited for them would wait for ever.
@@ -521,17 +559,16 @@ impl Transaction<'_> {
         Ok(found.into_iter().collect())
     }
 
-    async fn link(&mut self, links: Links) -> Result<Vec<(i64, i64)>, Fault> {
+    async fn link(&self, links: Links) -> Result<Vec<(i64, i64)>, Fault> {
         if links.is_empty() {
             return Ok(Vec::new());
         }
-        self.after.wrote = true;
         let statement = sql::LinkAll {
             children: links.iter().map(|link| link.0).collect(),
             parents: links.iter().map(|link| link.1).collect(),
             relations: links.iter().map(|link| link.2).collect(),
         };
-        Ok(statement.load(&mut self.conn).await?)
+        Ok(statement.load(&mut { self.conn }).await?)
     }
 
     /// The states of the jobs that others are to come after. They do not change before the commit.
@@ -552,69 +589,6 @@ impl Transaction<'_> {
             })
             .collect()
     }
-
-    /// More ids than needed do no harm: joined jobs take none.
-    async fn new_ids(&mut self, calls: &[Call<'_>]) -> Result<Vec<i64>, Fault> {
-        let count: usize = calls
-            .iter()
-            .map(|call| call.jobs.len() + usize::from(matches!(call.from, From::Batch)))
-            .sum();
-        if count == 0 {
-            return Ok(Vec::new());
-        }
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        Ok(sql::NewIds { count }.load(&mut self.conn).await?)
-    }
-
-    async fn first_turns<'a>(
-        &mut self,
-        calls: &[Call<'a>],
-    ) -> Result<Vec<(&'a str, Priority, i64)>, Fault> {
-        let mut places: Vec<(&str, Priority)> = Vec::new();
-        for job in calls.iter().flat_map(|call| call.jobs) {
-            if !places.contains(&(job.queue, job.priority)) {
-                places.push((job.queue, job.priority));
-            }
-        }
-        let asked: Vec<(&str, i32)> = places
-            .iter()
-            .map(|(queue, priority)| (*queue, i32::from(priority.get())))
-            .collect();
-        let turns = self.next_turns(&asked).await?;
-        let places = places.into_iter().zip(turns);
-        Ok(places
-            .map(|((queue, priority), turn)| (queue, priority, turn))
-            .collect())
-    }
-
-    /// The turns of the first jobs that wait in queues at priorities; 0 where none does.
-    pub(super) async fn next_turns(&mut self, places: &[(&str, i32)]) -> Result<Vec<i64>, Fault> {
-        if places.is_empty() {
-            return Ok(Vec::new());
-        }
-        let starts: Vec<Place> = places
-            .iter()
-            .map(|(queue, priority)| {
-                self.start(queue)
-                    .at(usize::try_from(*priority).unwrap_or(0))
-            })
-            .collect();
-        let rows: Vec<(String, i32, Option<i64>)> = sql::NextTurns {
-            queues: places.iter().map(|place| place.0).collect(),
-            priorities: places.iter().map(|place| place.1).collect(),
-            turns: starts.iter().map(|start| start.0).collect(),
-            ids: starts.iter().map(|start| start.1).collect(),
-        }
-        .load(&mut self.conn)
-        .await?;
-        let turn = |(queue, priority): &(&str, i32)| {
-            let row = rows
-                .iter()
-                .find(|row| row.0 == *queue && row.1 == *priority);
-            row.and_then(|row| row.2).unwrap_or(0)
-        };
-        Ok(places.iter().map(turn).collect())
-    }
 }
 
 impl Open {
@@ -630,24 +604,6 @@ impl Open {
             new: Some(at),
         }
     }
-}
-
-fn take_turn<'a>(
-    turns: &mut Vec<(&'a str, Priority, i64)>,
-    job: &'a NewJob,
-    firsts: &[(&str, Priority, i64)],
-) -> i64 {
-    let here = |place: &&mut (&str, Priority, i64)| place.0 == job.queue && place.1 == job.priority;
-    if let Some((_, _, turn)) = turns.iter_mut().find(here) {
-        *turn += 1;
-        return *turn;
-    }
-    let first = firsts
-        .iter()
-        .find(|place| place.0 == job.queue && place.1 == job.priority);
-    let turn = first.map_or(0, |place| place.2);
-    turns.push((job.queue, job.priority, turn));
-    turn
 }
 
 /// Which of the jobs that this one comes after are still open, and whether a failed one forbids it.

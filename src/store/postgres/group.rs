@@ -6,11 +6,13 @@
 
 use std::collections::HashSet;
 
+use super::coming::Coming;
 use super::command::{Command, Progress, Verb};
+use super::data::Outset;
 use super::enqueue::{Call, From};
 use super::fault::Fault;
 use super::locks::Lessons;
-use super::settle::End;
+use super::settle::{End, effects_of};
 use super::transaction::Transaction;
 use crate::model::NewJob;
 
@@ -63,27 +65,61 @@ fn place(command: &Command) -> Option<(&str, &str)> {
     }
 }
 
-/// Runs the commands of a part and keeps their results in them. After a fault the transaction is to be rolled back.
-pub(super) async fn run(tx: &mut Transaction<'_>, commands: &mut [Command]) -> Result<(), Fault> {
-    for command in &mut *commands {
-        run_alone(tx, &mut command.verb).await?;
+/// Runs the commands of a part and keeps their results in them. `begin` opens the transaction. After a fault it is to be
+/// rolled back.
+pub(super) async fn run(
+    tx: &mut Transaction<'_>,
+    commands: &mut [Command],
+    begin: &str,
+) -> Result<(), Fault> {
+    let mut begin = Some(begin);
+    if !commands.iter().all(|command| command.verb.is_many()) {
+        tx.begin(begin.take()).await?;
+        for command in &mut *commands {
+            run_alone(tx, &mut command.verb).await?;
+        }
     }
     let lessons = tx.lessons.clone();
     let ends = ends_of(commands, &lessons);
     let (reports, calls) = (reports_of(commands), calls_of(commands));
-    let jobs = tx.jobs_of_group(&reports, &ends, &calls).await?;
-    tx.write_effects(&ends).await?;
-    if !jobs.is_empty() {
+    let coming = Coming::of(&ends, &calls);
+    let bring = tx.that_bring(&ends);
+    let outset = Outset::of(&effects_of(&bring));
+    tx.pass_players(&outset);
+    // All that can be known before anything is written, in one message.
+    let look = &*tx;
+    let ((), touched, held, (), cleaned, suspects) = tokio::try_join!(
+        biased;
+        look.begin(begin),
+        look.jobs_of_group(&reports, &ends, &coming),
+        look.still_held(&bring),
+        look.keep_players(&outset),
+        look.cleaned_among(&outset),
+        look.suspects_in(queues_of(commands)),
+    )?;
+    tx.write_effects(&bring, &held, &cleaned).await?;
+    if !touched.jobs.is_empty() {
         tx.go_in().await;
     }
-    tx.lock_jobs(jobs).await?;
-    drop(ends);
+    tx.above = touched.above;
+    tx.lock_group(touched.jobs, &coming).await?;
+    drop((ends, bring));
     run_progress(tx, commands).await?;
     run_ends(tx, commands, &lessons).await?;
     tx.flush_parents().await?;
     run_calls(tx, commands).await?;
     tx.flush_parents().await?;
-    run_claims(tx, commands).await
+    run_claims(tx, commands, &suspects).await
+}
+
+/// The queues of which jobs are claimed.
+fn queues_of(commands: &[Command]) -> Vec<String> {
+    let queues = commands.iter().filter_map(|command| match &command.verb {
+        Verb::Claim(claim, _) => Some(claim.queue.as_str()),
+        _ => None,
+    });
+    let queues: HashSet<&str> = queues.collect();
+    queues.into_iter().map(str::to_owned).collect()
 }
 
 fn reports_of(commands: &[Command]) -> Vec<&Progress> {
@@ -233,19 +269,11 @@ async fn run_calls(tx: &mut Transaction<'_>, commands: &mut [Command]) -> Result
     Ok(())
 }
 
-async fn run_claims(tx: &mut Transaction<'_>, commands: &mut [Command]) -> Result<(), Fault> {
-    let queues: HashSet<&String> = commands
-        .iter()
-        .filter_map(|command| match &command.verb {
-            Verb::Claim(claim, _) => Some(&claim.queue),
-            _ => None,
-        })
-        .collect();
-    if queues.is_empty() {
-        return Ok(());
-    }
-    let queues = queues.into_iter().cloned().collect();
-    let suspects = tx.suspects_in(queues).await?;
+async fn run_claims(
+    tx: &mut Transaction<'_>,
+    commands: &mut [Command],
+    suspects: &HashSet<String>,
+) -> Result<(), Fault> {
     for command in commands {
         if let Verb::Claim(claim, answer) = &mut command.verb {
             let suspects = suspects.contains(&claim.queue);

@@ -321,6 +321,14 @@ statement! {
     "DELETE FROM job_links WHERE child_id = ANY(?) RETURNING child_id, parent_id, relation";
 }
 
+statement! {
+    /// The same, of those that turned out to be final: it may follow the statement that ends them at once.
+    TakeLinksOfFinal { children: Vec<i64> => Array<BigInt> } -> (BigInt, BigInt, Text) =
+    "DELETE FROM job_links USING jobs
+     WHERE job_links.child_id = ANY(?) AND jobs.id = job_links.child_id AND jobs.finished_at IS NOT NULL
+     RETURNING job_links.child_id, job_links.parent_id, job_links.relation";
+}
+
 statement! { DropLinksTo { parent: i64 => BigInt } -> () = "DELETE FROM job_links WHERE parent_id = ?"; }
 
 statement! {

@@ -44,13 +44,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel_async::RunQueryDsl;
 
+use super::coming::Coming;
 use super::command::Progress;
-use super::enqueue::Call;
 use super::fault::Fault;
 use super::job_statements as sql;
 use super::settle::End;
 use super::transaction::Transaction;
-use crate::model::{JobState, Lease, NewJob};
+use crate::model::Lease;
 
 /// What is locked together, in the order of the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -130,6 +130,22 @@ impl Lessons {
     }
 }
 
+/// The jobs that a group touches.
+#[derive(Debug)]
+pub(super) struct Touched {
+    /// To be locked in one pass.
+    pub(super) jobs: BTreeSet<i64>,
+    /// Of these the ones that may be told of ends.
+    pub(super) above: BTreeSet<i64>,
+}
+
+impl Touched {
+    fn these(jobs: BTreeSet<i64>) -> Self {
+        let above = BTreeSet::new();
+        Self { jobs, above }
+    }
+}
+
 /// What a transaction has locked.
 #[derive(Debug, Default)]
 pub(super) struct Locks {
@@ -197,6 +213,12 @@ impl Locks {
         Ok(missing)
     }
 
+    /// Whether all of these are locked, or made by this transaction.
+    pub(super) fn hold_all(&self, ids: impl IntoIterator<Item = i64>) -> bool {
+        let mut ids = ids.into_iter();
+        ids.all(|id| self.jobs.contains(&id) || self.own.contains(&id))
+    }
+
     /// These are locked now: in the order of their ids, and after a look at `missing`.
     pub(super) fn locked(&mut self, ids: impl IntoIterator<Item = i64>) {
         let before = self.jobs.len();
@@ -231,9 +253,38 @@ impl Transaction<'_> {
         if missing.is_empty() {
             return Ok(());
         }
-        let ids = missing.iter().copied().collect();
-        let _locked: i64 = sql::LockJobs { ids }.get_result(&mut self.conn).await?;
+        self.lock(&missing).await?;
         self.locks.locked(missing);
+        Ok(())
+    }
+
+    async fn lock(&self, missing: &BTreeSet<i64>) -> Result<(), Fault> {
+        if !missing.is_empty() {
+            let ids = missing.iter().copied().collect();
+            let lock = sql::LockJobs { ids };
+            let _locked: i64 = lock.get_result(&mut { self.conn }).await?;
+        }
+        Ok(())
+    }
+
+    /// Locks the jobs of a group. What waits to be written, and what new jobs will need, goes with it: these locks are those
+    /// that all engines wait for.
+    pub(super) async fn lock_group(
+        &mut self,
+        jobs: BTreeSet<i64>,
+        coming: &Coming<'_>,
+    ) -> Result<(), Fault> {
+        let missing = self.locks.missing(jobs)?;
+        let sums = std::mem::take(&mut self.sums);
+        let tx = &*self;
+        let (stock, (), ()) = tokio::try_join!(
+            biased;
+            tx.stock_for(coming),
+            tx.update_years(&sums),
+            tx.lock(&missing),
+        )?;
+        self.locks.locked(missing);
+        self.stock = stock;
         Ok(())
     }
 
@@ -251,28 +302,16 @@ impl Transaction<'_> {
     /// The jobs that the commands of a group touch, as far as is known without a lock; none, if one statement locks all of
     /// them in their order.
     pub(super) async fn jobs_of_group(
-        &mut self,
+        &self,
         reports: &[&Progress],
         ends: &[End<'_>],
-        calls: &[Call<'_>],
-    ) -> Result<BTreeSet<i64>, Fault> {
-        let spawns = |end: &&End<'_>| end.completion.settlement.state == JobState::Completed;
-        let spawned = ends.iter().filter(spawns);
-        let spawned = spawned.flat_map(|end| &end.completion.children);
-        let new: Vec<&NewJob> = spawned
-            .chain(calls.iter().flat_map(|call| call.jobs))
-            .collect();
-        let mut jobs: BTreeSet<i64> = new
-            .iter()
+        coming: &Coming<'_>,
+    ) -> Result<Touched, Fault> {
+        let mut jobs: BTreeSet<i64> = (coming.jobs.iter())
             .flat_map(|job| job.after.jobs.iter().map(|id| id.0))
             .collect();
         jobs.extend(self.lessons.jobs());
-        let mut keys: Vec<(&str, &str)> = new
-            .iter()
-            .filter_map(|job| Some((job.kind, job.key.as_deref()?)))
-            .collect();
-        keys.sort_unstable();
-        keys.dedup();
+        let keys = coming.keys();
         let ending: Vec<i64> = ends.iter().map(|end| end.lease.job.0).collect();
         let quick = ends.iter().any(End::is_quick);
         let careful = ends.iter().any(|end| !end.is_quick());
@@ -288,10 +327,10 @@ impl Transaction<'_> {
                 && jobs.is_empty()
                 && !AtomicBool::load(&self.house.linked, Ordering::Relaxed)
             {
-                return Ok(jobs);
+                return Ok(Touched::these(jobs));
             }
             let ids = ending.clone();
-            let above: Vec<i64> = sql::Above { ids }.load(&mut self.conn).await?;
+            let above: Vec<i64> = sql::Above { ids }.load(&mut { self.conn }).await?;
             let linked = !above.is_empty();
             self.house.linked.store(linked, Ordering::Relaxed);
             above
@@ -299,15 +338,16 @@ impl Transaction<'_> {
             let (kinds, keys) = keys.into_iter().unzip();
             let ids = ending.clone();
             let related = sql::Related { ids, kinds, keys };
-            related.load(&mut self.conn).await?
+            related.load(&mut { self.conn }).await?
         };
-        jobs.extend(related);
+        let above: BTreeSet<i64> = related.into_iter().collect();
+        jobs.extend(&above);
         if jobs.is_empty() && passes < 2 {
-            return Ok(jobs);
+            return Ok(Touched::these(jobs));
         }
         jobs.extend(ending);
         jobs.extend(reports.iter().map(|report| report.lease.job.0));
-        Ok(jobs)
+        Ok(Touched { jobs, above })
     }
 }
 

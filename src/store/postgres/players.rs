@@ -33,6 +33,20 @@ pub(super) struct Sighting<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Sightings<'a>(BTreeMap<&'a str, Sighting<'a>>);
 
+/// Players that are there.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) ids: BTreeMap<String, i64>,
+    /// When their names were seen.
+    seen_at: HashMap<String, i64>,
+}
+
+impl Known {
+    pub(super) fn made(&mut self, made: Vec<(String, i64)>) {
+        self.ids.extend(made);
+    }
+}
+
 /// What is written of players, by puuid.
 pub(super) type Newer<'s> = Vec<(&'s str, &'s Sighting<'s>)>;
 
@@ -58,6 +72,25 @@ macro_rules! columns {
 }
 
 impl<'a> Sightings<'a> {
+    pub(super) fn puuids(&self) -> Vec<&'a str> {
+        self.0.keys().copied().collect()
+    }
+
+    fn unknown(&self, known: &Known) -> Newer<'_> {
+        let all = self.0.iter().map(|(puuid, one)| (*puuid, one));
+        all.filter(|(puuid, _)| !known.ids.contains_key(*puuid))
+            .collect()
+    }
+
+    /// Most players of a match are known, and nothing is newer: they are not written, and not locked.
+    pub(super) fn newer(&self, known: &Known) -> Newer<'_> {
+        let newer = self.0.iter().filter(|(puuid, sighting)| {
+            let seen_at = known.seen_at.get(**puuid);
+            seen_at.is_some_and(|seen_at| sighting.told || *seen_at < sighting.name_seen_at)
+        });
+        newer.map(|(puuid, sighting)| (*puuid, sighting)).collect()
+    }
+
     /// A player was seen in a document of the moment `seen_at`.
     pub(super) fn seen(
         &mut self,
@@ -207,70 +240,91 @@ impl Transaction<'_> {
         &mut self,
         sightings: &'s Sightings<'_>,
     ) -> Result<(BTreeMap<String, i64>, Newer<'s>), Fault> {
-        let mut ids: BTreeMap<String, i64> = BTreeMap::new();
-        let mut known = HashMap::new();
-        let puuids: Vec<&str> = sightings.0.keys().copied().collect();
+        let mut known = self.look_up(sightings.puuids()).await?;
+        let new = self.pass_new_players(sightings, &known);
+        known.made(self.make_players(&new).await?);
+        self.look_for_others(sightings, &mut known).await?;
+        let newer = sightings.newer(&known);
+        Ok((known.ids, newer))
+    }
+
+    pub(super) async fn look_up(&self, puuids: Vec<&str>) -> Result<Known, Fault> {
+        let mut known = Known::default();
         if puuids.is_empty() {
-            return Ok((ids, Newer::new()));
+            return Ok(known);
         }
-        self.look_up(puuids, &mut ids, &mut known).await?;
-        let unknown = |ids: &BTreeMap<String, i64>| -> Newer<'s> {
-            let all = sightings.0.iter().map(|(puuid, one)| (*puuid, one));
-            all.filter(|(puuid, _)| !ids.contains_key(*puuid)).collect()
-        };
-        let new = unknown(&ids);
+        let players = sql::KnownPlayers { puuids };
+        let rows: Vec<(String, i64, i64)> = players.load(&mut { self.conn }).await?;
+        for (puuid, id, seen_at) in rows {
+            known.seen_at.insert(puuid.clone(), seen_at);
+            known.ids.insert(puuid, id);
+        }
+        Ok(known)
+    }
+
+    /// The players that are not known: they are the next that are written.
+    pub(super) fn pass_new_players<'s>(
+        &mut self,
+        sightings: &'s Sightings<'_>,
+        known: &Known,
+    ) -> Newer<'s> {
+        let new = sightings.unknown(known);
         if !new.is_empty() {
             let puuids: Vec<&str> = new.iter().map(|(puuid, _)| *puuid).collect();
             self.locks.pass(Class::NewPlayers, &puuids);
-            let added: Vec<(String, i64)> =
-                columns!(sql::AddPlayers, new).load(&mut self.conn).await?;
-            ids.extend(added);
-            // Others have brought them meanwhile.
-            let raced = unknown(&ids).into_iter().map(|(puuid, _)| puuid);
-            let raced: Vec<&str> = raced.collect();
-            if !raced.is_empty() {
-                self.look_up(raced, &mut ids, &mut known).await?;
-            }
         }
-        // Most players of a match are known, and nothing is newer: they are not written, and not locked.
-        let newer = sightings.0.iter().filter(|(puuid, sighting)| {
-            known
-                .get(**puuid)
-                .is_some_and(|known_at| sighting.told || *known_at < sighting.name_seen_at)
-        });
-        let newer = newer.map(|(puuid, sighting)| (*puuid, sighting)).collect();
-        Ok((ids, newer))
+        new
     }
 
-    async fn look_up(
-        &mut self,
-        puuids: Vec<&str>,
-        ids: &mut BTreeMap<String, i64>,
-        known: &mut HashMap<String, i64>,
-    ) -> Result<(), Fault> {
-        let rows: Vec<(String, i64, i64)> =
-            sql::KnownPlayers { puuids }.load(&mut self.conn).await?;
-        for (puuid, id, seen_at) in rows {
-            known.insert(puuid.clone(), seen_at);
-            ids.insert(puuid, id);
+    /// Returns those that no other transaction brings just now.
+    pub(super) async fn make_players(&self, new: &Newer<'_>) -> Result<Vec<(String, i64)>, Fault> {
+        if new.is_empty() {
+            return Ok(Vec::new());
         }
+        let add = columns!(sql::AddPlayers, new);
+        Ok(add.load(&mut { self.conn }).await?)
+    }
+
+    /// Players whom others have brought meanwhile.
+    pub(super) async fn look_for_others(
+        &self,
+        sightings: &Sightings<'_>,
+        known: &mut Known,
+    ) -> Result<(), Fault> {
+        let raced = sightings.unknown(known).into_iter();
+        let raced: Vec<&str> = raced.map(|(puuid, _)| puuid).collect();
+        let more = self.look_up(raced).await?;
+        known.ids.extend(more.ids);
+        known.seen_at.extend(more.seen_at);
         Ok(())
     }
 
     /// Writes what is newer of players that are there.
     pub(super) async fn update_players(&mut self, newer: &Newer<'_>) -> Result<(), Fault> {
+        self.pass_newer(newer);
+        self.write_newer(newer).await
+    }
+
+    /// These players that are there are the next that are written.
+    pub(super) fn pass_newer(&mut self, newer: &Newer<'_>) {
+        if !newer.is_empty() {
+            let puuids: Vec<&str> = newer.iter().map(|(puuid, _)| *puuid).collect();
+            self.locks.pass(Class::Players, &puuids);
+        }
+    }
+
+    pub(super) async fn write_newer(&self, newer: &Newer<'_>) -> Result<(), Fault> {
         if newer.is_empty() {
             return Ok(());
         }
-        let puuids: Vec<&str> = newer.iter().map(|(puuid, _)| *puuid).collect();
-        self.locks.pass(Class::Players, &puuids);
         columns!(sql::PutPlayers, newer)
-            .execute(&mut self.conn)
+            .execute(&mut { self.conn })
             .await?;
         let told = newer.iter().filter(|(_, sighting)| sighting.told);
         let puuids: Vec<&str> = told.map(|(puuid, _)| *puuid).collect();
         if !puuids.is_empty() {
-            sql::Found { puuids }.execute(&mut self.conn).await?;
+            let found = sql::Found { puuids };
+            found.execute(&mut { self.conn }).await?;
         }
         Ok(())
     }

@@ -17,6 +17,9 @@ use crate::model::{Failure, JobId, JobState, Rollup, Timestamp};
 use crate::store::rows::{append_error, dependency_failed, from_json, to_json, to_u32};
 use crate::store::{Cancelled, Retried, StoreError};
 
+/// The child or predecessor, who waits for it, and how.
+pub(super) type Link = (i64, i64, String);
+
 /// A job that is final now.
 #[derive(Debug)]
 pub(super) struct Ended {
@@ -72,11 +75,19 @@ impl Transaction<'_> {
     /// Tells parents and successors, and those of successors that end by it. The links go: all that
     /// they were for is in the rows now, or in what waits for `flush_parents`.
     pub(super) async fn ended(&mut self, first: Vec<Ended>) -> Result<(), Fault> {
-        let mut work = first;
+        let children = first.iter().map(|job| job.id.0).collect();
+        let links = self.take_links_of(children).await?;
+        self.ended_with(first, links).await
+    }
+
+    /// The same, with the links that are taken already.
+    pub(super) async fn ended_with(
+        &mut self,
+        first: Vec<Ended>,
+        links: Vec<Link>,
+    ) -> Result<(), Fault> {
+        let (mut work, mut links) = (first, links);
         while !work.is_empty() {
-            let children = work.iter().map(|job| job.id.0).collect();
-            let mut links: Vec<(i64, i64, String)> =
-                sql::TakeLinksOf { children }.load(&mut self.conn).await?;
             links.sort_unstable();
             if !links.is_empty() {
                 self.house.linked.store(true, Ordering::Relaxed);
@@ -93,8 +104,18 @@ impl Transaction<'_> {
                 }
             }
             work = next;
+            let children = work.iter().map(|job| job.id.0).collect();
+            links = self.take_links_of(children).await?;
         }
         Ok(())
+    }
+
+    pub(super) async fn take_links_of(&self, children: Vec<i64>) -> Result<Vec<Link>, Fault> {
+        if children.is_empty() {
+            return Ok(Vec::new());
+        }
+        let links = sql::TakeLinksOf { children };
+        Ok(links.load(&mut { self.conn }).await?)
     }
 
     /// The same of parents that `flush_parents` has ended, and counted where they are children themselves.
@@ -106,8 +127,7 @@ impl Transaction<'_> {
             return Ok(());
         }
         let children = ended.iter().map(|job| job.id.0).collect();
-        let mut links: Vec<(i64, i64, String)> =
-            sql::TakeLinksOf { children }.load(&mut self.conn).await?;
+        let mut links = self.take_links_of(children).await?;
         links.sort_unstable();
         let jobs: HashMap<i64, &Ended> = ended.iter().map(|job| (job.id.0, job)).collect();
         let mut next = Vec::new();

@@ -4,22 +4,21 @@
 //! spawning, to be cancelled, suspected) are locked, decided in memory and written together. The documents come before
 //! the jobs: that is the order of locks.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use diesel_async::RunQueryDsl;
 
-use super::enqueue::{Brought, Call, From, OpenJobs};
+use super::coming::Coming;
+use super::enqueue::{Brought, Call, OpenJobs};
 use super::fault::Fault;
+use super::held::{Held, HeldRow, held_of, is_entangled};
 use super::job_statements as sql;
 use super::locks::Lessons;
-use super::relations::Ended;
+use super::relations::{Ended, Link};
 use super::transaction::Transaction;
 use crate::model::rollup::FailedChild;
-use crate::model::{Failure, JobId, JobState, Lease, NewJob, Rollup, Settlement, Timestamp};
-use crate::store::rows::{
-    append_error, from_json, no_less_urgent, priority_from, remark_of, to_i32, to_json, to_u32,
-};
+use crate::model::{Failure, JobId, JobState, Lease, Rollup, Settlement, Timestamp};
+use crate::store::rows::{append_error, from_json, remark_of, to_i32, to_json, to_u32};
 use crate::store::{Completion, Effect, Fenced, StoreResult};
 
 /// The end of an attempt.
@@ -40,67 +39,49 @@ impl End<'_> {
     }
 }
 
-/// A job whose attempt ends, locked.
-struct Held<'a> {
-    /// Where its end stands among all.
-    at: usize,
-    end: End<'a>,
-    kind: String,
-    key: Option<String>,
-    queue: String,
-    errors: String,
-    rollup: String,
-    attempt: i32,
-    flow: i64,
-    crashes: i32,
-    settlement: Settlement,
-    children: Cow<'a, [NewJob]>,
-}
-
-impl Held<'_> {
-    fn call(&self) -> Call<'_> {
-        Call {
-            jobs: &self.children,
-            now: self.end.now,
-            from: From::Parent {
-                id: self.end.lease.job,
-                flow: self.flow,
-            },
-        }
-    }
-
-    fn spawns(&self) -> bool {
-        self.settlement.state == JobState::Completed && !self.children.is_empty()
-    }
-}
+/// A job that ended without a look: its id, kind, key and queue.
+type Done = (i64, String, Option<String>, String);
 
 impl Transaction<'_> {
-    /// Writes the documents of attempts that hold their jobs as far as is known; `settle` finds out.
-    pub(super) async fn write_effects(&mut self, ends: &[End<'_>]) -> Result<(), Fault> {
+    /// The ends that bring something to write, each attempt once.
+    pub(super) fn that_bring<'a>(&self, ends: &[End<'a>]) -> Vec<End<'a>> {
         let mut leases = HashSet::new();
-        let bring: Vec<&End<'_>> = ends
-            .iter()
-            .filter(|end| leases.insert(end.lease) && !end.completion.effects.is_empty())
-            .filter(|end| self.lessons.writes(end.lease))
-            .collect();
+        let bring = ends.iter().filter(|end| {
+            leases.insert(end.lease)
+                && !end.completion.effects.is_empty()
+                && self.lessons.writes(end.lease)
+        });
+        bring.copied().collect()
+    }
+
+    /// Those that hold their jobs, as far as is known without a lock.
+    pub(super) async fn still_held(&self, bring: &[End<'_>]) -> Result<HashSet<Lease>, Fault> {
         if bring.is_empty() {
-            return Ok(());
+            return Ok(HashSet::new());
         }
-        let held: Vec<(i64, i64)> = sql::StillHeld {
+        let held = sql::StillHeld {
             ids: bring.iter().map(|end| end.lease.job.0).collect(),
             tokens: bring.iter().map(|end| end.lease.token).collect(),
-        }
-        .load(&mut self.conn)
-        .await?;
-        let held: HashSet<(i64, i64)> = held.into_iter().collect();
-        let mut effects: Vec<(&Effect, Timestamp)> = Vec::new();
-        for end in bring {
-            if held.contains(&(end.lease.job.0, end.lease.token)) {
-                self.written.insert(end.lease);
-                effects.extend((end.completion.effects.iter()).map(|effect| (effect, end.now)));
-            }
-        }
-        self.apply(&effects).await
+        };
+        let held: Vec<(i64, i64)> = held.load(&mut { self.conn }).await?;
+        let lease = |(job, token)| Lease {
+            job: JobId(job),
+            token,
+        };
+        Ok(held.into_iter().map(lease).collect())
+    }
+
+    /// Writes the documents of attempts that hold their jobs as far as is known; `settle` finds out.
+    pub(super) async fn write_effects(
+        &mut self,
+        bring: &[End<'_>],
+        held: &HashSet<Lease>,
+        cleaned: &[String],
+    ) -> Result<(), Fault> {
+        let bring = bring.iter().filter(|end| held.contains(&end.lease));
+        let bring: Vec<End<'_>> = bring.copied().collect();
+        self.written.extend(bring.iter().map(|end| end.lease));
+        self.apply(&effects_of(&bring), cleaned).await
     }
 
     /// Settles all attempts that still hold their jobs. Their documents are written.
@@ -117,22 +98,54 @@ impl Transaction<'_> {
         let first: Vec<usize> = (0..ends.len())
             .filter(|at| leases.insert(ends[*at].lease))
             .collect();
-        let (quick, mut careful): (Vec<usize>, Vec<usize>) =
+        let (mut quick, mut careful): (Vec<usize>, Vec<usize>) =
             first.iter().partition(|at| ends[**at].is_quick());
-        careful.extend(self.settle_quickly(ends, quick, &mut results).await?);
-        if !careful.is_empty() {
-            careful.sort_unstable();
-            self.settle_carefully(ends, &careful, &mut results).await?;
+        // That is the order of the locks.
+        quick.sort_unstable_by_key(|at| ends[*at].lease.job);
+        careful.sort_unstable_by_key(|at| ends[*at].lease.job);
+        let ids =
+            |of: &[usize]| -> Vec<i64> { of.iter().map(|at| ends[*at].lease.job.0).collect() };
+        self.locks.missing(ids(&quick))?;
+        self.locks.missing(ids(&careful))?;
+        // Open jobs are looked for behind all that are locked: then that is known already.
+        let children: Vec<End<'_>> = careful.iter().map(|at| ends[*at]).collect();
+        let coming = Coming::of(&children, &[]);
+        let known = self.locks.hold_all(ids(&careful));
+        let tx = &*self;
+        let (done, links, rows, found) = tokio::try_join!(
+            biased;
+            tx.end_quickly(ends, &quick),
+            tx.take_links_of_final(ids(&quick)),
+            tx.fence(ends, &careful),
+            async {
+                if known {
+                    tx.find_open(&coming).await.map(Some)
+                } else {
+                    Ok(None)
+                }
+            },
+        )?;
+        self.locks.locked(done.iter().map(|row| row.0));
+        self.locks.locked(rows.iter().map(|row| row.0.0));
+        let open = found.map(|found| self.open_from(found)).transpose()?;
+        let mut held = held_of(rows, ends, &careful);
+        let left = self
+            .ended_quickly(ends, quick, done, links, &mut results)
+            .await?;
+        if !left.is_empty() {
+            self.locks.missing(ids(&left))?;
+            let rows = self.fence(ends, &left).await?;
+            self.locks.locked(rows.iter().map(|row| row.0.0));
+            held.extend(held_of(rows, ends, &left));
         }
-        let for_nothing = first
-            .into_iter()
-            .filter(|at| !matches!(results[*at], Ok(Fenced::Applied)))
-            .map(|at| ends[at].lease)
-            .filter(|lease| self.written.contains(lease));
-        let for_nothing: HashSet<Lease> = for_nothing.collect();
-        if !for_nothing.is_empty() {
-            return Err(Lessons::without(for_nothing));
+        if !held.is_empty() {
+            held.sort_unstable_by_key(|job| job.at);
+            self.settle_carefully(ends.len(), held, open, &mut results)
+                .await?;
         }
+        let applied = |at: &usize| matches!(results[*at], Ok(Fenced::Applied));
+        let for_nothing = first.into_iter().filter(|at| !applied(at));
+        self.check_written(for_nothing.map(|at| ends[at].lease))?;
         let stale = results
             .iter()
             .filter(|one| matches!(one, Ok(Fenced::Stale)));
@@ -140,24 +153,24 @@ impl Transaction<'_> {
         Ok(results)
     }
 
-    /// Returns those that were not written: stale, or in need of a look at their jobs.
-    async fn settle_quickly(
-        &mut self,
-        ends: &[End<'_>],
-        mut quick: Vec<usize>,
-        results: &mut [StoreResult<Fenced>],
-    ) -> Result<Vec<usize>, Fault> {
-        type Done = (i64, String, Option<String>, String);
+    /// No documents may be written of attempts that did not end.
+    fn check_written(&self, for_nothing: impl Iterator<Item = Lease>) -> Result<(), Fault> {
+        let for_nothing = for_nothing.filter(|lease| self.written.contains(lease));
+        let for_nothing: HashSet<Lease> = for_nothing.collect();
+        if for_nothing.is_empty() {
+            return Ok(());
+        }
+        Err(Lessons::without(for_nothing))
+    }
+
+    /// Writes those ends, in the order of their jobs, that need no look at these.
+    async fn end_quickly(&self, ends: &[End<'_>], quick: &[usize]) -> Result<Vec<Done>, Fault> {
         if quick.is_empty() {
             return Ok(Vec::new());
         }
-        // That is the order of the locks.
-        quick.sort_unstable_by_key(|at| ends[*at].lease.job);
-        let ids = quick.iter().map(|at| ends[*at].lease.job.0);
-        self.locks.missing(ids)?;
         let each = || quick.iter().map(|at| &ends[*at]);
         let state = |end: &End<'_>| end.completion.settlement.state;
-        let done: Vec<Done> = sql::SettleQuick {
+        let quick = sql::SettleQuick {
             ids: each().map(|end| end.lease.job.0).collect(),
             tokens: each().map(|end| end.lease.token).collect(),
             states: each().map(|end| state(end).as_str()).collect(),
@@ -174,11 +187,29 @@ impl Transaction<'_> {
                 .map(|end| worked_at(&end.completion.settlement, end.now))
                 .collect(),
             finished_at: each().map(|end| finished_at(state(end), end.now)).collect(),
+        };
+        Ok(quick.load(&mut { self.conn }).await?)
+    }
+
+    /// Of jobs that this transaction has just ended.
+    async fn take_links_of_final(&self, children: Vec<i64>) -> Result<Vec<Link>, Fault> {
+        if children.is_empty() {
+            return Ok(Vec::new());
         }
-        .load(&mut self.conn)
-        .await?;
+        let links = sql::TakeLinksOfFinal { children };
+        Ok(links.load(&mut { self.conn }).await?)
+    }
+
+    /// Returns those that were not written: stale, or in need of a look at their jobs.
+    async fn ended_quickly(
+        &mut self,
+        ends: &[End<'_>],
+        quick: Vec<usize>,
+        done: Vec<Done>,
+        links: Vec<Link>,
+        results: &mut [StoreResult<Fenced>],
+    ) -> Result<Vec<usize>, Fault> {
         self.after.wrote |= !done.is_empty();
-        self.locks.locked(done.iter().map(|row| row.0));
         let places: HashMap<i64, usize> = quick
             .iter()
             .map(|at| (ends[*at].lease.job.0, *at))
@@ -187,39 +218,33 @@ impl Transaction<'_> {
         for (id, kind, key, queue) in done {
             let at = places[&id];
             results[at] = Ok(Fenced::Applied);
-            let end = &ends[at];
-            self.note_state(state(end), &queue);
-            if state(end).is_final() {
-                ended.push(Ended::by_itself(
-                    JobId(id),
-                    state(end),
-                    kind,
-                    key,
-                    None,
-                    end.now,
-                ));
+            let (state, now) = (ends[at].completion.settlement.state, ends[at].now);
+            self.note_state(state, &queue);
+            if state.is_final() {
+                ended.push(Ended::by_itself(JobId(id), state, kind, key, None, now));
             }
         }
-        self.ended(ended).await?;
-        let left = quick.iter().copied();
+        self.ended_with(ended, links).await?;
+        let left = quick.into_iter();
         Ok(left
             .filter(|at| !matches!(results[*at], Ok(Fenced::Applied)))
             .collect())
     }
 
+    /// `open`: the open jobs with the keys of their children, if they were looked for.
     async fn settle_carefully(
         &mut self,
-        ends: &[End<'_>],
-        careful: &[usize],
+        ends: usize,
+        held: Vec<Held<'_>>,
+        open: Option<OpenJobs>,
         results: &mut [StoreResult<Fenced>],
     ) -> Result<(), Fault> {
-        let held = self.fence(ends, careful).await?;
-        let calls: Vec<Call<'_>> = held
-            .iter()
-            .filter(|job| job.spawns())
-            .map(Held::call)
-            .collect();
-        let open = self.open_jobs_of(&calls).await?;
+        let open = if let Some(open) = open {
+            open
+        } else {
+            let calls = held.iter().filter(|job| job.spawns()).map(Held::call);
+            self.open_jobs_of(&calls.collect::<Vec<_>>()).await?
+        };
         let settling: HashSet<(&str, &str)> = held
             .iter()
             .filter_map(|job| Some((job.kind.as_str(), job.key.as_deref()?)))
@@ -238,7 +263,7 @@ impl Transaction<'_> {
             }
         }
         // These may join what waits for them, or what ends with them: each is in a transaction of its own.
-        if ends.len() > 1 && !alone.is_empty() {
+        if ends > 1 && !alone.is_empty() {
             let alone = alone.iter().map(|job| job.end.lease);
             return Err(Lessons::alone(alone.collect()));
         }
@@ -249,65 +274,16 @@ impl Transaction<'_> {
         self.end_all(together, open, false, results).await
     }
 
-    /// The jobs that these attempts still hold, locked.
-    async fn fence<'a>(
-        &mut self,
-        ends: &[End<'a>],
-        careful: &[usize],
-    ) -> Result<Vec<Held<'a>>, Fault> {
-        type Row = (
-            (i64, String, Option<String>, String, String, String),
-            (i32, i64, Option<i64>, i32, i32),
-        );
-        // That is the order of the locks.
-        let mut leases: Vec<Lease> = careful.iter().map(|at| ends[*at].lease).collect();
-        leases.sort_unstable_by_key(|lease| lease.job);
-        self.locks.missing(leases.iter().map(|lease| lease.job.0))?;
-        let rows: Vec<Row> = sql::Fence {
-            ids: leases.iter().map(|lease| lease.job.0).collect(),
-            tokens: leases.iter().map(|lease| lease.token).collect(),
+    /// The jobs that these attempts still hold, locked in their order.
+    async fn fence(&self, ends: &[End<'_>], of: &[usize]) -> Result<Vec<HeldRow>, Fault> {
+        if of.is_empty() {
+            return Ok(Vec::new());
         }
-        .load(&mut self.conn)
-        .await?;
-        self.locks.locked(rows.iter().map(|row| row.0.0));
-        let places: HashMap<i64, usize> = careful
-            .iter()
-            .map(|at| (ends[*at].lease.job.0, *at))
-            .collect();
-        let mut held: Vec<Held<'a>> = rows
-            .into_iter()
-            .map(
-                |(
-                    (id, kind, key, queue, errors, rollup),
-                    (attempt, flow, cancel, crashes, priority),
-                )| {
-                    let at = places[&id];
-                    let end = ends[at];
-                    let mut settlement = end.completion.settlement.clone();
-                    let mut children = end.completion.children.as_slice();
-                    if cancel.is_some() {
-                        settlement = settlement.under_cancellation(!children.is_empty(), end.now);
-                        children = &[];
-                    }
-                    Held {
-                        at,
-                        end,
-                        kind,
-                        key,
-                        queue,
-                        errors,
-                        rollup,
-                        attempt,
-                        flow,
-                        crashes,
-                        settlement,
-                        children: no_less_urgent(children, priority_from(priority)),
-                    }
-                },
-            )
-            .collect();
-        held.sort_unstable_by_key(|job| job.at);
-        Ok(held)
+        let fence = sql::Fence {
+            ids: of.iter().map(|at| ends[*at].lease.job.0).collect(),
+            tokens: of.iter().map(|at| ends[*at].lease.token).collect(),
+        };
+        Ok(fence.load(&mut { self.conn }).await?)
     }
 
     /// Spawns, writes and ends the jobs.
@@ -351,14 +327,46 @@ impl Transaction<'_> {
         if jobs.is_empty() {
             return Ok(());
         }
-        self.write_ends(&jobs).await?;
         for (job, _) in &jobs {
             results[job.at] = Ok(Fenced::Applied);
         }
-        self.tell_ends(&jobs).await
+        let write = self.ends_to_write(&jobs)?;
+        let of = |which: fn(JobState) -> bool| -> Vec<i64> {
+            let these = jobs.iter().filter(|(_, state)| which(*state));
+            these.map(|(job, _)| job.end.lease.job.0).collect()
+        };
+        let heard = jobs.iter().filter(|(job, state)| {
+            *state == JobState::Blocked || remark_of(&job.end.completion.effects).is_some()
+        });
+        let heard = heard.map(|(job, _)| job.end.lease.job.0).collect();
+        let tx = &*self;
+        let ((), parents, links) = tokio::try_join!(
+            biased;
+            tx.write_ends(write),
+            // Before their links are taken.
+            tx.parents_of(heard),
+            tx.take_links_of(of(JobState::is_final)),
+        )?;
+        self.tell_ends(&jobs, parents, links).await
     }
 
-    async fn write_ends(&mut self, jobs: &[(&Held<'_>, JobState)]) -> Result<(), Fault> {
+    async fn write_ends(&self, write: sql::SettleAll<'_>) -> Result<(), Fault> {
+        write.execute(&mut { self.conn }).await?;
+        Ok(())
+    }
+
+    async fn parents_of(&self, children: Vec<i64>) -> Result<Vec<(i64, i64)>, Fault> {
+        if children.is_empty() {
+            return Ok(Vec::new());
+        }
+        let parents = sql::ParentsOf { children };
+        Ok(parents.load(&mut { self.conn }).await?)
+    }
+
+    fn ends_to_write(
+        &mut self,
+        jobs: &[(&Held<'_>, JobState)],
+    ) -> Result<sql::SettleAll<'static>, Fault> {
         let mut errors = Vec::with_capacity(jobs.len());
         for (job, _) in jobs {
             errors.push(match &job.settlement.error {
@@ -387,7 +395,7 @@ impl Transaction<'_> {
         }
         let each = || jobs.iter();
         self.after.wrote = true;
-        sql::SettleAll {
+        Ok(sql::SettleAll {
             ids: each().map(|(job, _)| job.end.lease.job.0).collect(),
             states: each().map(|(_, state)| state.as_str()).collect(),
             attempts: each()
@@ -417,14 +425,16 @@ impl Transaction<'_> {
                 .collect(),
             rollups,
             pending,
-        }
-        .execute(&mut self.conn)
-        .await?;
-        Ok(())
+        })
     }
 
     /// What the ends mean for others.
-    async fn tell_ends(&mut self, jobs: &[(&Held<'_>, JobState)]) -> Result<(), Fault> {
+    async fn tell_ends(
+        &mut self,
+        jobs: &[(&Held<'_>, JobState)],
+        parents: Vec<(i64, i64)>,
+        links: Vec<Link>,
+    ) -> Result<(), Fault> {
         let mut ended = Vec::new();
         let mut blocked = HashMap::new();
         for (job, state) in jobs {
@@ -450,55 +460,44 @@ impl Transaction<'_> {
                 self.note_ready(&queue);
             }
         }
-        self.tell_remarks(jobs).await?;
-        if !blocked.is_empty() {
-            let children = blocked.keys().copied().collect();
-            let parents: Vec<(i64, i64)> = sql::ParentsOf { children }.load(&mut self.conn).await?;
-            for (child, parent) in parents {
-                let job = blocked[&child];
-                self.parent(JobId(parent), job.end.now)
-                    .rollup
-                    .child_completed(&job.kind);
-            }
+        self.tell_remarks(jobs, &parents);
+        for (child, parent) in parents {
+            let Some(job) = blocked.get(&child) else {
+                continue;
+            };
+            self.parent(JobId(parent), job.end.now)
+                .rollup
+                .child_completed(&job.kind);
         }
-        self.ended(ended).await
+        self.ended_with(ended, links).await
     }
 
     /// What parents are to tell of children that brought a document which cannot be read.
-    async fn tell_remarks(&mut self, jobs: &[(&Held<'_>, JobState)]) -> Result<(), Fault> {
+    fn tell_remarks(&mut self, jobs: &[(&Held<'_>, JobState)], parents: &[(i64, i64)]) {
         let remarks = jobs.iter().filter_map(|(job, _)| {
             let reason = remark_of(&job.end.completion.effects)?;
             Some((job.end.lease.job.0, (*job, reason)))
         });
         let remarks: HashMap<i64, (&Held<'_>, &str)> = remarks.collect();
-        if remarks.is_empty() {
-            return Ok(());
-        }
-        let children = remarks.keys().copied().collect();
-        let parents: Vec<(i64, i64)> = sql::ParentsOf { children }.load(&mut self.conn).await?;
         for (child, parent) in parents {
-            let (job, reason) = remarks[&child];
-            let why = Failure::new("unread", reason);
+            let Some((job, reason)) = remarks.get(child) else {
+                continue;
+            };
+            let why = Failure::new("unread", *reason);
             let remark = FailedChild::new(job.kind.clone(), job.key.clone(), &why);
-            let delta = self.parent(JobId(parent), job.end.now);
+            let delta = self.parent(JobId(*parent), job.end.now);
             delta.rollup.child_remarked(remark);
         }
-        Ok(())
     }
 }
 
-/// Whether a child of the job is a job that ends in the same batch, or one that waits itself: then the order
-/// in which they are written matters, and there may be a circle.
-fn is_entangled(job: &Held<'_>, settling: &HashSet<(&str, &str)>, open: &OpenJobs) -> bool {
-    job.children.iter().any(|child| {
-        let Some(key) = child.key.as_deref() else {
-            return false;
-        };
-        settling.contains(&(child.kind, key))
-            || open
-                .get(&(child.kind.to_owned(), key.to_owned()))
-                .is_some_and(super::enqueue::Open::is_blocked)
-    })
+/// What they bring to write, with the moment of it.
+pub(super) fn effects_of<'a>(ends: &[End<'a>]) -> Vec<(&'a Effect, Timestamp)> {
+    let each = |end: &End<'a>| {
+        let (effects, now) = (end.completion.effects.iter(), end.now);
+        effects.map(move |effect| (effect, now))
+    };
+    ends.iter().flat_map(each).collect()
 }
 
 fn result_text(settlement: &Settlement) -> Option<String> {

@@ -25,8 +25,12 @@ pub(super) struct Game {
 
 type Place = (i64, i32, &'static str);
 
+/// A row that is there.
+pub(super) type There = (i64, i32, String, TallyTuple);
+
 /// What games add up to, in the order of their rows.
-pub(super) type Sums = BTreeMap<Place, YearlyTally>;
+#[derive(Debug, Default)]
+pub(super) struct Sums(BTreeMap<Place, YearlyTally>);
 
 fn platform_word(text: &str) -> StoreResult<&'static str> {
     let platform: Result<Platform, IdError> = text.parse();
@@ -85,63 +89,110 @@ macro_rules! columns {
     }};
 }
 
-impl Transaction<'_> {
-    /// Counts the games of players who have no row of that year. Those that are there come back: they are left for last,
-    /// for all matches of their players need them.
-    pub(super) async fn count_new(&mut self, games: &[Game]) -> Result<Sums, Fault> {
-        let mut tallies = Sums::new();
+impl Sums {
+    pub(super) fn of(games: &[Game]) -> Self {
+        let mut sums = Self::default();
         for game in games {
-            let tally = tallies.entry((game.player, game.year, game.platform));
-            tally.or_default().add(&game.facts);
+            let sum = sums.0.entry((game.player, game.year, game.platform));
+            sum.or_default().add(&game.facts);
         }
-        if tallies.is_empty() {
-            return Ok(tallies);
-        }
-        let rows: Vec<(Place, &YearlyTally)> =
-            tallies.iter().map(|(at, tally)| (*at, tally)).collect();
-        for (player, year, platform) in self.insert_new(&rows).await? {
-            tallies.remove(&(player, year, platform_word(&platform)?));
-        }
-        Ok(tallies)
+        sums
     }
 
-    /// Adds to rows that are there.
-    pub(super) async fn count_games(&mut self, mut tallies: Sums) -> Result<(), Fault> {
-        if tallies.is_empty() {
-            return Ok(());
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn places(&self) -> Vec<Place> {
+        self.0.keys().copied().collect()
+    }
+
+    fn rows(&self) -> Vec<(Place, &YearlyTally)> {
+        self.0.iter().map(|(at, sum)| (*at, sum)).collect()
+    }
+
+    /// Without rows that are written.
+    pub(super) fn leave_out(&mut self, rows: &[(i64, i32, String)]) -> StoreResult<()> {
+        for (player, year, platform) in rows {
+            self.0.remove(&(*player, *year, platform_word(platform)?));
         }
-        let places: Vec<&Place> = tallies.keys().collect();
-        self.locks.pass(Class::Statistics, &places);
-        let known: Vec<(i64, i32, String, TallyTuple)> = sql::Tallies {
-            players: tallies.keys().map(|place| place.0).collect(),
-            years: tallies.keys().map(|place| place.1).collect(),
-            platforms: tallies.keys().map(|place| place.2).collect(),
-        }
-        .load(&mut self.conn)
-        .await?;
-        for (player, year, platform, tally) in known {
+        Ok(())
+    }
+
+    /// With what is in the rows that are there.
+    pub(super) fn add_to(&mut self, rows: Vec<There>) -> StoreResult<()> {
+        for (player, year, platform, tally) in rows {
             let place = (player, year, platform_word(&platform)?);
-            if let Some(sum) = tallies.get_mut(&place) {
+            if let Some(sum) = self.0.get_mut(&place) {
                 sum.merge(&tally_from(tally)?);
             }
         }
-        let rows: Vec<(Place, &YearlyTally)> =
-            tallies.iter().map(|(at, tally)| (*at, tally)).collect();
+        Ok(())
+    }
+}
+
+impl Transaction<'_> {
+    /// New rows of statistics are the next that are written.
+    pub(super) fn pass_new_years(&mut self, sums: &Sums) {
+        if !sums.is_empty() {
+            self.locks.pass(Class::NewStatistics, &sums.places());
+        }
+    }
+
+    /// Counts the games of players who have no row of that year, and tells which. Those that are there are left for last,
+    /// for all matches of their players need them.
+    pub(super) async fn count_new(&self, sums: &Sums) -> Result<Vec<(i64, i32, String)>, Fault> {
+        self.insert_new(&sums.rows()).await
+    }
+
+    /// Rows of statistics that are there are the next that are locked.
+    pub(super) fn pass_years(&mut self, sums: &Sums) {
+        if !sums.is_empty() {
+            self.locks.pass(Class::Statistics, &sums.places());
+        }
+    }
+
+    /// The rows that are there, locked.
+    pub(super) async fn tallies_of(&self, sums: &Sums) -> Result<Vec<There>, Fault> {
+        if sums.is_empty() {
+            return Ok(Vec::new());
+        }
+        let places = sums.places();
+        let tallies = sql::Tallies {
+            players: places.iter().map(|place| place.0).collect(),
+            years: places.iter().map(|place| place.1).collect(),
+            platforms: places.iter().map(|place| place.2).collect(),
+        };
+        Ok(tallies.load(&mut { self.conn }).await?)
+    }
+
+    /// Writes the sums that wait for it, into rows that are locked.
+    pub(super) async fn write_sums(&mut self) -> Result<(), Fault> {
+        let sums = std::mem::take(&mut self.sums);
+        self.update_years(&sums).await
+    }
+
+    pub(super) async fn update_years(&self, sums: &Sums) -> Result<(), Fault> {
+        if sums.is_empty() {
+            return Ok(());
+        }
+        let rows = sums.rows();
         columns!(sql::UpdateStats, rows)
-            .execute(&mut self.conn)
+            .execute(&mut { self.conn })
             .await?;
         Ok(())
     }
 
     /// Inserts those that are not there, and tells which.
     async fn insert_new(
-        &mut self,
+        &self,
         rows: &[(Place, &YearlyTally)],
     ) -> Result<Vec<(i64, i32, String)>, Fault> {
-        let places: Vec<Place> = rows.iter().map(|row| row.0).collect();
-        self.locks.pass(Class::NewStatistics, &places);
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
         let insert = columns!(sql::InsertStats, rows);
-        Ok(insert.load(&mut self.conn).await?)
+        Ok(insert.load(&mut { self.conn }).await?)
     }
 
     /// All rows of players who have none.
@@ -151,6 +202,8 @@ impl Transaction<'_> {
             rows.push(((*player, *year, platform_word(platform)?), tally));
         }
         if !rows.is_empty() {
+            let places: Vec<Place> = rows.iter().map(|row| row.0).collect();
+            self.locks.pass(Class::NewStatistics, &places);
             self.insert_new(&rows).await?;
         }
         Ok(())

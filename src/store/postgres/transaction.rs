@@ -12,15 +12,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
+use super::coming::Stock;
 use super::fault::Fault;
 use super::job_statements as sql;
 use super::locks::{Lessons, Locks};
 use super::positions::{Place, Positions, Start};
 use super::relations::Ended;
+use super::statistics::Sums;
 use crate::model::{JobId, JobState, Lease, Priority, Rollup, Timestamp};
 use crate::store::StoreError;
 use crate::store::rows::{from_json, to_json};
@@ -125,6 +127,12 @@ pub(super) struct Transaction<'c> {
     pub(super) written: HashSet<Lease>,
     pub(super) house: Arc<House>,
     inside: Option<OwnedMutexGuard<()>>,
+    /// Statistics that wait to be written.
+    pub(super) sums: Sums,
+    /// What new jobs will need, asked for before anything is locked that others need.
+    pub(super) stock: Stock,
+    /// Jobs that wait for those of this group, as far as was known before they were locked.
+    pub(super) above: BTreeSet<i64>,
     pub(super) after: Consequences,
 }
 
@@ -166,7 +174,18 @@ impl<'c> Transaction<'c> {
             written: HashSet::new(),
             house,
             inside: None,
+            sums: Sums::default(),
+            stock: Stock::default(),
+            above: BTreeSet::new(),
             after: Consequences::default(),
+        }
+    }
+
+    /// Opens the transaction, if it is still to be: other statements may be sent with it that write nothing.
+    pub(super) async fn begin(&self, begin: Option<&str>) -> Result<(), Fault> {
+        match begin {
+            Some(begin) => Ok((&mut { self.conn }).batch_execute(begin).await?),
+            None => Ok(()),
         }
     }
 
@@ -265,14 +284,7 @@ impl<'c> Transaction<'c> {
         // Jobs that come after a parent may end by its end, and have parents themselves.
         while !self.parents.is_empty() {
             let ids: Vec<i64> = self.parents.keys().map(|id| id.0).collect();
-            let above = sql::LinksAbove { ids: ids.clone() };
-            let links: Vec<(i64, i64)> = above.load(&mut self.conn).await?;
-            let parents = links.iter().map(|(_, parent)| *parent);
-            let all: BTreeSet<i64> = ids.into_iter().chain(parents).collect();
-            self.lock_jobs(all.iter().copied()).await?;
-            let ids = all.into_iter().collect();
-            // A parent that is final, by cancellation or by retention, is told no more.
-            let rows: Vec<ParentRow> = sql::OpenParents { ids }.load(&mut self.conn).await?;
+            let (links, rows) = self.open_parents(ids).await?;
             let (update, ended) = self.tell_parents(&links, rows)?;
             if !update.ids.is_empty() {
                 self.after.wrote = true;
@@ -281,6 +293,42 @@ impl<'c> Transaction<'c> {
             self.ended_with_their_children(ended).await?;
         }
         Ok(())
+    }
+
+    /// What is above these parents, and the rows of all of them that are not final, locked: a parent that is, by cancellation
+    /// or by retention, is told no more.
+    async fn open_parents(
+        &mut self,
+        ids: Vec<i64>,
+    ) -> Result<(Vec<(i64, i64)>, Vec<ParentRow>), Fault> {
+        let asked: BTreeSet<i64> = ids.iter().copied().chain(self.above.clone()).collect();
+        if self.locks.hold_all(asked.iter().copied()) {
+            let (links, rows) = tokio::try_join!(
+                biased;
+                self.links_above(ids.clone()),
+                self.rows_of_parents(&asked),
+            )?;
+            if links.iter().all(|(_, parent)| asked.contains(parent)) {
+                return Ok((links, rows));
+            }
+        }
+        let links = self.links_above(ids.clone()).await?;
+        let parents = links.iter().map(|(_, parent)| *parent);
+        let all: BTreeSet<i64> = ids.into_iter().chain(parents).collect();
+        self.lock_jobs(all.iter().copied()).await?;
+        let rows = self.rows_of_parents(&all).await?;
+        Ok((links, rows))
+    }
+
+    async fn links_above(&self, ids: Vec<i64>) -> Result<Vec<(i64, i64)>, Fault> {
+        let above = sql::LinksAbove { ids };
+        Ok(above.load(&mut { self.conn }).await?)
+    }
+
+    async fn rows_of_parents(&self, ids: &BTreeSet<i64>) -> Result<Vec<ParentRow>, Fault> {
+        let ids = ids.iter().copied().collect();
+        let parents = sql::OpenParents { ids };
+        Ok(parents.load(&mut { self.conn }).await?)
     }
 
     /// What is to be written into the rows, and which of them end by it.

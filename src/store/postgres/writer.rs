@@ -605,14 +605,13 @@ async fn run(
     lessons: &Lessons,
     old_marks: Option<Range<i64>>,
 ) -> Result<(Consequences, Option<OwnedMutexGuard<()>>), Fault> {
-    link.conn.batch_execute(begin(&shared.settings)).await?;
     let mut tx = Transaction::new(
         &link.conn,
         &shared.positions,
         lessons.clone(),
         shared.house.clone(),
     );
-    group::run(&mut tx, commands).await?;
+    group::run(&mut tx, commands, begin(&shared.settings)).await?;
     if let Some(old) = old_marks.filter(|_| tx.after.wrote) {
         marks::take_away(tx.conn, old).await?;
     }
