@@ -51,6 +51,15 @@ pub(super) struct Running {
     pub(super) control: Option<serve::Control>,
 }
 
+fn key_of(key: &str, source: &KeySource) -> Result<ApiKey, CliError> {
+    let place = if source.from_file {
+        "the file that RIOT_API_KEY_FILE names"
+    } else {
+        "RIOT_API_KEY"
+    };
+    ApiKey::new(key).map_err(|why| CliError::Usage(format!("{why}. Check {place}")))
+}
+
 impl Running {
     pub(super) async fn start(
         config: &Config,
@@ -60,16 +69,7 @@ impl Running {
         control: Option<&serve::Control>,
         only: &[&str],
     ) -> Result<Self, CliError> {
-        let key = ApiKey::new(&key).map_err(|why| {
-            CliError::Usage(format!(
-                "{why}. Check {}",
-                if source.from_file {
-                    "the file that RIOT_API_KEY_FILE names"
-                } else {
-                    "RIOT_API_KEY"
-                }
-            ))
-        })?;
+        let key = key_of(&key, &source)?;
         let base = BaseUrl::new(base).map_err(CliError::Usage)?;
         let machine = machine(&base, database);
         let client = RiotClient::new(base).map_err(|error| CliError::Engine(error.to_string()))?;

@@ -191,7 +191,9 @@ impl RiotApi {
                     self.pause(ODD_PAUSE).await?;
                 }
                 Err(RiotError::Unavailable(_) | RiotError::Payload(_))
-                    if is_one_of_many(call.method) && failures < AGAIN_MAX =>
+                    if is_one_of_many(call.method)
+                        && self.has_served(call.route)
+                        && failures < AGAIN_MAX =>
                 {
                     let jitter = 0.5 + fastrand::f64();
                     self.pause(AGAIN_PAUSE.mul_f64(jitter * f64::from(1 << failures)))
@@ -216,6 +218,11 @@ impl RiotApi {
                 other => return other,
             }
         }
+    }
+
+    /// Whether the route has given a good answer. Where none ever came, trying again soon tells nothing new.
+    fn has_served(&self, route: Route) -> bool {
+        self.counted.contains_key(&route) || self.uncounted.contains_key(&route)
     }
 
     async fn pause(&self, pause: Duration) -> Result<(), RiotError> {

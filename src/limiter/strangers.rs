@@ -259,7 +259,7 @@ impl Strangers {
         }
         let left = match self.ends {
             Some(ends) if ends > now && self.span >= MELTS_FROM => {
-                let left = (ends - now).as_secs_f64() / self.span.as_secs_f64();
+                let left = ends.saturating_sub(now).as_secs_f64() / self.span.as_secs_f64();
                 left.min(1.0)
             }
             _ => 1.0,

@@ -368,7 +368,8 @@ impl Window {
             let at = free_at.into_iter().chain(melts_at).min();
             return at.map_or(Admission::AfterAnswer, Admission::At);
         }
-        let left = (limit - used).min(allowed - ours);
+        // Of the window: a cap that is nearly used up grows when it is.
+        let left = (limit - used).min(self.our_limit().saturating_sub(ours));
         match self.looks_at(left, after, floor) {
             Some(at) if at > now => Admission::At(at),
             _ => Admission::Now,

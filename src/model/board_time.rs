@@ -101,9 +101,9 @@ mod tests {
     const HOUR: i64 = 3_600_000;
     const T: i64 = 1_000 * HOUR;
 
-    fn boot(ms: i64) -> Option<BootTime> {
+    fn boot(ms: i64) -> BootTime {
         let boot = "a".to_owned();
-        Some(BootTime { boot, ms })
+        BootTime { boot, ms }
     }
 
     fn row(reported_at: i64, boot: Option<BootTime>) -> BoardRow {
@@ -150,10 +150,10 @@ mod tests {
         for set in [-HOUR, -60_000, 0, HOUR] {
             let now = BoardTime {
                 wall: T + 2_000 + set,
-                boot: boot(7_000),
+                boot: Some(boot(7_000)),
             };
             let expected = [2_000, 88_000, 1_000];
-            check(row(T, boot(5_000)), &now, expected, set != 0);
+            check(row(T, Some(boot(5_000))), &now, expected, set != 0);
         }
     }
 
@@ -166,7 +166,7 @@ mod tests {
         check(row(T, None), &now, [0, 90_000, 3_000], true);
         let now = BoardTime {
             wall: T + 2_000,
-            boot: boot(7_000),
+            boot: Some(boot(7_000)),
         };
         check(row(T, None), &now, [2_000, 88_000, 1_000], false);
     }

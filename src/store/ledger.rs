@@ -160,10 +160,10 @@ impl Ledger {
         now: Timestamp,
     ) -> Vec<Enqueued> {
         let mut turns = self.turns(children);
-        let mut all = Vec::new();
-        for child in children {
-            let came = self.bring_in(child, origin, &mut turns, now);
-            all.push(came);
+        // Whoever joins raises what is below the open job before these are.
+        let bring_in = |child| self.bring_in(child, origin, &mut turns, now);
+        let all: Vec<Enqueued> = children.iter().map(bring_in).collect();
+        for (child, came) in children.iter().zip(&all) {
             if came.id == parent || self.waits_for(came.id, parent) {
                 continue;
             }

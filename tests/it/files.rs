@@ -62,6 +62,7 @@ const VERBS: &[&[&str]] = &[
     &["engine", "drain"],
     &["engine", "stop"],
     &["key", "set"],
+    &["key", "share"],
     &["db", "info"],
     &["db", "migrate"],
     &["db", "copy", "--to", "other.db"],

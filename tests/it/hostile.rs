@@ -96,6 +96,7 @@ fn memory_kib(name: &str) -> u64 {
 /// Only does something when the next test runs it: a process has one peak.
 #[test]
 fn one_hostile_answer_is_read() {
+    type Reader<'r> = &'r dyn Fn(&[u8]);
     let Some(packed) = std::env::var_os("HOSTILE_ANSWER") else {
         return;
     };
@@ -103,7 +104,6 @@ fn one_hostile_answer_is_read() {
     let packed = std::fs::read(packed).unwrap();
     let before = memory_kib("VmRSS");
     // Whatever it may be taken for, one after the other.
-    type Reader<'r> = &'r dyn Fn(&[u8]);
     let readers: [Reader<'_>; 8] = [
         &|text| drop(understand_match(id, text)),
         &|text| drop(understand_timeline(id, text)),

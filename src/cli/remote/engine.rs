@@ -176,7 +176,9 @@ fn shares_text(answer: &Value) -> String {
         share(&answer["share"])
     );
     for (route, its) in answer["routes"].as_object().into_iter().flatten() {
-        text += &format!("\non {route}: {}", share(its));
+        for part in ["\non ", route, ": ", &share(its)] {
+            text.push_str(part);
+        }
     }
     text
 }

@@ -146,7 +146,10 @@ fn a_failure_of_one_call_of_many_is_asked_for_again_before_the_job_fails() {
             tokio::time::sleep(Duration::from_mins(1)).await;
             (api.sent() - before, result)
         };
-        let failed = Err(RiotError::Unavailable("HTTP 500".into()));
+        let failed: Result<(), _> = Err(RiotError::Unavailable("HTTP 500".into()));
+        // A route that never answered well: nothing says that it soon will.
+        assert_eq!(calls(&of_player, 1).await, (1, failed.clone()));
+        assert_eq!(calls(&of_player, 0).await, (1, Ok(())));
         assert_eq!(calls(&of_player, 1).await, (2, Ok(())));
         assert_eq!(calls(&of_player, 2).await, (3, Ok(())));
         assert_eq!(calls(&of_player, 3).await, (3, failed.clone()));

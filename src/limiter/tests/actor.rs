@@ -200,7 +200,7 @@ fn a_persons_sync_is_done_soon_after_the_window_opens_and_the_crawl_uses_the_res
             (&[(20, 1), (100, 120)][..], 120),
             (&[(500, 10), (30_000, 600)][..], 10),
         ] {
-            let per_span = limits[usize::from(span == 120)].0 as u64;
+            let per_span = u64::from(limits[usize::from(span == 120)].0);
             let limits: &'static [(u32, u32)] = limits.to_vec().leak();
             let limiter = RateLimiter::new(ROUTE).start();
             // As many as a crawl has slots for.

@@ -66,7 +66,7 @@ fn came(case: &Case, model: WindowModel, seed: u64) -> Came {
     let permitted = f64::from(calls) * f64::from(windows);
     Came {
         ours: (ours - refused) / permitted,
-        refused_ours_a_minute: refused * 60.0 / (end - from).as_secs_f64(),
+        refused_ours_a_minute: refused * 60.0 / end.saturating_sub(from).as_secs_f64(),
         kept: kept / theirs.len() as f64,
         together: (ours - refused + kept) / permitted,
     }

@@ -50,6 +50,29 @@ pub(super) enum From {
     },
 }
 
+impl From {
+    /// `batch`: the handle that was made.
+    fn origin(self, batch: Option<i64>) -> Origin {
+        match self {
+            Self::Person => Origin {
+                flow: 0,
+                submitted: true,
+                hurry: true,
+            },
+            Self::Batch => Origin {
+                flow: batch.unwrap_or(0),
+                submitted: false,
+                hurry: true,
+            },
+            Self::Parent { flow, .. } => Origin {
+                flow,
+                submitted: false,
+                hurry: false,
+            },
+        }
+    }
+}
+
 /// A job that was brought in, as its parent needs to know it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Came {
@@ -245,23 +268,7 @@ impl Transaction<'_> {
             if let Some(id) = batch {
                 rows.push(batch_row(id, call.now));
             }
-            let origin = match call.from {
-                From::Person => Origin {
-                    flow: 0,
-                    submitted: true,
-                    hurry: true,
-                },
-                From::Batch => Origin {
-                    flow: batch.unwrap_or(0),
-                    submitted: false,
-                    hurry: true,
-                },
-                From::Parent { flow, .. } => Origin {
-                    flow,
-                    submitted: false,
-                    hurry: false,
-                },
-            };
+            let origin = call.from.origin(batch);
             // Each job of a queue and priority is one turn later than the last, from the turn that is next
             // there: so the flows of a queue take turns, whatever their size.
             let mut turns: Vec<(&str, Priority, i64)> = Vec::new();

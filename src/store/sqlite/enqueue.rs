@@ -168,13 +168,21 @@ impl Transaction<'_> {
     ) -> StoreResult<(Vec<Enqueued>, usize)> {
         let mut turns = Turns::of(self, children)?;
         let mut linked = 0;
-        let mut all = Vec::with_capacity(children.len());
-        for child in children {
-            let came = self.enqueue_one(child, origin, &mut turns, now)?;
-            all.push(Enqueued {
+        let all_came: StoreResult<Vec<Came>> = children
+            .iter()
+            .map(|child| self.enqueue_one(child, origin, &mut turns, now))
+            .collect();
+        let all_came = all_came?;
+        let all: Vec<Enqueued> = all_came
+            .iter()
+            .map(|came| Enqueued {
                 id: came.id,
                 joined: came.joined,
-            });
+            })
+            .collect();
+        // Before they are below anything: one that joins a job above its siblings does not make these more urgent.
+        self.raise_joined(children, &all)?;
+        for (child, came) in children.iter().zip(all_came) {
             if came.cancelled {
                 let delta = self.parent(parent, now);
                 delta.rollup.child_linked(child.kind);
@@ -205,7 +213,6 @@ impl Transaction<'_> {
                 delta.rollup.child_completed(child.kind);
             }
         }
-        self.raise_joined(children, &all)?;
         Ok((all, linked))
     }
 

@@ -209,7 +209,7 @@ async fn a_queue_that_is_paused_or_full_or_at_its_rate_is_told() {
     let sync = sync
         .until(&["the rate of queue match_processing is 2/m, "])
         .await;
-    // Another player's sync has the one slot.
+    // Syncs of other years have the one slot.
     setup
         .json(&["queue", "set", "player_sync", "--slots", "1"])
         .await;
@@ -219,18 +219,23 @@ async fn a_queue_that_is_paused_or_full_or_at_its_rate_is_told() {
     sync.ended_well().await;
     script(&setup, &["stall=30s@always"]);
     let year = |year| ["sync", PLAYER, "--platform", "euw1", "--year", year];
-    setup
-        .json(&[&year("2024")[..], &["--detach"]].concat())
-        .await;
-    setup
-        .json(&[&year("2023")[..], &["--detach"]].concat())
-        .await;
-    let second = Heard::start(setup.command(&year("2022")));
-    second
-        .until(&["no slot of queue player_sync is free; "])
-        .await
-        .kill()
-        .await;
+    // Those that are waited for have as many slots again.
+    let mut others = Vec::new();
+    for other in ["2024", "2023"] {
+        others.push(Heard::start(setup.command(&year(other))));
+        let running = ["job", "list", "--state", "running"];
+        while setup.json(&running).await["jobs"].as_array().unwrap().len() < others.len() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+    let last = Heard::start(setup.command(&year("2022")));
+    others.push(
+        last.until(&["no slot of queue player_sync is free; "])
+            .await,
+    );
+    for other in others {
+        other.kill().await;
+    }
 }
 
 #[tokio::test]
