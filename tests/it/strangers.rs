@@ -107,10 +107,6 @@ async fn another_program_on_the_key_is_told_once_and_a_share_can_be_left_to_it(p
 
     let mut show = rig.command(&["config", "show"]);
     show.env("RIFTSYNC_RIOT__SHARE", "80%");
-    let output = run(show).await;
-    assert!(
-        text(&output).contains("share = \"80%\""),
-        "{}",
-        text(&output)
-    );
+    let shown = String::from_utf8(run(show).await.stdout).unwrap();
+    assert!(shown.contains("share = \"80%\""), "{shown}");
 }
