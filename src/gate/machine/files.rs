@@ -22,6 +22,9 @@ const NEW: &str = "new";
 const ROW: &str = "json";
 const HALF: &str = "half";
 
+/// How often a seat is tried to be taken: each try is lost only to somebody else who begins in the same moment.
+const TRIES: u32 = 100;
+
 /// Cannot be used, and why.
 pub(super) fn trouble(path: &Path, cause: &io::Error) -> String {
     format!("{} cannot be used: {cause}", path.display())
@@ -96,10 +99,28 @@ impl SeatFiles {
     /// Takes the seat: the lock is held as long as the file is open. It has no name that others look for until it is
     /// locked.
     pub(super) fn take(&self) -> io::Result<File> {
+        self.take_with(|| ())
+    }
+
+    /// The same; `made` is called when the file is there and not locked yet.
+    pub(super) fn take_with(&self, mut made: impl FnMut()) -> io::Result<File> {
+        for _ in 1..TRIES {
+            match self.take_once(&mut made) {
+                // Somebody who begins at the same time took it for what a dead process left.
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::WouldBlock) => {}
+                taken => return taken,
+            }
+        }
+        self.take_once(&mut made)
+    }
+
+    fn take_once(&self, made: &mut impl FnMut()) -> io::Result<File> {
         let new = self.path(NEW);
         // What an earlier try left.
         let _ = std::fs::remove_file(&new);
         let file = options().create_new(true).open(&new)?;
+        made();
         file.try_lock().map_err(|error| match error {
             TryLockError::Error(error) => error,
             TryLockError::WouldBlock => ErrorKind::WouldBlock.into(),

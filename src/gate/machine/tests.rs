@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use super::files::{ALL, SeatFiles, remove_unfinished};
 use super::seat::{Seat, now};
 use crate::model::budget_share::{BoardReport, WindowGrant, WindowKey, WindowReport};
 
@@ -73,6 +74,21 @@ fn names(folder: &Path) -> Vec<String> {
     let there = std::fs::read_dir(folder).unwrap();
     let names = there.map(|one| one.unwrap().file_name().into_string().unwrap());
     names.collect()
+}
+
+#[test]
+fn who_begins_while_another_begins_takes_its_seat_all_the_same() {
+    let folder = TempDir::new().unwrap();
+    let files = SeatFiles::new(folder.path(), format!("{ALL}{BOARD}-1"));
+    let mut times = 0;
+    let lock = files.take_with(|| {
+        times += 1;
+        if times < 3 {
+            remove_unfinished(folder.path()).unwrap();
+        }
+    });
+    assert!(files.is_taken_by(&lock.unwrap()).unwrap());
+    assert_eq!(times, 3);
 }
 
 #[test]
