@@ -157,7 +157,11 @@ pub(in crate::store) fn copy_mark(conn: &mut SqliteConnection) -> QueryResult<Op
 /// date. What kind of file it is was looked at by [`check_file`].
 pub(in crate::store) fn open_any(path: &Path) -> StoreResult<SqliteConnection> {
     let was_cut_off = has_log(path);
-    let needed = if was_cut_off { log::needed(path) } else { None };
+    let remembered = if was_cut_off {
+        log::remember(path)
+    } else {
+        None
+    };
     let mut conn = connect(path, Access::Usual)?;
     if is_fresh(&mut conn, path)? {
         // Both must be set before the first page is written.
@@ -176,8 +180,8 @@ pub(in crate::store) fn open_any(path: &Path) -> StoreResult<SqliteConnection> {
         } else {
             ("quick_check", EXAMINED_BYTES)
         };
-        if let Some(needed) = needed {
-            refuse_shortened(&mut conn, path, needed)?;
+        if let Some(remembered) = remembered {
+            refuse_shortened(&mut conn, path, &remembered)?;
         }
         examine(&mut conn, path, check, limit)?;
     }
@@ -367,24 +371,36 @@ fn refuse_foreign(conn: &mut SqliteConnection, path: &Path) -> StoreResult<()> {
 }
 
 /// A log that has lost what was copied from it into the file: older pages of it would hide newer ones of the file.
-fn refuse_shortened(conn: &mut SqliteConnection, path: &Path, needed: u32) -> StoreResult<()> {
+fn refuse_shortened(
+    conn: &mut SqliteConnection,
+    path: &Path,
+    remembered: &log::Remembered,
+) -> StoreResult<()> {
     #[derive(QueryableByName)]
     struct Checkpoint {
+        /// -1: somebody else is just making the index anew.
         #[diesel(sql_type = BigInt)]
         log: i64,
     }
-    let look = diesel::sql_query("PRAGMA wal_checkpoint(PASSIVE)");
-    let found: Checkpoint = look
-        .get_result(conn)
-        .map_err(|error| failed(path, &error))?;
-    if found.log < i64::from(needed) {
-        let cause = format!(
-            "of the log beside it {} pages can be read, and {needed} may be in the file already",
-            found.log.max(0)
-        );
-        return Err(damaged(path, cause));
+    let mut pages = -1;
+    while pages < 0 && remembered.is_still_there(path) {
+        // Waits for others, and fails if that takes too long.
+        refuse_foreign(conn, path)?;
+        // It copies nothing.
+        let look = diesel::sql_query("PRAGMA wal_checkpoint(NOOP)");
+        let found: Checkpoint = look
+            .get_result(conn)
+            .map_err(|error| failed(path, &error))?;
+        pages = found.log;
     }
-    Ok(())
+    if pages >= i64::from(remembered.needed) || !remembered.is_still_there(path) {
+        return Ok(());
+    }
+    let cause = format!(
+        "of the log beside it {pages} pages can be read, and {} may be in the file already",
+        remembered.needed
+    );
+    Err(damaged(path, cause))
 }
 
 /// Looks whether the parts of a file fit together, if it is small enough: that takes as long as to read it all.
@@ -550,4 +566,89 @@ fn not_ours(path: &Path, error: &diesel::result::Error) -> StoreError {
         return unopenable(path, cause);
     }
     failed(path, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file and its log as a killed process leaves them, with most of the log in the file already.
+    fn cut_off() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (made, path) = (folder.path().join("made.db"), folder.path().join("t.db"));
+        let mut conn = open_any(&made).unwrap();
+        run(&mut conn, &made, "PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        fill(&mut conn, &made);
+        for change in ["UPDATE pages SET page = 'x'", "UPDATE pages SET page = 'y'"] {
+            run(&mut conn, &made, change).unwrap();
+        }
+        run(&mut conn, &made, "PRAGMA wal_checkpoint(PASSIVE)").unwrap();
+        for end in ["", "-wal", "-shm"] {
+            std::fs::copy(beside(&made, end), beside(&path, end)).unwrap();
+        }
+        (folder, path)
+    }
+
+    fn fill(conn: &mut SqliteConnection, path: &Path) {
+        run(
+            conn,
+            path,
+            "CREATE TABLE pages AS WITH RECURSIVE n(i) AS
+                 (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)
+             SELECT i, randomblob(4096) AS page FROM n",
+        )
+        .unwrap();
+    }
+
+    type Other = fn(SqliteConnection, &Path) -> Option<SqliteConnection>;
+
+    #[test]
+    fn a_log_that_somebody_else_copies_meanwhile_is_not_damaged() {
+        let others: [(&str, Other); 4] = [
+            ("ends and removes the log", |conn, _| {
+                drop(conn);
+                None
+            }),
+            ("empties the log", |mut conn, path| {
+                run(&mut conn, path, "PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+                Some(conn)
+            }),
+            (
+                "begins the log anew, only in the index",
+                |mut conn, path| {
+                    run(&mut conn, path, "PRAGMA wal_checkpoint(RESTART)").unwrap();
+                    Some(conn)
+                },
+            ),
+            ("writes from the log's beginning", |mut conn, path| {
+                run(&mut conn, path, "PRAGMA wal_checkpoint(RESTART)").unwrap();
+                run(&mut conn, path, "UPDATE pages SET page = 'x' WHERE i = 1").unwrap();
+                Some(conn)
+            }),
+        ];
+        for (what, other) in others {
+            let (_folder, path) = cut_off();
+            let remembered = log::remember(&path).unwrap();
+            assert!(remembered.needed > 50);
+            let first = open_any(&path).unwrap();
+            let _first = other(first, &path);
+            let mut second = connect(&path, Access::Usual).unwrap();
+            let opened = refuse_shortened(&mut second, &path, &remembered);
+            assert!(opened.is_ok(), "{what}: {opened:?}");
+        }
+    }
+
+    #[test]
+    fn a_log_that_lost_what_was_copied_from_it_is_damaged() {
+        let (_folder, path) = cut_off();
+        let log = beside(&path, "-wal");
+        let bytes = std::fs::metadata(&log).unwrap().len();
+        let cut = OpenOptions::new().write(true).open(&log).unwrap();
+        cut.set_len(bytes - 1).unwrap();
+        let error = open_any(&path).map(drop);
+        assert!(
+            matches!(error, Err(StoreError::Damaged { .. })),
+            "{error:?}"
+        );
+    }
 }
