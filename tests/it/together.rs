@@ -94,6 +94,43 @@ async fn whatever_several_engines_order_at_once_no_two_wait_for_each_other() {
     }
 }
 
+/// A rescue locks the jobs of the dead in the order of their ids. One that came to run in a dead engine while it waited is
+/// not waited for: who holds that may be waiting for the others.
+#[tokio::test]
+async fn a_rescue_waits_for_no_job_that_came_to_run_after_it_had_begun() {
+    let scratch = Scratch::new();
+    let store = open(&scratch).await;
+    store
+        .enqueue(vec![new_job("k", None); 2], NOW)
+        .await
+        .unwrap();
+    let claimed = store.claim(Wanted::of("q", 2), "dead", NOW).await.unwrap();
+    let mut ids: Vec<i64> = claimed.iter().map(|job| job.lease.job.0).collect();
+    ids.sort_unstable();
+    let [early, late] = ids[..] else {
+        panic!("{ids:?}")
+    };
+    let held = |id: i64| scratch.hold(&format!("SELECT 1 FROM jobs WHERE id = {id} FOR UPDATE"));
+    let runs = |state: &str, engine: &str| {
+        scratch.run(&format!(
+            "UPDATE jobs SET state = '{state}', engine_id = {engine} WHERE id = {early}"
+        ));
+    };
+    runs("available", "NULL");
+    let late = held(late);
+    let rescue = tokio::spawn(async move { store.rescue("alive", NOW).await });
+    let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while scratch.rows(waits).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    runs("running", "'dead'");
+    let early = held(early);
+    drop(late);
+    let rescued = tokio::time::timeout(Duration::from_secs(20), rescue).await;
+    assert_eq!(rescued.unwrap().unwrap().unwrap().returned, 1);
+    drop(early);
+}
+
 /// One caller among several.
 struct Actor {
     store: Arc<PostgresStore>,

@@ -216,10 +216,10 @@ impl Transaction<'_> {
         let wrote = self.bury_gone(gone).await? || !silent.is_empty();
         self.after.wrote |= wrote;
         let ids: Vec<i64> = sql::JobsOfDead { alive }.load(&mut self.conn).await?;
-        self.lock_with_those_above(ids).await?;
-        let running = sql::RunningOfDead { alive };
+        self.lock_with_those_above(ids.clone()).await?;
+        // What came in meanwhile is left to the next rescue: to wait for it now would be out of order.
+        let running = sql::RunningOfDead { ids, alive };
         let lost: Vec<Lost> = running.load(&mut self.conn).await?;
-        self.locks.missing(lost.iter().map(|lost| lost.0.0))?;
         if lost.is_empty() {
             return Ok(Rescued::default());
         }

@@ -526,14 +526,14 @@ statement! {
 }
 
 statement! {
-    /// Running jobs whose engine is not known to be alive, locked.
-    RunningOfDead<'a> { alive: &'a str => Text }
+    /// Those of these jobs, which are locked, that run and whose engine is not known to be alive.
+    RunningOfDead<'a> { ids: Vec<i64> => Array<BigInt>, alive: &'a str => Text }
         -> ((BigInt, BigInt, Integer), (Integer, Integer, Integer), (Text, Bool)) =
     "SELECT id, coalesce(lease_token, 0), attempt, crash_count, lone_deaths, quiet_deaths, coalesce(engine_id, ''),
             coalesce(lone_lease = lease_token, FALSE) FROM jobs
-     WHERE state = 'running' AND engine_id IS DISTINCT FROM ?
+     WHERE id = ANY(?) AND state = 'running' AND engine_id IS DISTINCT FROM ?
            AND NOT EXISTS (SELECT 1 FROM engines WHERE engines.id = jobs.engine_id AND stopped_at IS NULL AND rescued_at IS NULL)
-     ORDER BY id FOR UPDATE OF jobs";
+     ORDER BY id";
 }
 
 statement! {
