@@ -20,6 +20,8 @@ pub(crate) mod orders;
 pub mod people;
 pub mod postgres;
 #[cfg(test)]
+mod prepared;
+#[cfg(test)]
 mod properties;
 pub mod pulse;
 pub mod question;

@@ -68,6 +68,22 @@ macro_rules! statement {
         }
 
         impl<$($generic)* C> diesel::RunQueryDsl<C> for $name $($lt)* {}
+
+        #[cfg(test)]
+        inventory::submit! {
+            crate::store::prepared::Declared {
+                name: stringify!($name),
+                place: (file!(), line!()),
+                database: <super::Backend as crate::store::prepared::Typed>::DATABASE,
+                text: $text,
+                fields: || <[Vec<u32>]>::concat(&[$(<super::Backend as crate::store::prepared::Typed>::types::<$sql>()),*]),
+                columns: || {
+                    #[allow(unused_imports, reason = "a statement without rows has no types")]
+                    use crate::store::prepared::RowTypes as _;
+                    crate::store::prepared::Row::<super::Backend, $row>::NEW.types()
+                },
+            }
+        }
     };
 }
 
