@@ -6,18 +6,19 @@
 //! |---|---|
 //! | `main`, [`boot`] | arguments in, exit code out; the one place that wires the rooms |
 //! | [`cli`] | the verbs and what they show |
-//! | [`control`] | the control socket: protocol, server, client |
 //! | [`bench`] | measurements a user can run |
+//! | [`control`] | the control socket: protocol, server, client |
 //! | [`export`] | the data as Parquet and CSV files |
 //! | [`tasks`] | the League work: a player spawns matches, a match spawns its timeline |
-//! | [`engine`] | queues over the durable store; it knows no League word |
 //! | [`gate`] | what stands between a task's call and the network: the key, breakers, turns |
+//! | [`engine`] | queues over the durable store; it knows no League word |
 //! | [`supervision`] | OTP strategies over actix |
 //! | [`limiter`] | permits for calls, windows learnt from headers |
-//! | [`riot`] | one HTTP call, typed errors, documents as records; no retries |
 //! | [`store`] | SQLite and PostgreSQL behind one trait; the only SQL |
-//! | [`metrics`], [`config`] | counters; settings |
 //! | [`simulator`] | a Riot API to develop and test against |
+//! | [`riot`] | one HTTP call, typed errors, documents as records; no retries |
+//! | [`metrics`] | counters, and what is written of them |
+//! | [`config`] | settings |
 //! | [`model`] | facts and decisions; no tokio, actix, diesel or reqwest |
 //!
 //! Invariants, above all what is absent:

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::terminal::bars;
-use super::view::Meter;
+use super::view::{Meter, rounded};
 use super::waits::{Bars, Wait, reasons};
 use crate::metrics::Metrics;
 use crate::model::missing::MissingCounts;
@@ -133,16 +133,6 @@ fn meters(report: &PlayerReport) -> Vec<Meter> {
             whole: timelines,
         },
     ]
-}
-
-/// A time as people say it.
-pub fn rounded(time: Duration) -> String {
-    let minutes = time.as_secs().div_ceil(60);
-    match time.as_secs() {
-        seconds @ 0..90 => format!("{seconds} s"),
-        90..7_200 => format!("{minutes} min"),
-        _ => format!("{:.1} h", time.as_secs_f64() / 3_600.0),
-    }
 }
 
 /// A count with its noun.

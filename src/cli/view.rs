@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use console::{measure_text_width, truncate_str};
 
-use super::follow::rounded;
-
 /// Below that, the time left is not told: a guess of seconds helps nobody.
 const WORTH_TELLING: Duration = Duration::from_secs(5);
 const BAR_MAX: usize = 40;
@@ -56,6 +54,16 @@ impl Told {
         }
         let so_far = Duration::from_secs(now.saturating_sub(self.since).as_secs());
         format!("waits: {}, for {} so far", self.text, rounded(so_far))
+    }
+}
+
+/// A time as people say it.
+pub fn rounded(time: Duration) -> String {
+    let minutes = time.as_secs().div_ceil(60);
+    match time.as_secs() {
+        seconds @ 0..90 => format!("{seconds} s"),
+        90..7_200 => format!("{minutes} min"),
+        _ => format!("{:.1} h", time.as_secs_f64() / 3_600.0),
     }
 }
 

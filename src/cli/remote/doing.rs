@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::text;
-use crate::cli::follow::rounded;
+use crate::cli::view::rounded;
 
 /// What a job waits for, and how long; none: it does not.
 pub(super) fn waiting_of(job: &Value) -> Option<String> {

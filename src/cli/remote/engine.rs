@@ -10,7 +10,7 @@ use super::queue::queues_table;
 use super::table::table;
 use super::{Ask as _, Reach, text};
 use crate::cli::CliError;
-use crate::cli::follow::rounded;
+use crate::cli::view::rounded;
 use crate::cli::waits;
 use crate::control::client::holder;
 use crate::control::{Client, ClientError};

@@ -151,7 +151,7 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, app: &App, now: Timestamp) {
         format!(
             "  pid {}  up {}  {}",
             status.pid,
-            crate::cli::follow::rounded(up),
+            crate::cli::view::rounded(up),
             status.database
         )
     };

@@ -1,0 +1,156 @@
+//! Names that a newcomer would search for: what was said in pictures does not come back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::allowed::{Allowed, Found};
+use crate::files;
+use crate::nothing_wrong;
+
+/// Pictures, and what to say for them. They are looked for in all of a source: names, comments and texts.
+const PICTURES: [(&str, &str); 7] = [
+    ("bell", "notifier"),
+    ("crowd", "batch"),
+    ("desk", "the thing that is managed: subscriptions, requests"),
+    ("pulse", "ping, heartbeat"),
+    ("seat", "participant; member of a shared budget"),
+    ("weather", "outage, transient failure"),
+    ("whereabouts", "location"),
+];
+
+/// Plain words that say nothing as a name of a module or a type, and what to say for them.
+const VAGUE: [(&str, &str); 9] = [
+    ("doors", "middleware"),
+    ("fragments", "what they are pieces of"),
+    ("marks", "commit markers"),
+    ("places", "paths"),
+    ("positions", "cursor"),
+    ("story", "what it tells: a timeline, a scenario"),
+    ("trial", "probe, scratch database"),
+    ("truth", "expected data"),
+    ("order", "command, request, sort order"),
+];
+
+/// Words of several meanings: a type has one of them, and says which.
+const SHARED: [(&str, &str); 4] = [
+    ("Line", "RpcLine, WaitingLine"),
+    ("Order", "the command that it is"),
+    ("Running", "RunningJob, RunningEngine"),
+    ("Window", "RateWindow, SlotWindow"),
+];
+
+/// The words of a text: `SeatRow`, `seat_row` and `seats` have all the word `seat`.
+fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut small = false;
+    for c in text.chars().chain([' ']) {
+        let ends = !c.is_ascii_alphabetic() || (c.is_ascii_uppercase() && small);
+        if ends && !word.is_empty() {
+            words.push(std::mem::take(&mut word));
+        }
+        small = c.is_ascii_lowercase();
+        if c.is_ascii_alphabetic() {
+            word.push(c.to_ascii_lowercase());
+        }
+    }
+    words
+}
+
+fn is_word(word: &str, picture: &str) -> bool {
+    word.strip_prefix(picture)
+        .is_some_and(|end| end.is_empty() || end == "s")
+}
+
+/// The room of a file: the folder or file directly below `src`, or the folder of other sources.
+fn room(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').collect();
+    parts[..parts.len().min(2)].join("/")
+}
+
+#[test]
+fn worn_pictures_do_not_come_back() {
+    let mut found: BTreeMap<String, Found> = BTreeMap::new();
+    let sources: BTreeSet<String> = files::all()
+        .into_iter()
+        .filter(|path| !is_tidy(path))
+        .collect();
+    for path in &sources {
+        for (place, line) in files::text(path).lines().enumerate() {
+            for word in words(line) {
+                let Some((picture, instead)) =
+                    PICTURES.iter().find(|(picture, _)| is_word(&word, picture))
+                else {
+                    continue;
+                };
+                let found = found
+                    .entry(format!("{} {picture}", room(path)))
+                    .or_default();
+                found.measure += 1;
+                found.shown.push(format!(
+                    "{path}:{}: \"{picture}\"; say {instead}",
+                    place + 1
+                ));
+            }
+        }
+    }
+    nothing_wrong(
+        &Allowed::read("pictures.txt").faults(&found),
+        "a thing is called what others call it, so that it is found. Use the word behind \"say\". (The lines are all of \
+         that room; one of them is new.)",
+    );
+}
+
+fn is_tidy(path: &str) -> bool {
+    path.starts_with("tests/tidy/")
+}
+
+#[test]
+fn a_module_and_a_type_say_what_they_are() {
+    let mut found: BTreeMap<String, Found> = BTreeMap::new();
+    for path in files::all().into_iter().filter(|path| !is_tidy(path)) {
+        let mut names: Vec<(usize, String)> = Vec::new();
+        for (place, line) in files::text(&path).lines().enumerate() {
+            let line_words: Vec<&str> = line
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .collect();
+            let line_words: Vec<&str> = line_words
+                .into_iter()
+                .filter(|word| !word.is_empty())
+                .collect();
+            if line.trim_start().starts_with("//") {
+                continue;
+            }
+            for pair in line_words.windows(2) {
+                if ["mod", "struct", "enum", "trait", "type"].contains(&pair[0]) {
+                    names.push((place + 1, pair[1].to_owned()));
+                }
+            }
+        }
+        for (line, name) in names {
+            let vague = VAGUE
+                .iter()
+                .find(|(vague, _)| name.eq_ignore_ascii_case(vague));
+            let shared = SHARED.iter().find(|(shared, _)| name == *shared);
+            if let Some((_, instead)) = vague.or(shared) {
+                let found = found.entry(format!("{} {name}", room(&path))).or_default();
+                found.measure += 1;
+                found
+                    .shown
+                    .push(format!("{path}:{line}: `{name}`; say {instead}"));
+            }
+        }
+    }
+    nothing_wrong(
+        &Allowed::read("names.txt").faults(&found),
+        "a name says which of several things it is. Use the word behind \"say\".",
+    );
+}
+
+#[test]
+fn words_are_found_in_names_of_every_kind() {
+    assert_eq!(
+        words("SeatRow, seat_row: 2 seats"),
+        ["seat", "row", "seat", "row", "seats"]
+    );
+    assert!(is_word("seats", "seat") && !is_word("seated", "seat"));
+}
