@@ -19,7 +19,7 @@ use diesel::expression::QueryMetadata;
 use diesel::pg::{Pg, PgMetadataLookup, PgTypeMetadata};
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text};
-use diesel::sqlite::{Sqlite, SqliteConnection};
+use diesel::sqlite::Sqlite;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
@@ -28,7 +28,7 @@ use tokio_postgres::types::Type;
 use super::copy::{Copy, MARK_TABLE};
 use super::postgres::{PostgresStore, Settings};
 use super::scratch::Scratch;
-use super::sqlite::{Backup, SqliteStore};
+use super::sqlite::{Backup, open};
 use super::synthetic::Synthetic;
 use super::world::Taken;
 use super::{Location, StoreError, StoreResult};
@@ -153,8 +153,7 @@ struct Step {
 fn sqlite_understands_every_declared_statement() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("t.db");
-    drop(SqliteStore::open(&path).unwrap());
-    let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    let mut conn = open::open_writer(&path).unwrap();
     let mut faults = Vec::new();
     for statement in declared(Database::Sqlite) {
         // To explain it is to prepare it; nothing runs.
@@ -438,9 +437,9 @@ async fn run_the_rest(folder: &Path) -> StoreResult<()> {
         "CREATE TABLE {MARK_TABLE} (source TEXT NOT NULL); INSERT INTO {MARK_TABLE} VALUES ('elsewhere')"
     );
     one.run(&mark);
-    let file_path = folder.join("source.db");
-    let mut conn = SqliteConnection::establish(file_path.to_str().unwrap()).unwrap();
-    conn.batch_execute(&mark).unwrap();
+    let mut conn = open::open_writer(&folder.join("source.db"))?;
+    conn.batch_execute(&mark)?;
+    drop(conn);
     for place in [server(&one.settings()), file("source.db")] {
         let refused = place.open().await;
         assert!(matches!(refused, Err(StoreError::UnfinishedCopy { .. })));

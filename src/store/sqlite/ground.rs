@@ -194,7 +194,8 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_gone_or_of_another_file_ends_the_store_and_what_is_written_in_place_does_not() {
+    fn a_name_that_is_gone_or_of_another_file_ends_the_store_and_what_is_written_in_place_does_not()
+    {
         for name in ["t.db", "t.db-wal", "t.db-shm"] {
             let (files, ground) = Files::open();
             fs::write(files.path(name), "longer than it was").unwrap();
