@@ -93,13 +93,6 @@ impl Default for SimulatorConfig {
     }
 }
 
-impl SimulatorConfig {
-    /// The limits of a development key.
-    pub fn development_limits() -> (Vec<Limit>, Vec<Limit>) {
-        (vec![(20, 1), (100, 120)], vec![(2000, 10)])
-    }
-}
-
 /// What can change while the simulator runs.
 #[derive(Debug)]
 pub(super) struct Switches {

@@ -109,10 +109,6 @@ impl People {
         }
     }
 
-    pub fn is_focus(&self, player: Player) -> bool {
-        player.number < self.focus_count(player.platform)
-    }
-
     /// The name that the player's account tells; none: it tells none any more.
     pub fn name_of(&self, player: Player) -> Option<RiotId> {
         match self.names(|names| names.now(player).map(Option::<&RiotId>::cloned)) {
