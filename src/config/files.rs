@@ -53,8 +53,8 @@ pub fn read_key_file(path: &Path) -> io::Result<String> {
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text"))
 }
 
-/// Opens the file of a lock, or makes it. Whoever can open it can hold the lock, so it is the owner's alone, whoever may
-/// read the rest.
+/// Opens the file of a lock, or makes it. Whoever can open it can hold the lock, so it is the owner's alone, whoever
+/// may read the rest.
 pub fn open_lock(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)

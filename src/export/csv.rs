@@ -1,7 +1,8 @@
 //! CSV: a header, commas, quotes where they are needed; nothing for nothing, times as RFC 3339 in UTC.
 //!
-//! Players choose their names, and a spreadsheet runs a cell that begins as a formula does. Such a text has a `'` before it,
-//! which a spreadsheet takes as "this is text"; raw, for programs, it is as it is. Numbers are never formulas.
+//! Players choose their names, and a spreadsheet runs a cell that begins as a formula does. Such a text has a `'`
+//! before it, which a spreadsheet takes as "this is text"; raw, for programs, it is as it is. Numbers are never
+//! formulas.
 
 use std::io::{self, Write};
 

@@ -1,7 +1,7 @@
 //! Where an export goes: a file that gets its name when it is complete, or stdout.
 //!
-//! Only a regular file is ever replaced, or a new one made. A link is not followed, and a device, a pipe or a folder is left
-//! as it is: a rename would put a file in its place, and whoever wrote to it would write to that from then on.
+//! Only a regular file is ever replaced, or a new one made. A link is not followed, and a device, a pipe or a folder is
+//! left as it is: a rename would put a file in its place, and whoever wrote to it would write to that from then on.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};

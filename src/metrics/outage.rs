@@ -5,8 +5,9 @@
 //!
 //! **When is it over?** A disk that is full still takes a small commit and refuses the next document. So a success
 //! ends an outage only if it was at least as large as the largest thing that failed and came a moment after the last
-//! failure, or if nothing has failed for a while (`quiet`). Failures that have no size (a connection, a lock) are over with the first success; those that single
-//! successes say nothing about (refusals of a service) are over after the quiet time alone.
+//! failure, or if nothing has failed for a while (`quiet`). Failures that have no size (a connection, a lock) are over
+//! with the first success; those that single successes say nothing about (refusals of a service) are over after the
+//! quiet time alone.
 //!
 //! **Trouble that comes and goes** is told again at once only if nothing was told of it for a minute; sooner, it has to
 //! last for a moment. What was too short for that is counted in the next line.

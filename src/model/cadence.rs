@@ -23,8 +23,8 @@ use super::time::Timestamp;
 const EVERY_MAX: Duration = Duration::from_hours(24 * 366);
 /// A tick that is found later than that was missed: nobody was there.
 pub const MISSED_AFTER: Duration = Duration::from_mins(1);
-/// A clock that was set back by so much, or by two turns of a schedule if they are less, is waited for; a tick that lies
-/// further ahead was made by a wrong clock.
+/// A clock that was set back by so much, or by two turns of a schedule if they are less, is waited for; a tick that
+/// lies further ahead was made by a wrong clock.
 const AHEAD_MAX: Duration = Duration::from_hours(2);
 
 /// What becomes of ticks at which no engine ran.

@@ -13,8 +13,8 @@ const CHARS_MAX: usize = 300;
 const BYTES_MAX: usize = 32 * 1024;
 
 /// A text from outside as it may be shown, logged and stored: in one line, without secrets, control characters, escapes
-/// of terminals and what nobody can see, and no longer than 300 characters. It is made where a text comes in, so that no
-/// later place has to think of it.
+/// of terminals and what nobody can see, and no longer than 300 characters. It is made where a text comes in, so that
+/// no later place has to think of it.
 #[derive(Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Foreign(String);

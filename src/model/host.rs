@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Whether the value of a `Host` header names us by an address, as localhost, or by one of these names (in small letters).
-/// Any other name can be a stranger's who has it point here. An empty one is of a program that says none, as no browser
-/// does.
+/// Whether the value of a `Host` header names us by an address, as localhost, or by one of these names (in small
+/// letters). Any other name can be a stranger's who has it point here. An empty one is of a program that says none, as
+/// no browser does.
 pub fn is_known(host: &str, names: &[String]) -> bool {
     let name = without_port(host).to_ascii_lowercase();
     let address = name

@@ -120,8 +120,8 @@ impl Retention {
         }
     }
 
-    /// When a document of a match that was played at that moment is deleted. None: never, or the moment is not known: the
-    /// document of a match that never began says 0.
+    /// When a document of a match that was played at that moment is deleted. None: never, or the moment is not known:
+    /// the document of a match that never began says 0.
     pub fn ends(self, kind: PayloadKind, played: Timestamp) -> Option<Timestamp> {
         let kept = self.of(kind).filter(|_| played > Timestamp::EPOCH);
         kept.map(|kept| played + kept)

@@ -1,9 +1,10 @@
 //! The secrets of this process, and texts without them.
 //!
-//! A key or a password is known here from the moment it is read, and for as long as the process lives: what was replaced
-//! an hour ago may still come back in an answer. It is found as it is, and in the forms in which proxies, firewalls and
-//! mirrors send back what they were sent: with other letter cases, as URLs, JSON and HTML escape it, as base64 and as
-//! hexadecimal digits, whole or cut off. Any other key of the API is taken out too: an answer may hold somebody else's.
+//! A key or a password is known here from the moment it is read, and for as long as the process lives: what was
+//! replaced an hour ago may still come back in an answer. It is found as it is, and in the forms in which proxies,
+//! firewalls and mirrors send back what they were sent: with other letter cases, as URLs, JSON and HTML escape it, as
+//! base64 and as hexadecimal digits, whole or cut off. Any other key of the API is taken out too: an answer may hold
+//! somebody else's.
 
 use std::borrow::Cow;
 use std::sync::{PoisonError, RwLock};
@@ -239,8 +240,8 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     digits.collect()
 }
 
-/// The part of a base64 text that is the same whatever stands before the secret, of which `before` bytes are in its first
-/// group, and after it.
+/// The part of a base64 text that is the same whatever stands before the secret, of which `before` bytes are in its
+/// first group, and after it.
 fn base64_core(text: &str, before: usize, encode: impl Fn(&[u8]) -> String) -> String {
     let bytes = [&vec![0; before][..], text.as_bytes()].concat();
     let encoded = encode(&bytes);

@@ -5,18 +5,18 @@
 //! take too much memory) was ended by something in it, and that may be one of its jobs. Any other was ended *from
 //! outside*: `kill -9`, a power cut, a database that was restored from a dump with jobs that ran when it was made.
 //!
-//! After a death by itself all jobs that ran are suspects. They run again at once, in groups beside everything else; only
-//! a suspect that meets another such death is put into a smaller group, and at last runs alone, with nothing else
+//! After a death by itself all jobs that ran are suspects. They run again at once, in groups beside everything else;
+//! only a suspect that meets another such death is put into a smaller group, and at last runs alone, with nothing else
 //! under way in its engine. Whoever survives is no suspect any more. A job is discarded only if engines died by
 //! themselves [`LONE_DEATHS_MAX`] times while it was the only thing that ran. So `k` jobs that kill engines cost a few
 //! deaths each, whatever the number of the others, and no other job is ever taken for one of them: who is there by
 //! chance survives when alone.
 //!
-//! A death from outside says nothing of a job, so it makes no suspects and discards nothing, however often it comes. But
-//! a job may kill its engine without a trace (a fault of the processor's kind), and of an engine on another machine nobody
-//! may *know* how it ended. Such a job is found by repetition: a job that met very many kills, or some deaths of which
-//! nothing is known, is a suspect like the others, and one that dies even alone is *held back*: tried again after growing
-//! pauses, and told of. It may be innocent, so a person decides whether to give it up.
+//! A death from outside says nothing of a job, so it makes no suspects and discards nothing, however often it comes.
+//! But a job may kill its engine without a trace (a fault of the processor's kind), and of an engine on another machine
+//! nobody may *know* how it ended. Such a job is found by repetition: a job that met very many kills, or some deaths of
+//! which nothing is known, is a suspect like the others, and one that dies even alone is *held back*: tried again after
+//! growing pauses, and told of. It may be innocent, so a person decides whether to give it up.
 
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ const GROUPS: [u32; 2] = [64, 8];
 pub const ALONE_FROM: u32 = 3;
 /// Deaths by itself of an engine in which only this job ran, after which it is taken for their cause.
 pub const LONE_DEATHS_MAX: u32 = 3;
-/// Deaths from outside that a job meets before it is suspected of causing what only looks like one: more than a storm of
-/// kills brings, for each kill meets all that an engine holds, and that is held until its turn comes.
+/// Deaths from outside that a job meets before it is suspected of causing what only looks like one: more than a storm
+/// of kills brings, for each kill meets all that an engine holds, and that is held until its turn comes.
 pub const QUIET_DEATHS_FREE: u32 = 100;
 /// A death of which nothing is known counts for so many of them.
 pub const UNKNOWN_WEIGHT: u32 = 8;

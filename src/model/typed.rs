@@ -1,11 +1,11 @@
 //! Names as people type and paste them, made into what was meant.
 //!
-//! A chat window wraps a name in marks of direction, a spreadsheet puts a byte order mark before it, a web page has soft
-//! hyphens in it, macOS takes letters apart. None of that is seen, and none of it is part of a name. So what nobody can
-//! see is left out, letters are composed (NFC), and blanks and control characters at the ends go.
+//! A chat window wraps a name in marks of direction, a spreadsheet puts a byte order mark before it, a web page has
+//! soft hyphens in it, macOS takes letters apart. None of that is seen, and none of it is part of a name. So what
+//! nobody can see is left out, letters are composed (NFC), and blanks and control characters at the ends go.
 //!
-//! One thing that cannot be seen can matter: U+200C and U+200D between two letters of Arabic, Persian or an Indic script
-//! change how these are written. There they stay in the name, and are left out where names are compared.
+//! One thing that cannot be seen can matter: U+200C and U+200D between two letters of Arabic, Persian or an Indic
+//! script change how these are written. There they stay in the name, and are left out where names are compared.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,8 @@
 //! What a job waits for, as a person is told it. Pure: readings of the engine come in.
 //!
-//! An attempt says what it stands still for ([`Halt`]); all else is read. A job waits for what its open descendants wait for. Of these the ones that are nearest to an end speak: those that
-//! run, then those that may start, then those that another engine has, then those that come back later.
+//! An attempt says what it stands still for ([`Halt`]); all else is read. A job waits for what its open descendants
+//! wait for. Of these the ones that are nearest to an end speak: those that run, then those that may start, then those
+//! that another engine has, then those that come back later.
 
 use std::fmt;
 use std::time::Duration;
@@ -253,8 +254,8 @@ impl Waiting {
         Self { reason, left: None }
     }
 
-    /// For programs: `reason` a stable word, `text` a sentence for people, `for` the same in a few words, `left_s` whole
-    /// seconds or null.
+    /// For programs: `reason` a stable word, `text` a sentence for people, `for` the same in a few words, `left_s`
+    /// whole seconds or null.
     pub fn document(&self) -> Value {
         json!({
             "reason": self.reason.word(), "text": self.reason.to_string(), "for": self.reason.briefly(),

@@ -16,8 +16,8 @@ use super::error::{LimitScope, RiotError};
 use crate::model::secrets::keep_key;
 use crate::model::{Foreign, MatchId, Platform, Puuid, RiotId, Route, Timestamp, fingerprint};
 
-/// Largest body taken. Real ones are below 100 kB packed, and below 1 MB where a server does not pack them; the ladder of
-/// a whole server may take some.
+/// Largest body taken. Real ones are below 100 kB packed, and below 1 MB where a server does not pack them; the ladder
+/// of a whole server may take some.
 const BODY_MAX: usize = 8 * 1024 * 1024;
 /// Windows that one header tells; the API's have two.
 const WINDOWS_MAX: usize = 8;

@@ -51,7 +51,8 @@ pub enum RiotError {
     Odd(u16, Foreign),
     #[error("the answer is not what was asked for: {0}")]
     Payload(Foreign),
-    /// The document of the match that was asked for, which cannot be made into rows: it is kept, and not asked for again.
+    /// The document of the match that was asked for, which cannot be made into rows: it is kept, and not asked for
+    /// again.
     #[error("the document cannot be read: {0}")]
     Unread(Foreign),
 }

@@ -14,8 +14,8 @@ const TEXT_BYTES_MAX: usize = 1_000;
 /// Entries of one list that are kept; beyond, they are counted only. A frame of a timeline has some 60 events, a long
 /// game 200 frames.
 const LIST_MAX: usize = 5_000;
-/// Memory for all entries of a document's lists, which are larger here than in the text. That of the longest games takes
-/// a third of it.
+/// Memory for all entries of a document's lists, which are larger here than in the text. That of the longest games
+/// takes a third of it.
 const ENTRIES_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What is put right is copied; no real document is half as large.
 const PUT_RIGHT_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -11,9 +11,9 @@
 //! | `PUT /__simulator/names` | renames, one a line (`Old#TAG -> New#TAG`) | all at once; a freed name can be taken |
 //! | `PUT /__simulator/now` | a moment: `2025-06-01T00:00:00Z`, or milliseconds since 1970 | the world's clock |
 //!
-//! They answer this machine alone, and only by an address or localhost: a page of the web that had its name point here would
-//! be another's. They need no key, are never counted and never fail by a fault. A body that cannot be read gets 400
-//! with the reason, and changes nothing.
+//! They answer this machine alone, and only by an address or localhost: a page of the web that had its name point here
+//! would be another's. They need no key, are never counted and never fail by a fault. A body that cannot be read gets
+//! 400 with the reason, and changes nothing.
 
 use axum::http::Method as HttpMethod;
 use serde_json::json;

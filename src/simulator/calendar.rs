@@ -12,7 +12,8 @@ const FIRST_ID: u64 = 4_000_000_000;
 /// Longer than any game with its lobby: matches of one player keep this distance if the year has room.
 const GAME_MS_MAX: i64 = 50 * 60_000;
 
-/// All matches of a platform in the order of their ids, those to come included: the world's clock tells which were played.
+/// All matches of a platform in the order of their ids, those to come included: the world's clock tells which were
+/// played.
 pub fn games_of(config: &WorldConfig, people: &People, platform: Platform) -> Vec<Game> {
     let owners = people.focus_count(platform);
     let mut games = Vec::new();

@@ -299,8 +299,8 @@ impl Control {
         world.people().rename(renames, world.now())
     }
 
-    /// One listed player changes their name: who and to what follows from the seed and from how many have done so. Every
-    /// fourth takes a name that another has left. None: nobody has a name to change.
+    /// One listed player changes their name: who and to what follows from the seed and from how many have done so.
+    /// Every fourth takes a name that another has left. None: nobody has a name to change.
     pub fn rename_one(&self) -> Option<Rename> {
         self.shared.rename_one()
     }

@@ -9,8 +9,8 @@ use crate::model::secrets::hexadecimal;
 use crate::riot::unpack;
 use crate::simulator::reply::Reply;
 
-/// The reply with the headers of its call: in a document's JSON a field, or an entry of a list, more; in what is no JSON at
-/// the end. Each as it is, and as URLs, base64 and hexadecimal digits have it.
+/// The reply with the headers of its call: in a document's JSON a field, or an entry of a list, more; in what is no
+/// JSON at the end. Each as it is, and as URLs, base64 and hexadecimal digits have it.
 pub fn echoed(reply: Reply, headers: &HeaderMap) -> Reply {
     let body = if reply.gzipped {
         match unpack(&reply.body) {

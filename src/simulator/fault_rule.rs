@@ -15,8 +15,8 @@
 //!        5% | 5%:30m                           after listed: this share of the ids, the same ones each time
 //! ```
 //!
-//! A rule counts the calls of its own place, from the moment its script was set. Time is that of the server, and with it
-//! goes the world's clock when it is set: `404@listed:30m` ends when that clock was moved by half an hour.
+//! A rule counts the calls of its own place, from the moment its script was set. Time is that of the server, and with
+//! it goes the world's clock when it is set: `404@listed:30m` ends when that clock was moved by half an hour.
 
 use std::str::FromStr;
 

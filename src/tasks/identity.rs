@@ -465,8 +465,8 @@ pub(super) struct Written {
     pub(super) notes: Vec<String>,
 }
 
-/// The player's row, as one row of all that are this player; and the new names of others that the database has under the
-/// player's name.
+/// The player's row, as one row of all that are this player; and the new names of others that the database has under
+/// the player's name.
 pub(super) async fn written(
     api: &RiotApi,
     context: &JobContext,

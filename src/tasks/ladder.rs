@@ -1,6 +1,7 @@
 //! `sync_ladder`: the players of a ladder's tier, the best first, and a sync for each.
 //!
-//! The lists are all this job asks for. They name puuids, and by these the players are synced, whatever they are called.
+//! The lists are all this job asks for. They name puuids, and by these the players are synced, whatever they are
+//! called.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -10,7 +10,8 @@ use crate::riot::{Call, RiotError, parse_account, parse_region};
 /// Who waits longer for an answer would rather name the platform.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Asks where a player plays: a call, and one more for the puuid of a name. Accounts are known everywhere; `near` says where to ask.
+/// Asks where a player plays: a call, and one more for the puuid of a name. Accounts are known everywhere; `near` says
+/// where to ask.
 pub async fn whereabouts(api: &RiotApi, whom: &Whom, near: Platform) -> Whereabouts {
     match tokio::time::timeout(PATIENCE, ask(api, whom, near)).await {
         Ok(Ok(whereabouts)) => whereabouts,

@@ -40,8 +40,8 @@ pub struct PlayerReport {
     pub timeline_calls: u64,
     /// Matches and timelines that this job asked for and Riot did not give.
     pub missing_now: [u64; 2],
-    /// The oldest match of the list, where that ends before the year begins (empty: it has none of the year), and when it
-    /// was played if it is stored.
+    /// The oldest match of the list, where that ends before the year begins (empty: it has none of the year), and when
+    /// it was played if it is stored.
     pub list_ends_at: Option<String>,
     pub listed_from: Option<String>,
     /// The list was compared with what is there: the numbers above are of the whole year.

@@ -1,4 +1,5 @@
-//! What there is to recompress, and with what: documents are counted, some are taken, dictionaries are chosen or trained.
+//! What there is to recompress, and with what: documents are counted, some are taken, dictionaries are chosen or
+//! trained.
 
 use std::sync::Arc;
 
