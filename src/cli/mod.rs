@@ -9,6 +9,8 @@ pub mod error;
 pub mod follow;
 pub mod pages;
 pub mod players;
+#[cfg(test)]
+mod readme;
 pub mod remote;
 pub mod stats;
 pub mod terminal;
