@@ -9,7 +9,7 @@ use tokio::time::Instant;
 const CHUNK: usize = 16 << 10;
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Taken {
+pub enum Taken {
     Line(Bytes),
     /// A line ended that was too long; it is dropped.
     TooLong,
@@ -19,7 +19,7 @@ pub(super) enum Taken {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Lines<R> {
+pub struct Lines<R> {
     reader: R,
     buffer: BytesMut,
     line_bytes_max: usize,
@@ -33,7 +33,7 @@ pub(super) struct Lines<R> {
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
-    pub(super) fn new(reader: R, line_bytes_max: usize) -> Self {
+    pub fn new(reader: R, line_bytes_max: usize) -> Self {
         Self {
             reader,
             buffer: BytesMut::new(),
@@ -46,17 +46,17 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 
     /// Since when a line is half written.
-    pub(super) fn half_since(&self) -> Option<Instant> {
+    pub fn half_since(&self) -> Option<Instant> {
         self.begun
     }
 
     /// Whether the other side writes no more.
-    pub(super) fn has_ended(&self) -> bool {
+    pub fn has_ended(&self) -> bool {
         self.ended
     }
 
     /// Reads what there is. May be dropped at any time: nothing is lost.
-    pub(super) async fn fill(&mut self) -> std::io::Result<()> {
+    pub async fn fill(&mut self) -> std::io::Result<()> {
         self.buffer.reserve(CHUNK);
         let read = (&mut self.reader)
             .take(CHUNK as u64)
@@ -71,7 +71,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 
     /// The next line that was read. The last needs no end of its own.
-    pub(super) fn take(&mut self) -> Taken {
+    pub fn take(&mut self) -> Taken {
         let end = self.buffer[self.scanned..]
             .iter()
             .position(|byte| *byte == b'\n')

@@ -31,6 +31,7 @@ mod watch;
 pub use client::{Client, ClientError, Notification};
 pub use desk::{About, Advisers, Desk, HealthDesk, KeyDesk, Locate, TimeLeft, WaitingDesk};
 pub use exporter::{ScrapePlace, exporter_spec};
+pub use lines::{Lines, Taken};
 pub use methods::{
     PlayerStats, schedules_document, stats_document, track_document, tracked_document,
 };

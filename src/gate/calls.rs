@@ -576,7 +576,7 @@ fn without_key(text: &[u8], told: &AtomicBool) -> Option<Vec<u8>> {
 }
 
 /// What the limiter learns of an answer.
-pub(super) fn observation(
+pub fn observation(
     headers: Option<RateHeaders>,
     result: &Result<Response, RiotError>,
 ) -> Observation {

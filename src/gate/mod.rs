@@ -27,7 +27,7 @@ mod weather;
 
 pub use absences::Absence;
 pub use assembly::{Gate, KeySource};
-pub use calls::{Caller, RiotApi};
+pub use calls::{Caller, RiotApi, observation};
 pub use key_ring::KeyRing;
 pub use key_trial::KeyState;
 pub use machine::Machine;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::typed::{cleaned, is_hash, is_joiner};
+use super::typed::{cleaned, is_hash, is_joiner, is_unseen};
 
 /// Why a text is not the name it was taken for. The message names the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,7 +92,7 @@ impl RiotId {
 
 /// A text in an error message: what is not seen would be no help there, nor would a book.
 fn shown(text: &str) -> String {
-    let seen = text.chars().filter(|c| !c.is_control());
+    let seen = text.chars().filter(|c| !c.is_control() && !is_unseen(*c));
     seen.take(100).collect()
 }
 
@@ -156,8 +156,7 @@ impl FromStr for Puuid {
         if valid {
             Ok(Self(text.into()))
         } else {
-            // A payload can hold anything here; the error must stay one line long.
-            Err(IdError::Puuid(text.chars().take(100).collect()))
+            Err(IdError::Puuid(shown(text)))
         }
     }
 }
@@ -254,7 +253,7 @@ impl FromStr for Platform {
             .iter()
             .copied()
             .find(|p| p.as_str() == code)
-            .ok_or_else(|| IdError::Platform(text.to_owned()))
+            .ok_or_else(|| IdError::Platform(shown(text)))
     }
 }
 
@@ -337,7 +336,7 @@ impl FromStr for Route {
             .iter()
             .find(|p| p.as_str() == text)
             .map(|p| Self::Platform(*p))
-            .ok_or_else(|| IdError::Platform(text.to_owned()))
+            .ok_or_else(|| IdError::Platform(shown(text)))
     }
 }
 
@@ -395,7 +394,7 @@ impl MatchId {
 impl FromStr for MatchId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let error = || IdError::MatchId(text.chars().take(100).collect());
+        let error = || IdError::MatchId(shown(text));
         let (prefix, number) = text.split_once('_').ok_or_else(error)?;
         let platform = Platform::ALL
             .iter()
@@ -541,6 +540,22 @@ mod tests {
                 .to_string()
                 .contains("euw1")
         );
+    }
+
+    #[test]
+    fn what_an_error_quotes_is_short_and_controls_no_terminal() {
+        let text = format!("\u{1b}[31m\u{202e}eu\tw{}", "x".repeat(5_000));
+        for told in [
+            text.parse::<RiotId>().unwrap_err(),
+            text.parse::<MatchId>().unwrap_err(),
+            text.parse::<Platform>().unwrap_err(),
+            text.parse::<Route>().unwrap_err(),
+            text.parse::<Puuid>().unwrap_err(),
+        ] {
+            let told = told.to_string();
+            assert!(told.len() < 400 && told.contains("[31meuwxx"), "{told}");
+            assert!(!told.contains(|c: char| c.is_control() || is_unseen(c)));
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub use attempt::{Outcome, Settlement};
 pub use boot_time::{BootTime, slept};
 pub use bucket::{Bucket, Rate};
 pub use cadence::{Cadence, CatchUp};
-pub use database_url::{DatabaseUrl, redact};
+pub use database_url::{DatabaseUrl, is_pairs, redact};
 pub use fingerprint::fingerprint;
 pub use foreign::Foreign;
 pub use ids::{IdError, MatchId, Platform, Puuid, Region, RiotId, Route};

@@ -74,6 +74,8 @@ struct Secret {
     shown: &'static str,
     /// What stands in any base64 or hexadecimal text of it, wherever it begins there.
     coded: Vec<String>,
+    /// The same of its beginning: the rest may have been cut off there too.
+    begun: Vec<String>,
 }
 
 /// Remembers a key.
@@ -131,21 +133,12 @@ pub fn may_hold_key(document: &[u8]) -> bool {
 
 impl Secret {
     fn new(text: &str, shown: &'static str) -> Self {
-        let hex = hexadecimal(text.as_bytes());
-        let mut coded = vec![hex.to_ascii_uppercase(), hex];
-        for before in 0..3 {
-            coded.push(base64_core(text, before, |bytes| {
-                STANDARD_NO_PAD.encode(bytes)
-            }));
-            coded.push(base64_core(text, before, |bytes| {
-                URL_SAFE_NO_PAD.encode(bytes)
-            }));
-        }
-        coded.dedup();
+        let bytes = text.as_bytes();
         Self {
             text: text.to_owned(),
             shown,
-            coded,
+            coded: coded(bytes),
+            begun: coded(&bytes[..bytes.len().min(PART_MIN)]),
         }
     }
 
@@ -164,7 +157,7 @@ impl Secret {
             run.to_ascii_lowercase(),
             run.to_ascii_uppercase(),
         ];
-        marks.extend(self.coded.iter().cloned());
+        marks.extend(self.begun.iter().cloned());
         marks.sort_unstable();
         marks.dedup();
         marks
@@ -209,9 +202,10 @@ impl Secret {
         enough.then_some(end - at)
     }
 
-    /// Without base64 and hexadecimal texts that hold it. One that is broken into pieces takes the whole text along.
+    /// Without base64 and hexadecimal texts that hold it. One that is broken into pieces or cut off takes the whole text
+    /// along.
     fn coded_out(&self, text: &str) -> Option<String> {
-        let holds = |text: &str| self.coded.iter().any(|coded| text.contains(coded.as_str()));
+        let holds = |text: &str| self.begun.iter().any(|begun| text.contains(begun.as_str()));
         let mut clean = text.to_owned();
         for coded in &self.coded {
             while let Some(at) = clean.find(coded.as_str()) {
@@ -233,6 +227,22 @@ impl Secret {
     }
 }
 
+/// What any base64 or hexadecimal text of these bytes holds.
+fn coded(bytes: &[u8]) -> Vec<String> {
+    let hex = hexadecimal(bytes);
+    let mut coded = vec![hex.to_ascii_uppercase(), hex];
+    for before in 0..3 {
+        coded.push(base64_core(bytes, before, |bytes| {
+            STANDARD_NO_PAD.encode(bytes)
+        }));
+        coded.push(base64_core(bytes, before, |bytes| {
+            URL_SAFE_NO_PAD.encode(bytes)
+        }));
+    }
+    coded.dedup();
+    coded
+}
+
 /// Two digits for each byte.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
@@ -240,10 +250,10 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     digits.collect()
 }
 
-/// The part of a base64 text that is the same whatever stands before the secret, of which `before` bytes are in its
-/// first group, and after it.
-fn base64_core(text: &str, before: usize, encode: impl Fn(&[u8]) -> String) -> String {
-    let bytes = [&vec![0; before][..], text.as_bytes()].concat();
+/// The part of a base64 text that is the same whatever stands before the secret, of which `before` bytes are in its first
+/// group, and after it.
+fn base64_core(text: &[u8], before: usize, encode: impl Fn(&[u8]) -> String) -> String {
+    let bytes = [&vec![0; before][..], text].concat();
     let encoded = encode(&bytes);
     let first = (before * 8).div_ceil(6);
     encoded[first..bytes.len() * 8 / 6].to_owned()
@@ -391,6 +401,10 @@ mod tests {
                     assert!(may_hold_key(coded.as_bytes()));
                 }
             }
+        }
+        let coded = [hexadecimal(KEY.as_bytes()), STANDARD_NO_PAD.encode(KEY)];
+        for cut in coded.iter().map(|coded| &coded[..coded.len() - 9]) {
+            assert_eq!(clean(&format!("got {cut}")), "a text with <api key>");
         }
         let coded = STANDARD_NO_PAD.encode(KEY);
         let broken = format!("{}\n{}", &coded[..20], &coded[20..]);

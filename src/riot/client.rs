@@ -21,6 +21,8 @@ use crate::model::{Foreign, MatchId, Platform, Puuid, RiotId, Route, Timestamp, 
 const BODY_MAX: usize = 8 * 1024 * 1024;
 /// Windows that one header tells; the API's have two.
 const WINDOWS_MAX: usize = 8;
+/// Calls of a limit or a count that are believed: more than anybody makes, and few enough to be added up.
+const CALLS_MAX: u32 = 100_000_000;
 /// Some calls hang for a minute before they answer; asking again is quicker.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -338,7 +340,8 @@ impl RateHeaders {
                 .take(WINDOWS_MAX)
                 .filter_map(|pair| {
                     let (calls, seconds) = pair.trim().split_once(':')?;
-                    Some((seconds.parse().ok()?, calls.parse().ok()?))
+                    let calls: u32 = calls.parse().ok()?;
+                    Some((seconds.parse().ok()?, calls.min(CALLS_MAX)))
                 })
                 .collect()
         };
@@ -416,15 +419,20 @@ impl RiotClient {
                 );
             }
         };
-        let rate = RateHeaders {
-            received: Some(Instant::now()),
-            ..RateHeaders::read(response.headers())
-        };
-        (Some(rate), read_answer(call, key, response).await)
+        read_answer(call, key, response).await
     }
 }
 
-async fn read_answer(
+/// What an answer says, whoever gave it: its headers and its body are believed within bounds only.
+pub async fn read_answer(call: &Call, key: &ApiKey, response: reqwest::Response) -> Answered {
+    let rate = RateHeaders {
+        received: Some(Instant::now()),
+        ..RateHeaders::read(response.headers())
+    };
+    (Some(rate), read_result(call, key, response).await)
+}
+
+async fn read_result(
     call: &Call,
     key: &ApiKey,
     mut response: reqwest::Response,
@@ -604,6 +612,11 @@ mod tests {
         let read = RateHeaders::read(&headers);
         assert_eq!(read.app_limits, Limits::from([(1, 20), (120, 100)]));
         assert!(read.method_limits.is_empty());
+        // Whoever adds up what is told must not run over.
+        let endless = HeaderValue::from_static("4294967295:1,4294967296:2");
+        headers.insert("x-app-rate-limit-count", endless);
+        let counts = RateHeaders::read(&headers).app_counts;
+        assert_eq!(counts, Limits::from([(1, CALLS_MAX)]));
     }
 
     #[test]

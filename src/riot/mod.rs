@@ -15,7 +15,7 @@ mod unpack;
 
 pub use client::{
     Answered, ApiKey, BaseUrl, Call, Method, RateHeaders, Response, RiotClient, Transport,
-    install_tls,
+    install_tls, read_answer,
 };
 pub use error::{LimitScope, RiotError};
 pub use lenient::Odd;

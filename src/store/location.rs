@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::postgres::{Address, PostgresStore, Settings, is_postgres};
 use super::sqlite::SqliteStore;
 use super::{Migrations, Store, StoreError, StoreResult};
-use crate::model::{DatabaseUrl, redact};
+use crate::model::{DatabaseUrl, is_pairs, redact};
 
 /// Where a database is. Shown without a password.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ impl TryFrom<&DatabaseUrl> for Location {
         }
         match url.split_once("://") {
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
-            None if !url.is_empty() => Ok(Self::Sqlite(url.into())),
+            None if !url.is_empty() && !is_pairs(url) => Ok(Self::Sqlite(url.into())),
             _ => Err(StoreError::Url(redact(url))),
         }
     }
@@ -128,7 +128,12 @@ mod tests {
                 (kind, shown)
             );
         }
-        for url in ["", "sqlite://", "mysql://u:sesame@h/db"] {
+        for url in [
+            "",
+            "sqlite://",
+            "mysql://u:sesame@h/db",
+            "host=h user=u password=sesame",
+        ] {
             let error = location(url).unwrap_err();
             assert!(matches!(error, StoreError::Url(_)), "{url}");
             assert!(!format!("{error} {error:?}").contains("sesame"));

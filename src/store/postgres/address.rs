@@ -315,6 +315,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_of_roots_without_an_end_is_refused() {
+        let url = "postgres://h/db?sslmode=verify-full&sslrootcert=/dev/zero";
+        let error = url.parse::<Address>().unwrap_err().to_string();
+        assert!(error.contains("/dev/zero: it has more than"), "{error}");
+    }
+
+    #[test]
     fn no_password_shows_wherever_it_stands() {
         for url in [
             "postgres://u:sesame@h/db",

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -25,6 +26,10 @@ use tokio_rustls::TlsConnector;
 
 use super::binding::end_point;
 use super::codes::Tap;
+use crate::config::read_at_most;
+
+/// All certificates that systems trust take a quarter of it.
+const ROOTS_BYTES_MAX: u64 = 1024 * 1024;
 
 /// What of a server's certificate is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,9 +96,9 @@ fn strict(
     };
     let wrong = |cause: String| format!("sslrootcert {path}: {cause}");
     let mut store = RootCertStore::empty();
-    for certificate in
-        CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))?
-    {
+    let text = read_at_most(Path::new(path), ROOTS_BYTES_MAX);
+    let text = text.map_err(|error| wrong(error.to_string()))?;
+    for certificate in CertificateDer::pem_slice_iter(&text) {
         let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
         store
             .add(certificate)
