@@ -8,8 +8,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::cli::dbbackup::{Bar, backed_up, restored};
+use crate::cli::follow::same_place;
 use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, DbRestoreArgs, Global};
+use crate::model::DatabaseUrl;
 use crate::store::sqlite::{Backup, Written};
 use crate::store::{Location, StoreError, StoreResult};
 
@@ -19,12 +21,15 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(super) async fn backup(
     global: &Global,
     database: &Location,
+    simulated: bool,
     file: &Path,
 ) -> Result<(), CliError> {
     let path = file_of(database)?;
     let bar = Bar::new(&format!("backup of {database}"), path);
     let (written, took) = run(Backup::new(path, file), bar, Backup::write).await?;
-    let (document, text) = backed_up(database, file, &written, took);
+    let named = global.database.as_ref().map(DatabaseUrl::expose);
+    let same_place = same_place(simulated, named);
+    let (document, text) = backed_up(database, file, &same_place, &written, took);
     show(global, &document, &text);
     Ok(())
 }

@@ -296,7 +296,9 @@ pub(super) async fn db(global: &Global, config: &Config, args: &DbArgs) -> Resul
     }
     let database = locate(global, config, args.simulate)?;
     match &args.what {
-        DbVerb::Backup { file } => return backup::backup(global, &database, file).await,
+        DbVerb::Backup { file } => {
+            return backup::backup(global, &database, args.simulate, file).await;
+        }
         DbVerb::Restore(what) => return backup::restore(global, &database, what).await,
         _ => {}
     }

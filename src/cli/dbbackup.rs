@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::dbcopy::mib;
+use super::follow::shell_quoted;
 use super::view::Meter;
 use super::waits::Bars;
 use crate::store::Location;
@@ -43,10 +44,11 @@ impl Bar {
     }
 }
 
-/// For programs, and for people.
+/// For programs, and for people; `same_place`: the words by which the database was named.
 pub fn backed_up(
     database: &Location,
     file: &Path,
+    same_place: &str,
     written: &Written,
     took: Duration,
 ) -> (Value, String) {
@@ -55,11 +57,11 @@ pub fn backed_up(
         "duration_s": took.as_secs_f64(),
     });
     let text = format!(
-        "{database} is backed up to {}, {}, and read through, in {:.1} s\nbring it back with: riftsync db restore {}",
+        "{database} is backed up to {}, {}, and read through, in {:.1} s\nbring it back with: riftsync db restore {}{same_place}",
         file.display(),
         mib(written.bytes),
         took.as_secs_f64(),
-        file.display(),
+        shell_quoted(&file.display().to_string()),
     );
     (document, text)
 }

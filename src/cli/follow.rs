@@ -363,14 +363,7 @@ pub fn called(
 /// What can be done after a first sync. What is typed works as it stands in a shell.
 pub fn next_text(player: &str, simulated: bool, database: Option<&str>) -> String {
     let name = shell_quoted(player);
-    let mut more = String::new();
-    if simulated {
-        more.push_str(" --simulate");
-    }
-    if let Some(database) = database {
-        more.push_str(" --database ");
-        more.push_str(&shell_quoted(database));
-    }
+    let more = same_place(simulated, database);
     let track = if simulated {
         String::new()
     } else {
@@ -382,6 +375,19 @@ pub fn next_text(player: &str, simulated: bool, database: Option<&str>) -> Strin
     format!(
         "next: {track}`riftsync stats {name}{more}` shows it, `riftsync export --what matches{more}` writes it to a file"
     )
+}
+
+/// The words that make another command mean the same database.
+pub fn same_place(simulated: bool, database: Option<&str>) -> String {
+    let mut words = String::new();
+    if simulated {
+        words.push_str(" --simulate");
+    }
+    if let Some(database) = database {
+        words.push_str(" --database ");
+        words.push_str(&shell_quoted(database));
+    }
+    words
 }
 
 /// A database that can be typed: one whose password is not shown cannot.

@@ -174,3 +174,26 @@ async fn a_backup_that_is_given_up_leaves_nothing_and_one_that_was_cut_off_is_be
     assert!(!again.give_up(), "it has its name already");
     assert_eq!(matches(&file).await, matches(&database).await);
 }
+
+#[tokio::test]
+async fn the_way_back_that_a_backup_names_works_as_it_stands() {
+    let setup = setup(2).await;
+    assert!(run(setup.sync()).await.status.success());
+    let file = path(&setup, "my \"saved\" one.db");
+    let saved = db(&setup, &["backup", file.to_str().unwrap()]).await;
+    let told = String::from_utf8(saved.stdout).unwrap();
+    let way = told
+        .lines()
+        .find_map(|line| line.strip_prefix("bring it back with: riftsync "));
+    let way = way.unwrap_or_else(|| panic!("{told}"));
+    fs::remove_file(setup.database()).unwrap();
+    // Without what the other commands have in their environment.
+    let program = env!("CARGO_BIN_EXE_riftsync");
+    let back = std::process::Command::new("sh")
+        .args(["-c", &format!("exec '{program}' {way}")])
+        .env_clear()
+        .output();
+    let back = back.unwrap();
+    assert!(back.status.success(), "{way}: {}", text(&back));
+    assert!(matches(Path::new(&setup.database())).await > 0);
+}
