@@ -14,7 +14,7 @@ use crate::cli::stats::{show_list_end, show_year};
 use crate::cli::terminal::stop_signal;
 use crate::cli::waits::{self, Wait};
 use crate::cli::{CliError, Global};
-use crate::config::Config;
+use crate::config::{Config, read_by_others};
 use crate::control::{TimeLeft, WaitingDesk};
 use crate::engine::scheduler::check_schedule;
 use crate::engine::{Engine, EngineConfig, Registry};
@@ -60,6 +60,24 @@ fn key_of(key: &str, source: &KeySource) -> Result<ApiKey, CliError> {
     ApiKey::new(key).map_err(|why| CliError::Usage(format!("{why}. Check {place}")))
 }
 
+/// Files that are there keep their modes: somebody may have meant them. That others can read them is told.
+fn warn_of_readers(config: &Config, database: &Location, source: &KeySource) {
+    let file = match database {
+        Location::Sqlite(path) => Some(("database", path)),
+        Location::Postgres(_) => None,
+    };
+    let key = source.file.as_ref().map(|path| ("API key file", path));
+    for (what, path) in file.into_iter().chain(key) {
+        if let Some(mode) = read_by_others(path, config.files.readable_by) {
+            let path = path.display();
+            tracing::warn!(
+                "the {what} {path} can be read by other users of this machine (mode {mode:04o}). Type chmod go= '{path}', \
+                 or say in files.readable_by who may read"
+            );
+        }
+    }
+}
+
 impl Running {
     pub(super) async fn start(
         config: &Config,
@@ -76,6 +94,7 @@ impl Running {
         let metrics = Arc::new(Metrics::default());
         let opening = waits::opening(database);
         let store = database.open().await?;
+        warn_of_readers(config, database, &source);
         let (gate, mut services) = Gate::new(
             key,
             source,

@@ -33,6 +33,12 @@ impl Readers {
     }
 }
 
+/// Who can read a file beside those who may, as its mode says; none: nobody, or there is no such file.
+pub fn read_by_others(path: &Path, readers: Readers) -> Option<u32> {
+    let mode = std::fs::metadata(path).ok()?.mode() & 0o777;
+    (mode & 0o044 & readers.umask() != 0).then_some(mode)
+}
+
 /// Reads a file that somebody named. One that has more than it can need is refused: a device may have no end.
 pub fn read_at_most(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let file = std::fs::File::open(path)?;
@@ -101,6 +107,29 @@ mod tests {
         std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
         open_lock(&path).unwrap();
         assert_eq!(mode(&path), 0o600);
+    }
+
+    #[test]
+    fn who_reads_a_file_beside_those_who_may_is_told_by_its_mode() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("t.db");
+        assert_eq!(read_by_others(&path, Readers::Owner), None);
+        std::fs::write(&path, "").unwrap();
+        for (mode, told) in [
+            (0o600, [false; 3]),
+            (0o620, [false; 3]),
+            (0o640, [true, false, false]),
+            (0o644, [true, true, false]),
+        ] {
+            std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            for (readers, told) in [Readers::Owner, Readers::Group, Readers::All]
+                .into_iter()
+                .zip(told)
+            {
+                let others = read_by_others(&path, readers);
+                assert_eq!(others, told.then_some(mode), "{mode:o} {readers:?}");
+            }
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use config::{Config as Source, Environment, File, FileFormat};
 use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 
-pub use self::files::{Readers, open_lock, read_at_most, read_key_file};
+pub use self::files::{Readers, open_lock, read_at_most, read_by_others, read_key_file};
 use crate::model::records::PayloadKind;
 use crate::model::{
     Cadence, CatchUp, DatabaseUrl, Platform, Rate, Retention, RetryPolicy, Route, Share, Timestamp,

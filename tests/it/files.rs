@@ -563,6 +563,43 @@ async fn what_is_made_is_its_owners_alone_unless_the_settings_say_otherwise() {
 }
 
 #[tokio::test]
+async fn files_that_others_can_read_keep_their_modes_and_are_told_of() {
+    let setup = filled(1).await;
+    let database = PathBuf::from(setup.database());
+    let key = setup.folder.path().join("key");
+    std::fs::write(&key, riftsync::simulator::SIMULATED_KEY).unwrap();
+    let sync = async |readers: &str, mode| {
+        for path in [&database, &key] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let mut command = setup.sync();
+        command
+            .env_remove("RIOT_API_KEY")
+            .env("RIOT_API_KEY_FILE", &key)
+            .env("RIFTSYNC_FILES__READABLE_BY", readers);
+        let output = run(command).await;
+        assert!(output.status.success(), "{}", text(&output));
+        assert_eq!(std::fs::metadata(&database).unwrap().mode() & 0o777, mode);
+        let told = String::from_utf8(output.stderr).unwrap();
+        let lines = told
+            .lines()
+            .filter(|line| line.contains("can be read by other users"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let told = sync("owner", 0o644).await;
+    assert_eq!(told.len(), 2, "{told:?}");
+    for (line, path) in told.iter().zip([&database, &key]) {
+        assert!(
+            line.contains(path.to_str().unwrap()) && line.contains("chmod go="),
+            "{line}"
+        );
+    }
+    for (readers, mode) in [("owner", 0o600), ("group", 0o640), ("all", 0o644)] {
+        assert_eq!(sync(readers, mode).await, [""; 0], "{readers} {mode:o}");
+    }
+}
+
+#[tokio::test]
 async fn another_user_neither_holds_the_lock_nor_writes_where_he_may_not() {
     let setup = filled(1).await;
     let folder = TempDir::new().unwrap();
