@@ -468,6 +468,10 @@ mod tests {
     fn a_pasted_name_is_the_one_that_is_seen() {
         for (pasted, meant) in [
             ("\u{2066}Probe\u{2069}#TST", "Probe#TST"),
+            (
+                "\u{627}\u{200c}\u{61c}C\u{200d}\u{301}#TST",
+                "\u{627}\u{106}#TST",
+            ),
             ("\u{feff}Probe#TST", "Probe#TST"),
             ("Pro\u{200b}be#T\u{ad}ST", "Probe#TST"),
             ("Probe\u{ff03}TST", "Probe#TST"),

@@ -20,6 +20,19 @@ pub(super) fn cleaned(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(trimmed(text));
     }
+    let mut text = cleaned_once(text);
+    // What was left out may have stood between a joiner and its letter, or between letters that are composed.
+    while let Cow::Owned(changed) = &text {
+        let again = cleaned_once(changed);
+        if again == *changed {
+            break;
+        }
+        text = Cow::Owned(again.into_owned());
+    }
+    text
+}
+
+fn cleaned_once(text: &str) -> Cow<'_, str> {
     let odd = |c: char| is_unseen(c) || is_wide_blank(c);
     let text = if text.contains(odd) {
         Cow::Owned(trimmed(&without_unseen(text)).to_owned())
