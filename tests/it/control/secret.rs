@@ -11,6 +11,7 @@ use super::watched::scrape;
 use super::*;
 use crate::data::table;
 use crate::place::Place;
+use crate::scratch::Scratch;
 use crate::setup::setup_with;
 
 const KEY: &str = "RGAPI-5ec2e7ab-0bad-4dea-beef-cafe0123abcd";
@@ -90,35 +91,32 @@ impl Seen {
     }
 
     /// Every value of every table; what is packed as what it holds.
-    fn note_tables(&mut self, setup: &Setup) -> usize {
-        let folder = tempfile::TempDir::new().unwrap();
-        for end in ["", "-wal"] {
-            let _ = std::fs::copy(
-                format!("{}{end}", setup.database()),
-                folder.path().join(format!("t.db{end}")),
-            );
-        }
-        let place = Place::Sqlite(folder);
-        let tables = table(
-            &place,
-            "SELECT name AS row FROM sqlite_master WHERE type = 'table'",
-        );
+    fn note_tables(&mut self, place: &Place) -> usize {
+        let (tables, columns, bytes) = match place {
+            Place::Sqlite(_) => (
+                "SELECT name AS row FROM sqlite_master WHERE type = 'table'",
+                "SELECT name AS row FROM pragma_table_info('TABLE')",
+                "X'",
+            ),
+            Place::Postgres(_) => (
+                "SELECT table_name AS row FROM information_schema.tables WHERE table_schema = current_schema()",
+                "SELECT column_name AS row FROM information_schema.columns
+                 WHERE table_schema = current_schema() AND table_name = 'TABLE'",
+                r"\x",
+            ),
+        };
         let mut values = 0;
-        for name in tables {
-            let columns = format!("SELECT name AS row FROM pragma_table_info('{name}')");
-            for column in table(&place, &columns) {
-                let query = format!("SELECT quote(\"{column}\") AS row FROM \"{name}\"");
-                for value in table(&place, &query) {
-                    let packed = value.strip_prefix("X'").map(|hex| {
-                        let hex = hex.trim_end_matches('\'');
-                        let pairs = hex.as_bytes().chunks(2);
-                        let byte = |pair: &[u8]| {
-                            u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()
-                        };
-                        pairs.map(byte).collect::<Vec<u8>>()
-                    });
-                    let text = match packed {
-                        Some(bytes) => {
+        for name in table(place, tables) {
+            for column in table(place, &columns.replace("TABLE", &name)) {
+                let value = match place {
+                    Place::Sqlite(_) => format!("quote(\"{column}\")"),
+                    Place::Postgres(_) => format!("coalesce(CAST(\"{column}\" AS TEXT), '')"),
+                };
+                let query = format!("SELECT {value} AS row FROM \"{name}\"");
+                for value in table(place, &query) {
+                    let text = match value.strip_prefix(bytes) {
+                        Some(digits) => {
+                            let bytes = of_digits(digits.trim_end_matches('\''));
                             let bytes = unpack(&bytes).unwrap_or(bytes);
                             String::from_utf8_lossy(&bytes).into_owned()
                         }
@@ -151,103 +149,136 @@ impl Seen {
     }
 }
 
+fn of_digits(digits: &str) -> Vec<u8> {
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.as_bytes().chunks(2).map(byte).collect()
+}
+
 fn script() -> Vec<FaultRule> {
     SCRIPT.iter().map(|rule| rule.parse().unwrap()).collect()
 }
 
+/// A copy of what the engine left in its file: a reader of the file itself would keep its log.
+fn copied(setup: &Setup) -> Place {
+    let folder = tempfile::TempDir::new().unwrap();
+    for end in ["", "-wal"] {
+        let _ = std::fs::copy(
+            format!("{}{end}", setup.database()),
+            folder.path().join(format!("t.db{end}")),
+        );
+    }
+    Place::Sqlite(folder)
+}
+
 #[tokio::test]
 async fn the_key_is_in_no_place_whoever_sends_it_back_at_every_level_of_the_log() {
-    for level in ["error", "info", "debug", "trace"] {
-        let config = SimulatorConfig {
-            keys: Some(vec![KEY.to_owned()]),
-            echo: true,
-            ..SimulatorConfig::default()
-        };
-        let setup = setup_with(&[PLAYER], 14, config).await;
-        setup.simulator.control().set_script(script());
-        let with_key = |args: &[&str]| {
-            let mut command = setup.command(args);
-            command.env("RIOT_API_KEY", KEY).env("RUST_LOG", level);
-            for kind in ["PLAYER_DATA", "MATCH_DATA", "MATCH_TIMELINE"] {
-                command.env(format!("RIFTSYNC_KINDS__SYNC_{kind}__RETRIES"), "2");
-                command.env(format!("RIFTSYNC_KINDS__SYNC_{kind}__BACKOFF_BASE_S"), "0");
-            }
-            command
-        };
-        let mut serve = with_key(&["serve", "--json"]);
-        serve.env("RIFTSYNC_METRICS__LISTEN", "127.0.0.1:0");
-        let served = setup.served_by(serve).await;
-        let mut seen = Seen::default();
-        let out = setup.path("out.csv");
-        let out = out.to_str().unwrap();
-        let ladder = [
-            "ladder",
-            "--platform",
-            "euw1",
-            "--tier",
-            "challenger",
-            "--limit",
-            "5",
-            "--year",
-            "2025",
-        ];
-        for args in [
-            SYNC,
-            SYNC,
-            &["sync", "Nobody#404", "--platform", "euw1"],
-            &ladder,
-            &["recover", PLAYER, "--platform", "euw1", "--year", "2025"],
-            &["stats", PLAYER],
-            &["job", "list", "--limit", "1000"],
-            &["job", "show", "1"],
-            &["job", "show", "2"],
-            &["job", "wait", "2"],
-            &["health"],
-            &["status"],
-            &["queue", "list"],
-            &["schedule", "list"],
-            &["track", PLAYER],
-            &["tracked"],
-            &["untrack", PLAYER],
-            &["replay"],
-            &["export", "--what", "matches", "--out", out],
-            &["db", "info"],
-            &["config", "show"],
-            &["cleanup", "--days", "300", "--dry-run"],
-            &["nonsense"],
-        ] {
-            for more in [&[][..], &[JSON]] {
-                let output = run(with_key(&[args, more].concat())).await;
-                let place = format!("{args:?} {}", more.concat());
-                seen.note(&place, text(&output));
-                seen.note(place, String::from_utf8_lossy(&output.stdout));
-            }
-        }
-        for method in [
-            "engine.status",
-            "engine.health",
-            "engine.metrics",
-            "queue.list",
-            "job.list",
-            "nonsense",
-        ] {
-            let answer = setup.ask(method, &json!({})).to_string();
-            seen.note(format!("{method} {JSON}"), answer);
-        }
-        for id in 1..30 {
-            let job = setup.ask("job.get", &json!({ "job_id": id }));
-            seen.note(format!("job.get {JSON}"), job.to_string());
-        }
-        let url = served.ready["metrics"].as_str().unwrap();
-        let addr = url.trim_start_matches("http://");
-        seen.note("the page", scrape(addr.trim_end_matches("/metrics")));
-        served.signal("-TERM");
-        assert_eq!(served.exited().await, Some(0), "{}", setup.log());
-        assert!(seen.note_tables(&setup) > 1_000);
-        seen.note_files(&setup.path(""));
-        // It was sent, and what was sent back was kept.
-        let kept = |words: &str| seen.0.iter().any(|(_, text)| text.contains(words));
-        assert!(kept("<api key>") && kept("you sent"), "{level}");
-        seen.check();
+    for level in ["error", "warn", "info", "debug", "trace"] {
+        is_in_no_place(level, None).await;
     }
+}
+
+#[tokio::test]
+async fn the_key_is_in_no_table_of_a_server_either() {
+    for level in ["error", "warn", "info", "debug", "trace"] {
+        is_in_no_place(level, Some(Scratch::new())).await;
+    }
+}
+
+async fn is_in_no_place(level: &str, server: Option<Scratch>) {
+    let config = SimulatorConfig {
+        keys: Some(vec![KEY.to_owned()]),
+        echo: true,
+        ..SimulatorConfig::default()
+    };
+    let setup = setup_with(&[PLAYER], 14, config).await;
+    setup.simulator.control().set_script(script());
+    let with_key = |args: &[&str]| {
+        let file = format!("sqlite://{}", setup.database());
+        let database = server.as_ref().map_or(&*file, Scratch::url);
+        let mut command = setup.command_on(database, args);
+        command.env("RIOT_API_KEY", KEY).env("RUST_LOG", level);
+        command.env("HOME", setup.path(""));
+        command.env("RIFTSYNC_CONTROL__SOCKET", setup.path("riftsync.sock"));
+        for kind in ["PLAYER_DATA", "MATCH_DATA", "MATCH_TIMELINE"] {
+            command.env(format!("RIFTSYNC_KINDS__SYNC_{kind}__RETRIES"), "2");
+            command.env(format!("RIFTSYNC_KINDS__SYNC_{kind}__BACKOFF_BASE_S"), "0");
+        }
+        command
+    };
+    let mut serve = with_key(&["serve", "--json"]);
+    serve.env("RIFTSYNC_METRICS__LISTEN", "127.0.0.1:0");
+    let engine = setup.served_by(serve).await;
+    let mut seen = Seen::default();
+    let out = setup.path("out.csv");
+    let out = out.to_str().unwrap();
+    let ladder = [
+        "ladder",
+        "--platform",
+        "euw1",
+        "--tier",
+        "challenger",
+        "--limit",
+        "5",
+        "--year",
+        "2025",
+    ];
+    for args in [
+        SYNC,
+        SYNC,
+        &["sync", "Nobody#404", "--platform", "euw1"],
+        &ladder,
+        &["recover", PLAYER, "--platform", "euw1", "--year", "2025"],
+        &["stats", PLAYER],
+        &["job", "list", "--limit", "1000"],
+        &["job", "show", "1"],
+        &["job", "show", "2"],
+        &["job", "wait", "2"],
+        &["health"],
+        &["status"],
+        &["queue", "list"],
+        &["schedule", "list"],
+        &["track", PLAYER],
+        &["tracked"],
+        &["untrack", PLAYER],
+        &["replay"],
+        &["export", "--what", "matches", "--out", out],
+        &["db", "info"],
+        &["config", "show"],
+        &["cleanup", "--days", "300", "--dry-run"],
+        &["nonsense"],
+    ] {
+        for more in [&[][..], &[JSON]] {
+            let output = run(with_key(&[args, more].concat())).await;
+            let place = format!("{args:?} {}", more.concat());
+            seen.note(&place, text(&output));
+            seen.note(place, String::from_utf8_lossy(&output.stdout));
+        }
+    }
+    for method in [
+        "engine.status",
+        "engine.health",
+        "engine.metrics",
+        "queue.list",
+        "job.list",
+        "nonsense",
+    ] {
+        let answer = setup.ask(method, &json!({})).to_string();
+        seen.note(format!("{method} {JSON}"), answer);
+    }
+    for id in 1..30 {
+        let job = setup.ask("job.get", &json!({ "job_id": id }));
+        seen.note(format!("job.get {JSON}"), job.to_string());
+    }
+    let url = engine.ready["metrics"].as_str().unwrap();
+    let addr = url.trim_start_matches("http://");
+    seen.note("the page", scrape(addr.trim_end_matches("/metrics")));
+    engine.signal("-TERM");
+    assert_eq!(engine.exited().await, Some(0), "{}", setup.log());
+    let place = server.map_or_else(|| copied(&setup), Place::Postgres);
+    assert!(seen.note_tables(&place) > 1_000);
+    seen.note_files(&setup.path(""));
+    // It was sent, and what was sent back was kept.
+    let kept = |words: &str| seen.0.iter().any(|(_, text)| text.contains(words));
+    assert!(kept("<api key>") && kept("you sent"), "{level}");
+    seen.check();
 }
