@@ -22,8 +22,8 @@ use super::shares::Shares;
 use super::weather::Weather;
 use crate::engine::{CancelSignal, JobContext, Post, Urgency};
 use crate::limiter::{
-    Acquire, AcquireError, Elsewhere, Estimate, LimiterState, MethodId, Observation, Permit,
-    RateLimiter, Refused, RefusedBy, SetShare, Snapshot, Whose,
+    Acquire, AcquireError, Elsewhere, Estimate, LimiterState, MethodId, Observation, PAUSE_MAX,
+    Permit, RateLimiter, Refused, RefusedBy, SetShare, Snapshot, Whose,
 };
 use crate::metrics::Metrics;
 use crate::metrics::process::cpu_of_thread;
@@ -44,10 +44,22 @@ const ODD_PAUSE: Duration = Duration::from_secs(1);
 const AGAIN_MAX: u32 = 2;
 /// Before the first of them; before the next it is twice as long.
 const AGAIN_PAUSE: Duration = Duration::from_secs(1);
+/// Before a call is made again that a service refused and told no time for, twice as long each time; and added to a time
+/// that was told in whole seconds.
+const SERVICE_PAUSE: Duration = Duration::from_secs(1);
+const SERVICE_GRACE: Duration = Duration::from_millis(100);
 /// How long a job stays away that found the limiter's waiting line full.
 const LINE_FULL_PAUSE: Duration = Duration::from_secs(30);
 /// Pause before a gate that has died is looked for again.
 const GATE_RETRY: Duration = Duration::from_millis(50);
+
+/// For how long a call waits that a service refused; `before`: so often already.
+fn service_pause(told: Option<Duration>, before: u32) -> Duration {
+    match told.filter(|told| !told.is_zero()) {
+        Some(told) => told.min(PAUSE_MAX) + SERVICE_GRACE,
+        None => SERVICE_PAUSE * (1 << before),
+    }
+}
 
 /// For whom a call is made.
 #[derive(Debug, Clone)]
@@ -185,7 +197,14 @@ impl RiotApi {
                 continue;
             };
             match result {
-                Err(RiotError::RateLimited { .. }) if refusals < REFUSALS_MAX => refusals += 1,
+                Err(RiotError::RateLimited { scope, retry_after }) if refusals < REFUSALS_MAX => {
+                    if scope == LimitScope::Service {
+                        // Of a service that is not loaded this call alone waits.
+                        let _halted = caller.post.halt(Halt::Permit(call.route));
+                        self.pause(service_pause(retry_after, refusals)).await?;
+                    }
+                    refusals += 1;
+                }
                 Err(RiotError::Odd(..)) if !was_odd => {
                     was_odd = true;
                     self.pause(ODD_PAUSE).await?;

@@ -138,20 +138,23 @@ impl Teller {
 }
 
 fn tell_refusal(route: Route, by: RefusedBy, news: OutageNews, pause: Duration) {
-    let scope = match by {
-        RefusedBy::Application => "every call waits",
-        RefusedBy::Method | RefusedBy::Service => "calls of that method wait",
+    let wait = match by {
+        _ if pause.is_zero() => "that call waits, the others go on".to_owned(),
+        RefusedBy::Application => format!("every call waits {pause:.1?}"),
+        RefusedBy::Method | RefusedBy::Service => {
+            format!("calls of that method wait {pause:.1?}")
+        }
     };
     let by = by.as_str();
     match news {
         OutageNews::Nothing | OutageNews::Ends { .. } => {}
         OutageNews::Begins { untold } => tracing::info!(
             route = %route, by,
-            "riot refuses calls on {route} (429, {by}): {scope} {pause:.1?}{}", Before(untold)
+            "riot refuses calls on {route} (429, {by}): {wait}{}", Before(untold)
         ),
         OutageNews::Lasts { so_far, failures } => tracing::warn!(
             route = %route, by,
-            "riot has refused {failures} calls on {route} in {so_far:.0?} (429, {by}): {scope} {pause:.1?} now"
+            "riot has refused {failures} calls on {route} in {so_far:.0?} (429, {by}); now {wait}"
         ),
     }
 }

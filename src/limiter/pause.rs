@@ -40,7 +40,8 @@ impl Pause {
         self.excess = told.filter(|told| *told > PAUSE_MAX).or(self.excess);
         let told = told.map(|told| told.min(PAUSE_MAX));
         let backoff = BACKOFF_MIN
-            .saturating_mul(1 << (self.in_a_row - 1).min(10))
+            // None in a row: it belongs to a trouble that is over already.
+            .saturating_mul(1 << self.in_a_row.saturating_sub(1).min(10))
             .min(BACKOFF_MAX);
         let pause = match told {
             Some(told) if growing => told.saturating_add(GRACE).max(backoff),
@@ -142,6 +143,15 @@ mod tests {
         pause.accepted(secs(5));
         assert!(pause.refused(secs(6), secs(6), None, true));
         assert_eq!(pause.until(), secs(7));
+    }
+
+    #[test]
+    fn a_refusal_that_comes_when_its_trouble_is_over_makes_a_small_pause() {
+        let mut pause = Pause::default();
+        pause.refused(secs(1), secs(2), None, true);
+        pause.accepted(secs(3));
+        assert!(!pause.refused(secs(1), secs(4), Some(secs(1)), true));
+        assert_eq!(pause.until(), secs(5) + GRACE);
     }
 
     #[test]

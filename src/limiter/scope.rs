@@ -9,6 +9,7 @@ use super::margin::Margins;
 use super::news::News;
 use super::pause::Pause;
 use super::ramp::Ramp;
+use super::strain::Strain;
 use super::strangers::Pace;
 use super::transit::Transit;
 use super::window::{Admission, Mark, Overrun, Told, Window};
@@ -46,6 +47,8 @@ pub(super) struct Scope {
     share: Share,
     ramp: Ramp,
     pause: Pause,
+    /// Of the service behind it.
+    strain: Strain,
     /// The length of the longest window that answers tell, if it is not believed.
     excess: Option<Duration>,
 }
@@ -66,6 +69,7 @@ impl Scope {
             share,
             ramp: Ramp::default(),
             pause: Pause::default(),
+            strain: Strain::default(),
             excess: None,
         }
     }
@@ -197,7 +201,8 @@ impl Scope {
         match answer.verdict {
             Verdict::Refused { told, growing } => {
                 self.ramp.restart();
-                if self.pause.refused(answer.sent, now, told, growing) {
+                let all_wait = !growing || self.strain.refused();
+                if all_wait && self.pause.refused(answer.sent, now, told, growing) {
                     news.paused_until = Some(self.pause.until());
                 }
                 news.excess = self.pause.excess().max(self.excess);
@@ -205,6 +210,7 @@ impl Scope {
             Verdict::Served => {
                 self.known = true;
                 self.pause.accepted(answer.sent);
+                self.strain.served();
                 self.ramp.grow(now);
             }
             Verdict::Failed | Verdict::RefusedElsewhere => {}

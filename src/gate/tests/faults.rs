@@ -1,9 +1,11 @@
 //! Bugs in the gate and its limiters, and calls that nobody waits for any more.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix::prelude::*;
+use tokio::time::Instant;
 
 use super::api::{ASIA, FakeApi, a_match, caller, gate, observed, on_virtual_time};
 use crate::engine::CancelSignal;
@@ -12,7 +14,7 @@ use crate::gate::riot_gate::{LimiterOf, RiotGate};
 use crate::limiter::{RateLimiter, Snapshot};
 use crate::metrics::Metrics;
 use crate::model::{Foreign, Platform, RiotId};
-use crate::riot::{Call, RiotError};
+use crate::riot::{Call, LimitScope, RiotError};
 use crate::supervision::watch_panics;
 
 #[derive(Message)]
@@ -155,5 +157,46 @@ fn a_failure_of_one_call_of_many_is_asked_for_again_before_the_job_fails() {
         assert_eq!(calls(&of_player, 3).await, (3, failed.clone()));
         // The one call of a job: its attempts are the call's.
         assert_eq!(calls(&a_match(ASIA, 1), 1).await, (1, failed));
+    });
+}
+
+#[test]
+fn a_call_that_a_service_refuses_waits_as_told_and_the_others_go_on() {
+    on_virtual_time(async {
+        let api = FakeApi::new((1_000, 1));
+        let gate = gate(&api);
+        let call = async |n| gate.api.call(caller(1), &a_match(ASIA, n)).await;
+        for n in 0..25 {
+            assert!(call(n).await.is_ok());
+        }
+        let asked = Arc::new(AtomicU64::new(0));
+        let of_one = asked.clone();
+        api.answers(move |call, _| {
+            let refused = *call == a_match(ASIA, 100) && of_one.fetch_add(1, Ordering::SeqCst) < 2;
+            let retry_after = Some(Duration::from_secs(3));
+            let scope = LimitScope::Service;
+            if refused {
+                Err(RiotError::RateLimited { scope, retry_after })
+            } else {
+                Ok(())
+            }
+        });
+        let begun = Instant::now();
+        let others = async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            for n in 200..210 {
+                assert!(call(n).await.is_ok());
+            }
+            begun.elapsed()
+        };
+        let (one, others) = tokio::join!(call(100), others);
+        assert!(one.is_ok());
+        assert!(others < Duration::from_millis(1_500), "{others:?}");
+        let (told, waited) = (Duration::from_secs(3), begun.elapsed());
+        assert!(
+            waited > told * 2 && waited < told * 2 + Duration::from_secs(1),
+            "{waited:?}"
+        );
+        assert_eq!(asked.load(Ordering::SeqCst), 3);
     });
 }

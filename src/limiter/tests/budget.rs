@@ -186,7 +186,7 @@ fn pauses_of_a_service_grow_until_a_probe_succeeds() {
     for retry_after in [None, Some(0), None, Some(3)] {
         let news = call(
             &mut budget,
-            0,
+            1,
             now,
             &refusal(RefusedBy::Service, retry_after),
         );
@@ -195,14 +195,31 @@ fn pauses_of_a_service_grow_until_a_probe_succeeds() {
         now = until;
     }
     assert_eq!(pauses, [1, 2, 4, 8]);
-    call(&mut budget, 0, now, &served(&[(100, 10)], 1));
+    call(&mut budget, 1, now, &served(&[(100, 10)], 1));
     let news = call(
         &mut budget,
-        0,
+        1,
         now + ms(20),
         &refusal(RefusedBy::Service, None),
     );
     assert_eq!(news.paused_until, Some(now + ms(30) + secs(1)));
+}
+
+#[test]
+fn a_service_that_refuses_a_call_now_and_then_stops_no_other() {
+    let (mut budget, mut now) = busy(&[(100, 10)], 25);
+    let refused = refusal(RefusedBy::Service, Some(3));
+    assert_eq!(call(&mut budget, 0, now, &refused), News::default());
+    now += ms(20);
+    assert_eq!(room(&mut budget, 0, now), 1, "one finds out how it stands");
+    call(&mut budget, 0, now, &served(&[(100, 10)], 27));
+    assert_eq!(room(&mut budget, 0, now + ms(20)), 2);
+    for n in 0..2 {
+        now += ms(20);
+        let paused_until = call(&mut budget, 0, now, &refused).paused_until;
+        let all_wait = now + ms(10) + secs(3) + ms(100);
+        assert_eq!(paused_until, (n == 1).then_some(all_wait));
+    }
 }
 
 #[test]
@@ -221,7 +238,8 @@ fn calls_of_an_earlier_process_count_as_late_as_they_can_have_been() {
         call(
             &mut budget,
             0,
-            ms(2_100) + ms(20) * n,
+            // Where others were, the last places go one after the other.
+            ms(2_300) + ms(200) * n,
             &served(&limits, 99 + n),
         );
     }

@@ -97,6 +97,8 @@ pub(super) struct Mishaps {
     pub in_front: f64,
     /// Calls that leave a while after they were allowed to.
     pub slow_start: f64,
+    /// Calls within all limits that the service behind the method refuses for three seconds.
+    pub loaded: f64,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -137,6 +139,8 @@ pub(super) struct Drive {
     pub arrivals: Vec<Duration>,
     /// Moments of calls that were over a limit.
     pub overruns: Vec<Duration>,
+    /// Calls that a service refused.
+    pub turned_away: usize,
     pub stranger: Option<Stranger>,
     /// The server's clock is ahead by this.
     phase: Duration,
@@ -174,6 +178,7 @@ impl Drive {
             mishaps: Mishaps::default(),
             arrivals: Vec::new(),
             overruns: Vec::new(),
+            turned_away: 0,
             stranger: None,
             phase: ms(rng.u64(0..600_000)),
             seed,
@@ -288,16 +293,30 @@ impl Drive {
                 }
                 _ => {}
             }
-            match self.budget.admit(method, self.now) {
-                Admission::Now => self.send(method),
-                Admission::At(at) => {
+            match self.first_that_may_go(method) {
+                Ok(method) => self.send(method),
+                Err(Some(at)) => {
                     // A timer of whole milliseconds, rounded up.
                     let at = Duration::from_millis(1 + u64::try_from(at.as_millis()).unwrap());
                     return self.wake(at);
                 }
-                Admission::AfterAnswer => return,
+                Err(None) => return,
             }
         }
+    }
+
+    /// A call of this method, or else of the next that may; or when one may.
+    fn first_that_may_go(&mut self, method: MethodId) -> Result<MethodId, Option<Duration>> {
+        let mut opens_at: Option<Duration> = None;
+        for next in 0..self.methods {
+            let method = (method + next) % self.methods;
+            match self.budget.admit(method, self.now) {
+                Admission::Now => return Ok(method),
+                Admission::At(at) => opens_at = Some(opens_at.map_or(at, |other| other.min(at))),
+                Admission::AfterAnswer => {}
+            }
+        }
+        Err(opens_at)
     }
 
     fn wake(&mut self, at: Duration) {
@@ -359,6 +378,12 @@ impl Drive {
                 .or_else(|| over(RefusedBy::Method, of_method.blocked_ms));
             if answer.refused.is_some() {
                 self.overruns.push(self.now);
+            } else if self.rng.f64() < self.mishaps.loaded {
+                self.turned_away += 1;
+                answer.refused = Some(Refused {
+                    by: RefusedBy::Service,
+                    retry_after: Some(secs(3)),
+                });
             }
             if answer.answered {
                 answer.served = answer.refused.is_none();

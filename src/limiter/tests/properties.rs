@@ -52,11 +52,13 @@ fn demands() -> impl Strategy<Value = Demand> {
 
 fn mishaps() -> impl Strategy<Value = Mishaps> {
     let some = || prop_oneof![Just(0.0), 0.0..0.1];
-    (some(), some(), some(), some()).prop_map(|(unsent, lost, in_front, slow_start)| Mishaps {
+    let of = (some(), some(), some(), some(), some());
+    of.prop_map(|(unsent, lost, in_front, slow_start, loaded)| Mishaps {
         unsent,
         lost,
         in_front,
         slow_start,
+        loaded,
     })
 }
 

@@ -84,3 +84,25 @@ fn heavy_jitter_costs_what_it_must_and_no_more() {
     // The mean is 132 ms.
     check(&[(500, 10)], heavy, 0.99 * 10.0 / 10.132);
 }
+
+#[test]
+fn a_service_that_refuses_one_call_in_fifty_costs_these_calls_and_no_more() {
+    for limits in [&[(50, 1), (300, 10)][..], &[(500, 10), (30_000, 600)]] {
+        let &(calls, seconds) = limits.iter().find(|(_, seconds)| *seconds == 10).unwrap();
+        for model in WindowModel::WITH_LATE {
+            let ways = Ways::half(REAL);
+            let mut drive = Drive::new(model, limits, &[], ways, Demand::Endless, 11);
+            // As a crawl has: matches and timelines.
+            drive.methods = 2;
+            drive.mishaps.loaded = 0.02;
+            drive.run_until(secs(301));
+            assert!(drive.overruns.is_empty(), "{model:?}");
+            let permitted = f64::from(calls) * 300.0 / f64::from(seconds);
+            let [counted, refused] =
+                [drive.arrivals.len(), drive.turned_away].map(|of| of as f64 / permitted);
+            println!("{limits:?} {model:?}: counted {counted:.4} refused {refused:.4}");
+            assert!(counted >= 0.985, "{limits:?} {model:?}: {counted}");
+            assert!(refused < 0.03, "{limits:?} {model:?}: {refused}");
+        }
+    }
+}
