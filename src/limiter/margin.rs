@@ -9,8 +9,8 @@ use std::time::Duration;
 /// milliseconds, timers too), a second at most. The real edges drift by up to a second at times
 /// (developer-relations issue 371: half a second did not cure it), which on a window of ten seconds
 /// would cost 9 % of the budget. So a second is added only where a 429 proves it: such a lone 429 is
-/// harmless. After a minute half a second is tried, which is enough for most; if that is refused, the whole
-/// one is kept for ten minutes, then for twice as long each time.
+/// harmless. Half a second is tried first, which is enough for most; if that is refused, the whole one is kept. Either is
+/// kept for ten minutes, then for twice as long each time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Margins {
     /// One part in so many of the span.
@@ -23,8 +23,8 @@ pub struct Margins {
     pub hold: Duration,
 }
 
-/// The whole of a wide margin is kept so long before half of it is tried, the first time.
-const TRY_HALF: Duration = Duration::from_mins(1);
+/// Calls that were on their way when one was refused are refused with it.
+const SAME: Duration = Duration::from_secs(2);
 
 /// The longest time for which a wide margin is kept.
 const HOLD_MAX: Duration = Duration::from_hours(8);
@@ -47,8 +47,10 @@ pub(super) struct Margin {
     margins: Margins,
     usual: Duration,
     wide_until: Option<Duration>,
-    /// Until then the whole of it; half of it after that.
-    whole_until: Duration,
+    /// When it was last made wider.
+    widened: Duration,
+    /// Half of it was too little.
+    needs_whole: bool,
     hold: Duration,
 }
 
@@ -58,7 +60,8 @@ impl Margin {
             margins,
             usual: (span / margins.share.max(1)).clamp(margins.least, margins.most),
             wide_until: None,
-            whole_until: Duration::ZERO,
+            widened: Duration::ZERO,
+            needs_whole: false,
             hold: margins.hold,
         }
     }
@@ -78,7 +81,7 @@ impl Margin {
     }
 
     fn is_whole(&self, now: Duration) -> bool {
-        self.is_wide(now) && now < self.whole_until
+        self.is_wide(now) && self.needs_whole
     }
 
     /// What it can be at most.
@@ -89,18 +92,16 @@ impl Margin {
     /// A 429 came though the margin was kept. False if it was as wide as can be already.
     pub(super) fn widen(&mut self, now: Duration) -> bool {
         let (was_wide, was_whole) = (self.is_wide(now), self.is_whole(now));
+        if was_wide && now < self.widened + SAME {
+            return false;
+        }
         if self.wide_until.is_some() && !was_wide {
             self.hold = (self.hold * 2).min(HOLD_MAX);
         }
-        let first = self.wide_until.is_none();
         self.wide_until = Some(now + self.hold);
+        self.needs_whole |= was_wide;
         if !was_whole {
-            let whole = if first {
-                TRY_HALF.min(self.hold)
-            } else {
-                self.hold
-            };
-            self.whole_until = now + whole;
+            self.widened = now;
         }
         !was_whole
     }
@@ -115,30 +116,26 @@ mod tests {
     }
 
     #[test]
-    fn a_wide_margin_is_kept_for_a_while_and_longer_each_time() {
+    fn half_of_a_wide_margin_is_tried_first_and_kept_for_a_while_and_longer_each_time() {
         let mut margin = Margin::new(Margins::default(), secs(10));
         assert_eq!(margin.at(secs(0)), Duration::from_millis(10));
         assert!(margin.widen(secs(0)));
-        assert!(margin.at(secs(59)) > secs(1));
-        assert_eq!(
-            margin.at(secs(60)),
-            Duration::from_millis(525),
-            "half is tried"
-        );
         assert_eq!(margin.at(secs(599)), Duration::from_millis(525));
         assert_eq!(margin.at(secs(600)), Duration::from_millis(10));
         assert!(margin.widen(secs(700)));
-        assert!(margin.at(secs(700 + 1_199)) > secs(1));
-        assert!(!margin.widen(secs(1_800)), "it is wide already");
+        assert_eq!(margin.at(secs(700 + 1_199)), Duration::from_millis(525));
     }
 
     #[test]
-    fn half_of_a_wide_margin_that_was_too_little_is_not_tried_again_soon() {
+    fn the_whole_of_it_is_kept_where_half_was_too_little() {
         let mut margin = Margin::new(Margins::default(), secs(10));
         margin.widen(secs(0));
         assert!(margin.widen(secs(100)), "half of it was too little");
         assert!(margin.at(secs(699)) > secs(1));
-        assert_eq!(margin.at(secs(700)), Duration::from_millis(10));
+        assert!(!margin.widen(secs(650)), "it is as wide as can be");
+        assert_eq!(margin.at(secs(1_250)), Duration::from_millis(10));
+        margin.widen(secs(1_300));
+        assert!(margin.at(secs(1_301)) > secs(1), "that is remembered");
     }
 
     #[test]
