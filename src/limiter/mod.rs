@@ -1,8 +1,8 @@
 //! Metering calls to the API: windows learnt from its headers, a waiting line, one limiter per route.
 //!
 //! From the inside out: `slots` and `window` (when a call is safe, and why), `margin` (how far the
-//! server's edges are trusted), `counted` (what the server's counts prove), `strangers` (others on the
-//! key), `transit` (how much of a round trip is uncertain), `ramp`, `strain` and `pause` (how carefully to go on),
+//! server's edges are trusted), `counted` (what the server's counts prove), `strangers` and `habit`
+//! (others on the key), `transit` (how much of a round trip is uncertain), `ramp`, `strain` and `pause` (how carefully to go on),
 //! `doubt` (what engines left that ended), `clock` (time that no sleep stops), `answer`, `scope` and `budget` (the limits of a route), `news`
 //! (what people should know): pure, tested on a virtual clock. `line` says who is next. `actor`
 //! holds both; `board` is where engines share, and `joined` makes two of them one; `permit`, `observation` and `report` are what others see of it.
@@ -14,6 +14,7 @@ mod budget;
 mod clock;
 mod counted;
 mod doubt;
+mod habit;
 mod joined;
 mod line;
 mod margin;

@@ -7,16 +7,18 @@
 
 use std::time::Duration;
 
+use super::habit::Habit;
+
 /// Others are judged by what they did for so long at least.
 const BUCKET_MIN: Duration = Duration::from_mins(1);
 /// They are told after so many of their calls...
 const TOLD_CALLS: u32 = 3;
 /// ... so long after the first of them, and when it was looked for so long; of long windows for longer.
 const TOLD_AFTER: Duration = Duration::from_secs(5);
-/// A window fell to its beginning when its count fell to half, from so much at least.
-const FALLS_FROM: u32 = 4;
 /// The ends of shorter windows are not known well enough to count on.
 const MELTS_FROM: Duration = Duration::from_secs(5);
+/// Where nobody knows when the window ends it is looked again after this part of the span.
+const LOOKS_AGAIN: u32 = 64;
 /// So long has to be looked before a few calls make a pace.
 const LOOKED_MIN: Duration = Duration::from_secs(5);
 
@@ -27,27 +29,18 @@ struct Bucket {
     /// For how long of it was looked: from one answer to the next in the same window of the server.
     looked: Duration,
     calls: u32,
-    /// The most of their calls that were known to be in the window at once.
-    peak: u32,
-    /// The most that came from one answer to the next.
-    most: u32,
-    /// By how much more or fewer came than usual, squared, and how many would have been usual.
-    off: f64,
-    usual: f64,
 }
 
-/// How fast they call, and how many at once.
+/// How fast they call, as the windows of a scope tell together.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Pace {
     per_s: f64,
-    burst: f64,
 }
 
 impl Pace {
     pub(super) fn max(self, other: Self) -> Self {
         Self {
             per_s: self.per_s.max(other.per_s),
-            burst: self.burst.max(other.burst),
         }
     }
 }
@@ -61,6 +54,7 @@ pub(super) struct Strangers {
     since: Option<Duration>,
     current: Bucket,
     before: Option<Bucket>,
+    habit: Habit,
     /// Kept free beside what they use: more after a window that they filled to the end, less after one
     /// that they did not. Calls of theirs that were refused may be seen nowhere.
     extra: u32,
@@ -75,8 +69,6 @@ pub(super) struct Strangers {
     last: Option<(u32, Duration)>,
     /// When the last counts were told but one, and the last.
     looked: [Duration; 2],
-    /// So many of their calls came since the last answer but one.
-    came: u32,
 }
 
 impl Strangers {
@@ -87,6 +79,7 @@ impl Strangers {
             since: None,
             current: Bucket::default(),
             before: None,
+            habit: Habit::new(span),
             extra: 0,
             weighed: Duration::ZERO,
             was_full: false,
@@ -94,14 +87,13 @@ impl Strangers {
             ends: None,
             last: None,
             looked: [Duration::ZERO; 2],
-            came: 0,
         }
     }
 
-    /// An answer told a count: does it tell where the server's window begins?
+    /// An answer told a count: does it tell where the server's window begins? `sure` of our calls are in it otherwise.
     pub(super) fn counted(
         &mut self,
-        count: u32,
+        [count, sure]: [u32; 2],
         limit: u32,
         [sent, received]: [Duration; 2],
         room: Duration,
@@ -111,7 +103,7 @@ impl Strangers {
         }
         let falls = match self.last {
             None => count == 1,
-            Some((before, at)) => sent >= at && before >= FALLS_FROM && count * 2 <= before,
+            Some((before, at)) => sent >= at && count < before.min(sure),
         };
         if falls {
             self.ends = Some(received + self.span + room);
@@ -123,27 +115,13 @@ impl Strangers {
             {
                 self.current.looked += received.saturating_sub(at);
             }
-            self.weigh();
             self.last = Some((count, received));
             self.looked = [self.looked[1], received];
         }
     }
 
-    /// Do they come one by one or in bursts? From what came between the last two answers.
-    fn weigh(&mut self) {
-        let came = f64::from(std::mem::take(&mut self.came));
-        let [before, at] = self.looked;
-        if self.since.is_none() {
-            return;
-        }
-        let usual =
-            self.usual(at) * at.saturating_sub(before).as_secs_f64() / self.span.as_secs_f64();
-        self.current.off += (came - usual).powi(2);
-        self.current.usual += usual;
-    }
-
-    /// So many more of their calls are known, `held` in all.
-    pub(super) fn came(&mut self, calls: u32, held: u32, now: Duration) {
+    /// So many more of their calls are known.
+    pub(super) fn came(&mut self, calls: u32, now: Duration) {
         self.turn(now);
         let looked = self.looked[0].max(now.saturating_sub(self.span));
         if self.since.is_none() {
@@ -155,18 +133,16 @@ impl Strangers {
             };
         }
         self.current.calls = self.current.calls.saturating_add(calls);
-        self.current.peak = self.current.peak.max(held);
-        self.current.most = self.current.most.max(calls);
-        self.came += calls;
+        self.habit.came(calls, self.looked[0], now);
     }
 
     /// A call was refused because of them: more is left to them for a while.
     pub(super) fn refused(&mut self, limit: u32, now: Duration) {
-        self.came(0, 0, now);
+        self.came(0, now);
         self.was_full = true;
         if self.refused.is_none_or(|at| now >= at + self.span) {
             self.refused = Some(now);
-            self.extra = self.extra.max(limit / 16);
+            self.extra = self.extra.max(limit / 32);
         }
     }
 
@@ -231,59 +207,69 @@ impl Strangers {
         }
         Pace {
             per_s: self.usual(now) / self.span.as_secs_f64(),
-            burst: self.burst(),
         }
-    }
-
-    /// So many of them come at once: the variance over the mean of how many come.
-    fn burst(&self) -> f64 {
-        let before = self.before.unwrap_or_default();
-        let (off, usual) = (
-            self.current.off + before.off,
-            self.current.usual + before.usual,
-        );
-        let most = f64::from(self.of_both(|bucket| bucket.most));
-        (off / usual.max(1.0)).min(most).max(1.0)
-    }
-
-    fn of_both(&self, of: fn(&Bucket) -> u32) -> u32 {
-        let before = self.before.as_ref().map_or(0, of);
-        of(&self.current).max(before)
     }
 
     /// Places to keep free for their calls that are still to come, when `known` are in the window.
     /// `pace` is that of all windows together.
-    pub(super) fn to_come(&self, known: u32, limit: u32, pace: Pace, now: Duration) -> u32 {
+    pub(super) fn to_come(
+        &self,
+        known: u32,
+        young: u32,
+        limit: u32,
+        pace: Pace,
+        now: Duration,
+    ) -> u32 {
         if self.since.is_none() && pace.per_s <= 0.0 {
             return 0;
         }
-        let left = match self.ends {
-            Some(ends) if ends > now && self.span >= MELTS_FROM => {
-                let left = ends.saturating_sub(now).as_secs_f64() / self.span.as_secs_f64();
-                left.min(1.0)
-            }
-            _ => 1.0,
-        };
         let all = pace.per_s * self.span.as_secs_f64();
-        let usual = all * left;
-        let extra = f64::from(self.extra) * left;
-        let burst = pace.burst.max(1.0);
+        let left = self
+            .ends
+            .filter(|ends| *ends > now && self.span >= MELTS_FROM);
+        let left = left.map(|ends| ends.saturating_sub(now).min(self.span));
+        let (bound, usual) = match left {
+            Some(left) => {
+                let passed = self.span.saturating_sub(left).as_secs_f64();
+                let hidden = whole((pace.per_s * passed).max(0.0)).saturating_sub(known);
+                (
+                    self.habit.to_come(left, now) + hidden.min(young),
+                    pace.per_s * left.as_secs_f64(),
+                )
+            }
+            // In a window that slides those who come take the places of those who leave.
+            None => (
+                self.habit.most(self.span).saturating_sub(known),
+                all - f64::from(known),
+            ),
+        };
+        let part = left.map_or(1.0, |left| left.as_secs_f64() / self.span.as_secs_f64());
         // Who has not been watched for long may do more.
         let looked = self.current.looked + self.before.unwrap_or_default().looked;
         let unseen = 1.0 - (looked.as_secs_f64() / self.span.as_secs_f64()).min(1.0);
-        let room = (1.5 + unseen) * (usual * burst).sqrt();
-        let to_come = whole((usual + extra + room).ceil());
-        // In a window that slides those who come take the places of those who leave.
-        let seen = self.of_both(|bucket| bucket.peak);
-        let peak = if self.span < MELTS_FROM {
-            seen.max(whole(all + 1.5 * (all * burst).sqrt()))
-        } else {
-            seen.max(whole(all + unseen * (all * burst).sqrt()))
-        };
-        let most = peak.saturating_sub(known) + step(limit) + self.extra;
-        to_come
-            .clamp(step(limit), most)
-            .min(limit.saturating_sub(1))
+        let more = (f64::from(self.extra) + unseen * all.sqrt()) * part;
+        let to_come = bound.max(whole(usual.max(0.0).ceil())) + whole(more.ceil());
+        to_come.max(step(limit)).min(limit.saturating_sub(1))
+    }
+
+    /// When the server's window ends is known.
+    pub(super) fn knows_end(&self, now: Duration) -> bool {
+        self.ends.is_some_and(|ends| ends > now)
+    }
+
+    /// The window that was last looked at has ended.
+    pub(super) fn window_ended(&self, now: Duration) -> bool {
+        let of_last = |ends: Duration| now >= ends && self.last.is_some_and(|(_, at)| at < ends);
+        self.since.is_some() && self.ends.is_some_and(of_last)
+    }
+
+    /// When the next of the last so many places may be used.
+    pub(super) fn looks_again(&self, left: u32) -> Duration {
+        let (_, last) = self.last.unwrap_or_default();
+        match self.ends {
+            Some(ends) if ends > last => last + (ends - last) / (left + 1),
+            _ => last + self.span / (left + 1).max(LOOKS_AGAIN),
+        }
     }
 
     /// The part of the limit that they use, in percent, once enough is known to say so.

@@ -58,6 +58,12 @@ const LOOKS_BEFORE: [u32; 2] = [7, 2];
 /// While places become free as a window comes to its end it is looked so often, in parts of the span.
 const MELTS: u32 = 100;
 
+/// Of a window that others use too, one part in so many is used to look, less where it slides and so tells all the time;
+/// so many calls at least.
+const LOOKS: u32 = 16;
+const LOOKS_SLIDING: u32 = 100;
+const LOOKS_LEAST: u32 = 3;
+
 /// A window that is no longer is open again before anybody minds.
 const LONG: Duration = Duration::from_secs(5);
 /// What a small sync needs: a player's list, twenty or thirty matches, and their timelines.
@@ -186,7 +192,10 @@ impl Window {
 
     fn to_come(&self, now: Duration) -> u32 {
         let known = self.others.held();
-        self.strangers.to_come(known, self.limit, self.pace, now)
+        // Counts that are told late do not have all of ours, which hides as many of theirs.
+        let young = self.ours.after(now.saturating_sub(self.counted.lag()));
+        self.strangers
+            .to_come(known, young, self.limit, self.pace, now)
     }
 
     /// Places of ours that may be held.
@@ -359,8 +368,17 @@ impl Window {
             // The board leaves others what they use.
             return Admission::Now;
         }
-        let to_come = self.to_come(now);
-        let used = ours + self.others.held() + to_come;
+        let begins = self.strangers.window_ended(now);
+        if begins && in_flight > 0 {
+            return Admission::AfterAnswer;
+        }
+        // Of theirs nothing counts any more: one call looks what there is.
+        let (known, to_come) = if begins {
+            (0, 0)
+        } else {
+            (self.others.held(), self.to_come(now))
+        };
+        let used = ours + known + to_come;
         let limit = (self.limit).saturating_sub(self.cap.map_or(0, |cap| cap.held));
         if let Some(over) = used.checked_sub(limit) {
             let free_at = nth(self.releases(after, floor), over);
@@ -368,12 +386,33 @@ impl Window {
             let at = free_at.into_iter().chain(melts_at).min();
             return at.map_or(Admission::AfterAnswer, Admission::At);
         }
+        if let Some(admission) = self.looks_first(now, limit - used, in_flight) {
+            return admission;
+        }
         // Of the window: a cap that is nearly used up grows when it is.
         let left = (limit - used).min(self.our_limit().saturating_sub(ours));
         match self.looks_at(left, after, floor) {
             Some(at) if at > now => Admission::At(at),
             _ => Admission::Now,
         }
+    }
+
+    /// Where others are, the last places go one by one over the time that is left: each looks how it stands.
+    fn looks_first(&self, now: Duration, left: u32, in_flight: u32) -> Option<Admission> {
+        let part = if self.strangers.knows_end(now) {
+            LOOKS
+        } else {
+            LOOKS_SLIDING
+        };
+        let last = (self.limit / part).max(LOOKS_LEAST);
+        if self.span < LONG || left > last || self.is_sure() {
+            return None;
+        }
+        if in_flight > 0 {
+            return Some(Admission::AfterAnswer);
+        }
+        let at = self.strangers.looks_again(left);
+        (at > now).then_some(Admission::At(at))
     }
 
     /// When the last but `left` place of a long window may be used: later, so that whoever comes is seen.
@@ -502,8 +541,12 @@ impl Window {
             None => self.counted.begins(count, told.moments, remembered <= 1),
         }
         let room = self.margin.at(received);
+        // So many of ours are in the count if the window neither began anew nor tells its counts late.
+        let late = Counted::latest();
+        let sure = (self.ours.after((received + late).saturating_sub(self.span)))
+            .saturating_sub(self.ours.after(sent.saturating_sub(late)));
         self.strangers
-            .counted(count, self.limit, told.moments, room);
+            .counted([count, sure], self.limit, told.moments, room);
         let mut others = count.saturating_sub(ours);
         if let Some(cap) = self.cap {
             if others > 0 && !self.strangers.are_there() {
@@ -522,7 +565,7 @@ impl Window {
         if others > known {
             self.others.push(received, others - known);
             if !told.is_early {
-                self.strangers.came(others - known, others, received);
+                self.strangers.came(others - known, received);
             }
         } else if self.others.latest().is_some_and(|latest| sent >= latest) {
             // A new window, or they slid out of it: the server counts no more than these.
@@ -540,13 +583,13 @@ impl Window {
         }
         let known = known.max(before);
         if others > known {
-            self.strangers.came(others - known, others, unsure.at);
+            self.strangers.came(others - known, unsure.at);
         }
     }
 
     /// Judges a 429 of this window's scope, after `reconcile`; `others`: some window sees calls of others, which are
     /// in all windows. Without a count any window may be the one; `full` if none is over its limit: then those may be that are
-    /// at it, where refused calls do not count.
+    /// at it, where refused calls do not count, or nearly so, where counts are late.
     pub(super) fn overrun(
         &self,
         count: Option<u32>,
@@ -554,8 +597,10 @@ impl Window {
         others: bool,
         mark: Option<Mark>,
     ) -> Overrun {
+        let late = mark.map_or(0, |mark| mark.before.in_flight - 1 + mark.before.young);
         match count {
-            Some(count) if count < self.limit || (count == self.limit && !full) => Overrun::Not,
+            Some(count) if full && count.saturating_add(late) < self.limit => Overrun::Not,
+            Some(count) if !full && count <= self.limit => Overrun::Not,
             _ if others => Overrun::ByOthers,
             // It had another limit when the call went: nobody's fault.
             _ if mark.is_none_or(|mark| mark.limit != self.limit) => Overrun::Not,

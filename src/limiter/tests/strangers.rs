@@ -94,17 +94,20 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// What each case has to come to. Where refused calls do not count, what a stranger wanted and did not get is seen
-/// nowhere; where windows slide, nothing melts; and where counts are late, so is what they tell.
+/// What each case has to come to. 2 refused calls of ours a minute, 90 % of theirs and 95 % of the key is what is wanted.
+///
+/// Less is had where it cannot be known. Where refused calls do not count, what a stranger wanted and did not get is seen
+/// nowhere. Where windows slide, nothing melts: what is kept for the most of theirs that a window ever has is lost in all
+/// others. Tens each 60 s that are not quite in time are three in half of the windows of 120 s: who keeps 30 for them uses
+/// 70 of 100, and with their 20 that is 90 %, whoever decides. And where counts are late, so is what they tell.
 fn bar(case: &Case, model: WindowModel) -> Came {
     let (refused_ours_a_minute, kept, together) = match (model, case.at_once, case.counts_refused) {
-        (WindowModel::Lagging, ..) => (80.0, 0.3, 0.83),
-        (WindowModel::SlidingLog, 1, _) => (15.0, 0.85, 0.88),
-        (WindowModel::SlidingLog, ..) => (5.0, 0.5, 0.85),
-        (_, 1, true) => (2.0, 0.95, 0.95),
-        (_, 1, false) => (2.0, 0.9, 0.95),
-        (_, _, true) => (2.0, 0.85, 0.92),
-        (..) => (6.0, 0.7, 0.92),
+        (WindowModel::Lagging, ..) => (40.0, 0.7, 0.84),
+        (WindowModel::SlidingLog, 1, _) => (2.0, 0.8, 0.92),
+        (WindowModel::SlidingLog, ..) => (2.5, 0.7, 0.85),
+        (_, 1, _) => (2.0, 0.9, 0.95),
+        (_, _, true) => (2.0, 0.88, 0.94),
+        (..) => (2.5, 0.84, 0.94),
     };
     Came {
         ours: 0.0,
@@ -153,35 +156,75 @@ fn a_stranger_keeps_its_calls_and_together_the_key_is_used() {
     assert!(bad.is_empty(), "{bad:#?}");
 }
 
+/// Of the calls of this window, none too many in any stretch of its length that begins in this time, and in each window of
+/// the server nearly as many as may be.
+#[track_caller]
+fn check_share(
+    drive: &Drive,
+    (calls, seconds): Limit,
+    [least, most]: [f64; 2],
+    [from, to]: [Duration; 2],
+) {
+    let span = secs(seconds.into());
+    let most = f64::from(calls) * most;
+    let before = |end: Duration| drive.arrivals.partition_point(|at| *at < end);
+    let at = |from: Duration| (before(from + span) - before(from)) as f64;
+    for begin in &drive.arrivals[before(from)..before(to.saturating_sub(span))] {
+        assert!(at(*begin) <= most, "{} from {begin:?} on", at(*begin));
+    }
+    // As the server's windows follow each other: each is opened by the first call after the one before.
+    let mut begin = drive.arrivals[before(from)];
+    while begin + span <= to {
+        let used = at(begin) / f64::from(calls);
+        let from = begin.as_secs_f64();
+        assert!(
+            used >= least,
+            "{used} from {from} s on, of {calls} in {seconds} s"
+        );
+        begin = drive.arrivals[before(begin + span)];
+    }
+}
+
 #[test]
-fn a_share_is_kept_in_every_window_and_used() {
-    for (limits, binding) in [
-        (&[(20, 1), (100, 120)][..], (100_u32, 120_u32)),
+fn of_half_a_key_49_to_50_percent_are_used_in_every_window_and_of_another_share_from_the_next_one_on()
+ {
+    let keys: [(&[Limit], Limit); 2] = [
+        (&[(20, 1), (100, 120)], (100, 120)),
         (&[(500, 10), (30_000, 600)], (500, 10)),
-    ] {
+    ];
+    for (limits, binding) in keys {
         for model in WindowModel::WITH_LATE {
+            let span = secs(binding.1.into());
             let mut drive = Drive::new(model, limits, &[], WAYS, Demand::Endless, 3);
-            drive.budget.set_share("50%".parse::<Share>().unwrap());
-            let span = Duration::from_secs(binding.1.into());
-            drive.run_until(secs(1) + span * 12);
-            assert!(drive.overruns.is_empty());
-            let half = binding.0 as usize / 2;
-            for begin in 0..100 {
-                let begin = secs(1) + span * begin / 10;
-                let inside = |at: &&Duration| **at >= begin && **at < begin + span;
-                let made = drive.arrivals.iter().filter(inside).count();
-                assert!(
-                    made <= half,
-                    "{model:?} {limits:?}: {made} from {begin:?} on"
-                );
+            let mut now = drive.now;
+            for (share, part) in [
+                ("50%", [0.49, 0.5]),
+                ("80%", [0.78, 0.8]),
+                ("50%", [0.49, 0.5]),
+                ("20%", [0.19, 0.2]),
+            ] {
+                drive.budget.set_share(share.parse::<Share>().unwrap());
+                // What went before the change slides out first.
+                let from = now + span + span / 10;
+                let to = now + span * 6;
+                drive.run_until(to);
+                check_share(&drive, binding, part, [from, to]);
+                now = to;
             }
-            let least = half as f64 * 0.98 * 11.0;
-            assert!(
-                drive.arrivals.len() as f64 >= least,
-                "{model:?}: {}",
-                drive.arrivals.len()
-            );
+            assert!(drive.overruns.is_empty());
         }
+    }
+}
+
+#[test]
+fn half_of_the_long_window_of_a_key_is_used_too() {
+    let limits = &[(30_000, 600), (500, 10)];
+    for model in WindowModel::WITH_LATE {
+        let mut drive = Drive::new(model, limits, &[], WAYS, Demand::Endless, 3);
+        drive.budget.set_share("50%".parse::<Share>().unwrap());
+        drive.run_until(secs(1 + 600 * 3));
+        check_share(&drive, limits[0], [0.49, 0.5], [secs(1), secs(1 + 600 * 3)]);
+        assert!(drive.overruns.is_empty());
     }
 }
 
