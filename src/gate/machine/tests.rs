@@ -381,7 +381,14 @@ fn processes_that_ask_at_once_are_stopped_and_are_killed_never_use_more_than_the
         };
         if round % 2 == 0 {
             // The others do not wait for it.
-            referee.apart(|| signal("-STOP"));
+            referee.apart(|| {
+                signal("-STOP");
+                // Before it really stands still it may take the file.
+                let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap());
+                let options = rustix::process::WaitOptions::UNTRACED;
+                let (_, status) = rustix::process::waitpid(pid, options).unwrap().unwrap();
+                assert!(status.stopped(), "{status:?}");
+            });
             referee.until_asked(50, pid, &mut children);
             signal("-CONT");
         } else {
