@@ -31,7 +31,8 @@ use crate::engine::{
 use crate::metrics::Metrics;
 use crate::model::waiting::Waiting;
 use crate::model::{
-    After, JobId, JobRecord, NewJob, Priority, RetryPolicy, Route, Share, Whereabouts, Whom,
+    After, Company, JobId, JobRecord, NewJob, Priority, RetryPolicy, Route, Share, Whereabouts,
+    Whom,
 };
 
 const QUEUE: &str = "default";
@@ -104,6 +105,7 @@ impl Task for NoOp {
 #[derive(Debug)]
 struct NoKey;
 
+#[async_trait]
 impl KeyDesk for NoKey {
     fn state(&self) -> &'static str {
         "valid"
@@ -112,6 +114,9 @@ impl KeyDesk for NoKey {
         (Share::ALL, BTreeMap::new())
     }
     fn set_share(&self, _: Option<Route>, _: Share) {}
+    async fn company(&self) -> Company {
+        Company::default()
+    }
     fn replace(&self, _: &str) -> Result<bool, String> {
         Err("a measurement has no key".to_owned())
     }

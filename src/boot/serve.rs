@@ -30,7 +30,7 @@ use crate::control::{
 };
 use crate::engine::Above;
 use crate::gate::{Gate, KeyState};
-use crate::model::{JobRecord, Platform, Route, Share, Whereabouts, Whom};
+use crate::model::{Company, JobRecord, Platform, Route, Share, Whereabouts, Whom};
 use crate::riot::ApiKey;
 use crate::store::Location;
 use crate::tasks::{HealthProbe, job_document, whereabouts};
@@ -310,6 +310,7 @@ impl Locate for Locator {
 #[derive(Debug)]
 struct GateKey(Gate);
 
+#[async_trait]
 impl KeyDesk for GateKey {
     fn state(&self) -> &'static str {
         match *self.0.weather.key().borrow() {
@@ -332,5 +333,9 @@ impl KeyDesk for GateKey {
 
     fn set_share(&self, route: Option<Route>, share: Share) {
         self.0.set_share(route, share);
+    }
+
+    async fn company(&self) -> Company {
+        self.0.company().await
     }
 }

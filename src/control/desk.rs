@@ -17,7 +17,7 @@ use super::view::Document;
 use super::watch::Watch;
 use crate::engine::EngineHandle;
 use crate::model::waiting::{Tally, Waiting};
-use crate::model::{JobId, JobRecord, Route, Share, Whereabouts, Whom};
+use crate::model::{Company, JobId, JobRecord, Route, Share, Whereabouts, Whom};
 
 /// What a status says that the engine itself does not know.
 #[derive(Debug, Clone)]
@@ -30,6 +30,7 @@ pub struct About {
 }
 
 /// What the socket may do with the API key: it never comes out again.
+#[async_trait]
 pub trait KeyDesk: Send + Sync + std::fmt::Debug {
     /// One word: `valid`, `suspected`, `rejected`, `closed`.
     fn state(&self) -> &'static str;
@@ -38,6 +39,8 @@ pub trait KeyDesk: Send + Sync + std::fmt::Debug {
     /// The part of its limits that is used: of all routes, and of those that have their own.
     fn shares(&self) -> (Share, BTreeMap<Route, Share>);
     fn set_share(&self, route: Option<Route>, share: Share);
+    /// Who else uses it now.
+    async fn company(&self) -> Company;
 }
 
 /// How long a job will take that is under way, or that was only planned.

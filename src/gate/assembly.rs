@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::calls::RiotApi;
 use super::key_ring::KeyRing;
 use super::key_watch::{KeyWatch, StopKeyWatch};
+use super::machine::Machine;
 use super::riot_gate::{GateAddr, RiotGate, StopGate};
 use super::shares::{Kept, Shares};
 use super::source::LimiterSource;
@@ -17,7 +18,7 @@ use super::store_board::Sharing;
 use super::weather::Weather;
 use crate::engine::Services;
 use crate::metrics::Metrics;
-use crate::model::{Route, Share};
+use crate::model::{Company, Route, Share};
 use crate::riot::{ApiKey, Transport};
 use crate::supervision::{ChildHandle, ChildSpec};
 
@@ -52,6 +53,8 @@ pub struct Gate {
     pub weather: Arc<Weather>,
     pub ring: Arc<KeyRing>,
     pub shares: Arc<Shares>,
+    /// None: no other riftsync of this machine is looked for.
+    machine: Option<Arc<Machine>>,
 }
 
 impl Gate {
@@ -85,6 +88,7 @@ impl Gate {
             weather,
             ring,
             shares: Arc::default(),
+            machine: sharing.as_ref().and_then(|sharing| sharing.machine.clone()),
         };
         let mut children =
             vec![gate.gate_spec(tell, transport, source.remedy().map(Into::into), sharing)];
@@ -105,6 +109,19 @@ impl Gate {
     pub fn set_share(&self, route: Option<Route>, share: Share) {
         self.shares.set(route, share);
         self.api.tell_shares(&self.shares);
+    }
+
+    /// Who else uses the key now.
+    pub async fn company(&self) -> Company {
+        let limiters = self.api.limiter_states().await;
+        let strangers = limiters
+            .iter()
+            .filter_map(|limiter| Some((limiter.route, limiter.strangers?)));
+        let machine = self.machine.as_ref();
+        Company {
+            databases: machine.map_or_else(Vec::new, |machine| machine.others()),
+            strangers: strangers.collect(),
+        }
     }
 
     /// The parts to begin with. No call was made yet.

@@ -267,7 +267,7 @@ impl Strangers {
     pub(super) fn looks_again(&self, left: u32) -> Duration {
         let (_, last) = self.last.unwrap_or_default();
         match self.ends {
-            Some(ends) if ends > last => last + (ends - last) / (left + 1),
+            Some(ends) if ends > last => last + ends.saturating_sub(last) / (left + 1),
             _ => last + self.span / (left + 1).max(LOOKS_AGAIN),
         }
     }

@@ -137,7 +137,7 @@ impl HealthProbe {
                 Err(_) => Value::Null,
             },
             "queues": readings.queues.iter().map(queue_document).collect::<Vec<_>>(),
-            "key": readings.key,
+            "key": readings.key, "key_shared_with": self.gate.company().await.databases,
             "routes": readings.routes.iter().map(|route| route_document(route, &limiters)).collect::<Vec<_>>(),
             "actor_deaths": readings.deaths,
             "clocks": readings.clocks.iter().map(|(whose, ms)| json!({ "against": whose, "ahead_ms": ms })).collect::<Vec<_>>(),

@@ -7,6 +7,8 @@ use std::time::Duration;
 use riftsync::model::{Region, Route};
 use riftsync::simulator::{Latency, SIMULATED_KEY, SimulatorConfig, WindowName, WindowUse};
 
+use serde_json::Value;
+
 use crate::place::Place;
 use crate::setup::{Setup, bare, exited, run, setup, setup_with, signal, text};
 
@@ -72,6 +74,31 @@ impl Company {
         counters.windows.get(&name).copied().unwrap_or_default()
     }
 
+    /// Each engine says with whom it shares the key, to programs and to people.
+    async fn check_told(&self, number: usize) {
+        let other = self.places[1 - number].url();
+        let other = other.trim_start_matches("sqlite://");
+        let asked = |json: &[&str]| {
+            let mut command = bare(&["status"]);
+            command
+                .arg("--socket")
+                .arg(self.folder(number).join("s"))
+                .args(json);
+            command
+        };
+        let told = run(asked(&["--json"])).await;
+        let status: Value = serde_json::from_slice(&told.stdout).unwrap();
+        let shared = status["key_shared_with"].as_array().unwrap();
+        assert_eq!(shared.len(), 1, "{status}");
+        assert!(shared[0].as_str().unwrap().contains(other), "{status}");
+        let told = text(&run(asked(&[])).await);
+        let line = format!(
+            "limits are shared with the riftsync of {}",
+            shared[0].as_str().unwrap()
+        );
+        assert!(told.contains(&line), "{told}");
+    }
+
     /// Waits, by looking, until so many calls were made.
     async fn until_used(&self, calls: u32) {
         while self.used().calls < calls.into() {
@@ -84,6 +111,9 @@ async fn check_used_to_the_last_call(places: [Place; 2]) {
     let company = Company::new(places).await;
     let engines = [company.engine(0), company.engine(1)];
     company.until_used(CALLS).await;
+    for number in 0..2 {
+        company.check_told(number).await;
+    }
     for engine in engines {
         signal(&engine, "-TERM");
         exited(engine).await;

@@ -63,6 +63,20 @@ async fn another_program_on_the_key_is_told_once_and_a_share_can_be_left_to_it(p
         "{finding}"
     );
 
+    let status = &rig.done(&["status"]).await[0];
+    let percent = status["strangers_percent"]["europe"].as_u64().unwrap();
+    assert!((10..=30).contains(&percent), "{status}");
+    assert_eq!(status["key_shared_with"], json!([]));
+    let shown = run(rig.command(&["status"])).await;
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(
+        shown.contains("another program uses the key: about"),
+        "{shown}"
+    );
+    let shown = run(rig.command(&["health"])).await;
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains(", another program uses about"), "{shown}");
+
     let shares = &rig.done(&["key", "share"]).await[0];
     assert_eq!(
         *shares,

@@ -1,5 +1,6 @@
 //! `status`, `engine drain|stop`, `key set` and `key share`.
 
+use std::fmt::Write;
 use std::io::{IsTerminal, Read};
 use std::time::Duration;
 
@@ -48,10 +49,11 @@ fn status_text(status: &Value) -> String {
         ),
         None => String::new(),
     };
+    let company = company(status);
     format!(
         "engine {} (riftsync {}, pid {}) is {}, up {uptime}{inside}\n\
          database {}{away}\n\
-         API key {}; {} calls, {} answered 429\n\
+         API key {}; {} calls, {} answered 429{company}\n\
          {} jobs running{doing}, {} commits\n{}{engines}",
         text(&status["engine"]),
         text(&status["version"]),
@@ -65,6 +67,25 @@ fn status_text(status: &Value) -> String {
         number("commits"),
         queues_table(&status["queues"]),
     )
+}
+
+/// Who else uses the key, a line for each.
+pub(super) fn company(told: &Value) -> String {
+    let mut lines = String::new();
+    for database in told["key_shared_with"].as_array().into_iter().flatten() {
+        let _ = write!(
+            lines,
+            "\nthe key's limits are shared with the riftsync of {}",
+            text(database)
+        );
+    }
+    for (route, percent) in told["strangers_percent"].as_object().into_iter().flatten() {
+        let _ = write!(
+            lines,
+            "\nanother program uses the key: about {percent} % of its limits on {route}"
+        );
+    }
+    lines
 }
 
 /// The engines that share the database, if there is more than this one to tell of.

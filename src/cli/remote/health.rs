@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use super::engine::company;
 use super::{Reach, text};
 use crate::cli::{CliError, waits};
 
@@ -49,6 +50,7 @@ fn health_text(check: &Value) -> String {
             }
         }
     }
+    told.push_str(&company(check));
     for route in list("routes") {
         let _ = write!(told, "\nriot api   {}: ", text(&route["route"]));
         let _ = match route["latency_ms"].as_f64() {
@@ -62,6 +64,9 @@ fn health_text(check: &Value) -> String {
                 ", {} of {} calls left in {} s",
                 window["left"], window["limit"], window["seconds"]
             );
+        }
+        if let Some(percent) = route["strangers_percent"].as_u64() {
+            let _ = write!(told, ", another program uses about {percent} %");
         }
     }
     for queue in list("queues") {

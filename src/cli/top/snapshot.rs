@@ -30,6 +30,7 @@ pub(super) struct Status {
     pub(super) uptime_s: u64,
     pub(super) database: String,
     pub(super) key: String,
+    pub(super) key_shared_with: Vec<String>,
     pub(super) calls: u64,
     pub(super) rate_limited: u64,
     pub(super) running: u64,

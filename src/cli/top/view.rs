@@ -180,6 +180,11 @@ fn numbers(app: &App) -> Line<'static> {
     } else {
         refused.into()
     });
+    match status.key_shared_with.len() {
+        0 => {}
+        1 => line.push("  shares the key with another database".into()),
+        others => line.push(format!("  shares the key with {others} databases").into()),
+    }
     let commits = rate(rates.map(|rates| rates.commits));
     line.push(format!("  {} commits{commits}", count(status.commits)).into());
     if let Some(store) = snapshot.total("store") {

@@ -39,6 +39,7 @@ pub(super) async fn status(desk: &Desk, params: Params<'_>) -> Answer {
     let writer = engine.store.writer_stats();
     let engines = engine.store.engines().await.ok();
     let engines = engines.map(|engines| engines.iter().map(engine_document).collect::<Vec<_>>());
+    let company = desk.key.company().await;
     let mut status = json!({
         "engine": &*engine.id, "state": state, "pid": std::process::id(), "version": env!("CARGO_PKG_VERSION"),
         "started_at": engine.started_at.to_string(),
@@ -49,6 +50,7 @@ pub(super) async fn status(desk: &Desk, params: Params<'_>) -> Answer {
         "calls": engine.metrics.calls.load(Ordering::Relaxed),
         "rate_limited": engine.metrics.rate_limited.load(Ordering::Relaxed),
         "commits": writer.commits, "stale_writes": writer.stale, "engines": engines,
+        "key_shared_with": company.databases, "strangers_percent": company.strangers,
         "inside": desk.about.inside, "followed": desk.followed().len(),
     });
     waits::put(&mut status, &tally);

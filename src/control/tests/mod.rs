@@ -25,8 +25,8 @@ use crate::engine::{
 use crate::metrics::Metrics;
 use crate::model::waiting::{Reason, Waiting};
 use crate::model::{
-    After, JobId, JobRecord, JobState, NewJob, Outcome, Priority, RetryPolicy, Route, Share,
-    Whereabouts, Whom,
+    After, Company, JobId, JobRecord, JobState, NewJob, Outcome, Priority, RetryPolicy, Route,
+    Share, Whereabouts, Whom,
 };
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
@@ -139,6 +139,7 @@ impl Locate for Map {
 #[derive(Debug)]
 struct NoKey;
 
+#[async_trait::async_trait]
 impl KeyDesk for NoKey {
     fn state(&self) -> &'static str {
         "valid"
@@ -147,6 +148,9 @@ impl KeyDesk for NoKey {
         (Share::ALL, BTreeMap::new())
     }
     fn set_share(&self, _: Option<Route>, _: Share) {}
+    async fn company(&self) -> Company {
+        Company::default()
+    }
     fn replace(&self, key: &str) -> Result<bool, String> {
         match key {
             "same" => Ok(false),

@@ -15,12 +15,14 @@ mod seat;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::Instant;
 
 use self::seat::Seat;
 use crate::limiter::{Board, JoinedBoard, MachineTrouble};
@@ -42,24 +44,36 @@ pub struct Machine {
 #[derive(Debug, Default)]
 struct Myself {
     database: String,
-    /// Databases of others that were told of.
-    seen: Mutex<BTreeSet<String>>,
+    /// Databases of others that were told of, and when they were last seen.
+    seen: Mutex<BTreeMap<String, Instant>>,
 }
 
 /// Databases that are remembered.
 const SEEN_MAX: usize = 64;
+/// Whoever was not seen for so long is told of no more: rows are read once a second while calls go.
+const SEEN_LATELY: Duration = Duration::from_mins(1);
 
 impl Myself {
     /// Somebody uses the key with that database, just now.
     fn see(&self, database: &str) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if database == self.database || seen.contains(database) || seen.len() == SEEN_MAX {
+        if let Some(at) = seen.get_mut(database) {
+            *at = Instant::now();
+            return;
+        }
+        if database == self.database || seen.len() == SEEN_MAX {
             return;
         }
         tracing::info!(
             "another riftsync of this machine uses this API key too, with the database {database}: both share its limits"
         );
-        seen.insert(database.to_owned());
+        seen.insert(database.to_owned(), Instant::now());
+    }
+
+    fn lately(&self) -> Vec<String> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let lately = seen.iter().filter(|(_, at)| at.elapsed() < SEEN_LATELY);
+        lately.map(|(database, _)| database.clone()).collect()
     }
 }
 
@@ -75,6 +89,11 @@ impl Machine {
             }),
             trouble: Arc::default(),
         }
+    }
+
+    /// The databases of other riftsyncs that use the key now.
+    pub(super) fn others(&self) -> Vec<String> {
+        self.me.lately()
     }
 
     /// What an engine shares on this machine and on its database's board.
