@@ -109,9 +109,11 @@ impl Strangers {
             self.ends = Some(received + self.span + room);
         }
         if self.last.is_none_or(|(_, at)| received >= at) {
-            if let Some((_, at)) = self.last
+            // Where much left the window, more than is seen may have come and gone.
+            if let Some((before, at)) = self.last
                 && self.since.is_some()
                 && !falls
+                && count > before / 2
             {
                 self.current.looked += received.saturating_sub(at);
             }

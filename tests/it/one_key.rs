@@ -91,7 +91,7 @@ impl Company {
         let shared = status["key_shared_with"].as_array().unwrap();
         assert_eq!(shared.len(), 1, "{status}");
         assert!(shared[0].as_str().unwrap().contains(other), "{status}");
-        let told = text(&run(asked(&[])).await);
+        let told = String::from_utf8(run(asked(&[])).await.stdout).unwrap();
         let line = format!(
             "limits are shared with the riftsync of {}",
             shared[0].as_str().unwrap()
