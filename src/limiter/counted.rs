@@ -27,7 +27,7 @@ pub(super) struct Before {
     pub in_flight: u32,
     /// Calls that were answered so lately that its count may be without them.
     pub young: u32,
-    /// No other call was about.
+    /// No other call was about, of ours or of engines that share the key.
     pub is_lone: bool,
 }
 
@@ -89,6 +89,16 @@ impl Counted {
         let ours = i64::from(ours.min(count)) + later;
         if self.ours.is_none_or(|(least, _)| ours < least) {
             self.ours = Some((ours, moments[1]));
+        }
+    }
+
+    /// Other engines' calls were counted of late, or are: that a count rose tells nothing of how late it was told.
+    pub(super) fn beside_others(&mut self) {
+        if self.lag.take().is_some() {
+            self.ours = None;
+        }
+        if let Some(last) = &mut self.last {
+            last.was_lone = false;
         }
     }
 

@@ -18,8 +18,9 @@ use crate::model::budget_share::{Cleared, LastEnd};
 const WORTH: u32 = 10;
 /// The call that asks may hang: others wait no longer for it.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The counts that the server tells may miss calls of so long before.
-pub(super) const COUNTS_LATE: Duration = Duration::from_millis(200);
+/// The counts that the server tells may miss calls of so long before. What an engine had sent when it ended has
+/// arrived so long before `SETTLE` is over.
+pub(super) const COUNTS_LATE: Duration = Duration::from_millis(350);
 
 /// See the module.
 #[derive(Debug)]

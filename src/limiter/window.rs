@@ -240,6 +240,9 @@ impl Window {
             held: grant.held,
             company: grant.company,
         });
+        if !self.is_alone() {
+            self.counted.beside_others();
+        }
         if let Some(unsure) = self.unsure.take() {
             self.believe(unsure, grant.held.max(held));
         }
@@ -499,6 +502,7 @@ impl Window {
                 in_flight,
                 young: self.ours.after(now.saturating_sub(self.counted.lag())),
                 is_lone: in_flight == 1
+                    && self.is_alone()
                     && self.ours.after(now.saturating_sub(Counted::latest())) == 0,
             },
         }

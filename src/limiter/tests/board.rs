@@ -70,8 +70,9 @@ impl Server {
         sleep(Duration::from_millis(30 + fastrand::u64(..20))).await;
         let now = self.epoch.elapsed() + self.ahead.get();
         let now = u64::try_from(now.as_millis()).unwrap();
-        let arrived = Instant::now();
         let counted = self.meter.borrow_mut().count(now);
+        let counts = counted.counts.iter().map(|(n, s)| (*s, *n)).collect();
+        let counts = self.told(Instant::now(), counts);
         self.calls.set(self.calls.get() + 1);
         let over = counted.blocked_ms.is_some();
         self.over.set(self.over.get() + u64::from(over));
@@ -81,8 +82,6 @@ impl Server {
             let first = || (now, counted.counts.clone());
             self.first_over.borrow_mut().get_or_insert_with(first);
         }
-        let counts = counted.counts.iter().map(|(n, s)| (*s, *n)).collect();
-        let counts = self.told(arrived, counts);
         Observation {
             app_limits: limits,
             app_counts: counts,
@@ -103,7 +102,7 @@ impl Server {
         self.ahead.set(self.ahead.get() + slept);
     }
 
-    /// What the headers say to a call that arrived then.
+    /// What the headers say to a call that arrives now.
     fn told(&self, arrived: Instant, counts: Pairs) -> Pairs {
         let mut told = self.told.borrow_mut();
         told.push_back((arrived, counts));

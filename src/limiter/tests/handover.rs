@@ -1,6 +1,7 @@
 //! One process after another on a key, on a virtual clock before the simulator's meter: what the first leaves
 //! of a running window the second uses, however the first ended.
 
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use actix::prelude::*;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::board::{ROUTE, Server, Slow, lagging_server, on_virtual_time, saturate};
-use super::{secs, seeds};
+use super::{ms, secs, seeds};
 use crate::limiter::actor::Leave;
 use crate::limiter::{MemoryBoard, RateLimiter};
 use crate::simulator::{Limit, WindowModel};
@@ -27,10 +28,19 @@ enum End {
 /// How the server's windows begin and end, and how old the counts are that it tells.
 type Counts = (WindowModel, Duration);
 
-const COUNTS: [Counts; 3] = [
-    (WindowModel::OpenedByFirstCall, Duration::ZERO),
-    (WindowModel::AlignedToClock, Duration::ZERO),
-    (WindowModel::SlidingLog, Duration::ZERO),
+const fn told_at_once(model: WindowModel) -> Counts {
+    (model, Duration::ZERO)
+}
+
+/// All models of the simulator, and headers that are late whatever the model is.
+const COUNTS: [Counts; 7] = [
+    told_at_once(WindowModel::OpenedByFirstCall),
+    told_at_once(WindowModel::AlignedToClock),
+    told_at_once(WindowModel::SlidingLog),
+    told_at_once(WindowModel::Lagging),
+    (WindowModel::OpenedByFirstCall, ms(150)),
+    (WindowModel::AlignedToClock, ms(200)),
+    (WindowModel::SlidingLog, ms(250)),
 ];
 
 struct Line {
@@ -61,7 +71,7 @@ impl Line {
         match end {
             End::Clean => {
                 // Its calls end first.
-                sleep(Duration::from_millis(100)).await;
+                sleep(ms(100)).await;
                 limiter.send(Leave).await.unwrap();
             }
             End::Killed => seat.end(),
@@ -70,84 +80,123 @@ impl Line {
     }
 }
 
+/// What became of a window.
+struct Use {
+    /// Calls of those that were permitted, from 0 to 1.
+    used: f64,
+    refused: u64,
+    /// The first of the refused ones: when it came, and its counts.
+    first: Option<(u64, Vec<Limit>)>,
+}
+
 /// A short process, then one that wants everything: what both made until the end of the first window.
-fn used(model: Counts, limits: &'static [Limit], end: End, seed: u64) -> f64 {
+fn window_of_two(counts: Counts, limits: &'static [Limit], end: End, seed: u64) -> Use {
     let window = secs(u64::from(limits[0].1));
-    let used = Rc::new(std::cell::Cell::new(0.0));
-    let told = used.clone();
+    let made = Rc::new(RefCell::new(None));
+    let told = made.clone();
     on_virtual_time(async move {
-        let mut line = Line::new(model, limits, seed);
+        let mut line = Line::new(counts, limits, seed);
         let begun = Instant::now();
         // The window is opened by the first call, after the board's answer and half a round trip.
-        let lasts = Duration::from_millis(fastrand::u64(
+        let lasts = ms(fastrand::u64(
             100..if limits[0].1 == 10 { 4_000 } else { 8_000 },
         ));
         line.process(begun + lasts, end).await;
         line.process(begun + window, End::Killed).await;
-        let made = line.server.calls.get() as f64 / f64::from(limits[0].0);
-        assert_eq!(
-            line.server.over.get(),
-            0,
-            "{model:?} {limits:?} {end:?}, seed {seed}: {:?}",
-            line.server.first_over.borrow()
-        );
-        told.set(made);
+        let server = line.server;
+        *told.borrow_mut() = Some(Use {
+            used: server.calls.get() as f64 / f64::from(limits[0].0),
+            refused: server.over.get(),
+            first: server.first_over.borrow().clone(),
+        });
     });
-    used.get()
+    made.take().expect("the test ran to its end")
+}
+
+/// Two processes with many seeds each, both profiles and all models: at least so much is used, and nothing refused.
+#[track_caller]
+fn check(end: End, at_least: f64) {
+    for limits in [DEVELOPMENT, PRODUCTION] {
+        for counts in COUNTS {
+            let mut all: Vec<f64> = Vec::new();
+            for seed in 0..seeds(30) {
+                let Use {
+                    used,
+                    refused,
+                    first,
+                } = window_of_two(counts, limits, end, seed);
+                let world = || format!("{counts:?} {limits:?} {end:?}, seed {seed}");
+                assert_eq!(refused, 0, "{}: {first:?}", world());
+                assert!(used >= at_least, "{}: {used}", world());
+                all.push(used);
+            }
+            all.sort_unstable_by(f64::total_cmp);
+            let [least, first_percent, median] =
+                [0, all.len() / 100, all.len() / 2].map(|at| all[at]);
+            println!(
+                "{counts:?} {limits:?} {end:?}, {} seeds: least {least}, 1 % {first_percent}, median {median}",
+                all.len()
+            );
+        }
+    }
 }
 
 #[test]
 fn after_a_clean_end_the_next_process_uses_what_is_left_of_the_running_window() {
-    for limits in [DEVELOPMENT, PRODUCTION] {
-        for model in COUNTS {
-            for seed in 0..seeds(20) {
-                let used = used(model, limits, End::Clean, seed);
-                assert!(used >= 0.98, "{model:?} {limits:?}, seed {seed}: {used}");
-            }
-        }
-    }
+    check(End::Clean, 0.98);
 }
 
+/// With RIFTSYNC_SEEDS=10000 it takes half an hour on a busy machine, and nothing is refused.
 #[test]
 fn after_a_kill_the_next_process_asks_once_and_uses_what_is_left() {
-    for limits in [DEVELOPMENT, PRODUCTION] {
-        for model in COUNTS {
-            for seed in 0..seeds(20) {
-                let used = used(model, limits, End::Killed, seed);
-                assert!(used >= 0.95, "{model:?} {limits:?}, seed {seed}: {used}");
-            }
-        }
-    }
+    check(End::Killed, 0.95);
 }
 
+/// A one-second window is closed for two seconds after each death: its calls may have been made in the last moment,
+/// and have arrived a second later. With so much silence a sliding window of ten is used to 88.9 % at most (300 calls, then
+/// 100 and 200 in turn between the deaths: 1,600 of 1,800), whoever does it.
 #[test]
 fn kills_every_six_seconds_leave_little_of_a_key_unused_and_exceed_nothing() {
-    for (model, seed) in COUNTS
-        .into_iter()
-        .flat_map(|model| (0..seeds(2)).map(move |seed| (model, seed)))
-    {
-        on_virtual_time(async move {
-            let mut line = Line::new(model, &[(300, 10), (50, 1)], seed);
-            let begun = Instant::now();
-            for kill in 1..=10 {
-                line.process(begun + secs(kill * 6), End::Killed).await;
-            }
-            let used = line.server.calls.get() as f64 / (300.0 * 6.0);
-            assert_eq!(line.server.over.get(), 0, "{model:?}, seed {seed}");
-            // A sliding window is used to 88.7 % with one of the seeds.
-            assert!(used >= 0.88, "{model:?}, seed {seed}: {used}");
-        });
+    for model in WindowModel::WITH_LATE {
+        let mut least = 1.0_f64;
+        for seed in 0..seeds(8) {
+            let used = Rc::new(Cell::new(0.0));
+            let told = used.clone();
+            on_virtual_time(async move {
+                let mut line = Line::new(told_at_once(model), &[(300, 10), (50, 1)], seed);
+                let begun = Instant::now();
+                for kill in 1..=10 {
+                    line.process(begun + secs(kill * 6), End::Killed).await;
+                }
+                let server = line.server;
+                let first = server.first_over.borrow().clone();
+                assert_eq!(server.over.get(), 0, "{model:?}, seed {seed}: {first:?}");
+                told.set(server.calls.get() as f64 / (300.0 * 6.0));
+            });
+            let at_least = match model {
+                WindowModel::OpenedByFirstCall | WindowModel::AlignedToClock => 0.90,
+                WindowModel::SlidingLog | WindowModel::Lagging => 0.88,
+            };
+            assert!(
+                used.get() >= at_least,
+                "{model:?}, seed {seed}: {}",
+                used.get()
+            );
+            least = least.min(used.get());
+        }
+        println!("{model:?}: least {least:.3}");
     }
 }
 
-/// Open: one call too many, whatever the first process's end, with seeds 2 and 4.
+/// It was in the one-second window: that a count rose by calls of the process before was taken for proof of how late
+/// counts are told, and by that proof places were free that were not.
 #[test]
-#[ignore = "a known defect"]
 fn counts_that_are_told_late_mislead_nobody() {
-    let late = (WindowModel::OpenedByFirstCall, Duration::from_millis(150));
-    for end in [End::Clean, End::Killed] {
-        for seed in 0..seeds(20) {
-            assert!(used(late, DEVELOPMENT, end, seed) >= 0.95);
+    for lag in [150, 200, 250, 300] {
+        for seed in 0..seeds(20).max(160) {
+            let counts = (WindowModel::OpenedByFirstCall, ms(lag));
+            let Use { refused, first, .. } = window_of_two(counts, DEVELOPMENT, End::Clean, seed);
+            assert_eq!(refused, 0, "{lag} ms, seed {seed}: {first:?}");
         }
     }
 }
