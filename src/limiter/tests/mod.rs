@@ -3,6 +3,7 @@
 mod actor;
 mod board;
 mod budget;
+mod clocks;
 mod drift;
 mod drive;
 mod handover;
