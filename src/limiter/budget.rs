@@ -20,6 +20,7 @@ pub type MethodId = u8;
 
 /// A call that may go. It ends with `observe` or `give_back`.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub struct Departure {
     method: MethodId,
     /// When it was allowed, or when it really went if that is known.
@@ -52,6 +53,7 @@ pub struct WindowState {
 
 /// See the module.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub struct Budget {
     app: Scope,
     methods: BTreeMap<MethodId, Scope>,
@@ -63,6 +65,7 @@ pub struct Budget {
 
 /// What is known of the board that engines share limits by.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone, Hash))]
 struct BoardState {
     /// When the report was sent that it last answered.
     answered: Option<Duration>,

@@ -20,6 +20,7 @@ const BELIEVED: Duration = Duration::from_mins(10);
 
 /// When a call went: the calls that its count may not have in it.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(test, derive(Hash))]
 pub(super) struct Before {
     /// It was our call of that number.
     pub number: u64,
@@ -33,6 +34,7 @@ pub(super) struct Before {
 
 /// The last answer.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(test, derive(Hash))]
 struct Last {
     count: u32,
     sent: Duration,
@@ -42,6 +44,7 @@ struct Last {
 
 /// See the module.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct Counted {
     /// Our calls that the server counts are no more than this and the number of our last call, and when that
     /// was known.

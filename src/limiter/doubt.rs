@@ -24,6 +24,7 @@ pub(super) const COUNTS_LATE: Duration = Duration::from_millis(350);
 
 /// See the module.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct Doubt {
     end: LastEnd,
     /// From then on all their calls have arrived.

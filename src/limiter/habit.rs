@@ -16,6 +16,7 @@ const KEPT_SPANS: u32 = 4;
 
 /// See the module.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Habit {
     width: Duration,
     kept: Duration,

@@ -12,6 +12,7 @@ use std::time::Duration;
 /// harmless. Half a second is tried first, which is enough for most; if that is refused, the whole one is kept. Either is
 /// kept for ten minutes, then for twice as long each time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub struct Margins {
     /// One part in so many of the span.
     pub share: u32,
@@ -43,6 +44,7 @@ impl Default for Margins {
 
 /// The margin of one window.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct Margin {
     margins: Margins,
     usual: Duration,

@@ -22,11 +22,13 @@ pub(super) const SETTLE: Duration = Duration::from_secs(1);
 
 /// A call that went, as its scope remembers it.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct Ticket {
     marks: Vec<Mark>,
 }
 
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct Scope {
     windows: BTreeMap<u32, Window>,
     margins: Margins,

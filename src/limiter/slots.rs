@@ -12,6 +12,7 @@ const PIECES: u32 = 4096;
 /// Answered calls in the order of their moments: first those whose place is free again (they are
 /// remembered for a while), then those that hold one.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct Slots {
     /// Moments are rounded up to a multiple of this.
     width: Duration,

@@ -47,6 +47,7 @@ impl Pace {
 
 /// See the module.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Strangers {
     span: Duration,
     length: Duration,

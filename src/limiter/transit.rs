@@ -16,6 +16,7 @@ const DEVIATIONS: u32 = 4;
 
 /// What the round trips of one host tell.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct Transit {
     seen: u32,
     least: Option<Duration>,

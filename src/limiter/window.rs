@@ -71,6 +71,7 @@ const LEFT: u32 = 64;
 
 /// What a window looked like when a call went.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(test, derive(Hash))]
 pub(super) struct Mark {
     pub seconds: u32,
     limit: u32,
@@ -90,6 +91,7 @@ pub(super) enum Overrun {
 }
 
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, Hash))]
 pub(super) struct Window {
     seconds: u32,
     span: Duration,
@@ -117,6 +119,7 @@ pub(super) struct Window {
 
 /// Calls that are not ours, before the board told whether engines made them that are new there.
 #[derive(Debug, Clone, Copy, Default)]
+#[cfg_attr(test, derive(Hash))]
 struct Unsure {
     seen: u32,
     at: Duration,
@@ -125,6 +128,7 @@ struct Unsure {
 }
 
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(test, derive(Hash))]
 struct Cap {
     places: u32,
     part: u32,

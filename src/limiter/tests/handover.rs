@@ -146,7 +146,7 @@ fn after_a_clean_end_the_next_process_uses_what_is_left_of_the_running_window() 
     check(End::Clean, 0.98);
 }
 
-/// With RIFTSYNC_SEEDS=10000 it takes half an hour on a busy machine, and nothing is refused.
+/// With `RIFTSYNC_SEEDS=10000` it takes half an hour on a busy machine, and nothing is refused.
 #[test]
 fn after_a_kill_the_next_process_asks_once_and_uses_what_is_left() {
     check(End::Killed, 0.95);

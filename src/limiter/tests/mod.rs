@@ -7,6 +7,7 @@ mod clocks;
 mod drift;
 mod drive;
 mod handover;
+mod interleavings;
 mod joined;
 mod properties;
 mod sleep;
