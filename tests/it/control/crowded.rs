@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 
-/// Lines of one client at most, as the README says.
+/// Lines of one client at most, as the manual says.
 const LINE_BYTES: usize = 1 << 20;
 /// All that clients may cost together. Each of the 64 may have a line of a mebibyte in a buffer that has grown by
 /// doubling; what is answered is written as it comes.

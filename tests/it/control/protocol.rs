@@ -1,4 +1,4 @@
-//! The examples of the README, typed into a real engine.
+//! The examples of the manual, typed into a real engine.
 
 use super::*;
 
@@ -32,7 +32,7 @@ const VOLATILE: &[&str] = &[
     "attempt",
 ];
 
-/// What the README promises is there: every field, with its type, and its value unless it changes.
+/// What the manual promises is there: every field, with its type, and its value unless it changes.
 fn check(promised: &Value, got: &Value, path: &str) {
     match (promised, got) {
         (Value::Object(promised), Value::Object(got)) => {
@@ -62,11 +62,11 @@ fn check(promised: &Value, got: &Value, path: &str) {
 }
 
 #[tokio::test]
-async fn the_examples_of_the_readme_are_answered_as_it_says() {
-    let readme = include_str!("../../../README.md");
+async fn the_examples_of_the_manual_are_answered_as_it_says() {
+    let page = include_str!("../../../src/manual/protocol.md");
     let setup = setup(12).await;
     let _served = setup.served().await;
-    let examples: Vec<(char, Value)> = readme
+    let examples: Vec<(char, Value)> = page
         .split("```jsonrpc\n")
         .skip(1)
         .filter_map(|block| block.split("```").next())
