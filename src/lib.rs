@@ -1,12 +1,16 @@
 //! riftsync keeps a database of League of Legends players true to the Riot Games API.
 //!
+//! [`manual`] holds the documentation for people: [`manual::guide`] has the first steps, [`manual::architecture`]
+//! has four walks through the code and where each thing is decided.
+//!
 //! The map, each room leaning only on those below it:
 //!
 //! | room | what it is for |
 //! |---|---|
 //! | `main`, [`boot`] | arguments in, exit code out; the one place that wires the rooms |
 //! | [`cli`] | the verbs and what they show |
-//! | [`bench`] | measurements a user can run |
+//! | [`manual`] | the documentation for people, a page for each subject |
+//! | [`bench`](mod@bench) | measurements a user can run |
 //! | [`control`] | the control socket: protocol, server, client |
 //! | [`export`] | the data as Parquet and CSV files |
 //! | [`tasks`] | the League work: a player spawns matches, a match spawns its timeline |
@@ -56,6 +60,7 @@ pub mod engine;
 pub mod export;
 pub mod gate;
 pub mod limiter;
+pub mod manual;
 pub mod metrics;
 pub mod model;
 pub mod riot;

@@ -3,12 +3,19 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use riftsync::cli::{Cli, CliError, terminal};
+use riftsync::cli::{Cli, CliError, pages, terminal};
 
 #[allow(unsafe_code, reason = "SQLite is configured by C functions only")]
 fn main() -> ExitCode {
     // SAFETY: there is no other thread yet.
     unsafe { riftsync::store::sqlite::tune() };
+    let words = std::env::args_os().skip(1);
+    let words: Vec<String> = words
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    if let Some(page) = pages::asked(&words) {
+        return told(page.map(|text| riftsync::outln!("{text}")), false);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(wrong) => {
@@ -24,7 +31,12 @@ fn main() -> ExitCode {
     };
     // Where stdout has a table, nothing else goes there.
     let json = cli.global.json && !cli.streams();
-    match riftsync::boot::run(cli) {
+    told(riftsync::boot::run(cli), json)
+}
+
+/// Says how a verb ended, and gives its exit code.
+fn told(ended: Result<(), CliError>, json: bool) -> ExitCode {
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // What these are about may have been printed as a document of its own.

@@ -36,7 +36,7 @@ use crate::tasks;
 
 /// Keeps a database of League of Legends players true to the Riot Games API.
 #[derive(Debug, Parser)]
-#[command(name = "riftsync", version, max_term_width = 100)]
+#[command(name = "riftsync", version, max_term_width = 100, after_help = pages::topics())]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,

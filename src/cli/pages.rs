@@ -1,4 +1,4 @@
-//! What is made of the words themselves: completions for shells, and manual pages.
+//! What is made of the words themselves: completions for shells, manual pages, and what `help` says.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -7,10 +7,45 @@ use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
 use super::{Cli, CliError};
+use crate::manual;
 
 /// The words of riftsync.
 fn words() -> Command {
     Cli::command()
+}
+
+/// What `help` lists below the verbs.
+pub(super) fn topics() -> String {
+    let width = manual::PAGES.iter().map(|page| page.topic.len()).max();
+    let width = width.unwrap_or_default();
+    let lines = manual::PAGES
+        .iter()
+        .map(|page| format!("\n  {:width$}  {}", page.topic, page.about));
+    let head = "Topics of the manual, for `riftsync help TOPIC`:".to_owned();
+    std::iter::once(head).chain(lines).collect()
+}
+
+/// What the words `help TOPIC` ask for. None: for no page, so the words are as any other. It needs no settings.
+pub fn asked(typed: &[String]) -> Option<Result<&'static str, CliError>> {
+    let [help, topic] = typed else { return None };
+    if help != "help" {
+        return None;
+    }
+    if let Some(page) = manual::page(topic) {
+        return Some(Ok(page.text.trim_end()));
+    }
+    let words = words();
+    if topic.starts_with('-') || topic == "help" || words.find_subcommand(topic).is_some() {
+        return None;
+    }
+    let verbs = words.get_subcommands().filter(|verb| !verb.is_hide_set());
+    let verbs: Vec<&str> = verbs.map(Command::get_name).collect();
+    let topics: Vec<&str> = manual::PAGES.iter().map(|page| page.topic).collect();
+    Some(Err(CliError::Usage(format!(
+        "there is no verb and no topic '{topic}'. Verbs: {}. Topics: {}",
+        verbs.join(", "),
+        topics.join(", ")
+    ))))
 }
 
 /// Prints a shell's completions.
@@ -62,6 +97,15 @@ mod tests {
             for word in ["queue", "top", "dry-run"] {
                 assert!(script.contains(word), "{shell}: {word}");
             }
+        }
+    }
+
+    #[test]
+    fn a_topic_is_never_called_as_a_verb_is() {
+        for page in manual::PAGES {
+            let topic = page.topic;
+            assert!(words().find_subcommand(topic).is_none(), "{topic}");
+            assert!(page.text.starts_with("# "), "{topic} begins with its title");
         }
     }
 

@@ -18,6 +18,7 @@ mod files;
 mod fleet;
 mod ground;
 mod hostile;
+mod manual;
 mod missing;
 mod names;
 mod odd_answers;

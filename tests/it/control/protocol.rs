@@ -104,3 +104,39 @@ async fn the_examples_of_the_manual_are_answered_as_it_says() {
     });
     typed.await.unwrap();
 }
+
+#[tokio::test]
+async fn every_method_and_every_kind_stands_in_the_manual() {
+    let page = include_str!("../../../src/manual/protocol.md");
+    let setup = setup(1).await;
+    let _served = setup.served().await;
+    let answers = tokio::task::spawn_blocking({
+        let mut lines = setup.connect();
+        move || {
+            let unknown = json!({ "kind": "nothing", "args": {} });
+            [("engine.nope", json!({})), ("job.submit", unknown)].map(|(method, params)| {
+                let request =
+                    json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+                lines.send(&request.to_string());
+                lines.line()["error"].clone()
+            })
+        }
+    });
+    let [methods, kinds] = answers.await.unwrap();
+    let methods = methods["data"]["methods"].as_array().unwrap();
+    for method in methods.iter().filter_map(Value::as_str) {
+        let listed =
+            page.contains(&format!("| `{method}`")) || page.contains(&format!(", `{method}` |"));
+        assert!(listed, "{method} has no row in src/manual/protocol.md");
+    }
+    let (_, known) = kinds["message"]
+        .as_str()
+        .unwrap()
+        .split_once("Known: ")
+        .unwrap();
+    assert!(known.split(", ").count() > 10, "{known}");
+    for kind in known.split(", ") {
+        let listed = page.contains(&format!("| `{kind}` |"));
+        assert!(listed, "{kind} has no row in src/manual/protocol.md");
+    }
+}
