@@ -83,13 +83,11 @@ fn simulated_commands(text: &str) -> Vec<String> {
     let simulated = lines.filter(|line| line.contains("--simulate"));
     simulated
         .map(|line| line.replace("cargo run --release --", "riftsync"))
-        .map(
-            |line| match line.contains("riftsync sync") && !line.contains("--matches") {
-                // As many as are usual take a while.
-                true => format!("{line} --matches 30"),
-                false => line,
-            },
-        )
+        .map(|line| {
+            let syncs = line.contains("riftsync sync") && !line.contains("--matches");
+            // As many as are usual take a while.
+            line + if syncs { " --matches 30" } else { "" }
+        })
         .collect()
 }
 
