@@ -1,7 +1,7 @@
 //! JSON texts changed by their structure: another value in a place, an entry more or less, a list that has no end.
 //!
-//! The places of all values of a text are found once, and an input is cut together from pieces of it: that is as quick as
-//! copying, and keeps what a tree of values cannot hold, such as two entries of one name.
+//! The places of all values of a text are found once, and an input is cut together from pieces of it: that is as quick
+//! as copying, and keeps what a tree of values cannot hold, such as two entries of one name.
 
 use std::ops::Range;
 

@@ -5,12 +5,13 @@
 //! cargo run --release --example fuzz -- --seconds 600
 //! ```
 //!
-//! An input is a function of its target and its seed, so one that fails is run again by these two. Of each it is checked
-//! that its reader neither panics nor takes longer or more memory than it may, and what must be true of whatever it
-//! makes of it: bounds, what comes back when it is written and read again, and that no key is left in a text.
+//! An input is a function of its target and its seed, so one that fails is run again by these two. Of each it is
+//! checked that its reader neither panics nor takes longer or more memory than it may, and what must be true of
+//! whatever it makes of it: bounds, what comes back when it is written and read again, and that no key is left in a
+//! text.
 //!
-//! Real documents, which are no part of the project, are used beside simulated ones where `RIFTSYNC_SAMPLES` names their
-//! folder; without them the same seed makes another input.
+//! Real documents, which are no part of the project, are used beside simulated ones where `RIFTSYNC_SAMPLES` names
+//! their folder; without them the same seed makes another input.
 
 mod bytes;
 mod corpus;

@@ -1,4 +1,4 @@
-//! What the README tells a person to type is understood.
+//! What the README and the manual tell a person to type is understood.
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -16,16 +16,19 @@ struct Typed {
 /// All commands of a text: in its blocks of code, and between backticks.
 fn typed(text: &str) -> Vec<Typed> {
     let mut found = Vec::new();
-    let mut block = false;
+    let (mut block, mut picture) = (false, false);
     let (mut sentence, mut before) = (String::new(), String::new());
     for (place, line) in text.lines().enumerate() {
         if line.starts_with("```") {
             block = !block;
+            picture = line == "```text";
         } else if !block {
             // Each keeps its line, also where one goes on in the next.
             sentence.push_str(line);
             sentence.push('\n');
             continue;
+        } else if picture {
+            // It shows what riftsync says.
         } else if let Some(first) = line.strip_suffix('\\') {
             before.push_str(first);
         } else {
@@ -111,12 +114,22 @@ fn command(line: &str) -> Option<Vec<String>> {
 }
 
 #[test]
-fn the_commands_of_the_readme_are_understood() {
-    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let commands = typed(&std::fs::read_to_string(readme).unwrap());
-    assert!(commands.len() > 30, "{} commands", commands.len());
+fn the_commands_of_the_readme_and_the_manual_are_understood() {
+    let readme = ("README", include_str!("../../README.md"));
+    let pages = crate::manual::PAGES
+        .iter()
+        .map(|page| (page.topic, page.text));
+    let of = |(name, text): (&'static str, &str)| {
+        typed(text).into_iter().map(move |typed| (name, typed))
+    };
+    let commands: Vec<_> = std::iter::once(readme).chain(pages).flat_map(of).collect();
+    assert!(commands.len() > 60, "{} commands", commands.len());
     let mut faults = Vec::new();
-    for Typed { line, words, whole } in commands {
+    for (name, Typed { line, words, whole }) in commands {
+        // A topic of the manual is no word of the parser.
+        if super::pages::asked(&words[1..]).is_some_and(|page| page.is_ok()) {
+            continue;
+        }
         let Err(error) = Cli::try_parse_from(&words) else {
             continue;
         };
@@ -129,12 +142,12 @@ fn the_commands_of_the_readme_are_understood() {
         if !shown.contains(&error.kind()) && (whole || !named.contains(&error.kind())) {
             let why = error.to_string();
             let why = why.lines().next().unwrap_or_default();
-            faults.push(format!("README.md:{line}: {}: {why}", words.join(" ")));
+            faults.push(format!("{name}.md:{line}: {}: {why}", words.join(" ")));
         }
     }
     assert!(
         faults.is_empty(),
-        "\n{}\n\nThe rule: what the README tells to type, riftsync understands. Mend the command there, or the verb.",
+        "\n{}\n\nThe rule: what the documentation tells to type, riftsync understands. Mend the command there, or the verb.",
         faults.join("\n")
     );
 }

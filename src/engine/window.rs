@@ -1,10 +1,10 @@
 //! What a queue decides: when to claim and how many, and which job starts next. Pure: no actor, no
 //! clock, no store, so that it can be crashed a million times in a test.
 //!
-//! Invariants: jobs running never exceed `slots`, jobs held (ready and running) never exceed `slots + prefetch`, one claim
-//! is in flight at a time. Only urgent jobs get more, as many again: most of a crawl's jobs hold their slots while
-//! they wait for the limits of the API, and what a person waits for does not wait behind those. And urgent jobs never take
-//! all: some slots are left for the others, however many people come.
+//! Invariants: jobs running never exceed `slots`, jobs held (ready and running) never exceed `slots + prefetch`, one
+//! claim is in flight at a time. Only urgent jobs get more, as many again: most of a crawl's jobs hold their slots
+//! while they wait for the limits of the API, and what a person waits for does not wait behind those. And urgent jobs
+//! never take all: some slots are left for the others, however many people come.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;

@@ -44,8 +44,8 @@ const ODD_PAUSE: Duration = Duration::from_secs(1);
 const AGAIN_MAX: u32 = 2;
 /// Before the first of them; before the next it is twice as long.
 const AGAIN_PAUSE: Duration = Duration::from_secs(1);
-/// Before a call is made again that a service refused and told no time for, twice as long each time; and added to a time
-/// that was told in whole seconds.
+/// Before a call is made again that a service refused and told no time for, twice as long each time; and added to a
+/// time that was told in whole seconds.
 const SERVICE_PAUSE: Duration = Duration::from_secs(1);
 const SERVICE_GRACE: Duration = Duration::from_millis(100);
 /// How long a job stays away that found the limiter's waiting line full.

@@ -41,7 +41,8 @@ const NAP_MAX: Duration = Duration::from_secs(5);
 /// How soon an engine that others do not see looks whether they do.
 const UNSEEN_NAP: Duration = Duration::from_millis(100);
 
-/// After a call that a person waits for, for so long its next ones are expected: what they bring is read and stored first.
+/// After a call that a person waits for, for so long its next ones are expected: what they bring is read and stored
+/// first.
 const EXPECTED: Duration = Duration::from_secs(2);
 /// Who comes again and again is first in the line, and nothing is kept for the next time.
 const EXPECTED_MOST: Duration = Duration::from_secs(10);

@@ -8,8 +8,8 @@ use super::observation::{Observation, Refused, RefusedBy};
 /// Seconds -> calls, as in the headers.
 pub type Pairs = BTreeMap<u32, u32>;
 
-/// The longest window that is believed; the API's have ten minutes at the most. A longer one is taken for this long: when
-/// that is over, the server's count tells again.
+/// The longest window that is believed; the API's have ten minutes at the most. A longer one is taken for this long:
+/// when that is over, the server's count tells again.
 const WINDOW_SECONDS_MAX: u32 = 3_600;
 
 /// The same pairs with windows that are not too long, and the longest that was. None: all are believed.

@@ -1,8 +1,8 @@
 //! What others did at most in any stretch of time, and so what they may still do in the next one. Pure.
 //!
 //! A program that calls in tens does so again and again; one that calls steadily does not suddenly call in tens. So the
-//! most that ever came in so long bounds what comes. Of what came just now that is taken away: who makes ten calls every
-//! minute and has just made them makes none for a minute.
+//! most that ever came in so long bounds what comes. Of what came just now that is taken away: who makes ten calls
+//! every minute and has just made them makes none for a minute.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Who waits, and who is next: by priority, then fair between flows, then by age.
 //!
-//! What a person waits for goes before a crawl, but for one turn in `OTHERS_EVERY` while both wait: a crawl is slowed down
-//! by people, however many they are, and never stands still behind them.
+//! What a person waits for goes before a crawl, but for one turn in `OTHERS_EVERY` while both wait: a crawl is slowed
+//! down by people, however many they are, and never stands still behind them.
 //!
 //! Fair is start-time fair queueing: the turn of a flow is one later than its last one, but not
 //! before the turn that is being served. So a flow of 3,000 and ten flows of 30 take turns, and one

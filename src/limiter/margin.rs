@@ -9,8 +9,8 @@ use std::time::Duration;
 /// milliseconds, timers too), a second at most. The real edges drift by up to a second at times
 /// (developer-relations issue 371: half a second did not cure it), which on a window of ten seconds
 /// would cost 9 % of the budget. So a second is added only where a 429 proves it: such a lone 429 is
-/// harmless. Half a second is tried first, which is enough for most; if that is refused, the whole one is kept. Either is
-/// kept for ten minutes, then for twice as long each time.
+/// harmless. Half a second is tried first, which is enough for most; if that is refused, the whole one is kept. Either
+/// is kept for ten minutes, then for twice as long each time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 pub struct Margins {

@@ -2,10 +2,12 @@
 //!
 //! From the inside out: `slots` and `window` (when a call is safe, and why), `margin` (how far the
 //! server's edges are trusted), `counted` (what the server's counts prove), `strangers` and `habit`
-//! (others on the key), `transit` (how much of a round trip is uncertain), `ramp`, `strain` and `pause` (how carefully to go on),
-//! `doubt` (what engines left that ended), `clock` (time that no sleep stops), `answer`, `scope` and `budget` (the limits of a route), `news`
-//! (what people should know): pure, tested on a virtual clock. `line` says who is next. `actor`
-//! holds both; `board` is where engines share, and `joined` makes two of them one; `permit`, `observation` and `report` are what others see of it.
+//! (others on the key), `transit` (how much of a round trip is uncertain), `ramp`, `strain` and `pause` (how carefully
+//! to go on),
+//! `doubt` (what engines left that ended), `clock` (time that no sleep stops), `answer`, `scope` and `budget` (the
+//! limits of a route), `news` (what people should know): pure, tested on a virtual clock. `line` says who is next.
+//! `actor` holds both; `board` is where engines share, and `joined` makes two of them one; `permit`, `observation` and
+//! `report` are what others see of it.
 
 mod actor;
 mod answer;

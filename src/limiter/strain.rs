@@ -1,8 +1,8 @@
 //! Is a service loaded, or does it refuse a call now and then? Pure.
 //!
 //! Those behind the API refuse calls that are within all limits: 429s of the service, and those that name no type.
-//! One of fifty says nothing of the other forty-nine: that call waits as long as it was told, and one of the others finds
-//! out how it stands. Where about one in ten is refused, or none was served yet, all of them wait.
+//! One of fifty says nothing of the other forty-nine: that call waits as long as it was told, and one of the others
+//! finds out how it stands. Where about one in ten is refused, or none was served yet, all of them wait.
 
 /// A refusal is made up for by so many served calls.
 const WEIGHT: u32 = 10;
@@ -43,7 +43,8 @@ impl Strain {
 mod tests {
     use super::*;
 
-    /// How many of a thousand calls make all others wait, where one in so many is refused, after twenty that were served.
+    /// How many of a thousand calls make all others wait, where one in so many is refused, after twenty that were
+    /// served.
     fn all_wait(one_in: usize) -> usize {
         let mut strain = Strain::default();
         (0..20).for_each(|_| strain.served());

@@ -58,8 +58,8 @@ const LOOKS_BEFORE: [u32; 2] = [7, 2];
 /// While places become free as a window comes to its end it is looked so often, in parts of the span.
 const MELTS: u32 = 100;
 
-/// Of a window that others use too, one part in so many is used to look, less where it slides and so tells all the time;
-/// so many calls at least.
+/// Of a window that others use too, one part in so many is used to look, less where it slides and so tells all the
+/// time; so many calls at least.
 const LOOKS: u32 = 16;
 const LOOKS_SLIDING: u32 = 100;
 const LOOKS_LEAST: u32 = 3;
@@ -327,7 +327,8 @@ impl Window {
         ours.max(self.used(in_flight).saturating_sub(not_ours))
     }
 
-    /// Whether more than `LEFT` calls could go before one has to wait for long; of a small window, more than half of it.
+    /// Whether more than `LEFT` calls could go before one has to wait for long; of a small window, more than half of
+    /// it.
     pub(super) fn leaves_some(&self, in_flight: u32) -> bool {
         let free = self.allowed().saturating_sub(self.used(in_flight));
         self.span < LONG || free > LEFT.min(self.allowed() / 2)
@@ -596,8 +597,8 @@ impl Window {
     }
 
     /// Judges a 429 of this window's scope, after `reconcile`; `others`: some window sees calls of others, which are
-    /// in all windows. Without a count any window may be the one; `full` if none is over its limit: then those may be that are
-    /// at it, where refused calls do not count, or nearly so, where counts are late.
+    /// in all windows. Without a count any window may be the one; `full` if none is over its limit: then those may be
+    /// that are at it, where refused calls do not count, or nearly so, where counts are late.
     pub(super) fn overrun(
         &self,
         count: Option<u32>,

@@ -202,8 +202,8 @@ impl Secret {
         enough.then_some(end - at)
     }
 
-    /// Without base64 and hexadecimal texts that hold it. One that is broken into pieces or cut off takes the whole text
-    /// along.
+    /// Without base64 and hexadecimal texts that hold it. One that is broken into pieces or cut off takes the whole
+    /// text along.
     fn coded_out(&self, text: &str) -> Option<String> {
         let holds = |text: &str| self.begun.iter().any(|begun| text.contains(begun.as_str()));
         let mut clean = text.to_owned();
@@ -250,8 +250,8 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     digits.collect()
 }
 
-/// The part of a base64 text that is the same whatever stands before the secret, of which `before` bytes are in its first
-/// group, and after it.
+/// The part of a base64 text that is the same whatever stands before the secret, of which `before` bytes are in its
+/// first group, and after it.
 fn base64_core(text: &[u8], before: usize, encode: impl Fn(&[u8]) -> String) -> String {
     let bytes = [&vec![0; before][..], text].concat();
     let encoded = encode(&bytes);

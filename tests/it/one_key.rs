@@ -1,5 +1,7 @@
 //! Engines of one machine with one key, each with a database of its own.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -38,6 +40,11 @@ impl Company {
             let player = format!("Otter {number}#SIM");
             setup.submit_to(&*store, &[&player]).await;
             store.close().await.unwrap();
+            // As an engine makes it: what others can read is warned of.
+            if let Place::Sqlite(folder) = place {
+                let file = folder.path().join("t.db");
+                std::fs::set_permissions(file, Permissions::from_mode(0o600)).unwrap();
+            }
         }
         Self { setup, places }
     }

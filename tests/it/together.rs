@@ -1,5 +1,5 @@
-//! What several engines order at the same time, on the same jobs, matches and players: they wait for each other in a line,
-//! and never in a circle.
+//! What several engines order at the same time, on the same jobs, matches and players: they wait for each other in a
+//! line, and never in a circle.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,8 +94,8 @@ async fn whatever_several_engines_order_at_once_no_two_wait_for_each_other() {
     }
 }
 
-/// A rescue locks the jobs of the dead in the order of their ids. One that came to run in a dead engine while it waited is
-/// not waited for: who holds that may be waiting for the others.
+/// A rescue locks the jobs of the dead in the order of their ids. One that came to run in a dead engine while it waited
+/// is not waited for: who holds that may be waiting for the others.
 #[tokio::test]
 async fn a_rescue_waits_for_no_job_that_came_to_run_after_it_had_begun() {
     let scratch = Scratch::new();
@@ -291,8 +291,8 @@ fn refused<T>(result: Result<T, StoreError>) -> Option<T> {
     }
 }
 
-/// Children of one parent end in two engines, of which each waits for the other's commits: where a transaction keeps to what
-/// it saw at its begin, the second can only be rolled back.
+/// Children of one parent end in two engines, of which each waits for the other's commits: where a transaction keeps to
+/// what it saw at its begin, the second can only be rolled back.
 #[tokio::test]
 async fn a_server_whose_transactions_are_serializable_unless_told_rolls_none_back() {
     let scratch = watched("default_transaction_isolation = serializable");

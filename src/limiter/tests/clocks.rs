@@ -1,6 +1,6 @@
-//! Clocks that are wrong or set while engines work, on a virtual clock before the simulator's meter: the board's time is
-//! the machine's wall clock, as in a file that engines share. (On PostgreSQL it is the server's, and an engine's own is
-//! asked for nothing.)
+//! Clocks that are wrong or set while engines work, on a virtual clock before the simulator's meter: the board's time
+//! is the machine's wall clock, as in a file that engines share. (On PostgreSQL it is the server's, and an engine's own
+//! is asked for nothing.)
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -64,9 +64,9 @@ impl Machine {
 }
 
 #[derive(Debug)]
-struct Seat(Arc<Machine>, &'static str);
+struct Place(Arc<Machine>, &'static str);
 
-impl Board for Seat {
+impl Board for Place {
     fn exchange(
         &self,
         _: Route,
@@ -99,8 +99,8 @@ fn a_clock_that_is_set_between_two_processes_delays_no_call_and_refuses_none() {
             on_virtual_time(async move {
                 let (server, machine) = (server(model, limits, 3), Machine::new(true));
                 let begun = Instant::now();
-                let seat = |name| Arc::new(Seat(machine.clone(), name));
-                let first = RateLimiter::new(ROUTE).with_board(seat("first")).start();
+                let place = |name| Arc::new(Place(machine.clone(), name));
+                let first = RateLimiter::new(ROUTE).with_board(place("first")).start();
                 saturate(&first, &server, 32, begun + ms(1_900));
                 sleep(secs(2)).await;
                 if is_clean {
@@ -110,7 +110,7 @@ fn a_clock_that_is_set_between_two_processes_delays_no_call_and_refuses_none() {
                 }
                 machine.set.store(set, Ordering::Relaxed);
                 let before = server.calls.get();
-                let second = RateLimiter::new(ROUTE).with_board(seat("second")).start();
+                let second = RateLimiter::new(ROUTE).with_board(place("second")).start();
                 let until = begun + secs(if limits[0].1 == 10 { 25 } else { 250 });
                 saturate(&second, &server, 32, until);
                 sleep(secs(5)).await;
@@ -137,8 +137,8 @@ fn a_clock_that_is_set_while_engines_work_delays_no_call_and_refuses_none() {
                     u64::from(limits.iter().map(|limit| limit.1).find(|s| *s > 1).unwrap());
                 let until = Instant::now() + secs(window * 6);
                 for name in ["first", "second"] {
-                    let seat = Seat(machine.clone(), name);
-                    let limiter = RateLimiter::new(ROUTE).with_board(Arc::new(seat)).start();
+                    let place = Place(machine.clone(), name);
+                    let limiter = RateLimiter::new(ROUTE).with_board(Arc::new(place)).start();
                     saturate(&limiter, &server, 32, until);
                     sleep(secs(2)).await;
                 }

@@ -153,8 +153,8 @@ fn after_a_kill_the_next_process_asks_once_and_uses_what_is_left() {
 }
 
 /// A one-second window is closed for two seconds after each death: its calls may have been made in the last moment,
-/// and have arrived a second later. With so much silence a sliding window of ten is used to 88.9 % at most (300 calls, then
-/// 100 and 200 in turn between the deaths: 1,600 of 1,800), whoever does it.
+/// and have arrived a second later. With so much silence a sliding window of ten is used to 88.9 % at most (300 calls,
+/// then 100 and 200 in turn between the deaths: 1,600 of 1,800), whoever does it.
 #[test]
 fn kills_every_six_seconds_leave_little_of_a_key_unused_and_exceed_nothing() {
     for model in WindowModel::WITH_LATE {

@@ -94,12 +94,14 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// What each case has to come to. 2 refused calls of ours a minute, 90 % of theirs and 95 % of the key is what is wanted.
+/// What each case has to come to. 2 refused calls of ours a minute, 90 % of theirs and 95 % of the key is what is
+/// wanted.
 ///
-/// Less is had where it cannot be known. Where refused calls do not count, what a stranger wanted and did not get is seen
-/// nowhere. Where windows slide, nothing melts: what is kept for the most of theirs that a window ever has is lost in all
-/// others. Tens each 60 s that are not quite in time are three in half of the windows of 120 s: who keeps 30 for them uses
-/// 70 of 100, and with their 20 that is 90 %, whoever decides. And where counts are late, so is what they tell.
+/// Less is had where it cannot be known. Where refused calls do not count, what a stranger wanted and did not get is
+/// seen nowhere. Where windows slide, nothing melts: what is kept for the most of theirs that a window ever has is lost
+/// in all others. Tens each 60 s that are not quite in time are three in half of the windows of 120 s: who keeps 30 for
+/// them uses 70 of 100, and with their 20 that is 90 %, whoever decides. And where counts are late, so is what they
+/// tell.
 fn bar(case: &Case, model: WindowModel) -> Came {
     let (refused_ours_a_minute, kept, together) = match (model, case.at_once, case.counts_refused) {
         (WindowModel::Lagging, ..) => (40.0, 0.7, 0.83),
@@ -156,8 +158,8 @@ fn a_stranger_keeps_its_calls_and_together_the_key_is_used() {
     assert!(bad.is_empty(), "{bad:#?}");
 }
 
-/// Of the calls of this window, none too many in any stretch of its length that begins in this time, and in each window of
-/// the server nearly as many as may be.
+/// Of the calls of this window, none too many in any stretch of its length that begins in this time, and in each window
+/// of the server nearly as many as may be.
 #[track_caller]
 fn check_share(
     drive: &Drive,
