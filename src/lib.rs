@@ -16,14 +16,17 @@
 //! | [`tasks`] | the League work: a player spawns matches, a match spawns its timeline |
 //! | [`gate`] | what stands between a task's call and the network: the key, breakers, turns |
 //! | [`engine`] | queues over the durable store; it knows no League word |
-//! | [`supervision`] | OTP strategies over actix |
 //! | [`limiter`] | permits for calls, windows learnt from headers |
 //! | [`store`] | SQLite and PostgreSQL behind one trait; the only SQL |
 //! | [`simulator`] | a Riot API to develop and test against |
 //! | [`riot`] | one HTTP call, typed errors, documents as records; no retries |
 //! | [`metrics`] | counters, and what is written of them |
 //! | [`config`] | settings |
+//! | [`supervision`] | OTP strategies over actix |
 //! | [`model`] | facts and decisions; no tokio, actix, diesel or reqwest |
+//!
+//! Rooms that could stand alone are crates of their own, of the same name: `riftsync-supervision` is [`supervision`].
+//! Each lists what it needs, so that the compiler holds it to its place.
 //!
 //! Invariants, above all what is absent:
 //! - What a job writes, the jobs it spawns and its own end commit in one transaction, fenced by the
@@ -66,5 +69,6 @@ pub mod model;
 pub mod riot;
 pub mod simulator;
 pub mod store;
-pub mod supervision;
 pub mod tasks;
+
+pub use riftsync_supervision as supervision;

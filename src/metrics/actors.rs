@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::Metrics;
 use crate::model::Timestamp;
+use crate::supervision::{EndReason, Observer};
 
 /// One supervised actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,5 +58,28 @@ impl Actors {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, ActorState>> {
         // A map of plain values: a panic elsewhere cannot leave it half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Metrics {
+    fn started(&self, path: &str) {
+        let again = self.actors.started(path, Timestamp::now());
+        let event = if again {
+            "actor_restarted"
+        } else {
+            "actor_started"
+        };
+        self.events.tell(event, path, "");
+    }
+
+    fn ended(&self, path: &str, reason: &EndReason) {
+        if let EndReason::Died(cause) = reason {
+            self.events.tell("actor_died", path, cause);
+        }
+        self.actors.ended(path, Timestamp::now());
+    }
+
+    fn gave_up(&self, path: &str, why: &str) {
+        self.events.tell("escalated", path, why);
     }
 }

@@ -1,5 +1,6 @@
-//! Supervision as in Erlang/OTP, over actix: child specs, restart kinds, one-for-one and
-//! rest-for-one, restart intensity, backoff with jitter, escalation, stop in reverse order.
+#![doc = include_str!("README.md")]
+//!
+//! # Inside
 //!
 //! actix's own `Supervisor` reuses the same value and does not turn a panic into a restart; here a
 //! child is made anew by its factory, and its death is seen by a guard that it holds.
@@ -11,6 +12,6 @@ mod supervisor;
 pub use budget::{Intensity, RestartBackoff, RestartBudget};
 pub use guard::{ChildEnded, ChildGuard, EndReason, last_panic, watch_panics};
 pub use supervisor::{
-    ChildHandle, ChildSpec, ListChildren, LocalFuture, Restart, Shutdown, Strategy, Supervisor,
-    supervisor_handle,
+    ChildHandle, ChildSpec, ListChildren, LocalFuture, Observer, Restart, Shutdown, Strategy,
+    Supervisor, supervisor_handle,
 };

@@ -17,8 +17,6 @@ use actix::prelude::*;
 
 use super::budget::{Intensity, RestartBackoff, RestartBudget};
 use super::guard::{ChildEnded, ChildGuard, EndReason};
-use crate::metrics::Metrics;
-use crate::model::Timestamp;
 
 pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -73,6 +71,16 @@ impl ChildSpec {
     }
 }
 
+/// Who is told of the lives of children and supervisors, each by its path: `/engine/queues/match_processing`.
+pub trait Observer {
+    /// A child was made, for the first time or again.
+    fn started(&self, path: &str);
+    /// A child ended that nobody had told to.
+    fn ended(&self, path: &str, reason: &EndReason);
+    /// A supervisor restarted more than it may, and ends.
+    fn gave_up(&self, path: &str, why: &str);
+}
+
 struct Child {
     spec: ChildSpec,
     handle: Option<ChildHandle>,
@@ -100,7 +108,7 @@ pub struct Supervisor {
     incarnations: u64,
     guard: Option<ChildGuard>,
     on_escalation: Option<Box<dyn FnOnce(String)>>,
-    metrics: Option<Arc<Metrics>>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 /// Stops the children in reverse order; answered when the last has stopped.
@@ -141,7 +149,7 @@ impl Supervisor {
             incarnations: 0,
             guard: None,
             on_escalation: None,
-            metrics: None,
+            observer: None,
         }
     }
 
@@ -161,33 +169,9 @@ impl Supervisor {
 
     /// Tells of its children's lives.
     #[must_use]
-    pub fn observed(mut self, metrics: &Arc<Metrics>) -> Self {
-        self.metrics = Some(metrics.clone());
+    pub fn observed(mut self, observer: &Arc<impl Observer + 'static>) -> Self {
+        self.observer = Some(observer.clone());
         self
-    }
-
-    fn tell(&self, event: &'static str, path: &str, detail: &str) {
-        if let Some(metrics) = &self.metrics {
-            metrics.events.tell(event, path, detail);
-        }
-    }
-
-    fn tell_started(&self, path: &str) {
-        if let Some(metrics) = &self.metrics {
-            let again = metrics.actors.started(path, Timestamp::now());
-            let event = if again {
-                "actor_restarted"
-            } else {
-                "actor_started"
-            };
-            metrics.events.tell(event, path, "");
-        }
-    }
-
-    fn tell_ended(&self, path: &str) {
-        if let Some(metrics) = &self.metrics {
-            metrics.actors.ended(path, Timestamp::now());
-        }
     }
 
     fn start_child(&mut self, index: usize, ctx: &mut Context<Self>) {
@@ -202,7 +186,9 @@ impl Supervisor {
         );
         child.handle = Some((child.spec.start)(guard));
         let path = format!("{}/{}", self.path, self.children[index].spec.name);
-        self.tell_started(&path);
+        if let Some(observer) = &self.observer {
+            observer.started(&path);
+        }
     }
 
     /// Stops children `from..`, each within its time: in reverse order where one leans on another, all
@@ -256,9 +242,10 @@ impl Supervisor {
         let path = format!("{}/{}", self.path, child.spec.name);
         if let EndReason::Died(cause) = reason {
             tracing::error!(actor = path, "{path} died: {cause}");
-            self.tell("actor_died", &path, cause);
         }
-        self.tell_ended(&path);
+        if let Some(observer) = &self.observer {
+            observer.ended(&path, reason);
+        }
         if !restart {
             return;
         }
@@ -302,7 +289,9 @@ impl Supervisor {
 
     fn escalate(&mut self, why: String, ctx: &mut Context<Self>) {
         tracing::error!(actor = self.path, "{} gives up: {why}", self.path);
-        self.tell("escalated", &self.path, &why);
+        if let Some(observer) = &self.observer {
+            observer.gave_up(&self.path, &why);
+        }
         self.phase = Phase::Stopping;
         let stopped = self.stop_from(0);
         ctx.spawn(stopped.into_actor(self).map(move |(), this, ctx| {

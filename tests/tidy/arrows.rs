@@ -33,48 +33,79 @@ fn floors() -> Vec<Vec<String>> {
 /// What names mean that a module only passes on: `pub use child::Thing`.
 type Aliases = BTreeMap<Vec<String>, BTreeMap<String, Vec<String>>>;
 
-/// The modules of the crate and the arrows between them, but for those of tests.
+/// What a path of a library begins with: `crate` for that of the map; a library of its own, `riftsync_limiter`, is the
+/// room of that name.
+fn base(library: &str) -> Vec<String> {
+    let mut base = vec!["crate".to_owned()];
+    base.extend(library.strip_prefix("riftsync_").map(str::to_owned));
+    base
+}
+
+/// A file of a library, and the module that it is, seen from the crate of the map.
+struct Source {
+    file: &'static File,
+    base: Vec<String>,
+    module: Vec<String>,
+}
+
+/// The files of all libraries, but for those of tests.
+fn sources() -> Vec<Source> {
+    let mut sources = Vec::new();
+    for (library, root) in files::libraries() {
+        let base = base(&library);
+        let files = files::crates()[&root].iter();
+        sources.extend(files.filter(|file| !file.tests_only).map(|file| Source {
+            file,
+            base: base.clone(),
+            module: [&base, &file.module[1..]].concat(),
+        }));
+    }
+    sources
+}
+
+/// The modules of the libraries and the arrows between them, but for those of tests.
 fn arrows() -> (BTreeSet<Vec<String>>, Vec<Arrow>) {
-    let all = &files::crates()[CRATE];
-    let files: Vec<&File> = all.iter().filter(|file| !file.tests_only).collect();
-    let modules: BTreeSet<Vec<String>> = files.iter().map(|file| file.module.clone()).collect();
-    let mut written: Vec<(&File, Path)> = Vec::new();
-    for file in &files {
-        let paths = tokens::paths(file.tokens()).into_iter();
-        written.extend(paths.map(|path| (*file, path)));
+    let sources = sources();
+    let modules: BTreeSet<Vec<String>> =
+        (sources.iter().map(|source| source.module.clone())).collect();
+    let mut written: Vec<(&Source, Path)> = Vec::new();
+    for source in &sources {
+        let paths = tokens::paths(source.file.tokens()).into_iter();
+        written.extend(paths.map(|path| (source, path)));
     }
     let mut aliases = Aliases::new();
-    for (file, path) in &written {
+    for (source, path) in &written {
         if path.imported
-            && let Some(full) = full_path(&file.module, &path.parts)
+            && let Some(full) = full_path(source, &path.parts)
             && let Some(name) = full.last()
         {
-            let known = aliases.entry(file.module.clone()).or_default();
+            let known = aliases.entry(source.module.clone()).or_default();
             known.insert(name.clone(), full.clone());
         }
     }
-    let arrow = |(file, path): &(&File, Path)| {
-        let full = full_path(&file.module, &path.parts)?;
+    let arrow = |(source, path): &(&Source, Path)| {
+        let full = full_path(source, &path.parts)?;
         Some(Arrow {
-            from: file.module.clone(),
+            from: source.module.clone(),
             to: module_of(full, &modules, &aliases),
-            place: format!("{}:{}", file.path, path.line),
+            place: format!("{}:{}", source.file.path, path.line),
         })
     };
     let arrows = written.iter().filter_map(arrow).collect();
     (modules, arrows)
 }
 
-/// A path from `crate` on.
-fn full_path(module: &[String], parts: &[String]) -> Option<Vec<String>> {
-    let mut full = module.to_vec();
-    for part in parts {
+/// A path from the crate of the map on.
+fn full_path(source: &Source, parts: &[String]) -> Option<Vec<String>> {
+    let mut full = source.module.clone();
+    for (place, part) in parts.iter().enumerate() {
         match part.as_str() {
-            "crate" => full = vec!["crate".to_owned()],
+            "crate" => full.clone_from(&source.base),
             "self" => {}
             "super" => {
                 full.pop()?;
             }
+            library if place == 0 && library.starts_with("riftsync") => full = base(library),
             name => full.push(name.to_owned()),
         }
     }

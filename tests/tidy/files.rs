@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::{env, fs};
 
 use proc_macro2::TokenStream;
+use serde_json::Value;
 
 use crate::tokens::{self, Module};
 use crate::{nothing_wrong, root};
@@ -77,47 +78,64 @@ fn plain(path: &Path) -> PathBuf {
     root().join(plain)
 }
 
-/// The root files of all crates, as cargo knows them.
-fn crate_roots() -> BTreeSet<PathBuf> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let args = [
-        "metadata",
-        "--no-deps",
-        "--offline",
-        "--format-version",
-        "1",
-    ];
-    let output = Command::new(cargo)
-        .args(args)
-        .current_dir(root())
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let known: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let top = PathBuf::from(known["workspace_root"].as_str().unwrap());
-    let packages = known["packages"].as_array().unwrap().iter();
-    packages
-        .flat_map(|package| package["targets"].as_array().unwrap())
-        .map(|target| Path::new(target["src_path"].as_str().unwrap()))
-        .map(|path| root().join(path.strip_prefix(&top).unwrap()))
-        .collect()
+/// All packages of the workspace, as cargo knows them.
+pub fn metadata() -> &'static Value {
+    static KNOWN: OnceLock<Value> = OnceLock::new();
+    KNOWN.get_or_init(|| {
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let args = [
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ];
+        let output = Command::new(cargo)
+            .args(args)
+            .current_dir(root())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        serde_json::from_slice(&output.stdout).unwrap()
+    })
+}
+
+/// The targets of all packages: libraries, programs, tests, benchmarks, examples.
+fn targets() -> impl Iterator<Item = &'static Value> {
+    let packages = metadata()["packages"].as_array().unwrap().iter();
+    packages.flat_map(|package| package["targets"].as_array().unwrap())
+}
+
+/// The root file of a target, from the top of the tree.
+fn root_of(target: &Value) -> String {
+    let top = Path::new(metadata()["workspace_root"].as_str().unwrap());
+    let path = Path::new(target["src_path"].as_str().unwrap());
+    shown(&root().join(path.strip_prefix(top).unwrap()))
+}
+
+/// The libraries by their names in Rust, with their root files.
+pub fn libraries() -> BTreeMap<String, String> {
+    let is_library = |target: &&Value| target["kind"][0] == "lib";
+    let named = |target: &Value| (target["name"].as_str().unwrap().to_owned(), root_of(target));
+    targets().filter(is_library).map(named).collect()
 }
 
 /// The files of each crate, by its root, in the order in which `mod` leads to them.
 pub fn crates() -> &'static BTreeMap<String, Vec<File>> {
     static CRATES: OnceLock<BTreeMap<String, Vec<File>>> = OnceLock::new();
     CRATES.get_or_init(|| {
-        let files = |root: PathBuf| {
+        let files = |path: String| {
+            let root = root().join(&path);
             let mut files = Vec::new();
             let folder = root.parent().unwrap().to_owned();
             follow(&root, &folder, &["crate".to_owned()], false, &mut files);
-            (shown(&root), files)
+            (path, files)
         };
-        crate_roots().into_iter().map(files).collect()
+        targets().map(root_of).map(files).collect()
     })
 }
 

@@ -7,6 +7,7 @@
 
 mod allowed;
 mod arrows;
+mod crates;
 mod documents;
 mod files;
 mod names;

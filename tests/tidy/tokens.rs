@@ -4,7 +4,7 @@ use std::iter::Peekable;
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
-/// A path as it is written, from `crate`, `super` or `self` on.
+/// A path as it is written, from `crate`, `super`, `self` or a crate of ours on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Path {
     pub parts: Vec<String>,
@@ -145,13 +145,13 @@ fn walk(tokens: TokenStream, inline: &mut Vec<String>, found: &mut Vec<Path>) {
             TokenTree::Ident(word) if !was_behind_colon && is_start(&word.to_string()) => {
                 let line = word.span().start().line;
                 let mut parts = match word.to_string().as_str() {
-                    "crate" | "riftsync" => vec!["crate".to_owned()],
                     "self" => inline_base(inline),
-                    _ => {
+                    "super" => {
                         let mut parts = inline_base(inline);
                         parts.push("super".to_owned());
                         parts
                     }
+                    of_crate => vec![of_crate.to_owned()],
                 };
                 if parts.is_empty() {
                     parts.push("self".to_owned());
@@ -165,7 +165,7 @@ fn walk(tokens: TokenStream, inline: &mut Vec<String>, found: &mut Vec<Path>) {
 }
 
 fn is_start(word: &str) -> bool {
-    matches!(word, "crate" | "riftsync" | "super" | "self")
+    matches!(word, "crate" | "riftsync" | "super" | "self") || word.starts_with("riftsync_")
 }
 
 fn inline_base(inline: &[String]) -> Vec<String> {
