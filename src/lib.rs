@@ -23,7 +23,8 @@
 //! | [`metrics`] | counters, and what is written of them |
 //! | [`config`] | settings |
 //! | [`supervision`] | OTP strategies over actix |
-//! | [`model`] | facts and decisions; no tokio, actix, diesel or reqwest |
+//! | [`model`] | facts and decisions about League's data; no tokio, actix, diesel or reqwest |
+//! | [`basics`] | those that have nothing to do with League: time, jobs, counting, when trouble is told |
 //!
 //! Rooms that could stand alone are crates of their own, of the same name: `riftsync-supervision` is [`supervision`].
 //! Each lists what it needs, so that the compiler holds it to its place.
@@ -71,4 +72,5 @@ pub mod simulator;
 pub mod store;
 pub mod tasks;
 
+pub use riftsync_basics as basics;
 pub use riftsync_supervision as supervision;

@@ -2,12 +2,11 @@
 //!
 //! Counters are cheap on the hot path: relaxed atomics, looked up once. `sample` and `telemetry` read
 //! them now and then and write what changed, `prometheus` is the same as another text; `events` are told
-//! one by one; `outage` says when trouble that lasts is told.
+//! one by one; `outage_log` tells of trouble that lasts.
 
 mod actors;
-mod bursts;
 mod events;
-mod outage;
+mod outage_log;
 pub mod process;
 pub mod prometheus;
 mod rotating;
@@ -21,12 +20,14 @@ use std::time::Duration;
 use dashmap::DashMap;
 
 pub use actors::{ActorState, Actors};
-pub use bursts::{Bursts, Telling};
 pub use events::{Event, Events, FailedAttempt};
-pub use outage::{Before, Outage, OutageLog, OutageNews, UNTIL_QUIET, Words};
+pub use outage_log::{OutageLog, Words};
 pub use rotating::{LogFiles, RotatingFile};
 pub use sample::{Sample, WindowSample};
 pub use telemetry::{Reading, Source, Telemetry, VERSION, open_log};
+
+// When trouble is told.
+pub use riftsync_basics::{Before, Bursts, Outage, OutageNews, Telling, UNTIL_QUIET};
 
 use crate::model::histogram::Histogram;
 use crate::model::{JobState, Timestamp};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::outage::{OutageLog, Words};
+use super::outage_log::{OutageLog, Words};
 use super::rotating::{LogFiles, RotatingFile};
 use super::sample::Sample;
 use super::{Event, Metrics};

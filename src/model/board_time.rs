@@ -4,8 +4,8 @@
 //! may have been set since. So before rows are looked at they are put into the present time of the board: what has
 //! passed since a report is known by a clock that nobody sets, where there is one; and it is never less than nothing.
 
+use super::BootTime;
 use super::Timestamp;
-use super::boot_time::BootTime;
 use super::budget_share::{BoardReport, BoardRow};
 
 /// Clocks are set by a little all the time. So much is in every margin, in milliseconds.

@@ -22,7 +22,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::boot_time::BootTime;
+use super::BootTime;
 
 /// An engine that has not reported for so long makes no calls any more, in milliseconds.
 pub const LEASE_MS: i64 = 10_000;

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Timestamp;
 use super::ids::MatchId;
 use super::records::PayloadKind;
-use super::time::Timestamp;
 
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -292,6 +292,15 @@ mod tests {
             young_until: None,
             played_before: NOW,
         }
+    }
+
+    #[test]
+    fn what_is_missing_is_absent_and_not_lost_in_the_words_of_jobs() {
+        let mut words = MissingReason::ALL.map(MissingReason::failure_kind);
+        let mut absent = riftsync_basics::ABSENT;
+        words.sort_unstable();
+        absent.sort_unstable();
+        assert_eq!(words, absent);
     }
 
     /// The hours after the first answer at which it is asked for, until it is asked for no more.

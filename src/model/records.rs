@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Timestamp;
 use super::ids::{MatchId, Platform, Puuid, RiotId};
-use super::time::Timestamp;
 
 /// How a stored body is packed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::bucket::Rate;
+use super::Rate;
+use super::Timestamp;
 use super::ids::Route;
 use super::job::{JobId, JobState};
 use super::missing::is_not_served_yet;
-use super::time::Timestamp;
 
 /// Why nothing goes on. Shown as a sentence without its end.
 #[derive(Debug, Clone, PartialEq, Eq)]

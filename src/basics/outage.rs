@@ -1,7 +1,7 @@
 //! Trouble that lasts is told three times: when it begins, once a minute while it lasts, and when it is over.
 //!
-//! [`Outage`] decides, purely: time comes in. [`OutageLog`] is the same with a clock and the log. Whoever meets trouble
-//! notes each failure and each success, however many there are, and says nothing else.
+//! [`Outage`] decides, purely: time comes in. Whoever meets trouble notes each failure and each success, however many
+//! there are, and says nothing else.
 //!
 //! **When is it over?** A disk that is full still takes a small commit and refuses the next document. So a success
 //! ends an outage only if it was at least as large as the largest thing that failed and came a moment after the last
@@ -13,11 +13,7 @@
 //! last for a moment. What was too short for that is counted in the next line.
 
 use std::fmt::{self, Display};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-use tokio::time::Instant;
 
 /// Between two lines while it lasts.
 const EVERY: Duration = Duration::from_mins(1);
@@ -162,33 +158,6 @@ impl Outage {
     }
 }
 
-/// What is said of an outage besides its cause.
-#[derive(Debug, Clone, Copy)]
-pub struct Words {
-    /// What is so again when it is over: "the database can be written again".
-    pub over: &'static str,
-    /// What its failures are: "writes failed".
-    pub failures: &'static str,
-}
-
-impl OutageNews {
-    /// Writes it to the log. `why`: a sentence that names the trouble and what is done about it.
-    pub fn log(self, words: Words, why: &dyn Display) {
-        match self {
-            Self::Nothing => {}
-            Self::Begins { untold } => tracing::warn!("{why}{}", Before(untold)),
-            Self::Lasts { so_far, failures } => {
-                let failed = words.failures;
-                tracing::warn!("{why}. This has lasted for {so_far:.0?}; {failures} {failed}");
-            }
-            Self::Ends { after, failures } => {
-                let Words { over, failures: of } = words;
-                tracing::info!("{over} after {after:.0?}; {failures} {of} meanwhile");
-            }
-        }
-    }
-}
-
 /// What was not told before.
 #[derive(Debug, Clone, Copy)]
 pub struct Before(pub u64);
@@ -203,67 +172,6 @@ impl Display for Before {
                 ". It was so {times} times more since the last line, each time for a moment"
             ),
         }
-    }
-}
-
-/// An outage with its clock, and the log that it is told to.
-#[derive(Debug)]
-pub struct OutageLog {
-    words: Words,
-    epoch: Instant,
-    outage: Mutex<Outage>,
-    /// So that a success costs nothing while all is well.
-    is_on: AtomicBool,
-}
-
-impl OutageLog {
-    pub fn new(words: Words) -> Self {
-        Self {
-            words,
-            epoch: Instant::now(),
-            outage: Mutex::default(),
-            is_on: AtomicBool::new(false),
-        }
-    }
-
-    /// See [`Outage::failed`].
-    pub fn failed(&self, weight: u64, why: impl Display) {
-        let news = {
-            let mut outage = self.lock();
-            self.is_on.store(true, Ordering::Release);
-            outage.failed(weight, self.epoch.elapsed())
-        };
-        news.log(self.words, &why);
-    }
-
-    /// See [`Outage::worked`].
-    pub fn worked(&self, weight: u64) {
-        if !self.is_on() {
-            return;
-        }
-        let news = {
-            let mut outage = self.lock();
-            let news = outage.worked(weight, self.epoch.elapsed());
-            self.is_on.store(outage.is_on(), Ordering::Release);
-            news
-        };
-        // A success begins none.
-        news.log(self.words, &"");
-    }
-
-    pub fn is_on(&self) -> bool {
-        self.is_on.load(Ordering::Acquire)
-    }
-
-    /// How long it has lasted; none: all is well.
-    pub fn lasts(&self) -> Option<Duration> {
-        let began = self.lock().began()?;
-        Some(self.epoch.elapsed().saturating_sub(began))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Outage> {
-        // Plain values: a panic elsewhere cannot leave them half changed.
-        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::job::{Failure, JobState};
+use super::failure::Failure;
+use super::job::JobState;
 use super::time::Timestamp;
 
 /// The kind of a batch: a job without work of its own that ends with the last of its children.

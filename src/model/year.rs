@@ -1,82 +1,12 @@
-//! Moments, and calendar years in UTC.
+//! Calendar years in UTC.
 
 use std::fmt;
-use std::ops::{Add, Sub};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-/// Milliseconds since 1970-01-01T00:00:00Z: the unit of the API's documents and of the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Timestamp(i64);
-
-impl Timestamp {
-    pub const EPOCH: Self = Self(0);
-
-    pub const fn from_millis(ms: i64) -> Self {
-        Self(ms)
-    }
-
-    /// The wall clock. Decisions take a `Timestamp`; only shells call this.
-    pub fn now() -> Self {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-    }
-
-    pub const fn as_millis(self) -> i64 {
-        self.0
-    }
-
-    pub const fn as_secs(self) -> i64 {
-        self.0.div_euclid(1000)
-    }
-
-    /// How long after `earlier` this is; zero when it is before.
-    pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
-    }
-
-    /// The calendar year in UTC. Moments outside of years -9999..9999 have none.
-    pub fn year(self) -> Option<i16> {
-        let moment = jiff::Timestamp::from_millisecond(self.0).ok()?;
-        Some(moment.to_zoned(TimeZone::UTC).year())
-    }
-}
-
-impl Add<Duration> for Timestamp {
-    type Output = Self;
-    fn add(self, duration: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
-        )
-    }
-}
-
-impl Sub<Duration> for Timestamp {
-    type Output = Self;
-    fn sub(self, duration: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
-        )
-    }
-}
-
-/// RFC 3339 in UTC, as logs and JSON show it.
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(moment) => write!(f, "{moment:.3}"),
-            Err(_) => write!(f, "{} ms", self.0),
-        }
-    }
-}
+use super::Timestamp;
 
 /// Why a number is not a year that can be synced.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -136,7 +66,7 @@ fn first_moment_of(year: i16) -> Timestamp {
     let midnight = date(year, 1, 1)
         .to_zoned(TimeZone::UTC)
         .expect("UTC has no gaps and the year was checked");
-    Timestamp(midnight.timestamp().as_millisecond())
+    Timestamp::from_millis(midnight.timestamp().as_millisecond())
 }
 
 impl fmt::Display for Year {
@@ -148,6 +78,7 @@ impl fmt::Display for Year {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     /// 2026-11-23T16:00:00Z
     const NOW: Timestamp = Timestamp::from_millis(1_795_449_600_000);

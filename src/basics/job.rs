@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::failure::Failure;
 use super::rollup::Rollup;
 use super::time::Timestamp;
 
@@ -210,58 +211,6 @@ pub struct JobRecord {
     pub lane: String,
     /// Which engine holds it, while it runs.
     pub engine: Option<String>,
-}
-
-/// Why an attempt failed, in the shape every program sees.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// A stable word for programs: `not_found`, `unavailable`, `panic`, ...
-    pub kind: String,
-    pub message: String,
-    pub retryable: bool,
-    /// What a person can do about it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub remedy: Option<String>,
-    /// Somebody has told people of it, for all jobs that it concerns.
-    #[serde(skip)]
-    pub told: bool,
-}
-
-impl Failure {
-    pub fn new(kind: &str, message: impl Into<String>) -> Self {
-        Self {
-            kind: kind.to_owned(),
-            message: message.into(),
-            retryable: false,
-            remedy: None,
-            told: false,
-        }
-    }
-
-    /// The log has it already, once for all jobs that it concerns.
-    #[must_use]
-    pub fn told(mut self) -> Self {
-        self.told = true;
-        self
-    }
-
-    #[must_use]
-    pub fn retryable(mut self) -> Self {
-        self.retryable = true;
-        self
-    }
-
-    #[must_use]
-    pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
-        self.remedy = Some(remedy.into());
-        self
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
 }
 
 /// One line of a job's history of failed attempts.

@@ -25,7 +25,7 @@ impl RetryPolicy {
     }
 
     /// The pause after failed attempt `attempt`: full jitter, that is, a share `unit` in `0..1` of
-    /// `min(cap, base * 2^(attempt-1))`. Full jitter spreads a crowd that failed together.
+    /// `min(cap, base * 2^(attempt-1))`. Full jitter spreads those that failed together.
     pub fn backoff(&self, attempt: u32, unit: f64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
         let ceiling = self.base.saturating_mul(1 << doublings).min(self.cap);

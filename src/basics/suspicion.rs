@@ -21,7 +21,8 @@
 use std::time::Duration;
 
 use super::attempt::Settlement;
-use super::job::{Failure, JobState};
+use super::failure::Failure;
+use super::job::JobState;
 use super::time::Timestamp;
 
 /// How many suspects of a level, from one on, run at the same time in an engine. Above: one, and nothing else.

@@ -179,7 +179,9 @@ mod tests {
         }
 
         #[test]
-        fn quantiles_agree_with_sorting(mut all in prop::collection::vec(0_u64..10_000_000, 1..200), share in 0.0..1.0_f64) {
+        fn quantiles_agree_with_sorting(
+            mut all in prop::collection::vec(0_u64..10_000_000, 1..200), share in 0.0..1.0_f64,
+        ) {
             let histogram = Histogram::default();
             for us in &all {
                 histogram.note(Duration::from_micros(*us));

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::MissingReason;
-use super::job::Failure;
+use super::failure::{ABSENT, Failure};
 
 /// Failed descendants are listed up to this many; beyond, they are counted only.
 const FAILURES_LISTED_MAX: usize = 1_000;
@@ -57,7 +56,7 @@ impl FailedChild {
 impl FailedChild {
     /// The API has no such document, or does not give it now; else its job was discarded or cancelled.
     pub fn is_missing(&self) -> bool {
-        MissingReason::of_failure(&self.error).is_some()
+        ABSENT.contains(&self.error.as_str())
     }
 }
 

@@ -1,0 +1,33 @@
+#![doc = include_str!("README.md")]
+//!
+//! # Inside
+//!
+//! `time`, `boot_time` (moments), `histogram`, `bucket` (counting), `job`, `failure`, `rollup` (what a job is, and what
+//! its descendants came to), `attempt`, `retry_policy`, `suspicion`, `cadence` (what becomes of it, and when),
+//! `outage`, `bursts` (when trouble is told).
+
+pub mod attempt;
+mod boot_time;
+mod bucket;
+mod bursts;
+pub mod cadence;
+mod failure;
+pub mod histogram;
+pub mod job;
+pub mod outage;
+mod retry_policy;
+pub mod rollup;
+pub mod suspicion;
+mod time;
+
+pub use attempt::{Outcome, Settlement};
+pub use boot_time::{BootTime, slept};
+pub use bucket::{Bucket, Rate};
+pub use bursts::{Bursts, Telling};
+pub use cadence::{Cadence, CatchUp};
+pub use failure::{ABSENT, Failure};
+pub use job::{After, ClaimedJob, JobId, JobRecord, JobState, Lease, NewJob, OnFailure, Priority};
+pub use outage::{Before, Outage, OutageNews, UNTIL_QUIET};
+pub use retry_policy::RetryPolicy;
+pub use rollup::Rollup;
+pub use time::Timestamp;
