@@ -66,11 +66,11 @@ pub mod gate;
 pub mod limiter;
 pub mod manual;
 pub mod metrics;
-pub mod model;
 pub mod riot;
 pub mod simulator;
 pub mod store;
 pub mod tasks;
 
 pub use riftsync_basics as basics;
+pub use riftsync_model as model;
 pub use riftsync_supervision as supervision;

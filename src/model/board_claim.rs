@@ -157,7 +157,7 @@ fn rounded(mut window: BoardWindow) -> BoardWindow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::budget_share::WindowReport;
+    use crate::budget_share::WindowReport;
 
     const LIMIT: u32 = 20;
     const KEY: WindowKey = WindowKey {

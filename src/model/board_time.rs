@@ -96,7 +96,7 @@ impl BoardRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::budget_share::{BoardEntry, BoardWindow, WindowKey};
+    use crate::budget_share::{BoardEntry, BoardWindow, WindowKey};
 
     const HOUR: i64 = 3_600_000;
     const T: i64 = 1_000 * HOUR;

@@ -106,7 +106,7 @@ impl fmt::Debug for Foreign {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::secrets::keep_key;
+    use crate::secrets::keep_key;
 
     #[track_caller]
     fn check(text: &str, shown: &str) {

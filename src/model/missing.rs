@@ -276,7 +276,7 @@ const YET: &str = " yet";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Platform;
+    use crate::Platform;
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_449_600_000);
     const RIOT: Retention = Retention {

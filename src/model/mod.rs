@@ -1,5 +1,4 @@
-//! The facts and decisions of riftsync, without any I/O: nothing here knows of tokio, actix,
-//! diesel or reqwest. Time and randomness come in as arguments.
+#![doc = include_str!("README.md")]
 
 pub mod board_claim;
 pub mod board_time;

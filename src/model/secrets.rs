@@ -244,7 +244,7 @@ fn coded(bytes: &[u8]) -> Vec<String> {
 }
 
 /// Two digits for each byte.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+pub fn hexadecimal(bytes: &[u8]) -> String {
     let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     let digits = halves.filter_map(|half| char::from_digit(half.into(), 16));
     digits.collect()

@@ -117,7 +117,7 @@ macro_rules! exported_table {
     ($(#[$meta:meta])* $module:ident { $( { $($column:ident : $rust:ty $(=> $time:ident)?),* $(,)? } )* }) => {
         $(#[$meta])*
         pub mod $module {
-            use $crate::model::table::{Column, Rows, Value};
+            use $crate::table::{Column, Rows, Value};
 
             pub type Row = ( $( ( $($rust,)* ), )* );
 

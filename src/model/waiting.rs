@@ -658,7 +658,7 @@ fn coming_back(readings: &Readings, later: &[&OpenJob]) -> Option<Waiting> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Platform, Region};
+    use crate::{Platform, Region};
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
     const EUROPE: Route = Route::Region(Region::Europe);

@@ -12,7 +12,7 @@ use super::reading::{
 use crate::model::records::TimelineRecord;
 use crate::model::{MatchId, Puuid};
 
-crate::exported_table! {
+crate::model::exported_table! {
     /// How a participant stood at a frame, one a minute.
     timeline_frames {
         { match_id: String, frame: i32, minute: Option<i32>, timestamp_ms: Option<i64>, participant_id: i32, puuid: Option<String> }
@@ -32,7 +32,7 @@ crate::exported_table! {
     }
 }
 
-crate::exported_table! {
+crate::model::exported_table! {
     /// Something that happened.
     timeline_events {
         { match_id: String, event: i32, frame: i32, minute: Option<i32>, timestamp_ms: Option<i64>, type_: Option<String>, real_timestamp: Option<i64> => time }

@@ -17,7 +17,7 @@ pub struct ExportFilter {
     pub player: Option<i64>,
 }
 
-crate::exported_table! {
+crate::model::exported_table! {
     /// A match.
     matches {
         {
@@ -29,7 +29,7 @@ crate::exported_table! {
     }
 }
 
-crate::exported_table! {
+crate::model::exported_table! {
     /// A seat of a match, with what its match is and who sat there.
     participants {
         {
@@ -53,7 +53,7 @@ crate::exported_table! {
     }
 }
 
-crate::exported_table! {
+crate::model::exported_table! {
     /// A player's year on a platform.
     stats {
         { player_id: i64, puuid: String, game_name: Option<String>, tag_line: Option<String>, year: i32, platform: String }
