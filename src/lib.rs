@@ -67,10 +67,10 @@ pub mod limiter;
 pub mod manual;
 pub mod metrics;
 pub mod riot;
-pub mod simulator;
 pub mod store;
 pub mod tasks;
 
 pub use riftsync_basics as basics;
 pub use riftsync_model as model;
+pub use riftsync_simulator as simulator;
 pub use riftsync_supervision as supervision;

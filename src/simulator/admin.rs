@@ -18,10 +18,10 @@
 use axum::http::Method as HttpMethod;
 use serde_json::json;
 
-use crate::model::{Timestamp, host};
-use crate::simulator::control::Control;
-use crate::simulator::reply::Reply;
-use crate::simulator::setting::{SettingError, read_limits};
+use crate::control::Control;
+use crate::reply::Reply;
+use crate::setting::{SettingError, read_limits};
+use riftsync_model::{Timestamp, host};
 
 pub const PREFIX: &str = "/__simulator/";
 pub const BODY_BYTES_MAX: usize = 64 * 1024;

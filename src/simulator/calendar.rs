@@ -1,10 +1,10 @@
 //! When the matches of a platform begin: so many a year for each listed player, at any hour.
 
-use crate::model::{Platform, Timestamp, Year};
-use crate::simulator::game::Game;
-use crate::simulator::hash::hash;
-use crate::simulator::people::{People, Player};
-use crate::simulator::truth::WorldConfig;
+use crate::game::Game;
+use crate::hash::hash;
+use crate::people::{People, Player};
+use crate::truth::WorldConfig;
+use riftsync_model::{Platform, Timestamp, Year};
 
 /// 2021-01-01T00:00:00Z, where match numbers begin.
 const FIRST_MOMENT_MS: i64 = 1_609_459_200_000;

@@ -3,10 +3,10 @@
 //! The names and how often each is not 0 follow real documents of 2024 to 2026. What can be worked
 //! out from the rest of the participant (kda, shares, per minute) is; the others are drawn.
 
-use crate::simulator::game::Era;
-use crate::simulator::hash::Draw;
-use crate::simulator::json::Json;
-use crate::simulator::script::{Line, Script};
+use crate::game::Era;
+use crate::hash::Draw;
+use crate::json::Json;
+use crate::script::{Line, Script};
 
 /// Name, how many times in a thousand it is not 0, and then at most how much.
 #[rustfmt::skip] // a table reads by rows

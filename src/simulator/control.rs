@@ -5,21 +5,21 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::model::{Route, Timestamp};
-use crate::simulator::counters::Counters;
-use crate::simulator::endpoints::{Answers, ListTime};
-use crate::simulator::fault_plan::FaultPlan;
-use crate::simulator::fault_rule::FaultRule;
-use crate::simulator::faults::Faults;
-use crate::simulator::keyring::{Blacklist, KeyExpiry, Keyring};
-use crate::simulator::latency::Latency;
-use crate::simulator::limits::{Edges, Limit, Limiter};
-use crate::simulator::names::{Rename, Renamer};
-use crate::simulator::retry_after::RetryAfter;
-use crate::simulator::setting::SettingError;
-use crate::simulator::stranger::Stranger;
-use crate::simulator::window::WindowModel;
-use crate::simulator::world::World;
+use crate::counters::Counters;
+use crate::endpoints::{Answers, ListTime};
+use crate::fault_plan::FaultPlan;
+use crate::fault_rule::FaultRule;
+use crate::faults::Faults;
+use crate::keyring::{Blacklist, KeyExpiry, Keyring};
+use crate::latency::Latency;
+use crate::limits::{Edges, Limit, Limiter};
+use crate::names::{Rename, Renamer};
+use crate::retry_after::RetryAfter;
+use crate::setting::SettingError;
+use crate::stranger::Stranger;
+use crate::window::WindowModel;
+use crate::world::World;
+use riftsync_model::{Route, Timestamp};
 
 /// How the API of a world behaves. The default is kind: no limits, no latency, no faults, any key.
 #[derive(Debug, Clone)]

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::model::Route;
-use crate::simulator::call::Method;
-use crate::simulator::faults::FaultKind;
-use crate::simulator::limits::{LimitType, Ruling};
-use crate::simulator::meter::Reading;
+use crate::call::Method;
+use crate::faults::FaultKind;
+use crate::limits::{LimitType, Ruling};
+use crate::meter::Reading;
+use riftsync_model::Route;
 
 /// A copy of the counts at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -196,9 +196,9 @@ fn window_json((name, used): (&WindowName, &WindowUse)) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Platform;
-    use crate::simulator::limits::{Edges, Limiter};
-    use crate::simulator::people::KeyScope;
+    use crate::limits::{Edges, Limiter};
+    use crate::people::KeyScope;
+    use riftsync_model::Platform;
 
     #[test]
     fn windows_tell_how_full_they_were_and_how_often_they_began() {

@@ -3,8 +3,8 @@
 use super::people::KeyScope;
 use super::world::World;
 use super::{match_document, timeline_document};
-use crate::model::MatchId;
-use crate::model::records::PayloadKind;
+use riftsync_model::MatchId;
+use riftsync_model::records::PayloadKind;
 
 impl World {
     /// The gzip body that a match's document is answered with. None: the world has none.

@@ -6,18 +6,18 @@
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method as HttpMethod};
 
-use crate::model::{MatchId, Route};
-use crate::simulator::call::{self, Call};
-use crate::simulator::control::Shared;
-use crate::simulator::endpoints::{self, Answers};
-use crate::simulator::fault_plan::{Asked, AskedGame};
-use crate::simulator::fault_reply;
-use crate::simulator::faults::FaultKind;
-use crate::simulator::hash::hash;
-use crate::simulator::keyring::Standing;
-use crate::simulator::limits::LimitType;
-use crate::simulator::people::KeyScope;
-use crate::simulator::reply::Reply;
+use crate::call::{self, Call};
+use crate::control::Shared;
+use crate::endpoints::{self, Answers};
+use crate::fault_plan::{Asked, AskedGame};
+use crate::fault_reply;
+use crate::faults::FaultKind;
+use crate::hash::hash;
+use crate::keyring::Standing;
+use crate::limits::LimitType;
+use crate::people::KeyScope;
+use crate::reply::Reply;
+use riftsync_model::{MatchId, Route};
 
 /// So many matches of a player the real API lists, unless a rule says.
 const LIST_CAP: usize = 1_000;

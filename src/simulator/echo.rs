@@ -1,20 +1,23 @@
 //! A proxy in front that sends back what it was sent, as those for debugging do, and some firewalls and mirrors.
 
+use std::io::Read as _;
+
 use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::read::GzDecoder;
 use serde_json::json;
 
-use crate::model::secrets::hexadecimal;
-use crate::riot::unpack;
-use crate::simulator::reply::Reply;
+use crate::reply::Reply;
+use riftsync_model::secrets::hexadecimal;
 
 /// The reply with the headers of its call: in a document's JSON a field, or an entry of a list, more; in what is no
 /// JSON at the end. Each as it is, and as URLs, base64 and hexadecimal digits have it.
 pub fn echoed(reply: Reply, headers: &HeaderMap) -> Reply {
     let body = if reply.gzipped {
-        match unpack(&reply.body) {
-            Ok(text) => text,
+        let mut text = Vec::new();
+        match GzDecoder::new(reply.body.as_slice()).read_to_end(&mut text) {
+            Ok(_) => text,
             // What is broken on purpose stays so.
             Err(_) => return reply,
         }

@@ -1,17 +1,17 @@
 //! The paths that exist, and what each one answers. Pure: a world and a request in, a reply out.
 
-use crate::model::{MatchId, Platform, Puuid, Region, RiotId, Route};
-use crate::simulator::call::{Call, Method, parameter};
-use crate::simulator::fragments;
-use crate::simulator::game::queue_type;
-use crate::simulator::hash::hash;
-use crate::simulator::json::Json;
-use crate::simulator::league;
-use crate::simulator::odd;
-use crate::simulator::people::{KeyScope, Player};
-use crate::simulator::reply::Reply;
-use crate::simulator::world::{Found, MATCHES_KEPT, TIME_FILTER_SINCE, World};
-use crate::simulator::{match_document, timeline_document};
+use crate::call::{Call, Method, parameter};
+use crate::fragments;
+use crate::game::queue_type;
+use crate::hash::hash;
+use crate::json::Json;
+use crate::league;
+use crate::odd;
+use crate::people::{KeyScope, Player};
+use crate::reply::Reply;
+use crate::world::{Found, MATCHES_KEPT, TIME_FILTER_SINCE, World};
+use crate::{match_document, timeline_document};
+use riftsync_model::{MatchId, Platform, Puuid, Region, RiotId, Route};
 
 /// Which moment of a match `startTime` and `endTime` are compared with. The real API does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::model::Route;
-use crate::simulator::call::Method;
-use crate::simulator::fault_rule::{FaultRule, When};
-use crate::simulator::faults::FaultKind;
-use crate::simulator::hash::{Draw, hash, hash_text};
-use crate::simulator::world::{MATCHES_KEPT, TIMELINES_KEPT};
+use crate::call::Method;
+use crate::fault_rule::{FaultRule, When};
+use crate::faults::FaultKind;
+use crate::hash::{Draw, hash, hash_text};
+use crate::world::{MATCHES_KEPT, TIMELINES_KEPT};
+use riftsync_model::Route;
 
 /// The rules in their order, and how many calls of its place each one has seen.
 #[derive(Debug)]
@@ -138,7 +138,7 @@ const YOUNG: Duration = Duration::from_mins(30);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Platform, Region};
+    use riftsync_model::{Platform, Region};
 
     const KR: Route = Route::Platform(Platform::Kr);
     const ASIA: Route = Route::Region(Region::Asia);

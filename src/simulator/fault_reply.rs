@@ -2,11 +2,11 @@
 
 use std::sync::OnceLock;
 
-use crate::simulator::faults::FaultKind;
-use crate::simulator::fragments::{Gap, Stencil};
-use crate::simulator::limits::LimitType;
-use crate::simulator::reply::Reply;
-use crate::simulator::retry_after::RetryAfter;
+use crate::faults::FaultKind;
+use crate::fragments::{Gap, Stencil};
+use crate::limits::LimitType;
+use crate::reply::Reply;
+use crate::retry_after::RetryAfter;
 
 /// `Retry-After` of a loaded service, as reported in an issue of the client Riven (30).
 const SERVICE_RETRY_S: u64 = 3;
@@ -105,7 +105,7 @@ fn bomb() -> &'static [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::fragments::tests::gunzip;
+    use crate::fragments::tests::gunzip;
 
     #[test]
     fn the_bomb_is_small_outside_and_valid_inside() {

@@ -20,10 +20,10 @@
 
 use std::str::FromStr;
 
-use crate::model::Route;
-use crate::simulator::call::Method;
-use crate::simulator::faults::FaultKind;
-use crate::simulator::setting::{SettingError, number, read_ms};
+use crate::call::Method;
+use crate::faults::FaultKind;
+use crate::setting::{SettingError, number, read_ms};
+use riftsync_model::Route;
 
 /// When a rule strikes, out of the calls of its place.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -278,7 +278,7 @@ impl FaultRule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Platform, Region};
+    use riftsync_model::{Platform, Region};
 
     const KR: Route = Route::Platform(Platform::Kr);
     const ASIA: Route = Route::Region(Region::Asia);

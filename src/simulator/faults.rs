@@ -7,9 +7,9 @@
 
 use std::str::FromStr;
 
-use crate::simulator::call::Method;
-use crate::simulator::hash::{Draw, hash};
-use crate::simulator::setting::SettingError;
+use crate::call::Method;
+use crate::hash::{Draw, hash};
+use crate::setting::SettingError;
 
 /// One way to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -2,9 +2,9 @@
 //!
 //! A `Game` is the little that is kept of a match; everything else follows from its seed.
 
-use crate::model::Timestamp;
-use crate::simulator::hash::{Draw, hash};
-use crate::simulator::script::{self, Shape};
+use crate::hash::{Draw, hash};
+use crate::script::{self, Shape};
+use riftsync_model::Timestamp;
 
 /// How match documents were written at a time. The real API's form changed far more often; these
 /// are the steps that broke clients.

@@ -7,8 +7,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::str::FromStr;
 
-use crate::simulator::people::KeyScope;
-use crate::simulator::setting::{SettingError, number, read_ms};
+use crate::people::KeyScope;
+use crate::setting::{SettingError, number, read_ms};
 
 /// When a key ends for good. A development key of the real API lives for a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::simulator::hash::{Draw, hash};
-use crate::simulator::setting::SettingError;
+use crate::hash::{Draw, hash};
+use crate::setting::SettingError;
 
 /// How long an answer takes: a log-normal distribution, as measured latencies nearly have.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

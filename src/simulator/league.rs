@@ -6,10 +6,10 @@
 
 use std::str::FromStr;
 
-use crate::model::Platform;
-use crate::simulator::hash::Draw;
-use crate::simulator::json::Json;
-use crate::simulator::people::{KeyScope, People, Player};
+use crate::hash::Draw;
+use crate::json::Json;
+use crate::people::{KeyScope, People, Player};
+use riftsync_model::Platform;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Queue {
@@ -239,7 +239,7 @@ fn entry(
 }
 
 fn league_id(platform: Platform, queue: Queue, tier: Tier) -> String {
-    let bits = crate::simulator::hash::hash(&[platform as u64, queue as u64, tier as u64]);
+    let bits = crate::hash::hash(&[platform as u64, queue as u64, tier as u64]);
     format!(
         "{:08x}-{:04x}-3a00-8000-{:012x}",
         bits >> 32,

@@ -2,11 +2,11 @@
 
 use std::sync::OnceLock;
 
-use crate::simulator::fragments::Stencil;
-use crate::simulator::game::Era;
-use crate::simulator::match_document;
-use crate::simulator::script::{Script, Shape};
-use crate::simulator::timeline_document;
+use crate::fragments::Stencil;
+use crate::game::Era;
+use crate::match_document;
+use crate::script::{Script, Shape};
+use crate::timeline_document;
 
 #[derive(Debug)]
 pub struct Library {

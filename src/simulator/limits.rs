@@ -5,13 +5,13 @@
 
 use std::collections::HashMap;
 
-use crate::model::Route;
-use crate::simulator::call::Method;
-use crate::simulator::hash::{hash, hash_text};
-use crate::simulator::meter::{Meter, Reading};
-use crate::simulator::people::KeyScope;
-use crate::simulator::stranger::Stranger;
-use crate::simulator::window::WindowModel;
+use crate::call::Method;
+use crate::hash::{hash, hash_text};
+use crate::meter::{Meter, Reading};
+use crate::people::KeyScope;
+use crate::stranger::Stranger;
+use crate::window::WindowModel;
+use riftsync_model::Route;
 
 /// So many calls in so many seconds.
 pub type Limit = (u32, u32);
@@ -191,7 +191,7 @@ impl Ruling {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Platform, Region};
+    use riftsync_model::{Platform, Region};
 
     const KEY: KeyScope = KeyScope::SHARED;
     const KR: Route = Route::Platform(Platform::Kr);

@@ -5,16 +5,16 @@
 //! which is what lets the texts around it be compressed together: the old summoner id, a run of
 //! random letters of no fixed length in the real API too, takes up the slack.
 
-use crate::model::Puuid;
-use crate::simulator::fragments::{self, Gap, Stencil};
-use crate::simulator::game::{Era, GameKind};
-use crate::simulator::hash::Draw;
-use crate::simulator::json::Json;
-use crate::simulator::participant;
-use crate::simulator::people::{KeyScope, Player};
-use crate::simulator::script::{Beast, BuildingKind, Script, Shape};
-use crate::simulator::tables::CHAMPIONS;
-use crate::simulator::world::{Found, World};
+use crate::fragments::{self, Gap, Stencil};
+use crate::game::{Era, GameKind};
+use crate::hash::Draw;
+use crate::json::Json;
+use crate::participant;
+use crate::people::{KeyScope, Player};
+use crate::script::{Beast, BuildingKind, Script, Shape};
+use crate::tables::CHAMPIONS;
+use crate::world::{Found, World};
+use riftsync_model::Puuid;
 
 /// Letters of a player's name, tag, icon, level and summoner id together.
 const PERSON_CHARS: usize = 62;

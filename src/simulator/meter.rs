@@ -3,7 +3,7 @@
 //! It has no clock and no sockets, so a client's limiter can be driven against it on virtual time:
 //!
 //! ```
-//! use riftsync::simulator::{Meter, WindowModel};
+//! use riftsync_simulator::{Meter, WindowModel};
 //!
 //! let mut server = Meter::new(WindowModel::OpenedByFirstCall, &[(2, 1), (100, 120)], 0, 7);
 //! assert_eq!(server.count(0).blocked_ms, None);
@@ -13,8 +13,8 @@
 //! assert_eq!(server.count(400).blocked_ms, Some(600));
 //! ```
 
-use crate::simulator::limits::Limit;
-use crate::simulator::window::{Window, WindowModel};
+use crate::limits::Limit;
+use crate::window::{Window, WindowModel};
 
 /// The windows of a limited thing between two calls.
 #[derive(Debug, Clone, Hash)]

@@ -1,22 +1,6 @@
-//! A Riot Games API (League of Legends) to develop and test against.
+#![doc = include_str!("README.md")]
 //!
-//! A `World` decides what is true: which players there are, which matches they played, and what
-//! each document says. A `Simulator` serves it over HTTP with the API's paths, errors, rate limits
-//! and moods. Nothing real is in it: no player, no id, no match.
-//!
-//! ```no_run
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use std::sync::Arc;
-//! use riftsync::model::Platform;
-//! use riftsync::simulator::{Simulator, SimulatorConfig, World, WorldConfig};
-//!
-//! let players = vec![("Quiet Otter#SIM".parse()?, Platform::Euw1)];
-//! let world = Arc::new(World::new(WorldConfig { players, ..WorldConfig::default() }));
-//! let simulator = Simulator::start(world, SimulatorConfig::default()).await?;
-//! println!("{}", simulator.base_url()); // http://127.0.0.1:40123/{route}
-//! # Ok(())
-//! # }
-//! ```
+//! # Inside
 //!
 //! Where things are, from the outside in: `server` (HTTP), `connection` (sockets that can be cut),
 //! `control` (configuration and switches), `admin` (the same for other processes), `counters`;

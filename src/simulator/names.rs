@@ -6,10 +6,10 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::str::FromStr;
 
-use crate::model::{RiotId, Timestamp};
-use crate::simulator::hash::{Draw, hash};
-use crate::simulator::people::{People, Player, made_up};
-use crate::simulator::setting::SettingError;
+use crate::hash::{Draw, hash};
+use crate::people::{People, Player, made_up};
+use crate::setting::SettingError;
+use riftsync_model::{RiotId, Timestamp};
 
 /// One line: `Old#TAG -> New#TAG`, with ` @ 2025-06-01T00:00:00Z` where matches have it from another moment than the
 /// world's now; `Old#TAG -> none` takes the name away from the account, which tells none then.
@@ -37,7 +37,7 @@ impl FromStr for Rename {
         };
         let id = |text: &str| -> Result<RiotId, SettingError> {
             let id = text.trim().parse();
-            id.map_err(|error: crate::model::IdError| wrong(&error.to_string()))
+            id.map_err(|error: riftsync_model::IdError| wrong(&error.to_string()))
         };
         let since = since.map(|text| {
             let moment: Result<jiff::Timestamp, _> = text.parse();
@@ -180,7 +180,7 @@ impl Renamer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Platform;
+    use riftsync_model::Platform;
 
     #[test]
     fn players_rename_themselves_by_the_seed_and_every_fourth_takes_a_name_that_was_left() {

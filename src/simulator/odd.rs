@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::simulator::hash::Draw;
+use crate::hash::Draw;
 
 /// Numbers of a participant that a reader may want.
 const NUMBERS: [&str; 12] = [

@@ -1,11 +1,11 @@
 //! One participant of a match document, without who it is: two hundred numbers of a game.
 
-use crate::simulator::challenges;
-use crate::simulator::game::Era;
-use crate::simulator::hash::Draw;
-use crate::simulator::json::Json;
-use crate::simulator::script::{Line, Script, Shape};
-use crate::simulator::tables::{LANE_ROLES, LANES, POSITIONS, RUNES, SPELLS};
+use crate::challenges;
+use crate::game::Era;
+use crate::hash::Draw;
+use crate::json::Json;
+use crate::script::{Line, Script, Shape};
+use crate::tables::{LANE_ROLES, LANES, POSITIONS, RUNES, SPELLS};
 
 /// A bot's identity: `BOT` in place of ids, repeated for every bot.
 pub fn bot_identity(json: &mut Json, line: &Line, era: Era) {
@@ -180,7 +180,7 @@ fn objectives(json: &mut Json, script: &Script, index: usize) {
             .buildings
             .iter()
             .filter(|building| building.loser == line.side);
-        mine.filter(|b| (b.kind == crate::simulator::script::BuildingKind::Inhibitor) == inhibitors)
+        mine.filter(|b| (b.kind == crate::script::BuildingKind::Inhibitor) == inhibitors)
             .count() as i64
     };
     json.int("turretKills", line.turrets)

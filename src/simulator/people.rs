@@ -7,10 +7,10 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use crate::model::{Platform, Puuid, RiotId, Timestamp};
-use crate::simulator::hash::{Draw, hash, hash_text, mix};
-use crate::simulator::names::{Names, Rename};
-use crate::simulator::setting::SettingError;
+use crate::hash::{Draw, hash, hash_text, mix};
+use crate::names::{Names, Rename};
+use crate::setting::SettingError;
+use riftsync_model::{Platform, Puuid, RiotId, Timestamp};
 
 /// For whom puuids are enciphered: one API key, or everyone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,7 +1,7 @@
 //! An answer before it becomes HTTP, and the bodies of errors as the real API words them.
 
-use crate::simulator::fragments;
-use crate::simulator::limits::LimitType;
+use crate::fragments;
+use crate::limits::LimitType;
 
 /// What is sent back.
 #[derive(Debug, Clone, PartialEq, Eq)]

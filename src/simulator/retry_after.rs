@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::simulator::setting::SettingError;
+use crate::setting::SettingError;
 
 /// What becomes of the seconds until the window has room, rounded up. Every way was seen in the wild.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

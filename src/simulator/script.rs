@@ -5,8 +5,8 @@
 //! agree with each other (kills, gold, winner, length), and their text can be compressed once
 //! (see `fragments`). A script depends on the world's seed, its shape and its number alone.
 
-use crate::simulator::hash::{Draw, hash};
-use crate::simulator::tables::{Champion, level_at};
+use crate::hash::{Draw, hash};
+use crate::tables::{Champion, level_at};
 
 /// A kind of game with documents of its own form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

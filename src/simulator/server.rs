@@ -16,17 +16,17 @@ use axum::response::Response;
 use futures_util::StreamExt as _;
 use tokio::sync::oneshot;
 
-use crate::simulator::admin;
-use crate::simulator::connection::{Caller, Listener};
-use crate::simulator::control::{Control, Shared, SimulatorConfig};
-use crate::simulator::counters::Counters;
-use crate::simulator::doors::{self, Outcome};
-use crate::simulator::echo;
-use crate::simulator::faults::FaultKind;
-use crate::simulator::hash::hash;
-use crate::simulator::latency;
-use crate::simulator::reply::Reply;
-use crate::simulator::world::World;
+use crate::admin;
+use crate::connection::{Caller, Listener};
+use crate::control::{Control, Shared, SimulatorConfig};
+use crate::counters::Counters;
+use crate::doors::{self, Outcome};
+use crate::echo;
+use crate::faults::FaultKind;
+use crate::hash::hash;
+use crate::latency;
+use crate::reply::Reply;
+use crate::world::World;
 
 /// A key that every simulator accepts unless it was told which ones to.
 pub const SIMULATED_KEY: &str = "RGAPI-00000000-0000-0000-0000-000000000000";

@@ -1,6 +1,6 @@
 //! Settings as a person types them: times with their unit, limits, and errors that name the remedy.
 
-use crate::simulator::limits::Limit;
+use crate::limits::Limit;
 
 /// A text that is no such setting; says in one line what would be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,10 +1,10 @@
 //! How a script comes about: who plays what, then kills, towers, monsters, and what it all adds up to.
 
-use crate::simulator::hash::{Draw, hash};
-use crate::simulator::script::{
+use crate::hash::{Draw, hash};
+use crate::script::{
     Beast, Building, BuildingKind, Kill, Line, Monster, Script, Shape, length_ms, seed_of,
 };
-use crate::simulator::tables::{self, DRAGONS};
+use crate::tables::{self, DRAGONS};
 
 impl Script {
     pub fn new(world_seed: u64, shape: Shape, number: u32) -> Self {

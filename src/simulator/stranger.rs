@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::simulator::setting::{SettingError, number, read_ms};
+use crate::setting::{SettingError, number, read_ms};
 
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

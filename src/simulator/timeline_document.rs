@@ -3,16 +3,16 @@
 //! One frame a minute, and one at the end of the game. All of it is the script's text but the head,
 //! the last event's ids and the list of participants.
 
-use crate::simulator::fragments::{self, Gap, Stencil};
-use crate::simulator::game::{Era, GameKind};
-use crate::simulator::hash::Draw;
-use crate::simulator::json::Json;
-use crate::simulator::match_document::metadata;
-use crate::simulator::people::{KeyScope, Player};
-use crate::simulator::script::{Line, Script, Shape};
-use crate::simulator::tables::level_at;
-use crate::simulator::timeline_events::{self, Event};
-use crate::simulator::world::{Found, World};
+use crate::fragments::{self, Gap, Stencil};
+use crate::game::{Era, GameKind};
+use crate::hash::Draw;
+use crate::json::Json;
+use crate::match_document::metadata;
+use crate::people::{KeyScope, Player};
+use crate::script::{Line, Script, Shape};
+use crate::tables::level_at;
+use crate::timeline_events::{self, Event};
+use crate::world::{Found, World};
 
 /// The document as gzip or as it is; none if it is a 404.
 pub fn write(world: &World, found: &Found<'_>, scope: KeyScope, gzip: bool) -> Option<Vec<u8>> {

@@ -1,10 +1,10 @@
 //! The events of a timeline: what the script tells, and the shopping, warding and learning around it.
 
-use crate::simulator::hash::Draw;
-use crate::simulator::json::Json;
-use crate::simulator::script::{Beast, BuildingKind, Kill, Script, Shape};
-use crate::simulator::tables::{LEVEL_XP, PARTS};
-use crate::simulator::timeline_document::moment_of;
+use crate::hash::Draw;
+use crate::json::Json;
+use crate::script::{Beast, BuildingKind, Kill, Script, Shape};
+use crate::tables::{LEVEL_XP, PARTS};
+use crate::timeline_document::moment_of;
 
 #[derive(Debug)]
 pub struct Event {

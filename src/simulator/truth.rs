@@ -1,7 +1,7 @@
 //! What a world is made from, and what is told about it to those who check a client against it.
 
-use crate::model::{MatchId, Platform, RiotId, Timestamp, Year};
-use crate::simulator::game::GameKind;
+use crate::game::GameKind;
+use riftsync_model::{MatchId, Platform, RiotId, Timestamp, Year};
 
 /// What a world is made of. The same configuration gives the same world on every machine, for ever.
 #[derive(Debug, Clone)]

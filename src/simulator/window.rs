@@ -14,8 +14,8 @@
 use std::collections::VecDeque;
 use std::str::FromStr;
 
-use crate::simulator::hash::hash;
-use crate::simulator::setting::SettingError;
+use crate::hash::hash;
+use crate::setting::SettingError;
 
 /// When a window begins and ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

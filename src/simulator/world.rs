@@ -10,13 +10,13 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use crate::model::{MatchId, Platform, Puuid, RiotId, Timestamp};
-use crate::simulator::calendar;
-use crate::simulator::game::{Facts, Game, GameKind};
-use crate::simulator::library::Library;
-use crate::simulator::people::{KeyScope, People, Player};
-use crate::simulator::script::Shape;
-use crate::simulator::truth::{TruthMatch, WorldConfig, WorldCounts};
+use crate::calendar;
+use crate::game::{Facts, Game, GameKind};
+use crate::library::Library;
+use crate::people::{KeyScope, People, Player};
+use crate::script::Shape;
+use crate::truth::{TruthMatch, WorldConfig, WorldCounts};
+use riftsync_model::{MatchId, Platform, Puuid, RiotId, Timestamp};
 
 /// 2021-06-16T00:00:00Z: the time filter of the match list knows no earlier match.
 pub const TIME_FILTER_SINCE: Timestamp = Timestamp::from_millis(1_623_801_600_000);

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{ALPHA, riot_id};
-use crate::simulator::{KeyScope, SIMULATED_KEY, Simulator, SimulatorConfig, World};
+use crate::{KeyScope, SIMULATED_KEY, Simulator, SimulatorConfig, World};
 
 pub struct Answer {
     pub status: u16,

@@ -1,13 +1,11 @@
 use serde_json::Value;
 
 use super::{ALPHA, BETA, config, riot_id, world};
-use crate::simulator::fragments::tests::gunzip;
-use crate::simulator::game::{RIOT_IDS_SINCE_MS, SECONDS_SINCE_MS};
-use crate::simulator::people::KeyScope;
-use crate::simulator::world::Found;
-use crate::simulator::{
-    GameKind, Shape, TruthMatch, World, WorldConfig, match_document, timeline_document,
-};
+use crate::fragments::tests::gunzip;
+use crate::game::{RIOT_IDS_SINCE_MS, SECONDS_SINCE_MS};
+use crate::people::KeyScope;
+use crate::world::Found;
+use crate::{GameKind, Shape, TruthMatch, World, WorldConfig, match_document, timeline_document};
 
 const SCOPE: KeyScope = KeyScope::SHARED;
 
@@ -255,7 +253,7 @@ fn long_names_cost_time_but_break_nothing() {
     let mut config = config(20);
     config
         .players
-        .push((riot_id(name), crate::model::Platform::Euw1));
+        .push((riot_id(name), riftsync_model::Platform::Euw1));
     let world = World::new(WorldConfig {
         plain: true,
         ..config

@@ -8,8 +8,8 @@ mod throughput;
 mod truth;
 mod weather;
 
-use crate::model::{Platform, RiotId};
-use crate::simulator::{World, WorldConfig};
+use crate::{World, WorldConfig};
+use riftsync_model::{Platform, RiotId};
 
 pub fn riot_id(text: &str) -> RiotId {
     text.parse().unwrap()

@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::api::Api;
 use super::{ALPHA, riot_id};
-use crate::model::Timestamp;
-use crate::simulator::fragments::tests::gunzip;
-use crate::simulator::{FaultKind, SIMULATED_KEY, SimulatorConfig};
+use crate::fragments::tests::gunzip;
+use crate::{FaultKind, SIMULATED_KEY, SimulatorConfig};
+use riftsync_model::Timestamp;
 
 fn script(rules: &[&str]) -> SimulatorConfig {
     SimulatorConfig {

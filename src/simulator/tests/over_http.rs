@@ -6,8 +6,8 @@ use tokio::net::TcpStream;
 
 use super::api::Api;
 use super::{ALPHA, config, riot_id};
-use crate::simulator::fragments::tests::gunzip;
-use crate::simulator::{
+use crate::fragments::tests::gunzip;
+use crate::{
     FaultKind, Faults, KeyScope, Method, SIMULATED_KEY, Simulator, SimulatorConfig, World,
     WorldConfig,
 };
@@ -76,7 +76,7 @@ async fn from_a_name_to_a_document_over_the_socket() {
 #[tokio::test]
 async fn a_client_that_pages_to_the_empty_page_has_every_match_once() {
     let api = Api::new(SimulatorConfig::default()).await;
-    let year = crate::model::Year::new(2025, crate::model::Timestamp::now()).unwrap();
+    let year = riftsync_model::Year::new(2025, riftsync_model::Timestamp::now()).unwrap();
     let (from, to) = (year.start().as_secs(), year.end().as_secs() - 1);
     let mut seen = Vec::new();
     loop {
@@ -106,7 +106,7 @@ async fn a_client_that_pages_to_the_empty_page_has_every_match_once() {
             .is_empty()
     );
     assert_eq!(api.ids("beginTime=1&count=3").await.len(), 3);
-    let first = crate::model::Year::new(2021, crate::model::Timestamp::now())
+    let first = riftsync_model::Year::new(2021, riftsync_model::Timestamp::now())
         .unwrap()
         .start()
         .as_secs();

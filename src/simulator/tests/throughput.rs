@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{ALPHA, config, riot_id};
-use crate::simulator::{KeyScope, SIMULATED_KEY, Simulator, SimulatorConfig, World, WorldConfig};
-use crate::simulator::{match_document, timeline_document};
+use crate::{KeyScope, SIMULATED_KEY, Simulator, SimulatorConfig, World, WorldConfig};
+use crate::{match_document, timeline_document};
 
 /// CPU time of all threads with this name so far, from the kernel's clock ticks of 10 ms.
 fn cpu_of_thread(name: &str) -> Duration {

@@ -1,8 +1,8 @@
 use std::collections::HashSet;
 
 use super::{ALPHA, BETA, config, riot_id, world};
-use crate::model::{RiotId, Timestamp};
-use crate::simulator::{GameKind, Shape, World, WorldConfig};
+use crate::{GameKind, Shape, World, WorldConfig};
+use riftsync_model::{RiotId, Timestamp};
 
 #[test]
 fn a_player_owns_exactly_so_many_matches_a_year_and_is_a_guest_in_a_few() {
@@ -97,7 +97,7 @@ fn every_oddity_is_there_and_a_plain_world_has_none() {
             .all(|shape| kinds.contains(&GameKind::Played(*shape))),
         "{kinds:?}"
     );
-    let share = |test: fn(&crate::simulator::TruthMatch) -> bool| {
+    let share = |test: fn(&crate::TruthMatch) -> bool| {
         matches.iter().filter(|m| test(m)).count() * 1000 / matches.len()
     };
     assert!(
@@ -162,8 +162,8 @@ fn a_match_has_different_people_and_each_one_has_the_match() {
             );
         }
     }
-    let stranger: RiotId = world.people().riot_id(crate::simulator::people::Player {
-        platform: crate::model::Platform::Euw1,
+    let stranger: RiotId = world.people().riot_id(crate::people::Player {
+        platform: riftsync_model::Platform::Euw1,
         number: 7,
     });
     assert!(

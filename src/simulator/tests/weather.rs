@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::api::{Answer, Api};
-use crate::model::{Platform, Route, Timestamp};
-use crate::simulator::{
+use crate::{
     Blacklist, Faults, KeyExpiry, Latency, Method, RetryAfter, SIMULATED_KEY, SimulatorConfig,
     WindowModel,
 };
+use riftsync_model::{Platform, Route, Timestamp};
 
 const STATUS: &str = "/euw1/lol/status/v4/platform-data";
 const EUW1: Route = Route::Platform(Platform::Euw1);
