@@ -26,8 +26,8 @@
 //! | [`model`] | facts and decisions about League's data; no tokio, actix, diesel or reqwest |
 //! | [`basics`] | those that have nothing to do with League: time, jobs, counting, when trouble is told |
 //!
-//! Rooms that could stand alone are crates of their own, of the same name: `riftsync-supervision` is [`supervision`].
-//! Each lists what it needs, so that the compiler holds it to its place.
+//! Rooms that can stand alone are crates of their own: `riftsync-basics`, `riftsync-model`, `riftsync-limiter`,
+//! `riftsync-simulator`, `riftsync-supervision`. Each lists what it needs, so that the compiler holds it to its place.
 //!
 //! Invariants, above all what is absent:
 //! - What a job writes, the jobs it spawns and its own end commit in one transaction, fenced by the
@@ -63,7 +63,6 @@ pub mod control;
 pub mod engine;
 pub mod export;
 pub mod gate;
-pub mod limiter;
 pub mod manual;
 pub mod metrics;
 pub mod riot;
@@ -71,6 +70,7 @@ pub mod store;
 pub mod tasks;
 
 pub use riftsync_basics as basics;
+pub use riftsync_limiter as limiter;
 pub use riftsync_model as model;
 pub use riftsync_simulator as simulator;
 pub use riftsync_supervision as supervision;

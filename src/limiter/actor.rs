@@ -27,7 +27,7 @@ use super::report::{
     Elsewhere, Estimate, LimiterState, RefusedCounts, SetShare, Snapshot, Whose, between,
 };
 use super::window::Admission;
-use crate::model::{Route, Share};
+use riftsync_model::{Route, Share};
 
 /// Waiters of one route at most: some hundred bytes each.
 const WAITING_MAX: usize = 50_000;

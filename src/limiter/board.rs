@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::model::Route;
-use crate::model::budget_share::{BoardGrant, BoardReport, BoardRow, share};
+use riftsync_model::Route;
+use riftsync_model::budget_share::{BoardGrant, BoardReport, BoardRow, share};
 
 /// See the module.
 pub trait Board: Send + Sync + fmt::Debug {

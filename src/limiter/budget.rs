@@ -12,8 +12,8 @@ use super::pause::PAUSE_MAX;
 use super::scope::{SETTLE, Scope, Ticket};
 use super::transit::Transit;
 use super::window::Admission;
-use crate::model::Share;
-use crate::model::budget_share::{BoardGrant, BoardReport, LEASE_MS};
+use riftsync_model::Share;
+use riftsync_model::budget_share::{BoardGrant, BoardReport, LEASE_MS};
 
 /// A method's name to the limiter; it need not know which there are.
 pub type MethodId = u8;

@@ -32,7 +32,7 @@ impl Clock {
 }
 
 #[cfg(not(test))]
-use crate::model::slept;
+use riftsync_model::slept;
 
 #[cfg(test)]
 thread_local! {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::scope::SETTLE;
 use super::window::Admission;
-use crate::model::budget_share::{Cleared, LastEnd};
+use riftsync_model::budget_share::{Cleared, LastEnd};
 
 /// A doubt of less than this part of the limit is not worth a wait.
 const WORTH: u32 = 10;

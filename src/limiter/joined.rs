@@ -21,8 +21,8 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::board::Board;
-use crate::model::Route;
-use crate::model::budget_share::{
+use riftsync_model::Route;
+use riftsync_model::budget_share::{
     BoardGrant, BoardReport, Cleared, LastEnd, WindowGrant, WindowKey, WindowReport,
 };
 

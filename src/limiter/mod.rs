@@ -1,4 +1,6 @@
-//! Metering calls to the API: windows learnt from its headers, a waiting line, one limiter per route.
+#![doc = include_str!("README.md")]
+//!
+//! # Inside
 //!
 //! From the inside out: `slots` and `window` (when a call is safe, and why), `margin` (how far the
 //! server's edges are trusted), `counted` (what the server's counts prove), `strangers` and `habit`

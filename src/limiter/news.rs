@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::observation::RefusedBy;
 use super::pause::PAUSE_MAX;
-use crate::metrics::{Before, Bursts, Outage, OutageNews, Telling, UNTIL_QUIET};
-use crate::model::Route;
+use riftsync_basics::{Before, Bursts, Outage, OutageNews, Telling, UNTIL_QUIET};
+use riftsync_model::Route;
 
 /// Refusals of one kind are over after so long without one.
 const QUIET: Duration = Duration::from_mins(1);

@@ -11,7 +11,7 @@ use super::board::Board;
 use super::budget::{Departure, MethodId};
 use super::clock::Clock;
 use super::observation::Observation;
-use crate::model::Priority;
+use riftsync_model::Priority;
 
 /// Waits for a permit. The answer comes when it is granted; whoever no longer waits for the answer
 /// has left the line.

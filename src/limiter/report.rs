@@ -6,7 +6,7 @@ use actix::prelude::*;
 
 use super::budget::{MethodId, WindowState};
 use super::observation::RefusedBy;
-use crate::model::{Priority, Route, Share};
+use riftsync_model::{Priority, Route, Share};
 
 /// How long it takes until the last of these calls has gone, under the present limits and behind
 /// those who go before them. Limits that are not known yet are taken to be none.

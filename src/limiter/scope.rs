@@ -13,8 +13,8 @@ use super::strain::Strain;
 use super::strangers::Pace;
 use super::transit::Transit;
 use super::window::{Admission, Mark, Overrun, Told, Window};
-use crate::model::Share;
-use crate::model::budget_share::{WindowGrant, WindowKey, WindowReport};
+use riftsync_model::Share;
+use riftsync_model::budget_share::{WindowGrant, WindowKey, WindowReport};
 
 /// When the first count shows that the key was in use, calls of before may still be on their way and
 /// not counted. So the second call waits, and its count is believed.

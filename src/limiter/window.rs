@@ -23,8 +23,8 @@ use super::margin::{Margin, Margins};
 use super::scope::SETTLE;
 use super::slots::Slots;
 use super::strangers::{Pace, Strangers};
-use crate::model::Share;
-use crate::model::budget_share::{
+use riftsync_model::Share;
+use riftsync_model::budget_share::{
     Cleared, REPORTED, WindowGrant, WindowKey, WindowReport, is_reserved,
 };
 

@@ -10,11 +10,11 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use super::{ms, secs};
-use crate::limiter::{
+use crate::{
     Acquire, AcquireError, Elsewhere, Estimate, LimiterState, Observation, Pairs, Permit,
     RateLimiter, Refused, RefusedBy, Snapshot, Whose,
 };
-use crate::model::{Platform, Priority, Route};
+use riftsync_model::{Platform, Priority, Route};
 
 const ROUTE: Route = Route::Platform(Platform::Kr);
 const ROUND_TRIP: Duration = ms(80);

@@ -14,12 +14,12 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep};
 
 use super::secs;
-use crate::limiter::{
+use crate::{
     Acquire, Board, MemoryBoard, MemorySeat, Observation, Pairs, RateLimiter, Refused, RefusedBy,
 };
-use crate::model::budget_share::{BoardGrant, BoardReport, share};
-use crate::model::{Platform, Priority, Route};
-use crate::simulator::{Limit, Meter, WindowModel};
+use riftsync_model::budget_share::{BoardGrant, BoardReport, share};
+use riftsync_model::{Platform, Priority, Route};
+use riftsync_simulator::{Limit, Meter, WindowModel};
 
 pub(super) const ROUTE: Route = Route::Platform(Platform::Kr);
 

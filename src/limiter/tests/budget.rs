@@ -1,9 +1,7 @@
 //! What a budget makes of answers: unknown limits, 429s of each kind, counts of others.
 
 use super::{ms, secs};
-use crate::limiter::{
-    Admission, Budget, Margins, MethodId, News, Observation, Pairs, Refused, RefusedBy,
-};
+use crate::{Admission, Budget, Margins, MethodId, News, Observation, Pairs, Refused, RefusedBy};
 use std::time::Duration;
 
 fn pairs(pairs: &[(u32, u32)]) -> Pairs {

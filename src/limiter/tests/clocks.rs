@@ -11,13 +11,13 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::board::{ROUTE, on_virtual_time, saturate, server};
 use super::{ms, secs};
-use crate::limiter::actor::Leave;
-use crate::limiter::{Board, RateLimiter};
-use crate::model::board_time::{BoardTime, in_time};
-use crate::model::{BootTime, Route};
+use crate::actor::Leave;
+use crate::{Board, RateLimiter};
+use riftsync_model::board_time::{BoardTime, in_time};
+use riftsync_model::{BootTime, Route};
 
-use crate::model::budget_share::{BoardGrant, BoardReport, BoardRow, share};
-use crate::simulator::{Limit, WindowModel};
+use riftsync_model::budget_share::{BoardGrant, BoardReport, BoardRow, share};
+use riftsync_simulator::{Limit, WindowModel};
 
 const HOUR: i64 = 3_600_000;
 const SETS: [i64; 3] = [-HOUR, HOUR, -60_000];

@@ -2,7 +2,7 @@
 
 use super::drive::{Demand, Drive, Latency, Ways};
 use super::{ms, secs};
-use crate::simulator::{Limit, WindowModel};
+use riftsync_simulator::{Limit, WindowModel};
 
 fn jitter(sigma: f64) -> Ways {
     Ways::half(Latency::LogNormal {

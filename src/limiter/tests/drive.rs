@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use super::{ms, secs};
-use crate::limiter::{
+use crate::{
     Admission, Budget, Departure, Margins, MethodId, Observation, Pairs, Refused, RefusedBy,
 };
-use crate::simulator::{Limit, Meter, WindowModel};
+use riftsync_simulator::{Limit, Meter, WindowModel};
 
 /// How long one way, or a round trip, takes.
 #[derive(Debug, Clone, Copy)]

@@ -11,9 +11,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::board::{ROUTE, Server, Slow, lagging_server, on_virtual_time, saturate};
 use super::{ms, secs, seeds};
-use crate::limiter::actor::Leave;
-use crate::limiter::{MemoryBoard, RateLimiter};
-use crate::simulator::{Limit, WindowModel};
+use crate::actor::Leave;
+use crate::{MemoryBoard, RateLimiter};
+use riftsync_simulator::{Limit, WindowModel};
 
 const DEVELOPMENT: &[Limit] = &[(100, 120), (20, 1)];
 const PRODUCTION: &[Limit] = &[(500, 10), (30_000, 600)];

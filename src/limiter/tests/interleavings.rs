@@ -13,10 +13,10 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use crate::limiter::strangers::{Pace, Strangers};
-use crate::limiter::{Admission, Budget, Departure, Margins, Observation, Pairs};
-use crate::model::budget_share::{BoardGrant, BoardReport, BoardRow, LEASE_MS, share};
-use crate::simulator::{Meter, WindowModel};
+use crate::strangers::{Pace, Strangers};
+use crate::{Admission, Budget, Departure, Margins, Observation, Pairs};
+use riftsync_model::budget_share::{BoardGrant, BoardReport, BoardRow, LEASE_MS, share};
+use riftsync_simulator::{Meter, WindowModel};
 
 /// Time goes in steps of so much. A call arrives in the step in which it goes or in the next one: both together are
 /// less than `SETTLE`.

@@ -12,12 +12,12 @@ use tokio::time::{Instant, advance, sleep, sleep_until};
 
 use super::board::{ROUTE, Server, Slow, on_virtual_time, saturate, server};
 use super::secs;
-use crate::limiter::{Board, JoinedBoard, MachineTrouble, MemoryBoard, MemorySeat, RateLimiter};
-use crate::model::Route;
-use crate::model::budget_share::{
+use crate::{Board, JoinedBoard, MachineTrouble, MemoryBoard, MemorySeat, RateLimiter};
+use riftsync_model::Route;
+use riftsync_model::budget_share::{
     BoardGrant, BoardReport, Cleared, WindowGrant, WindowKey, WindowReport,
 };
-use crate::simulator::{Limit, WindowModel};
+use riftsync_simulator::{Limit, WindowModel};
 
 const KEYS: [&[Limit]; 2] = [&[(20, 1), (100, 120)], &[(500, 10), (30_000, 600)]];
 

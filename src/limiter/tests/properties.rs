@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::drive::{Demand, Drive, Latency, Mishaps, Ways};
 use super::{ms, secs};
-use crate::simulator::{Limit, WindowModel};
+use riftsync_simulator::{Limit, WindowModel};
 
 fn models() -> impl Strategy<Value = WindowModel> {
     prop::sample::select(WindowModel::WITH_LATE.to_vec())

@@ -9,11 +9,11 @@ use tokio::time::{Instant, sleep};
 
 use super::board::{ROUTE, on_virtual_time, saturate, server};
 use super::secs;
-use crate::limiter::clock::ASLEEP;
-use crate::limiter::{Acquire, Board, MemoryBoard, MemorySeat, Permit, RateLimiter, Stale};
-use crate::model::budget_share::{BoardGrant, BoardReport};
-use crate::model::{Priority, Route};
-use crate::simulator::WindowModel;
+use crate::clock::ASLEEP;
+use crate::{Acquire, Board, MemoryBoard, MemorySeat, Permit, RateLimiter, Stale};
+use riftsync_model::budget_share::{BoardGrant, BoardReport};
+use riftsync_model::{Priority, Route};
+use riftsync_simulator::WindowModel;
 
 /// A seat that others may not see.
 #[derive(Debug)]

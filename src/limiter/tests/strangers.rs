@@ -9,9 +9,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::board::{ROUTE, Slow, on_virtual_time, saturate, server};
 use super::drive::{Demand, Drive, Latency, Ways};
 use super::{secs, seeds};
-use crate::limiter::{MemoryBoard, RateLimiter, Snapshot};
-use crate::model::Share;
-use crate::simulator::{Limit, WindowModel};
+use crate::{MemoryBoard, RateLimiter, Snapshot};
+use riftsync_model::Share;
+use riftsync_simulator::{Limit, WindowModel};
 
 const WAYS: Ways = Ways::Shared {
     round_trip: Latency::LogNormal {

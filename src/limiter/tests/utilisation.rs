@@ -2,7 +2,7 @@
 
 use super::drive::{Demand, Drive, Latency, Ways};
 use super::secs;
-use crate::simulator::{Limit, WindowModel};
+use riftsync_simulator::{Limit, WindowModel};
 
 /// The share of the budget that is used over 20 windows of the first limit, which is the binding
 /// one, after a first window that may be better than those that follow, or worse.
