@@ -39,8 +39,8 @@
 //! - What Riot lists and does not give is never given up for good while Riot can still have it: its row says why, and
 //!   when it is asked for again.
 //! - The API key is in one type that no `Debug` shows, and in no row, log or error.
-//! - Memory does not grow with the backlog: a queue holds its slots and a prefetch; documents in memory are bounded
-//!   in bytes, from their call to their commit.
+//! - Memory does not grow with the backlog: a queue holds its slots and a prefetch, and fewer ends than slots that wait
+//!   for their commit; documents in memory are bounded in bytes, from their call to their commit.
 //! - What a queue does not know to hold, it hands back before it claims again: no answer that was lost
 //!   leaves a job running for ever.
 //! - No engine works on the target of an unfinished copy; what a copy commits was read back and compared.

@@ -16,6 +16,7 @@ use tracing::Instrument;
 use super::attempts::{Attempts, CancelSignal, Post};
 use super::clock::Clock;
 use super::controls::PutOff;
+use super::queue::QueueSupervisor;
 use super::solo::Floor;
 use super::task::{JobContext, Task, TaskResult};
 use crate::metrics::{FailedAttempt, Metrics};
@@ -27,10 +28,17 @@ use crate::supervision::{ChildGuard, EndReason, last_panic};
 
 /// How long an attempt may take to end by itself once its job is to be cancelled.
 const CANCEL_GRACE: Duration = Duration::from_secs(5);
+/// Work that took so long leaves its slot to the next while its end is committed.
+const WORTH_TELLING: Duration = Duration::from_millis(5);
 /// Pause between tries to settle while the database cannot be written.
 const SETTLE_RETRY: Duration = Duration::from_millis(500);
 /// An end that waits so long is told with its cause: it may be the only one that does.
 const SETTLE_LATE: Duration = Duration::from_secs(10);
+
+/// The work of a job's attempt is done; its end is to be committed.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct JobWorked(pub Lease);
 
 /// A job's attempt is over and on the disk.
 #[derive(Debug, Message)]
@@ -63,7 +71,7 @@ pub struct Executor {
     task: Arc<dyn Task>,
     job: Arc<ClaimedJob>,
     tools: Tools,
-    supervisor: Recipient<JobFinished>,
+    supervisor: Addr<QueueSupervisor>,
     guard: ChildGuard,
 }
 
@@ -72,7 +80,7 @@ impl Executor {
         task: Arc<dyn Task>,
         job: Arc<ClaimedJob>,
         tools: Tools,
-        supervisor: Recipient<JobFinished>,
+        supervisor: Addr<QueueSupervisor>,
         guard: ChildGuard,
     ) -> Self {
         Self {
@@ -89,7 +97,15 @@ impl Actor for Executor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let attempt = run_attempt(self.task.clone(), self.job.clone(), self.tools.clone());
+        let (lease, supervisor) = (self.job.lease, self.supervisor.clone());
+        // One message for each slot, as when it is over.
+        let worked = move || supervisor.do_send(JobWorked(lease));
+        let attempt = run_attempt(
+            self.task.clone(),
+            self.job.clone(),
+            self.tools.clone(),
+            worked,
+        );
         // Whatever is logged meanwhile says for which attempt of which job, at every level of the log.
         let queue = self.task.queue();
         let span = tracing::error_span!(
@@ -117,7 +133,12 @@ impl Handler<Abandon> for Executor {
     }
 }
 
-async fn run_attempt(task: Arc<dyn Task>, job: Arc<ClaimedJob>, tools: Tools) -> JobFinished {
+async fn run_attempt(
+    task: Arc<dyn Task>,
+    job: Arc<ClaimedJob>,
+    tools: Tools,
+    worked: impl FnOnce(),
+) -> JobFinished {
     let started = Instant::now();
     let post = Post::default();
     let (_listed, cancel, urgency) =
@@ -158,6 +179,10 @@ async fn run_attempt(task: Arc<dyn Task>, job: Arc<ClaimedJob>, tools: Tools) ->
         events.tell("job_panicked", &actor, detail);
         Outcome::Retry(Failure::new("panic", why).retryable()).into()
     });
+    // A job that takes no time is worth no message of its own: what is between two such jobs is their commits.
+    if started.elapsed() >= WORTH_TELLING {
+        worked();
+    }
     note_failure(&job, &result.outcome, &tools);
     if let Outcome::Snooze { why, .. } = &result.outcome {
         tools.put_off.note(job.lease.job, why);

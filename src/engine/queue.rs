@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::attempts::Priorities;
 use super::controls::{QueueControl, QueueSettings};
-use super::executor::{Abandon, Executor, JobFinished, Tools};
+use super::executor::{Abandon, Executor, JobFinished, JobWorked, Tools};
 use super::heartbeat::Standing;
 use super::lanes::Holds;
 use super::registry::Registry;
@@ -191,10 +191,10 @@ impl QueueSupervisor {
     }
 
     fn show(&self) {
-        let (running, counters) = (self.window.running(), &self.control.counters);
-        bump(&counters.running, running);
+        let counters = &self.control.counters;
+        bump(&counters.running, self.window.working());
         bump(&counters.ready, self.window.ready());
-        self.control.now_running(running);
+        self.control.now_running(self.window.running());
     }
 
     fn claim(&mut self, ctx: &mut Context<Self>) {
@@ -248,13 +248,7 @@ impl QueueSupervisor {
         self.incarnations += 1;
         let job = Arc::new(job);
         let guard = ChildGuard::new(&job.kind, self.incarnations, ctx.address().recipient());
-        let executor = Executor::new(
-            task,
-            job.clone(),
-            self.tools.clone(),
-            ctx.address().recipient(),
-            guard,
-        );
+        let executor = Executor::new(task, job.clone(), self.tools.clone(), ctx.address(), guard);
         let running = Running {
             executor: executor.start(),
             incarnation: self.incarnations,
@@ -485,6 +479,14 @@ impl Handler<Claim> for QueueSupervisor {
     fn handle(&mut self, _: Claim, ctx: &mut Self::Context) {
         self.window.news();
         self.claim(ctx);
+    }
+}
+
+impl Handler<JobWorked> for QueueSupervisor {
+    type Result = ();
+    fn handle(&mut self, JobWorked(lease): JobWorked, ctx: &mut Self::Context) {
+        self.window.worked(lease);
+        self.start_ready(ctx);
     }
 }
 

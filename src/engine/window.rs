@@ -1,10 +1,13 @@
 //! What a queue decides: when to claim and how many, and which job starts next. Pure: no actor, no
 //! clock, no store, so that it can be crashed a million times in a test.
 //!
-//! Invariants: jobs running never exceed `slots`, jobs held (ready and running) never exceed `slots + prefetch`, one
-//! claim is in flight at a time. Only urgent jobs get more, as many again: most of a crawl's jobs hold their slots
-//! while they wait for the limits of the API, and what a person waits for does not wait behind those. And urgent jobs
-//! never take all: some slots are left for the others, however many people come.
+//! Invariants: jobs at work never exceed `slots`, with those that are ready never `slots + prefetch`; one claim is in
+//! flight at a time. Only urgent jobs get more, as many again: most of a crawl's jobs hold their slots while they wait
+//! for the limits of the API, and what a person waits for does not wait behind those. And urgent jobs never take all:
+//! some slots are left for the others, however many people come.
+//!
+//! A job whose work is done gives its slot to the next while its end is committed: the more engines there are, the
+//! longer commits take, and slots would stand still meanwhile. Of these there are fewer than slots; more hold theirs.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -98,8 +101,12 @@ pub(super) struct Window {
     /// By lease: after an end whose answer was lost, a job can be claimed again before its last attempt
     /// has heard that it is over.
     running: HashMap<Lease, Running>,
-    /// How many of them are urgent.
-    urgent_running: usize,
+    /// Jobs at work that are urgent.
+    urgent_working: usize,
+    /// Jobs whose work is done, and whose end is not committed yet.
+    ending: usize,
+    /// The last job that ended worked long enough for a claim to be made meanwhile.
+    works_long: bool,
     /// A claim came to nothing as far as is known; it may have been made all the same.
     uncertain: bool,
 }
@@ -108,6 +115,7 @@ pub(super) struct Window {
 struct Running {
     lane: String,
     urgent: bool,
+    ending: bool,
 }
 
 /// Slots beyond the others for urgent jobs, those that a person waits for: as many as such a job would have by itself.
@@ -139,13 +147,21 @@ impl Window {
             news: false,
             ready: VecDeque::new(),
             running: HashMap::new(),
-            urgent_running: 0,
+            urgent_working: 0,
+            ending: 0,
+            works_long: false,
             uncertain: false,
         }
     }
 
     pub(super) fn running(&self) -> usize {
         self.running.len()
+    }
+
+    /// Jobs that hold slots. A queue with one slot does one thing after the other: the next starts after the last commit.
+    pub(super) fn working(&self) -> usize {
+        let beside = self.slots.saturating_sub(1);
+        self.running.len() - self.ending.min(beside)
     }
 
     /// Jobs that are held and do not run.
@@ -159,30 +175,30 @@ impl Window {
     }
 
     fn room(&self) -> usize {
-        (self.slots + self.prefetch).saturating_sub(self.running.len() + self.ready.len())
+        (self.slots + self.prefetch).saturating_sub(self.working() + self.ready.len())
     }
 
     /// Room for urgent jobs when there is none for others.
     fn express_room(&self) -> usize {
         let most = self.slots + express_slots(self.slots) + self.prefetch;
-        let all = self.running.len() + self.ready.len();
+        let all = self.working() + self.ready.len();
         let of_urgent = self.held_urgent() + spare_slots(self.slots);
         most.saturating_sub(all.max(of_urgent))
     }
 
     /// Room for the others when urgent jobs have the rest.
     fn spare_room(&self) -> usize {
-        let plain = self.running.len() + self.ready.len() - self.held_urgent();
+        let plain = self.working() + self.ready.len() - self.held_urgent();
         spare_slots(self.slots).saturating_sub(plain)
     }
 
     fn held_urgent(&self) -> usize {
         let ready = self.ready.iter().filter(|job| job.priority.is_urgent());
-        self.urgent_running + ready.count()
+        self.urgent_working + ready.count()
     }
 
-    fn plain_running(&self) -> usize {
-        self.running.len() - self.urgent_running
+    fn plain_working(&self) -> usize {
+        self.working() - self.urgent_working
     }
 
     /// What a claim would be for now.
@@ -277,8 +293,10 @@ impl Window {
         for (lease, job) in plain {
             if by_now.get(lease).is_some_and(|now| now.is_urgent()) {
                 job.urgent = true;
-                self.urgent_running += 1;
-                self.lanes.ended(&job.lane);
+                if !job.ending {
+                    self.urgent_working += 1;
+                    self.lanes.ended(&job.lane);
+                }
             }
         }
     }
@@ -290,17 +308,18 @@ impl Window {
         self.uncertain = true;
     }
 
-    /// Whether to look again now, not only when told of new work: at half the room at least, so that a
-    /// claim is worth its commit.
+    /// Whether to look again now, not only when told of new work: at half the room at least, so that a claim is worth its
+    /// commit; where jobs take their time at a quarter, for slots would wait for the claim.
     pub(super) fn wants_more(&self) -> bool {
         if self.claiming.is_some() || !self.is_going() {
             return false;
         }
-        let half = |room: usize| room * 2 >= self.prefetch.max(1);
-        let wants_all = self.hungry && self.room() > 0 && (self.passed_over || half(self.room()));
+        let part = if self.works_long { 4 } else { 2 };
+        let enough = |room: usize| room * part >= self.prefetch.max(1);
+        let wants_all = self.hungry && self.room() > 0 && (self.passed_over || enough(self.room()));
         match self.part() {
             (_, Part::All) => wants_all,
-            (room, Part::Urgent) => self.more_urgent && room > 0 && half(room),
+            (room, Part::Urgent) => self.more_urgent && room > 0 && enough(room),
             (_, Part::Plain) => true,
         }
     }
@@ -335,11 +354,16 @@ impl Window {
             Some(job) => {
                 let lane = job.lane.clone();
                 if urgent {
-                    self.urgent_running += 1;
+                    self.urgent_working += 1;
                 } else {
                     self.lanes.started(&lane);
                 }
-                self.running.insert(job.lease, Running { lane, urgent });
+                let running = Running {
+                    lane,
+                    urgent,
+                    ending: false,
+                };
+                self.running.insert(job.lease, running);
                 Next::Start(job)
             }
             None => Next::Nothing,
@@ -351,21 +375,40 @@ impl Window {
         let (slots, spare) = (self.slots, spare_slots(self.slots));
         let most = slots + express_slots(slots);
         if urgent {
-            let others = self.plain_running().max(spare);
-            return most.saturating_sub(self.urgent_running + others);
+            let others = self.plain_working().max(spare);
+            return most.saturating_sub(self.urgent_working + others);
         }
-        let left = slots.saturating_sub(self.running.len());
-        left.max(spare.saturating_sub(self.plain_running()))
+        let left = slots.saturating_sub(self.working());
+        left.max(spare.saturating_sub(self.plain_working()))
     }
 
-    /// A running job has ended. One that only waits for better times has not used its turn of the
+    /// The work of a running job is done, and took long enough to be told; its end is to be committed.
+    pub(super) fn worked(&mut self, lease: Lease) {
+        let Some(job) = self.running.get_mut(&lease).filter(|job| !job.ending) else {
+            return;
+        };
+        job.ending = true;
+        self.ending += 1;
+        self.works_long = true;
+        if job.urgent {
+            self.urgent_working -= 1;
+        } else {
+            self.lanes.ended(&job.lane);
+        }
+        self.hungry |= self.passed_over;
+    }
+
+    /// The end of a running job is committed. One that only waits for better times has not used its turn of the
     /// queue's rate.
     pub(super) fn ended(&mut self, lease: Lease, snoozed: bool) {
         let Some(job) = self.running.remove(&lease) else {
             return;
         };
-        if job.urgent {
-            self.urgent_running -= 1;
+        self.works_long = job.ending;
+        if job.ending {
+            self.ending -= 1;
+        } else if job.urgent {
+            self.urgent_working -= 1;
         } else {
             self.lanes.ended(&job.lane);
         }
@@ -639,6 +682,58 @@ mod tests {
             let next = window.next(Duration::ZERO);
             assert_eq!(matches!(next, Next::Start(_)), may_start);
         }
+    }
+
+    #[test]
+    fn a_job_whose_end_is_committed_leaves_its_slot_to_the_next() {
+        let mut window = open(3, 3);
+        window.look();
+        let mut of_lane = jobs(6);
+        for job in &mut of_lane {
+            "a".clone_into(&mut job.lane);
+        }
+        window.claimed(of_lane);
+        assert_eq!(started(&mut window), 3);
+        window.worked(lease(0));
+        window.worked(lease(0));
+        assert_eq!((started(&mut window), window.working()), (1, 3));
+        assert_eq!(asked(&mut window), Some(1), "it is not held as the others");
+        window.claimed(Vec::new());
+        window.worked(lease(1));
+        window.worked(lease(2));
+        assert_eq!(started(&mut window), 1, "two ends beside three slots");
+        window.ended(lease(0), false);
+        assert_eq!((started(&mut window), window.working()), (1, 3));
+        let held = window.give_up_ready();
+        assert_eq!(held, None, "all of them run");
+        assert_eq!(window.running.len(), 5);
+    }
+
+    #[test]
+    fn a_queue_with_one_slot_does_one_thing_after_the_other() {
+        let mut window = open(1, 1);
+        window.look();
+        window.claimed(jobs(2));
+        assert_eq!(started(&mut window), 1);
+        window.worked(lease(0));
+        assert_eq!(started(&mut window), 0, "its end is not committed");
+        window.ended(lease(0), false);
+        assert_eq!(started(&mut window), 1);
+    }
+
+    #[test]
+    fn a_job_that_becomes_urgent_while_its_end_is_committed_takes_no_slot_of_the_urgent() {
+        let mut window = open(3, 3);
+        window.look();
+        window.claimed([urgent(0..1), jobs(2).split_off(1)].concat());
+        assert_eq!(started(&mut window), 2);
+        window.worked(lease(0));
+        window.worked(lease(1));
+        window.hurry(&Priorities::new([(lease(1), Priority::INTERACTIVE)].into()));
+        assert_eq!((window.working(), window.urgent_working), (0, 0));
+        window.ended(lease(0), false);
+        window.ended(lease(1), false);
+        assert_eq!((window.working(), window.urgent_working), (0, 0));
     }
 
     #[test]
