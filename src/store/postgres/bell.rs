@@ -16,8 +16,8 @@ use tokio::time::timeout;
 use super::connect::{Link, Purpose, STATEMENT_TIMEOUT};
 use super::job_statements as sql;
 use super::positions::Positions;
+use super::shared::Shared;
 use super::transaction::Consequences;
-use super::writer::Shared;
 use crate::model::Foreign;
 use crate::store::Hints;
 

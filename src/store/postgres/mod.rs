@@ -20,6 +20,7 @@ mod documents;
 mod enqueue;
 mod export;
 pub(in crate::store) mod fault;
+mod gather;
 mod group;
 mod held;
 mod job_statements;
@@ -38,6 +39,7 @@ mod relations;
 mod repack;
 mod schedules;
 mod settle;
+mod shared;
 mod statistics;
 mod tls;
 mod transaction;
@@ -62,8 +64,8 @@ pub use self::address::{Address, is_postgres};
 use self::attempts::millis;
 use self::command::{Answer, Claim, Command, Progress, Release, Verb};
 use self::reader::{Patience, Readers, read};
+use self::shared::Shared;
 use self::upkeep::Upkeep;
-use self::writer::Shared;
 use super::rows::{
     EngineTuple, JobTuple, StoredTuple, TallyTuple, engine_from, held_from, job_from, stored_from,
     tallies_from, witness_from,

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::attempts::millis;
 use super::connect::{Link, Purpose, STATEMENT_TIMEOUT};
 use super::job_statements as sql;
-use super::writer::Shared;
+use super::shared::Shared;
 use crate::store::DEAD_AFTER;
 
 /// How often the others are looked for.

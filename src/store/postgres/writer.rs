@@ -1,4 +1,4 @@
-//! The writers: each gathers the commands that are waiting into one transaction on its own connection.
+//! The writers: each carries out groups of commands (`gather`), a transaction for each, on its own connection.
 //!
 //! Callers hear of success only after the commit. A command that fails takes nothing with it: its group
 //! is rolled back, cut in two, and run again, until it is alone. While the database is away, commands wait
@@ -16,53 +16,28 @@ use std::any::Any;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use diesel_async::SimpleAsyncConnection;
 use futures_util::FutureExt;
-use tokio::sync::{Mutex, Notify, OwnedMutexGuard, mpsc, watch};
+use tokio::sync::{OwnedMutexGuard, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::Settings;
-use super::bell::Bell;
 use super::command::Command;
 use super::connect::{Link, Purpose, STATEMENT_TIMEOUT, begin};
 use super::fault::Fault;
+use super::gather::{Gatherer, Group};
 use super::group;
 use super::locks::Lessons;
 use super::marks::{self, Marks};
-use super::positions::Positions;
-use super::presence::Presence;
-use super::transaction::{Consequences, House, Transaction};
-use crate::metrics::OutageLog;
-use crate::model::histogram::Histogram;
-use crate::store::absence::Absence;
-use crate::store::{Hints, StoreError, StoreResult, WRITES, WriterStats};
+use super::shared::Shared;
+use super::transaction::{Consequences, Transaction};
+use crate::store::{StoreError, StoreResult};
 
 /// Commands that may wait; callers beyond wait for room.
 pub(super) const QUEUE_MAX: usize = 4_096;
-/// Commands in one commit.
-const GROUP_MAX: usize = 1_024;
-/// Bytes of documents in one commit.
-const GROUP_BYTES_MAX: usize = 8 << 20;
-/// A group so large is worth a second transaction beside one that is under way; a smaller one waits for the
-/// end of that, and grows meanwhile: what a transaction costs hardly depends on how much is in it.
-const GROUP_WORTHY: usize = 512;
-const GROUP_WORTHY_BYTES: usize = 2 << 20;
-/// But it waits no longer, for each engine: the other may wait for a lock, or for a server that is far away. Several engines
-/// keep the server busy with one transaction each; more of them stand in each other's way.
-const GROUP_WAITS: Duration = Duration::from_millis(10);
-/// One with documents waits longer: two of them need the same rows.
-const DOCUMENTS_WAIT: Duration = Duration::from_millis(40);
-/// Documents that were stored in this time are stored as soon as they come. If the last ones took longer, a group gathers for
-/// a part of the time that was too long, and so longer the more engines there are, whose small groups would stand in each
-/// other's way: what a group costs hardly depends on how much is in it.
-const QUICK: Duration = Duration::from_millis(8);
-const GATHERS_FOR: u32 = 2;
-/// But no longer than this, for each engine.
-const GATHERS_MAX: Duration = Duration::from_millis(20);
 /// How long a command waits for a database that is away.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Runs of a group that others were in the way of, before it is cut in two.
@@ -78,126 +53,34 @@ const GROUP_TIMEOUT: Duration = Duration::from_mins(1);
 /// What a caller hears who waits for a fate that nobody can ask for any more.
 const UNKNOWN_FATE: &str = "the connection was cut in the middle of a commit, and this engine stopped before it could ask whether it was made";
 
-/// What the writers of a store share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) settings: Settings,
-    pub(super) hints: Hints,
-    pub(super) bell: Bell,
-    pub(super) positions: Positions,
-    pub(super) presence: Presence,
-    pub(super) counters: Counters,
-    /// The reason why a writer died; `None` while all live.
-    pub(super) death: watch::Sender<Option<String>>,
-    /// The store closes: nobody waits for a database that is away any longer.
-    pub(super) closing: AtomicBool,
-    /// Other engines that live, as the last heartbeat told.
-    pub(super) others: AtomicU32,
-    /// What is told of it to those who ask.
-    pub(super) absence: Arc<Absence>,
-    /// The database is away, or cannot be written.
-    outage: OutageLog,
-    /// Writers in the middle of a group.
-    busy: AtomicU32,
-    /// One of them has come to its end.
-    freed: Notify,
-    /// How long the last group with documents took, in microseconds.
-    took: AtomicU32,
-    pub(super) house: Arc<House>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    commits: AtomicU64,
-    commands: AtomicU64,
-    stale: AtomicU64,
-    times: Histogram,
-}
-
-impl Counters {
-    pub(super) fn read(&self, waiting: usize, busy: bool) -> WriterStats {
-        WriterStats {
-            commits: self.commits.load(Ordering::Relaxed),
-            commands: self.commands.load(Ordering::Relaxed),
-            stale: self.stale.load(Ordering::Relaxed),
-            waiting: waiting as u64,
-            busy,
-            times: self.times.read(),
-        }
-    }
-}
-
-impl Shared {
-    fn took(&self, took: Duration) {
-        let took = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
-        self.took.store(took, Ordering::Relaxed);
-    }
-
-    fn gathers_for(&self) -> Duration {
-        let took = Duration::from_micros(self.took.load(Ordering::Relaxed).into());
-        (took.saturating_sub(QUICK) / GATHERS_FOR).min(GATHERS_MAX) * self.engines()
-    }
-
-    /// Those that live and share the database, as far as that makes a difference.
-    fn engines(&self) -> u32 {
-        self.others.load(Ordering::Relaxed).min(9) + 1
-    }
-
-    pub(super) fn new(settings: Settings) -> Self {
-        Self {
-            settings,
-            hints: Hints::default(),
-            bell: Bell::new(),
-            positions: Positions::default(),
-            presence: Presence::default(),
-            counters: Counters::default(),
-            death: watch::Sender::new(None),
-            closing: AtomicBool::new(false),
-            others: AtomicU32::new(0),
-            absence: Arc::default(),
-            outage: OutageLog::new(WRITES),
-            busy: AtomicU32::new(0),
-            freed: Notify::new(),
-            took: AtomicU32::new(0),
-            house: Arc::default(),
-        }
-    }
-
-    /// A commit is under way, or was tried and could not be made.
-    pub(super) fn is_busy(&self) -> bool {
-        self.busy.load(Ordering::Relaxed) > 0 || self.outage.is_on()
-    }
-
-    /// Told once, not for each of those who wait. `weight`: bytes for which there was no room; 0 if that is not why.
-    fn bad_weather(&self, why: &str, weight: usize) {
-        self.absence.unwritable(why);
-        let error = StoreError::Unavailable(why.to_owned());
-        self.outage.failed(weight as u64, error);
-    }
-
-    fn good_weather(&self, weight: usize) {
-        self.absence.written();
-        self.outage.worked(weight as u64);
-    }
-}
-
-/// Starts the writers on the current runtime. They end when every sender is gone, with what is queued
-/// committed; or by a panic, which `death` then tells.
+/// Starts the writers on the current runtime, and what gives them their groups. They end when every sender is gone, with
+/// what is queued committed; or by a panic, which `death` then tells.
 pub(super) fn start(shared: &Arc<Shared>) -> (mpsc::Sender<Command>, Vec<JoinHandle<()>>) {
     let (commands, waiting) = mpsc::channel(QUEUE_MAX);
-    let waiting = Arc::new(Mutex::new(waiting));
+    let mut tasks = Vec::new();
     let writers = (0..shared.settings.writers.max(1)).map(|_| {
-        let (shared, waiting) = (shared.clone(), waiting.clone());
-        tokio::spawn(async move {
-            let writer = Writer::new(shared.clone()).run(&waiting);
-            // The group is dropped with its connection, which rolls it back; its callers hear that the writer
-            // was interrupted.
-            if let Err(panic) = AssertUnwindSafe(writer).catch_unwind().await {
-                shared.death.send_replace(Some(panic_text(&*panic)));
-            }
-        })
+        let (groups, mine) = mpsc::channel(1);
+        tasks.push(watched(shared, Writer::new(shared.clone()).run(mine)));
+        groups
     });
-    (commands, writers.collect())
+    let gatherer = Gatherer::new(shared.clone(), waiting, writers.collect());
+    tasks.push(watched(shared, gatherer.run()));
+    (commands, tasks)
+}
+
+/// A task whose panic is told.
+fn watched(
+    shared: &Arc<Shared>,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
+    let shared = shared.clone();
+    tokio::spawn(async move {
+        // A group is dropped with its connection, which rolls it back; its callers hear that the writer was
+        // interrupted.
+        if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
+            shared.death.send_replace(Some(panic_text(&*panic)));
+        }
+    })
 }
 
 /// Why a group is not known to be committed.
@@ -225,71 +108,12 @@ impl Writer {
         }
     }
 
-    async fn run(mut self, waiting: &Mutex<mpsc::Receiver<Command>>) {
-        loop {
-            let mut waiting = waiting.lock().await;
-            let commands = self.gather(&mut waiting).await;
-            if commands.is_empty() {
-                break;
-            }
-            let shared = self.shared.clone();
-            // Before the next may gather.
-            let _busy = Busy::begin(&shared);
-            drop(waiting);
+    async fn run(mut self, mut groups: mpsc::Receiver<Group>) {
+        while let Some(Group { commands, busy }) = groups.recv().await {
             self.carry_out(commands).await;
+            drop(busy);
         }
         self.take_marks_away().await;
-    }
-
-    /// The next group. None: there will be no more.
-    async fn gather(&self, waiting: &mut mpsc::Receiver<Command>) -> Vec<Command> {
-        let mut group = Vec::new();
-        let Some(first) = waiting.recv().await else {
-            return group;
-        };
-        let mut bytes = first.weight();
-        group.push(first);
-        let begun = tokio::time::Instant::now();
-        loop {
-            while group.len() < GROUP_MAX && bytes < GROUP_BYTES_MAX {
-                let Ok(next) = waiting.try_recv() else { break };
-                bytes += next.weight();
-                group.push(next);
-            }
-            if group.len() >= GROUP_WORTHY || bytes >= GROUP_WORTHY_BYTES {
-                return group;
-            }
-            let freed = self.shared.freed.notified();
-            tokio::pin!(freed);
-            // Before the look: an end between the two is heard of.
-            freed.as_mut().enable();
-            let alone = self.shared.busy.load(Ordering::Acquire) == 0;
-            let gathers = if bytes > 0 {
-                self.shared.gathers_for()
-            } else {
-                Duration::ZERO
-            };
-            if alone && begun.elapsed() >= gathers {
-                return group;
-            }
-            let patience = if bytes > 0 {
-                (DOCUMENTS_WAIT * self.shared.engines()).max(gathers)
-            } else {
-                GROUP_WAITS * self.shared.engines()
-            };
-            tokio::select! {
-                () = tokio::time::sleep_until(begun + gathers), if alone => {}
-                () = freed => {}
-                () = tokio::time::sleep_until(begun + patience) => return group,
-                next = waiting.recv() => match next {
-                    Some(next) => {
-                        bytes += next.weight();
-                        group.push(next);
-                    }
-                    None => return group,
-                },
-            }
-        }
     }
 
     /// Carries out a group, in parts if it must be.
@@ -577,23 +401,6 @@ impl Writer {
         if let (Some(link), Some(all)) = (&self.link, self.marks.all()) {
             let _ = timeout(Duration::from_secs(1), marks::take_away(&link.conn, all)).await;
         }
-    }
-}
-
-/// A writer in the middle of a group, also if it panics there.
-struct Busy<'s>(&'s Shared);
-
-impl<'s> Busy<'s> {
-    fn begin(shared: &'s Shared) -> Self {
-        shared.busy.fetch_add(1, Ordering::AcqRel);
-        Self(shared)
-    }
-}
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        self.0.busy.fetch_sub(1, Ordering::AcqRel);
-        self.0.freed.notify_waiters();
     }
 }
 

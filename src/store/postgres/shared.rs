@@ -1,0 +1,128 @@
+//! What the tasks of a store share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+use super::Settings;
+use super::bell::Bell;
+use super::positions::Positions;
+use super::presence::Presence;
+use super::transaction::House;
+use crate::metrics::OutageLog;
+use crate::model::histogram::Histogram;
+use crate::store::absence::Absence;
+use crate::store::{Hints, StoreError, WRITES, WriterStats};
+
+/// Documents that were stored in this time are stored as soon as they come. If the last ones took longer, a group
+/// gathers for a part of the time that was too long, and so longer the more engines there are, whose small groups would
+/// stand in each other's way: what a group costs hardly depends on how much is in it.
+const QUICK: Duration = Duration::from_millis(8);
+const GATHERS_FOR: u32 = 2;
+/// But no longer than this, for each engine.
+const GATHERS_MAX: Duration = Duration::from_millis(20);
+
+/// What the writers of a store share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) hints: Hints,
+    pub(super) bell: Bell,
+    pub(super) positions: Positions,
+    pub(super) presence: Presence,
+    pub(super) counters: Counters,
+    /// The reason why a writer died; `None` while all live.
+    pub(super) death: watch::Sender<Option<String>>,
+    /// The store closes: nobody waits for a database that is away any longer.
+    pub(super) closing: AtomicBool,
+    /// Other engines that live, as the last heartbeat told.
+    pub(super) others: AtomicU32,
+    /// What is told of it to those who ask.
+    pub(super) absence: Arc<Absence>,
+    /// The database is away, or cannot be written.
+    outage: OutageLog,
+    /// Writers in the middle of a group.
+    pub(super) busy: AtomicU32,
+    /// One of them has come to its end.
+    pub(super) freed: Notify,
+    /// How long the last group with documents took, in microseconds.
+    took: AtomicU32,
+    pub(super) house: Arc<House>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) commits: AtomicU64,
+    pub(super) commands: AtomicU64,
+    pub(super) stale: AtomicU64,
+    pub(super) times: Histogram,
+}
+
+impl Counters {
+    pub(super) fn read(&self, waiting: usize, busy: bool) -> WriterStats {
+        WriterStats {
+            commits: self.commits.load(Ordering::Relaxed),
+            commands: self.commands.load(Ordering::Relaxed),
+            stale: self.stale.load(Ordering::Relaxed),
+            waiting: waiting as u64,
+            busy,
+            times: self.times.read(),
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn took(&self, took: Duration) {
+        let took = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+        self.took.store(took, Ordering::Relaxed);
+    }
+
+    pub(super) fn gathers_for(&self) -> Duration {
+        let took = Duration::from_micros(self.took.load(Ordering::Relaxed).into());
+        (took.saturating_sub(QUICK) / GATHERS_FOR).min(GATHERS_MAX) * self.engines()
+    }
+
+    /// Those that live and share the database, as far as that makes a difference.
+    fn engines(&self) -> u32 {
+        self.others.load(Ordering::Relaxed).min(9) + 1
+    }
+
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            hints: Hints::default(),
+            bell: Bell::new(),
+            positions: Positions::default(),
+            presence: Presence::default(),
+            counters: Counters::default(),
+            death: watch::Sender::new(None),
+            closing: AtomicBool::new(false),
+            others: AtomicU32::new(0),
+            absence: Arc::default(),
+            outage: OutageLog::new(WRITES),
+            busy: AtomicU32::new(0),
+            freed: Notify::new(),
+            took: AtomicU32::new(0),
+            house: Arc::default(),
+        }
+    }
+
+    /// A commit is under way, or was tried and could not be made.
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed) > 0 || self.outage.is_on()
+    }
+
+    /// Told once, not for each of those who wait. `weight`: bytes for which there was no room; 0 if that is not why.
+    pub(super) fn bad_weather(&self, why: &str, weight: usize) {
+        self.absence.unwritable(why);
+        let error = StoreError::Unavailable(why.to_owned());
+        self.outage.failed(weight as u64, error);
+    }
+
+    pub(super) fn good_weather(&self, weight: usize) {
+        self.absence.written();
+        self.outage.worked(weight as u64);
+    }
+}
