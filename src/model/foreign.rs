@@ -22,8 +22,8 @@ pub struct Foreign(String);
 impl Foreign {
     pub fn new(text: &str) -> Self {
         let text = &text[..text.floor_char_boundary(BYTES_MAX)];
-        // First, for what is between the letters of a key must not hide it.
-        let line = in_one_line(text);
+        // Before and after: what is left out may take a letter of a key along, or have stood between two of them.
+        let line = in_one_line(&without_secrets(text));
         let clean = without_secrets(&line);
         let mut kept: String = clean.chars().take(CHARS_MAX).collect();
         if kept.len() < clean.len() {
@@ -106,7 +106,9 @@ impl fmt::Debug for Foreign {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secrets::keep_key;
+    use crate::secrets::{hexadecimal, keep_key};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD_NO_PAD;
 
     #[track_caller]
     fn check(text: &str, shown: &str) {
@@ -146,6 +148,20 @@ mod tests {
             &format!("{}\u{1b}[1m{}", &KEY[..20], &KEY[20..]),
             "<api key>",
         );
+        // What begins as an escape takes the next letter along.
+        for begun in ["\u{1b}[=", "\u{9b}=", "\u{1b}["] {
+            for form in [
+                KEY.to_owned(),
+                STANDARD_NO_PAD.encode(KEY),
+                hexadecimal(KEY.as_bytes()),
+            ] {
+                let shown = Foreign::new(&format!("{begun}{form}"));
+                assert!(shown.as_str().ends_with("pi key>"), "{shown}");
+            }
+            let broken = format!("{begun}{}\u{9b}1m{}", &KEY[..3], &KEY[3..]);
+            let shown = Foreign::new(&broken);
+            assert!(shown.as_str().ends_with("pi key>"), "{shown}");
+        }
         let bytes = [&[0xff, 0xfe][..], KEY.as_bytes()].concat();
         assert!(!Foreign::of_bytes(&bytes).as_str().contains("f0f0"));
     }

@@ -14,6 +14,8 @@ use aho_corasick::packed::{Config, Searcher};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
+use super::typed::{is_joiner, is_unseen};
+
 /// Secrets that are remembered; the oldest goes first.
 const REMEMBERED: usize = 64;
 /// What is shorter is no secret, and would be found in every text.
@@ -21,8 +23,8 @@ const KEY_BYTES_MIN: usize = 8;
 const PASSWORD_BYTES_MIN: usize = 6;
 /// So much of a secret's beginning is taken out too: the rest may have been cut off.
 const PART_MIN: usize = 12;
-/// Blanks between two letters of a secret that was broken into lines.
-const BLANKS_MAX: usize = 8;
+/// Blanks and escapes between two letters of a secret that was broken into lines, or coloured.
+const GAPS_MAX: usize = 8;
 /// How keys of the API begin, and how much must follow.
 const KEY_BEGIN: &[u8] = b"rgapi-";
 const KEY_REST_MIN: usize = 8;
@@ -71,6 +73,8 @@ impl Marks {
 /// One secret and its other forms. It has no `Debug`.
 struct Secret {
     text: String,
+    /// Where in it that begins which no other secret has: what all keys begin with may have been cut off.
+    own: usize,
     shown: &'static str,
     /// What stands in any base64 or hexadecimal text of it, wherever it begins there.
     coded: Vec<String>,
@@ -134,8 +138,12 @@ pub fn may_hold_key(document: &[u8]) -> bool {
 impl Secret {
     fn new(text: &str, shown: &'static str) -> Self {
         let bytes = text.as_bytes();
+        let begin = bytes.get(..KEY_BEGIN.len());
+        let is_usual = begin.is_some_and(|begin| begin.eq_ignore_ascii_case(KEY_BEGIN))
+            && bytes.len() >= KEY_BEGIN.len() + PART_MIN;
         Self {
             text: text.to_owned(),
+            own: if is_usual { KEY_BEGIN.len() } else { 0 },
             shown,
             coded: coded(bytes),
             begun: coded(&bytes[..bytes.len().min(PART_MIN)]),
@@ -189,17 +197,8 @@ impl Secret {
 
     /// How much of the text from there on is the secret, or the beginning of it.
     fn written_at(&self, text: &[u8], at: usize) -> Option<usize> {
-        let mut end = at;
-        let mut found = 0;
-        for wanted in self.text.bytes() {
-            let Some(length) = unit_of(&text[end..], wanted, found > 0) else {
-                break;
-            };
-            end += length;
-            found += 1;
-        }
-        let enough = found == self.text.len() || found >= PART_MIN;
-        enough.then_some(end - at)
+        let whole = written_at(self.text.as_bytes(), text, at);
+        whole.or_else(|| written_at(&self.text.as_bytes()[self.own..], text, at))
     }
 
     /// Without base64 and hexadecimal texts that hold it. One that is broken into pieces or cut off takes the whole
@@ -225,6 +224,21 @@ impl Secret {
         }
         (clean != text).then_some(clean)
     }
+}
+
+/// How much of the text from there on is these letters, or enough of their beginning.
+fn written_at(letters: &[u8], text: &[u8], at: usize) -> Option<usize> {
+    let mut end = at;
+    let mut found = 0;
+    for wanted in letters {
+        let Some(length) = unit_of(&text[end..], *wanted, found > 0) else {
+            break;
+        };
+        end += length;
+        found += 1;
+    }
+    let enough = found == letters.len() || found >= PART_MIN;
+    enough.then_some(end - at)
 }
 
 /// What any base64 or hexadecimal text of these bytes holds.
@@ -272,13 +286,41 @@ fn unit_of(text: &[u8], wanted: u8, inside: bool) -> Option<usize> {
     if !inside {
         return None;
     }
-    // A text that was wrapped.
-    let blanks = text.iter().take_while(|byte| byte.is_ascii_whitespace());
-    let blanks = blanks.take(BLANKS_MAX).count();
-    if blanks == 0 {
-        return None;
+    // A text that was wrapped, or coloured.
+    let mut at = 0;
+    for _ in 0..GAPS_MAX {
+        let (length, is_escape) = gap_of(&text[at..])?;
+        at += length;
+        if let Some(length) = unit_of(&text[at..], wanted, false) {
+            return Some(at + length);
+        }
+        // The letter that ends the escape is not the secret's.
+        if is_escape && matches!(text.get(at), Some(b'@'..=b'~')) {
+            at += 1;
+            if let Some(length) = unit_of(&text[at..], wanted, false) {
+                return Some(at + length);
+            }
+        }
     }
-    unit_of(&text[blanks..], wanted, false).map(|length| blanks + length)
+    None
+}
+
+/// The length of what nobody sees at the beginning of a text: a blank, a control character, or an escape of terminals,
+/// without the letter that ends it.
+fn gap_of(text: &[u8]) -> Option<(usize, bool)> {
+    let first = text[..text.len().min(4)].utf8_chunks().next()?;
+    let c = first.valid().chars().next()?;
+    let begin = match c {
+        '\u{1b}' if text.get(1) == Some(&b'[') => 2,
+        '\u{9b}' => c.len_utf8(),
+        c if c.is_whitespace() || c.is_control() || is_unseen(c) || is_joiner(c) => {
+            return Some((c.len_utf8(), false));
+        }
+        _ => return None,
+    };
+    let is_parameter = |byte: &&u8| matches!(byte, b'0'..=b'?');
+    let parameters = text[begin..].iter().take(GAPS_MAX).take_while(is_parameter);
+    Some((begin + parameters.count(), true))
 }
 
 /// A letter as URLs (also twice), JSON or HTML write it, and the length of that.
@@ -379,6 +421,8 @@ mod tests {
             );
         }
         assert_eq!(clean(&format!("{KEY}{KEY}")), "<api key><api key>");
+        // Its beginning was cut off, which all keys have.
+        assert_eq!(clean(&format!("...{}!", &KEY[2..])), "...API-<api key>!");
     }
 
     #[test]
