@@ -11,7 +11,7 @@ use super::serve;
 use super::show::player_of_job;
 use crate::cli::follow::{Follow, called, next_text, summary_of, tell_notes, typed};
 use crate::cli::stats::{show_list_end, show_year};
-use crate::cli::terminal::stop_signal;
+use crate::cli::terminal::{stop_signal, watch_panics};
 use crate::cli::waits::{self, Wait};
 use crate::cli::{CliError, Global};
 use crate::config::{Config, read_by_others};
@@ -20,12 +20,10 @@ use crate::engine::scheduler::check_schedule;
 use crate::engine::{Engine, EngineConfig, Registry};
 use crate::gate::{Gate, KeptShares, KeySource, KeyState, Sharing};
 use crate::metrics::Metrics;
-use crate::model::secrets::without_secrets;
 use crate::model::{JobId, JobRecord, JobState, Priority, RetryPolicy, Timestamp};
 use crate::riot::{ApiKey, BaseUrl, RiotClient};
 use crate::store::schedules::Schedule;
 use crate::store::{Location, Store};
-use crate::supervision::watch_panics;
 use crate::tasks::{
     self, HealthCheck, HealthProbe, MatchSync, Pacing, PlayerReport, PlayerSync, PlayerSyncArgs,
     Policies, Recover, TimelineSync, job_document,
@@ -108,7 +106,7 @@ impl Running {
             share: config.riot.share,
             routes: config.riot.shares.clone(),
         });
-        watch_panics(|text| without_secrets(text).into_owned());
+        watch_panics();
         let policies = policies(config);
         let folder = match database {
             Location::Sqlite(_) => Some(beside(database)),

@@ -1,5 +1,6 @@
 //! Log lines and progress bars on one terminal: a line never tears a bar.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +11,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::LogFormat;
 use crate::model::secrets::without_secrets;
+use crate::supervision;
 
 /// All bars of the process.
 pub fn bars() -> &'static MultiProgress {
@@ -114,11 +116,25 @@ pub fn stop_signal() -> impl Future<Output = ()> {
     }
 }
 
+/// Panics are told in one line, without secrets.
+pub fn watch_panics() {
+    supervision::watch_panics(|text| without_secrets(text).into_owned());
+}
+
 /// An error as a terminal may show it: what it quotes may come from anywhere. Its lines stay.
 pub fn shown(error: &dyn std::fmt::Display) -> String {
     let text = error.to_string();
-    let is_kept = |c: &char| !c.is_control() || *c == '\n';
-    without_secrets(&text).chars().filter(is_kept).collect()
+    obeyed_by_nobody(&without_secrets(&text)).into_owned()
+}
+
+/// A text without what controls a terminal; its lines and their indents stay.
+pub fn obeyed_by_nobody(text: &str) -> Cow<'_, str> {
+    let is_kept = |c: char| !c.is_control() || c == '\n' || c == '\t';
+    if text.chars().all(is_kept) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.chars().filter(|c| is_kept(*c)).collect())
+    }
 }
 
 /// Writes a line to stdout. Whoever reads may have had enough (`riftsync job list | head`): then the
@@ -142,6 +158,9 @@ pub fn has_spoken() -> bool {
 pub fn out(line: std::fmt::Arguments<'_>) {
     SPOKEN.store(true, Ordering::Relaxed);
     let write = || {
+        // What another program told, as whoever listens on a socket, may be in it.
+        let line = line.to_string();
+        let line = obeyed_by_nobody(&line);
         let mut stdout = std::io::stdout().lock();
         writeln!(stdout, "{line}").and_then(|()| stdout.flush())
     };

@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::terminal::{bars, columns, is_terminal};
+use super::terminal::{bars, columns, is_terminal, obeyed_by_nobody};
 use super::view::{self, Scene, Told};
 use crate::model::waiting::Waiting;
 use crate::store::Location;
@@ -229,7 +229,7 @@ impl Board {
             let style = ProgressStyle::with_template("{msg}").expect("a fixed template");
             bars().add(ProgressBar::new_spinner().with_style(style))
         });
-        bar.set_message(lines.join("\n"));
+        bar.set_message(obeyed_by_nobody(&lines.join("\n")).into_owned());
     }
 
     /// Looks again and again. Never returns.

@@ -233,9 +233,7 @@ fn a_panic_with_the_key_in_it() {
     }
     riftsync::cli::terminal::start_log("trace", riftsync::config::LogFormat::Text);
     riftsync::riot::ApiKey::new(SIMULATED_KEY).unwrap();
-    riftsync::supervision::watch_panics(|text| {
-        riftsync::model::secrets::without_secrets(text).into_owned()
-    });
+    riftsync::cli::terminal::watch_panics();
     let fell = std::panic::catch_unwind(|| panic!("it fell over {SIMULATED_KEY}"));
     assert!(fell.is_err());
     println!("remembered: {}", riftsync::supervision::last_panic());

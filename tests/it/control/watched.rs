@@ -234,6 +234,39 @@ async fn a_key_is_sent_to_no_other_user() {
 }
 
 #[tokio::test]
+async fn what_another_program_says_on_the_socket_controls_no_terminal() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let socket = folder.path().join("r.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let evil = r"\u001b[31mevil\u001b]0;\u0007\u009b2J";
+    let good = format!(
+        r#"{{"result":{{"verdict":"{evil}","findings":[{{"part":"{evil}","message":"{evil}","remedy":""}}]}}"#
+    );
+    let bad = format!(r#"{{"error":{{"code":-32000,"message":"{evil}"}}"#);
+    std::thread::spawn(move || {
+        for answer in [&good, &bad, &good, &bad] {
+            let (stream, _) = listener.accept().unwrap();
+            let mut line = String::new();
+            BufReader::new(&stream).read_line(&mut line).unwrap();
+            let answer = format!("{answer},\"jsonrpc\":\"2.0\",\"id\":1}}\n");
+            (&stream).write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    for more in [&[][..], &["--json"]] {
+        for _ in 0..2 {
+            let words = ["health", "--socket", socket.to_str().unwrap()];
+            let output = run(crate::setup::bare(&[&words, more].concat())).await;
+            let told = text(&output) + &String::from_utf8_lossy(&output.stdout);
+            assert!(told.contains("evil"), "{told}");
+            assert!(
+                !told.replace('\n', "").contains(char::is_control),
+                "{told:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_metrics_are_told_by_no_strangers_name() {
     let setup = setup(1).await;
     let served = setup
