@@ -5,8 +5,8 @@ use crate::cli::dbcopy::{Bar, document, text};
 use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, DbCopyArgs, Global, waits};
 use crate::config::Config;
-use crate::store::Location;
 use crate::store::copy::Copy;
+use crate::store::{Location, StoreError};
 
 /// What is not named is the database of the settings; without either, the usual file goes there.
 pub(super) async fn copy(
@@ -21,14 +21,14 @@ pub(super) async fn copy(
         (Some(from), Some(to)) => (place(from)?, place(to)?),
         (Some(from), None) => (place(from)?, settings()?),
         (None, Some(to)) => (settings()?, place(to)?),
-        (None, None) => (Location::Sqlite(usual_file(simulated)), settings()?),
+        (None, None) => (Location::file(usual_file(simulated)), settings()?),
     };
     if from.is_shown_as(&to.to_string()) {
         return Err(CliError::Usage(format!(
             "{from} cannot be copied to itself. Name two databases with --from and --to"
         )));
     }
-    let mut copy = Copy::start(from.clone(), to.clone())?;
+    let mut copy = Copy::start(from.clone(), to.clone()).map_err(named_here)?;
     let mut progress = copy.progress.clone();
     let bar = Bar::new(&format!("copy of {from}"));
     let waiting = waits::on(
@@ -53,7 +53,7 @@ pub(super) async fn copy(
     };
     drop(waiting);
     let took = bar.clear();
-    if !outcome? {
+    if !outcome.map_err(named_here)? {
         return Err(CliError::Interrupted);
     }
     let done = copy.progress.borrow().clone();
@@ -63,4 +63,19 @@ pub(super) async fn copy(
         crate::outln!("{}", text(&from, &to, &done, took));
     }
     Ok(())
+}
+
+/// The databases of a copy are named by its own options.
+fn named_here(error: StoreError) -> StoreError {
+    let (path, what) = match error {
+        StoreError::Unopenable { path, cause } => (path, format!("cannot be opened: {cause}")),
+        StoreError::NotADatabase { path, cause } => {
+            (path, format!("is not a riftsync database: {cause}"))
+        }
+        other => return other,
+    };
+    let path = path.display();
+    StoreError::Refused(format!(
+        "{path} {what}. It was not changed; name another file with --from or --to"
+    ))
 }

@@ -22,7 +22,7 @@ pub(super) fn locate(
     let usual = Some(&config.database.url).filter(|url| !simulated && !url.is_empty());
     match global.database.as_ref().or(usual) {
         Some(url) => location(config, url),
-        None => Ok(Location::Sqlite(usual_file(simulated))),
+        None => Ok(Location::file(usual_file(simulated))),
     }
 }
 

@@ -10,6 +10,9 @@ use super::sqlite::SqliteStore;
 use super::{Migrations, Store, StoreError, StoreResult};
 use crate::model::{DatabaseUrl, is_pairs, redact};
 
+/// Links to links that are followed, as many as the kernel follows.
+const LINKS_MAX: usize = 40;
+
 /// Where a database is. Shown without a password.
 #[derive(Debug, Clone)]
 pub enum Location {
@@ -26,8 +29,8 @@ impl TryFrom<&DatabaseUrl> for Location {
             return Ok(Self::Postgres(Box::new(Settings::new(address))));
         }
         match url.split_once("://") {
-            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
-            None if !url.is_empty() && !is_pairs(url) => Ok(Self::Sqlite(url.into())),
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::file(path)),
+            None if !url.is_empty() && !is_pairs(url) => Ok(Self::file(url)),
             _ => Err(StoreError::Url(redact(url))),
         }
     }
@@ -43,6 +46,19 @@ impl fmt::Display for Location {
 }
 
 impl Location {
+    /// A database file; of a link, what it leads to. Its lock and its log stand beside the file itself, so that whoever
+    /// uses it by another name is met.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        let mut path = path.into();
+        for _ in 0..LINKS_MAX {
+            let Ok(to) = std::fs::read_link(&path) else {
+                break;
+            };
+            path = path.parent().unwrap_or(Path::new("")).join(to);
+        }
+        Self::Sqlite(path)
+    }
+
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "sqlite",

@@ -117,6 +117,14 @@ async fn what_cannot_be_backed_up_or_restored_is_told_and_nothing_is_changed() {
             &["restore", absent.to_str().unwrap(), "--replace"],
             "does not exist",
         ),
+        (
+            &[
+                "restore",
+                setup.folder.path().to_str().unwrap(),
+                "--replace",
+            ],
+            "cannot be brought back",
+        ),
         (&["restore", damaged, "--replace"], "damaged"),
         (
             &["restore", notes, "--replace"],
@@ -146,6 +154,12 @@ async fn what_cannot_be_backed_up_or_restored_is_told_and_nothing_is_changed() {
         };
         assert!(!told.status.success(), "{verb:?}");
         assert!(text(&told).contains(why), "{verb:?}: {}", text(&told));
+        // The file that is to be brought back is named by no option, and made by no sync.
+        if verb[0] == "restore" && !why.contains("--replace") && !verb.contains(&"--database") {
+            for other in ["riftsync sync", "--database", ".recover"] {
+                assert!(!text(&told).contains(other), "{verb:?}: {}", text(&told));
+            }
+        }
         let after = contents(setup.folder.path());
         assert!(after == before, "{verb:?} changed something");
     }
@@ -196,4 +210,38 @@ async fn the_way_back_that_a_backup_names_works_as_it_stands() {
     let back = back.unwrap();
     assert!(back.status.success(), "{way}: {}", text(&back));
     assert!(matches(Path::new(&setup.database())).await > 0);
+}
+
+#[tokio::test]
+async fn a_database_that_a_link_leads_to_is_one_database_under_both_names() {
+    let setup = setup(3).await;
+    assert!(run(setup.sync()).await.status.success());
+    let (saved, link) = (path(&setup, "saved.db"), path(&setup, "link.db"));
+    let saved = saved.to_str().unwrap();
+    // By a path that is seen from the link.
+    std::os::unix::fs::symlink("t.db", &link).unwrap();
+    let by_link = format!("sqlite://{}", link.display());
+    let backup = ["db", "backup", saved];
+    assert!(
+        run(setup.command_on(&by_link, &backup))
+            .await
+            .status
+            .success()
+    );
+    let restore = ["db", "restore", saved, "--replace"];
+    let engine = SqliteStore::open(Path::new(&setup.database())).unwrap();
+    let refused = run(setup.command_on(&by_link, &restore)).await;
+    assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
+    assert!(text(&refused).contains("in use"), "{}", text(&refused));
+    engine.close().await.unwrap();
+    assert!(
+        run(setup.command_on(&by_link, &restore))
+            .await
+            .status
+            .success()
+    );
+    assert!(fs::read_link(&link).is_ok(), "the link stays");
+    assert!(path(&setup, "t.db.before-restore").exists());
+    let logs = ["link.db.lock", "link.db-wal", "link.db.before-restore"];
+    assert!(logs.iter().all(|name| !path(&setup, name).exists()));
 }

@@ -96,7 +96,7 @@ impl Backup {
     /// Puts a backup in the place of a database that no engine uses. What was there is moved aside, if that is wanted,
     /// and is refused to be touched if not.
     pub fn restore(&self, replace: bool) -> StoreResult<Written> {
-        SqliteStore::refuse_absent(&self.from)?;
+        SqliteStore::refuse_absent(&self.from).map_err(|_| self.no_backup("it does not exist"))?;
         if is_same(&self.from, &self.to) {
             return Err(self.refused("it is the backup itself"));
         }
@@ -114,7 +114,7 @@ impl Backup {
         }
         open::make_folder(&self.to)?;
         let _lock = open::lock(&self.to)?;
-        let mut source = open::check(&self.from)?;
+        let mut source = open::check(&self.from).map_err(|error| self.of_the_backup(error))?;
         if let Some(source_name) =
             open::copy_mark(&mut source).map_err(|error| self.failed(&error))?
         {
@@ -123,7 +123,9 @@ impl Backup {
                 source_name,
             });
         }
-        let bytes = self.copy(&mut source)?;
+        let bytes = self
+            .copy(&mut source)
+            .map_err(|error| self.of_the_backup(error))?;
         self.finish(|| self.move_aside(), bytes)
     }
 
@@ -224,6 +226,28 @@ impl Backup {
             }
         }
         Ok(Some(aside))
+    }
+
+    /// What is wrong with the file that is to be brought back. The remedies for a database that is used would lead
+    /// away from it.
+    fn of_the_backup(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Unopenable { cause, .. } => self.no_backup(&cause),
+            StoreError::NotADatabase { cause, .. } => {
+                self.no_backup(&format!("it is not a riftsync database: {cause}"))
+            }
+            StoreError::Damaged { path, cause } if path == self.from => {
+                self.no_backup(&format!("it is damaged: {cause}"))
+            }
+            other => other,
+        }
+    }
+
+    fn no_backup(&self, why: &str) -> StoreError {
+        StoreError::Refused(format!(
+            "{} cannot be brought back: {why}. Name a file that `riftsync db backup` has written; nothing was changed",
+            self.from.display()
+        ))
     }
 
     fn failed(&self, error: &diesel::result::Error) -> StoreError {
