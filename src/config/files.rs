@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -39,11 +39,21 @@ pub fn read_by_others(path: &Path, readers: Readers) -> Option<u32> {
     (mode & 0o044 & readers.umask() != 0).then_some(mode)
 }
 
-/// Reads a file that somebody named. One that has more than it can need is refused: a device may have no end.
+/// Reads a file that somebody named. One that has more than it can need is refused: a device may have no end. So is a
+/// pipe that nobody writes to: it would be waited for without end.
 pub fn read_at_most(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
-    let file = std::fs::File::open(path)?;
+    // To open a pipe is to wait for who writes to it, unless one says not to wait.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)?;
+    rustix::fs::fcntl_setfl(&file, OFlags::empty())?;
+    let is_pipe = file.metadata()?.file_type().is_fifo();
     let mut bytes = Vec::new();
     file.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if is_pipe && bytes.is_empty() {
+        return Err(io::Error::other("it is a pipe, and nothing came out of it"));
+    }
     if bytes.len() as u64 > bytes_max {
         let why = format!("it has more than {bytes_max} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
@@ -96,6 +106,32 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         std::fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn a_key_file_without_an_end_is_refused_and_so_is_one_that_is_no_text() {
+        let why = |path: &Path| read_key_file(path).unwrap_err().to_string();
+        assert_eq!(why(Path::new("/dev/zero")), "it has more than 4096 bytes");
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("key");
+        std::fs::write(&path, [0xff, 0xfe]).unwrap();
+        assert_eq!(why(&path), "it is no text");
+    }
+
+    #[test]
+    fn a_pipe_is_read_unless_nobody_writes_to_it() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        assert!(read_at_most(&path, 9).is_err());
+        // As a shell has it that was told `<(command)`.
+        let (ours, theirs) = std::io::pipe().unwrap();
+        let name = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&ours));
+        let reader = std::thread::spawn(move || read_at_most(Path::new(&name), 9));
+        std::io::Write::write_all(&mut { theirs }, b"words").unwrap();
+        assert_eq!(reader.join().unwrap().unwrap(), b"words");
+        drop(ours);
     }
 
     #[test]
