@@ -13,14 +13,16 @@ fn main() -> ExitCode {
     let words: Vec<String> = words
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
+    // Also where the words are none of riftsync's.
+    let json = words.iter().any(|word| word == pages::JSON);
     if let Some(page) = pages::asked(&words) {
-        return told(page.map(|text| riftsync::outln!("{text}")), false);
+        return told(page.map(|text| riftsync::outln!("{text}")), json);
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(wrong) => {
             // What is asked for with --help is no error. A program that wrote --json reads one in its own way.
-            if wrong.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+            if wrong.use_stderr() && json {
                 let text = wrong.to_string();
                 let why = text.lines().next().unwrap_or_default();
                 let error = CliError::Usage(why.trim_start_matches("error: ").to_owned());

@@ -5,9 +5,13 @@ use std::path::Path;
 
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
+use serde_json::json;
 
 use super::{Cli, CliError};
 use crate::manual;
+
+/// What programs add to any verb.
+pub const JSON: &str = "--json";
 
 /// The words of riftsync.
 fn words() -> Command {
@@ -25,14 +29,22 @@ pub(super) fn topics() -> String {
     std::iter::once(head).chain(lines).collect()
 }
 
-/// What the words `help TOPIC` ask for. None: for no page, so the words are as any other. It needs no settings.
-pub fn asked(typed: &[String]) -> Option<Result<&'static str, CliError>> {
-    let [help, topic] = typed else { return None };
-    if help != "help" {
+/// What the words `help TOPIC` ask for; with `--json` the page is a document. None: for no page, so the words are as
+/// any other. It needs no settings.
+pub fn asked(typed: &[String]) -> Option<Result<String, CliError>> {
+    let json = typed.iter().any(|word| word == JSON);
+    let mut typed = typed.iter().filter(|word| *word != JSON);
+    let (help, topic) = (typed.next()?, typed.next()?);
+    if help != "help" || typed.next().is_some() {
         return None;
     }
     if let Some(page) = manual::page(topic) {
-        return Some(Ok(page.text.trim_end()));
+        let text = page.text.trim_end();
+        return Some(Ok(if json {
+            json!({ "topic": page.topic, "about": page.about, "text": text }).to_string()
+        } else {
+            text.to_owned()
+        }));
     }
     let words = words();
     if topic.starts_with('-') || topic == "help" || words.find_subcommand(topic).is_some() {

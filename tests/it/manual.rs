@@ -9,6 +9,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
 use riftsync::manual::{PAGES, page};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::place::Place;
@@ -73,6 +74,27 @@ async fn help_for_an_unknown_word_names_what_there_is() {
         assert!(why.contains(word), "{why}");
     }
     assert!(shown.stdout.is_empty());
+    for words in [
+        ["help", "nonsense", "--json"],
+        ["--json", "help", "nonsense"],
+    ] {
+        let shown = run(bare(&words)).await;
+        assert_eq!(shown.status.code(), Some(2));
+        let document: Value = serde_json::from_slice(&shown.stdout).unwrap();
+        assert_eq!(document["success"], false);
+        let told = document["error"]["message"].as_str().unwrap();
+        assert!(why.contains(told), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_a_document_for_programs() {
+    let page = &PAGES[0];
+    let shown = run(bare(&["help", page.topic, "--json"])).await;
+    assert!(shown.status.success(), "{}", text(&shown));
+    let document: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(document["topic"], page.topic);
+    assert_eq!(document["text"], page.text.trim_end());
 }
 
 // ---------------------------------------------------------------- commands
