@@ -130,7 +130,7 @@ impl PlayedOn {
     }
 }
 
-/// As long as riot is asked for no job.
+/// As long as Riot is asked for no job.
 async fn tell_what_calls_wait_for(running: &Running) -> Infallible {
     let wait = waits::reasons();
     loop {

@@ -300,7 +300,7 @@ impl Locate for Locator {
     async fn locate(&self, whom: &Whom) -> Whereabouts {
         // A call would wait for a better key, longer than anybody at a terminal.
         if let KeyState::Rejected { status, .. } = *self.gate.weather.key().borrow() {
-            return Whereabouts::Untold(format!("riot rejects the API key (HTTP {status})"));
+            return Whereabouts::Untold(format!("Riot rejects the API key (HTTP {status})"));
         }
         whereabouts(&self.gate.api, whom, self.near.unwrap_or(ANYWHERE)).await
     }

@@ -164,7 +164,7 @@ pub(super) async fn export_table(
         0 => Ok(()),
         count => Err(CliError::JobFailed(format!(
             "{count} stored timelines are broken and not in the file; `riftsync recover --verify` fetches them again \
-             where riot still has them"
+             where Riot still has them"
         ))),
     }
 }

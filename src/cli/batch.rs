@@ -204,7 +204,7 @@ impl CrowdReport {
         );
         if self.unavailable_count > 0 {
             let count = self.unavailable_count;
-            text.push_str(&[", ", &count.to_string(), " that riot does not give"].concat());
+            text.push_str(&[", ", &count.to_string(), " that Riot does not give"].concat());
         }
         for failed in self.failed.iter().take(TOLD_MAX) {
             let what = match failed.kind.as_str() {

@@ -20,7 +20,7 @@ pub enum CliError {
     JobFailed(String),
     /// The jobs are done, and some of what they were to fetch was not fetched.
     #[error(
-        "{0} not fetched: what failed is listed above, and is no part of what riot does not have. The same command tries again"
+        "{0} not fetched: what failed is listed above, and is no part of what Riot does not have. The same command tries again"
     )]
     Incomplete(String),
     #[error("{0}")]
@@ -37,7 +37,7 @@ pub enum CliError {
     #[error("{0}")]
     Client(#[from] ClientError),
     #[error(
-        "riot rejects the API key (HTTP {0}). Nothing is lost: get a new key at developer.riotgames.com, set RIOT_API_KEY, and type the same command again"
+        "Riot rejects the API key (HTTP {0}). Nothing is lost: get a new key at developer.riotgames.com, set RIOT_API_KEY, and type the same command again"
     )]
     KeyRejected(u16),
     #[error("the engine gave up: {0}. What was done is stored; type the same command again")]
@@ -47,7 +47,7 @@ pub enum CliError {
     #[error("job {0} goes on in the engine; `riftsync job wait {0}` waits for it")]
     Detached(JobId),
     #[error(
-        "riot rejects the API key of the engine. Nothing is lost: get a new key at developer.riotgames.com and give it to the engine with `riftsync key set`; the job goes on then"
+        "Riot rejects the API key of the engine. Nothing is lost: get a new key at developer.riotgames.com and give it to the engine with `riftsync key set`; the job goes on then"
     )]
     EngineKeyRejected,
     #[error(

@@ -263,9 +263,9 @@ fn parts_text(parts: &Parts) -> String {
         (0, false) => Ok(()),
         (count, true) => write!(
             text,
-            "; complete but for {count} that riot does not give ({reasons})"
+            "; complete but for {count} that Riot does not give ({reasons})"
         ),
-        (count, false) => write!(text, ", {count} that riot does not give now ({reasons})"),
+        (count, false) => write!(text, ", {count} that Riot does not give now ({reasons})"),
     };
     text
 }
@@ -328,7 +328,7 @@ pub fn games_text(stored: u64, rows: &[YearlyStats], aborted: u64) -> Option<Str
     };
     let played = sum(&|tally| tally.total_matches());
     let remakes = sum(&|tally| tally.remakes);
-    // More of them are known from other players' matches than riot listed: then they are no parts of that list.
+    // More of them are known from other players' matches than Riot listed: then they are no parts of that list.
     let others = stored.checked_sub(played + remakes + aborted)?;
     if stored == played {
         return None;
@@ -369,7 +369,7 @@ pub fn next_text(player: &str, simulated: bool, database: Option<&str>) -> Strin
     } else {
         format!(
             "`riftsync track {name}{more}` and `riftsync serve{more}` keep it up to date (what is not copied in time is \
-             deleted by riot), "
+             deleted by Riot), "
         )
     };
     format!(
@@ -439,7 +439,7 @@ mod tests {
         };
         assert_eq!(
             text(&report),
-            "20 matches in 2025: 6 fetched, 10 there already, 1 cleaned away; complete but for 3 that riot does not give \
+            "20 matches in 2025: 6 fetched, 10 there already, 1 cleaned away; complete but for 3 that Riot does not give \
              (404: 2, too old: 1)\n1 timeline: 1 fetched, 0 there already; complete"
         );
         report.total_matches = 22;
@@ -451,7 +451,7 @@ mod tests {
         }];
         let told = text(&report);
         assert!(
-            told.contains("1 cleaned away, 2 not fetched, 3 that riot"),
+            told.contains("1 cleaned away, 2 not fetched, 3 that Riot"),
             "{told}"
         );
         let parts = report.match_parts();
@@ -471,7 +471,7 @@ mod tests {
         };
         let told = text(&report);
         assert!(
-            told.contains("2 that riot does not give now (403: 1, not served yet: 1)"),
+            told.contains("2 that Riot does not give now (403: 1, not served yet: 1)"),
             "{told}"
         );
         assert!(!told.lines().next().unwrap().contains("complete"), "{told}");
@@ -503,7 +503,7 @@ mod tests {
             told.contains("`riftsync track \"Hide on bush#KR1\" --database \"/a b/t.db\"`"),
             "{told}"
         );
-        assert!(told.contains("deleted by riot"), "{told}");
+        assert!(told.contains("deleted by Riot"), "{told}");
         let told = next("이름#KR1", true);
         assert!(
             told.contains("`riftsync stats \"이름#KR1\" --simulate "),

@@ -587,7 +587,7 @@ fn without_key(text: &[u8], told: &AtomicBool) -> Option<Vec<u8>> {
     }
     if !told.swap(true, Ordering::Relaxed) {
         tracing::warn!(
-            "answers hold the API key: something between riftsync and riot sends back what it is sent. The key is taken \
+            "answers hold the API key: something between riftsync and Riot sends back what it is sent. The key is taken \
              out of what is stored; find out what stands there, and get a new key if it is not yours"
         );
     }

@@ -32,7 +32,7 @@ pub type GateAddr = watch::Receiver<Addr<RiotGate>>;
 /// What a refused call means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The key is good: riot refused this one call.
+    /// The key is good: Riot refused this one call.
     CallRefused,
     KeyRejected,
     /// The call went with a key that is no longer in use.
@@ -183,7 +183,7 @@ impl RiotGate {
         else {
             if let OutageNews::Ends { after, .. } = news {
                 tracing::info!(
-                    "riot takes the API key again after {after:.0?}; everything goes on"
+                    "Riot takes the API key again after {after:.0?}; everything goes on"
                 );
             }
             return;
@@ -191,11 +191,11 @@ impl RiotGate {
         match news {
             OutageNews::Nothing | OutageNews::Ends { .. } => {}
             OutageNews::Begins { untold } => tracing::error!(
-                "riot rejects the API key (HTTP {status}). Everything that needs it waits and nothing is lost. {remedy}{}",
+                "Riot rejects the API key (HTTP {status}). Everything that needs it waits and nothing is lost. {remedy}{}",
                 Before(untold)
             ),
             OutageNews::Lasts { so_far, failures } => tracing::error!(
-                "riot has rejected the API key for {so_far:.0?} (HTTP {status}, tried {failures} times). {remedy}"
+                "Riot has rejected the API key for {so_far:.0?} (HTTP {status}, tried {failures} times). {remedy}"
             ),
         }
     }

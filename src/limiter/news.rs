@@ -77,7 +77,7 @@ impl Teller {
                 let of_late = QUIET.as_secs();
                 tracing::info!(
                     route = %route, by,
-                    "riot has refused no call on {route} (429, {by}) for {of_late} s; it refused {failures} in {after:.0?}"
+                    "Riot has refused no call on {route} (429, {by}) for {of_late} s; it refused {failures} in {after:.0?}"
                 );
             }
         }
@@ -98,7 +98,7 @@ impl Teller {
         {
             tracing::warn!(
                 route = %route,
-                "the limits of {route} were kept and riot still refused a call: its windows are longer than they say. \
+                "the limits of {route} were kept and Riot still refused a call: its windows are longer than they say. \
                  They are given more room for a while"
             );
         }
@@ -107,7 +107,7 @@ impl Teller {
         {
             tracing::warn!(
                 route = %route,
-                "riot asks for a wait of {} s on {route}, which it never does: an hour is waited at most, then one call \
+                "Riot asks for a wait of {} s on {route}, which it never does: an hour is waited at most, then one call \
                  finds out whether it is over. Look whether something else answers in its place",
                 asked.as_secs()
             );
@@ -150,11 +150,11 @@ fn tell_refusal(route: Route, by: RefusedBy, news: OutageNews, pause: Duration) 
         OutageNews::Nothing | OutageNews::Ends { .. } => {}
         OutageNews::Begins { untold } => tracing::info!(
             route = %route, by,
-            "riot refuses calls on {route} (429, {by}): {wait}{}", Before(untold)
+            "Riot refuses calls on {route} (429, {by}): {wait}{}", Before(untold)
         ),
         OutageNews::Lasts { so_far, failures } => tracing::warn!(
             route = %route, by,
-            "riot has refused {failures} calls on {route} in {so_far:.0?} (429, {by}); now {wait}"
+            "Riot has refused {failures} calls on {route} in {so_far:.0?} (429, {by}); now {wait}"
         ),
     }
 }

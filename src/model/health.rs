@@ -334,13 +334,13 @@ fn judge_players(lost: &[LostReading], find: &mut impl FnMut(&str, Verdict, Stri
 fn judge_api(readings: &Readings, find: &mut impl FnMut(&str, Verdict, String, &str)) {
     match readings.key {
         "rejected" => find(
-            "riot api",
+            "Riot API",
             Verdict::Unhealthy,
-            "riot rejects the API key; everything that needs it waits".to_owned(),
+            "Riot rejects the API key; everything that needs it waits".to_owned(),
             "get a new key at developer.riotgames.com and give it to the engine with: riftsync key set",
         ),
         "suspected" => find(
-            "riot api",
+            "Riot API",
             Verdict::Degraded,
             "a call was refused; another one finds out whether the key is rejected".to_owned(),
             "ask again in a minute",
@@ -357,7 +357,7 @@ fn judge_api(readings: &Readings, find: &mut impl FnMut(&str, Verdict, String, &
                 Verdict::Degraded
             };
             find(
-                &format!("riot api on {}", route.route),
+                &format!("Riot API on {}", route.route),
                 verdict,
                 why.clone(),
                 "its jobs wait and go on by themselves; look at the network, and at status.riotgames.com",
@@ -379,7 +379,7 @@ fn judge_strangers(
         return;
     }
     find(
-        &format!("riot api on {}", route.route),
+        &format!("Riot API on {}", route.route),
         Verdict::Degraded,
         format!(
             "another program uses this key: about {percent} % of its limits on {}",
@@ -401,13 +401,13 @@ fn judge_excesses(excesses: &[ExcessReading], find: &mut impl FnMut(&str, Verdic
             format!("waits for {} more, then one goes", told(excess.left))
         };
         find(
-            &format!("riot api on {}", excess.route),
+            &format!("Riot API on {}", excess.route),
             Verdict::Degraded,
             format!(
-                "a wait of {} was asked for, which riot never does; {calls} {waits}",
+                "a wait of {} was asked for, which Riot never does; {calls} {waits}",
                 told(excess.asked)
             ),
-            "look whether a proxy or another server answers in riot's place (riot.base_url), and whether the key is shut out",
+            "look whether a proxy or another server answers in Riot's place (riot.base_url), and whether the key is shut out",
         );
     }
 }
@@ -500,7 +500,7 @@ mod tests {
             excesses: Vec::new(),
             lost: Vec::new(),
             deaths: Vec::new(),
-            clocks: vec![("riot's", 900)],
+            clocks: vec![("Riot's", 900)],
             set_right: Vec::new(),
             astray: Vec::new(),
             uptime: MINUTE * 600,
@@ -543,7 +543,7 @@ mod tests {
             ),
         ] {
             let change = |it: &mut Readings| it.excesses.push(excess);
-            check(change, Verdict::Degraded, "riot api on europe", words);
+            check(change, Verdict::Degraded, "Riot API on europe", words);
         }
     }
 
@@ -739,13 +739,13 @@ mod tests {
         check(
             |it| it.key = "rejected",
             Verdict::Unhealthy,
-            "riot api",
+            "Riot API",
             "rejects",
         );
         check(
             |it| it.key = "suspected",
             Verdict::Degraded,
-            "riot api",
+            "Riot API",
             "refused",
         );
         let down = || Reached::Failed("HTTP 503".to_owned());
@@ -778,7 +778,7 @@ mod tests {
             "stager",
         );
         check(
-            |it| it.clocks = vec![("riot's", -90_000)],
+            |it| it.clocks = vec![("Riot's", -90_000)],
             Verdict::Degraded,
             "clock",
             "90 s behind",

@@ -267,10 +267,13 @@ pub fn not_served_yet(kind: PayloadKind, id: MatchId) -> String {
 
 /// Whether this is such a reason.
 pub fn is_not_served_yet(why: &str) -> bool {
-    why.starts_with(NOT_SERVED) && why.ends_with(YET)
+    // Jobs of before have it with a small letter.
+    why.get(1..)
+        .is_some_and(|rest| rest.starts_with(&NOT_SERVED[1..]))
+        && why.ends_with(YET)
 }
 
-const NOT_SERVED: &str = "riot does not serve the ";
+const NOT_SERVED: &str = "Riot does not serve the ";
 const YET: &str = " yet";
 
 #[cfg(test)]

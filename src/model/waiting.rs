@@ -134,7 +134,7 @@ impl fmt::Display for Reason {
                 "documents in memory take all they may (engine.bodies_mb); some have to be stored first"
             ),
             Self::RetryAfter(route) => {
-                write!(f, "riot asked for a pause on {route} (Retry-After)")
+                write!(f, "Riot asked for a pause on {route} (Retry-After)")
             }
             Self::RouteDown { route, why } if why.is_empty() => {
                 write!(f, "{route} does not work; it is tried again")
@@ -143,16 +143,16 @@ impl fmt::Display for Reason {
                 write!(f, "{route} does not work ({why}); it is tried again")
             }
             Self::Answer { route, first: true } => {
-                write!(f, "riot's first answer on {route} has not come yet")
+                write!(f, "Riot's first answer on {route} has not come yet")
             }
-            Self::Answer { route, .. } => write!(f, "riot has not answered on {route} yet"),
+            Self::Answer { route, .. } => write!(f, "Riot has not answered on {route} yet"),
             Self::KeySuspected => write!(
                 f,
-                "riot refused a call; another one finds out whether the key is good"
+                "Riot refused a call; another one finds out whether the key is good"
             ),
             Self::KeyRejected(status) => write!(
                 f,
-                "riot rejects the API key (HTTP {status}); it is tried again, and another is taken at once: `riftsync key set`"
+                "Riot rejects the API key (HTTP {status}); it is tried again, and another is taken at once: `riftsync key set`"
             ),
             Self::Rate { queue, rate } => write!(f, "the rate of queue {queue} is {rate}"),
             Self::Paused(queue) => write!(
@@ -176,7 +176,7 @@ impl fmt::Display for Reason {
             Self::Young { jobs: 0 | 1, why } => write!(f, "{why}; it is asked for again"),
             Self::Young { jobs, .. } => write!(
                 f,
-                "riot does not serve {jobs} young matches or timelines yet; they are asked for again"
+                "Riot does not serve {jobs} young matches or timelines yet; they are asked for again"
             ),
             Self::Later { jobs: 0 | 1, why } => write!(f, "{why}; it is tried again"),
             Self::Later { jobs, why } => write!(f, "{jobs} jobs come back later ({why})"),
@@ -208,7 +208,7 @@ impl Reason {
             Self::RouteDown { route, .. } => format!("{route}, which is down"),
             Self::Answer { route, .. } => format!("an answer on {route}"),
             Self::KeySuspected => "a try of the API key".to_owned(),
-            Self::KeyRejected(_) => "an API key that riot takes".to_owned(),
+            Self::KeyRejected(_) => "an API key that Riot takes".to_owned(),
             Self::Rate { rate, .. } => format!("the queue's rate of {rate}"),
             Self::Paused(_) => "the paused queue".to_owned(),
             Self::NotHere(_) => "an engine with its queue".to_owned(),
@@ -746,7 +746,7 @@ mod tests {
         read.routes[1].paused = secs(20);
         check(
             &read,
-            "riot asked for a pause on europe (Retry-After)",
+            "Riot asked for a pause on europe (Retry-After)",
             Some(20),
         );
     }
@@ -765,11 +765,11 @@ mod tests {
     fn a_call_that_was_sent_is_told_with_its_route_and_whether_it_is_the_first() {
         let mut read = running();
         read.routes[1].in_flight = 1;
-        check(&read, "riot has not answered on europe yet", None);
+        check(&read, "Riot has not answered on europe yet", None);
         read.routes[1].has_answered = false;
         check(
             &read,
-            "riot's first answer on europe has not come yet",
+            "Riot's first answer on europe has not come yet",
             None,
         );
     }
@@ -831,23 +831,23 @@ mod tests {
     fn the_first_that_comes_back_tells_its_reason_and_how_many_do() {
         let mut soon = job(JobState::Scheduled, "match_processing");
         soon.run_at = NOW + secs(30);
-        soon.why = Some("riot does not serve the match of EUW1_1 yet".to_owned());
+        soon.why = Some("Riot does not serve the match of EUW1_1 yet".to_owned());
         let mut later = soon.clone();
         later.run_at = NOW + secs(90);
         let mut failed = job(JobState::Retryable, "match_processing");
         failed.run_at = NOW + secs(60);
-        failed.why = Some("riot is unavailable: HTTP 500".to_owned());
+        failed.why = Some("Riot is unavailable: HTTP 500".to_owned());
         let mut read = readings(vec![failed.clone(), later, soon.clone()]);
         check(
             &read,
-            "riot does not serve 2 young matches or timelines yet; they are asked for again",
+            "Riot does not serve 2 young matches or timelines yet; they are asked for again",
             Some(30),
         );
         read.jobs = vec![failed, soon];
         read.jobs[1].run_at = NOW + secs(61);
         check(
             &read,
-            "an attempt failed (riot is unavailable: HTTP 500); the next comes",
+            "an attempt failed (Riot is unavailable: HTTP 500); the next comes",
             Some(60),
         );
         read.routes[1].down = Some((secs(5), String::new()));
@@ -886,14 +886,14 @@ mod tests {
         read.key = KeyReading::Suspected;
         check(
             &read,
-            "riot refused a call; another one finds out whether the key is good",
+            "Riot refused a call; another one finds out whether the key is good",
             None,
         );
         read.key = KeyReading::Rejected(403);
         read.key_tried_in = Some(secs(9));
         check(
             &read,
-            "riot rejects the API key (HTTP 403); it is tried again, and another is taken at once: `riftsync key set`",
+            "Riot rejects the API key (HTTP 403); it is tried again, and another is taken at once: `riftsync key set`",
             Some(9),
         );
         read.database_stuck = true;
@@ -925,7 +925,7 @@ mod tests {
         read.jobs.clear();
         assert_eq!(waiting_for(&read), None);
         read.routes[0].in_flight = 1;
-        check(&read, "riot has not answered on euw1 yet", None);
+        check(&read, "Riot has not answered on euw1 yet", None);
         read.routes[0].down = Some((secs(9), "HTTP 502".to_owned()));
         check(
             &read,

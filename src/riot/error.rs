@@ -17,20 +17,20 @@ pub enum LimitScope {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RiotError {
-    #[error("riot limits calls ({scope:?}), retry after {retry_after:?}")]
+    #[error("Riot limits calls ({scope:?}), retry after {retry_after:?}")]
     RateLimited {
         scope: LimitScope,
         retry_after: Option<Duration>,
     },
-    #[error("riot is unavailable: {0}")]
+    #[error("Riot is unavailable: {0}")]
     Unavailable(Foreign),
-    #[error("riot knows no such thing (404)")]
+    #[error("Riot knows no such thing (404)")]
     NotFound,
     /// 401 or 403 that a second call did not confirm: not the key, this one call.
-    #[error("riot refused the call (HTTP {0})")]
+    #[error("Riot refused the call (HTTP {0})")]
     Forbidden(u16),
     /// A call was refused, and whether the key is good could not be found out.
-    #[error("riot refused the call (HTTP {0}), and the key could not be tried")]
+    #[error("Riot refused the call (HTTP {0}), and the key could not be tried")]
     KeyUnclear(u16),
     /// Calls on the route failed one after the other: this one was not sent.
     #[error("{route} does not work at present")]
@@ -44,10 +44,10 @@ pub enum RiotError {
     /// The puuid was given out for another key.
     #[error("the puuid belongs to another API key")]
     ForeignPuuid,
-    #[error("riot did not understand the call (HTTP {0}): {1}")]
+    #[error("Riot did not understand the call (HTTP {0}): {1}")]
     BadRequest(u16, Foreign),
     /// A status that the API does not document, and a second call had no other.
-    #[error("the answer is none that riot is known to give (HTTP {0}): {1}")]
+    #[error("the answer is none that Riot is known to give (HTTP {0}): {1}")]
     Odd(u16, Foreign),
     #[error("the answer is not what was asked for: {0}")]
     Payload(Foreign),

@@ -1,4 +1,4 @@
-//! A listed document that riot does not give: what its answer is taken for, what is remembered, and what it means for
+//! A listed document that Riot does not give: what its answer is taken for, what is remembered, and what it means for
 //! its job.
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::model::{
 use crate::riot::{Call, Response, RiotError};
 use crate::store::Effect;
 
-/// A document that was served before must be younger than what riot deletes by this much, to be a witness.
+/// A document that was served before must be younger than what Riot deletes by this much, to be a witness.
 const WITNESS_MARGIN: Duration = Duration::from_hours(24 * 30);
 /// Pauses before a young document is asked for again, while somebody waits for it.
 const LOOK_AGAIN_MIN: Duration = Duration::from_secs(30);
@@ -116,7 +116,7 @@ pub(super) async fn not_usable(
         retention,
         |what| {
             format!(
-                "what riot answers for the {what} of {} cannot be used: {text}",
+                "what Riot answers for the {what} of {} cannot be used: {text}",
                 asked.id
             )
         },
@@ -237,10 +237,10 @@ fn remembered(
     };
     let missing = missed(miss, known.before.as_ref(), retention, context.now());
     let text = match missing.reason {
-        MissingReason::NotFound => format!("riot has no {what} of {id} (404)"),
-        MissingReason::Refused => format!("riot refuses the {what} of {id} (403)"),
-        MissingReason::TooOld => format!("riot has deleted the {what} of {id} by now (404)"),
-        MissingReason::NotYet => format!("riot does not serve the {what} of {id} yet (404)"),
+        MissingReason::NotFound => format!("Riot has no {what} of {id} (404)"),
+        MissingReason::Refused => format!("Riot refuses the {what} of {id} (403)"),
+        MissingReason::TooOld => format!("Riot has deleted the {what} of {id} by now (404)"),
+        MissingReason::NotYet => format!("Riot does not serve the {what} of {id} yet (404)"),
         MissingReason::Outage => format!(
             "{} answers 404 for what it served before; the {what} of {id} was not asked for",
             id.route()

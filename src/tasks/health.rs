@@ -104,7 +104,7 @@ impl HealthProbe {
             (Ok(read), Ok(queues)) => (Ok(read.database), queues, read.clock, read.astray),
             (Err(why), _) | (_, Err(why)) => (Err(why), Vec::new(), None, Vec::new()),
         };
-        let clocks = [("the database's", database_clock), ("riot's", api_clock)];
+        let clocks = [("the database's", database_clock), ("Riot's", api_clock)];
         // As they stand after those calls, which are of their budget too.
         let limiters = self.gate.api.limiter_states().await;
         let routes = with_strangers(routes, &limiters);

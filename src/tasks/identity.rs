@@ -34,7 +34,7 @@ pub(super) struct Wanted {
     pub(super) platform: Platform,
     /// The player is synced again by schedule from now on.
     pub(super) track: bool,
-    /// How long riot has the matches that tell who somebody is.
+    /// How long Riot has the matches that tell who somebody is.
     pub(super) retention: Retention,
 }
 
@@ -193,7 +193,7 @@ async fn find_stranger(
             find_by_name(api, context, wanted).await
         }
         Ok(None) => Err(not_found(
-            format!("riot knows no player {puuid}"),
+            format!("Riot knows no player {puuid}"),
             "check that all 78 characters are there, or name the player as Name#TAG",
         )),
         Err(Stop::Riot(RiotError::ForeignPuuid)) => Err(not_found(
@@ -432,7 +432,7 @@ fn not_found(message: String, remedy: &str) -> Stop {
 
 fn gone(row: &StoredPlayer) -> Stop {
     let message = format!(
-        "riot does not know the player any more who was {}",
+        "Riot does not know the player any more who was {}",
         shown(row)
     );
     let remedy = format!(
@@ -448,7 +448,7 @@ fn unproved(row: &StoredPlayer, other: Option<&StoredPlayer>) -> Stop {
         |other| format!("the name is that of the player {} now", other.puuid),
     );
     let message = format!(
-        "who was {} under another API key cannot be told: riot serves none of the player's stored matches any more, and {holder}",
+        "who was {} under another API key cannot be told: Riot serves none of the player's stored matches any more, and {holder}",
         shown(row)
     );
     let remedy = format!(

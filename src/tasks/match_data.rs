@@ -157,7 +157,7 @@ impl Task for MatchSync {
 async fn sync(task: &MatchSync, context: &JobContext, args: &Args) -> TaskResult {
     let (api, id, hints) = (&*task.api, args.match_id, args.hints);
     let retention = task.policies.retention;
-    // The child, unless riot has deleted the timeline of a match of that time.
+    // The child, unless Riot has deleted the timeline of a match of that time.
     let timeline = |played: Timestamp| {
         // A game that never began has no time of its own.
         let began = Some(played).filter(|played| *played > Timestamp::EPOCH);

@@ -346,7 +346,7 @@ async fn sync(
 }
 
 /// Who the player is and what was played, all under one key: a puuid is of no use to another. When
-/// the key changes on the way, or riot says that it did, the player is looked for again.
+/// the key changes on the way, or Riot says that it did, the player is looked for again.
 pub(super) async fn resolve_and_list(
     api: &RiotApi,
     context: &JobContext,
@@ -528,7 +528,7 @@ async fn pages(
     }
     match end {
         Some(Next::Repeats) => tracing::warn!(
-            "riot gives the same page of {who}'s match list again, whichever is asked for; going on with the {} \
+            "Riot gives the same page of {who}'s match list again, whichever is asked for; going on with the {} \
              matches of it",
             paging.len()
         ),

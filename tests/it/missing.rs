@@ -85,7 +85,7 @@ async fn a_match_that_was_not_there_is_asked_for_when_it_is_due_and_by_a_recover
     let due = rig.synced_result().await;
     assert_eq!(due["match_calls"], 1, "{due:#}");
     rig.recover(&[]).await;
-    assert_eq!(rig.missing("404"), never, "all that riot has is stored");
+    assert_eq!(rig.missing("404"), never, "all that Riot has is stored");
     // However often it is asked for, the pauses grow.
     for tries in 2..6 {
         rig.skip_pauses();

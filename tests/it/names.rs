@@ -345,7 +345,7 @@ async fn without_a_match_that_proves_it_two_rows_stay_two_and_health_tells_whom_
     let rig = Rig::of(place, setup_for(&[PLAYER, OTHER], 10).await);
     rig.sync(PLAYER, "2025").await;
     let games = rig.matches_of(PLAYER);
-    // As if riot had deleted those that are asked for, before any of the others is.
+    // As if Riot had deleted those that are asked for, before any of the others is.
     let control = rig.setup.simulator.control();
     control.set_script(vec!["404@match:1..2".parse().unwrap()]);
     rig.rename(&[

@@ -476,7 +476,7 @@ async fn a_year_of_odd_documents_is_kept_whole_exported_and_read_once_it_can_be(
         ])
         .await;
     assert_eq!(verified["result"]["differences_found"], 0, "{verified}");
-    // A recovery asks for what riot did not give, and for nothing else.
+    // A recovery asks for what Riot did not give, and for nothing else.
     let calls = setup.document_calls();
     let absent = truth
         .iter()

@@ -63,7 +63,7 @@ async fn a_key_that_expires_in_the_middle_is_replaced_in_its_file_and_nothing_is
         // Each timeline comes soon after its match, so that matches are left for the second key.
         .env("RIFTSYNC_QUEUES__MATCH_PROCESSING__SLOTS", "1");
     let mut engine = serve.spawn().unwrap();
-    setup.until_logged("riot rejects the API key").await;
+    setup.until_logged("Riot rejects the API key").await;
     assert!(setup.log().contains(&*file.to_string_lossy()), "what to do");
     assert_eq!(
         setup.count(
@@ -150,7 +150,7 @@ async fn one_fault(kind: FaultKind) {
         run(setup.command(&["recover", PLAYER, "--platform", "euw1", "--year", "2025"])).await;
     assert!(recovered.status.success(), "{}", text(&recovered));
     setup.check_complete_small(60).await;
-    // Lines that differ in their numbers only are the same thing told again. What riot does not have
+    // Lines that differ in their numbers only are the same thing told again. What Riot does not have
     // is an answer of its own for each document.
     let log = setup.log();
     let mut told: HashMap<String, u32> = HashMap::new();
@@ -226,7 +226,7 @@ async fn what_a_person_waits_for_is_called_within_one_window_of_a_crawl() {
     let before = setup.simulator.counters().calls;
     let asked = vec![order(PLAYER, Priority::INTERACTIVE)];
     let id = store.enqueue(asked, now).await.unwrap()[0].id;
-    // It shows this step when riot has answered its first two calls.
+    // It shows this step when Riot has answered its first two calls.
     loop {
         let job = store.job(id).await.unwrap().unwrap();
         assert!(!job.state.is_final() || job.state == JobState::Completed);

@@ -100,6 +100,35 @@ fn worn_pictures_do_not_come_back() {
     );
 }
 
+/// Where a line has the company's name in small letters, as one says it: not the module's, a setting's or a path's.
+fn says_riot(line: &str) -> bool {
+    line.match_indices("riot").any(|(at, name)| {
+        let before = line[..at].chars().next_back();
+        let behind = &line[at + name.len()..];
+        let begins = before.is_none_or(|c| c.is_whitespace() || "\"'`(".contains(c))
+            || line[..at].ends_with("\\n");
+        let behind = behind.strip_prefix("'s").unwrap_or(behind);
+        let goes_on = behind.strip_prefix(' ').is_some_and(|rest| {
+            let word: String = rest.chars().take_while(char::is_ascii_alphabetic).collect();
+            !word.is_empty() && !["id", "repack"].contains(&&*word)
+        });
+        begins && goes_on
+    })
+}
+
+#[test]
+fn the_companys_name_is_written_as_a_name() {
+    let mut faults = Vec::new();
+    for path in files::all().into_iter().filter(|path| !is_tidy(path)) {
+        for (place, line) in files::text(&path).lines().enumerate() {
+            if says_riot(line) {
+                faults.push(format!("{path}:{}: {}", place + 1, line.trim()));
+            }
+        }
+    }
+    nothing_wrong(&faults, "in texts and comments it is \"Riot\".");
+}
+
 fn is_tidy(path: &str) -> bool {
     path.starts_with("tests/tidy/")
 }

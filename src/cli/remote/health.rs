@@ -12,7 +12,7 @@ pub async fn health(reach: &Reach) -> Result<(), CliError> {
     let mut engine = reach.engine().await?;
     let _checking = waits::on(
         "health",
-        "the engine's check is not done: it asks riot on every route, which takes up to 20 s",
+        "the engine's check is not done: it asks Riot on every route, which takes up to 20 s",
     );
     let check = engine.call("engine.health", json!({})).await?;
     reach.show(&check, health_text);
@@ -52,7 +52,7 @@ fn health_text(check: &Value) -> String {
     }
     told.push_str(&company(check));
     for route in list("routes") {
-        let _ = write!(told, "\nriot api   {}: ", text(&route["route"]));
+        let _ = write!(told, "\nRiot API   {}: ", text(&route["route"]));
         let _ = match route["latency_ms"].as_f64() {
             Some(latency) => write!(told, "answers in {latency} ms"),
             None => write!(told, "{}", text(&route["state"]).replace('_', " ")),

@@ -126,10 +126,10 @@ fn refusals_of_a_service_are_told_when_they_begin_each_minute_and_when_there_are
     );
     check(
         &lines,
-        "riot refuses calls",
-        "riot has refused",
+        "Riot refuses calls",
+        "Riot has refused",
         5,
-        "riot has refused no call",
+        "Riot has refused no call",
     );
 }
 
@@ -139,7 +139,7 @@ fn a_rejected_key_is_told_when_it_begins_each_minute_and_when_it_is_taken_again(
     // It is tried again more and more rarely: it may have been rejected for a while longer.
     let begins = lines
         .iter()
-        .filter(|line| line.contains("riot rejects the API key"));
+        .filter(|line| line.contains("Riot rejects the API key"));
     assert_eq!(begins.count(), 1, "{lines:#?}");
     let lasts = lines
         .iter()

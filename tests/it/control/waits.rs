@@ -134,7 +134,7 @@ async fn a_retry_after_a_route_that_is_down_and_a_pause_after_failures_are_told(
     for (rules, words) in [
         (
             &["429-application@match:3.."][..],
-            "riot asked for a pause on europe",
+            "Riot asked for a pause on europe",
         ),
         (&["503@match:3.."], "europe does not work ("),
         (&["not-json@account-by-riot-id:1.."], "an attempt failed ("),
@@ -160,7 +160,7 @@ async fn answers_that_do_not_come_are_told_with_their_route_in_every_verb_that_m
         let mut command = setup.command(args);
         command.current_dir(setup.folder.path());
         let verb = Heard::start(command);
-        let verb = verb.until(&["riot's first answer on", "has not come yet"]);
+        let verb = verb.until(&["Riot's first answer on", "has not come yet"]);
         verb.await.kill().await;
     }
 }
@@ -185,7 +185,7 @@ async fn the_verbs_that_follow_jobs_of_an_engine_tell_of_calls_that_hang() {
         let mut command = setup.command(args);
         command.current_dir(setup.folder.path());
         let verb = Heard::start(command);
-        verb.until(&["riot", "answer", "on e"]).await.kill().await;
+        verb.until(&["Riot", "answer", "on e"]).await.kill().await;
     }
     let health = Heard::start(setup.command(&["health"]));
     health
