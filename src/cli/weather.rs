@@ -26,7 +26,7 @@ pub struct WeatherArgs {
     /// on each route from the first call to it
     #[arg(long, value_name = "CALLS:TIME")]
     pub stranger: Option<String>,
-    /// What a 429 says of the wait, in whole seconds: "present", "missing", "zero", or "short" by one
+    /// What a 429 says of the wait, in whole seconds: "present", "missing", "zero", "short" by one, or "absurd"
     #[arg(long, default_value = "present", value_name = "HOW")]
     pub retry_after: String,
     /// How long answers take: the median and the spread of a log-normal distribution, as 40:0.5.

@@ -612,6 +612,10 @@ mod tests {
         let read = RateHeaders::read(&headers);
         assert_eq!(read.app_limits, Limits::from([(1, 20), (120, 100)]));
         assert!(read.method_limits.is_empty());
+        let many: Vec<String> = (1..=20).map(|seconds| format!("5:{seconds}")).collect();
+        let many = HeaderValue::from_str(&many.join(",")).unwrap();
+        headers.insert("x-method-rate-limit", many);
+        assert_eq!(RateHeaders::read(&headers).method_limits.len(), 8);
         // Whoever adds up what is told must not run over.
         let endless = HeaderValue::from_static("4294967295:1,4294967296:2");
         headers.insert("x-app-rate-limit-count", endless);

@@ -508,6 +508,25 @@ mod tests {
     }
 
     #[test]
+    fn of_a_list_that_is_too_long_the_beginning_is_kept_and_all_of_it_counted() {
+        let text = format!("[{}]", vec!["1"; LIST_MAX + 7].join(","));
+        let (list, odd) = soft::<List<i32>>(&text);
+        let list = list.unwrap();
+        assert_eq!((list.entries.len(), list.total, odd), (5_000, 5_007, true));
+        let entries: Vec<String> = (0..LIST_MAX + 7).map(|n| format!("\"{n}\":1")).collect();
+        let (named, _) = soft::<Named<i32>>(&format!("{{{}}}", entries.join(",")));
+        assert_eq!(named.unwrap().0.len(), 5_000);
+        // Many lists of a document share the room for its entries.
+        let room = ENTRIES_BYTES_MAX / size_of::<Option<i64>>();
+        let lists = vec![format!("[{}]", vec!["1"; 4_000].join(",")); room / 4_000 + 2];
+        let (lists, _) = soft::<List<List<i64>>>(&format!("[{}]", lists.join(",")));
+        let lists = lists.unwrap();
+        let kept = lists.entries.iter().flatten();
+        let kept: usize = kept.map(|list| list.entries.len()).sum();
+        assert!(kept <= room && kept > room - 5_000, "{kept} of {room}");
+    }
+
+    #[test]
     fn what_rust_cannot_hold_becomes_what_it_can() {
         let text = br#"{"a":"\ud83d\ude00 \ud83d \ude00 \\ud83d \"","n":[1e400,-1e400,12,1e-400]}"#;
         let expected =

@@ -604,8 +604,12 @@ mod tests {
             let result = with("/info/participants", none.clone());
             assert_eq!(why(result), "it names no participants", "{none}");
         }
-        let crowd = vec![sample()["info"]["participants"][0].clone(); 200];
-        assert!(why(with("/info/participants", json!(crowd))).contains("200 participants"));
+        let many = |size| json!(vec![sample()["info"]["participants"][0].clone(); size]);
+        assert!(with("/info/participants", many(64)).is_ok());
+        for size in [65, 200] {
+            let why = why(with("/info/participants", many(size)));
+            assert!(why.contains(&format!("{size} participants")), "{why}");
+        }
         assert_eq!(why(with("/info", json!(null))), "it has no info");
         let mut nameless = sample();
         nameless["metadata"] = json!(null);

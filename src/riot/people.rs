@@ -246,6 +246,23 @@ mod tests {
     }
 
     #[test]
+    fn of_a_list_that_is_too_long_the_beginning_is_read_and_the_rest_counted() {
+        let list = |entry: &str, count| format!("[{}]", vec![entry; count].join(","));
+        let read = |text: &str| {
+            let (ids, odd) = parse_match_ids(text.as_bytes()).unwrap();
+            (ids.len(), odd)
+        };
+        assert_eq!(read(&list("\"EUW1_1\"", MATCH_IDS_MAX)), (200, 0));
+        assert_eq!(read(&list("\"EUW1_1\"", MATCH_IDS_MAX + 7)), (200, 7));
+        let entry = format!(r#"{{"puuid":"{}"}}"#, puuid('a'));
+        let (page, odd) = parse_league_page(list(&entry, LEAGUE_PAGE_MAX + 7).as_bytes()).unwrap();
+        assert_eq!((page.len(), odd), (2_000, 7));
+        let league = format!("{{\"entries\":{}}}", list(&entry, LEAGUE_MAX + 7));
+        let (league, odd) = parse_league(league.as_bytes()).unwrap();
+        assert_eq!((league.len(), odd), (50_000, 7));
+    }
+
+    #[test]
     fn odd_entries_of_a_match_list_are_left_out_and_counted() {
         let text =
             r#"["EUW1_1",null,7,"x",{"id":"EUW1_2"},["EUW1_3"],"KR_4","EUW1_",true,"\ud800"]"#;

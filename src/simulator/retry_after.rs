@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use crate::setting::SettingError;
 
-/// What becomes of the seconds until the window has room, rounded up. Every way was seen in the wild.
+/// What becomes of the seconds until the window has room, rounded up. Every way but the last was seen in the wild.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RetryAfter {
     #[default]
@@ -15,6 +15,8 @@ pub enum RetryAfter {
     Zero,
     /// One second less than needed, as where an edge drifts (developer-relations issue 371).
     OneShort,
+    /// Thirty years, as of something in front of the API that is out of order.
+    Absurd,
 }
 
 impl RetryAfter {
@@ -25,6 +27,7 @@ impl RetryAfter {
             Self::Missing => None,
             Self::Zero => Some("0".to_owned()),
             Self::OneShort => Some(seconds.saturating_sub(1).to_string()),
+            Self::Absurd => Some("999999999".to_owned()),
         }
     }
 }
@@ -38,8 +41,9 @@ impl FromStr for RetryAfter {
             "missing" => Ok(Self::Missing),
             "zero" => Ok(Self::Zero),
             "short" => Ok(Self::OneShort),
+            "absurd" => Ok(Self::Absurd),
             _ => Err(SettingError(format!(
-                "'{text}' is no way to send Retry-After. Choose present, missing, zero or short"
+                "'{text}' is no way to send Retry-After. Choose present, missing, zero, short or absurd"
             ))),
         }
     }
@@ -56,7 +60,8 @@ mod tests {
         assert_eq!(told("missing"), None);
         assert_eq!(told("zero").as_deref(), Some("0"));
         assert_eq!(told("short").as_deref(), Some("2"));
+        assert_eq!(told("absurd").as_deref(), Some("999999999"));
         let error = "late".parse::<RetryAfter>().unwrap_err().to_string();
-        assert!(error.contains("present, missing, zero or short"));
+        assert!(error.contains("present, missing, zero, short or absurd"));
     }
 }

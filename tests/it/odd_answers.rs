@@ -3,10 +3,12 @@
 
 use std::process::Output;
 
-use riftsync::simulator::{FaultRule, Method};
+use riftsync::simulator::{FaultRule, Method, RetryAfter};
 use serde_json::Value;
 
-use crate::setup::{Setup, run, setup, text};
+use crate::place::Place;
+use crate::rig::Rig;
+use crate::setup::{PLAYER, Setup, run, setup, text};
 
 fn faults(setup: &Setup, rules: &[&str]) {
     let rules: Vec<FaultRule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
@@ -127,4 +129,46 @@ async fn a_match_list_that_gives_the_same_page_for_ever_ends_at_the_first_that_h
         let total = report["result"]["total_matches"].as_u64().unwrap();
         assert!(total <= listed + 2 && total > 0, "{report}");
     }
+}
+
+#[tokio::test]
+async fn a_wait_of_thirty_years_is_told_once_is_a_finding_and_ends_with_its_job() {
+    let rig = Rig::new(Place::sqlite(), 8).await;
+    let control = rig.setup.simulator.control();
+    control.set_retry_after(RetryAfter::Absurd);
+    faults(&rig.setup, &["429-application@match:1.."]);
+    let engine = rig.serve().await;
+    let sync = [
+        "sync",
+        PLAYER,
+        "--platform",
+        "euw1",
+        "--year",
+        "2025",
+        "--detach",
+    ];
+    let job = rig.done(&sync).await[0]["job_id"].to_string();
+    let warned = "Riot asks for a wait of 999999999 s on europe";
+    while !rig.setup.log().contains(warned) {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let health = run(rig.command(&["health"])).await;
+    let told = String::from_utf8_lossy(&health.stdout).into_owned();
+    assert_eq!(health.status.code(), Some(1), "{told} {}", text(&health));
+    for words in [
+        "degraded",
+        "Riot API on europe",
+        "a wait of",
+        "then one goes",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    rig.done(&["job", "cancel", &job]).await;
+    engine.stop().await;
+    assert_eq!(
+        rig.setup.log().matches(warned).count(),
+        1,
+        "{}",
+        rig.setup.log()
+    );
 }

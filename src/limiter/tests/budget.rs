@@ -2,6 +2,7 @@
 
 use super::{ms, secs};
 use crate::{Admission, Budget, Margins, MethodId, News, Observation, Pairs, Refused, RefusedBy};
+use riftsync_model::budget_share::BoardGrant;
 use std::time::Duration;
 
 fn pairs(pairs: &[(u32, u32)]) -> Pairs {
@@ -375,6 +376,20 @@ fn of_an_absurd_wait_an_hour_is_waited_and_then_one_call_finds_out() {
     let news = call(&mut budget, 1, now, &served(&[(100, 1)], 1));
     assert_eq!((news.excess, budget.excess(None)), (None, None));
     assert!(room(&mut budget, 1, now + secs(60)) > 1);
+}
+
+#[test]
+fn an_absurd_wait_that_another_engine_tells_is_an_hour_too() {
+    let now = secs(10);
+    for method in [None, Some(1)] {
+        let mut budget = Budget::new(Margins::default());
+        let grant = BoardGrant {
+            pauses: vec![(method, u32::MAX)],
+            ..BoardGrant::default()
+        };
+        budget.granted(&grant, now, now);
+        assert_eq!(budget.paused_until(method), now + Duration::from_hours(1));
+    }
 }
 
 #[test]

@@ -86,3 +86,51 @@ impl Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use diesel::result::DatabaseErrorInformation;
+
+    /// An error of a constraint.
+    struct Of(&'static str);
+
+    impl DatabaseErrorInformation for Of {
+        fn message(&self) -> &'static str {
+            "doppelter Schlüssel"
+        }
+        fn details(&self) -> Option<&str> {
+            None
+        }
+        fn hint(&self) -> Option<&str> {
+            None
+        }
+        fn table_name(&self) -> Option<&str> {
+            None
+        }
+        fn column_name(&self) -> Option<&str> {
+            None
+        }
+        fn constraint_name(&self) -> Option<&str> {
+            Some(self.0)
+        }
+        fn statement_position(&self) -> Option<i32> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_taken_is_tried_again_only_where_two_engines_may_take_it() {
+        let taken = |constraint| {
+            let kind = DatabaseErrorKind::UniqueViolation;
+            Fault::from(DieselError::DatabaseError(kind, Box::new(Of(constraint))))
+        };
+        assert!(matches!(taken("jobs_open_key"), Fault::Raced(_)));
+        for constraint in ["match_participants_pkey", "players_puuid_key", "jobs_pkey"] {
+            assert!(
+                matches!(taken(constraint), Fault::Command(_)),
+                "{constraint}"
+            );
+        }
+    }
+}

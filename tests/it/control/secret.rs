@@ -10,6 +10,7 @@ use super::verbs::SYNC;
 use super::watched::scrape;
 use super::*;
 use crate::data::table;
+use crate::files::verbs_besides;
 use crate::place::Place;
 use crate::scratch::Scratch;
 use crate::setup::setup_with;
@@ -20,6 +21,81 @@ const PARTS: [&str; 2] = ["5ec2e7ab", "cafe0123"];
 
 /// How places end whose text is JSON.
 const JSON: &str = "--json";
+
+const LADDER: &[&str] = &[
+    "ladder",
+    "--platform",
+    "euw1",
+    "--tier",
+    "challenger",
+    "--limit",
+    "5",
+    "--year",
+    "2025",
+];
+
+/// What is typed at every level of the log. OUT: a place for files, which is looked through.
+const VERBS: &[&[&str]] = &[
+    SYNC,
+    SYNC,
+    &["sync", "Nobody#404", "--platform", "euw1"],
+    LADDER,
+    &["recover", PLAYER, "--platform", "euw1", "--year", "2025"],
+    &["stats", PLAYER],
+    &["job", "list", "--limit", "1000"],
+    &["job", "show", "1"],
+    &["job", "show", "2"],
+    &["job", "wait", "2"],
+    &["health"],
+    &["status"],
+    &["queue", "list"],
+    &["schedule", "list"],
+    &["track", PLAYER],
+    &["tracked"],
+    &["untrack", PLAYER],
+    &["replay"],
+    &["export", "--what", "matches", "--out", "OUT.csv"],
+    &["db", "info"],
+    &["config", "show"],
+    &["cleanup", "--days", "300", "--dry-run"],
+    &["nonsense"],
+];
+
+/// All other verbs, at the level that tells most.
+const OTHERS: &[&[&str]] = &[
+    &["serve"],
+    &["top"],
+    &["recompress", "--dry-run"],
+    &["job", "cancel", "1"],
+    &["job", "retry", "1"],
+    &["queue", "pause", "all"],
+    &["queue", "set", "match_processing", "--slots", "3"],
+    &["queue", "resume", "all"],
+    &[
+        "schedule",
+        "add",
+        "x",
+        "--when",
+        "off",
+        "--kind",
+        "cleanup_old_data",
+    ],
+    &["schedule", "remove", "x"],
+    &["key", "set"],
+    &["key", "share", "100%"],
+    &["db", "migrate"],
+    &["db", "copy", "--to", "sqlite://OUT.copy.db"],
+    &["db", "backup", "OUT.backup.db"],
+    &["db", "restore", "OUT.backup.db"],
+    &["completions", "bash"],
+    &["man"],
+];
+
+/// What ends the engine.
+const ENDS: &[&[&str]] = &[&["engine", "drain"], &["engine", "stop"]];
+
+/// They have worlds and keys of their own.
+const APART: [&str; 2] = ["bench", "simulate"];
 
 /// Answers of every kind; those of some matches are the same each time, which makes them final.
 const SCRIPT: [&str; 15] = [
@@ -184,6 +260,13 @@ async fn the_key_is_in_no_table_of_a_server_either() {
     }
 }
 
+#[test]
+fn every_verb_is_typed_while_the_key_is_looked_for() {
+    let mut left = verbs_besides(&[VERBS, OTHERS, ENDS].concat());
+    left.retain(|verb| !APART.contains(&&*verb[0]));
+    assert_eq!(left, Vec::<Vec<String>>::new());
+}
+
 async fn is_in_no_place(level: &str, server: Option<Scratch>) {
     let config = SimulatorConfig {
         keys: Some(vec![KEY.to_owned()]),
@@ -209,50 +292,27 @@ async fn is_in_no_place(level: &str, server: Option<Scratch>) {
     serve.env("RIFTSYNC_METRICS__LISTEN", "127.0.0.1:0");
     let engine = setup.served_by(serve).await;
     let mut seen = Seen::default();
-    let out = setup.path("out.csv");
-    let out = out.to_str().unwrap();
-    let ladder = [
-        "ladder",
-        "--platform",
-        "euw1",
-        "--tier",
-        "challenger",
-        "--limit",
-        "5",
-        "--year",
-        "2025",
-    ];
-    for args in [
-        SYNC,
-        SYNC,
-        &["sync", "Nobody#404", "--platform", "euw1"],
-        &ladder,
-        &["recover", PLAYER, "--platform", "euw1", "--year", "2025"],
-        &["stats", PLAYER],
-        &["job", "list", "--limit", "1000"],
-        &["job", "show", "1"],
-        &["job", "show", "2"],
-        &["job", "wait", "2"],
-        &["health"],
-        &["status"],
-        &["queue", "list"],
-        &["schedule", "list"],
-        &["track", PLAYER],
-        &["tracked"],
-        &["untrack", PLAYER],
-        &["replay"],
-        &["export", "--what", "matches", "--out", out],
-        &["db", "info"],
-        &["config", "show"],
-        &["cleanup", "--days", "300", "--dry-run"],
-        &["nonsense"],
-    ] {
-        for more in [&[][..], &[JSON]] {
-            let output = run(with_key(&[args, more].concat())).await;
-            let place = format!("{args:?} {}", more.concat());
-            seen.note(&place, text(&output));
-            seen.note(place, String::from_utf8_lossy(&output.stdout));
+    let typed = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(typed.path(), KEY).unwrap();
+    let type_all = async |verbs: &[&[&str]], seen: &mut Seen| {
+        for args in verbs {
+            for more in [None, Some(JSON)] {
+                let out = setup.path("out").display().to_string();
+                let words = args.iter().copied().chain(more);
+                let words: Vec<String> = words.map(|word| word.replace("OUT", &out)).collect();
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                let mut command = with_key(&words);
+                command.stdin(std::fs::File::open(typed.path()).unwrap());
+                let output = run(command).await;
+                let place = format!("{args:?} {}", more.unwrap_or_default());
+                seen.note(&place, text(&output));
+                seen.note(place, String::from_utf8_lossy(&output.stdout));
+            }
         }
+    };
+    type_all(VERBS, &mut seen).await;
+    if level == "trace" {
+        type_all(OTHERS, &mut seen).await;
     }
     for method in [
         "engine.status",
@@ -272,7 +332,7 @@ async fn is_in_no_place(level: &str, server: Option<Scratch>) {
     let url = engine.ready["metrics"].as_str().unwrap();
     let addr = url.trim_start_matches("http://");
     seen.note("the page", scrape(addr.trim_end_matches("/metrics")));
-    engine.signal("-TERM");
+    type_all(ENDS, &mut seen).await;
     assert_eq!(engine.exited().await, Some(0), "{}", setup.log());
     let place = server.map_or_else(|| copied(&setup), Place::Postgres);
     assert!(seen.note_tables(&place) > 1_000);
