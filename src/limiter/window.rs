@@ -15,6 +15,7 @@
 //! places are kept free for those that are still to come. Calls of engines on the same board are none
 //! of these: the board tells how many there can be.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::counted::{Before, Counted};
@@ -110,6 +111,8 @@ pub(super) struct Window {
     /// Places that may be held, where several engines share the limit by a board; and the part of it
     /// that is ours when all want it.
     cap: Option<Cap>,
+    /// When engines on the board came to hold less than so many places, of late.
+    held_before: VecDeque<(Duration, u32)>,
     /// Engines ended that may have made more calls in it than they said.
     doubt: Option<Doubt>,
     cleared: Option<Cleared>,
@@ -121,6 +124,8 @@ pub(super) struct Window {
 #[derive(Debug, Clone, Copy, Default)]
 #[cfg_attr(test, derive(Hash))]
 struct Unsure {
+    /// When the call went that first told of them.
+    since: Duration,
     seen: u32,
     at: Duration,
     /// Those of them that were there before our first call.
@@ -155,6 +160,7 @@ impl Window {
             unsure: None,
             share,
             cap: None,
+            held_before: VecDeque::new(),
             doubt: None,
             cleared: None,
             told: None,
@@ -237,7 +243,7 @@ impl Window {
 
     /// What the board granted, in an answer of now. `begins`: no call of ours went yet.
     pub(super) fn granted(&mut self, grant: WindowGrant, begins: bool, now: Duration) {
-        let held = self.cap.map_or(0, |cap| cap.held);
+        self.remember_held(grant.held, now);
         self.cap = Some(Cap {
             places: grant.cap,
             part: grant.part,
@@ -248,13 +254,39 @@ impl Window {
             self.counted.beside_others();
         }
         if let Some(unsure) = self.unsure.take() {
-            self.believe(unsure, grant.held.max(held));
+            self.believe(unsure, self.explained(unsure.since));
         }
         if let Some(end) = grant.ended
             && (self.doubt.as_ref()).is_none_or(|doubt| doubt.is_of_before(end))
         {
             self.doubt = Some(Doubt::new(end, grant.limit, self.span, begins, now));
         }
+    }
+
+    /// Engines on the board hold so many places from now on.
+    fn remember_held(&mut self, held: u32, now: Duration) {
+        // A count is looked at again at the next exchange.
+        let is_late = |at: Duration| at + Counted::latest() * 4 > now;
+        while self
+            .held_before
+            .front()
+            .is_some_and(|(at, _)| !is_late(*at))
+        {
+            self.held_before.pop_front();
+        }
+        let before = self.cap.map_or(0, |cap| cap.held);
+        if held < before {
+            self.held_before.push_back((now, before));
+        }
+    }
+
+    /// Calls that engines on the board may have in a count, told to a call that went at `sent`: what they held when it
+    /// was taken, and counts are told late.
+    fn explained(&self, sent: Duration) -> u32 {
+        let late = |(at, _): &&(Duration, u32)| *at + Counted::latest() > sent;
+        let before = self.held_before.iter().filter(late).map(|(_, held)| *held);
+        let held = self.cap.map_or(0, |cap| cap.held);
+        before.fold(held, u32::max)
     }
 
     /// What is held now is all that will be: for the last report.
@@ -557,10 +589,13 @@ impl Window {
         self.strangers
             .counted([count, sure], self.limit, told.moments, room);
         let mut others = count.saturating_sub(ours);
-        if let Some(cap) = self.cap {
+        if self.cap.is_some() {
             if others > 0 && !self.strangers.are_there() {
                 // An engine may have joined that the board has not told of yet.
-                let unsure = self.unsure.get_or_insert_default();
+                let unsure = self.unsure.get_or_insert(Unsure {
+                    since: sent,
+                    ..Unsure::default()
+                });
                 unsure.seen = unsure.seen.max(others);
                 unsure.at = received;
                 if told.is_early {
@@ -568,7 +603,7 @@ impl Window {
                 }
                 return false;
             }
-            others = others.saturating_sub(cap.held);
+            others = others.saturating_sub(self.explained(sent));
         }
         let known = self.others.held();
         if others > known {

@@ -19,7 +19,7 @@ use crate::{
 };
 use riftsync_model::budget_share::{BoardGrant, BoardReport, share};
 use riftsync_model::{Platform, Priority, Route};
-use riftsync_simulator::{Limit, Meter, WindowModel};
+use riftsync_simulator::{Limit, Meter, Reading, WindowModel};
 
 pub(super) const ROUTE: Route = Route::Platform(Platform::Kr);
 
@@ -52,7 +52,7 @@ pub(super) struct Server {
     ahead: Cell<Duration>,
     /// What it tells in its headers is so old.
     lag: Duration,
-    told: RefCell<VecDeque<(Instant, Pairs)>>,
+    told: RefCell<VecDeque<(Duration, Meter)>>,
     pub(super) calls: Cell<u64>,
     pub(super) over: Cell<u64>,
     /// When the first of them came, and its counts.
@@ -71,8 +71,7 @@ impl Server {
         let now = self.epoch.elapsed() + self.ahead.get();
         let now = u64::try_from(now.as_millis()).unwrap();
         let counted = self.meter.borrow_mut().count(now);
-        let counts = counted.counts.iter().map(|(n, s)| (*s, *n)).collect();
-        let counts = self.told(Instant::now(), counts);
+        let counts = self.told(Duration::from_millis(now), &counted);
         self.calls.set(self.calls.get() + 1);
         let over = counted.blocked_ms.is_some();
         self.over.set(self.over.get() + u64::from(over));
@@ -102,20 +101,42 @@ impl Server {
         self.ahead.set(self.ahead.get() + slept);
     }
 
-    /// What the headers say to a call that arrives now.
-    fn told(&self, arrived: Instant, counts: Pairs) -> Pairs {
+    /// What the headers say to a call that arrives now: how it stood a while ago, of which that call may be a part.
+    fn told(&self, arrived: Duration, counted: &Reading) -> Pairs {
+        let by_length = |(calls, seconds): &Limit| (*seconds, *calls);
+        if self.lag.is_zero() {
+            return counted.counts.iter().map(by_length).collect();
+        }
         let mut told = self.told.borrow_mut();
-        told.push_back((arrived, counts));
-        while told.get(1).is_some_and(|(at, _)| *at + self.lag <= arrived) {
+        told.push_back((arrived, self.meter.borrow().clone()));
+        let Some(then) = arrived.checked_sub(self.lag) else {
+            return self
+                .limits
+                .iter()
+                .map(|(_, seconds)| (*seconds, 0))
+                .collect();
+        };
+        while told.get(1).is_some_and(|(at, _)| *at <= then) {
             told.pop_front();
         }
-        let (at, oldest) = told.front().unwrap();
-        if *at + self.lag <= arrived {
-            oldest.clone()
-        } else {
-            // Nothing that is old enough: the first call was not yet counted.
-            oldest.keys().map(|seconds| (*seconds, 0)).collect()
+        let mut counts: Pairs = self
+            .limits
+            .iter()
+            .map(|(_, seconds)| (*seconds, 0))
+            .collect();
+        if let Some((_, meter)) = told.front().filter(|(at, _)| *at <= then) {
+            // One call more would have been told so many then.
+            let one_more = meter
+                .clone()
+                .count(u64::try_from(then.as_millis()).unwrap());
+            counts.extend(
+                one_more
+                    .counts
+                    .iter()
+                    .map(|(calls, seconds)| (*seconds, calls - 1)),
+            );
         }
+        counts
     }
 }
 

@@ -153,38 +153,49 @@ fn after_a_kill_the_next_process_asks_once_and_uses_what_is_left() {
 }
 
 /// A one-second window is closed for two seconds after each death: its calls may have been made in the last moment,
-/// and have arrived a second later. With so much silence a sliding window of ten is used to 88.9 % at most (300 calls,
-/// then 100 and 200 in turn between the deaths: 1,600 of 1,800), whoever does it.
+/// and have arrived a second later.
+///
+/// With so much silence a sliding window of ten is used to 88.9 % at most: of the 300 calls that any ten seconds may
+/// have, four seconds of 50 take 200 between two deaths and leave 100 between the next two, so that 300, then 100 and
+/// 200 in turn are 1,600 of 1,800. More is had from a fifth turn of 50 in those six seconds, which takes about 1.06 s
+/// and a first one of half a second that feels its way: if the window is closed for less than 1.4 s, by trial 88.9 %
+/// with 1.65 s and 92.9 % with 1.25 s. Then every call must have arrived a quarter of a second after its engine died,
+/// which nobody knows. Nor can a call ask sooner: a window that was used up has no place that the dead left for sure.
 #[test]
 fn kills_every_six_seconds_leave_little_of_a_key_unused_and_exceed_nothing() {
-    for model in WindowModel::WITH_LATE {
-        let mut least = 1.0_f64;
+    for counts in COUNTS {
+        let mut all: Vec<f64> = Vec::new();
         for seed in 0..seeds(8) {
             let used = Rc::new(Cell::new(0.0));
             let told = used.clone();
             on_virtual_time(async move {
-                let mut line = Line::new(told_at_once(model), &[(300, 10), (50, 1)], seed);
+                let mut line = Line::new(counts, &[(300, 10), (50, 1)], seed);
                 let begun = Instant::now();
                 for kill in 1..=10 {
                     line.process(begun + secs(kill * 6), End::Killed).await;
                 }
                 let server = line.server;
                 let first = server.first_over.borrow().clone();
-                assert_eq!(server.over.get(), 0, "{model:?}, seed {seed}: {first:?}");
+                assert_eq!(server.over.get(), 0, "{counts:?}, seed {seed}: {first:?}");
                 told.set(server.calls.get() as f64 / (300.0 * 6.0));
             });
-            let at_least = match model {
-                WindowModel::OpenedByFirstCall | WindowModel::AlignedToClock => 0.90,
-                WindowModel::SlidingLog | WindowModel::Lagging => 0.88,
+            let at_least = match counts.0 {
+                WindowModel::SlidingLog => 0.88,
+                _ => 0.9,
             };
             assert!(
                 used.get() >= at_least,
-                "{model:?}, seed {seed}: {}",
+                "{counts:?}, seed {seed}: {}",
                 used.get()
             );
-            least = least.min(used.get());
+            all.push(used.get());
         }
-        println!("{model:?}: least {least:.3}");
+        all.sort_unstable_by(f64::total_cmp);
+        println!(
+            "{counts:?}: least {:.3}, median {:.3}",
+            all[0],
+            all[all.len() / 2]
+        );
     }
 }
 
