@@ -13,13 +13,18 @@ cd "$(dirname "$0")/.."
 fail() { echo "tests/run.sh: $*" >&2; exit 2; }
 
 command -v cargo >/dev/null || fail "cargo is not on the PATH; install a Rust toolchain first"
-if ! command -v openssl >/dev/null; then
+# A program of the tests, and the package that has it: installed where it is missing, if that may be done.
+need_program() {
+    command -v "$1" >/dev/null && return
     { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; } ||
-        fail "no 'openssl' is on the PATH, and only root may install it with apt-get. Install it: tests of TLS to the database make their certificates with it"
-    echo "tests/run.sh: installing openssl" >&2
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends openssl; } >&2 ||
-        fail "openssl could not be installed with apt-get, see above. Install it"
-fi
+        fail "no '$1' is on the PATH, and only root may install it with apt-get. Install it: $2"
+    echo "tests/run.sh: installing $1" >&2
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$1"; } >&2 ||
+        fail "$1 could not be installed with apt-get, see above. Install it"
+}
+
+need_program openssl "tests of TLS to the database make their certificates with it"
+need_program faketime "tests of wrong clocks give engines their clocks with it"
 command -v cc >/dev/null || fail "no C compiler 'cc' on the PATH; SQLite is compiled from its source"
 
 # The folder with initdb and postgres of the newest version there is.

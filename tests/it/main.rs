@@ -5,6 +5,7 @@
 mod backup;
 mod boards;
 mod classes;
+mod clocks;
 mod control;
 mod copy;
 mod crowd;
