@@ -128,7 +128,7 @@ impl Engine {
         signal(&self.child, "-TERM");
         exited(self.child).await;
         let log = std::fs::read_to_string(self.folder.join("serve.log")).unwrap();
-        let last = log.lines().filter(|line| line.contains("INFO")).next_back();
+        let last = log.lines().rfind(|line| line.contains("INFO"));
         let told = last.and_then(|line| line.split_whitespace().next());
         let told: jiff::Timestamp = told.expect("a line of the log").parse().unwrap();
         let ahead_s = (told.as_millisecond() - Timestamp::now().as_millis()) / 1_000;
