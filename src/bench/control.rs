@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use super::Place;
 use crate::control::{
-    About, Advisers, Desk, HealthDesk, KeyDesk, Limits, Locate, SocketPlace, TimeLeft, WaitingDesk,
+    About, Advisers, ControlState, HealthReadings, KeyAccess, Limits, Locate, SocketPlace, TimeLeft, WaitReasons,
     server_spec,
 };
 use crate::engine::{
@@ -106,7 +106,7 @@ impl Task for NoOp {
 struct NoKey;
 
 #[async_trait]
-impl KeyDesk for NoKey {
+impl KeyAccess for NoKey {
     fn state(&self) -> &'static str {
         "valid"
     }
@@ -133,7 +133,7 @@ impl TimeLeft for Unknown {
 }
 
 #[async_trait]
-impl WaitingDesk for Unknown {
+impl WaitReasons for Unknown {
     async fn of(&self, _: JobId) -> Option<Waiting> {
         None
     }
@@ -146,7 +146,7 @@ impl Locate for Unknown {
     }
 }
 
-impl HealthDesk for Unknown {
+impl HealthReadings for Unknown {
     fn check(&self) -> BoxFuture<'static, Value> {
         Box::pin(std::future::ready(Value::Null))
     }
@@ -169,7 +169,7 @@ impl ControlBench {
                 };
                 let (stop, document) = (watch::Sender::new(false), |_: &JobRecord| json!({}));
                 let limits = Limits::default();
-                let desk = Desk::new(
+                let control = ControlState::new(
                     engine.clone(),
                     about,
                     Advisers {
@@ -183,7 +183,7 @@ impl ControlBench {
                     document,
                     stop,
                 );
-                vec![server_spec(socket, desk)]
+                vec![server_spec(socket, control)]
             }),
             ..Services::default()
         };

@@ -15,7 +15,7 @@ use crate::cli::batch::{Crowd, CrowdCount, CrowdReport};
 use crate::cli::players::{Listed, read_players};
 use crate::cli::{CliError, Global, LadderOptions, SyncArgs, remote};
 use crate::config::{Config, read_at_most};
-use crate::control::{TimeLeft as _, WaitingDesk as _};
+use crate::control::{TimeLeft as _, WaitReasons as _};
 use crate::model::{JobId, JobRecord, JobState, NewJob, Platform, Priority, Timestamp, Year};
 use crate::tasks::{LadderArgs, LadderSync, PlayerSync, PlayerSyncArgs};
 

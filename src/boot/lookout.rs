@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use crate::control::WaitingDesk;
+use crate::control::WaitReasons;
 use crate::engine::{EngineHandle, QueueControl};
 use crate::gate::{Gate, KeyState};
 use crate::limiter::LimiterState;
@@ -42,7 +42,7 @@ pub(super) struct Lookout {
 }
 
 #[async_trait]
-impl WaitingDesk for Lookout {
+impl WaitReasons for Lookout {
     async fn of(&self, job: JobId) -> Option<Waiting> {
         let look = tokio::time::timeout(LOOK_MAX, self.look(Some(job))).await;
         look.unwrap_or(Some(DATABASE))
@@ -130,7 +130,7 @@ impl Lookout {
             here: self.engine.id.to_string(),
             jobs: Vec::new(),
             key: self.key(),
-            key_tried_in: self.gate.weather.key_tried_in(),
+            key_tried_in: self.gate.availability.key_tried_in(),
             database_stuck: false,
             queues: self.queues(),
             routes: routes.unwrap_or_default(),
@@ -173,7 +173,7 @@ impl Lookout {
     }
 
     fn key(&self) -> KeyReading {
-        match *self.gate.weather.key().borrow() {
+        match *self.gate.availability.key().borrow() {
             KeyState::Valid | KeyState::Closed => KeyReading::Good,
             KeyState::Suspected => KeyReading::Suspected,
             KeyState::Rejected { status, .. } => KeyReading::Rejected(status),
@@ -212,7 +212,7 @@ impl Lookout {
     }
 
     async fn routes(&self) -> Vec<RouteReading> {
-        let outages = self.gate.weather.outages();
+        let outages = self.gate.availability.outages();
         let mut routes: Vec<RouteReading> = self
             .gate
             .api

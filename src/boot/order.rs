@@ -93,7 +93,7 @@ impl PlayedOn {
             return Ok(told);
         }
         let near = self.usual.unwrap_or(ANYWHERE);
-        let mut key = running.gate.weather.key();
+        let mut key = running.gate.availability.key();
         let rejected = key.wait_for(|key| matches!(key, KeyState::Rejected { .. }));
         let found = tokio::select! {
             never = tell_what_calls_wait_for(running) => match never {},

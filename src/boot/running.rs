@@ -15,7 +15,7 @@ use crate::cli::terminal::{stop_signal, watch_panics};
 use crate::cli::waits::{self, Wait};
 use crate::cli::{CliError, Global};
 use crate::config::{Config, read_by_others};
-use crate::control::{TimeLeft, WaitingDesk};
+use crate::control::{TimeLeft, WaitReasons};
 use crate::engine::scheduler::check_schedule;
 use crate::engine::{Engine, EngineConfig, Registry};
 use crate::gate::{Gate, KeptShares, KeySource, KeyState, Sharing};
@@ -136,7 +136,7 @@ impl Running {
             }
         }
         let pace = Pacing::of(&queues);
-        gate.weather.set_pace(pace.pace(
+        gate.availability.set_pace(pace.pace(
             "the rates of the queues",
             "Run with --profile production to use it all",
         ));
@@ -254,7 +254,7 @@ impl Running {
                     let gone = format!("job {id} is gone from the database");
                     return Err(CliError::JobFailed(gone));
                 }
-                Err(error) if error.is_weather() => {
+                Err(error) if error.is_transient() => {
                     wait.reason("database", &error.to_string(), None);
                     tokio::time::sleep(LOOK_AHEAD).await;
                 }
@@ -265,7 +265,7 @@ impl Running {
 
     /// Resolves when the key was tried again after its rejection, and rejected again.
     pub(super) async fn key_rejected(&self) -> u16 {
-        let mut key = self.gate.weather.key();
+        let mut key = self.gate.availability.key();
         loop {
             if let KeyState::Rejected { status, again: 1.. } = *key.borrow_and_update() {
                 return status;
@@ -311,7 +311,7 @@ impl Running {
             "the engine inside this process lets its jobs end and closes the database",
         );
         // Calls that wait for their turn are given up, so that a stop need not wait for them.
-        self.gate.weather.close();
+        self.gate.availability.close();
         self.engine.stop().await?;
         Ok(())
     }

@@ -25,7 +25,7 @@ use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, Global, ServeArgs, waits};
 use crate::config::Config;
 use crate::control::{
-    About, Advisers, Desk, HealthDesk, KeyDesk, Limits, Locate, ScrapePlace, SocketError,
+    About, Advisers, ControlState, HealthReadings, KeyAccess, Limits, Locate, ScrapePlace, SocketError,
     SocketPlace, exporter_spec, server_spec,
 };
 use crate::engine::Above;
@@ -85,7 +85,7 @@ pub(super) async fn serve(
         tracing::info!("stopping: running jobs have {:?} to end", config.drain());
         control.stop.send_replace(true);
         // While they end, the engine can still be asked how it stands.
-        running.gate.weather.close();
+        running.gate.availability.close();
         let drain = config.drain();
         tokio::select! {
             () = running.engine.drain(drain) => {}
@@ -157,7 +157,7 @@ pub(super) struct Control {
     /// The verb that the engine is inside of; none: a service.
     inside: Option<&'static str>,
     /// Set when the engine starts.
-    desk: Arc<OnceLock<Arc<Desk>>>,
+    state: Arc<OnceLock<Arc<ControlState>>>,
 }
 
 impl Control {
@@ -172,7 +172,7 @@ impl Control {
             scrape: scrape.map(Arc::new),
             stop: Arc::new(watch::Sender::new(false)),
             inside,
-            desk: Arc::default(),
+            state: Arc::default(),
         }
     }
 
@@ -182,9 +182,9 @@ impl Control {
 
     /// What others follow through this socket now.
     pub(super) fn followed(&self) -> Vec<Arc<JobRecord>> {
-        self.desk
+        self.state
             .get()
-            .map_or_else(Vec::new, |desk| desk.followed())
+            .map_or_else(Vec::new, |state| state.followed())
     }
 
     pub(super) fn is_asked_to_stop(&self) -> bool {
@@ -231,7 +231,7 @@ impl Control {
             near,
         });
         let (place, stop) = (self.place.clone(), (*self.stop).clone());
-        let told = self.desk.clone();
+        let told = self.state.clone();
         let scrape = self.scrape.clone();
         let gate = gate.clone();
         Box::new(move |engine| {
@@ -240,7 +240,7 @@ impl Control {
                 queues: engine.queues.clone(),
                 store: engine.store.clone(),
             };
-            let desk = Desk::new(
+            let state = ControlState::new(
                 engine.clone(),
                 about,
                 Advisers {
@@ -255,10 +255,10 @@ impl Control {
                 stop,
             );
             // An engine starts once.
-            let _ = told.set(desk.clone());
+            let _ = told.set(state.clone());
             let exporter = scrape.map(|place| exporter_spec(place, engine.clone(), key));
             // Last, so that the end of a page for machines disturbs nobody.
-            [server_spec(place, desk)]
+            [server_spec(place, state)]
                 .into_iter()
                 .chain(exporter)
                 .collect()
@@ -281,7 +281,7 @@ fn absolute(path: &Path) -> PathBuf {
 #[derive(Debug)]
 struct Probe(Arc<HealthProbe>);
 
-impl HealthDesk for Probe {
+impl HealthReadings for Probe {
     fn check(&self) -> BoxFuture<'static, serde_json::Value> {
         self.0.clone().check()
     }
@@ -299,7 +299,7 @@ struct Locator {
 impl Locate for Locator {
     async fn locate(&self, whom: &Whom) -> Whereabouts {
         // A call would wait for a better key, longer than anybody at a terminal.
-        if let KeyState::Rejected { status, .. } = *self.gate.weather.key().borrow() {
+        if let KeyState::Rejected { status, .. } = *self.gate.availability.key().borrow() {
             return Whereabouts::Untold(format!("Riot rejects the API key (HTTP {status})"));
         }
         whereabouts(&self.gate.api, whom, self.near.unwrap_or(ANYWHERE)).await
@@ -311,9 +311,9 @@ impl Locate for Locator {
 struct GateKey(Gate);
 
 #[async_trait]
-impl KeyDesk for GateKey {
+impl KeyAccess for GateKey {
     fn state(&self) -> &'static str {
-        match *self.0.weather.key().borrow() {
+        match *self.0.availability.key().borrow() {
             KeyState::Valid => "valid",
             KeyState::Suspected => "suspected",
             KeyState::Rejected { .. } => "rejected",

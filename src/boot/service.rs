@@ -2,7 +2,7 @@
 //! Nothing, if none asks by `NOTIFY_SOCKET`.
 //!
 //! A sign of life is earned: the root of the actors and the database's writer have both just answered.
-//! An engine of which one hangs gives none, and is started anew. Weather is an answer: no restart
+//! An engine of which one hangs gives none, and is started anew. An outage is an answer: no restart
 //! brings a full disk or a distant server back.
 
 use std::convert::Infallible;
@@ -76,7 +76,7 @@ fn status(running: &Running) -> String {
     let handle = running.engine.handle();
     let jobs: usize = handle.queues.all().iter().map(|q| q.running()).sum();
     let calls = handle.metrics.calls.load(Ordering::Relaxed);
-    let key = match *running.gate.weather.key().borrow() {
+    let key = match *running.gate.availability.key().borrow() {
         KeyState::Rejected { .. } => "; the API key is rejected: riftsync key set",
         _ => "",
     };

@@ -16,10 +16,10 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
-use super::desk::Desk;
+use super::state::ControlState;
 use super::lines::{Lines, Taken};
 use super::methods::{self, Answer, SUBSCRIBE, UNSUBSCRIBE};
-use super::rpc::{self, Line, Malformed, Params, Request, RpcError};
+use super::rpc::{self, RpcLine, Malformed, Params, Request, RpcError};
 use super::view;
 use super::watch::{Seen, is_over};
 use crate::model::JobId;
@@ -39,7 +39,7 @@ type Follow = Pin<Box<dyn Future<Output = Option<Change>>>>;
 
 /// See the module.
 pub(super) struct Connection {
-    desk: Arc<Desk>,
+    control: Arc<ControlState>,
     lines: Lines<OwnedReadHalf>,
     writer: OwnedWriteHalf,
     follows: FuturesUnordered<Follow>,
@@ -50,11 +50,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: UnixStream, desk: Arc<Desk>) -> Self {
+    pub(super) fn new(stream: UnixStream, control: Arc<ControlState>) -> Self {
         let (reader, writer) = stream.into_split();
         Self {
-            lines: Lines::new(reader, desk.limits.line_bytes),
-            desk,
+            lines: Lines::new(reader, control.limits.line_bytes),
+            control,
             writer,
             follows: FuturesUnordered::new(),
             subscriptions: HashMap::new(),
@@ -70,7 +70,7 @@ impl Connection {
                 match self.lines.take() {
                     Taken::Line(line) => self.answer_line(&line).await?,
                     Taken::TooLong => {
-                        let max = self.desk.limits.line_bytes;
+                        let max = self.control.limits.line_bytes;
                         let why = format!("a line is longer than {max} bytes; it was not read");
                         self.refuse(RpcError::new(RpcError::LIMIT, why)).await?;
                     }
@@ -107,7 +107,7 @@ impl Connection {
 
     /// How long the client may stay silent, and what it is told then.
     fn deadline(&self) -> (Instant, &'static str) {
-        let limits = &self.desk.limits;
+        let limits = &self.control.limits;
         if self.lines.has_ended() {
             return (Instant::now() + LOOK, "");
         }
@@ -133,8 +133,8 @@ impl Connection {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
         }
-        match rpc::read_line(line, self.desk.limits.batch) {
-            Line::One(request) => {
+        match rpc::read_line(line, self.control.limits.batch) {
+            RpcLine::One(request) => {
                 let mut out = Vec::new();
                 self.answer_one(request, &mut out).await;
                 if !out.is_empty() {
@@ -142,7 +142,7 @@ impl Connection {
                     self.write(&out).await?;
                 }
             }
-            Line::Batch(requests) => self.answer_batch(requests).await?,
+            RpcLine::Batch(requests) => self.answer_batch(requests).await?,
         }
         self.active = Instant::now();
         Ok(())
@@ -165,10 +165,10 @@ impl Connection {
                     {
                         submits.push(next);
                     }
-                    let desk = self.desk.clone();
+                    let control = self.control.clone();
                     let mut answers = futures_util::stream::iter(submits)
                         .map(async |submit| {
-                            let answer = methods::call(&desk, &submit.method, submit.params).await;
+                            let answer = methods::call(&control, &submit.method, submit.params).await;
                             (submit.id, answer)
                         })
                         .buffered(SUBMITS_AT_ONCE);
@@ -213,7 +213,7 @@ impl Connection {
                 let answer = match &*method {
                     SUBSCRIBE => self.subscribe(params).await,
                     UNSUBSCRIBE => self.unsubscribe(params),
-                    method => methods::call(&self.desk, method, params).await,
+                    method => methods::call(&self.control, method, params).await,
                 };
                 if id.is_some() {
                     rpc::answer(out, id, &answer);
@@ -224,19 +224,19 @@ impl Connection {
 
     async fn subscribe(&mut self, params: Params<'_>) -> Answer {
         let id = JobId(params.read::<methods::OneJob>()?.job_id);
-        let max = self.desk.limits.subscriptions;
+        let max = self.control.limits.subscriptions;
         if self.subscriptions.len() >= max {
             let why = format!("one connection follows at most {max} jobs");
             return Err(RpcError::new(RpcError::LIMIT, why));
         }
-        let follow = question::asked(self.desk.watch.follow(id)).await;
+        let follow = question::asked(self.control.watch.follow(id)).await;
         let Some((job, receiver)) = follow? else {
             return Err(methods::unknown_job(id));
         };
         self.last_subscription += 1;
         let subscription = self.last_subscription;
         self.follow_on(subscription, id, receiver);
-        Ok(json!({ "subscription": subscription, "job": view::job(self.desk.document, &job) }))
+        Ok(json!({ "subscription": subscription, "job": view::job(self.control.document, &job) }))
     }
 
     fn unsubscribe(&mut self, params: Params<'_>) -> Answer {
@@ -278,7 +278,7 @@ impl Connection {
         let over = is_over(&seen) || !open;
         let method = if over { "job.ended" } else { "job.progress" };
         let job = match seen {
-            Some(job) => view::job(self.desk.document, &job),
+            Some(job) => view::job(self.control.document, &job),
             None => json!({ "job_id": id, "state": "gone" }),
         };
         if over {
@@ -301,7 +301,7 @@ impl Connection {
     }
 
     async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let stall = self.desk.limits.write_stall;
+        let stall = self.control.limits.write_stall;
         // Progress counts, not the whole: a slow reader of a long answer is a reader.
         let mut rest = bytes;
         while !rest.is_empty() {

@@ -25,7 +25,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::desk::KeyDesk;
+use super::state::KeyAccess;
 use super::server::Thread;
 use crate::engine::EngineHandle;
 use crate::metrics::{OutageLog, Words, prometheus};
@@ -76,7 +76,7 @@ impl ScrapePlace {
 struct Page {
     place: Arc<ScrapePlace>,
     engine: EngineHandle,
-    key: Arc<dyn KeyDesk>,
+    key: Arc<dyn KeyAccess>,
 }
 
 /// See the module.
@@ -95,7 +95,7 @@ struct StopExporter;
 pub fn exporter_spec(
     place: Arc<ScrapePlace>,
     engine: EngineHandle,
-    key: Arc<dyn KeyDesk>,
+    key: Arc<dyn KeyAccess>,
 ) -> ChildSpec {
     let thread = Rc::new(Thread::new());
     let page = Arc::new(Page {
@@ -131,7 +131,7 @@ impl Actor for Exporter {
                 return;
             }
         };
-        let doors = Doors {
+        let doors = LimitedListener {
             listener,
             places: Arc::new(Semaphore::new(READERS_MAX)),
             outage: OutageLog::new(Words {
@@ -204,13 +204,13 @@ async fn elsewhere() -> impl IntoResponse {
 
 /// Lets in as many as there are places.
 #[derive(Debug)]
-struct Doors {
+struct LimitedListener {
     listener: tokio::net::TcpListener,
     places: Arc<Semaphore>,
     outage: OutageLog,
 }
 
-impl axum::serve::Listener for Doors {
+impl axum::serve::Listener for LimitedListener {
     type Io = Visit;
     type Addr = SocketAddr;
 

@@ -15,7 +15,7 @@
 
 pub mod client;
 mod connection;
-mod desk;
+mod state;
 mod exporter;
 mod lines;
 mod methods;
@@ -29,7 +29,7 @@ mod waits;
 mod watch;
 
 pub use client::{Client, ClientError, Notification};
-pub use desk::{About, Advisers, Desk, HealthDesk, KeyDesk, Locate, TimeLeft, WaitingDesk};
+pub use state::{About, Advisers, ControlState, HealthReadings, KeyAccess, Locate, TimeLeft, WaitReasons};
 pub use exporter::{ScrapePlace, exporter_spec};
 pub use lines::{Lines, Taken};
 pub use methods::{

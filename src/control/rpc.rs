@@ -92,7 +92,7 @@ pub struct Malformed<'l> {
 
 /// What a line asks.
 #[derive(Debug)]
-pub enum Line<'l> {
+pub enum RpcLine<'l> {
     One(Result<Request<'l>, Malformed<'l>>),
     Batch(Vec<Result<Request<'l>, Malformed<'l>>>),
 }
@@ -115,25 +115,25 @@ fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>,
 }
 
 /// Reads a line. Nesting costs no stack: what is not asked for is skipped without recursion.
-pub fn read_line(line: &[u8], batch_max: usize) -> Line<'_> {
+pub fn read_line(line: &[u8], batch_max: usize) -> RpcLine<'_> {
     let whole: &RawValue = match serde_json::from_slice(line) {
         Ok(whole) => whole,
         Err(error) => {
             let message = format!("this is not JSON: {error}. Write one JSON object per line");
-            return Line::One(Err(malformed(RpcError::PARSE, message)));
+            return RpcLine::One(Err(malformed(RpcError::PARSE, message)));
         }
     };
     if !whole.get().starts_with('[') {
-        return Line::One(read_request(whole));
+        return RpcLine::One(read_request(whole));
     }
     let Ok(requests) = serde_json::from_str::<Vec<&RawValue>>(whole.get()) else {
-        return Line::One(Err(malformed(
+        return RpcLine::One(Err(malformed(
             RpcError::INVALID_REQUEST,
             "this is no batch of requests",
         )));
     };
     if requests.is_empty() {
-        return Line::One(Err(malformed(
+        return RpcLine::One(Err(malformed(
             RpcError::INVALID_REQUEST,
             "an empty batch asks nothing",
         )));
@@ -143,9 +143,9 @@ pub fn read_line(line: &[u8], batch_max: usize) -> Line<'_> {
             "a batch of {} requests is too large; at most {batch_max} go in one",
             requests.len()
         );
-        return Line::One(Err(malformed(RpcError::LIMIT, message)));
+        return RpcLine::One(Err(malformed(RpcError::LIMIT, message)));
     }
-    Line::Batch(requests.into_iter().map(read_request).collect())
+    RpcLine::Batch(requests.into_iter().map(read_request).collect())
 }
 
 fn malformed<'l>(code: i32, message: impl Into<String>) -> Malformed<'l> {
@@ -225,7 +225,7 @@ mod tests {
 
     fn code(line: &str) -> i32 {
         match read_line(line.as_bytes(), 3) {
-            Line::One(Err(wrong)) => wrong.error.code,
+            RpcLine::One(Err(wrong)) => wrong.error.code,
             other => panic!("{other:?}"),
         }
     }
@@ -234,7 +234,7 @@ mod tests {
     fn a_request_keeps_its_id_as_it_was_written() {
         for id in ["1", "-7.5e3", "\"a b\"", "null", "123456789012345678901234"] {
             let line = format!(r#"{{"jsonrpc":"2.0","method":"m","id":{id}}}"#);
-            let Line::One(Ok(request)) = read_line(line.as_bytes(), 3) else {
+            let RpcLine::One(Ok(request)) = read_line(line.as_bytes(), 3) else {
                 panic!("{line}")
             };
             assert_eq!(request.id.map(RawValue::get), Some(id));
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_request_without_an_id_is_a_notification() {
-        let Line::One(Ok(request)) = read_line(br#"{"jsonrpc":"2.0","method":"m"}"#, 3) else {
+        let RpcLine::One(Ok(request)) = read_line(br#"{"jsonrpc":"2.0","method":"m"}"#, 3) else {
             panic!()
         };
         assert!(request.id.is_none());
@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn a_batch_is_read_one_by_one_and_a_bad_one_spoils_no_other() {
         let line = br#"[{"jsonrpc":"2.0","method":"m","id":1}, 7, {"jsonrpc":"2.0","id":"x"}]"#;
-        let Line::Batch(requests) = read_line(line, 3) else {
+        let RpcLine::Batch(requests) = read_line(line, 3) else {
             panic!()
         };
         assert!(requests[0].is_ok());
@@ -307,14 +307,14 @@ mod tests {
         );
         assert_eq!(code(&"[".repeat(1 << 20)), RpcError::PARSE);
         let line = format!(r#"{{"jsonrpc":"2.0","method":"m","params":{deep}}}"#);
-        let Line::One(Ok(request)) = read_line(line.as_bytes(), 3) else {
+        let RpcLine::One(Ok(request)) = read_line(line.as_bytes(), 3) else {
             panic!()
         };
         let wrong = request.params.read::<Value>().unwrap_err();
         assert_eq!(wrong.code, RpcError::INVALID_PARAMS);
         let deep = r#"{"a":"#.repeat(1 << 17) + "1" + &"}".repeat(1 << 17);
         let line = format!(r#"{{"jsonrpc":"2.0","method":"m","params":{deep}}}"#);
-        let Line::One(Ok(request)) = read_line(line.as_bytes(), 3) else {
+        let RpcLine::One(Ok(request)) = read_line(line.as_bytes(), 3) else {
             panic!()
         };
         assert!(request.params.read::<Value>().is_err());

@@ -10,7 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
 use super::connection::{Connection, farewell};
-use super::desk::Desk;
+use super::state::ControlState;
 use super::rpc::RpcError;
 use super::socket::SocketPlace;
 use crate::metrics::{OutageLog, Words};
@@ -23,7 +23,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct ControlServer {
     place: Arc<SocketPlace>,
-    desk: Arc<Desk>,
+    control: Arc<ControlState>,
     guard: ChildGuard,
 }
 
@@ -32,11 +32,11 @@ pub struct ControlServer {
 pub struct StopServer;
 
 /// The server as a child of the engine's supervisor, on a thread of its own.
-pub fn server_spec(place: Arc<SocketPlace>, desk: Arc<Desk>) -> ChildSpec {
+pub fn server_spec(place: Arc<SocketPlace>, control: Arc<ControlState>) -> ChildSpec {
     let thread = Rc::new(Thread::new());
     ChildSpec::permanent("control_server", move |guard| {
-        let (place, desk, thread) = (place.clone(), desk.clone(), thread.clone());
-        let server = move |_: &mut Context<ControlServer>| ControlServer { place, desk, guard };
+        let (place, control, thread) = (place.clone(), control.clone(), thread.clone());
+        let server = move |_: &mut Context<ControlServer>| ControlServer { place, control, guard };
         let addr = ControlServer::start_in_arbiter(&thread.handle(), server);
         ChildHandle {
             stop: Box::new(move || {
@@ -83,9 +83,9 @@ impl Actor for ControlServer {
                 return;
             }
         };
-        let desk = self.desk.clone();
-        ctx.spawn(async move { desk.watch.run().await }.into_actor(self));
-        ctx.spawn(accept(listener, self.desk.clone(), ours).into_actor(self));
+        let control = self.control.clone();
+        ctx.spawn(async move { control.watch.run().await }.into_actor(self));
+        ctx.spawn(accept(listener, self.control.clone(), ours).into_actor(self));
     }
 }
 
@@ -98,7 +98,7 @@ impl Handler<StopServer> for ControlServer {
 }
 
 /// Takes connections in until it is dropped, and then ends them.
-async fn accept(listener: UnixListener, desk: Arc<Desk>, ours: u32) {
+async fn accept(listener: UnixListener, control: Arc<ControlState>, ours: u32) {
     let mut connections = JoinSet::new();
     let outage = OutageLog::new(Words {
         over: "the control socket takes connections again",
@@ -115,10 +115,10 @@ async fn accept(listener: UnixListener, desk: Arc<Desk>, ours: u32) {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     outage.worked(0);
-                    let max = desk.limits.connections;
+                    let max = control.limits.connections;
                     match greet(&stream, ours, connections.len(), max) {
                         Ok(()) => {
-                            let connection = Connection::new(stream, desk.clone());
+                            let connection = Connection::new(stream, control.clone());
                             connections.spawn_local(async move {
                                 // An error here is a client that has gone.
                                 let _ = connection.run().await;

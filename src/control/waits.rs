@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::desk::Desk;
+use super::state::ControlState;
 use crate::model::JobRecord;
 use crate::model::waiting::Tally;
 
 /// Gives each job `waiting`: `reason`, `text`, `for` and `left_s`; null: it works, is over, or waits for its children.
-pub(super) async fn of_jobs(desk: &Desk, records: &[JobRecord], jobs: &mut [Value]) {
-    let waits = desk.waiting.of_each(records).await;
+pub(super) async fn of_jobs(control: &ControlState, records: &[JobRecord], jobs: &mut [Value]) {
+    let waits = control.waiting.of_each(records).await;
     for (job, waiting) in jobs.iter_mut().zip(waits) {
         job["waiting"] = json!(waiting.map(|waiting| waiting.document()));
     }
@@ -16,8 +16,8 @@ pub(super) async fn of_jobs(desk: &Desk, records: &[JobRecord], jobs: &mut [Valu
 
 /// Gives each queue `working` and `waits`: of the jobs that this engine holds, how many work, and how many wait for
 /// what. Returns the same of all queues.
-pub(super) async fn of_queues(desk: &Desk, queues: &mut [Value]) -> Tally {
-    let mut of_queues = desk.waiting.of_queues().await;
+pub(super) async fn of_queues(control: &ControlState, queues: &mut [Value]) -> Tally {
+    let mut of_queues = control.waiting.of_queues().await;
     let mut all = Tally::default();
     for queue in queues {
         let name = queue["queue"].as_str().unwrap_or_default();

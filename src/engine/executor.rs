@@ -1,6 +1,6 @@
 //! One actor per running job: it runs the attempt, settles it, reports and ends.
 //!
-//! Invariants: an attempt is settled exactly once, by its own lease; while the database has weather
+//! Invariants: an attempt is settled exactly once, by its own lease; while the database is away
 //! the settlement waits and repeats, it is never dropped. If the queue's supervisor is gone, so is
 //! its executor, and the lease is handed back by the supervisor's successor.
 
@@ -214,7 +214,7 @@ struct End<'a> {
     ran: bool,
 }
 
-/// Writes the end of the attempt; waits out bad weather. If its job is to be cancelled meanwhile, it ends without what
+/// Writes the end of the attempt; waits out an outage. If its job is to be cancelled meanwhile, it ends without what
 /// it did: that is what cannot be written. None: the lease was no longer ours, or the store is closed, and the job will
 /// be handed back.
 async fn settle_result(
@@ -256,7 +256,7 @@ async fn settle_result(
                 );
                 return None;
             }
-            Err(error) if error.is_weather() => {
+            Err(error) if error.is_transient() => {
                 // The store has said so once, for everybody.
                 halted.get_or_insert_with(|| end.post.halt(Halt::Commit));
                 tracing::debug!("the end of job {} waits: {error}", job.lease.job);

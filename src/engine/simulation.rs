@@ -1,5 +1,5 @@
 //! The engine's decisions against the reference store, with everything that can go wrong between two
-//! steps: a crash, an answer that never comes, weather, late news. Thousands of seeds in seconds; a
+//! steps: a crash, an answer that never comes, an outage, late news. Thousands of seeds in seconds; a
 //! failing one prints itself, and `RIFTSYNC_SEED=N cargo test engine::simulation` replays it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -32,7 +32,7 @@ enum Event {
         queue: usize,
         look: Look,
     },
-    /// The claim's answer reaches the queue. None: the store had weather.
+    /// The claim's answer reaches the queue. None: the store was away.
     Claimed {
         queue: usize,
         jobs: Option<Vec<ClaimedJob>>,
@@ -48,7 +48,7 @@ enum Event {
         lease: Lease,
         completion: Arc<Completion>,
     },
-    /// The store's answer reaches the executor. None: weather.
+    /// The store's answer reaches the executor. None: the store was away.
     Settled {
         queue: usize,
         lease: Lease,
@@ -223,7 +223,7 @@ impl World {
     fn step(&mut self, event: Event) {
         match event {
             Event::Look { queue } => {
-                self.weather(queue);
+                self.hold(queue);
                 self.look(queue);
                 let at = self.now + Duration::from_secs(1);
                 self.at(at, Event::Look { queue });
@@ -266,11 +266,11 @@ impl World {
                 lease,
                 completion,
             } => {
-                // Weather before the commit, or after it: then it stands and nobody knows.
-                let weather = self.wild() && self.rng.f64() < 0.1;
+                // It fails before the commit, or after it: then it stands and nobody knows.
+                let failed = self.wild() && self.rng.f64() < 0.1;
                 let lost = self.wild() && self.rng.f64() < 0.05;
                 let mut fenced = None;
-                if !weather {
+                if !failed {
                     let now = self.clock();
                     fenced = Some(self.ledger.settle(lease, &completion, now));
                 }
@@ -325,7 +325,7 @@ impl World {
     }
 
     /// A service may hold the queue or close a lane, while things go wrong.
-    fn weather(&mut self, queue: usize) {
+    fn hold(&mut self, queue: usize) {
         let held = self.wild() && self.rng.f64() < 0.1;
         let closed = self.wild() && self.rng.f64() < 0.2;
         let lanes = closed.then(|| LANES[self.rng.usize(..LANES.len())].to_owned());

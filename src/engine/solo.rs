@@ -46,7 +46,7 @@ impl Floor {
         };
         // Before it begins: if the engine dies now, it is known who ran.
         while let Err(error) = store.runs_alone(job.lease).await {
-            if !error.is_weather() {
+            if !error.is_transient() {
                 let why = error.to_string();
                 return Err(Outcome::Snooze { delay: AGAIN, why });
             }

@@ -60,7 +60,7 @@ impl Source for StoreSource {
     fn read(&self) -> Reading<'_> {
         Box::pin(async {
             let stats = self.0.writer_stats();
-            // A database with weather has told so itself.
+            // A database that is away has told so itself.
             let size = self.0.size_bytes().await.ok().flatten();
             let mut gauges = vec![("mailbox", stats.waiting as f64)];
             gauges.extend(size.map(|bytes| ("database_bytes", bytes as f64)));

@@ -24,7 +24,7 @@ impl Trouble {
         }
     }
 
-    /// Weather, and the end of a database, are told by the store, once for everybody.
+    /// Its outages, and the end of a database, are told by the store, once for everybody.
     pub(super) fn heed<T>(&self, outcome: &StoreResult<T>) {
         match outcome {
             Ok(_) if self.log.is_on() => {

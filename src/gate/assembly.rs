@@ -15,7 +15,7 @@ use super::riot_gate::{GateAddr, RiotGate, StopGate};
 use super::shares::{Kept, Shares};
 use super::source::LimiterSource;
 use super::store_board::Sharing;
-use super::weather::Weather;
+use super::availability::Availability;
 use crate::engine::Services;
 use crate::metrics::Metrics;
 use crate::model::{Company, Route, Share};
@@ -50,7 +50,7 @@ impl KeySource {
 #[derive(Debug, Clone)]
 pub struct Gate {
     pub api: Arc<RiotApi>,
-    pub weather: Arc<Weather>,
+    pub availability: Arc<Availability>,
     pub ring: Arc<KeyRing>,
     pub shares: Arc<Shares>,
     /// None: no other riftsync of this machine is looked for.
@@ -71,7 +71,7 @@ impl Gate {
         bodies_mib: u32,
     ) -> (Self, Services) {
         let ring = Arc::new(KeyRing::new(key));
-        let weather = Arc::new(Weather::new(queues).observed(metrics.clone()));
+        let availability = Arc::new(Availability::new(queues).observed(metrics.clone()));
         // Nobody answers at this address; the supervisor puts the real one in its place.
         let (nowhere, _) = actix::dev::channel::channel(1);
         let (tell, addr) = watch::channel(Addr::new(nowhere));
@@ -79,13 +79,13 @@ impl Gate {
             transport.clone(),
             addr.clone(),
             ring.clone(),
-            weather.clone(),
+            availability.clone(),
             metrics,
             bodies_mib,
         ));
         let gate = Self {
             api,
-            weather,
+            availability,
             ring,
             shares: Arc::default(),
             machine: sharing.as_ref().and_then(|sharing| sharing.machine.clone()),
@@ -95,7 +95,7 @@ impl Gate {
         if source.watch {
             children.push(gate.watch_spec(source, addr));
         }
-        let holds = gate.weather.holds();
+        let holds = gate.availability.holds();
         let services = Services {
             children,
             holds,
@@ -148,12 +148,12 @@ impl Gate {
         remedy: Option<Arc<str>>,
         sharing: Option<Sharing>,
     ) -> ChildSpec {
-        let (ring, weather) = (self.ring.clone(), self.weather.clone());
+        let (ring, availability) = (self.ring.clone(), self.availability.clone());
         let shares = self.shares.clone();
         ChildSpec::permanent("riot_gate", move |guard| {
             let gate = RiotGate::new(
                 ring.clone(),
-                weather.clone(),
+                availability.clone(),
                 transport.clone(),
                 remedy.clone(),
                 sharing.clone(),

@@ -1,6 +1,6 @@
 //! A circuit breaker of one route. Pure: time and chance come in.
 //!
-//! Single failures are retried by their jobs. When they pile up it is weather: the circuit opens and
+//! Single failures are retried by their jobs. When they pile up it is an outage: the circuit opens and
 //! no call is sent for a while; then one call, the probe, finds out whether it has passed. While it
 //! has not, the pauses grow.
 

@@ -19,7 +19,7 @@ use super::key_ring::KeyRing;
 use super::key_trial::KeyState;
 use super::riot_gate::{GateAddr, KeyRefused, KeyReplaced, LimiterOf, Verdict};
 use super::shares::Shares;
-use super::weather::Weather;
+use super::availability::Availability;
 use crate::engine::{CancelSignal, JobContext, Post, Urgency};
 use crate::limiter::{
     Acquire, AcquireError, Elsewhere, Estimate, LimiterState, MethodId, Observation, PAUSE_MAX,
@@ -97,7 +97,7 @@ pub struct RiotApi {
     /// By the generation of the key: limits are each key's own.
     limiters: DashMap<Route, (u64, Addr<RateLimiter>)>,
     ring: Arc<KeyRing>,
-    weather: Arc<Weather>,
+    availability: Arc<Availability>,
     absences: DashMap<Route, Absences>,
     /// Routes whose good answers tell the limits: an answer there that does not never reached the API.
     counted: DashMap<Route, ()>,
@@ -118,7 +118,7 @@ impl RiotApi {
         transport: Arc<dyn Transport>,
         gate: GateAddr,
         ring: Arc<KeyRing>,
-        weather: Arc<Weather>,
+        availability: Arc<Availability>,
         metrics: Arc<Metrics>,
         bodies_mib: u32,
     ) -> Self {
@@ -128,7 +128,7 @@ impl RiotApi {
             gate,
             limiters: DashMap::new(),
             ring,
-            weather,
+            availability,
             absences: DashMap::new(),
             counted: DashMap::new(),
             uncounted: DashMap::new(),
@@ -227,7 +227,7 @@ impl RiotApi {
                     match verdict {
                         Verdict::CallRefused => {
                             let refused = RiotError::Forbidden(status);
-                            self.weather.note(call.route, &refused);
+                            self.availability.note(call.route, &refused);
                             return Err(refused);
                         }
                         Verdict::Unclear => return Err(RiotError::KeyUnclear(status)),
@@ -247,19 +247,19 @@ impl RiotApi {
     async fn pause(&self, pause: Duration) -> Result<(), RiotError> {
         tokio::select! {
             () = tokio::time::sleep(pause) => Ok(()),
-            () = self.weather.closed() => Err(RiotError::Stopping),
+            () = self.availability.closed() => Err(RiotError::Stopping),
         }
     }
 
     /// What it means that a listed document of a route was not found (404).
     pub fn absent(&self, route: Route) -> Absence {
-        let now = self.weather.now();
+        let now = self.availability.now();
         self.absences.entry(route).or_default().absent(now)
     }
 
     /// What it would mean now.
     pub fn judge_absence(&self, route: Route) -> Absence {
-        let now = self.weather.now();
+        let now = self.availability.now();
         self.absences
             .get(&route)
             .map_or(Absence::Known, |absences| absences.judge(now))
@@ -273,7 +273,7 @@ impl RiotApi {
 
     /// What became of a document that was served before.
     pub fn witnessed(&self, route: Route, served: bool) {
-        let now = self.weather.now();
+        let now = self.availability.now();
         let is_news = self
             .absences
             .entry(route)
@@ -290,7 +290,7 @@ impl RiotApi {
 
     /// Resolves at once while the key is not rejected.
     async fn wait_for_key(&self) -> Result<(), RiotError> {
-        let mut key = self.weather.key();
+        let mut key = self.availability.key();
         let state = key
             .wait_for(|state| !matches!(state, KeyState::Rejected { .. }))
             .await;
@@ -308,41 +308,41 @@ impl RiotApi {
     ) -> Result<Option<(u64, Duration, Result<Response, RiotError>)>, RiotError> {
         let (generation, key) = self.ring.current();
         // Asked without becoming the probe: its turn may be far away.
-        self.weather.outage(call.route)?;
+        self.availability.outage(call.route)?;
         let mut permit = {
             let _halted = caller.post.halt(Halt::Permit(call.route));
             tokio::select! {
                 permit = self.permit(caller, call, generation) => permit?,
                 () = self.ring.replaced(generation) => return Ok(None),
-                () = self.weather.closed() => return Err(RiotError::Stopping),
+                () = self.availability.closed() => return Err(RiotError::Stopping),
             }
         };
         let is_good = matches!(
-            *self.weather.key().borrow(),
+            *self.availability.key().borrow(),
             KeyState::Valid | KeyState::Suspected
         );
         if !is_good || self.ring.generation() != generation {
             return Ok(None);
         }
-        self.weather.ask(call.route)?;
+        self.availability.ask(call.route)?;
         // At the last moment: the process may have stood still since it was granted.
         if permit.begin().is_err() {
             return Ok(None);
         }
-        let sent = self.weather.now();
+        let sent = self.availability.now();
         let result = self.send(permit, call, &key).await;
         if matches!(&result, Ok(_) | Err(RiotError::NotFound)) {
-            self.weather.key_was_good(generation, sent);
+            self.availability.key_was_good(generation, sent);
         }
         Ok(Some((generation, sent, result)))
     }
 
     async fn send(&self, permit: Permit, call: &Call, key: &ApiKey) -> Result<Response, RiotError> {
         self.metrics.calls.fetch_add(1, Ordering::Relaxed);
-        let sent = self.weather.now();
+        let sent = self.availability.now();
         let (headers, result) = self.transport.send(call, key).await;
         if let Some(headers) = &headers {
-            self.weather.note_limits(call.route, &headers.app_limits);
+            self.availability.note_limits(call.route, &headers.app_limits);
         }
         let of_document = matches!(call.method, Method::Match | Method::Timeline);
         let result = self.checked(call.route, of_document, headers.as_ref(), result);
@@ -358,20 +358,20 @@ impl RiotApi {
                 | RiotError::BadRequest(..)
                 | RiotError::Odd(..),
             ) => {
-                self.weather.ended(call.route, sent, None);
+                self.availability.ended(call.route, sent, None);
             }
             Err(ref error @ RiotError::Payload(_)) => {
-                self.weather.ended(call.route, sent, None);
-                self.weather.note(call.route, error);
+                self.availability.ended(call.route, sent, None);
+                self.availability.note(call.route, error);
             }
             Err(RiotError::RateLimited { .. }) => {
                 self.metrics.rate_limited.fetch_add(1, Ordering::Relaxed);
             }
             Err(ref error @ RiotError::Unavailable(_)) => {
-                self.weather.ended(call.route, sent, Some(error));
-                // What opened the circuit, and what was on its way then, is weather too.
-                self.weather.outage(call.route)?;
-                self.weather.note(call.route, error);
+                self.availability.ended(call.route, sent, Some(error));
+                // What opened the circuit, and what was on its way then, is part of the outage too.
+                self.availability.outage(call.route)?;
+                self.availability.note(call.route, error);
             }
             Err(_) => {}
         }
@@ -430,7 +430,7 @@ impl RiotApi {
         let gate = self.gate.borrow().clone();
         tokio::select! {
             verdict = gate.send(refused) => Ok(verdict.unwrap_or(Verdict::Unclear)),
-            () = self.weather.closed() => Err(RiotError::Stopping),
+            () = self.availability.closed() => Err(RiotError::Stopping),
         }
     }
 
@@ -569,7 +569,7 @@ impl RiotApi {
             ))
         });
         if let Err(error) = &read {
-            self.weather.note(route, error);
+            self.availability.note(route, error);
         }
         read
     }

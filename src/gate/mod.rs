@@ -1,7 +1,7 @@
 //! The gate to the API: what stands between a task's call and the network.
 //!
 //! From the inside out: `key_trial`, `breaker` and `absences` decide (pure) whether the key is taken, whether a
-//! route works, and whether its 404s say something. `key_ring` holds the key in use; `weather` holds the breakers and says to the engine
+//! route works, and whether its 404s say something. `key_ring` holds the key in use; `availability` holds the breakers and says to the engine
 //! what may not start now. `riot_gate` is the actor that owns the limiters and tries the key;
 //! `store_board` and `machine` are where engines of one key share its limits. `key_watch` brings new keys in. `calls` is what tasks see: a call, in turn, with everything that is
 //! not the caller's fault waited out. `assembly` puts them together.
@@ -23,7 +23,7 @@ mod source;
 mod store_board;
 #[cfg(test)]
 mod tests;
-mod weather;
+mod availability;
 
 pub use absences::Absence;
 pub use assembly::{Gate, KeySource};
@@ -33,4 +33,4 @@ pub use key_trial::KeyState;
 pub use machine::Machine;
 pub use shares::{Kept as KeptShares, Shares};
 pub use store_board::Sharing;
-pub use weather::{Pace, Weather};
+pub use availability::{Pace, Availability};

@@ -14,7 +14,7 @@ use super::key_ring::KeyRing;
 use super::key_trial::{KeyState, KeyTrial, Refusal, Tried};
 use super::shares::Shares;
 use super::store_board::Sharing;
-use super::weather::Weather;
+use super::availability::Availability;
 use crate::limiter::{Acquire, Leave, RateLimiter};
 use crate::metrics::{Before, Outage, OutageNews};
 use crate::model::{Platform, Priority, Region, Route};
@@ -46,7 +46,7 @@ pub enum Verdict {
 pub struct RiotGate {
     limiters: HashMap<Route, Addr<RateLimiter>>,
     ring: Arc<KeyRing>,
-    weather: Arc<Weather>,
+    availability: Arc<Availability>,
     transport: Arc<dyn Transport>,
     /// What a person does about a rejected key; none: somebody else tells.
     remedy: Option<Arc<str>>,
@@ -65,7 +65,7 @@ pub struct RiotGate {
 impl RiotGate {
     pub fn new(
         ring: Arc<KeyRing>,
-        weather: Arc<Weather>,
+        availability: Arc<Availability>,
         transport: Arc<dyn Transport>,
         remedy: Option<Arc<str>>,
         sharing: Option<Sharing>,
@@ -75,7 +75,7 @@ impl RiotGate {
         Self {
             limiters: HashMap::new(),
             ring,
-            weather,
+            availability,
             transport,
             remedy,
             sharing,
@@ -97,8 +97,8 @@ impl RiotGate {
                     "/engine/riot_gate/{route} died; it is made anew"
                 );
                 let actor = format!("/engine/riot_gate/{route}");
-                self.weather.event("actor_died", &actor, "");
-                self.weather.event("actor_restarted", &actor, "");
+                self.availability.event("actor_died", &actor, "");
+                self.availability.event("actor_restarted", &actor, "");
                 RateLimiter::succeeding(route)
             }
             None => RateLimiter::new(route),
@@ -152,9 +152,9 @@ impl RiotGate {
     }
 
     fn on_tried(&mut self, tried: Tried, platform: Platform, ctx: &mut Context<Self>) {
-        let now = self.weather.now();
+        let now = self.availability.now();
         self.trial.tried(tried, now);
-        self.weather.set_key_tried_at(self.trial.try_at());
+        self.availability.set_key_tried_at(self.trial.try_at());
         let state = self.trial.state();
         let news = match state {
             KeyState::Rejected { .. } => self.rejection.failed(0, now),
@@ -162,14 +162,14 @@ impl RiotGate {
             KeyState::Suspected | KeyState::Closed => OutageNews::Nothing,
         };
         self.tell_rejection(news);
-        self.weather.set_key(state);
+        self.availability.set_key(state);
         self.pass(match tried {
             Tried::Accepted => Verdict::CallRefused,
             Tried::Refused(_) => Verdict::KeyRejected,
             Tried::Unclear => Verdict::Unclear,
         });
         if let Some(at) = self.trial.try_at() {
-            let pause = at.saturating_sub(self.weather.now());
+            let pause = at.saturating_sub(self.availability.now());
             let again = ctx.run_later(pause, move |this, ctx| this.try_key(platform, ctx));
             if let Some(other) = self.retry.replace(again) {
                 ctx.cancel_future(other);
@@ -213,11 +213,11 @@ impl Actor for RiotGate {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         // What an earlier gate knew of the key died with it; the next call finds out.
-        self.weather.set_key(KeyState::Valid);
-        let weather = self.weather.clone();
-        ctx.spawn(async move { weather.keep_publishing().await }.into_actor(self));
+        self.availability.set_key(KeyState::Valid);
+        let availability = self.availability.clone();
+        ctx.spawn(async move { availability.keep_publishing().await }.into_actor(self));
         ctx.run_interval(LOOK, |this, _| {
-            let news = this.rejection.look(this.weather.now());
+            let news = this.rejection.look(this.availability.now());
             this.tell_rejection(news);
         });
     }
@@ -266,8 +266,8 @@ impl Handler<KeyRefused> for RiotGate {
         if refused.generation != self.ring.generation() {
             return Box::pin(std::future::ready(Verdict::Replaced));
         }
-        let taken = self.weather.key_taken_at(refused.generation);
-        let refusal = self.trial.refused(refused.sent, taken, self.weather.now());
+        let taken = self.availability.key_taken_at(refused.generation);
+        let refusal = self.trial.refused(refused.sent, taken, self.availability.now());
         if refusal == Refusal::OfTheCall {
             return Box::pin(std::future::ready(Verdict::CallRefused));
         }
@@ -277,7 +277,7 @@ impl Handler<KeyRefused> for RiotGate {
         let (tell, verdict) = oneshot::channel();
         self.refused.push(tell);
         if refusal == Refusal::TryKey {
-            self.weather.set_key(KeyState::Suspected);
+            self.availability.set_key(KeyState::Suspected);
             self.try_key(platform_of(refused.route), ctx);
         }
         Box::pin(async move { verdict.await.unwrap_or(Verdict::Unclear) })
@@ -293,8 +293,8 @@ impl Handler<KeyReplaced> for RiotGate {
     type Result = ();
     fn handle(&mut self, _: KeyReplaced, ctx: &mut Self::Context) {
         self.trial.replaced();
-        self.weather.set_key_tried_at(None);
-        if let OutageNews::Ends { after, .. } = self.rejection.worked(0, self.weather.now()) {
+        self.availability.set_key_tried_at(None);
+        if let OutageNews::Ends { after, .. } = self.rejection.worked(0, self.availability.now()) {
             tracing::info!("another API key is in use, {after:.0?} after the last was rejected");
         }
         if let Some(retry) = self.retry.take() {
@@ -303,7 +303,7 @@ impl Handler<KeyReplaced> for RiotGate {
         // Limits are each key's own. The old limiters end with the last call that holds them.
         self.limiters.clear();
         self.pass(Verdict::Replaced);
-        self.weather.set_key(KeyState::Valid);
+        self.availability.set_key(KeyState::Valid);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::model::Foreign;
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// Weather: the disk is full, a lock is held, a connection is cut. The same write may succeed later.
+    /// Transient: the disk is full, a lock is held, a connection is cut. The same write may succeed later.
     #[error("the database cannot be written now: {0}. riftsync goes on by itself when it can")]
     Unavailable(String),
     /// The same for want of room: a smaller write may succeed now.
@@ -102,8 +102,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Would the same call succeed when the weather is better?
-    pub fn is_weather(&self) -> bool {
+    /// Would the same call succeed later, without any change?
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::Unavailable(_) | Self::Full(_) | Self::Away(_) | Self::Busy(_) => true,
             Self::Unopenable { .. }
@@ -138,7 +138,7 @@ impl StoreError {
 
     /// Is it told elsewhere, once for everybody who meets it?
     pub fn is_told(&self) -> bool {
-        self.is_weather() || self.is_end()
+        self.is_transient() || self.is_end()
     }
 
     /// The same error, saying which file is damaged, if it is known only here.
@@ -192,7 +192,7 @@ impl From<DieselError> for StoreError {
                     cause: text,
                 },
                 Some(Class::Full) => Self::Full(text),
-                Some(Class::Weather | Class::Locked) => Self::Unavailable(text),
+                Some(Class::Transient | Class::Locked) => Self::Unavailable(text),
                 None => Self::Unexpected(text),
             },
             DieselError::QueryBuilderError(why) if why.is::<TooLate>() => Self::Busy(text),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_no_weather_and_is_told_with_its_file_wherever_that_is_known() {
+    fn damage_is_not_transient_and_is_told_with_its_file_wherever_that_is_known() {
         let told = || Box::new("database disk image is malformed".to_owned());
         let error = || {
             StoreError::from(DieselError::DatabaseError(
@@ -232,7 +232,7 @@ mod tests {
                 told(),
             ))
         };
-        assert!(error().is_end() && error().is_told() && !error().is_weather());
+        assert!(error().is_end() && error().is_told() && !error().is_transient());
         let located = error()
             .located(Path::new("/a.db"))
             .located(Path::new("/b.db"));

@@ -111,7 +111,7 @@ impl HealthProbe {
         let readings = Readings {
             database,
             queues,
-            key: key_word(*self.gate.weather.key().borrow()),
+            key: key_word(*self.gate.availability.key().borrow()),
             routes,
             excesses: excesses(&limiters),
             lost,
@@ -218,7 +218,7 @@ impl HealthProbe {
     }
 
     async fn reach(&self, route: Route) -> (Reached, Option<i64>) {
-        if *self.gate.weather.key().borrow() != KeyState::Valid {
+        if *self.gate.availability.key().borrow() != KeyState::Valid {
             return (Reached::NotTried, None);
         }
         let Some(call) = probe_of(route) else {

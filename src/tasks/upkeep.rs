@@ -60,7 +60,7 @@ pub(super) fn job(
     }
 }
 
-/// The database has weather, or has ended: later, without an attempt spent. Anything else is a bug, and told.
+/// The database cannot be written now, or has ended: later, without an attempt spent. Anything else is a bug, and told.
 pub(super) fn store_failed(error: &StoreError) -> TaskResult {
     let why = error.to_string();
     if error.is_told() {

@@ -64,7 +64,7 @@ async fn a_server_may_say_it_in_any_language() {
 }
 
 #[tokio::test]
-async fn words_that_are_not_sqlites_own_are_no_weather() {
+async fn words_that_are_not_sqlites_own_are_not_transient() {
     let rig = Place::sqlite();
     let store = rig.open().await;
     let Place::Sqlite(folder) = &rig else {

@@ -592,7 +592,7 @@ async fn a_match_that_no_table_can_hold_is_refused_alone_and_its_job_can_be_ende
             continue;
         }
         let error = outcome.unwrap_err();
-        assert!(!error.is_weather(), "nobody would wait for it: {error}");
+        assert!(!error.is_transient(), "nobody would wait for it: {error}");
         let text = error.to_string();
         assert!(text.contains(&games[n].id.to_string()), "{text}");
         assert!(text.contains("two participants of the number"), "{text}");

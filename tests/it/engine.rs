@@ -268,7 +268,7 @@ async fn a_retried_job_succeeds_on_its_next_attempt(store: Arc<dyn Store>) {
             let first = tries.fetch_add(1, Ordering::Relaxed) == 0;
             Box::pin(async move {
                 if first {
-                    Outcome::Retry(Failure::new("weather", "not yet").retryable()).into()
+                    Outcome::Retry(Failure::new("outage", "not yet").retryable()).into()
                 } else {
                     TaskResult::complete(json!("second"))
                 }

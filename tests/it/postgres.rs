@@ -698,7 +698,7 @@ async fn a_command_that_fails_takes_nothing_of_its_group_with_it() {
     let failed: Vec<usize> = (0..9).filter(|n| results[*n].is_err()).collect();
     assert_eq!(failed, [4]);
     let error = results[4].as_ref().unwrap_err();
-    assert!(!error.is_weather(), "it would be tried for ever: {error}");
+    assert!(!error.is_transient(), "it would be tried for ever: {error}");
     assert!(error.to_string().contains("one_vision"), "{error}");
     assert_eq!(scratch.rows("SELECT 1 FROM matches").len(), 9);
     assert_eq!(
@@ -722,7 +722,7 @@ async fn a_key_that_is_always_taken_is_not_tried_for_ever() {
     )
     .await;
     let error = again.unwrap_err();
-    assert!(!error.is_weather(), "{error}");
+    assert!(!error.is_transient(), "{error}");
     assert!(error.to_string().contains("jobs_open_key"), "{error}");
     assert_eq!(other.unwrap().len(), 1);
 }

@@ -219,7 +219,7 @@ impl Season {
         let registry = Arc::new(tasks::registry(&gate.api, policies));
         let hand = tokio::sync::watch::Sender::new(BEGIN);
         let clock = Clock::told(hand.subscribe());
-        gate.weather.go_by(clock.clone());
+        gate.availability.go_by(clock.clone());
         let config = EngineConfig {
             queues: tasks::queues(),
             drain: Duration::from_millis(100),
@@ -298,7 +298,7 @@ impl Season {
 
     /// A route that does not work is tried again after a pause: time goes on while nothing else can be done.
     fn skip_a_pause(&self, end: Timestamp) {
-        let is_closed = !self.gate.weather.holds().borrow().lanes.is_empty();
+        let is_closed = !self.gate.availability.holds().borrow().lanes.is_empty();
         let runs: usize = self
             .engine
             .handle()
@@ -503,7 +503,7 @@ async fn a_season(seed: u64, place: &Place, size: Size, trouble: Trouble) {
     let season = Season::begin(seed, place, size, trouble).await;
     live(&season, trouble).await;
     check(&season, trouble).await;
-    season.gate.weather.close();
+    season.gate.availability.close();
     season.engine.stop().await.unwrap();
     season.simulator.stop().await;
 }

@@ -238,7 +238,7 @@ async fn what_a_person_waits_for_is_called_within_one_window_of_a_crawl() {
     let calls = setup.simulator.counters().calls - before;
     assert!(calls <= 100, "{calls} calls, one window has 100");
     assert_eq!(setup.simulator.counters().of_status(429), 0);
-    gate.weather.close();
+    gate.availability.close();
     engine.stop().await.unwrap();
     store.close().await.unwrap();
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::{HeaderName, HeaderValue};
 use fastrand::Rng;
 use futures_util::FutureExt as _;
-use riftsync::control::rpc::{self, Line, Malformed, Request};
+use riftsync::control::rpc::{self, RpcLine, Malformed, Request};
 use riftsync::control::{Lines, Taken};
 use riftsync::gate::observation;
 use riftsync::limiter::{Admission, Budget, Margins, PAUSE_MAX};
@@ -237,7 +237,7 @@ pub fn socket(_: &Corpus, rng: &mut Rng) {
     let mut taken = 0;
     loop {
         match lines.take() {
-            Taken::Line(line) => {
+            Taken::RpcLine(line) => {
                 taken += 1;
                 assert!(
                     line.len() <= LINE_MAX || lines.has_ended(),
@@ -275,8 +275,8 @@ fn is_answered(line: &[u8]) {
         assert_eq!(answer["jsonrpc"].get(), "\"2.0\"");
     };
     match rpc::read_line(line, 100) {
-        Line::One(request) => answer(request),
-        Line::Batch(requests) => {
+        RpcLine::One(request) => answer(request),
+        RpcLine::Batch(requests) => {
             assert!(requests.len() <= 100);
             requests.into_iter().for_each(answer);
         }

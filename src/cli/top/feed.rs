@@ -136,7 +136,7 @@ async fn look(engine: &mut Client, failed: &mut Failed) -> Result<Snapshot, Clie
     })
 }
 
-/// A database with weather has no list now: that hides nothing else.
+/// During an outage the database has no list: that hides nothing else.
 async fn list(engine: &mut Client, state: &str, limit: u32) -> Result<Vec<Job>, ClientError> {
     let params = json!({ "state": state, "limit": limit });
     match engine.call("job.list", params).await {

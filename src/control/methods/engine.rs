@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 use super::{Answer, queue};
-use crate::control::desk::Desk;
+use crate::control::state::ControlState;
 use crate::control::rpc::Params;
 use crate::control::waits;
 use crate::metrics::VERSION;
@@ -17,15 +17,15 @@ use crate::store::{EngineRow, question};
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-pub(super) async fn status(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) async fn status(control: &ControlState, params: Params<'_>) -> Answer {
     params.read::<Nothing>()?;
-    // A database with weather must not hide the rest.
-    let count = queue::count(desk).await.ok();
-    let engine = &desk.engine;
+    // An outage of the database must not hide the rest.
+    let count = queue::count(control).await.ok();
+    let engine = &control.engine;
     let queues = engine.queues.all();
     let running: usize = queues.iter().map(|queue| queue.running()).sum();
     let all_paused = queues.iter().all(|queue| queue.settings().paused);
-    let state = match (desk.is_stopping(), all_paused, running) {
+    let state = match (control.is_stopping(), all_paused, running) {
         (true, ..) => "stopping",
         (false, true, 0) => "drained",
         (false, true, _) => "draining",
@@ -33,49 +33,49 @@ pub(super) async fn status(desk: &Desk, params: Params<'_>) -> Answer {
     };
     let mut queues: Vec<Value> = queues
         .iter()
-        .map(|queue| queue::document(desk, queue, count.as_ref().map(|count| &*count.counts)))
+        .map(|queue| queue::document(control, queue, count.as_ref().map(|count| &*count.counts)))
         .collect();
-    let tally = waits::of_queues(desk, &mut queues).await;
+    let tally = waits::of_queues(control, &mut queues).await;
     let writer = engine.store.writer_stats();
     let engines = engine.store.engines().await.ok();
     let engines = engines.map(|engines| engines.iter().map(engine_document).collect::<Vec<_>>());
-    let company = desk.key.company().await;
+    let company = control.key.company().await;
     let mut status = json!({
         "engine": &*engine.id, "state": state, "pid": std::process::id(), "version": env!("CARGO_PKG_VERSION"),
         "started_at": engine.started_at.to_string(),
         "uptime_s": Timestamp::now().since(engine.started_at).as_secs(),
-        "database": desk.about.database, "socket": desk.about.socket, "key": desk.key.state(),
+        "database": control.about.database, "socket": control.about.socket, "key": control.key.state(),
         "running": running, "queues": queues, "counted_at": queue::Count::at(count.as_ref()),
-        "database_away": away_document(desk),
+        "database_away": away_document(control),
         "calls": engine.metrics.calls.load(Ordering::Relaxed),
         "rate_limited": engine.metrics.rate_limited.load(Ordering::Relaxed),
         "commits": writer.commits, "stale_writes": writer.stale, "engines": engines,
         "key_shared_with": company.databases, "strangers_percent": company.strangers,
-        "inside": desk.about.inside, "followed": desk.followed().len(),
+        "inside": control.about.inside, "followed": control.followed().len(),
     });
     waits::put(&mut status, &tally);
     Ok(status)
 }
 
 /// Since when the database is away, and why; null while it can be used.
-fn away_document(desk: &Desk) -> Value {
-    desk.engine.store.away().map_or(Value::Null, |away| {
+fn away_document(control: &ControlState) -> Value {
+    control.engine.store.away().map_or(Value::Null, |away| {
         json!({ "since": away.since.to_string(), "why": away.why, "readable": away.readable, "text": away.to_string() })
     })
 }
 
 /// Takes readings of everything, now, and judges them. Who asks meanwhile gets the same.
-pub(super) async fn health(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) async fn health(control: &ControlState, params: Params<'_>) -> Answer {
     params.read::<Nothing>()?;
     let asked = Instant::now();
-    let mut checked = desk.checked.lock().await;
+    let mut checked = control.checked.lock().await;
     if let Some((ended, check)) = &*checked
         && *ended >= asked
     {
         return Ok(check.clone());
     }
     // The wait for the turn is not the database's.
-    let check = question::asked(desk.health.check()).await;
+    let check = question::asked(control.health.check()).await;
     *checked = Some((Instant::now(), check.clone()));
     Ok(check)
 }
@@ -90,9 +90,9 @@ fn engine_document(engine: &EngineRow) -> Value {
 }
 
 /// All readings since the engine began, the tree of its actors, and what happened of late.
-pub(super) async fn metrics(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) async fn metrics(control: &ControlState, params: Params<'_>) -> Answer {
     params.read::<Nothing>()?;
-    let engine = &desk.engine;
+    let engine = &control.engine;
     let totals: Vec<Value> = engine
         .telemetry
         .read()
@@ -116,15 +116,15 @@ pub(super) async fn metrics(desk: &Desk, params: Params<'_>) -> Answer {
 }
 
 /// Starts no more jobs; those that run go on to their end. `queue.resume` takes it back.
-pub(super) async fn drain(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) async fn drain(control: &ControlState, params: Params<'_>) -> Answer {
     params.read::<Nothing>()?;
-    desk.engine.queues.pause_all();
-    status(desk, Params::default()).await
+    control.engine.queues.pause_all();
+    status(control, Params::default()).await
 }
 
 /// Ends the engine as SIGTERM does. The connection closes when it has ended.
-pub(super) fn stop(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) fn stop(control: &ControlState, params: Params<'_>) -> Answer {
     params.read::<Nothing>()?;
-    desk.ask_to_stop();
+    control.ask_to_stop();
     Ok(json!({ "state": "stopping", "pid": std::process::id() }))
 }

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::Answer;
-use crate::control::desk::Desk;
+use crate::control::state::ControlState;
 use crate::control::rpc::{Params, RpcError};
 use crate::control::{view, waits};
 use crate::engine::OrderError;
@@ -81,7 +81,7 @@ pub(in crate::control) struct OneSubscription {
 }
 
 impl Submit {
-    fn into_job(self, desk: &Desk, now: Timestamp) -> Result<NewJob, RpcError> {
+    fn into_job(self, control: &ControlState, now: Timestamp) -> Result<NewJob, RpcError> {
         let args = self.args.as_deref().map_or("{}", RawValue::get);
         if args.len() > ARGS_BYTES_MAX {
             return Err(RpcError::invalid(format!(
@@ -93,7 +93,7 @@ impl Submit {
             return Err(RpcError::invalid("args must be an object"));
         }
         let mut job =
-            desk.engine
+            control.engine
                 .registry
                 .order(&self.kind, args)
                 .map_err(|error| match error {
@@ -138,8 +138,8 @@ impl Submit {
     }
 }
 
-fn accepts(desk: &Desk) -> Result<(), RpcError> {
-    if desk.is_stopping() {
+fn accepts(control: &ControlState) -> Result<(), RpcError> {
+    if control.is_stopping() {
         let why =
             "the engine is stopping and takes no new jobs; start it again with: riftsync serve";
         return Err(RpcError::new(RpcError::UNAVAILABLE, why));
@@ -147,19 +147,19 @@ fn accepts(desk: &Desk) -> Result<(), RpcError> {
     Ok(())
 }
 
-pub(super) async fn submit(desk: &Desk, params: Params<'_>) -> Answer {
-    accepts(desk)?;
+pub(super) async fn submit(control: &ControlState, params: Params<'_>) -> Answer {
+    accepts(control)?;
     let now = Timestamp::now();
-    let job = params.read::<Submit>()?.into_job(desk, now)?;
-    let enqueued = desk.engine.store.enqueue(vec![job], now).await?;
+    let job = params.read::<Submit>()?.into_job(control, now)?;
+    let enqueued = control.engine.store.enqueue(vec![job], now).await?;
     let enqueued = enqueued
         .first()
         .ok_or_else(|| RpcError::new(RpcError::INTERNAL, "the store enqueued nothing"))?;
     Ok(json!({ "job_id": enqueued.id, "joined": enqueued.joined }))
 }
 
-pub(super) async fn submit_batch(desk: &Desk, params: Params<'_>) -> Answer {
-    accepts(desk)?;
+pub(super) async fn submit_batch(control: &ControlState, params: Params<'_>) -> Answer {
+    accepts(control)?;
     let now = Timestamp::now();
     let orders = params.read::<SubmitBatch>()?.jobs;
     if orders.len() > BATCH_MAX {
@@ -172,13 +172,13 @@ pub(super) async fn submit_batch(desk: &Desk, params: Params<'_>) -> Answer {
         .into_iter()
         .enumerate()
         .map(|(number, order)| {
-            order.into_job(desk, now).map_err(|mut error| {
+            order.into_job(control, now).map_err(|mut error| {
                 error.message = format!("jobs[{number}]: {}", error.message);
                 error
             })
         })
         .collect();
-    let batch = desk.engine.store.enqueue_batch(jobs?, now).await?;
+    let batch = control.engine.store.enqueue_batch(jobs?, now).await?;
     let jobs: Vec<Value> = batch
         .jobs
         .iter()
@@ -187,28 +187,28 @@ pub(super) async fn submit_batch(desk: &Desk, params: Params<'_>) -> Answer {
     Ok(json!({ "job_id": batch.id, "jobs": jobs }))
 }
 
-pub(super) async fn get(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) async fn get(control: &ControlState, params: Params<'_>) -> Answer {
     let id = JobId(params.read::<OneJob>()?.job_id);
-    let job = desk.engine.store.job(id).await?;
+    let job = control.engine.store.job(id).await?;
     let job = job.ok_or_else(|| unknown(id))?;
-    let mut document = view::whole(desk.document, &job);
+    let mut document = view::whole(control.document, &job);
     // With what its descendants wait for.
     let waiting = if job.state.is_final() {
         None
     } else {
-        desk.waiting.of(id).await
+        control.waiting.of(id).await
     };
     document["waiting"] = json!(waiting.map(|waiting| waiting.document()));
     Ok(document)
 }
 
 /// How long the job will take by what is known now; null when nothing is.
-pub(super) async fn time_left(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) async fn time_left(control: &ControlState, params: Params<'_>) -> Answer {
     let id = JobId(params.read::<OneJob>()?.job_id);
-    let job = desk.engine.store.job(id).await?;
+    let job = control.engine.store.job(id).await?;
     let job = job.ok_or_else(|| unknown(id))?;
-    let left = desk.time_left.of(&job).await;
-    let so_far = desk.engine.store.so_far(id).await?;
+    let left = control.time_left.of(&job).await;
+    let so_far = control.engine.store.so_far(id).await?;
     let counts = Rollup {
         kinds: so_far.rollup.kinds,
         ..Rollup::default()
@@ -218,17 +218,17 @@ pub(super) async fn time_left(desk: &Desk, params: Params<'_>) -> Answer {
 
 /// What the job waits for now: `waiting` with `reason` (a stable word), `text` (a sentence) and `left_s`; null when it is
 /// over or nobody can know.
-pub(super) async fn waiting(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) async fn waiting(control: &ControlState, params: Params<'_>) -> Answer {
     let id = JobId(params.read::<OneJob>()?.job_id);
     // A database that does not answer is itself what the job waits for.
-    if let Ok(None) = desk.engine.store.job(id).await {
+    if let Ok(None) = control.engine.store.job(id).await {
         return Err(unknown(id));
     }
-    let waiting = desk.waiting.of(id).await;
+    let waiting = control.waiting.of(id).await;
     Ok(json!({ "job_id": id, "waiting": waiting.map(|waiting| waiting.document()) }))
 }
 
-pub(super) async fn list(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) async fn list(control: &ControlState, params: Params<'_>) -> Answer {
     let list = params.read::<List>()?;
     let limit = list.limit.unwrap_or(LIST_DEFAULT);
     if limit > LIST_MAX {
@@ -243,18 +243,18 @@ pub(super) async fn list(desk: &Desk, params: Params<'_>) -> Answer {
         before: list.before.map(JobId),
         limit,
     };
-    let list = desk.engine.store.list_jobs(&filter).await?;
+    let list = control.engine.store.list_jobs(&filter).await?;
     let mut lines: Vec<Value> = (list.jobs.iter())
-        .map(|job| view::line(desk.document, job))
+        .map(|job| view::line(control.document, job))
         .collect();
-    waits::of_jobs(desk, &list.jobs, &mut lines).await;
+    waits::of_jobs(control, &list.jobs, &mut lines).await;
     // Jobs before that one were not looked at; `before` goes on there.
     Ok(json!({ "jobs": lines, "searched_to": list.searched_to }))
 }
 
-pub(super) async fn cancel(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) async fn cancel(control: &ControlState, params: Params<'_>) -> Answer {
     let id = JobId(params.read::<OneJob>()?.job_id);
-    match desk.engine.store.cancel(id, Timestamp::now()).await? {
+    match control.engine.store.cancel(id, Timestamp::now()).await? {
         Cancelled::Now => Ok(json!({ "job_id": id, "cancelled": true })),
         // It runs, and is asked to end.
         Cancelled::Requested => Ok(json!({ "job_id": id, "cancelled": false, "requested": true })),
@@ -266,10 +266,10 @@ pub(super) async fn cancel(desk: &Desk, params: Params<'_>) -> Answer {
     }
 }
 
-pub(super) async fn retry(desk: &Desk, params: Params<'_>) -> Answer {
-    accepts(desk)?;
+pub(super) async fn retry(control: &ControlState, params: Params<'_>) -> Answer {
+    accepts(control)?;
     let id = JobId(params.read::<OneJob>()?.job_id);
-    match desk.engine.store.retry(id, Timestamp::now()).await? {
+    match control.engine.store.retry(id, Timestamp::now()).await? {
         Retried::Available => Ok(json!({ "job_id": id, "joined": false })),
         Retried::Joined(other) => Ok(json!({ "job_id": other, "joined": true })),
         Retried::NotFailed(state) => Err(RpcError::new(

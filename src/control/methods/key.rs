@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Answer;
-use crate::control::desk::Desk;
+use crate::control::state::ControlState;
 use crate::control::rpc::{Params, RpcError};
 use crate::model::{Route, Share};
 
@@ -15,12 +15,12 @@ struct Set {
     key: String,
 }
 
-pub(super) fn set(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) fn set(control: &ControlState, params: Params<'_>) -> Answer {
     // What serde says could repeat what was sent.
     let set = params
         .read::<Set>()
         .map_err(|_| RpcError::invalid("write the key as {\"key\": \"RGAPI-...\"}"))?;
-    let replaced = desk.key.replace(&set.key).map_err(RpcError::invalid)?;
+    let replaced = control.key.replace(&set.key).map_err(RpcError::invalid)?;
     Ok(json!({ "replaced": replaced }))
 }
 
@@ -36,14 +36,14 @@ struct SetShare {
 }
 
 /// The part of the key's limits that is used; sets it if one is named. It lasts until the engine ends.
-pub(super) fn share(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) fn share(control: &ControlState, params: Params<'_>) -> Answer {
     let asked = params.read::<SetShare>()?;
     let route = asked.route.map(Route::try_from).transpose();
     let route = route.map_err(RpcError::invalid)?;
     if let Some(share) = asked.share {
         let share = share.parse::<Share>().map_err(RpcError::invalid)?;
-        desk.key.set_share(route, share);
+        control.key.set_share(route, share);
     }
-    let (share, routes) = desk.key.shares();
+    let (share, routes) = control.key.shares();
     Ok(json!({ "share": share, "routes": routes }))
 }

@@ -17,101 +17,101 @@ use std::pin::Pin;
 
 use serde_json::{Value, json};
 
-use super::desk::Desk;
+use super::state::ControlState;
 use super::rpc::{Params, RpcError};
 use crate::store::{StoreError, question};
 
 pub(super) type Answer = Result<Value, RpcError>;
-type Call = for<'c> fn(&'c Desk, Params<'c>) -> Pin<Box<dyn Future<Output = Answer> + Send + 'c>>;
+type Call = for<'c> fn(&'c ControlState, Params<'c>) -> Pin<Box<dyn Future<Output = Answer> + Send + 'c>>;
 
 /// Methods that belong to a connection, which answers them itself.
 pub(super) const SUBSCRIBE: &str = "job.subscribe";
 pub(super) const UNSUBSCRIBE: &str = "job.unsubscribe";
 
 const METHODS: &[(&str, Call)] = &[
-    ("job.submit", |desk, params| {
-        Box::pin(job::submit(desk, params))
+    ("job.submit", |control, params| {
+        Box::pin(job::submit(control, params))
     }),
-    ("job.submit_batch", |desk, params| {
-        Box::pin(job::submit_batch(desk, params))
+    ("job.submit_batch", |control, params| {
+        Box::pin(job::submit_batch(control, params))
     }),
-    ("job.get", |desk, params| Box::pin(job::get(desk, params))),
-    ("job.list", |desk, params| Box::pin(job::list(desk, params))),
-    ("job.cancel", |desk, params| {
-        Box::pin(job::cancel(desk, params))
+    ("job.get", |control, params| Box::pin(job::get(control, params))),
+    ("job.list", |control, params| Box::pin(job::list(control, params))),
+    ("job.cancel", |control, params| {
+        Box::pin(job::cancel(control, params))
     }),
-    ("job.retry", |desk, params| {
-        Box::pin(job::retry(desk, params))
+    ("job.retry", |control, params| {
+        Box::pin(job::retry(control, params))
     }),
-    ("job.time_left", |desk, params| {
-        Box::pin(job::time_left(desk, params))
+    ("job.time_left", |control, params| {
+        Box::pin(job::time_left(control, params))
     }),
-    ("job.waiting", |desk, params| {
-        Box::pin(job::waiting(desk, params))
+    ("job.waiting", |control, params| {
+        Box::pin(job::waiting(control, params))
     }),
-    ("queue.list", |desk, params| {
-        Box::pin(queue::list(desk, params))
+    ("queue.list", |control, params| {
+        Box::pin(queue::list(control, params))
     }),
-    ("queue.pause", |desk, params| {
-        Box::pin(queue::pause(desk, params))
+    ("queue.pause", |control, params| {
+        Box::pin(queue::pause(control, params))
     }),
-    ("queue.resume", |desk, params| {
-        Box::pin(queue::resume(desk, params))
+    ("queue.resume", |control, params| {
+        Box::pin(queue::resume(control, params))
     }),
-    ("queue.set", |desk, params| {
-        Box::pin(queue::set(desk, params))
+    ("queue.set", |control, params| {
+        Box::pin(queue::set(control, params))
     }),
-    ("engine.status", |desk, params| {
-        Box::pin(engine::status(desk, params))
+    ("engine.status", |control, params| {
+        Box::pin(engine::status(control, params))
     }),
-    ("engine.health", |desk, params| {
-        Box::pin(engine::health(desk, params))
+    ("engine.health", |control, params| {
+        Box::pin(engine::health(control, params))
     }),
-    ("engine.metrics", |desk, params| {
-        Box::pin(engine::metrics(desk, params))
+    ("engine.metrics", |control, params| {
+        Box::pin(engine::metrics(control, params))
     }),
-    ("engine.drain", |desk, params| {
-        Box::pin(engine::drain(desk, params))
+    ("engine.drain", |control, params| {
+        Box::pin(engine::drain(control, params))
     }),
-    ("engine.stop", |desk, params| {
-        Box::pin(ready(engine::stop(desk, params)))
+    ("engine.stop", |control, params| {
+        Box::pin(ready(engine::stop(control, params)))
     }),
-    ("key.set", |desk, params| {
-        Box::pin(ready(key::set(desk, params)))
+    ("key.set", |control, params| {
+        Box::pin(ready(key::set(control, params)))
     }),
-    ("key.share", |desk, params| {
-        Box::pin(ready(key::share(desk, params)))
+    ("key.share", |control, params| {
+        Box::pin(ready(key::share(control, params)))
     }),
-    ("player.stats", |desk, params| {
-        Box::pin(player::stats(desk, params))
+    ("player.stats", |control, params| {
+        Box::pin(player::stats(control, params))
     }),
-    ("player.locate", |desk, params| {
-        Box::pin(player::locate(desk, params))
+    ("player.locate", |control, params| {
+        Box::pin(player::locate(control, params))
     }),
-    ("player.track", |desk, params| {
-        Box::pin(player::track(desk, params))
+    ("player.track", |control, params| {
+        Box::pin(player::track(control, params))
     }),
-    ("player.untrack", |desk, params| {
-        Box::pin(player::untrack(desk, params))
+    ("player.untrack", |control, params| {
+        Box::pin(player::untrack(control, params))
     }),
-    ("player.tracked", |desk, params| {
-        Box::pin(player::tracked(desk, params))
+    ("player.tracked", |control, params| {
+        Box::pin(player::tracked(control, params))
     }),
-    ("schedule.list", |desk, params| {
-        Box::pin(schedule::list(desk, params))
+    ("schedule.list", |control, params| {
+        Box::pin(schedule::list(control, params))
     }),
-    ("schedule.add", |desk, params| {
-        Box::pin(schedule::add(desk, params))
+    ("schedule.add", |control, params| {
+        Box::pin(schedule::add(control, params))
     }),
-    ("schedule.remove", |desk, params| {
-        Box::pin(schedule::remove(desk, params))
+    ("schedule.remove", |control, params| {
+        Box::pin(schedule::remove(control, params))
     }),
 ];
 
 /// Answers a request, within a second as far as the database is concerned.
-pub(super) async fn call(desk: &Desk, method: &str, params: Params<'_>) -> Answer {
+pub(super) async fn call(control: &ControlState, method: &str, params: Params<'_>) -> Answer {
     match METHODS.iter().find(|(name, _)| *name == method) {
-        Some((_, call)) => question::asked(call(desk, params)).await,
+        Some((_, call)) => question::asked(call(control, params)).await,
         None => Err(unknown_method(method)),
     }
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Answer;
-use crate::control::desk::Desk;
+use crate::control::state::ControlState;
 use crate::control::rpc::{Params, RpcError};
 use crate::model::{Puuid, RiotId, Whereabouts, Whom};
 use crate::store::people::{self, TrackedPlayer};
@@ -22,15 +22,15 @@ struct Stats {
     year: Option<i16>,
 }
 
-pub(super) async fn stats(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) async fn stats(control: &ControlState, params: Params<'_>) -> Answer {
     let Stats {
         riot_id,
         puuid,
         year,
     } = params.read()?;
     let whom = Whom { riot_id, puuid };
-    let (player, note) = stored(desk, &whom).await?;
-    let store = &desk.engine.store;
+    let (player, note) = stored(control, &whom).await?;
+    let store = &control.engine.store;
     let coverage = store.coverage(player.id, None).await?;
     let of_year = |one: &YearCoverage| year.is_none_or(|year| year == one.year);
     let coverage: Vec<YearCoverage> = coverage.into_iter().filter(of_year).collect();
@@ -44,8 +44,8 @@ pub(super) async fn stats(desk: &Desk, params: Params<'_>) -> Answer {
 }
 
 /// A player of the database.
-async fn stored(desk: &Desk, whom: &Whom) -> Result<(StoredPlayer, Option<String>), RpcError> {
-    let found = people::find(&*desk.engine.store, whom).await?;
+async fn stored(control: &ControlState, whom: &Whom) -> Result<(StoredPlayer, Option<String>), RpcError> {
+    let found = people::find(&*control.engine.store, whom).await?;
     found.map_err(|why| RpcError::new(RpcError::NOT_FOUND, why))
 }
 
@@ -101,12 +101,12 @@ struct Tracked {
 }
 
 /// Where a player plays: asks the API, and the database for a name that nobody has any more.
-pub(super) async fn locate(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) async fn locate(control: &ControlState, params: Params<'_>) -> Answer {
     let whom = params.read::<Whom>()?;
-    let mut found = desk.locate.locate(&whom).await;
+    let mut found = control.locate.locate(&whom).await;
     if let (Whereabouts::Nobody, Some(riot_id)) = (&found, &whom.riot_id) {
         // The API may have taken its time; the database gets its own.
-        let before = question::asked(people::played_on(&*desk.engine.store, riot_id)).await?;
+        let before = question::asked(people::played_on(&*control.engine.store, riot_id)).await?;
         found = before.map_or(Whereabouts::Nobody, Whereabouts::On);
     }
     match found {
@@ -127,18 +127,18 @@ pub(super) async fn locate(desk: &Desk, params: Params<'_>) -> Answer {
 /// Players that one list names at most.
 const TRACKED_MAX: usize = 10_000;
 
-pub(super) async fn track(desk: &Desk, params: Params<'_>) -> Answer {
-    set_tracked(desk, params, true).await
+pub(super) async fn track(control: &ControlState, params: Params<'_>) -> Answer {
+    set_tracked(control, params, true).await
 }
 
-pub(super) async fn untrack(desk: &Desk, params: Params<'_>) -> Answer {
-    set_tracked(desk, params, false).await
+pub(super) async fn untrack(control: &ControlState, params: Params<'_>) -> Answer {
+    set_tracked(control, params, false).await
 }
 
-async fn set_tracked(desk: &Desk, params: Params<'_>, tracked: bool) -> Answer {
+async fn set_tracked(control: &ControlState, params: Params<'_>, tracked: bool) -> Answer {
     let whom = params.read::<Whom>()?;
-    let (player, note) = stored(desk, &whom).await?;
-    desk.engine.store.track(vec![player.id], tracked).await?;
+    let (player, note) = stored(control, &whom).await?;
+    control.engine.store.track(vec![player.id], tracked).await?;
     Ok(track_document(&player, note.as_deref(), tracked))
 }
 
@@ -150,9 +150,9 @@ pub fn track_document(player: &StoredPlayer, note: Option<&str>, tracked: bool) 
     })
 }
 
-pub(super) async fn tracked(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) async fn tracked(control: &ControlState, params: Params<'_>) -> Answer {
     let limit = params.read::<Tracked>()?.limit.unwrap_or(TRACKED_MAX);
-    let players = desk
+    let players = control
         .engine
         .store
         .tracked_players(limit.min(TRACKED_MAX))

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Answer;
-use crate::control::desk::Desk;
+use crate::control::state::ControlState;
 use crate::control::rpc::{Params, RpcError};
 use crate::control::waits;
 use crate::engine::{QueueControl, SLOTS_MAX, express_slots};
@@ -69,25 +69,25 @@ impl Counted {
     }
 }
 
-pub(super) async fn list(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) async fn list(control: &ControlState, params: Params<'_>) -> Answer {
     params.read::<Nothing>()?;
-    let count = count(desk).await?;
-    let queues = desk.engine.queues.all();
+    let count = count(control).await?;
+    let queues = control.engine.queues.all();
     let mut queues: Vec<Value> = queues
         .iter()
-        .map(|queue| document(desk, queue, Some(&count.counts)))
+        .map(|queue| document(control, queue, Some(&count.counts)))
         .collect();
-    waits::of_queues(desk, &mut queues).await;
+    waits::of_queues(control, &mut queues).await;
     Ok(json!({ "queues": queues, "counted_at": Count::at(Some(&count)) }))
 }
 
 /// Counts what is open; where the database cannot be asked, what was counted last.
-pub(super) async fn count(desk: &Desk) -> Result<Count, RpcError> {
-    let counted = question::in_time(count_anew(desk)).await;
+pub(super) async fn count(control: &ControlState) -> Result<Count, RpcError> {
+    let counted = question::in_time(count_anew(control)).await;
     match counted.unwrap_or_else(|| Err(StoreError::Busy("the counts take it too long".to_owned())))
     {
         Ok(count) => Ok(count),
-        Err(error) => match &*desk.counted.last() {
+        Err(error) => match &*control.counted.last() {
             Some(last) => Ok(last.clone()),
             None => Err(error.into()),
         },
@@ -96,16 +96,16 @@ pub(super) async fn count(desk: &Desk) -> Result<Count, RpcError> {
 
 /// Once for all who ask meanwhile. Nobody gets a count that began before the question: who has submitted a job finds
 /// it in there.
-async fn count_anew(desk: &Desk) -> StoreResult<Count> {
+async fn count_anew(control: &ControlState) -> StoreResult<Count> {
     let asked = Instant::now();
-    let _turn = desk.counted.turn.lock().await;
-    if let Some(last) = &*desk.counted.last()
+    let _turn = control.counted.turn.lock().await;
+    if let Some(last) = &*control.counted.last()
         && last.begun >= asked
     {
         return Ok(last.clone());
     }
     let (begun, at) = (Instant::now(), Timestamp::now());
-    let counts = desk.engine.store.open_counts().await?;
+    let counts = control.engine.store.open_counts().await?;
     let counts: Counts = counts
         .into_iter()
         .map(|count| ((count.queue, count.state), count.jobs))
@@ -115,17 +115,17 @@ async fn count_anew(desk: &Desk) -> StoreResult<Count> {
         at,
         counts: Arc::new(counts),
     };
-    *desk.counted.last() = Some(count.clone());
+    *control.counted.last() = Some(count.clone());
     Ok(count)
 }
 
 /// A queue as it stands, with its counts in the database if they are known.
-pub(super) fn document(desk: &Desk, queue: &QueueControl, counts: Option<&Counts>) -> Value {
+pub(super) fn document(control: &ControlState, queue: &QueueControl, counts: Option<&Counts>) -> Value {
     let settings = queue.settings();
     let mut document = json!({
         "queue": queue.name, "slots": settings.slots, "express_slots": express_slots(settings.slots),
         "rate": settings.rate.map(|rate| rate.to_string()),
-        "running": queue.running(), "paused": settings.paused, "held": desk.engine.queues.is_held(queue),
+        "running": queue.running(), "paused": settings.paused, "held": control.engine.queues.is_held(queue),
     });
     if let Some(counts) = counts {
         let waiting = [
@@ -142,37 +142,37 @@ pub(super) fn document(desk: &Desk, queue: &QueueControl, counts: Option<&Counts
     document
 }
 
-pub(super) async fn pause(desk: &Desk, params: Params<'_>) -> Answer {
-    set_paused(desk, params, true).await
+pub(super) async fn pause(control: &ControlState, params: Params<'_>) -> Answer {
+    set_paused(control, params, true).await
 }
 
-pub(super) async fn resume(desk: &Desk, params: Params<'_>) -> Answer {
-    set_paused(desk, params, false).await
+pub(super) async fn resume(control: &ControlState, params: Params<'_>) -> Answer {
+    set_paused(control, params, false).await
 }
 
 /// Queues that were changed, as they stand now.
-async fn changed(desk: &Desk, queues: Vec<&Arc<QueueControl>>) -> Answer {
+async fn changed(control: &ControlState, queues: Vec<&Arc<QueueControl>>) -> Answer {
     // They are changed, whether the database can be asked for their counts or not.
-    let count = count(desk).await.ok();
+    let count = count(control).await.ok();
     let counts = count.as_ref().map(|count| &*count.counts);
     let mut queues: Vec<Value> = queues
         .into_iter()
-        .map(|queue| document(desk, queue, counts))
+        .map(|queue| document(control, queue, counts))
         .collect();
-    waits::of_queues(desk, &mut queues).await;
+    waits::of_queues(control, &mut queues).await;
     Ok(json!({ "queues": queues, "counted_at": Count::at(count.as_ref()) }))
 }
 
-async fn set_paused(desk: &Desk, params: Params<'_>, paused: bool) -> Answer {
+async fn set_paused(control: &ControlState, params: Params<'_>, paused: bool) -> Answer {
     let which = params.read::<Which>()?.queue;
-    let queues = named(desk, &which)?;
+    let queues = named(control, &which)?;
     for queue in &queues {
         queue.set(|settings| settings.paused = paused);
     }
-    changed(desk, queues).await
+    changed(control, queues).await
 }
 
-pub(super) async fn set(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) async fn set(control: &ControlState, params: Params<'_>) -> Answer {
     let set = params.read::<Set>()?;
     if let Some(slots) = set.slots
         && !(1..=SLOTS_MAX).contains(&slots)
@@ -186,7 +186,7 @@ pub(super) async fn set(desk: &Desk, params: Params<'_>) -> Answer {
         Some("none") => Some(None),
         Some(text) => Some(Some(Rate::parse(text).map_err(RpcError::invalid)?)),
     };
-    let queues = named(desk, &set.queue)?;
+    let queues = named(control, &set.queue)?;
     for queue in &queues {
         queue.set(|settings| {
             if let Some(slots) = set.slots {
@@ -198,11 +198,11 @@ pub(super) async fn set(desk: &Desk, params: Params<'_>) -> Answer {
             }
         });
     }
-    changed(desk, queues).await
+    changed(control, queues).await
 }
 
-fn named<'d>(desk: &'d Desk, name: &str) -> Result<Vec<&'d Arc<QueueControl>>, RpcError> {
-    let queues = &desk.engine.queues;
+fn named<'d>(control: &'d ControlState, name: &str) -> Result<Vec<&'d Arc<QueueControl>>, RpcError> {
+    let queues = &control.engine.queues;
     if name == "all" {
         return Ok(queues.all().iter().collect());
     }

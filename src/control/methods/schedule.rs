@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::Answer;
-use crate::control::desk::Desk;
+use crate::control::state::ControlState;
 use crate::control::rpc::{Params, RpcError};
 use crate::engine::scheduler::check_schedule;
 use crate::model::cadence::{Cadence, CatchUp, Turn};
@@ -40,13 +40,13 @@ struct Remove {
     name: String,
 }
 
-pub(super) async fn list(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) async fn list(control: &ControlState, params: Params<'_>) -> Answer {
     params.read::<Nothing>()?;
-    let schedules = desk.engine.store.schedules().await?;
+    let schedules = control.engine.store.schedules().await?;
     Ok(schedules_document(&schedules, Timestamp::now()))
 }
 
-pub(super) async fn add(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) async fn add(control: &ControlState, params: Params<'_>) -> Answer {
     let add = params.read::<Add>()?;
     let args = add.args.as_deref().map_or("{}", RawValue::get);
     if args.len() > ARGS_BYTES_MAX {
@@ -67,7 +67,7 @@ pub(super) async fn add(desk: &Desk, params: Params<'_>) -> Answer {
         args: args.to_owned(),
     };
     let now = Timestamp::now();
-    let cadence = check_schedule(&desk.engine.registry, &schedule).map_err(RpcError::invalid)?;
+    let cadence = check_schedule(&control.engine.registry, &schedule).map_err(RpcError::invalid)?;
     schedule.catch_up = add.catch_up.unwrap_or_else(|| cadence.usual_catch_up());
     let next = cadence.next_after(now, now);
     if next.is_none() && !cadence.is_off() {
@@ -77,15 +77,15 @@ pub(super) async fn add(desk: &Desk, params: Params<'_>) -> Answer {
         )));
     }
     let name = schedule.name.clone();
-    let store = &desk.engine.store;
+    let store = &control.engine.store;
     store.put_schedule(schedule, now).await?;
     store.hints().schedules().notify_one();
     Ok(json!({ "name": name, "next": next.map(|next| next.to_string()) }))
 }
 
-pub(super) async fn remove(desk: &Desk, params: Params<'_>) -> Answer {
+pub(super) async fn remove(control: &ControlState, params: Params<'_>) -> Answer {
     let name = params.read::<Remove>()?.name;
-    let store = &desk.engine.store;
+    let store = &control.engine.store;
     if !store.remove_schedule(&name).await? {
         let name: String = name.chars().take(100).collect();
         let text = format!("there is no schedule '{name}'");

@@ -17,7 +17,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 
 use super::{
-    About, Client, Desk, KeyDesk, Limits, Locate, SocketPlace, TimeLeft, WaitingDesk, server_spec,
+    About, Client, ControlState, KeyAccess, Limits, Locate, SocketPlace, TimeLeft, WaitReasons, server_spec,
 };
 use crate::engine::{
     Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
@@ -43,7 +43,7 @@ impl TimeLeft for Guess {
 }
 
 #[async_trait::async_trait]
-impl WaitingDesk for Guess {
+impl WaitReasons for Guess {
     async fn of(&self, _: JobId) -> Option<Waiting> {
         Some(Waiting {
             reason: Reason::Budget,
@@ -73,16 +73,16 @@ impl Task for Steps {
     fn order(&self, args: &str) -> Result<NewJob, String> {
         #[derive(serde::Deserialize)]
         #[serde(deny_unknown_fields)]
-        struct Order {
+        struct SubmittedArgs {
             #[serde(default)]
             key: Option<String>,
         }
-        let order: Order = serde_json::from_str(args).map_err(|error| error.to_string())?;
+        let submitted: SubmittedArgs = serde_json::from_str(args).map_err(|error| error.to_string())?;
         Ok(NewJob {
             kind: self.kind,
             queue: "q",
             lane: "",
-            key: order.key,
+            key: submitted.key,
             args: args.to_owned(),
             priority: Priority::DEFAULT,
             max_attempts: 1,
@@ -113,7 +113,7 @@ impl Task for Steps {
 #[derive(Debug)]
 struct Well;
 
-impl crate::control::HealthDesk for Well {
+impl crate::control::HealthReadings for Well {
     fn check(&self) -> futures_util::future::BoxFuture<'static, Value> {
         Box::pin(std::future::ready(
             json!({ "verdict": "healthy", "findings": [] }),
@@ -140,7 +140,7 @@ impl Locate for Map {
 struct NoKey;
 
 #[async_trait::async_trait]
-impl KeyDesk for NoKey {
+impl KeyAccess for NoKey {
     fn state(&self) -> &'static str {
         "valid"
     }
@@ -167,7 +167,7 @@ struct Setup {
     steps: watch::Sender<u8>,
     stop: watch::Receiver<bool>,
     /// Set when the engine starts.
-    desk: Arc<OnceLock<Arc<Desk>>>,
+    control: Arc<OnceLock<Arc<ControlState>>>,
 }
 
 fn document(job: &JobRecord) -> Value {
@@ -191,11 +191,11 @@ async fn start(limits: Limits) -> Setup {
         socket: place.path().to_owned(),
         inside: None,
     };
-    let desk: Arc<OnceLock<Arc<Desk>>> = Arc::default();
-    let told = desk.clone();
+    let control: Arc<OnceLock<Arc<ControlState>>> = Arc::default();
+    let told = control.clone();
     let services = Services {
         above: Box::new(move |engine| {
-            let desk = Desk::new(
+            let control = ControlState::new(
                 engine.clone(),
                 about,
                 crate::control::Advisers {
@@ -209,8 +209,8 @@ async fn start(limits: Limits) -> Setup {
                 document,
                 tell_stop,
             );
-            let _ = told.set(desk.clone());
-            vec![server_spec(place, desk)]
+            let _ = told.set(control.clone());
+            vec![server_spec(place, control)]
         }),
         ..Services::default()
     };
@@ -234,14 +234,14 @@ async fn start(limits: Limits) -> Setup {
         store,
         steps,
         stop,
-        desk,
+        control,
     }
 }
 
 impl Setup {
     /// How many subscriptions wait for a job.
     fn followers(&self, id: JobId) -> usize {
-        self.desk.get().unwrap().watch.followers(id)
+        self.control.get().unwrap().watch.followers(id)
     }
 
     fn socket(&self) -> PathBuf {

@@ -54,14 +54,14 @@ fn an_expired_key_stops_everything_within_two_calls_and_a_new_one_lets_it_go_on(
             counted.fetch_add(u64::from(is_status(call)), Ordering::Relaxed);
             Err(RiotError::Forbidden(403))
         });
-        let mut state = gate.weather.key();
+        let mut state = gate.availability.key();
         state
             .wait_for(|state| *state == KeyState::Suspected)
             .await
             .unwrap();
         let (sent, before) = (api.sent(), done.get());
         assert!(
-            gate.weather.holds().borrow().queues.is_empty(),
+            gate.availability.holds().borrow().queues.is_empty(),
             "not for a suspicion"
         );
         state
@@ -70,7 +70,7 @@ fn an_expired_key_stops_everything_within_two_calls_and_a_new_one_lets_it_go_on(
             .unwrap();
         assert!(api.sent() <= sent + 1, "only the one that tries the key");
         assert_eq!(tries.load(Ordering::Relaxed), 1);
-        assert!(gate.weather.holds().borrow().queues.contains("q"));
+        assert!(gate.availability.holds().borrow().queues.contains("q"));
         // While nobody brings a new one, it is tried a few times.
         tokio::time::sleep(Duration::from_hours(1)).await;
         assert!(
@@ -91,7 +91,7 @@ fn an_expired_key_stops_everything_within_two_calls_and_a_new_one_lets_it_go_on(
         gate.replace_key(key("RGAPI-two"));
         running.await.unwrap();
         assert_eq!(done.get(), 16 * 50, "no call was given up");
-        assert!(gate.weather.holds().borrow().queues.is_empty());
+        assert!(gate.availability.holds().borrow().queues.is_empty());
     });
 }
 
@@ -128,7 +128,7 @@ fn a_whim_costs_its_own_call_and_one_that_tries_the_key() {
         let answer = gate.api.call(caller(1), &odd).await;
         assert_eq!(answer.unwrap_err(), RiotError::Forbidden(403));
         assert_eq!(api.sent(), 2);
-        assert_eq!(*gate.weather.key().borrow(), KeyState::Valid);
+        assert_eq!(*gate.availability.key().borrow(), KeyState::Valid);
         assert!(gate.api.call(caller(1), &a_match(ASIA, 8)).await.is_ok());
     });
 }
@@ -173,7 +173,7 @@ fn a_burst_of_refusals_has_the_key_tried_once_and_holds_up_nobody() {
         assert_eq!(tries.load(Ordering::Relaxed), 1);
         assert_eq!(api.sent() - sent, 41);
         assert!(refused < calm + ROUND_TRIP * 2, "{refused:?}, {calm:?}");
-        assert_eq!(*gate.weather.key().borrow(), KeyState::Valid);
+        assert_eq!(*gate.availability.key().borrow(), KeyState::Valid);
     });
 }
 
@@ -192,7 +192,7 @@ fn other_calls_go_on_while_one_finds_out_whether_the_key_is_good() {
             }
         });
         assert!(gate.api.call(caller(1), &a_match(ASIA, 1)).await.is_ok());
-        let mut state = gate.weather.key();
+        let mut state = gate.availability.key();
         let others = async {
             let suspected = state.wait_for(|state| *state == KeyState::Suspected).await;
             assert!(suspected.is_ok());
@@ -221,7 +221,7 @@ fn a_refusal_while_the_key_cannot_be_tried_condemns_nothing() {
         });
         let answer = gate.api.call(caller(1), &a_match(ASIA, 7)).await;
         assert_eq!(answer.unwrap_err(), RiotError::KeyUnclear(403));
-        assert_eq!(*gate.weather.key().borrow(), KeyState::Valid);
+        assert_eq!(*gate.availability.key().borrow(), KeyState::Valid);
     });
 }
 
@@ -234,12 +234,12 @@ fn a_stop_and_a_cancellation_end_calls_that_wait_for_a_key() {
         let call = a_match(ASIA, 1);
         let waiting = gate.api.call(caller(1), &call);
         let closes = async {
-            let mut state = gate.weather.key();
+            let mut state = gate.availability.key();
             state
                 .wait_for(|state| matches!(state, KeyState::Rejected { .. }))
                 .await
                 .unwrap();
-            gate.weather.close();
+            gate.availability.close();
         };
         let (answer, ()) = tokio::join!(waiting, closes);
         assert_eq!(answer.unwrap_err(), RiotError::Stopping);

@@ -23,7 +23,7 @@ struct Crawl {
     done: [Cell<u64>; 2],
     /// Attempts spent on failures.
     spent: Cell<u64>,
-    /// Jobs that waited for better weather.
+    /// Jobs that waited for the end of an outage.
     snoozed: Cell<u64>,
 }
 
@@ -34,7 +34,7 @@ async fn crawl(gate: &Gate, crawl: &Rc<Crawl>, until: Instant) {
         let (gate, crawl) = (gate.clone(), crawl.clone());
         async move {
             while Instant::now() < until {
-                let closed = gate.weather.holds().borrow().lanes.clone();
+                let closed = gate.availability.holds().borrow().lanes.clone();
                 let next = {
                     let mut ready = crawl.ready.borrow_mut();
                     let open = ready
@@ -112,7 +112,7 @@ fn an_outage_of_one_route_leaves_the_other_at_full_speed() {
         api.answers(|_, _| Ok(()));
         crawl(&gate, &jobs, Instant::now() + Duration::from_mins(2)).await;
         assert!(jobs.done[0].get() >= 1_000, "{}", jobs.done[0].get());
-        assert!(gate.weather.holds().borrow().lanes.is_empty());
+        assert!(gate.availability.holds().borrow().lanes.is_empty());
     });
 }
 

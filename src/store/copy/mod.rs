@@ -130,7 +130,7 @@ impl Copy {
     }
 }
 
-/// An engine waits for better weather; a copy ends, and is run again. Damage that is met on the way is the source's: the
+/// An engine waits until an outage is over; a copy ends, and is run again. What is damaged is the source: the
 /// target is written and read back here.
 fn for_people(error: StoreError, from: &Location, to: &Location) -> StoreError {
     match (error, from, to) {

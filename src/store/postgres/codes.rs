@@ -52,7 +52,7 @@ pub(super) enum Class {
     /// No room for so much: later, or less.
     Full,
     /// The server lives and cannot do it now: later.
-    Weather,
+    Transient,
 }
 
 /// None: the same would fail again.
@@ -70,7 +70,7 @@ pub(super) fn class_of(code: &SqlState) -> Option<Class> {
             "08" => Class::Lost,
             "40" => Class::Again,
             "58" => Class::Full,
-            "53" => Class::Weather,
+            "53" => Class::Transient,
             _ => return None,
         },
     })
@@ -244,7 +244,7 @@ mod tests {
             (&["57P01", "57P05", "08006", "25006"][..], Some(Class::Lost)),
             (&["40001", "40P01", "55P03", "57014"], Some(Class::Again)),
             (&["53100", "58030"], Some(Class::Full)),
-            (&["53200", "53300"], Some(Class::Weather)),
+            (&["53200", "53300"], Some(Class::Transient)),
             (
                 &["23505", "42P01", "22021", "XX000", "0A000", "26000"],
                 None,

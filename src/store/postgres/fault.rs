@@ -17,7 +17,7 @@ pub(in crate::store) enum Fault {
     /// Another wrote the same key at the same time, perhaps: again a few times, and then it is the command's fault.
     Raced(String),
     /// The server lives and cannot write: later.
-    Weather(String),
+    Transient(String),
     /// The same, for want of room.
     Full(String),
     /// It would have to lock out of order: at once again, with what it knows now.
@@ -62,7 +62,7 @@ impl From<DieselError> for Fault {
             Some(Class::Lost) => Self::Lost(text),
             Some(Class::Again) => Self::Again(text),
             Some(Class::Full) => Self::Full(text),
-            Some(Class::Weather) => Self::Weather(text),
+            Some(Class::Transient) => Self::Transient(text),
             None => {
                 let code = code.map(|code| format!(" (SQLSTATE {})", code.code()));
                 let text = text + &code.unwrap_or_default();
@@ -76,7 +76,7 @@ impl Fault {
     /// For those who ask alone, and try no more.
     pub(in crate::store) fn into_error(self) -> StoreError {
         match self {
-            Self::Lost(why) | Self::Again(why) | Self::Weather(why) => StoreError::Unavailable(why),
+            Self::Lost(why) | Self::Again(why) | Self::Transient(why) => StoreError::Unavailable(why),
             Self::Full(why) => StoreError::Full(why),
             Self::Lesson(_) => StoreError::Unavailable(
                 "other engines changed the same jobs again and again".to_owned(),

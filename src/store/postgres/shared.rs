@@ -115,13 +115,13 @@ impl Shared {
     }
 
     /// Told once, not for each of those who wait. `weight`: bytes for which there was no room; 0 if that is not why.
-    pub(super) fn bad_weather(&self, why: &str, weight: usize) {
+    pub(super) fn write_failed(&self, why: &str, weight: usize) {
         self.absence.unwritable(why);
         let error = StoreError::Unavailable(why.to_owned());
         self.outage.failed(weight as u64, error);
     }
 
-    pub(super) fn good_weather(&self, weight: usize) {
+    pub(super) fn write_worked(&self, weight: usize) {
         self.absence.written();
         self.outage.worked(weight as u64);
     }

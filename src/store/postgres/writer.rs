@@ -163,7 +163,7 @@ impl Writer {
             let begun = Instant::now();
             let fault = match self.attempt(commands, &lessons).await {
                 Ok(after) => {
-                    self.shared.good_weather(weight_of(commands));
+                    self.shared.write_worked(weight_of(commands));
                     self.shared.counters.times.note(begun.elapsed());
                     if commands.iter().any(|command| command.weight() > 0) {
                         self.shared.took(begun.elapsed());
@@ -195,12 +195,12 @@ impl Writer {
                     self.give_up_after(until, &why)?;
                 }
                 Fault::Full(why) => {
-                    self.shared.bad_weather(&why, weight_of(commands).max(1));
+                    self.shared.write_failed(&why, weight_of(commands).max(1));
                     self.give_up_after(until, &why)?;
                     self.pause().await;
                 }
-                Fault::Weather(why) => {
-                    self.shared.bad_weather(&why, 0);
+                Fault::Transient(why) => {
+                    self.shared.write_failed(&why, 0);
                     self.give_up_after(until, &why)?;
                     self.pause().await;
                 }
@@ -209,7 +209,7 @@ impl Writer {
                     if runs >= RUNS_MAX {
                         // Alone, and still not done: whoever waits for it must not wait in silence.
                         if let (1, Fault::Again(why)) = (commands.len(), &fault) {
-                            self.shared.bad_weather(why, 0);
+                            self.shared.write_failed(why, 0);
                         }
                         return Err(fault);
                     }
@@ -340,7 +340,7 @@ impl Writer {
                 Ok(link) => self.link = Some(link),
                 Err(error) => {
                     self.failures += 1;
-                    self.shared.bad_weather(&error.cause, 0);
+                    self.shared.write_failed(&error.cause, 0);
                     if Instant::now() >= until || self.shared.closing.load(Ordering::Relaxed) {
                         return Err(error.cause);
                     }
@@ -355,7 +355,7 @@ impl Writer {
         self.link = None;
         self.failures += 1;
         if self.failures > 1 {
-            self.shared.bad_weather(why, 0);
+            self.shared.write_failed(why, 0);
         }
     }
 

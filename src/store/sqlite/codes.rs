@@ -34,7 +34,7 @@ const LOCKED: [c_int; 3] = [SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL];
 /// Codes of a disk without room. One that fails otherwise takes small writes now and then, as a full one does.
 const FULL: [c_int; 2] = [SQLITE_FULL, SQLITE_IOERR];
 /// Codes of a file that cannot be written or opened now.
-const WEATHER: [c_int; 3] = [SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_NOMEM];
+const TRANSIENT: [c_int; 3] = [SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_NOMEM];
 
 /// What a code of SQLite says is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub(in crate::store) enum Class {
     /// No room for so much: later, or less.
     Full,
     /// It cannot be written or opened now.
-    Weather,
+    Transient,
 }
 
 /// None: the same would fail again.
@@ -58,8 +58,8 @@ pub(in crate::store) fn class_of(message: &str) -> Option<Class> {
         Some(Class::Locked)
     } else if is_of(&FULL) {
         Some(Class::Full)
-    } else if is_of(&WEATHER) {
-        Some(Class::Weather)
+    } else if is_of(&TRANSIENT) {
+        Some(Class::Transient)
     } else {
         None
     }

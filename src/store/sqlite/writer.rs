@@ -197,9 +197,9 @@ fn commit_group(
     counters.busy.store(true, Ordering::Relaxed);
     let weight = waiting.iter().map(|command| command.weight()).sum();
     let outcome = run_group(conn, waiting, counters);
-    // Weather is not over before a commit is made.
-    let is_weather = matches!(&outcome, Err(error) if error.is_weather());
-    counters.busy.store(is_weather, Ordering::Relaxed);
+    // An outage is not over before a commit is made.
+    let is_transient = matches!(&outcome, Err(error) if error.is_transient());
+    counters.busy.store(is_transient, Ordering::Relaxed);
     match outcome {
         Ok((effects, stale)) => {
             counters.absence.written();
@@ -228,7 +228,7 @@ fn commit_group(
                 counters.absence.unwritable(why);
             }
             // Once, not for each of those who wait.
-            if error.is_weather() {
+            if error.is_transient() {
                 let weight = if error.is_for_want_of_room() {
                     weight.max(1)
                 } else {

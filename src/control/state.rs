@@ -31,7 +31,7 @@ pub struct About {
 
 /// What the socket may do with the API key: it never comes out again.
 #[async_trait]
-pub trait KeyDesk: Send + Sync + std::fmt::Debug {
+pub trait KeyAccess: Send + Sync + std::fmt::Debug {
     /// One word: `valid`, `suspected`, `rejected`, `closed`.
     fn state(&self) -> &'static str;
     /// Puts another key in use. False: it is in use already. What is wrong with it is told without it.
@@ -52,7 +52,7 @@ pub trait TimeLeft: Send + Sync + std::fmt::Debug {
 
 /// What a job waits for.
 #[async_trait]
-pub trait WaitingDesk: Send + Sync + std::fmt::Debug {
+pub trait WaitReasons: Send + Sync + std::fmt::Debug {
     /// None: it is over, or nobody can know.
     async fn of(&self, job: JobId) -> Option<Waiting>;
     /// The same of each of these alone, whatever their descendants do, from memory. None: it works, or waits for its
@@ -73,30 +73,30 @@ pub trait Locate: Send + Sync + std::fmt::Debug {
 }
 
 /// What knows how the engine and all it stands on are.
-pub trait HealthDesk: Send + Sync + std::fmt::Debug {
+pub trait HealthReadings: Send + Sync + std::fmt::Debug {
     /// Takes readings and judges them, as a document.
     fn check(&self) -> BoxFuture<'static, Value>;
 }
 
-/// Whom the desk asks for what the engine does not know.
+/// Whom the methods ask for what the engine does not know.
 #[derive(Debug)]
 pub struct Advisers {
-    pub key: Arc<dyn KeyDesk>,
+    pub key: Arc<dyn KeyAccess>,
     pub time_left: Arc<dyn TimeLeft>,
-    pub waiting: Arc<dyn WaitingDesk>,
-    pub health: Arc<dyn HealthDesk>,
+    pub waiting: Arc<dyn WaitReasons>,
+    pub health: Arc<dyn HealthReadings>,
     pub locate: Arc<dyn Locate>,
 }
 
-/// See the module.
+/// The engine, who answers what it does not know, and what the connections share of their own.
 #[derive(Debug)]
-pub struct Desk {
+pub struct ControlState {
     pub(super) engine: EngineHandle,
     pub(super) about: About,
-    pub(super) key: Arc<dyn KeyDesk>,
+    pub(super) key: Arc<dyn KeyAccess>,
     pub(super) time_left: Arc<dyn TimeLeft>,
-    pub(super) waiting: Arc<dyn WaitingDesk>,
-    pub(super) health: Arc<dyn HealthDesk>,
+    pub(super) waiting: Arc<dyn WaitReasons>,
+    pub(super) health: Arc<dyn HealthReadings>,
     pub(super) locate: Arc<dyn Locate>,
     /// One check at a time: who asks meanwhile waits for it, and gets it.
     pub(super) checked: tokio::sync::Mutex<Option<(Instant, Value)>>,
@@ -107,7 +107,7 @@ pub struct Desk {
     stop: watch::Sender<bool>,
 }
 
-impl Desk {
+impl ControlState {
     /// `document`: the one shape in which programs see a job. `stop`: set when a client asks the
     /// engine to stop.
     pub fn new(

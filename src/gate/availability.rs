@@ -32,9 +32,9 @@ pub struct Pace {
     pub remedy: String,
 }
 
-/// See the module.
+/// The state of the key and the breaker of each route, for everybody who calls the API.
 #[derive(Debug)]
-pub struct Weather {
+pub struct Availability {
     /// The queues whose jobs call the API.
     queues: BTreeSet<&'static str>,
     epoch: Instant,
@@ -59,7 +59,7 @@ pub struct Weather {
     metrics: Option<Arc<Metrics>>,
 }
 
-impl Weather {
+impl Availability {
     pub fn new(queues: impl IntoIterator<Item = &'static str>) -> Self {
         Self {
             queues: queues.into_iter().collect(),
