@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::cli::terminal::stop_signal;
-use crate::cli::{CliError, Global, SimulateArgs, WeatherArgs, WorldArgs};
+use crate::cli::{BehaviourArgs, CliError, Global, SimulateArgs, WorldArgs};
 use crate::model::{Platform, RiotId, Timestamp, Year};
 use crate::simulator::{
     SIMULATED_KEY, SettingError, Simulator, SimulatorConfig, World, WorldConfig, read_limits,
@@ -29,7 +29,7 @@ pub(super) async fn simulate(global: &Global, args: &SimulateArgs) -> Result<(),
     let simulator = start_simulator(
         players,
         &args.world,
-        Some(&args.weather),
+        Some(&args.behaviour),
         localhost(args.port),
     )
     .await?;
@@ -62,7 +62,7 @@ pub(super) fn say_simulated(
         args.world.matches
     );
     crate::outln!("limits     {}", args.world.limits);
-    for fault in &args.weather.faults {
+    for fault in &args.behaviour.faults {
         crate::outln!("fault      {fault}");
     }
     crate::outln!(
@@ -78,7 +78,7 @@ pub(super) fn say_simulated(
 pub(super) async fn start_simulator(
     players: Vec<(RiotId, Platform)>,
     args: &WorldArgs,
-    weather: Option<&WeatherArgs>,
+    behaviour: Option<&BehaviourArgs>,
     listen: SocketAddr,
 ) -> Result<Simulator, CliError> {
     let app_limits = read_limits(&args.limits).map_err(|why| wrong_limits(&why))?;
@@ -87,8 +87,8 @@ pub(super) async fn start_simulator(
         app_limits,
         ..SimulatorConfig::default()
     };
-    let config = match weather {
-        Some(weather) => weather.over(kind)?,
+    let config = match behaviour {
+        Some(behaviour) => behaviour.over(kind)?,
         None => kind,
     };
     let world = World::new(WorldConfig {

@@ -1,6 +1,7 @@
 //! The verbs a person types.
 
 pub mod batch;
+pub mod behaviour;
 pub mod configshow;
 pub mod dbbackup;
 pub mod dbcopy;
@@ -18,7 +19,6 @@ pub mod top;
 pub mod upkeep;
 pub mod view;
 pub mod waits;
-pub mod weather;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,8 +26,8 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
+pub use behaviour::BehaviourArgs;
 pub use error::CliError;
-pub use weather::WeatherArgs;
 
 use crate::config::{Profile, listen_address};
 use crate::export::{Format, What};
@@ -754,5 +754,5 @@ pub struct SimulateArgs {
     #[command(flatten)]
     pub world: WorldArgs,
     #[command(flatten)]
-    pub weather: WeatherArgs,
+    pub behaviour: BehaviourArgs,
 }

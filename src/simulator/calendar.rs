@@ -3,7 +3,7 @@
 use crate::game::Game;
 use crate::hash::hash;
 use crate::people::{People, Player};
-use crate::truth::WorldConfig;
+use crate::world_config::WorldConfig;
 use riftsync_model::{Platform, Timestamp, Year};
 
 /// 2021-01-01T00:00:00Z, where match numbers begin.

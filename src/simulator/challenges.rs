@@ -6,7 +6,7 @@
 use crate::game::Era;
 use crate::hash::Draw;
 use crate::json::Json;
-use crate::script::{Line, Script};
+use crate::script::{ScoreLine, Script};
 
 /// Name, how many times in a thousand it is not 0, and then at most how much.
 #[rustfmt::skip] // a table reads by rows
@@ -64,7 +64,7 @@ const RARE: [(&str, u32, f64, f64); 7] = [
     ("teleportTakedowns", 60, 1.0, 3.0),
 ];
 
-pub fn write(json: &mut Json, script: &Script, line: &Line, era: Era) {
+pub fn write(json: &mut Json, script: &Script, line: &ScoreLine, era: Era) {
     let mut draw = Draw::new(line.seed ^ 0xC4A1);
     json.key("challenges").open();
     let later = if era == Era::RiotIds { &LATER[..] } else { &[] };
@@ -93,7 +93,7 @@ pub fn write(json: &mut Json, script: &Script, line: &Line, era: Era) {
     json.close_list().close();
 }
 
-fn worked_out(json: &mut Json, script: &Script, line: &Line) {
+fn worked_out(json: &mut Json, script: &Script, line: &ScoreLine) {
     let clock_s = f64::from(script.length_ms) / 1000.0;
     let minutes = clock_s / 60.0;
     let takedowns = line.kills + line.assists;
@@ -133,7 +133,7 @@ fn worked_out(json: &mut Json, script: &Script, line: &Line) {
 }
 
 /// Integers in one game and floats in the next, and numbers below 0.
-fn drawn_floats(json: &mut Json, line: &Line, draw: &mut Draw) {
+fn drawn_floats(json: &mut Json, line: &ScoreLine, draw: &mut Draw) {
     let bounty = if draw.chance(400) {
         draw.unit() * 900.0
     } else {

@@ -1,8 +1,8 @@
 //! The paths that exist, and what each one answers. Pure: a world and a request in, a reply out.
 
 use crate::call::{Call, Method, parameter};
-use crate::fragments;
 use crate::game::queue_type;
+use crate::gzip;
 use crate::hash::hash;
 use crate::json::Json;
 use crate::league;
@@ -246,7 +246,7 @@ fn document(world: &World, request: &Request<'_>) -> Reply {
         let whole = write(world, &found, request.scope, false)?;
         let odd = spoilt(&whole, hash(&[seed, found.game.seed]));
         Some(if request.accepts_gzip {
-            fragments::gzip(&odd)
+            gzip::gzip(&odd)
         } else {
             odd
         })

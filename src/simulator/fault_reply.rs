@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::faults::FaultKind;
-use crate::fragments::{Gap, Stencil};
+use crate::gzip::{Gap, Stencil};
 use crate::limits::LimitType;
 use crate::reply::Reply;
 use crate::retry_after::RetryAfter;
@@ -105,7 +105,7 @@ fn bomb() -> &'static [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fragments::tests::gunzip;
+    use crate::gzip::tests::gunzip;
 
     #[test]
     fn the_bomb_is_small_outside_and_valid_inside() {

@@ -34,7 +34,7 @@ pub enum FaultKind {
     ServerLimit,
     /// A 429 that says nothing at all.
     UntypedLimit,
-    /// 401 for a good key. Once it is weather; for good, the key is dead.
+    /// 401 for a good key. Once it is transient; for good, the key is dead.
     Unauthorized,
     /// 403 for a good key.
     Forbidden,
@@ -84,7 +84,7 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// All there are: first the weather, which any call may meet and which is over with the next call.
+    /// All there are: first the transient ones, which any call may meet and which are over with the next call.
     pub const ALL: [Self; 36] = [
         Self::InternalError,
         Self::InternalErrorHtml,
@@ -125,7 +125,7 @@ impl FaultKind {
     ];
 
     /// What goes wrong by chance, unless other kinds are asked for.
-    pub fn weather() -> &'static [Self] {
+    pub fn transient() -> &'static [Self] {
         const ALL: &[FaultKind] = &FaultKind::ALL;
         &ALL[..22]
     }
@@ -282,11 +282,11 @@ impl Faults {
         }
     }
 
-    /// Every kind of weather, as often as said.
+    /// Every transient kind, as often as said.
     pub fn all(probability: f64) -> Self {
         Self {
             probability,
-            kinds: FaultKind::weather().to_vec(),
+            kinds: FaultKind::transient().to_vec(),
             stall_ms: 60_000,
         }
     }
@@ -321,7 +321,7 @@ mod tests {
         assert_ne!(kinds(1), kinds(2));
         assert!((900..1100).contains(&kinds(1).len()));
         assert!(
-            FaultKind::weather()
+            FaultKind::transient()
                 .iter()
                 .all(|kind| kinds(1).contains(kind))
         );

@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
-use crate::fragments::Stencil;
 use crate::game::Era;
+use crate::gzip::Stencil;
 use crate::match_document;
 use crate::script::{Script, Shape};
 use crate::timeline_document;

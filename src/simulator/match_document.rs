@@ -5,8 +5,8 @@
 //! which is what lets the texts around it be compressed together: the old summoner id, a run of
 //! random letters of no fixed length in the real API too, takes up the slack.
 
-use crate::fragments::{self, Gap, Stencil};
 use crate::game::{Era, GameKind};
+use crate::gzip::{self, Gap, Stencil};
 use crate::hash::Draw;
 use crate::json::Json;
 use crate::participant;
@@ -28,7 +28,7 @@ pub fn write(world: &World, found: &Found<'_>, scope: KeyScope, gzip: bool) -> O
     let GameKind::Played(shape) = found.facts.kind else {
         let text = empty(world, found, scope);
         return Some(if gzip {
-            fragments::gzip(text.as_bytes())
+            gzip::gzip(text.as_bytes())
         } else {
             text.into_bytes()
         });
@@ -61,7 +61,7 @@ pub fn write(world: &World, found: &Found<'_>, scope: KeyScope, gzip: bool) -> O
         text.extend_from_slice(gap);
         text.extend_from_slice(fixed.get(index).map_or(&[], String::as_bytes));
     }
-    Some(if gzip { fragments::gzip(&text) } else { text })
+    Some(if gzip { gzip::gzip(&text) } else { text })
 }
 
 pub fn stencil(script: &Script, era: Era) -> Stencil {

@@ -14,7 +14,7 @@
 //! ```
 
 use crate::limits::Limit;
-use crate::window::{Window, WindowModel};
+use crate::window::{RateWindow, WindowModel};
 
 /// The windows of a limited thing between two calls.
 #[derive(Debug, Clone, Hash)]
@@ -24,7 +24,7 @@ pub struct Meter {
     seed: u64,
     /// Calls that are refused count like others.
     counts_refused: bool,
-    windows: Vec<Window>,
+    windows: Vec<RateWindow>,
 }
 
 /// What the windows say to one call, itself included.
@@ -70,7 +70,7 @@ impl Meter {
                 let running = self.windows.iter().find(|w| w.seconds == seconds);
                 let mut window = running.cloned().unwrap_or_else(|| {
                     let pair = (limit, seconds);
-                    Window::new(self.model, pair, self.edge_jitter_ms, self.seed)
+                    RateWindow::new(self.model, pair, self.edge_jitter_ms, self.seed)
                 });
                 window.limit = limit;
                 window

@@ -4,11 +4,11 @@ use crate::challenges;
 use crate::game::Era;
 use crate::hash::Draw;
 use crate::json::Json;
-use crate::script::{Line, Script, Shape};
+use crate::script::{ScoreLine, Script, Shape};
 use crate::tables::{LANE_ROLES, LANES, POSITIONS, RUNES, SPELLS};
 
 /// A bot's identity: `BOT` in place of ids, repeated for every bot.
-pub fn bot_identity(json: &mut Json, line: &Line, era: Era) {
+pub fn bot_identity(json: &mut Json, line: &ScoreLine, era: Era) {
     json.int("profileIcon", 0).text("puuid", "BOT");
     match era {
         Era::RiotIds => {
@@ -54,7 +54,7 @@ pub fn write(json: &mut Json, script: &Script, index: usize, era: Era) {
     }
 }
 
-fn outcome(json: &mut Json, script: &Script, line: &Line, era: Era) {
+fn outcome(json: &mut Json, script: &Script, line: &ScoreLine, era: Era) {
     let remake = script.shape == Shape::Remake;
     let arena = script.shape == Shape::Arena;
     json.flag("win", line.win)
@@ -89,7 +89,7 @@ fn outcome(json: &mut Json, script: &Script, line: &Line, era: Era) {
     );
 }
 
-fn combat(json: &mut Json, line: &Line, draw: &mut Draw) {
+fn combat(json: &mut Json, line: &ScoreLine, draw: &mut Draw) {
     json.int("kills", line.kills)
         .int("deaths", line.deaths)
         .int("assists", line.assists);
@@ -206,7 +206,7 @@ fn objectives(json: &mut Json, script: &Script, index: usize) {
     );
 }
 
-fn economy(json: &mut Json, line: &Line, draw: &mut Draw) {
+fn economy(json: &mut Json, line: &ScoreLine, draw: &mut Draw) {
     json.int("goldEarned", line.gold)
         .int("goldSpent", line.gold - line.gold * draw.below(12) / 100);
     json.int("totalMinionsKilled", line.minions)
@@ -218,7 +218,7 @@ fn economy(json: &mut Json, line: &Line, draw: &mut Draw) {
         .int("consumablesPurchased", draw.below(9));
 }
 
-fn vision(json: &mut Json, line: &Line) {
+fn vision(json: &mut Json, line: &ScoreLine) {
     json.int(
         "visionScore",
         line.wards + line.wards_killed * 2 + line.control_wards * 2,
@@ -230,7 +230,7 @@ fn vision(json: &mut Json, line: &Line) {
     json.int("sightWardsBoughtInGame", 0);
 }
 
-fn casts(json: &mut Json, script: &Script, line: &Line, draw: &mut Draw) {
+fn casts(json: &mut Json, script: &Script, line: &ScoreLine, draw: &mut Draw) {
     let minutes = i64::from(script.minutes()) + 1;
     for (spell, per_minute) in (1..=4).zip([5, 3, 2, 1]) {
         json.int(
@@ -250,7 +250,7 @@ fn casts(json: &mut Json, script: &Script, line: &Line, draw: &mut Draw) {
         .int("summoner2Casts", draw.between(0, 1 + minutes / 4));
 }
 
-fn runes(json: &mut Json, script: &Script, line: &Line, draw: &mut Draw) {
+fn runes(json: &mut Json, script: &Script, line: &ScoreLine, draw: &mut Draw) {
     let none = script.shape == Shape::Arena || line.bot;
     let number = |value: u32| if none { 0 } else { value };
     let first = draw.below(4) as usize;
@@ -292,7 +292,7 @@ fn runes(json: &mut Json, script: &Script, line: &Line, draw: &mut Draw) {
     json.close_list().close();
 }
 
-fn pings(json: &mut Json, line: &Line, era: Era, draw: &mut Draw) {
+fn pings(json: &mut Json, line: &ScoreLine, era: Era, draw: &mut Draw) {
     // What was sent once in a while, and what nobody sends.
     for (name, per_mille, most) in [
         ("allInPings", 100, 3),
@@ -327,7 +327,7 @@ fn pings(json: &mut Json, line: &Line, era: Era, draw: &mut Draw) {
 }
 
 /// Fields that came with Arena, Swarm and the patches since.
-fn modern(json: &mut Json, script: &Script, line: &Line, draw: &mut Draw) {
+fn modern(json: &mut Json, script: &Script, line: &ScoreLine, draw: &mut Draw) {
     json.key("PlayerBehavior")
         .open()
         .int("PlayerBehavior_IsHeroInCombat", 0)

@@ -1,6 +1,6 @@
 //! An answer before it becomes HTTP, and the bodies of errors as the real API words them.
 
-use crate::fragments;
+use crate::gzip;
 use crate::limits::LimitType;
 
 /// What is sent back.
@@ -100,7 +100,7 @@ impl Reply {
             return self;
         }
         Self {
-            body: fragments::gzip(&self.body),
+            body: gzip::gzip(&self.body),
             gzipped: true,
             ..self
         }

@@ -120,7 +120,7 @@ pub struct Monster {
 
 /// One participant's game, as both documents tell it.
 #[derive(Debug)]
-pub struct Line {
+pub struct ScoreLine {
     /// 0 or 1: team 100 or 200. In Arena the halves of the lobby, which mean nothing.
     pub side: usize,
     /// Arena only: the pair, 1 to 8, and its rank, 1 to 8. Otherwise 0.
@@ -159,7 +159,7 @@ pub struct Line {
     pub seed: u64,
 }
 
-impl Line {
+impl ScoreLine {
     pub fn level(&self) -> u32 {
         level_at(self.xp)
     }
@@ -174,7 +174,7 @@ pub struct Script {
     /// The side that won, if one did. In Arena nobody is a side.
     pub winner: Option<usize>,
     pub surrendered: bool,
-    pub lines: Vec<Line>,
+    pub lines: Vec<ScoreLine>,
     /// Each of these in the order of time.
     pub kills: Vec<Kill>,
     pub buildings: Vec<Building>,
@@ -244,7 +244,7 @@ mod tests {
         for shape in Shape::ALL {
             for number in 0..shape.scripts() {
                 let script = Script::new(9, shape, number);
-                let sum = |of: fn(&Line) -> u32| script.lines.iter().map(of).sum::<u32>();
+                let sum = |of: fn(&ScoreLine) -> u32| script.lines.iter().map(of).sum::<u32>();
                 assert_eq!(sum(|l| l.kills), sum(|l| l.deaths));
                 assert_eq!(sum(|l| l.kills) as usize, script.kills.len());
                 assert!(script.kills.is_sorted_by_key(|k| k.at_ms));

@@ -20,11 +20,11 @@ use crate::admin;
 use crate::connection::{Caller, Listener};
 use crate::control::{Control, Shared, SimulatorConfig};
 use crate::counters::Counters;
-use crate::doors::{self, Outcome};
 use crate::echo;
 use crate::faults::FaultKind;
 use crate::hash::hash;
 use crate::latency;
+use crate::middleware::{self, Outcome};
 use crate::reply::Reply;
 use crate::world::World;
 
@@ -155,7 +155,7 @@ async fn handle(
     };
     pause(before).await;
     let accepts_gzip = accepts_gzip(&head.headers);
-    let Outcome { reply, strike } = doors::respond(&shared, &head, number, accepts_gzip);
+    let Outcome { reply, strike } = middleware::respond(&shared, &head, number, accepts_gzip);
     if let Some(strike) = strike {
         *shared.counters().faults.entry(strike.kind).or_default() += 1;
     }

@@ -3,13 +3,13 @@
 //! One frame a minute, and one at the end of the game. All of it is the script's text but the head,
 //! the last event's ids and the list of participants.
 
-use crate::fragments::{self, Gap, Stencil};
 use crate::game::{Era, GameKind};
+use crate::gzip::{self, Gap, Stencil};
 use crate::hash::Draw;
 use crate::json::Json;
 use crate::match_document::metadata;
 use crate::people::{KeyScope, Player};
-use crate::script::{Line, Script, Shape};
+use crate::script::{ScoreLine, Script, Shape};
 use crate::tables::level_at;
 use crate::timeline_events::{self, Event};
 use crate::world::{Found, World};
@@ -23,7 +23,7 @@ pub fn write(world: &World, found: &Found<'_>, scope: KeyScope, gzip: bool) -> O
     let GameKind::Played(shape) = found.facts.kind else {
         let text = empty(world, found, scope, &roster);
         return Some(if gzip {
-            fragments::gzip(text.as_bytes())
+            gzip::gzip(text.as_bytes())
         } else {
             text.into_bytes()
         });
@@ -233,7 +233,7 @@ fn whole(value: f64) -> u32 {
     value as u32
 }
 
-fn participant_frame(json: &mut Json, script: &Script, line: &Line, id: u32, at_ms: u32) {
+fn participant_frame(json: &mut Json, script: &Script, line: &ScoreLine, id: u32, at_ms: u32) {
     let mut draw = Draw::new(line.seed ^ u64::from(at_ms));
     let done = progress(script, at_ms);
     let part = |total: u32| whole(f64::from(total) * done);

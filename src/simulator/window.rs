@@ -137,7 +137,7 @@ const SPARE_RUNS: usize = 64;
 
 /// A limit with what counts against it.
 #[derive(Debug, Clone, Hash)]
-pub(super) struct Window {
+pub(super) struct RateWindow {
     model: WindowModel,
     pub limit: u32,
     pub seconds: u32,
@@ -150,7 +150,7 @@ pub(super) struct Window {
     untold: VecDeque<u64>,
 }
 
-impl Window {
+impl RateWindow {
     pub fn new(
         model: WindowModel,
         (limit, seconds): (u32, u32),
@@ -259,8 +259,8 @@ mod tests {
 
     use super::*;
 
-    fn window(model: WindowModel, limit: u32, seconds: u32, jitter_ms: u64) -> Window {
-        Window::new(model, (limit, seconds), jitter_ms, 7)
+    fn window(model: WindowModel, limit: u32, seconds: u32, jitter_ms: u64) -> RateWindow {
+        RateWindow::new(model, (limit, seconds), jitter_ms, 7)
     }
 
     /// The counts told to calls at these moments, and for how long they are sent away.

@@ -15,7 +15,7 @@ use crate::game::{Facts, Game, GameKind};
 use crate::library::Library;
 use crate::people::{KeyScope, People, Player};
 use crate::script::Shape;
-use crate::truth::{TruthMatch, WorldConfig, WorldCounts};
+use crate::world_config::{ExpectedMatch, WorldConfig, WorldCounts};
 use riftsync_model::{MatchId, Platform, Puuid, RiotId, Timestamp};
 
 /// 2021-06-16T00:00:00Z: the time filter of the match list knows no earlier match.
@@ -136,13 +136,13 @@ impl World {
     }
 
     /// The matches of a listed player that started in a year, oldest first: the truth to check against.
-    pub fn player_matches(&self, riot_id: &RiotId, year: i16) -> Vec<TruthMatch> {
+    pub fn player_matches(&self, riot_id: &RiotId, year: i16) -> Vec<ExpectedMatch> {
         let Some(player) = self.people.by_riot_id(riot_id) else {
             return Vec::new();
         };
         self.matches_of(player)
             .filter(|found| found.game.start.year() == Some(year))
-            .map(|found| TruthMatch {
+            .map(|found| ExpectedMatch {
                 id: found.id(),
                 start_ms: found.game.start.as_millis(),
                 duration_ms: found.facts.length_ms,

@@ -129,7 +129,7 @@ async fn an_engine_killed_sixty_times_ends_with_everything_stored_once() {
         // A stall is over soon: what it costs is time, not more cases.
         stall_ms: 20,
         // Two refusals of the key in a row are a dead key, rightly.
-        kinds: FaultKind::weather()
+        kinds: FaultKind::transient()
             .iter()
             .copied()
             .filter(|kind| {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::{HeaderName, HeaderValue};
 use fastrand::Rng;
 use futures_util::FutureExt as _;
-use riftsync::control::rpc::{self, RpcLine, Malformed, Request};
+use riftsync::control::rpc::{self, Malformed, Request, RpcLine};
 use riftsync::control::{Lines, Taken};
 use riftsync::gate::observation;
 use riftsync::limiter::{Admission, Budget, Margins, PAUSE_MAX};
@@ -237,7 +237,7 @@ pub fn socket(_: &Corpus, rng: &mut Rng) {
     let mut taken = 0;
     loop {
         match lines.take() {
-            Taken::RpcLine(line) => {
+            Taken::Line(line) => {
                 taken += 1;
                 assert!(
                     line.len() <= LINE_MAX || lines.has_ended(),

@@ -1,18 +1,20 @@
 use serde_json::Value;
 
 use super::{ALPHA, BETA, config, riot_id, world};
-use crate::fragments::tests::gunzip;
 use crate::game::{RIOT_IDS_SINCE_MS, SECONDS_SINCE_MS};
+use crate::gzip::tests::gunzip;
 use crate::people::KeyScope;
 use crate::world::Found;
-use crate::{GameKind, Shape, TruthMatch, World, WorldConfig, match_document, timeline_document};
+use crate::{
+    ExpectedMatch, GameKind, Shape, World, WorldConfig, match_document, timeline_document,
+};
 
 const SCOPE: KeyScope = KeyScope::SHARED;
 
 type Write = fn(&World, &Found<'_>, KeyScope, bool) -> Option<Vec<u8>>;
 
 /// The document as text, after checking that both ways to send it are the same.
-fn text(world: &World, of: &TruthMatch, write: Write) -> Option<(Vec<u8>, usize)> {
+fn text(world: &World, of: &ExpectedMatch, write: Write) -> Option<(Vec<u8>, usize)> {
     let found = world.find(of.id).unwrap();
     let plain = write(world, &found, SCOPE, false)?;
     let zipped = write(world, &found, SCOPE, true).unwrap();
@@ -23,13 +25,13 @@ fn text(world: &World, of: &TruthMatch, write: Write) -> Option<(Vec<u8>, usize)
     Some((plain, zipped.len()))
 }
 
-fn parsed(world: &World, of: &TruthMatch, write: Write) -> Value {
+fn parsed(world: &World, of: &ExpectedMatch, write: Write) -> Value {
     serde_json::from_slice(&text(world, of, write).unwrap().0).unwrap()
 }
 
 /// Matches of every kind and era, a few of each.
-fn some_of_each(world: &World) -> Vec<TruthMatch> {
-    let mut chosen: Vec<TruthMatch> = Vec::new();
+fn some_of_each(world: &World) -> Vec<ExpectedMatch> {
+    let mut chosen: Vec<ExpectedMatch> = Vec::new();
     for year in 2021..=2026 {
         for found in world.player_matches(&riot_id(ALPHA), year) {
             let alike = chosen.iter().filter(|m| {

@@ -2,11 +2,11 @@
 
 mod api;
 mod documents;
+mod expected_matches;
+mod faults;
 mod oddities;
 mod over_http;
 mod throughput;
-mod truth;
-mod weather;
 
 use crate::{World, WorldConfig};
 use riftsync_model::{Platform, RiotId};

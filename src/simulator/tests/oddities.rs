@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::api::Api;
 use super::{ALPHA, riot_id};
-use crate::fragments::tests::gunzip;
+use crate::gzip::tests::gunzip;
 use crate::{FaultKind, SIMULATED_KEY, SimulatorConfig};
 use riftsync_model::Timestamp;
 

@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 use super::api::Api;
 use super::{ALPHA, config, riot_id};
-use crate::fragments::tests::gunzip;
+use crate::gzip::tests::gunzip;
 use crate::{
     FaultKind, Faults, KeyScope, Method, SIMULATED_KEY, Simulator, SimulatorConfig, World,
     WorldConfig,
@@ -342,8 +342,8 @@ async fn every_fault_arrives_as_what_it_is() {
         FaultKind::NotFoundHtml,
         FaultKind::NotFoundPlain,
     ];
-    let weather = FaultKind::weather().iter().copied();
-    let kinds: Vec<_> = weather.chain(plain).collect();
+    let transient = FaultKind::transient().iter().copied();
+    let kinds: Vec<_> = transient.chain(plain).collect();
     for kind in kinds
         .iter()
         .copied()

@@ -1,4 +1,4 @@
-//! Bad weather for the real engine: keys that end, faults of every kind, a crawl in the way.
+//! A hostile API for the real engine: keys that end, faults of every kind, a crawl in the way.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ struct Count {
 }
 
 #[derive(QueryableByName, Debug)]
-struct Line {
+struct TextRow {
     #[diesel(sql_type = Text)]
     line: String,
 }
@@ -112,7 +112,7 @@ async fn a_key_that_expires_in_the_middle_is_replaced_in_its_file_and_nothing_is
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_fault_costs_time_and_nothing_else_and_is_told_once() {
     // Several at a time: their faults are mostly waiting.
-    for kinds in FaultKind::weather().chunks(11) {
+    for kinds in FaultKind::transient().chunks(11) {
         let worlds = kinds.iter().map(|kind| {
             let kind = *kind;
             tokio::spawn(async move { one_fault(kind).await })
@@ -133,7 +133,7 @@ async fn one_fault(kind: FaultKind) {
     setup.submit(&[PLAYER]).await;
     let poisoned = setup.run_to_the_end().await;
     assert!(poisoned.is_empty());
-    let failed: Vec<Line> = {
+    let failed: Vec<TextRow> = {
         let mut conn = SqliteConnection::establish(&setup.database()).unwrap();
         diesel::sql_query(
             "SELECT kind || ' ' || errors AS line FROM jobs WHERE state IN ('discarded', 'cancelled')

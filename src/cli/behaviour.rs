@@ -8,7 +8,7 @@ use crate::simulator::{SettingError, SimulatorConfig, WindowModel, read_limits};
 /// How kind the simulated API is. All of it is off unless told.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits and weather")]
-pub struct WeatherArgs {
+pub struct BehaviourArgs {
     /// The limits of each method, calls:seconds, or "none"
     #[arg(long, default_value = "none", value_name = "LIMITS")]
     pub method_limits: String,
@@ -68,8 +68,8 @@ pub struct WeatherArgs {
     pub faults: Vec<String>,
 }
 
-impl WeatherArgs {
-    /// The configuration with this weather, or what is wrong with a flag, in one line.
+impl BehaviourArgs {
+    /// The configuration with this behaviour, or what is wrong with a flag, in one line.
     pub fn over(&self, config: SimulatorConfig) -> Result<SimulatorConfig, CliError> {
         Ok(SimulatorConfig {
             method_limits: flag("--method-limits", read_limits(&self.method_limits))?,
@@ -105,7 +105,7 @@ impl WeatherArgs {
 /// Longer than any window that a person waits for.
 const EDGE_JITTER_MS_MAX: u64 = 60_000;
 
-impl WeatherArgs {
+impl BehaviourArgs {
     fn edge_jitter_ms(&self) -> Result<u64, CliError> {
         let ms = self.edge_jitter.parse().ok();
         ms.filter(|ms| *ms <= EDGE_JITTER_MS_MAX).ok_or_else(|| {
@@ -135,11 +135,11 @@ mod tests {
         let Verb::Simulate(args) = Cli::try_parse_from(words).unwrap().verb else {
             panic!("another verb");
         };
-        args.weather.over(SimulatorConfig::default())
+        args.behaviour.over(SimulatorConfig::default())
     }
 
     #[test]
-    fn without_flags_the_weather_is_kind() {
+    fn without_flags_no_fault_is_made() {
         let (read, kind) = (read(&[]).unwrap(), SimulatorConfig::default());
         assert_eq!(format!("{read:?}"), format!("{kind:?}"));
     }

@@ -97,7 +97,7 @@ fn every_oddity_is_there_and_a_plain_world_has_none() {
             .all(|shape| kinds.contains(&GameKind::Played(*shape))),
         "{kinds:?}"
     );
-    let share = |test: fn(&crate::TruthMatch) -> bool| {
+    let share = |test: fn(&crate::ExpectedMatch) -> bool| {
         matches.iter().filter(|m| test(m)).count() * 1000 / matches.len()
     };
     assert!(

@@ -45,7 +45,7 @@ const DEFAULT_NOW: Timestamp = Timestamp::from_millis(1_793_491_200_000);
 
 /// What is true of one match of one player.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TruthMatch {
+pub struct ExpectedMatch {
     pub id: MatchId,
     pub start_ms: i64,
     pub duration_ms: u32,

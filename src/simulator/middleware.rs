@@ -1,6 +1,6 @@
 //! The way of a call through the server, up to its answer: key, path, rate limits, backend.
 //!
-//! The order is that of the real doors, as far as it is known: a bad key is not counted, what the
+//! The order is that of the real servers, as far as it is known: a bad key is not counted, what the
 //! network in front answers is not counted, and everything that reaches a backend is.
 
 use axum::http::request::Parts;

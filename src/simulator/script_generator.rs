@@ -2,7 +2,7 @@
 
 use crate::hash::{Draw, hash};
 use crate::script::{
-    Beast, Building, BuildingKind, Kill, Line, Monster, Script, Shape, length_ms, seed_of,
+    Beast, Building, BuildingKind, Kill, Monster, ScoreLine, Script, Shape, length_ms, seed_of,
 };
 use crate::tables::{self, DRAGONS};
 
@@ -66,7 +66,7 @@ impl Script {
                     break champion;
                 }
             };
-            self.lines.push(Line {
+            self.lines.push(ScoreLine {
                 side,
                 subteam,
                 placement,
@@ -388,7 +388,7 @@ fn split(draw: &mut Draw, total: u32, magic: bool) -> [u32; 3] {
 }
 
 /// What the gold buys: boots, whole items, then a part or two, and a trinket in the last place.
-fn shop(draw: &mut Draw, line: &Line) -> [u32; 7] {
+fn shop(draw: &mut Draw, line: &ScoreLine) -> [u32; 7] {
     let mut items = [0; 7];
     let mut gold = line.gold;
     for (slot, item) in items.iter_mut().enumerate().take(6) {
