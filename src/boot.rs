@@ -1,20 +1,20 @@
 //! The one place that wires the rooms: settings in, exit code out.
 
 mod backup;
+mod batch;
 mod copy;
-mod crowd;
 mod forecast;
 mod join;
+mod locations;
 mod lookout;
 mod measure;
-mod order;
 mod pipeline;
-mod places;
-mod running;
+mod running_engine;
 mod serve;
 mod service;
 mod show;
 mod simulate;
+mod sync_target;
 mod upkeep;
 
 use std::collections::VecDeque;
@@ -23,10 +23,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use self::join::{Engine, Joining};
-use self::order::{PlayedOn, read_years};
-use self::places::{locate, reach};
-use self::running::{Running, failure_text};
+use self::locations::{locate, reach};
+use self::running_engine::{RunningEngine, failure_text};
 use self::simulate::{localhost, start_simulator, take_database};
+use self::sync_target::{PlayedOn, read_years};
 use crate::cli::follow::{plan_text, tell_notes};
 use crate::cli::top::top;
 use crate::cli::waits::{self, Ticker, Voice};
@@ -83,10 +83,10 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
     actix::System::new().block_on(async move {
         match cli.verb {
             Verb::Sync(args) => match args.file.clone() {
-                Some(file) => crowd::sync_file(&cli.global, &config, &args, &file).await,
+                Some(file) => batch::sync_file(&cli.global, &config, &args, &file).await,
                 None => sync(&cli.global, &config, args).await,
             },
-            Verb::Ladder(args) => crowd::ladder(&cli.global, &config, &args).await,
+            Verb::Ladder(args) => batch::ladder(&cli.global, &config, &args).await,
             Verb::Stats(args) => show::show_stats(&cli.global, &config, &args).await,
             Verb::Serve(args) => serve::serve(&cli.global, &config, &args).await,
             // Done above.
@@ -230,7 +230,7 @@ async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), Cl
     } else {
         (joined.control(), &[])
     };
-    let running = Running::start(&config, &database, key, &base, control, only).await?;
+    let running = RunningEngine::start(&config, &database, key, &base, control, only).await?;
     let outcome = async {
         let platform = if args.simulate {
             place.made_up()
@@ -273,7 +273,7 @@ async fn sync_there(
 /// One year, with the engine inside this process.
 async fn sync_here(
     global: &Global,
-    running: &Running,
+    running: &RunningEngine,
     order: &PlayerSyncArgs,
     database: &Location,
     simulated: bool,

@@ -1,6 +1,6 @@
 //! `db copy`: a database to another place, with a bar, until it is there or stopped.
 
-use super::places::{locate, location, usual_file};
+use super::locations::{locate, location, usual_file};
 use crate::cli::dbcopy::{Bar, document, text};
 use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, DbCopyArgs, Global, waits};

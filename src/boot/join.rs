@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::running::Running;
+use super::running_engine::RunningEngine;
 use super::serve::Control;
 use crate::cli::CliError;
 use crate::cli::remote::{Found, Reach};
@@ -119,7 +119,7 @@ fn starting_or_stopping(pid: &str) -> Wait {
     )
 }
 
-impl Running {
+impl RunningEngine {
     /// Ends the engine inside a verb that has come to its outcome, when nobody waits for it any more.
     pub(super) async fn end<T>(self, outcome: Result<T, CliError>) -> Result<T, CliError> {
         let gone_on = self.go_on_for_others(&outcome).await;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 
+use super::locations::location;
 use super::pipeline;
-use super::places::location;
 use crate::bench::{
     ControlBench, ExportBench, JobsBench, LimiterBench, PipelineBench, Place, RecoveryBench,
 };

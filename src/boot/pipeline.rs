@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::running::{Running, failure_text};
+use super::running_engine::{RunningEngine, failure_text};
 use crate::bench::{PipelineBench, PipelineReport, Place, SimulatorProcess, Stages};
 use crate::cli::CliError;
 use crate::config::Config;
@@ -27,7 +27,7 @@ pub(super) async fn run(
     "none".clone_into(&mut config.metrics.log);
     let key = (SIMULATED_KEY.to_owned(), KeySource::default());
     let (base, location) = (simulator.base_url(), place.location());
-    let running = Running::start(&config, &location, key, base, None, &[]).await?;
+    let running = RunningEngine::start(&config, &location, key, base, None, &[]).await?;
     let (now, store) = (Timestamp::now(), running.store.clone());
     let (empty, had) = (
         store.size_bytes().await?.unwrap_or(0),

@@ -15,18 +15,18 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::forecast::Forecast;
+use super::locations::{locate, socket_path};
 use super::lookout::Lookout;
-use super::order::ANYWHERE;
-use super::places::{locate, socket_path};
 use super::required_key;
-use super::running::Running;
+use super::running_engine::RunningEngine;
 use super::service::ServiceManager;
+use super::sync_target::ANYWHERE;
 use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, Global, ServeArgs, waits};
 use crate::config::Config;
 use crate::control::{
-    About, Advisers, ControlState, HealthReadings, KeyAccess, Limits, Locate, ScrapePlace, SocketError,
-    SocketPlace, exporter_spec, server_spec,
+    About, Advisers, ControlState, HealthReadings, KeyAccess, Limits, Locate, ScrapePlace,
+    SocketError, SocketPlace, exporter_spec, server_spec,
 };
 use crate::engine::Above;
 use crate::gate::{Gate, KeyState};
@@ -53,7 +53,7 @@ pub(super) async fn serve(
     let key = required_key(true)?;
     let base = &config.riot.base_url;
     let only: Vec<&str> = args.queues.iter().map(String::as_str).collect();
-    let running = Running::start(config, &database, key, base, Some(&control), &only).await?;
+    let running = RunningEngine::start(config, &database, key, base, Some(&control), &only).await?;
     let open = running.store.open_jobs().await?;
     // Whoever reads that it is ready may stop it at once.
     let stopped = stop_signal();
@@ -115,7 +115,7 @@ fn logged(error: CliError) -> CliError {
 }
 
 /// While the engine stops: how many jobs still run, and how long they may.
-async fn tell_what_runs(running: &Running, drain: Duration) -> Infallible {
+async fn tell_what_runs(running: &RunningEngine, drain: Duration) -> Infallible {
     let wait = waits::reasons();
     let ends = Instant::now() + drain;
     loop {
@@ -128,7 +128,7 @@ async fn tell_what_runs(running: &Running, drain: Duration) -> Infallible {
 }
 
 /// One line, for whoever waits for it: from now on the socket answers.
-fn say_ready(global: &Global, running: &Running, control: &Control, database: &Location) {
+fn say_ready(global: &Global, running: &RunningEngine, control: &Control, database: &Location) {
     let (engine, socket) = (running.engine.id(), control.place.path());
     let ready = if global.json {
         let ready = json!({

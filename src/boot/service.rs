@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use super::running::Running;
+use super::running_engine::RunningEngine;
 use crate::engine::Engine;
 use crate::gate::KeyState;
 use crate::model::Timestamp;
@@ -36,7 +36,7 @@ impl ServiceManager {
         })
     }
 
-    pub(super) fn ready(running: &Running) {
+    pub(super) fn ready(running: &RunningEngine) {
         tell(&[NotifyState::Ready, NotifyState::Status(&status(running))]);
     }
 
@@ -46,7 +46,7 @@ impl ServiceManager {
     }
 
     /// Tells again and again how the engine stands, and that it lives as long as it does.
-    pub(super) async fn keep_telling(&self, running: &Running) -> Infallible {
+    pub(super) async fn keep_telling(&self, running: &RunningEngine) -> Infallible {
         let pause = self.watchdog.map_or(STATUS, |time| time / SIGNS);
         loop {
             tokio::time::sleep(pause.min(STATUS)).await;
@@ -72,7 +72,7 @@ async fn is_alive(engine: &Engine, store: &dyn Store) -> bool {
 }
 
 /// A line for `systemctl status`.
-fn status(running: &Running) -> String {
+fn status(running: &RunningEngine) -> String {
     let handle = running.engine.handle();
     let jobs: usize = handle.queues.all().iter().map(|q| q.running()).sum();
     let calls = handle.metrics.calls.load(Ordering::Relaxed);

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::places::{locate, metrics_log, open_read_only, socket_path};
+use super::locations::{locate, metrics_log, open_read_only, socket_path};
 use super::{backup, copy};
-use crate::cli::configshow::{self, Places};
+use crate::cli::configshow::{self, SettingLocations};
 use crate::cli::terminal::stop_signal;
 use crate::cli::view::Meter;
 use crate::cli::waits::{self, Bars};
@@ -274,7 +274,7 @@ pub(super) fn show_config(global: &Global, config: &Config) -> Result<(), CliErr
         (Some(_), _) => "in RIOT_API_KEY".to_owned(),
     };
     let socket = socket_path(global, config, &database)?;
-    let places = Places {
+    let places = SettingLocations {
         file: global.config.as_deref(),
         database: &database.to_string(),
         socket: &socket,

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::join::{Engine, Joining};
-use super::order::{PlayedOn, read_years};
-use super::places::{locate, open_read_only, reach};
+use super::locations::{locate, open_read_only, reach};
 use super::required_key;
-use super::running::{Running, failure_text};
+use super::running_engine::{RunningEngine, failure_text};
+use super::sync_target::{PlayedOn, read_years};
 use crate::cli::follow::{Follow, plan_text, summary_of, tell_notes};
 use crate::cli::{
     CleanupArgs, CliError, Global, RecompressArgs, RecoverArgs, ReplayArgs, remote, upkeep,
@@ -46,7 +46,7 @@ pub(super) async fn recover(
     } else {
         (joined.control(), &[])
     };
-    let running = Running::start(config, &database, key, base, control, only).await?;
+    let running = RunningEngine::start(config, &database, key, base, control, only).await?;
     let outcome = async {
         for (whom, place) in &players {
             let found = place.here(&running, whom).await;
@@ -215,7 +215,7 @@ fn show(
 
 async fn recover_here(
     global: &Global,
-    running: &Running,
+    running: &RunningEngine,
     order: &tasks::RecoverArgs,
 ) -> Result<(), CliError> {
     let job = order.job(Priority::INTERACTIVE, running.policies.recovery);
@@ -234,7 +234,7 @@ async fn recover_here(
 }
 
 async fn run_here(
-    running: &Running,
+    running: &RunningEngine,
     job: NewJob,
     title: &str,
 ) -> Result<(Value, PlayerReport, std::time::Duration), CliError> {
@@ -334,7 +334,7 @@ async fn maintain(
     // Its queue makes no call: any key will do.
     let key = ("none".to_owned(), KeySource::default());
     let base = &config.riot.base_url;
-    let running = Running::start(config, &database, key, base, None, &[MAINTENANCE]).await?;
+    let running = RunningEngine::start(config, &database, key, base, None, &[MAINTENANCE]).await?;
     let job = running.registry.order(kind, &order.to_string());
     let outcome = match job {
         Ok(job) => run_here(&running, job, title).await,

@@ -15,14 +15,14 @@ const TOLD_MAX: usize = 20;
 
 /// One bar for a job of many syncs, and what it waits for.
 #[derive(Debug)]
-pub struct Crowd {
+pub struct BatchBars {
     bars: Bars,
     wait: Wait,
 }
 
 /// What the descendants of a job came to, so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct CrowdCount {
+pub struct BatchCount {
     pub players: u64,
     pub players_done: u64,
     pub documents: u64,
@@ -40,7 +40,7 @@ fn is_document(kind: &str) -> bool {
     ["sync_match_data", "sync_match_timeline"].contains(&kind)
 }
 
-impl CrowdCount {
+impl BatchCount {
     /// From a rollup by kind, as a job's row has it.
     pub fn of(rollup: &Rollup) -> Self {
         let mut count = Self::default();
@@ -72,7 +72,7 @@ impl CrowdCount {
     }
 }
 
-impl Crowd {
+impl BatchBars {
     pub fn new(title: &str) -> Self {
         Self {
             bars: Bars::new(title),
@@ -81,7 +81,7 @@ impl Crowd {
     }
 
     /// `all_named`: no more players will come.
-    pub fn show(&self, count: CrowdCount, all_named: bool) {
+    pub fn show(&self, count: BatchCount, all_named: bool) {
         self.bars.set((count, all_named), |scene| {
             scene.is_long = true;
             scene.status = Vec::new();
@@ -134,7 +134,7 @@ impl Crowd {
 
 /// What became of each player, and of what failed why.
 #[derive(Debug, Clone, Default, serde::Serialize)]
-pub struct CrowdReport {
+pub struct BatchReport {
     pub job_id: i64,
     pub state: String,
     pub players: u64,
@@ -165,9 +165,9 @@ impl From<&FailedChild> for Failed {
     }
 }
 
-impl CrowdReport {
+impl BatchReport {
     pub fn of(id: JobId, state: &str, rollup: &Rollup) -> Self {
-        let count = CrowdCount::of(rollup);
+        let count = BatchCount::of(rollup);
         let (unavailable, failed): (Vec<_>, Vec<_>) = rollup
             .failures
             .iter()

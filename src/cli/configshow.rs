@@ -9,7 +9,7 @@ use crate::config::Config;
 
 /// What the settings lead to.
 #[derive(Debug)]
-pub struct Places<'p> {
+pub struct SettingLocations<'p> {
     /// The file of `--config`.
     pub file: Option<&'p Path>,
     pub database: &'p str,
@@ -20,7 +20,7 @@ pub struct Places<'p> {
 }
 
 /// For programs: the settings, and the places apart.
-pub fn document(config: &Config, places: &Places<'_>) -> Value {
+pub fn document(config: &Config, places: &SettingLocations<'_>) -> Value {
     json!({
         "settings": config,
         "places": {
@@ -31,7 +31,7 @@ pub fn document(config: &Config, places: &Places<'_>) -> Value {
 }
 
 /// For people: a file as `--config` takes it, with the places as comments at its head.
-pub fn text(config: &Config, places: &Places<'_>) -> String {
+pub fn text(config: &Config, places: &SettingLocations<'_>) -> String {
     let shown =
         |path: Option<&Path>| path.map_or("none".to_owned(), |path| path.display().to_string());
     let mut text = format!(
@@ -88,7 +88,7 @@ mod tests {
             .to_owned()
             .into();
         config.engine.drain_s = 77;
-        let places = Places {
+        let places = SettingLocations {
             file: None,
             database: "somewhere",
             socket: Path::new("/run/x.sock"),

@@ -16,10 +16,10 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
-use super::state::ControlState;
 use super::lines::{Lines, Taken};
 use super::methods::{self, Answer, SUBSCRIBE, UNSUBSCRIBE};
-use super::rpc::{self, RpcLine, Malformed, Params, Request, RpcError};
+use super::rpc::{self, Malformed, Params, Request, RpcError, RpcLine};
+use super::state::ControlState;
 use super::view;
 use super::watch::{Seen, is_over};
 use crate::model::JobId;
@@ -168,7 +168,8 @@ impl Connection {
                     let control = self.control.clone();
                     let mut answers = futures_util::stream::iter(submits)
                         .map(async |submit| {
-                            let answer = methods::call(&control, &submit.method, submit.params).await;
+                            let answer =
+                                methods::call(&control, &submit.method, submit.params).await;
                             (submit.id, answer)
                         })
                         .buffered(SUBMITS_AT_ONCE);

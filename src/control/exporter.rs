@@ -25,8 +25,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::state::KeyAccess;
 use super::server::Thread;
+use super::state::KeyAccess;
 use crate::engine::EngineHandle;
 use crate::metrics::{OutageLog, Words, prometheus};
 use crate::model::host;

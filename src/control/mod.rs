@@ -15,13 +15,13 @@
 
 pub mod client;
 mod connection;
-mod state;
 mod exporter;
 mod lines;
 mod methods;
 pub mod rpc;
 mod server;
 mod socket;
+mod state;
 #[cfg(test)]
 mod tests;
 pub mod view;
@@ -29,7 +29,6 @@ mod waits;
 mod watch;
 
 pub use client::{Client, ClientError, Notification};
-pub use state::{About, Advisers, ControlState, HealthReadings, KeyAccess, Locate, TimeLeft, WaitReasons};
 pub use exporter::{ScrapePlace, exporter_spec};
 pub use lines::{Lines, Taken};
 pub use methods::{
@@ -37,6 +36,9 @@ pub use methods::{
 };
 pub use server::{ControlServer, StopServer, server_spec};
 pub use socket::{SocketError, SocketPlace, check_length, default_path, meeting_folders};
+pub use state::{
+    About, Advisers, ControlState, HealthReadings, KeyAccess, Locate, TimeLeft, WaitReasons,
+};
 
 use std::time::Duration;
 

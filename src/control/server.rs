@@ -10,9 +10,9 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
 use super::connection::{Connection, farewell};
-use super::state::ControlState;
 use super::rpc::RpcError;
 use super::socket::SocketPlace;
+use super::state::ControlState;
 use crate::metrics::{OutageLog, Words};
 use crate::supervision::{ChildGuard, ChildHandle, ChildSpec, EndReason};
 
@@ -36,7 +36,11 @@ pub fn server_spec(place: Arc<SocketPlace>, control: Arc<ControlState>) -> Child
     let thread = Rc::new(Thread::new());
     ChildSpec::permanent("control_server", move |guard| {
         let (place, control, thread) = (place.clone(), control.clone(), thread.clone());
-        let server = move |_: &mut Context<ControlServer>| ControlServer { place, control, guard };
+        let server = move |_: &mut Context<ControlServer>| ControlServer {
+            place,
+            control,
+            guard,
+        };
         let addr = ControlServer::start_in_arbiter(&thread.handle(), server);
         ChildHandle {
             stop: Box::new(move || {

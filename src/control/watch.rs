@@ -79,8 +79,8 @@ impl Watch {
                 Ok(rows) => self.tell(&ids, rows),
                 Err(error) => tracing::debug!("those who follow jobs wait: {error}"),
             }
-            let crowd = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-            let pause = TICK * crowd.div_ceil(JOBS_PER_TICK);
+            let watched = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+            let pause = TICK * watched.div_ceil(JOBS_PER_TICK);
             tokio::time::sleep(pause.min(TICK_MAX)).await;
         }
     }

@@ -1,6 +1,6 @@
 //! The verbs that talk to a running engine.
 
-mod crowd;
+mod batch;
 mod doing;
 mod engine;
 mod health;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-pub use crowd::crowd;
+pub use batch::batch;
 pub use engine::{drain, set_key, share, show_status, stop};
 pub use health::health;
 pub use job::job;

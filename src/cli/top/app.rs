@@ -38,7 +38,7 @@ impl Panel {
 
 /// What the engine is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum ControlCommand {
     /// A queue's name, or `all`.
     Pause(String),
     Resume(String),
@@ -51,7 +51,7 @@ pub(super) enum Order {
 pub(super) enum Step {
     Stay,
     Quit,
-    Do(Order),
+    Do(ControlCommand),
 }
 
 /// What lies over the lists.
@@ -101,7 +101,7 @@ pub(super) struct App {
     /// The chosen row of each panel by what it is, not where: rows come and go.
     chosen: [Option<String>; Panel::ALL.len()],
     pub(super) over: Over,
-    /// What became of the last order.
+    /// What became of the last command.
     pub(super) said: Option<Result<String, String>>,
 }
 
@@ -163,7 +163,7 @@ impl App {
             Over::Nothing => {}
             Over::Sure { job, .. } => {
                 if matches!(key.code, KeyCode::Char('y' | 'Y')) {
-                    return Step::Do(Order::Cancel(job));
+                    return Step::Do(ControlCommand::Cancel(job));
                 }
                 self.said = Some(Ok(format!("job {job} goes on")));
                 return Step::Stay;
@@ -186,10 +186,10 @@ impl App {
             KeyCode::Home | KeyCode::Char('g') => self.move_by(isize::MIN / 2),
             KeyCode::End | KeyCode::Char('G') => self.move_by(isize::MAX / 2),
             KeyCode::Enter if self.chosen_at(self.focus).is_some() => self.over = Over::More,
-            KeyCode::Char('p') => return self.order_queue(Order::Pause),
-            KeyCode::Char('r') => return self.order_queue(Order::Resume),
-            KeyCode::Char('P') => return Step::Do(Order::Pause("all".to_owned())),
-            KeyCode::Char('R') => return Step::Do(Order::Resume("all".to_owned())),
+            KeyCode::Char('p') => return self.queue_command(ControlCommand::Pause),
+            KeyCode::Char('r') => return self.queue_command(ControlCommand::Resume),
+            KeyCode::Char('P') => return Step::Do(ControlCommand::Pause("all".to_owned())),
+            KeyCode::Char('R') => return Step::Do(ControlCommand::Resume("all".to_owned())),
             KeyCode::Char('c') => self.ask_to_cancel(),
             KeyCode::Char('t') => return self.order_retry(),
             _ => {}
@@ -217,7 +217,7 @@ impl App {
     }
 
     /// The queue that is chosen, or the one of the chosen job.
-    fn order_queue(&mut self, order: fn(String) -> Order) -> Step {
+    fn queue_command(&mut self, command: fn(String) -> ControlCommand) -> Step {
         let queue = match (self.focus, self.chosen_at(self.focus)) {
             (Panel::Queues, Some(at)) => {
                 let queue = self.snapshot.status.queues.get(at);
@@ -231,7 +231,7 @@ impl App {
             ));
             return Step::Stay;
         };
-        Step::Do(order(queue))
+        Step::Do(command(queue))
     }
 
     fn ask_to_cancel(&mut self) {
@@ -255,7 +255,7 @@ impl App {
         if let (Panel::Errors, Some(at)) = (self.focus, self.chosen_at(self.focus))
             && let Some(trouble) = self.snapshot.troubles().get(at)
         {
-            return Step::Do(Order::Retry(trouble.job_id));
+            return Step::Do(ControlCommand::Retry(trouble.job_id));
         }
         self.said = Some(Err("choose a failed job: Tab goes to the errors".to_owned()));
         Step::Stay

@@ -1,4 +1,4 @@
-//! Asks the engine how it stands, again and again, and carries orders to it. When the engine has gone
+//! Asks the engine how it stands, again and again, and carries commands to it. When the engine has gone
 //! it waits for the next one.
 
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::app::Order;
+use super::app::ControlCommand;
 use super::snapshot::{Job, Snapshot, read};
 use crate::cli::CliError;
 use crate::cli::remote::Reach;
@@ -28,7 +28,7 @@ pub(super) enum Told {
     Looked(Box<Snapshot>),
     /// The engine has gone, or does not answer.
     Gone(String),
-    /// What became of an order.
+    /// What became of a command.
     Did(Result<String, String>),
 }
 
@@ -36,7 +36,7 @@ pub(super) enum Told {
 pub(super) async fn feed(
     reach: Reach,
     engine: Client,
-    mut orders: mpsc::Receiver<Order>,
+    mut commands: mpsc::Receiver<ControlCommand>,
     tell: mpsc::Sender<Told>,
 ) {
     let mut engine = Some(engine);
@@ -46,13 +46,13 @@ pub(super) async fn feed(
             None => reach.engine().await,
         };
         let why = match connected {
-            Ok(engine) => match keep_looking(engine, &mut orders, &tell).await {
+            Ok(engine) => match keep_looking(engine, &mut commands, &tell).await {
                 Some(why) => why,
                 None => return,
             },
             Err(error) => error,
         };
-        while orders.try_recv().is_ok() {
+        while commands.try_recv().is_ok() {
             let no = Err("there is no engine to do that now".to_owned());
             if tell.send(Told::Did(no)).await.is_err() {
                 return;
@@ -68,7 +68,7 @@ pub(super) async fn feed(
 /// Until the engine has gone, and why; none: nobody listens.
 async fn keep_looking(
     mut engine: Client,
-    orders: &mut mpsc::Receiver<Order>,
+    commands: &mut mpsc::Receiver<ControlCommand>,
     tell: &mpsc::Sender<Told>,
 ) -> Option<CliError> {
     let mut failed = Failed::default();
@@ -80,11 +80,11 @@ async fn keep_looking(
         };
         tell.send(Told::Looked(Box::new(snapshot))).await.ok()?;
         let pause = LOOK.max(began.elapsed() * BREATHER);
-        let order = tokio::select! {
+        let command = tokio::select! {
             () = tokio::time::sleep(pause) => continue,
-            order = orders.recv() => order?,
+            command = commands.recv() => command?,
         };
-        let did = match carry_out(&mut engine, &order).await {
+        let did = match carry_out(&mut engine, &command).await {
             Ok(did) => Ok(did),
             Err(ClientError::Refused(error)) => Err(error.message),
             Err(error) => return Some(error.into()),
@@ -149,24 +149,24 @@ async fn list(engine: &mut Client, state: &str, limit: u32) -> Result<Vec<Job>, 
     }
 }
 
-async fn carry_out(engine: &mut Client, order: &Order) -> Result<String, ClientError> {
-    let (method, params) = match order {
-        Order::Pause(queue) => ("queue.pause", json!({ "queue": queue })),
-        Order::Resume(queue) => ("queue.resume", json!({ "queue": queue })),
-        Order::Cancel(id) => ("job.cancel", json!({ "job_id": id })),
-        Order::Retry(id) => ("job.retry", json!({ "job_id": id })),
+async fn carry_out(engine: &mut Client, command: &ControlCommand) -> Result<String, ClientError> {
+    let (method, params) = match command {
+        ControlCommand::Pause(queue) => ("queue.pause", json!({ "queue": queue })),
+        ControlCommand::Resume(queue) => ("queue.resume", json!({ "queue": queue })),
+        ControlCommand::Cancel(id) => ("job.cancel", json!({ "job_id": id })),
+        ControlCommand::Retry(id) => ("job.retry", json!({ "job_id": id })),
     };
     let answer = engine.call(method, params).await?;
-    Ok(match order {
-        Order::Pause(queue) => format!("{queue} starts no more jobs"),
-        Order::Resume(queue) => format!("{queue} starts jobs again"),
-        Order::Cancel(id) if answer["requested"] == true => {
+    Ok(match command {
+        ControlCommand::Pause(queue) => format!("{queue} starts no more jobs"),
+        ControlCommand::Resume(queue) => format!("{queue} starts jobs again"),
+        ControlCommand::Cancel(id) if answer["requested"] == true => {
             format!("job {id} runs, and is asked to end")
         }
-        Order::Cancel(id) => format!("job {id} is cancelled"),
-        Order::Retry(id) if answer["joined"] == true => {
+        ControlCommand::Cancel(id) => format!("job {id} is cancelled"),
+        ControlCommand::Retry(id) if answer["joined"] == true => {
             format!("job {} does what {id} was for", answer["job_id"])
         }
-        Order::Retry(id) => format!("job {id} runs again"),
+        ControlCommand::Retry(id) => format!("job {id} runs again"),
     })
 }

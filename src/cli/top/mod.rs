@@ -49,12 +49,12 @@ pub async fn top(reach: Reach) -> Result<(), CliError> {
     let engine = reach.engine().await?;
     let mut screen = Screen::open()
         .map_err(|error| CliError::Usage(format!("the terminal cannot be used: {error}")))?;
-    let (orders, ordered) = mpsc::channel(ORDERS_MAX);
+    let (commands, ordered) = mpsc::channel(ORDERS_MAX);
     let (tell, told) = mpsc::channel(TOLD_MAX);
     // The feed ends with this function, also in the middle of a question.
     tokio::select! {
         () = feed::feed(reach, engine, ordered, tell) => Ok(()),
-        outcome = show(&mut screen, told, &orders) => outcome,
+        outcome = show(&mut screen, told, &commands) => outcome,
         () = stop_signal() => Ok(()),
     }
 }
@@ -62,7 +62,7 @@ pub async fn top(reach: Reach) -> Result<(), CliError> {
 async fn show(
     screen: &mut Screen,
     mut told: mpsc::Receiver<Told>,
-    orders: &mpsc::Sender<app::Order>,
+    commands: &mpsc::Sender<app::ControlCommand>,
 ) -> Result<(), CliError> {
     let lost = |error| CliError::Usage(format!("the terminal is gone: {error}"));
     let mut app = App::default();
@@ -79,7 +79,7 @@ async fn show(
                 Some(Ok(Event::Key(key))) => match app.on_key(key) {
                     Step::Stay => {}
                     Step::Quit => return Ok(()),
-                    Step::Do(order) => if orders.try_send(order).is_err() {
+                    Step::Do(command) => if commands.try_send(command).is_err() {
                         app.say_busy();
                     },
                 },

@@ -1,7 +1,7 @@
 //! What each list has in it, in which order, and how a row is told apart from others.
 
 use super::app::Panel;
-use super::snapshot::{Actor, Job, Snapshot, Trouble, Window};
+use super::snapshot::{Actor, Job, RateWindow, Snapshot, Trouble};
 
 /// A line of the limits: a route, or a window of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,7 +15,7 @@ pub(super) enum Limit<'s> {
     },
     Window {
         route: &'s str,
-        window: &'s Window,
+        window: &'s RateWindow,
     },
 }
 

@@ -104,7 +104,7 @@ pub(super) struct Total {
     pub(super) database_bytes: u64,
     pub(super) rss_bytes: u64,
     pub(super) cpu_ms: u64,
-    pub(super) windows: Vec<Window>,
+    pub(super) windows: Vec<RateWindow>,
     pub(super) ms: Quantiles,
 }
 
@@ -116,7 +116,7 @@ pub(super) struct Quantiles {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(super) struct Window {
+pub(super) struct RateWindow {
     /// None: of the whole route.
     pub(super) method: Option<String>,
     pub(super) seconds: u64,

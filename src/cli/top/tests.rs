@@ -5,7 +5,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use serde_json::{Value, json};
 
-use super::app::{App, Order, Over, Panel, Step};
+use super::app::{App, ControlCommand, Over, Panel, Step};
 use super::feed::Told;
 use super::snapshot::{Snapshot, read};
 use super::view;
@@ -296,8 +296,8 @@ fn a_job_is_cancelled_only_after_a_yes_and_then_the_one_that_was_asked_about() {
     let mut snapshot = busy(1);
     snapshot.jobs = vec![read(job(77, "running", 1))];
     app.on_told(Told::Looked(Box::new(snapshot)), NOW);
-    let order = press(&mut app, KeyCode::Char('y'));
-    assert_eq!(order, Step::Do(Order::Cancel(1)));
+    let command = press(&mut app, KeyCode::Char('y'));
+    assert_eq!(command, Step::Do(ControlCommand::Cancel(1)));
 }
 
 #[test]
@@ -311,17 +311,17 @@ fn keys_do_what_the_foot_says_and_nothing_where_they_make_no_sense() {
     press(&mut app, KeyCode::Down);
     let queue = || QUEUES[1].to_owned();
     let pause = press(&mut app, KeyCode::Char('p'));
-    assert_eq!(pause, Step::Do(Order::Pause(queue())));
+    assert_eq!(pause, Step::Do(ControlCommand::Pause(queue())));
     let resume = press(&mut app, KeyCode::Char('r'));
-    assert_eq!(resume, Step::Do(Order::Resume(queue())));
+    assert_eq!(resume, Step::Do(ControlCommand::Resume(queue())));
     let all = press(&mut app, KeyCode::Char('P'));
-    assert_eq!(all, Step::Do(Order::Pause("all".to_owned())));
+    assert_eq!(all, Step::Do(ControlCommand::Pause("all".to_owned())));
     press(&mut app, KeyCode::BackTab);
     assert_eq!(app.focus, Panel::Errors);
     press(&mut app, KeyCode::Down);
     assert_eq!(
         press(&mut app, KeyCode::Char('t')),
-        Step::Do(Order::Retry(9))
+        Step::Do(ControlCommand::Retry(9))
     );
     assert_eq!(press(&mut app, KeyCode::Char('?')), Step::Stay);
     assert_shows(&screen(&app, 80, 24), &["pause or resume the chosen queue"]);

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 use super::{Answer, queue};
-use crate::control::state::ControlState;
 use crate::control::rpc::Params;
+use crate::control::state::ControlState;
 use crate::control::waits;
 use crate::metrics::VERSION;
 use crate::model::Timestamp;

@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::Answer;
-use crate::control::state::ControlState;
 use crate::control::rpc::{Params, RpcError};
+use crate::control::state::ControlState;
 use crate::control::{view, waits};
 use crate::engine::OrderError;
 use crate::model::{After, JobId, JobState, NewJob, OnFailure, Priority, Rollup, Timestamp};
@@ -93,7 +93,8 @@ impl Submit {
             return Err(RpcError::invalid("args must be an object"));
         }
         let mut job =
-            control.engine
+            control
+                .engine
                 .registry
                 .order(&self.kind, args)
                 .map_err(|error| match error {

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Answer;
-use crate::control::state::ControlState;
 use crate::control::rpc::{Params, RpcError};
+use crate::control::state::ControlState;
 use crate::model::{Route, Share};
 
 /// No `Debug`: nobody prints a key by mistake.

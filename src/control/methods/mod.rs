@@ -17,12 +17,13 @@ use std::pin::Pin;
 
 use serde_json::{Value, json};
 
-use super::state::ControlState;
 use super::rpc::{Params, RpcError};
+use super::state::ControlState;
 use crate::store::{StoreError, question};
 
 pub(super) type Answer = Result<Value, RpcError>;
-type Call = for<'c> fn(&'c ControlState, Params<'c>) -> Pin<Box<dyn Future<Output = Answer> + Send + 'c>>;
+type Call =
+    for<'c> fn(&'c ControlState, Params<'c>) -> Pin<Box<dyn Future<Output = Answer> + Send + 'c>>;
 
 /// Methods that belong to a connection, which answers them itself.
 pub(super) const SUBSCRIBE: &str = "job.subscribe";
@@ -35,8 +36,12 @@ const METHODS: &[(&str, Call)] = &[
     ("job.submit_batch", |control, params| {
         Box::pin(job::submit_batch(control, params))
     }),
-    ("job.get", |control, params| Box::pin(job::get(control, params))),
-    ("job.list", |control, params| Box::pin(job::list(control, params))),
+    ("job.get", |control, params| {
+        Box::pin(job::get(control, params))
+    }),
+    ("job.list", |control, params| {
+        Box::pin(job::list(control, params))
+    }),
     ("job.cancel", |control, params| {
         Box::pin(job::cancel(control, params))
     }),

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Answer;
-use crate::control::state::ControlState;
 use crate::control::rpc::{Params, RpcError};
+use crate::control::state::ControlState;
 use crate::model::{Puuid, RiotId, Whereabouts, Whom};
 use crate::store::people::{self, TrackedPlayer};
 use crate::store::{StoredPlayer, YearCoverage, YearlyStats, question};
@@ -44,7 +44,10 @@ pub(super) async fn stats(control: &ControlState, params: Params<'_>) -> Answer 
 }
 
 /// A player of the database.
-async fn stored(control: &ControlState, whom: &Whom) -> Result<(StoredPlayer, Option<String>), RpcError> {
+async fn stored(
+    control: &ControlState,
+    whom: &Whom,
+) -> Result<(StoredPlayer, Option<String>), RpcError> {
     let found = people::find(&*control.engine.store, whom).await?;
     found.map_err(|why| RpcError::new(RpcError::NOT_FOUND, why))
 }

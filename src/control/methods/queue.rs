@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Answer;
-use crate::control::state::ControlState;
 use crate::control::rpc::{Params, RpcError};
+use crate::control::state::ControlState;
 use crate::control::waits;
 use crate::engine::{QueueControl, SLOTS_MAX, express_slots};
 use crate::model::{JobState, Rate, Timestamp};
@@ -120,7 +120,11 @@ async fn count_anew(control: &ControlState) -> StoreResult<Count> {
 }
 
 /// A queue as it stands, with its counts in the database if they are known.
-pub(super) fn document(control: &ControlState, queue: &QueueControl, counts: Option<&Counts>) -> Value {
+pub(super) fn document(
+    control: &ControlState,
+    queue: &QueueControl,
+    counts: Option<&Counts>,
+) -> Value {
     let settings = queue.settings();
     let mut document = json!({
         "queue": queue.name, "slots": settings.slots, "express_slots": express_slots(settings.slots),
@@ -201,7 +205,10 @@ pub(super) async fn set(control: &ControlState, params: Params<'_>) -> Answer {
     changed(control, queues).await
 }
 
-fn named<'d>(control: &'d ControlState, name: &str) -> Result<Vec<&'d Arc<QueueControl>>, RpcError> {
+fn named<'d>(
+    control: &'d ControlState,
+    name: &str,
+) -> Result<Vec<&'d Arc<QueueControl>>, RpcError> {
     let queues = &control.engine.queues;
     if name == "all" {
         return Ok(queues.all().iter().collect());

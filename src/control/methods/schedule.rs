@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::Answer;
-use crate::control::state::ControlState;
 use crate::control::rpc::{Params, RpcError};
+use crate::control::state::ControlState;
 use crate::engine::scheduler::check_schedule;
 use crate::model::cadence::{Cadence, CatchUp, Turn};
 use crate::model::{JobId, Timestamp};

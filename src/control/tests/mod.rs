@@ -17,7 +17,8 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 
 use super::{
-    About, Client, ControlState, KeyAccess, Limits, Locate, SocketPlace, TimeLeft, WaitReasons, server_spec,
+    About, Client, ControlState, KeyAccess, Limits, Locate, SocketPlace, TimeLeft, WaitReasons,
+    server_spec,
 };
 use crate::engine::{
     Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
@@ -77,7 +78,8 @@ impl Task for Steps {
             #[serde(default)]
             key: Option<String>,
         }
-        let submitted: SubmittedArgs = serde_json::from_str(args).map_err(|error| error.to_string())?;
+        let submitted: SubmittedArgs =
+            serde_json::from_str(args).map_err(|error| error.to_string())?;
         Ok(NewJob {
             kind: self.kind,
             queue: "q",

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::forecast::Forecast;
+use super::locations::{beside, machine, metrics_log};
 use super::lookout::Lookout;
-use super::places::{beside, machine, metrics_log};
 use super::serve;
 use super::show::player_of_job;
 use crate::cli::follow::{Follow, called, next_text, summary_of, tell_notes, typed};
@@ -36,7 +36,7 @@ const FOLLOW_FIRST: Duration = Duration::from_millis(5);
 const LOOK_AHEAD: Duration = Duration::from_secs(1);
 
 /// An engine inside this process, with what it stands on.
-pub(super) struct Running {
+pub(super) struct RunningEngine {
     pub(super) store: Arc<dyn Store>,
     pub(super) engine: Engine,
     pub(super) metrics: Arc<Metrics>,
@@ -76,7 +76,7 @@ fn warn_of_readers(config: &Config, database: &Location, source: &KeySource) {
     }
 }
 
-impl Running {
+impl RunningEngine {
     pub(super) async fn start(
         config: &Config,
         database: &Location,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::sync::waiting;
 use super::{Ask as _, Reach};
-use crate::cli::batch::{Crowd, CrowdCount, CrowdReport, Failed};
+use crate::cli::batch::{BatchBars, BatchCount, BatchReport, Failed};
 use crate::cli::{CliError, terminal};
 use crate::control::{Client, ClientError};
 use crate::model::{JobId, Rollup};
@@ -15,7 +15,7 @@ use crate::model::{JobId, Rollup};
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Submits by `method`, and follows unless told not to.
-pub async fn crowd(
+pub async fn batch(
     reach: &Reach,
     mut engine: Client,
     title: &str,
@@ -31,7 +31,7 @@ pub async fn crowd(
         });
         return Ok(());
     }
-    let mut bars = Crowd::new(title);
+    let mut bars = BatchBars::new(title);
     let followed = tokio::select! {
         followed = follow(&mut engine, id, &mut bars) => followed,
         () = terminal::stop_signal() => Err(CliError::Detached(id)),
@@ -55,7 +55,11 @@ async fn outlook(engine: &mut Client, id: JobId) -> Result<Value, CliError> {
     }
 }
 
-async fn follow(engine: &mut Client, id: JobId, bars: &mut Crowd) -> Result<CrowdReport, CliError> {
+async fn follow(
+    engine: &mut Client,
+    id: JobId,
+    bars: &mut BatchBars,
+) -> Result<BatchReport, CliError> {
     // What it tells is asked for besides; but an engine that could end knows then that it is waited for.
     engine.subscribe(id).await?;
     loop {
@@ -70,11 +74,11 @@ async fn follow(engine: &mut Client, id: JobId, bars: &mut Crowd) -> Result<Crow
         };
         // An older engine tells only of players that are done.
         let so_far = serde_json::from_value(outlook["rollup"].clone());
-        let count = CrowdCount::of(so_far.as_ref().unwrap_or(&rollup));
+        let count = BatchCount::of(so_far.as_ref().unwrap_or(&rollup));
         bars.show(count, is_over || state == "blocked");
         bars.left(outlook["eta_s"].as_u64().map(Duration::from_secs));
         if is_over {
-            let mut report = CrowdReport::of(id, state, &rollup);
+            let mut report = BatchReport::of(id, state, &rollup);
             if let Some(why) = job["error"]["message"].as_str() {
                 report.job_failed(Failed {
                     kind: job["kind"].as_str().unwrap_or_default().to_owned(),

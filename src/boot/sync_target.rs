@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::running::Running;
+use super::running_engine::RunningEngine;
 use crate::cli::remote::Ask as _;
 use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, waits};
@@ -88,7 +88,11 @@ impl PlayedOn {
     }
 
     /// The same with the engine inside this process.
-    pub(super) async fn here(self, running: &Running, whom: &Whom) -> Result<Platform, CliError> {
+    pub(super) async fn here(
+        self,
+        running: &RunningEngine,
+        whom: &Whom,
+    ) -> Result<Platform, CliError> {
         if let Some(told) = self.told {
             return Ok(told);
         }
@@ -131,7 +135,7 @@ impl PlayedOn {
 }
 
 /// As long as Riot is asked for no job.
-async fn tell_what_calls_wait_for(running: &Running) -> Infallible {
+async fn tell_what_calls_wait_for(running: &RunningEngine) -> Infallible {
     let wait = waits::reasons();
     loop {
         tokio::time::sleep(LOOK).await;

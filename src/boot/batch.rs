@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::join::{Engine, Joining};
-use super::order::read_years;
-use super::places::{locate, reach};
+use super::locations::{locate, reach};
 use super::required_key;
-use super::running::Running;
+use super::running_engine::RunningEngine;
 use super::serve::Control;
-use crate::cli::batch::{Crowd, CrowdCount, CrowdReport};
+use super::sync_target::read_years;
+use crate::cli::batch::{BatchBars, BatchCount, BatchReport};
 use crate::cli::players::{Listed, read_players};
 use crate::cli::{CliError, Global, LadderOptions, SyncArgs, remote};
 use crate::config::{Config, read_at_most};
@@ -67,7 +67,7 @@ pub(super) async fn sync_file(
             .collect();
         let submit = json!({ "jobs": jobs });
         let method = "job.submit_batch";
-        let outcome = remote::crowd(&there, *engine, &title, method, submit, args.detach).await;
+        let outcome = remote::batch(&there, *engine, &title, method, submit, args.detach).await;
         if !joined.goes_on(&outcome) {
             return outcome;
         }
@@ -79,10 +79,10 @@ pub(super) async fn sync_file(
         .collect();
     let batch = running.store.enqueue_batch(jobs, Timestamp::now()).await;
     let job = match batch {
-        Ok(batch) => running.follow_crowd(batch.id, &title).await,
+        Ok(batch) => running.follow_batch(batch.id, &title).await,
         Err(error) => Err(error.into()),
     };
-    running.report_crowd(global, job).await
+    running.report_batch(global, job).await
 }
 
 /// Syncs the players of a ladder.
@@ -125,7 +125,7 @@ pub(super) async fn ladder(
     while let Engine::There(engine) = joined.find().await? {
         let submit = json!({ "kind": LadderSync::KIND, "args": order });
         let outcome =
-            remote::crowd(&there, *engine, &title, "job.submit", submit, args.detach).await;
+            remote::batch(&there, *engine, &title, "job.submit", submit, args.detach).await;
         if !joined.goes_on(&outcome) {
             return outcome;
         }
@@ -139,32 +139,32 @@ pub(super) async fn ladder(
         .order(LadderSync::KIND, &text)
     {
         Ok(job) => match running.store.enqueue(vec![job], Timestamp::now()).await {
-            Ok(enqueued) => running.follow_crowd(enqueued[0].id, &title).await,
+            Ok(enqueued) => running.follow_batch(enqueued[0].id, &title).await,
             Err(error) => Err(error.into()),
         },
         Err(error) => Err(CliError::Usage(format!("{error:?}"))),
     };
-    running.report_crowd(global, job).await
+    running.report_batch(global, job).await
 }
 
 async fn start(
     global: &Global,
     config: &Config,
     control: Option<&Control>,
-) -> Result<Running, CliError> {
+) -> Result<RunningEngine, CliError> {
     let database = locate(global, config, false)?;
     let key = required_key(false)?;
     let base = &config.riot.base_url;
-    Running::start(config, &database, key, base, control, &[]).await
+    RunningEngine::start(config, &database, key, base, control, &[]).await
 }
 
-impl Running {
-    async fn follow_crowd(
+impl RunningEngine {
+    async fn follow_batch(
         &self,
         id: JobId,
         title: &str,
     ) -> Result<(JobRecord, Duration), CliError> {
-        let mut bars = Crowd::new(title);
+        let mut bars = BatchBars::new(title);
         let mut looked_ahead: Option<Instant> = None;
         let ended = async {
             loop {
@@ -176,7 +176,7 @@ impl Running {
                 // What a job spawns comes when its own work is done. A database that is away is told of by the next read.
                 let so_far = self.store.so_far(id).await.unwrap_or_default();
                 bars.show(
-                    CrowdCount::of(&so_far.rollup),
+                    BatchCount::of(&so_far.rollup),
                     job.state == JobState::Blocked || job.state.is_final(),
                 );
                 if job.state.is_final() {
@@ -199,7 +199,7 @@ impl Running {
     }
 
     /// Tells what the job came to, and stops the engine when nobody waits for it any more.
-    async fn report_crowd(
+    async fn report_batch(
         self,
         global: &Global,
         outcome: Result<(JobRecord, Duration), CliError>,
@@ -211,7 +211,7 @@ impl Running {
 
 /// Tells what the job came to; an error if that is no good.
 fn told(global: &Global, job: &JobRecord, took: Duration) -> Result<(), CliError> {
-    let mut report = CrowdReport::of(job.id, job.state.as_str(), &job.rollup);
+    let mut report = BatchReport::of(job.id, job.state.as_str(), &job.rollup);
     if let Some(error) = job.errors.last().filter(|_| report.state != "completed") {
         report.job_failed(crate::cli::batch::Failed {
             kind: job.kind.clone(),
