@@ -27,13 +27,13 @@ mod rescuer;
 pub mod scheduler;
 #[cfg(test)]
 mod simulation;
+mod slot_window;
 mod solo;
 mod sources;
 mod stager;
 mod task;
 mod trace;
 mod trouble;
-mod window;
 mod writer;
 
 use std::cell::Cell;
@@ -51,8 +51,8 @@ pub use heartbeat::Standings;
 pub use lanes::Holds;
 pub use queue::{Claim, Drain, QueueConfig, QueueSupervisor};
 pub use registry::{OrderError, Registry};
+pub use slot_window::express_slots;
 pub use task::{JobContext, Task, TaskFuture, TaskResult};
-pub use window::express_slots;
 
 use self::executor::Tools;
 use self::metrics_actor::{MetricsActor, StopMetrics};

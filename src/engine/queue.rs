@@ -22,8 +22,8 @@ use super::executor::{Abandon, Executor, JobFinished, JobWorked, Tools};
 use super::heartbeat::Standing;
 use super::lanes::Holds;
 use super::registry::Registry;
+use super::slot_window::{Next, SlotWindow};
 use super::trouble::Trouble;
-use super::window::{Next, Window};
 use crate::metrics::bump;
 use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome, Rate, attempt};
 use crate::store::{Completion, Store, StoreError};
@@ -67,8 +67,8 @@ pub struct QueueSupervisor {
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
     epoch: Instant,
-    window: Window,
-    running: HashMap<Lease, Running>,
+    window: SlotWindow,
+    running: HashMap<Lease, RunningJob>,
     /// Set while the queue's rate holds jobs back.
     rate_timer: Option<SpawnHandle>,
     incarnations: u64,
@@ -90,7 +90,7 @@ pub struct QueueSupervisor {
 }
 
 /// A job that runs.
-struct Running {
+struct RunningJob {
     executor: Addr<Executor>,
     incarnation: u64,
     job: Arc<ClaimedJob>,
@@ -121,7 +121,7 @@ impl QueueSupervisor {
         let losses = standing.borrow().losses;
         let claims = Trouble::new(format!("queue {} cannot claim", control.name));
         Self {
-            window: Window::new(begin.slots, begin.prefetch, begin.rate),
+            window: SlotWindow::new(begin.slots, begin.prefetch, begin.rate),
             epoch: Instant::now(),
             name: control.name,
             settings,
@@ -249,7 +249,7 @@ impl QueueSupervisor {
         let job = Arc::new(job);
         let guard = ChildGuard::new(&job.kind, self.incarnations, ctx.address().recipient());
         let executor = Executor::new(task, job.clone(), self.tools.clone(), ctx.address(), guard);
-        let running = Running {
+        let running = RunningJob {
             executor: executor.start(),
             incarnation: self.incarnations,
             job,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::window::{Look, Next, Window};
+use super::slot_window::{Look, Next, SlotWindow};
 use crate::model::attempt::settle;
 use crate::model::suspicion::Death;
 use crate::model::{
@@ -74,7 +74,7 @@ struct World {
     ledger: Ledger,
     engine: u32,
     crashes: u32,
-    windows: Vec<Window>,
+    windows: Vec<SlotWindow>,
     /// Attempts that run in this engine.
     working: HashMap<Lease, usize>,
     /// Of these the ones whose work is done.
@@ -160,7 +160,7 @@ impl World {
             period: Duration::from_secs(2),
         };
         self.windows = (0..QUEUES.len())
-            .map(|queue| Window::new(1 + queue, queue, (queue == 2).then_some(rate)))
+            .map(|queue| SlotWindow::new(1 + queue, queue, (queue == 2).then_some(rate)))
             .collect();
         let (engine, now) = (self.engine_name(), self.clock());
         self.ledger.rescue(&engine, now);

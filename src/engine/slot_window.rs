@@ -70,9 +70,9 @@ pub(super) enum Next {
     Nothing,
 }
 
-/// See the module.
+/// Which jobs of one queue may start, and how many more to claim.
 #[derive(Debug)]
-pub(super) struct Window {
+pub(super) struct SlotWindow {
     slots: usize,
     prefetch: usize,
     bucket: Option<Bucket>,
@@ -100,7 +100,7 @@ pub(super) struct Window {
     ready: VecDeque<ClaimedJob>,
     /// By lease: after an end whose answer was lost, a job can be claimed again before its last attempt
     /// has heard that it is over.
-    running: HashMap<Lease, Running>,
+    running: HashMap<Lease, OccupiedSlot>,
     /// Jobs at work that are urgent.
     urgent_working: usize,
     /// Jobs whose work is done, and whose end is not committed yet.
@@ -112,7 +112,7 @@ pub(super) struct Window {
 }
 
 #[derive(Debug)]
-struct Running {
+struct OccupiedSlot {
     lane: String,
     urgent: bool,
     ending: bool,
@@ -128,7 +128,7 @@ fn spare_slots(slots: usize) -> usize {
     (slots / 8).max(1)
 }
 
-impl Window {
+impl SlotWindow {
     pub(super) fn new(slots: usize, prefetch: usize, rate: Option<Rate>) -> Self {
         Self {
             slots,
@@ -358,7 +358,7 @@ impl Window {
                 } else {
                     self.lanes.started(&lane);
                 }
-                let running = Running {
+                let running = OccupiedSlot {
                     lane,
                     urgent,
                     ending: false,
@@ -520,8 +520,8 @@ mod tests {
         }
     }
 
-    fn open(slots: usize, prefetch: usize) -> Window {
-        let mut window = Window::new(slots, prefetch, None);
+    fn open(slots: usize, prefetch: usize) -> SlotWindow {
+        let mut window = SlotWindow::new(slots, prefetch, None);
         assert_eq!(window.look(), None, "not before it is open");
         window.open();
         window
@@ -536,11 +536,11 @@ mod tests {
         }
     }
 
-    fn asked(window: &mut Window) -> Option<usize> {
+    fn asked(window: &mut SlotWindow) -> Option<usize> {
         window.look().map(|look| look.room)
     }
 
-    fn started(window: &mut Window) -> usize {
+    fn started(window: &mut SlotWindow) -> usize {
         let mut count = 0;
         while let Next::Start(_) = window.next(Duration::ZERO) {
             count += 1;
@@ -602,7 +602,7 @@ mod tests {
 
     #[test]
     fn a_queue_that_is_paused_before_it_opens_opens_when_it_is_resumed() {
-        let mut window = Window::new(2, 2, None);
+        let mut window = SlotWindow::new(2, 2, None);
         window.set(QueueSettings {
             paused: true,
             ..settings(2)
@@ -652,7 +652,7 @@ mod tests {
             count: 2,
             period: Duration::from_secs(10),
         };
-        let mut window = Window::new(5, 5, Some(rate));
+        let mut window = SlotWindow::new(5, 5, Some(rate));
         window.open();
         window.look();
         window.claimed(jobs(3));
@@ -673,7 +673,7 @@ mod tests {
             period: Duration::from_secs(10),
         };
         for (snoozed, may_start) in [(true, true), (false, false)] {
-            let mut window = Window::new(1, 1, Some(rate));
+            let mut window = SlotWindow::new(1, 1, Some(rate));
             window.open();
             window.look();
             window.claimed(jobs(2));
@@ -840,7 +840,7 @@ mod tests {
             count: 2,
             period: Duration::from_secs(10),
         };
-        let mut window = Window::new(4, 4, Some(rate));
+        let mut window = SlotWindow::new(4, 4, Some(rate));
         window.open();
         window.look();
         window.claimed(jobs(4));
