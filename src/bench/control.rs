@@ -22,8 +22,8 @@ use tokio::sync::watch;
 
 use super::Place;
 use crate::control::{
-    About, Advisers, ControlState, HealthReadings, KeyAccess, Limits, Locate, SocketPlace, TimeLeft, WaitReasons,
-    server_spec,
+    About, Advisers, ControlState, HealthReadings, KeyAccess, Limits, Locate, SocketPlace,
+    TimeLeft, WaitReasons, server_spec,
 };
 use crate::engine::{
     Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
@@ -227,11 +227,11 @@ impl ControlBench {
         path: &PathBuf,
         started: &Receiver<Instant>,
     ) -> Result<(Histogram<u64>, Duration), String> {
-        let mut line = Line::connect(path)?;
+        let mut connection = Connection::connect(path)?;
         let mut waited = Histogram::new(3).expect("3 digits are a valid precision");
         for n in 0..self.singles {
             let begun = Instant::now();
-            line.ask(&request(n), 1)?;
+            connection.ask(&request(n), 1)?;
             let at = started.recv_timeout(PATIENCE);
             let at =
                 at.map_err(|error: RecvTimeoutError| format!("a job did not start: {error}"))?;
@@ -243,7 +243,7 @@ impl ControlBench {
         let requests: Vec<String> = (0..self.jobs).map(request).collect();
         let begun = Instant::now();
         for batch in requests.chunks(self.batch.max(1)) {
-            line.ask(&format!("[{}]", batch.join(",")), batch.len())?;
+            connection.ask(&format!("[{}]", batch.join(",")), batch.len())?;
         }
         Ok((waited, begun.elapsed()))
     }
@@ -255,13 +255,13 @@ fn request(id: usize) -> String {
 }
 
 /// A connection to the socket.
-struct Line {
+struct Connection {
     reader: BufReader<UnixStream>,
     writer: UnixStream,
     answer: String,
 }
 
-impl Line {
+impl Connection {
     fn connect(path: &PathBuf) -> Result<Self, String> {
         let connect = || {
             let writer = UnixStream::connect(path)?;

@@ -13,7 +13,7 @@ use super::Place;
 use crate::model::DatabaseUrl;
 use crate::store::synthetic::Synthetic;
 
-const SEATS: u32 = 10;
+const PARTICIPANTS: u32 = 10;
 
 /// What to measure.
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ impl ExportBench {
     /// `folder`: for the files; it must be there.
     pub async fn run(&self, place: &Place, folder: &Path) -> Result<ExportReport, String> {
         let made = Synthetic {
-            matches: self.rows.div_ceil(SEATS),
+            matches: self.rows.div_ceil(PARTICIPANTS),
             // Nobody's: all matches are there.
             of_player: 0,
             finished_jobs: 0,

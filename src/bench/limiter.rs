@@ -91,10 +91,10 @@ impl LimiterBench {
         let key = ApiKey::new(SIMULATED_KEY)?;
         let client = RiotClient::new(base).map_err(|error| error.to_string())?;
         let board = Arc::new(MemoryBoard::default());
-        let seats = [board.seat("first"), board.seat("second")];
+        let members = [board.seat("first"), board.seat("second")];
         let fresh =
-            |seat: &Arc<MemorySeat>| RateLimiter::new(ROUTE).with_board(seat.clone()).start();
-        let (replace, limiter) = watch::channel(fresh(&seats[0]));
+            |member: &Arc<MemorySeat>| RateLimiter::new(ROUTE).with_board(member.clone()).start();
+        let (replace, limiter) = watch::channel(fresh(&members[0]));
         let begin = Instant::now();
         let callers = Rc::new(Callers {
             client,
@@ -115,7 +115,7 @@ impl LimiterBench {
         let restart = async {
             if let Some(after) = self.restart {
                 tokio::time::sleep(after).await;
-                replace.send_replace(fresh(&seats[1]));
+                replace.send_replace(fresh(&members[1]));
             }
         };
         let shrink = async {

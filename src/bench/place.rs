@@ -44,7 +44,7 @@ pub enum Place {
     /// A database beside the named one.
     Postgres {
         server: Box<Settings>,
-        trial: Box<Settings>,
+        scratch: Box<Settings>,
     },
 }
 
@@ -53,8 +53,8 @@ impl Place {
     pub async fn make(server: Option<Location>, folder: &Path) -> StoreResult<Self> {
         match server {
             Some(Location::Postgres(server)) => {
-                let trial = Box::new(PostgresStore::make_trial(&server).await?);
-                Ok(Self::Postgres { server, trial })
+                let scratch = Box::new(PostgresStore::make_scratch(&server).await?);
+                Ok(Self::Postgres { server, scratch })
             }
             _ => Ok(Self::Sqlite(folder.to_owned())),
         }
@@ -74,21 +74,21 @@ impl Place {
     pub fn location(&self) -> Location {
         match self {
             Self::Sqlite(folder) => Location::Sqlite(folder.join("bench.db")),
-            Self::Postgres { trial, .. } => Location::Postgres(trial.clone()),
+            Self::Postgres { scratch, .. } => Location::Postgres(scratch.clone()),
         }
     }
 
     /// For another process. `server`: as the caller named it.
     pub fn url(&self, server: Option<&DatabaseUrl>) -> DatabaseUrl {
         match (self, server) {
-            (Self::Postgres { trial, .. }, Some(server)) => {
+            (Self::Postgres { scratch, .. }, Some(server)) => {
                 let (place, query) = server
                     .expose()
                     .split_once('?')
                     .unwrap_or((server.expose(), ""));
                 let (scheme, rest) = place.split_once("://").unwrap_or(("postgres", place));
                 let host = rest.split_once('/').map_or(rest, |(host, _)| host);
-                let name = PostgresStore::trial_name(trial);
+                let name = PostgresStore::scratch_name(scratch);
                 DatabaseUrl::from(format!("{scheme}://{host}/{name}?{query}"))
             }
             _ => DatabaseUrl::from(format!("sqlite://{}", self.location())),
@@ -100,7 +100,7 @@ impl Place {
         match self {
             // Set, and read back, at every start.
             Self::Sqlite(_) => Ok("synchronous=FULL".to_owned()),
-            Self::Postgres { trial, .. } => PostgresStore::durability(trial).await,
+            Self::Postgres { scratch, .. } => PostgresStore::durability(scratch).await,
         }
     }
 
@@ -136,7 +136,9 @@ impl Place {
                 let _ = std::fs::remove_dir_all(folder);
                 Ok(())
             }
-            Self::Postgres { server, trial } => PostgresStore::drop_trial(&server, &trial).await,
+            Self::Postgres { server, scratch } => {
+                PostgresStore::drop_scratch(&server, &scratch).await
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::riot::{Odd, document_of};
 use crate::store::export::{ExportFilter, PAGE_MAX, matches, participants, stats};
 use crate::store::{Store, StoreError};
 
-/// Matches whose seats are one page.
+/// Matches whose participants are one page.
 const MATCHES: usize = 100;
 const TIMELINES: usize = 4;
 /// Pages that are asked for at once: each on a connection of its own.

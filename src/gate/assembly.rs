@@ -7,6 +7,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 use tokio::sync::watch;
 
+use super::availability::Availability;
 use super::calls::RiotApi;
 use super::key_ring::KeyRing;
 use super::key_watch::{KeyWatch, StopKeyWatch};
@@ -15,7 +16,6 @@ use super::riot_gate::{GateAddr, RiotGate, StopGate};
 use super::shares::{Kept, Shares};
 use super::source::LimiterSource;
 use super::store_board::Sharing;
-use super::availability::Availability;
 use crate::engine::Services;
 use crate::metrics::Metrics;
 use crate::model::{Company, Route, Share};

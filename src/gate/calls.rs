@@ -14,12 +14,12 @@ use dashmap::DashMap;
 use tokio::sync::Semaphore;
 
 use super::absences::{Absence, Absences};
+use super::availability::Availability;
 use super::bodies::Bodies;
 use super::key_ring::KeyRing;
 use super::key_trial::KeyState;
 use super::riot_gate::{GateAddr, KeyRefused, KeyReplaced, LimiterOf, Verdict};
 use super::shares::Shares;
-use super::availability::Availability;
 use crate::engine::{CancelSignal, JobContext, Post, Urgency};
 use crate::limiter::{
     Acquire, AcquireError, Elsewhere, Estimate, LimiterState, MethodId, Observation, PAUSE_MAX,
@@ -342,7 +342,8 @@ impl RiotApi {
         let sent = self.availability.now();
         let (headers, result) = self.transport.send(call, key).await;
         if let Some(headers) = &headers {
-            self.availability.note_limits(call.route, &headers.app_limits);
+            self.availability
+                .note_limits(call.route, &headers.app_limits);
         }
         let of_document = matches!(call.method, Method::Match | Method::Timeline);
         let result = self.checked(call.route, of_document, headers.as_ref(), result);

@@ -10,6 +10,7 @@
 
 mod absences;
 mod assembly;
+mod availability;
 mod bodies;
 mod breaker;
 mod calls;
@@ -23,14 +24,13 @@ mod source;
 mod store_board;
 #[cfg(test)]
 mod tests;
-mod availability;
 
 pub use absences::Absence;
 pub use assembly::{Gate, KeySource};
+pub use availability::{Availability, Pace};
 pub use calls::{Caller, RiotApi, observation};
 pub use key_ring::KeyRing;
 pub use key_trial::KeyState;
 pub use machine::Machine;
 pub use shares::{Kept as KeptShares, Shares};
 pub use store_board::Sharing;
-pub use availability::{Pace, Availability};

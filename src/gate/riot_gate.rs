@@ -9,12 +9,12 @@ use actix::prelude::*;
 use futures_util::future::join_all;
 use tokio::sync::{oneshot, watch};
 
+use super::availability::Availability;
 use super::calls::observation;
 use super::key_ring::KeyRing;
 use super::key_trial::{KeyState, KeyTrial, Refusal, Tried};
 use super::shares::Shares;
 use super::store_board::Sharing;
-use super::availability::Availability;
 use crate::limiter::{Acquire, Leave, RateLimiter};
 use crate::metrics::{Before, Outage, OutageNews};
 use crate::model::{Platform, Priority, Region, Route};
@@ -267,7 +267,9 @@ impl Handler<KeyRefused> for RiotGate {
             return Box::pin(std::future::ready(Verdict::Replaced));
         }
         let taken = self.availability.key_taken_at(refused.generation);
-        let refusal = self.trial.refused(refused.sent, taken, self.availability.now());
+        let refusal = self
+            .trial
+            .refused(refused.sent, taken, self.availability.now());
         if refusal == Refusal::OfTheCall {
             return Box::pin(std::future::ready(Verdict::CallRefused));
         }

@@ -9,7 +9,7 @@ use crate::limiter::Board;
 use crate::model::Route;
 use crate::model::board_time::BoardTime;
 use crate::model::budget_share::{BoardGrant, BoardReport};
-use crate::store::{BudgetSeat, Store};
+use crate::store::{BudgetMember, Store};
 
 /// With whom a gate shares the limits of its key.
 #[derive(Debug, Clone)]
@@ -73,13 +73,13 @@ impl Board for StoreBoard {
         report: BoardReport,
     ) -> BoxFuture<'static, Result<BoardGrant, String>> {
         let store = self.store.clone();
-        let seat = BudgetSeat {
+        let member = BudgetMember {
             key_fingerprint: self.key_fingerprint.clone(),
             route: route.as_str(),
             engine: self.engine.clone(),
         };
         Box::pin(async move {
-            let granted = store.share_budget(seat, report, BoardTime::now()).await;
+            let granted = store.share_budget(member, report, BoardTime::now()).await;
             granted.map_err(|error| error.to_string())
         })
     }

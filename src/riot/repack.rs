@@ -158,7 +158,7 @@ mod tests {
                 "championName",
                 "damage",
             ];
-            let seats: Vec<String> = (0..40)
+            let participants: Vec<String> = (0..40)
                 .map(|_| {
                     format!(
                         r#"{{"{}":{},"win":{}}}"#,
@@ -168,7 +168,11 @@ mod tests {
                     )
                 })
                 .collect();
-            format!(r#"{{"matchId":"KR_{n}","seats":[{}]}}"#, seats.join(",")).into_bytes()
+            format!(
+                r#"{{"matchId":"KR_{n}","seats":[{}]}}"#,
+                participants.join(",")
+            )
+            .into_bytes()
         };
         (0..count).map(document).collect()
     }

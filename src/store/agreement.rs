@@ -1,7 +1,7 @@
-//! The databases do what the reference model says: the same random orders on both.
+//! The databases do what the reference model says: the same random calls on both.
 //!
-//! On SQLite orders share commits, which keep their order. PostgreSQL carries out what shares a commit in an order
-//! of its own, so there each order has its own commit; what happens when they meet is tested elsewhere.
+//! On SQLite calls share commits, which keep their order. PostgreSQL carries out what shares a commit in an order
+//! of its own, so there each call has its own commit; what happens when they meet is tested elsewhere.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::ledger::Ledger;
-use super::orders::{End, Order, QUEUES, bounds, lanes, orders};
 use super::postgres::PostgresStore;
+use super::random_calls::{End, QUEUES, StoreCall, bounds, lanes, store_calls};
 use super::scratch::Scratch;
 use super::sqlite::SqliteStore;
 use super::{Batch, Enqueued, Fenced, Retried, Store, Wanted};
@@ -89,7 +89,7 @@ impl Place for Scratch {
     }
 }
 
-/// What an order came to, in words that both sides share. Ids are the model's.
+/// What a call came to, in words that both sides share. Ids are the model's.
 #[derive(Debug, Clone, PartialEq)]
 enum Answer {
     Claimed(Vec<(JobId, JobId, u32)>),
@@ -170,9 +170,9 @@ impl<'p> Pair<'p> {
         }
     }
 
-    /// Carries out the orders on the model, one after the other, and on the database, all at once.
-    #[allow(clippy::too_many_lines, reason = "one arm for each order")]
-    async fn group(&mut self, orders: &[Order]) {
+    /// Carries out the calls on the model, one after the other, and on the database, all at once.
+    #[allow(clippy::too_many_lines, reason = "one arm for each call")]
+    async fn group(&mut self, calls: &[StoreCall]) {
         let known: Vec<JobId> = self.ledger.jobs.keys().copied().collect();
         let mut expected = Vec::new();
         let mut asked: Vec<BoxFuture<'static, (Answer, Vec<ClaimedJob>)>> = Vec::new();
@@ -180,12 +180,12 @@ impl<'p> Pair<'p> {
         let leases = self.leases.clone();
         let ids = self.ids.clone();
         let there: Vec<JobId> = known.iter().map(|id| ids[id]).collect();
-        for order in orders {
+        for call in calls {
             let (store, now) = (self.store.clone(), self.now);
             let engine = format!("e{}", self.engine);
             let pick = |n: usize| known.get(n % known.len().max(1)).map(|id| (*id, ids[id]));
-            match order {
-                Order::Enqueue(sketches) => {
+            match call {
+                StoreCall::Enqueue(sketches) => {
                     let jobs: Vec<_> = sketches.iter().map(|job| job.job(&known, now)).collect();
                     expected.push(Answer::Enqueued(self.ledger.enqueue(&jobs, now)));
                     let jobs: Vec<_> = sketches.iter().map(|job| job.job(&there, now)).collect();
@@ -194,7 +194,7 @@ impl<'p> Pair<'p> {
                         (Answer::Enqueued(done), vec![])
                     }));
                 }
-                Order::Batch(sketches) => {
+                StoreCall::Batch(sketches) => {
                     let jobs: Vec<_> = sketches.iter().map(|job| job.job(&known, now)).collect();
                     expected.push(batch_answer(self.ledger.enqueue_batch(&jobs, now)));
                     let jobs: Vec<_> = sketches.iter().map(|job| job.job(&there, now)).collect();
@@ -203,7 +203,7 @@ impl<'p> Pair<'p> {
                         (batch_answer(done), vec![])
                     }));
                 }
-                Order::Claim {
+                StoreCall::Claim {
                     queue,
                     limit,
                     closed,
@@ -233,7 +233,7 @@ impl<'p> Pair<'p> {
                         (heads(&claimed), claimed)
                     }));
                 }
-                Order::Settle { lease, end } => {
+                StoreCall::Settle { lease, end } => {
                     let Some((in_model, in_store)) = leases.get(lease % leases.len().max(1)) else {
                         continue;
                     };
@@ -246,7 +246,7 @@ impl<'p> Pair<'p> {
                         (Answer::Fenced(fenced), vec![])
                     }));
                 }
-                Order::Cancel { job } => {
+                StoreCall::Cancel { job } => {
                     let Some((model, job)) = pick(*job) else {
                         continue;
                     };
@@ -257,7 +257,7 @@ impl<'p> Pair<'p> {
                         (Answer::Other(format!("{done:?}")), vec![])
                     }));
                 }
-                Order::Retry { job } => {
+                StoreCall::Retry { job } => {
                     let Some((model, job)) = pick(*job) else {
                         continue;
                     };
@@ -270,7 +270,7 @@ impl<'p> Pair<'p> {
                         (Answer::Retried(done), vec![])
                     }));
                 }
-                Order::Stage { after_s } => {
+                StoreCall::Stage { after_s } => {
                     self.now = now + Duration::from_secs(*after_s);
                     let now = self.now;
                     let staged = (self.ledger.stage(now), self.ledger.next_due());
@@ -281,7 +281,7 @@ impl<'p> Pair<'p> {
                         (Answer::Other(format!("{staged:?}")), vec![])
                     }));
                 }
-                Order::RunAlone { lease } => {
+                StoreCall::RunAlone { lease } => {
                     let Some((in_model, in_store)) = leases.get(lease % leases.len().max(1)) else {
                         continue;
                     };
@@ -292,7 +292,7 @@ impl<'p> Pair<'p> {
                         (Answer::Fenced(fenced), vec![])
                     }));
                 }
-                Order::Crash { death } => {
+                StoreCall::Crash { death } => {
                     // Of one that nobody knows there is no row.
                     if *death != Death::Unknown {
                         self.ledger.died(&engine, *death);
@@ -307,7 +307,7 @@ impl<'p> Pair<'p> {
                         (Answer::Other(format!("{done:?}")), vec![])
                     }));
                 }
-                Order::Release { queue } => {
+                StoreCall::Release { queue } => {
                     let queue = QUEUES[*queue];
                     let released = self.ledger.release(&engine, Some(queue), &[], now);
                     expected.push(Answer::Other(format!("{released:?}")));
@@ -381,35 +381,40 @@ impl<'p> Pair<'p> {
 }
 
 /// May end the last child of a parent. The parent itself ends just before the commit.
-fn may_end_a_parent(order: &Order) -> bool {
+fn may_end_a_parent(call: &StoreCall) -> bool {
     matches!(
-        order,
-        Order::Settle { .. } | Order::Cancel { .. } | Order::Crash { .. } | Order::Release { .. }
+        call,
+        StoreCall::Settle { .. }
+            | StoreCall::Cancel { .. }
+            | StoreCall::Crash { .. }
+            | StoreCall::Release { .. }
     )
 }
 
 /// Sees whether a parent has ended, or what came free with its end. In the commit of that end it
 /// is too early for that, as it would have been a moment before.
-fn sees_parents(order: &Order) -> bool {
-    match order {
-        Order::Claim { .. } | Order::Enqueue(_) | Order::Batch(_) => true,
-        Order::Settle { end, .. } => matches!(end, End::Complete(children) if !children.is_empty()),
+fn sees_parents(call: &StoreCall) -> bool {
+    match call {
+        StoreCall::Claim { .. } | StoreCall::Enqueue(_) | StoreCall::Batch(_) => true,
+        StoreCall::Settle { end, .. } => {
+            matches!(end, End::Complete(children) if !children.is_empty())
+        }
         _ => false,
     }
 }
 
-/// Cuts orders into commits of up to `size`.
-fn commits(orders: &[Order], size: usize) -> Vec<&[Order]> {
+/// Cuts calls into commits of up to `size`.
+fn commits(calls: &[StoreCall], size: usize) -> Vec<&[StoreCall]> {
     let mut commits = Vec::new();
     let mut begin = 0;
-    for (at, order) in orders.iter().enumerate() {
-        let commit = &orders[begin..at];
-        if commit.len() >= size || sees_parents(order) && commit.iter().any(may_end_a_parent) {
+    for (at, call) in calls.iter().enumerate() {
+        let commit = &calls[begin..at];
+        if commit.len() >= size || sees_parents(call) && commit.iter().any(may_end_a_parent) {
             commits.push(commit);
             begin = at;
         }
     }
-    commits.push(&orders[begin..]);
+    commits.push(&calls[begin..]);
     commits
 }
 
@@ -421,14 +426,14 @@ fn batch_answer(batch: Batch) -> Answer {
     Answer::Enqueued([handle].into_iter().chain(batch.jobs).collect())
 }
 
-fn run(place: &dyn Place, orders: &[Order], size: usize) {
+fn run(place: &dyn Place, calls: &[StoreCall], size: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
         let mut pair = Pair::new(place).await;
-        for group in commits(orders, size) {
+        for group in commits(calls, size) {
             pair.group(group).await;
         }
         pair.store.close().await.unwrap();
@@ -447,13 +452,13 @@ proptest! {
     #![proptest_config(cases(120))]
 
     #[test]
-    fn sqlite_agrees_with_the_model(orders in orders(70), group in 1_usize..6) {
-        run(&TempDir::new().unwrap(), &orders, group);
+    fn sqlite_agrees_with_the_model(calls in store_calls(70), group in 1_usize..6) {
+        run(&TempDir::new().unwrap(), &calls, group);
     }
 }
 
 #[test]
 fn postgres_agrees_with_the_model() {
     let scratch = Scratch::new();
-    proptest!(cases(40), |(orders in orders(70))| run(&scratch, &orders, 1));
+    proptest!(cases(40), |(calls in store_calls(70))| run(&scratch, &calls, 1));
 }

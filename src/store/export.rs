@@ -30,7 +30,7 @@ crate::model::exported_table! {
 }
 
 crate::model::exported_table! {
-    /// A seat of a match, with what its match is and who sat there.
+    /// A participant of a match, with what its match is and who it was.
     participants {
         {
             match_id: String, platform: String, year: i32, game_start: i64 => time, game_duration_s: i64,

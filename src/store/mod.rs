@@ -15,16 +15,16 @@ pub mod export;
 pub(crate) mod ledger;
 mod location;
 pub mod open_tree;
-#[cfg(test)]
-pub(crate) mod orders;
 pub mod people;
 pub mod postgres;
 #[cfg(test)]
 mod prepared;
 #[cfg(test)]
 mod properties;
-pub mod pulse;
 pub mod question;
+pub mod queue_progress;
+#[cfg(test)]
+pub(crate) mod random_calls;
 pub mod repack;
 mod rows;
 pub mod schedules;
@@ -52,10 +52,10 @@ pub use export::ExportStore;
 pub use location::Location;
 pub use open_tree::OpenTree;
 pub use people::PeopleStore;
-pub use pulse::PulseStore;
+pub use queue_progress::ProbeStore;
 pub use repack::RepackStore;
 pub use schedules::ScheduleStore;
-pub use upkeep::{Cleanup, Leftovers, Repair, SeatRow, StoredDocuments, UnreadRow};
+pub use upkeep::{Cleanup, Leftovers, ParticipantRow, Repair, StoredDocuments, UnreadRow};
 
 use crate::metrics::Words;
 use crate::model::board_time::BoardTime;
@@ -543,7 +543,7 @@ pub struct EngineInfo {
 
 /// Who reports on a board of budgets, and on which.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BudgetSeat {
+pub struct BudgetMember {
     pub key_fingerprint: Arc<str>,
     pub route: &'static str,
     /// New for every life of a limiter.
@@ -621,7 +621,7 @@ pub trait Store:
     OpenTree
     + ScheduleStore
     + PeopleStore
-    + PulseStore
+    + ProbeStore
     + ExportStore
     + RepackStore
     + Send
@@ -698,7 +698,7 @@ pub trait Store:
     /// takes what it may use.
     async fn share_budget(
         &self,
-        seat: BudgetSeat,
+        member: BudgetMember,
         report: BoardReport,
         now: BoardTime,
     ) -> StoreResult<BoardGrant>;
@@ -765,7 +765,7 @@ pub trait Store:
 
     /// All that is stored of these matches, at one moment.
     async fn documents(&self, ids: &[MatchId]) -> StoreResult<Vec<StoredDocuments>>;
-    /// Stored matches that a player has a seat in.
+    /// Stored matches that a player is a participant of.
     async fn matches_of(&self, player_id: i64, year: i16) -> StoreResult<Vec<MatchId>>;
     /// Matches after this one in the order of their ids, by rows or payloads.
     async fn matches_after(&self, id: &str, limit: usize) -> StoreResult<Vec<MatchId>>;

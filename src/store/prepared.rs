@@ -397,14 +397,14 @@ async fn run_the_rest(folder: &Path) -> StoreResult<()> {
     let (one, other) = (Scratch::new(), Scratch::new());
 
     // A world takes an empty database, and knows it when it comes again.
-    let trial = PostgresStore::make_trial(&one.settings()).await?;
-    for place in [file("world.db"), server(&trial)] {
+    let scratch = PostgresStore::make_scratch(&one.settings()).await?;
+    for place in [file("world.db"), server(&scratch)] {
         for taken in [Taken::Fresh, Taken::Same] {
             assert_eq!(place.take_for_world("a world", false).await?, taken);
         }
     }
-    PostgresStore::durability(&trial).await?;
-    PostgresStore::drop_trial(&one.settings(), &trial).await?;
+    PostgresStore::durability(&scratch).await?;
+    PostgresStore::drop_scratch(&one.settings(), &scratch).await?;
 
     // Made-up matches fill both, and are copied both ways.
     let made_up = Synthetic {

@@ -7,11 +7,11 @@ use proptest::prelude::*;
 
 use super::Wanted;
 use super::ledger::Ledger;
-use super::orders::{Order, QUEUES, bounds, lanes, orders};
+use super::random_calls::{QUEUES, StoreCall, bounds, lanes, store_calls};
 use super::{Fenced, Retried};
 use crate::model::{ClaimedJob, JobId, JobState, Timestamp};
 
-/// A world that carries out orders on a ledger and checks every step.
+/// A world that carries out calls on a ledger and checks every step.
 struct World {
     ledger: Ledger,
     leases: Vec<ClaimedJob>,
@@ -37,20 +37,20 @@ impl World {
         self.ledger.jobs.keys().copied().collect()
     }
 
-    /// Carries out one order; the job that it revived, if it did.
-    fn step(&mut self, order: &Order) -> Option<JobId> {
+    /// Carries out one call; the job that it revived, if it did.
+    fn step(&mut self, call: &StoreCall) -> Option<JobId> {
         let (known, now) = (self.known(), self.now);
         let pick = |n: usize| known.get(n % known.len().max(1)).copied();
-        match order {
-            Order::Enqueue(sketches) => {
+        match call {
+            StoreCall::Enqueue(sketches) => {
                 let jobs: Vec<_> = sketches.iter().map(|job| job.job(&known, now)).collect();
                 self.ledger.enqueue(&jobs, now);
             }
-            Order::Batch(sketches) => {
+            StoreCall::Batch(sketches) => {
                 let jobs: Vec<_> = sketches.iter().map(|job| job.job(&known, now)).collect();
                 self.ledger.enqueue_batch(&jobs, now);
             }
-            Order::Claim {
+            StoreCall::Claim {
                 queue,
                 limit,
                 closed,
@@ -68,7 +68,7 @@ impl World {
                 let claimed = self.ledger.claim(wanted, &engine);
                 self.leases.extend(claimed);
             }
-            Order::Settle { lease, end } => {
+            StoreCall::Settle { lease, end } => {
                 let job = self.leases.get(lease % self.leases.len().max(1))?;
                 let completion = end.completion(job.attempt, job.max_attempts, now);
                 let before = self.ledger.clone();
@@ -82,32 +82,32 @@ impl World {
                     assert_eq!(self.ledger, before, "a stale attempt changes nothing");
                 }
             }
-            Order::Cancel { job } => {
+            StoreCall::Cancel { job } => {
                 let _ = self.ledger.cancel(pick(*job)?, now);
             }
-            Order::Retry { job } => {
+            StoreCall::Retry { job } => {
                 let job = pick(*job)?;
                 let is_batch = self.ledger.jobs[&job].kind == crate::model::attempt::BATCH_KIND;
                 if !is_batch && self.ledger.retry(job, now) == Retried::Available {
                     return Some(job);
                 }
             }
-            Order::Stage { after_s } => {
+            StoreCall::Stage { after_s } => {
                 self.now = now + Duration::from_secs(*after_s);
                 self.ledger.stage(self.now);
             }
-            Order::RunAlone { lease } => {
+            StoreCall::RunAlone { lease } => {
                 let job = self.leases.get(lease % self.leases.len().max(1))?;
                 let _ = self.ledger.runs_alone(job.lease);
             }
-            Order::Crash { death } => {
+            StoreCall::Crash { death } => {
                 let engine = self.engine();
                 self.ledger.died(&engine, *death);
                 self.engine += 1;
                 let engine = self.engine();
                 self.ledger.rescue(&engine, now);
             }
-            Order::Release { queue } => {
+            StoreCall::Release { queue } => {
                 let engine = self.engine();
                 self.ledger.release(&engine, Some(QUEUES[*queue]), &[], now);
             }
@@ -159,27 +159,27 @@ proptest! {
     /// Stale attempts change nothing, attempts stay within their maximum, final states are left only by
     /// retry, and a job waits exactly as long as something it waits for is open.
     #[test]
-    fn whatever_is_ordered_the_rules_of_jobs_hold(orders in orders(80)) {
+    fn whatever_is_ordered_the_rules_of_jobs_hold(calls in store_calls(80)) {
         let mut world = World::new();
-        for order in &orders {
+        for call in &calls {
             let before = world.ledger.jobs.iter().map(|(id, row)| (*id, row.state)).collect();
-            let revived = world.step(order);
+            let revived = world.step(call);
             world.check(&before, revived);
         }
     }
 
     /// However it began, an engine that goes on claiming and completing ends with every job final.
     #[test]
-    fn no_job_is_stuck(orders in orders(60)) {
+    fn no_job_is_stuck(calls in store_calls(60)) {
         let mut world = World::new();
-        for order in &orders {
-            world.step(order);
+        for call in &calls {
+            world.step(call);
         }
-        world.step(&Order::Crash {
+        world.step(&StoreCall::Crash {
             death: crate::model::suspicion::Death::FromOutside,
         });
         for _ in 0..2_000 {
-            world.step(&Order::Stage { after_s: 10 });
+            world.step(&StoreCall::Stage { after_s: 10 });
             let engine = world.engine();
             let jobs: Vec<_> = QUEUES
                 .iter()
@@ -189,7 +189,7 @@ proptest! {
                 break;
             }
             for job in jobs {
-                let end = super::orders::End::Complete(Vec::new());
+                let end = super::random_calls::End::Complete(Vec::new());
                 let completion = end.completion(job.attempt, job.max_attempts, world.now);
                 prop_assert_eq!(world.ledger.settle(job.lease, &completion, world.now), Fenced::Applied);
             }

@@ -62,11 +62,11 @@ impl Question {
 
 /// Those who wait for a connection.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Line(AtomicUsize);
+pub(in crate::store) struct WaitingLine(AtomicUsize);
 
 /// A place in the line; left when dropped.
 #[derive(Debug)]
-pub(in crate::store) struct Place<'l>(&'l Line);
+pub(in crate::store) struct Place<'l>(&'l WaitingLine);
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
@@ -74,7 +74,7 @@ impl Drop for Place<'_> {
     }
 }
 
-impl Line {
+impl WaitingLine {
     pub(in crate::store) fn enter(&self) -> StoreResult<Place<'_>> {
         let before = self.0.fetch_add(1, Ordering::Relaxed);
         let place = Place(self);
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_line_has_an_end_and_its_places_are_free_again() {
-        let line = Line::default();
+        let line = WaitingLine::default();
         let all: Vec<_> = (0..QUEUE_MAX).map(|_| line.enter().unwrap()).collect();
         assert!(matches!(line.enter(), Err(StoreError::Busy(_))));
         drop(all);

@@ -141,21 +141,21 @@ pub(super) fn tally_from(row: TallyTuple) -> StoreResult<YearlyTally> {
     })
 }
 
-pub(super) fn facts(class: MatchClass, seat: &ParticipantRecord) -> GameFacts {
+pub(super) fn facts(class: MatchClass, participant: &ParticipantRecord) -> GameFacts {
     GameFacts {
         class,
-        win: seat.win,
-        kills: seat.kills,
-        deaths: seat.deaths,
-        assists: seat.assists,
-        gold_earned: seat.gold_earned,
-        total_minions_killed: seat.total_minions_killed,
-        neutral_minions_killed: seat.neutral_minions_killed,
-        damage_to_champions: seat.damage_to_champions,
-        champion_id: seat.champion_id,
-        champion_name: seat.champion_name.clone(),
-        role: seat.role.as_str().into(),
-        lane: seat.lane.as_str().into(),
+        win: participant.win,
+        kills: participant.kills,
+        deaths: participant.deaths,
+        assists: participant.assists,
+        gold_earned: participant.gold_earned,
+        total_minions_killed: participant.total_minions_killed,
+        neutral_minions_killed: participant.neutral_minions_killed,
+        damage_to_champions: participant.damage_to_champions,
+        champion_id: participant.champion_id,
+        champion_name: participant.champion_name.clone(),
+        role: participant.role.as_str().into(),
+        lane: participant.lane.as_str().into(),
     }
 }
 

@@ -98,7 +98,7 @@ impl Synthetic {
     }
 
     fn statements(self, body: &str) -> String {
-        // Everybody has some two hundred seats, and nobody two in one match.
+        // Everybody has some two hundred participants, and nobody two in one match.
         let players = (self.matches / 20).max(100);
         let step = self.step();
         let own = format!("(n % {step} = 0 AND n / {step} <= {})", self.of_player);

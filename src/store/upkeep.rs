@@ -59,7 +59,7 @@ pub struct StoredDocuments {
     /// As the rows tell, without the names of players. None: no row of `matches`.
     pub record: Option<MatchRecord>,
     pub platform: Option<String>,
-    pub seats: Vec<SeatRow>,
+    pub participants: Vec<ParticipantRow>,
     pub timeline: Option<TimelineRecord>,
     /// What cannot be read has a reason.
     pub payloads: HashMap<PayloadKind, Result<Payload, String>>,
@@ -79,9 +79,9 @@ pub struct UnreadRow {
 
 /// A row of `match_participants`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SeatRow {
-    pub seat: ParticipantRecord,
-    /// May name a player who is not there: then the seat has nobody.
+pub struct ParticipantRow {
+    pub participant: ParticipantRecord,
+    /// May name a player who is not there: then the participant is nobody known.
     pub player_id: Option<i64>,
 }
 
@@ -161,10 +161,10 @@ struct MatchColumns(
 );
 
 #[derive(Deserialize)]
-struct SeatColumns(SeatWho, SeatScore, SeatThings);
+struct ParticipantColumns(ParticipantWho, ParticipantScore, ParticipantThings);
 
 #[derive(Deserialize)]
-struct SeatWho(
+struct ParticipantWho(
     i32,
     Option<i64>,
     Option<String>,
@@ -177,7 +177,7 @@ struct SeatWho(
 );
 
 #[derive(Deserialize)]
-struct SeatScore(
+struct ParticipantScore(
     i32,
     i32,
     i32,
@@ -193,7 +193,7 @@ struct SeatScore(
 );
 
 #[derive(Deserialize)]
-struct SeatThings([i32; 7], [i32; 2], i32, i32);
+struct ParticipantThings([i32; 7], [i32; 2], i32, i32);
 
 #[derive(Deserialize)]
 struct TimelineColumns(String, i64, i32, i32);
@@ -219,7 +219,7 @@ pub(super) fn documents_from(mut rows: Vec<DocumentTuple>) -> StoreResult<Vec<St
             id: match_id,
             record: None,
             platform: None,
-            seats: Vec::new(),
+            participants: Vec::new(),
             timeline: None,
             payloads: HashMap::new(),
             unread: HashMap::new(),
@@ -230,7 +230,7 @@ pub(super) fn documents_from(mut rows: Vec<DocumentTuple>) -> StoreResult<Vec<St
                 one.record = Some(record);
                 one.platform = Some(platform);
             }
-            1 => one.seats.push(seat_of(&columns)?),
+            1 => one.participants.push(participant_of(&columns)?),
             2 => {
                 let TimelineColumns(data_version, frame_interval_ms, frame_count, event_count) =
                     from_json(&columns)?;
@@ -269,7 +269,8 @@ pub(super) fn documents_from(mut rows: Vec<DocumentTuple>) -> StoreResult<Vec<St
     }
     let mut all: Vec<StoredDocuments> = all.into_values().collect();
     for one in &mut all {
-        one.seats.sort_by_key(|row| row.seat.participant_id);
+        one.participants
+            .sort_by_key(|row| row.participant.participant_id);
     }
     Ok(all)
 }
@@ -333,10 +334,10 @@ fn match_of(id: MatchId, columns: &str) -> StoreResult<(MatchRecord, String)> {
     Ok((record, platform))
 }
 
-fn seat_of(columns: &str) -> StoreResult<SeatRow> {
-    let SeatColumns(who, score, things) = from_json(columns)?;
+fn participant_of(columns: &str) -> StoreResult<ParticipantRow> {
+    let ParticipantColumns(who, score, things) = from_json(columns)?;
     let player = who.2.and_then(|puuid| puuid.parse().ok());
-    let seat = ParticipantRecord {
+    let participant = ParticipantRecord {
         participant_id: who.0,
         player: player.map(|puuid| SeenPlayer {
             puuid,
@@ -365,8 +366,8 @@ fn seat_of(columns: &str) -> StoreResult<SeatRow> {
         perk_primary_style: things.2,
         perk_sub_style: things.3,
     };
-    Ok(SeatRow {
-        seat,
+    Ok(ParticipantRow {
+        participant,
         player_id: who.1,
     })
 }

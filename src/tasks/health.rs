@@ -329,30 +329,32 @@ fn probe_of(route: Route) -> Option<Call> {
 }
 
 async fn read_queues(engine: &EngineHandle, now: Timestamp) -> Result<Vec<QueueReading>, String> {
-    let pulses = tokio::time::timeout(DATABASE_MAX, engine.store.pulse(now - HOUR)).await;
-    let pulses = match pulses {
-        Ok(Ok(pulses)) => pulses,
+    let all = tokio::time::timeout(DATABASE_MAX, engine.store.queue_progress(now - HOUR)).await;
+    let all = match all {
+        Ok(Ok(all)) => all,
         // A backlog that takes long to look through is no sickness.
         Ok(Err(StoreError::Busy(_))) => Vec::new(),
         Ok(Err(error)) => return Err(error.to_string()),
         Err(_) => return Err(format!("it did not answer within {DATABASE_MAX:?}")),
     };
     let queues = engine.queues.all().iter().map(|queue| {
-        let pulse = pulses.iter().find(|pulse| pulse.queue == queue.name);
+        let progress = all.iter().find(|progress| progress.queue == queue.name);
         let settings = queue.settings();
         let ago = |at: Timestamp| now.since(at);
         let ended_here = match queue.counters.ended_at.load(Ordering::Relaxed) {
             0 => None,
             at => Some(Timestamp::from_millis(at)),
         };
-        let ended = pulse.and_then(|pulse| pulse.last_completed);
+        let ended = progress.and_then(|progress| progress.last_completed);
         QueueReading {
             queue: queue.name.to_owned(),
             running: queue.running(),
-            waiting: pulse.map_or(0, |pulse| pulse.waiting),
-            oldest_waiting: pulse.and_then(|pulse| pulse.oldest_waiting).map(ago),
+            waiting: progress.map_or(0, |progress| progress.waiting),
+            oldest_waiting: progress
+                .and_then(|progress| progress.oldest_waiting)
+                .map(ago),
             last_completed: ended.max(ended_here).map(ago),
-            held_back: pulse.map_or(0, |pulse| pulse.held_back),
+            held_back: progress.map_or(0, |progress| progress.held_back),
             paused: settings.paused,
             held: engine.queues.is_held(queue),
             rate_period: settings.rate.map(|rate| rate.period),

@@ -103,8 +103,8 @@ impl Strangers {
             return Ok(Vec::new());
         }
         let mut jobs = Vec::new();
-        let seated = record.participants.iter().filter_map(|seat| {
-            let player = seat.player.as_ref()?;
+        let seated = record.participants.iter().filter_map(|participant| {
+            let player = participant.player.as_ref()?;
             player.riot_id.as_ref().map(RiotId::folded)
         });
         for name in seated {

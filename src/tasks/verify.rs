@@ -10,7 +10,7 @@ use crate::model::{MatchId, Timestamp};
 use crate::riot::{
     Reading, RiotError, Understood, document_of, kept, understand_match, understand_timeline,
 };
-use crate::store::{Repair, SeatRow, Store, StoreError, StoreResult, StoredDocuments};
+use crate::store::{ParticipantRow, Repair, Store, StoreError, StoreResult, StoredDocuments};
 
 /// Matches that are read at once: some MB of documents.
 const MATCHES: usize = 50;
@@ -136,7 +136,7 @@ impl Finding {
 /// Compares the rows of a match with its documents. What has neither is no finding: the gap analysis sees it.
 pub(super) fn examine(one: &StoredDocuments) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let has_rows = one.record.is_some() || !one.seats.is_empty();
+    let has_rows = one.record.is_some() || !one.participants.is_empty();
     let was_unread = |kind| one.unread.contains_key(&kind);
     let understand = |text: &[u8]| understand_match(one.id, text);
     match read(one, PayloadKind::Match, understand) {
@@ -226,13 +226,14 @@ fn examine_match(one: &StoredDocuments, record: MatchRecord) -> Option<Finding> 
             "the match's row differs from its document"
         }
         Some(stored) if !same_match(stored, &told) => "the match's row differs from its document",
-        Some(_) if one.seats.len() != record.participants.len() => "seats are gone",
+        Some(_) if one.participants.len() != record.participants.len() => "seats are gone",
         Some(_) => {
-            let mut seats: Vec<&ParticipantRecord> = record.participants.iter().collect();
-            seats.sort_by_key(|seat| seat.participant_id);
+            let mut participants: Vec<&ParticipantRecord> = record.participants.iter().collect();
+            participants.sort_by_key(|participant| participant.participant_id);
             let mut alike = true;
-            for (row, seat) in one.seats.iter().zip(seats) {
-                alike &= same_seat(row, seat) && same_player(row, seat, &mut if_known);
+            for (row, participant) in one.participants.iter().zip(participants) {
+                alike &= same_participant(row, participant)
+                    && same_player(row, participant, &mut if_known);
             }
             match (alike, if_known.is_empty()) {
                 (true, true) => return None,
@@ -257,7 +258,7 @@ fn examine_match(one: &StoredDocuments, record: MatchRecord) -> Option<Finding> 
     })
 }
 
-/// Rows tell a void match by its duration alone; one without seats is void too.
+/// Rows tell a void match by its duration alone; one without participants is void too.
 fn same_match(stored: &MatchRecord, told: &MatchRecord) -> bool {
     let class = told.class;
     let is_remake = class == crate::model::records::MatchClass::Remake;
@@ -269,20 +270,24 @@ fn same_match(stored: &MatchRecord, told: &MatchRecord) -> bool {
     alike == *told && (is_remake == stored_remake || told.game_duration_s == 0)
 }
 
-fn same_seat(row: &SeatRow, seat: &ParticipantRecord) -> bool {
+fn same_participant(row: &ParticipantRow, participant: &ParticipantRecord) -> bool {
     let told = ParticipantRecord {
-        player: row.seat.player.clone(),
-        champion_name: clean(&seat.champion_name).into(),
-        team_position: clean(&seat.team_position),
-        role: clean(&seat.role),
-        lane: clean(&seat.lane),
-        ..seat.clone()
+        player: row.participant.player.clone(),
+        champion_name: clean(&participant.champion_name).into(),
+        team_position: clean(&participant.team_position),
+        role: clean(&participant.role),
+        lane: clean(&participant.lane),
+        ..participant.clone()
     };
-    row.seat == told
+    row.participant == told
 }
 
-fn same_player(row: &SeatRow, seat: &ParticipantRecord, if_known: &mut Vec<String>) -> bool {
-    match (&seat.player, row.player_id, &row.seat.player) {
+fn same_player(
+    row: &ParticipantRow,
+    participant: &ParticipantRecord,
+    if_known: &mut Vec<String>,
+) -> bool {
+    match (&participant.player, row.player_id, &row.participant.player) {
         (None, None, _) => true,
         (Some(told), Some(_), Some(sits)) => {
             if told.puuid != sits.puuid {
@@ -312,9 +317,13 @@ fn cleaned(mut one: StoredDocuments) -> StoredDocuments {
         }
         record.end_of_game_result = record.end_of_game_result.as_deref().map(clean);
     }
-    for SeatRow { seat, .. } in &mut one.seats {
-        seat.champion_name = clean(&seat.champion_name).into();
-        for text in [&mut seat.team_position, &mut seat.role, &mut seat.lane] {
+    for ParticipantRow { participant, .. } in &mut one.participants {
+        participant.champion_name = clean(&participant.champion_name).into();
+        for text in [
+            &mut participant.team_position,
+            &mut participant.role,
+            &mut participant.lane,
+        ] {
             *text = clean(text);
         }
     }
@@ -335,7 +344,11 @@ pub(super) async fn verify_matches(
             let examined = documents.into_iter().map(|one| {
                 let one = cleaned(one);
                 let findings = examine(&one);
-                let seated: Vec<i64> = one.seats.iter().filter_map(|row| row.player_id).collect();
+                let seated: Vec<i64> = one
+                    .participants
+                    .iter()
+                    .filter_map(|row| row.player_id)
+                    .collect();
                 (one.id, findings, seated)
             });
             examined.collect::<Vec<_>>()
@@ -425,7 +438,7 @@ mod tests {
             id: record.id,
             record: None,
             platform: None,
-            seats: Vec::new(),
+            participants: Vec::new(),
             timeline: Some(record.clone()),
             payloads: HashMap::from([(PayloadKind::Timeline, Ok(payload))]),
             unread: HashMap::new(),

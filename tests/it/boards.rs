@@ -5,7 +5,7 @@ use std::sync::Arc;
 use riftsync::model::BootTime;
 use riftsync::model::board_time::BoardTime;
 use riftsync::model::budget_share::{BoardReport, WindowGrant, WindowKey, WindowReport};
-use riftsync::store::{BudgetSeat, Store};
+use riftsync::store::{BudgetMember, Store};
 
 use crate::place::{Place, on_each_store};
 use crate::store::NOW;
@@ -17,8 +17,8 @@ on_each_store! { tokio::test;
     a_last_word_that_a_later_report_overtook_changes_nothing,
 }
 
-fn seat(engine: &str) -> BudgetSeat {
-    BudgetSeat {
+fn member(engine: &str) -> BudgetMember {
+    BudgetMember {
         key_fingerprint: "key".into(),
         route: "kr",
         engine: engine.into(),
@@ -63,7 +63,7 @@ async fn share(
     report: BoardReport,
     now: BoardTime,
 ) -> WindowGrant {
-    let granted = store.share_budget(seat(engine), report, now).await;
+    let granted = store.share_budget(member(engine), report, now).await;
     granted.unwrap().windows[0]
 }
 
@@ -85,7 +85,7 @@ async fn a_last_word_that_a_later_report_overtook_changes_nothing(store: Arc<dyn
     };
     share(&*store, "a", numbered(2, 10), at(0, 0)).await;
     let late = store
-        .share_budget(seat("a"), numbered(1, 0), at(10, 0))
+        .share_budget(member("a"), numbered(1, 0), at(10, 0))
         .await;
     assert_eq!(late.unwrap().windows, []);
     let grant = share(&*store, "b", report(0, false), at(20, 0)).await;

@@ -197,8 +197,8 @@ async fn a_copy_killed_in_the_middle_goes_on_and_finds_what_was_changed_meanwhil
     let (setup, scratch) = (synced(40).await, Scratch::new());
     stopped_in_payloads(&setup, &scratch, "-KILL").await;
     assert_eq!(scratch.rows("SELECT 1 FROM payloads").len(), 0);
-    let seats = scratch.rows("SELECT 1 FROM match_participants").len();
-    assert!(seats >= 400, "{seats}");
+    let participants = scratch.rows("SELECT 1 FROM match_participants").len();
+    assert!(participants >= 400, "{participants}");
 
     // Nobody works on half a database.
     let calls = setup.document_calls();

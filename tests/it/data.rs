@@ -48,14 +48,14 @@ pub fn game(n: u64, players: usize) -> Arc<MatchRecord> {
     };
     let mut pool: Vec<usize> = (0..players).collect();
     rng.shuffle(&mut pool);
-    let seats = pool.into_iter().take(10).enumerate();
-    let participants = seats.map(|(seat, player)| {
+    let participants = pool.into_iter().take(10).enumerate();
+    let participants = participants.map(|(index, player)| {
         let bot = rng.u8(0..8) == 0;
         // Some documents have no names, and names change.
         let name = (rng.u8(0..4) > 0)
             .then(|| RiotId::new(&format!("P{player} {}", rng.u8(0..3)), "SIM").unwrap());
         ParticipantRecord {
-            participant_id: i32::try_from(seat).unwrap() + 1,
+            participant_id: i32::try_from(index).unwrap() + 1,
             player: (!bot).then(|| SeenPlayer {
                 puuid: puuid(player),
                 riot_id: name,
@@ -149,7 +149,7 @@ pub async fn write(store: &dyn Store, effects: Vec<Vec<Effect>>) {
     }
 }
 
-/// The statistics of all players are what the seats add up to.
+/// The statistics of all players are what the participants add up to.
 pub async fn check_statistics(store: &dyn Store, players: impl IntoIterator<Item = i64>) {
     for player in players {
         let mut stored = store.yearly_stats(player, None).await.unwrap();
@@ -163,7 +163,7 @@ pub async fn check_statistics(store: &dyn Store, players: impl IntoIterator<Item
 on_each_store! { tokio::test;
     a_match_that_no_table_can_hold_is_refused_alone_and_its_job_can_be_ended,
     a_match_that_comes_again_changes_nothing,
-    statistics_are_what_the_seats_add_up_to_however_the_matches_come,
+    statistics_are_what_the_participants_add_up_to_however_the_matches_come,
     what_was_missing_and_is_stored_after_all_is_missing_no_more,
     what_is_missing_keeps_when_it_was_first_missed_and_is_told_when_it_is_due,
     a_year_tells_what_riot_listed_of_it_and_what_it_does_not_give,
@@ -174,10 +174,10 @@ on_each_store! { tokio::test;
 
 async fn a_match_that_comes_again_changes_nothing(store: Arc<dyn Store>) {
     let record = game(2, 12);
-    let seat = record
+    let participant = record
         .participants
         .iter()
-        .find_map(|seat| seat.player.as_ref());
+        .find_map(|participant| participant.player.as_ref());
     write(&*store, vec![vec![stores(&record)]; 3]).await;
     write(&*store, vec![vec![stores(&record), stores(&record)]]).await;
     let known = store.stored_matches(&[record.id]).await.unwrap();
@@ -189,7 +189,7 @@ async fn a_match_that_comes_again_changes_nothing(store: Arc<dyn Store>) {
             .collect::<Vec<_>>(),
         [record.id]
     );
-    assert!(seat.is_some());
+    assert!(participant.is_some());
     for player in 1..=10 {
         for row in store.yearly_stats(player, None).await.unwrap() {
             assert_eq!(row.tally.total_matches() + row.tally.remakes, 1);
@@ -198,7 +198,9 @@ async fn a_match_that_comes_again_changes_nothing(store: Arc<dyn Store>) {
     check_statistics(&*store, 1..=10).await;
 }
 
-async fn statistics_are_what_the_seats_add_up_to_however_the_matches_come(store: Arc<dyn Store>) {
+async fn statistics_are_what_the_participants_add_up_to_however_the_matches_come(
+    store: Arc<dyn Store>,
+) {
     for chunk in (0..60).collect::<Vec<u64>>().chunks(12) {
         let effects = chunk.iter().map(|n| vec![stores(&game(*n, 14))]).collect();
         write(&*store, effects).await;
@@ -400,9 +402,9 @@ async fn a_name_with_any_character_is_stored(store: Arc<dyn Store>) {
     let mut record = (*game(2, 12)).clone();
     record.class = MatchClass::Played;
     "odd\0mode".clone_into(&mut record.game_mode);
-    for seat in &mut record.participants {
-        seat.champion_name = "\0'\"\\{,}NULL\u{1f980}".into();
-        "a\0".clone_into(&mut seat.role);
+    for participant in &mut record.participants {
+        participant.champion_name = "\0'\"\\{,}NULL\u{1f980}".into();
+        "a\0".clone_into(&mut participant.role);
     }
     write(&*store, vec![vec![stores(&Arc::new(record))]]).await;
     check_statistics(&*store, 1..=10).await;
@@ -513,7 +515,7 @@ pub const TABLES: [&str; 5] = [
 pub fn table(place: &Place, query: &str) -> Vec<String> {
     use diesel::prelude::*;
     #[derive(QueryableByName)]
-    struct Line {
+    struct TextRow {
         #[diesel(sql_type = diesel::sql_types::Text)]
         row: String,
     }
@@ -527,7 +529,7 @@ pub fn table(place: &Place, query: &str) -> Vec<String> {
         Place::Sqlite(folder) => {
             let path = folder.path().join("t.db");
             let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-            let rows: Vec<Line> = diesel::sql_query(query).load(&mut conn).unwrap();
+            let rows: Vec<TextRow> = diesel::sql_query(query).load(&mut conn).unwrap();
             rows.into_iter().map(|line| line.row).collect()
         }
     };

@@ -118,46 +118,52 @@ async fn a_table_is_the_same_in_either_format_and_whole(store: Arc<dyn Store>) {
         write(&*store, games.collect()).await;
     }
     // More than one page of matches, and more than one group of rows.
-    let seats = table(&*store, What::Participants, ALL).await;
-    assert_eq!(seats.1.len() as u64, GAMES * 10);
+    let participants = table(&*store, What::Participants, ALL).await;
+    assert_eq!(participants.1.len() as u64, GAMES * 10);
     let key = |row: &Vec<String>| {
         (
             row[0].clone(),
-            cell(&seats, row, "participant_id").parse::<i32>().unwrap(),
+            cell(&participants, row, "participant_id")
+                .parse::<i32>()
+                .unwrap(),
         )
     };
-    let keys: Vec<_> = seats.1.iter().map(key).collect();
+    let keys: Vec<_> = participants.1.iter().map(key).collect();
     assert!(
         keys.is_sorted() && keys.windows(2).all(|two| two[0] != two[1]),
-        "each seat once, in order"
+        "each participant once, in order"
     );
     let one = game(7, 60);
-    let rows: Vec<_> = seats
+    let rows: Vec<_> = participants
         .1
         .iter()
         .filter(|row| row[0] == one.id.to_string())
         .collect();
-    for (seat, row) in one.participants.iter().zip(rows) {
-        let is = |name, value: String| assert_eq!(cell(&seats, row, name), value, "{name}");
+    for (participant, row) in one.participants.iter().zip(rows) {
+        let is = |name, value: String| assert_eq!(cell(&participants, row, name), value, "{name}");
         is("game_start", one.game_start.to_string());
         is("year", one.year.to_string());
-        is("kills", seat.kills.to_string());
-        is("win", seat.win.to_string());
-        is("champion_name", seat.champion_name.to_string());
+        is("kills", participant.kills.to_string());
+        is("win", participant.win.to_string());
+        is("champion_name", participant.champion_name.to_string());
         is(
             "placement",
-            seat.placement
+            participant
+                .placement
                 .map(|placement| placement.to_string())
                 .unwrap_or_default(),
         );
-        is("item6", seat.items[6].to_string());
-        is("perk_sub_style", seat.perk_sub_style.to_string());
-        let puuid = seat.player.as_ref().map(|player| player.puuid.to_string());
+        is("item6", participant.items[6].to_string());
+        is("perk_sub_style", participant.perk_sub_style.to_string());
+        let puuid = participant
+            .player
+            .as_ref()
+            .map(|player| player.puuid.to_string());
         is("puuid", puuid.unwrap_or_default());
     }
     let matches = table(&*store, What::Matches, ALL).await;
     assert_eq!(matches.1.len() as u64, GAMES);
-    // What is counted is what the seats add up to.
+    // What is counted is what the participants add up to.
     let years_of = table(&*store, What::Stats, ALL).await;
     let mut kills: BTreeMap<(String, String), i64> = BTreeMap::new();
     for row in &years_of.1 {
@@ -173,8 +179,8 @@ async fn a_table_is_the_same_in_either_format_and_whole(store: Arc<dyn Store>) {
     }
     let mut sums: BTreeMap<(String, String), i64> =
         kills.keys().map(|key| (key.clone(), 0)).collect();
-    for row in &seats.1 {
-        let is = |name| cell(&seats, row, name);
+    for row in &participants.1 {
+        let is = |name| cell(&participants, row, name);
         if !is("puuid").is_empty() && is("is_remake") == "false" && is("game_duration_s") != "0" {
             *sums
                 .get_mut(&(is("puuid").to_owned(), is("year").to_owned()))
@@ -207,11 +213,13 @@ async fn years_and_a_player_choose_the_rows(store: Arc<dyn Store>) {
     }
     let who = puuid(5);
     let played = |game: &riftsync::model::records::MatchRecord| {
-        let seats = game
+        let participants = game
             .participants
             .iter()
-            .filter_map(|seat| seat.player.as_ref());
-        seats.map(|player| &player.puuid).any(|puuid| *puuid == who)
+            .filter_map(|participant| participant.player.as_ref());
+        participants
+            .map(|player| &player.puuid)
+            .any(|puuid| *puuid == who)
     };
     let wanted = Some(
         store
@@ -224,12 +232,12 @@ async fn years_and_a_player_choose_the_rows(store: Arc<dyn Store>) {
         player: wanted,
         ..ALL
     };
-    let seats = table(&*store, What::Participants, filter).await;
+    let participants = table(&*store, What::Participants, filter).await;
     let expected = games.iter().filter(|game| played(game)).count();
     assert_eq!(
-        seats.1.len(),
+        participants.1.len(),
         expected * 10,
-        "all seats of the player's matches"
+        "all participants of the player's matches"
     );
     let years_of = table(&*store, What::Stats, filter).await;
     assert!(!years_of.1.is_empty());

@@ -358,9 +358,9 @@ async fn without_a_match_that_proves_it_two_rows_stay_two_and_health_tells_whom_
         [PLAYER, PLAYER],
         "nothing proves who the first one is"
     );
-    let seats = "SELECT count(*) FROM match_participants s JOIN players p ON p.id = s.player_id
+    let participants = "SELECT count(*) FROM match_participants s JOIN players p ON p.id = s.player_id
         WHERE CAST(p.tracked AS INTEGER) = 1 AND p.id = (SELECT min(id) FROM players WHERE CAST(tracked AS INTEGER) = 1)";
-    assert_eq!(rig.number(seats), games);
+    assert_eq!(rig.number(participants), games);
 
     control.set_script(vec!["404@match:always".parse().unwrap()]);
     let mut command = rig.command(&["serve"]);

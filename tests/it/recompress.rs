@@ -24,7 +24,7 @@ use crate::setup::{PLAYER, Setup, bare, exited, run, setup, signal, text};
 use crate::store::NOW;
 
 #[derive(QueryableByName)]
-struct Line {
+struct TextRow {
     #[diesel(sql_type = Text)]
     row: String,
 }
@@ -102,7 +102,7 @@ impl Year {
             return rows.map(|row| row[0].clone().unwrap()).collect();
         }
         let mut conn = SqliteConnection::establish(&self.setup.database()).unwrap();
-        let rows: Vec<Line> = diesel::sql_query(query).load(&mut conn).unwrap();
+        let rows: Vec<TextRow> = diesel::sql_query(query).load(&mut conn).unwrap();
         rows.into_iter().map(|line| line.row).collect()
     }
 
@@ -382,9 +382,9 @@ on_each_store! { tokio::test;
 
 fn document(n: u64) -> Vec<u8> {
     let mut rng = fastrand::Rng::with_seed(n);
-    let seat = |_| format!(r#"{{"championName":"Ryze","kills":{}}}"#, rng.u8(..));
-    let seats: Vec<String> = (0..30).map(seat).collect();
-    format!(r#"{{"id":{n},"seats":[{}]}}"#, seats.join(",")).into_bytes()
+    let participant = |_| format!(r#"{{"championName":"Ryze","kills":{}}}"#, rng.u8(..));
+    let participants: Vec<String> = (0..30).map(participant).collect();
+    format!(r#"{{"id":{n},"seats":[{}]}}"#, participants.join(",")).into_bytes()
 }
 
 fn gzip(n: u64) -> Payload {

@@ -100,10 +100,10 @@ struct MatchRow {
 }
 
 #[derive(QueryableByName)]
-struct SeatRow {
+struct ParticipantRow {
     #[diesel(sql_type = Nullable<Text>)]
     puuid: Option<String>,
-    /// The numbers of a seat as a JSON object whose names are the document's.
+    /// The numbers of a participant as a JSON object whose names are the document's.
     #[diesel(sql_type = Text)]
     numbers: String,
     #[diesel(sql_type = Integer)]
@@ -112,7 +112,7 @@ struct SeatRow {
     sub: i32,
 }
 
-const SEATS: &str = "SELECT p.puuid, json_object('participantId', s.participant_id, 'teamId', s.team_id,
+const PARTICIPANTS: &str = "SELECT p.puuid, json_object('participantId', s.participant_id, 'teamId', s.team_id,
     'championId', s.champion_id, 'championName', s.champion_name, 'teamPosition', s.team_position, 'role', s.role,
     'lane', s.lane, 'kills', s.kills, 'deaths', s.deaths, 'assists', s.assists, 'win', json(iif(s.win, 'true', 'false')),
     'goldEarned', s.gold_earned, 'totalMinionsKilled', s.total_minions_killed,
@@ -173,22 +173,24 @@ fn check_match(conn: &mut SqliteConnection, id: MatchId, document: &Value) {
         1970 + i32::try_from(number(dated) / 31_556_952_000).unwrap(),
         "{id}"
     );
-    let seats = info["participants"].as_array().unwrap();
-    let remake = seats
+    let participants = info["participants"].as_array().unwrap();
+    let remake = participants
         .iter()
-        .any(|seat| seat["gameEndedInEarlySurrender"] == json!(true));
+        .any(|participant| participant["gameEndedInEarlySurrender"] == json!(true));
     assert_eq!(row.is_remake != 0, remake, "{id}");
 
-    let rows: Vec<SeatRow> = diesel::sql_query(SEATS)
+    let rows: Vec<ParticipantRow> = diesel::sql_query(PARTICIPANTS)
         .bind::<Text, _>(id.to_string())
         .load(conn)
         .unwrap();
-    assert_eq!(rows.len(), seats.len(), "{id}");
-    for (row, seat) in rows.iter().zip(seats) {
-        let human = seat["puuid"].as_str().filter(|puuid| *puuid != "BOT");
+    assert_eq!(rows.len(), participants.len(), "{id}");
+    for (row, participant) in rows.iter().zip(participants) {
+        let human = participant["puuid"]
+            .as_str()
+            .filter(|puuid| *puuid != "BOT");
         assert_eq!(row.puuid.as_deref(), human, "{id}");
         let style = |index: usize| {
-            seat["perks"]["styles"][index]["style"]
+            participant["perks"]["styles"][index]["style"]
                 .as_i64()
                 .unwrap_or(0)
         };
@@ -199,7 +201,11 @@ fn check_match(conn: &mut SqliteConnection, id: MatchId, document: &Value) {
         );
         let numbers: Value = serde_json::from_str(&row.numbers).unwrap();
         for (name, value) in numbers.as_object().unwrap() {
-            assert_eq!(value, seat.get(name).unwrap_or(&Value::Null), "{id} {name}");
+            assert_eq!(
+                value,
+                participant.get(name).unwrap_or(&Value::Null),
+                "{id} {name}"
+            );
         }
     }
 }
@@ -272,9 +278,12 @@ async fn check_statistics(
             .iter()
             .filter(|document| document["info"]["gameDuration"] != json!(0))
         {
-            for seat in document["info"]["participants"].as_array().unwrap() {
-                if seat["puuid"].as_str() == Some(&player.puuid) {
-                    match (&seat["gameEndedInEarlySurrender"], &seat["win"]) {
+            for participant in document["info"]["participants"].as_array().unwrap() {
+                if participant["puuid"].as_str() == Some(&player.puuid) {
+                    match (
+                        &participant["gameEndedInEarlySurrender"],
+                        &participant["win"],
+                    ) {
                         (Value::Bool(true), _) => remakes += 1,
                         (_, Value::Bool(true)) => wins += 1,
                         _ => losses += 1,
@@ -345,13 +354,13 @@ async fn an_aborted_game_counts_nowhere_and_a_bot_is_no_player() {
     let path = folder.path().join("t.db");
     let store = SqliteStore::open(&path).unwrap();
     let human = "h".repeat(78);
-    let seat = |id: i32, puuid: &str| json!({ "participantId": id, "puuid": puuid, "championName": "Ryze", "championId": 13, "teamId": 100, "win": true });
+    let participant = |id: i32, puuid: &str| json!({ "participantId": id, "puuid": puuid, "championName": "Ryze", "championId": 13, "teamId": 100, "win": true });
     let aborted = json!({ "metadata": { "dataVersion": "2", "matchId": "EUW1_1", "participants": [human] },
         "info": { "endOfGameResult": "Abort_Unexpected", "gameCreation": 0, "gameDuration": 0, "gameStartTimestamp": 0,
                   "gameEndTimestamp": 1_709_066_369_858_i64, "gameId": 0, "participants": [] } });
     let with_bots = json!({ "metadata": { "matchId": "EUW1_2" },
         "info": { "gameDuration": 900, "gameStartTimestamp": 1_709_066_369_858_i64, "gameEndTimestamp": 1_709_067_269_858_i64,
-                  "participants": [seat(1, &human), seat(2, "BOT"), seat(3, "BOT")] } });
+                  "participants": [participant(1, &human), participant(2, "BOT"), participant(3, "BOT")] } });
     for document in [&aborted, &with_bots] {
         let id: MatchId = document["metadata"]["matchId"]
             .as_str()

@@ -78,7 +78,7 @@ on_each_store! { tokio::test;
     jobs_are_listed_newest_first_by_what_they_are_and_in_pages,
     a_list_looks_at_a_bounded_number_of_jobs_and_says_where_to_go_on,
     open_jobs_are_counted_by_queue_and_state_whatever_they_wait_for,
-    a_pulse_tells_how_long_jobs_wait_and_when_one_ended,
+    progress_tells_how_long_jobs_wait_and_when_one_ended,
 }
 
 async fn a_second_open_job_with_a_key_joins_the_first_and_lends_it_its_priority(
@@ -833,9 +833,9 @@ async fn open_jobs_are_counted_by_queue_and_state_whatever_they_wait_for(store: 
     assert_eq!(ended, Fenced::Stale);
 }
 
-async fn a_pulse_tells_how_long_jobs_wait_and_when_one_ended(store: Arc<dyn Store>) {
+async fn progress_tells_how_long_jobs_wait_and_when_one_ended(store: Arc<dyn Store>) {
     let minute = Duration::from_mins(1);
-    assert!(store.pulse(NOW).await.unwrap().is_empty());
+    assert!(store.queue_progress(NOW).await.unwrap().is_empty());
     store
         .enqueue(vec![new_job("k", None); 3], NOW)
         .await
@@ -845,16 +845,16 @@ async fn a_pulse_tells_how_long_jobs_wait_and_when_one_ended(store: Arc<dyn Stor
         .await
         .unwrap();
     let lease = claim_one(&*store, "q").await;
-    let pulse = store.pulse(NOW).await.unwrap().remove(0);
-    assert_eq!((pulse.queue.as_str(), pulse.waiting), ("q", 3));
+    let progress = store.queue_progress(NOW).await.unwrap().remove(0);
+    assert_eq!((progress.queue.as_str(), progress.waiting), ("q", 3));
     assert_eq!(
-        (pulse.oldest_waiting, pulse.last_completed),
+        (progress.oldest_waiting, progress.last_completed),
         (Some(NOW), None)
     );
     let _ = settle(&*store, lease, end(Outcome::Complete(json!(null)))).await;
-    let pulse = store.pulse(NOW).await.unwrap().remove(0);
-    assert_eq!(pulse.last_completed, Some(NOW));
-    let later = store.pulse(NOW + minute).await.unwrap().remove(0);
+    let progress = store.queue_progress(NOW).await.unwrap().remove(0);
+    assert_eq!(progress.last_completed, Some(NOW));
+    let later = store.queue_progress(NOW + minute).await.unwrap().remove(0);
     assert_eq!(
         later.last_completed, None,
         "before the time that was asked for"

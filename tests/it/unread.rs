@@ -377,17 +377,20 @@ async fn whatever_is_odd_in_a_match_both_databases_keep_it_and_count_it_exactly(
     let known = store.stored_matches(&ids).await.unwrap();
     assert_eq!(known.matches.len() + unread_ones, ids.len());
     assert_eq!(known.unread.len(), unread_ones);
-    let mut seats = 0;
+    let mut stored = 0;
     for some in ids.chunks(50) {
         let documents = store.documents(some).await.unwrap();
-        seats += documents.iter().map(|one| one.seats.len()).sum::<usize>();
+        stored += documents
+            .iter()
+            .map(|one| one.participants.len())
+            .sum::<usize>();
         assert!(
             documents
                 .iter()
                 .all(|one| one.payloads.contains_key(&PayloadKind::Match))
         );
     }
-    assert_eq!(seats, participants);
+    assert_eq!(stored, participants);
     let players = i64::try_from(store.census().await.unwrap().players).unwrap();
     assert!(players > 20);
     check_statistics(&*store, 1..=players * 3).await;

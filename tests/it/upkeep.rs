@@ -28,7 +28,7 @@ on_each_place! {
     who_was_left_with_failed_documents_is_recovered_by_schedule_the_longest_ago_first,
 }
 
-/// What a recovery must bring back: seats, statistics, documents byte for byte, and matches and timelines
+/// What a recovery must bring back: participants, statistics, documents byte for byte, and matches and timelines
 /// whatever the time at which they were stored.
 const CONTENTS: [&str; 4] = [
     TABLES[2],
@@ -198,7 +198,7 @@ fn damage(rig: &Rig) -> [u64; 2] {
     let [
         row,
         year,
-        seats,
+        participants,
         kills,
         timeline,
         frames,
@@ -212,12 +212,12 @@ fn damage(rig: &Rig) -> [u64; 2] {
         player,
     ] = ids.first_chunk().unwrap();
     let own = "(SELECT id FROM players WHERE CAST(tracked AS INTEGER) = 1)";
-    let of_seat = |which: &str| {
+    let of_participant = |which: &str| {
         format!(
             "(SELECT {which}(player_id) FROM match_participants WHERE match_id = '{player}' AND player_id NOT IN {own})"
         )
     };
-    let (other, third) = (of_seat("max"), of_seat("min"));
+    let (other, third) = (of_participant("max"), of_participant("min"));
     let mut bodies = rig.bodies();
     let corrupt = |kind: &str, id: &str, bodies: &mut Vec<Body>| {
         let body = bodies
@@ -244,7 +244,7 @@ fn damage(rig: &Rig) -> [u64; 2] {
          DELETE FROM players WHERE id = (SELECT max(player_id) FROM match_participants WHERE match_id = '{row}' AND player_id NOT IN {own});
          DELETE FROM matches WHERE match_id = '{row}';
          UPDATE matches SET year = 2024, game_mode = 'CHESS' WHERE match_id = '{year}';
-         DELETE FROM match_participants WHERE match_id = '{seats}' AND participant_id < 4;
+         DELETE FROM match_participants WHERE match_id = '{participants}' AND participant_id < 4;
          UPDATE match_participants SET kills = kills + 1 WHERE match_id = '{kills}';
          DELETE FROM match_timelines WHERE match_id = '{timeline}';
          UPDATE match_timelines SET event_count = 1 WHERE match_id = '{frames}';
@@ -747,14 +747,14 @@ fn expected(matches: u64) -> [i64; 3] {
         let people = record
             .participants
             .iter()
-            .filter(|seat| seat.player.is_some());
-        for seat in people {
+            .filter(|participant| participant.player.is_some());
+        for participant in people {
             match record.class {
                 MatchClass::Void => {}
                 MatchClass::Remake => sums[1] += 1,
                 MatchClass::Played => {
                     sums[0] += 1;
-                    sums[2] += i64::from(seat.kills);
+                    sums[2] += i64::from(participant.kills);
                 }
             }
         }
@@ -825,12 +825,12 @@ async fn with_adjusted_statistics_a_cleaned_match_counts_nowhere_and_stays_away(
 async fn a_repair_puts_the_match_in_the_place_of_what_was_there(store: Arc<dyn Store>) {
     for n in 0..6 {
         let mut record = (*game(n, 14)).clone();
-        // Other kills, and another player in the first seat.
-        for seat in &mut record.participants {
-            seat.kills += 3;
+        // Other kills, and another player as the first participant.
+        for participant in &mut record.participants {
+            participant.kills += 3;
         }
-        let seats = &mut record.participants;
-        seats[0].player = None;
+        let participants = &mut record.participants;
+        participants[0].player = None;
         write(&*store, vec![vec![stores(&Arc::new(record))]]).await;
     }
     let repair = |n| Repair::Match {
@@ -852,6 +852,6 @@ async fn a_repair_puts_the_match_in_the_place_of_what_was_there(store: Arc<dyn S
     for one in documents {
         let record = one.record.unwrap();
         assert_eq!(record.year, game(one.id.game_id() - 1_000, 14).year);
-        assert_eq!(one.seats.len(), 10);
+        assert_eq!(one.participants.len(), 10);
     }
 }

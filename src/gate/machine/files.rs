@@ -22,7 +22,7 @@ const NEW: &str = "new";
 const ROW: &str = "json";
 const HALF: &str = "half";
 
-/// How often a seat is tried to be taken: each try is lost only to somebody else who begins in the same moment.
+/// How often it is tried to become a member: each try is lost only to somebody else who begins in the same moment.
 const TRIES: u32 = 100;
 
 /// Cannot be used, and why.
@@ -69,14 +69,14 @@ pub(super) enum Content {
     Damaged(i64),
 }
 
-/// The files of one seat.
+/// The files of one member.
 #[derive(Debug, Clone)]
-pub(super) struct SeatFiles {
+pub(super) struct MemberFiles {
     folder: PathBuf,
     name: String,
 }
 
-impl SeatFiles {
+impl MemberFiles {
     pub(super) fn new(folder: &Path, name: String) -> Self {
         Self {
             folder: folder.to_owned(),
@@ -96,7 +96,7 @@ impl SeatFiles {
         self.path(ALIVE)
     }
 
-    /// Takes the seat: the lock is held as long as the file is open. It has no name that others look for until it is
+    /// Becomes the member: the lock is held as long as the file is open. It has no name that others look for until it is
     /// locked.
     pub(super) fn take(&self) -> io::Result<File> {
         self.take_with(|| ())
@@ -144,7 +144,7 @@ impl SeatFiles {
         Ok(true)
     }
 
-    /// The lock, if nobody holds it: whoever had the seat is gone. None: it is there. An error `NotFound`: the seat is not
+    /// The lock, if nobody holds it: the member is gone. None: it is there. An error `NotFound`: the member is not
     /// there any more.
     pub(super) fn lock_of_gone(&self) -> io::Result<Option<File>> {
         lock(&self.path(ALIVE))
@@ -176,7 +176,7 @@ impl SeatFiles {
         std::fs::rename(half, self.path(ROW))
     }
 
-    /// A seat of nobody, for a row that is written already.
+    /// The lock of a member that is not there, for a row that is written already.
     pub(super) fn leave_empty(&self) -> io::Result<()> {
         options()
             .create(true)
@@ -194,16 +194,16 @@ impl SeatFiles {
     }
 }
 
-/// Who has, or had, a seat: the names of all files of it without their ends.
-pub(super) fn seats(folder: &Path, beginning: &str) -> io::Result<Vec<SeatFiles>> {
+/// The members, also those that are gone: the names of all files of it without their ends.
+pub(super) fn members(folder: &Path, beginning: &str) -> io::Result<Vec<MemberFiles>> {
     let mut found = Vec::new();
     for there in std::fs::read_dir(folder)? {
         let name = there?.file_name();
         let name = name.to_string_lossy();
-        if let Some((seat, ALIVE)) = name.rsplit_once('.')
-            && seat.starts_with(beginning)
+        if let Some((member, ALIVE)) = name.rsplit_once('.')
+            && member.starts_with(beginning)
         {
-            found.push(SeatFiles::new(folder, seat.to_owned()));
+            found.push(MemberFiles::new(folder, member.to_owned()));
         }
     }
     Ok(found)

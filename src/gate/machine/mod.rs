@@ -11,7 +11,7 @@
 //! Work on files is done off the async threads.
 
 mod files;
-mod seat;
+mod member;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +24,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
-use self::seat::Seat;
+use self::member::Member;
 use crate::limiter::{Board, JoinedBoard, MachineTrouble};
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::{Route, fingerprint};
@@ -107,7 +107,7 @@ impl Machine {
             folders: self.folders.clone(),
             name: fingerprint(format!("{}\n{key_fingerprint}", self.api).as_bytes()),
             me: self.me.clone(),
-            seat: Arc::default(),
+            member: Arc::default(),
         }
     }
 }
@@ -119,7 +119,7 @@ struct MachineBoard {
     name: String,
     me: Arc<Myself>,
     /// Taken at the first exchange.
-    seat: Arc<AsyncMutex<Option<Seat>>>,
+    member: Arc<AsyncMutex<Option<Member>>>,
 }
 
 impl Board for MachineBoard {
@@ -128,22 +128,22 @@ impl Board for MachineBoard {
         route: Route,
         report: BoardReport,
     ) -> BoxFuture<'static, Result<BoardGrant, String>> {
-        let Ok(mut seat) = self.seat.clone().try_lock_owned() else {
+        let Ok(mut member) = self.member.clone().try_lock_owned() else {
             let why = "its files do not answer (does the disk hang?)".to_owned();
             return Box::pin(std::future::ready(Err(why)));
         };
         let (folders, me) = (self.folders.clone(), self.me.clone());
         let board = format!("{}-{route}", self.name);
         let work = move || {
-            let taken = match seat.take() {
+            let taken = match member.take() {
                 Some(taken) => taken,
-                None => Seat::open(&folders, &board, &me)?,
+                None => Member::open(&folders, &board, &me)?,
             };
             // It stays when it cannot be written for a while: others must not take us for dead.
-            let taken = seat.insert(taken);
+            let taken = member.insert(taken);
             let granted = taken.exchange(&report);
             if granted.is_err() && taken.is_gone() {
-                *seat = None;
+                *member = None;
             }
             granted
         };

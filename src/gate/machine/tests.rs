@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::files::{ALL, SeatFiles, remove_unfinished};
-use super::seat::{Seat, now};
+use super::files::{ALL, MemberFiles, remove_unfinished};
+use super::member::{Member, now};
 use crate::model::budget_share::{BoardReport, WindowGrant, WindowKey, WindowReport};
 
 const BOARD: &str = "0123456789abcdef-kr";
@@ -38,8 +38,8 @@ fn report(in_use: u32, wanted: u32) -> BoardReport {
     report_of(3_000, in_use, wanted, in_use)
 }
 
-fn open(folder: &Path) -> Seat {
-    Seat::open(&[made(folder)], BOARD, &Arc::default()).unwrap()
+fn open(folder: &Path) -> Member {
+    Member::open(&[made(folder)], BOARD, &Arc::default()).unwrap()
 }
 
 /// The folder of boards in a folder.
@@ -47,15 +47,15 @@ fn made(folder: &Path) -> PathBuf {
     folder.join("riftsync")
 }
 
-fn ask(seat: &mut Seat, report: &BoardReport) -> WindowGrant {
-    seat.exchange(report).unwrap().windows[0]
+fn ask(member: &mut Member, report: &BoardReport) -> WindowGrant {
+    member.exchange(report).unwrap().windows[0]
 }
 
-/// The same once nobody has the other seat any more. A process that another test starts has the locks of this one until
+/// The same once the other member is gone. A process that another test starts has the locks of this one until
 /// its program begins.
-fn ask_when_gone(seat: &mut Seat, report: &BoardReport) -> WindowGrant {
+fn ask_when_gone(member: &mut Member, report: &BoardReport) -> WindowGrant {
     loop {
-        let told = ask(seat, report);
+        let told = ask(member, report);
         if told.ended.is_some() {
             return told;
         }
@@ -77,9 +77,9 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn who_begins_while_another_begins_takes_its_seat_all_the_same() {
+fn who_begins_while_another_begins_joins_all_the_same() {
     let folder = TempDir::new().unwrap();
-    let files = SeatFiles::new(folder.path(), format!("{ALL}{BOARD}-1"));
+    let files = MemberFiles::new(folder.path(), format!("{ALL}{BOARD}-1"));
     let mut times = 0;
     let lock = files.take_with(|| {
         times += 1;
@@ -92,13 +92,13 @@ fn who_begins_while_another_begins_takes_its_seat_all_the_same() {
 }
 
 #[test]
-fn seats_of_one_board_share_a_key_and_others_do_not() {
+fn members_of_one_board_share_a_key_and_others_do_not() {
     let folder = TempDir::new().unwrap();
     let (mut one, mut two) = (open(folder.path()), open(folder.path()));
     assert_eq!(ask(&mut one, &report(0, 60)).cap, 60);
     assert_eq!(ask(&mut two, &report(0, 500)).cap, 39);
     let folders = [made(folder.path())];
-    let mut other = Seat::open(&folders, "fedcba9876543210-kr", &Arc::default()).unwrap();
+    let mut other = Member::open(&folders, "fedcba9876543210-kr", &Arc::default()).unwrap();
     assert_eq!(ask(&mut other, &report(0, 500)).cap, 99);
     // One says its last word.
     let mut last = report(10, 0);
@@ -128,18 +128,18 @@ fn who_is_gone_is_known_at_once_and_leaves_a_doubt_until_its_windows_are_over() 
 fn what_others_could_read_or_plant_is_not_used() {
     let temp = TempDir::new().unwrap();
     let folder = |name: &str| temp.path().join(name);
-    let seat = Seat::open(&[folder("made")], BOARD, &Arc::default()).unwrap();
+    let member = Member::open(&[folder("made")], BOARD, &Arc::default()).unwrap();
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder("made")), 0o700);
     assert_eq!(mode(&file(&folder("made"), ".alive")), 0o600);
-    drop(seat);
+    drop(member);
 
     std::fs::create_dir(folder("open")).unwrap();
     std::fs::set_permissions(folder("open"), Permissions::from_mode(0o750)).unwrap();
     symlink(folder("made"), folder("link")).unwrap();
     std::fs::write(folder("file"), "mine").unwrap();
     let refused = ["open", "link", "file", "no/where"].map(folder);
-    let why = Seat::open(&refused, BOARD, &Arc::default()).unwrap_err();
+    let why = Member::open(&refused, BOARD, &Arc::default()).unwrap_err();
     for path in &refused {
         assert!(why.contains(&path.display().to_string()), "{why}");
     }
@@ -147,18 +147,18 @@ fn what_others_could_read_or_plant_is_not_used() {
     assert_eq!(std::fs::read_to_string(folder("file")).unwrap(), "mine");
     // The first that can be used is.
     let [open, ..] = refused;
-    let mut seat = Seat::open(&[open, folder("made")], BOARD, &Arc::default()).unwrap();
-    assert_eq!(ask(&mut seat, &report(0, 500)).cap, 99);
+    let mut member = Member::open(&[open, folder("made")], BOARD, &Arc::default()).unwrap();
+    assert_eq!(ask(&mut member, &report(0, 500)).cap, 99);
 
-    let seats = || {
+    let members = || {
         names(&folder("made"))
             .iter()
             .filter(|name| name.contains(".alive"))
             .count()
     };
-    while seats() > 1 {
+    while members() > 1 {
         // Until it finds that the first one is gone, which never wrote.
-        ask(&mut seat, &report(0, 500));
+        ask(&mut member, &report(0, 500));
     }
 
     // A row is never written through a link.
@@ -167,7 +167,7 @@ fn what_others_could_read_or_plant_is_not_used() {
         file(&folder("made"), ".alive").with_extension("half"),
     )
     .unwrap();
-    let error = seat.exchange(&report(0, 500)).unwrap_err();
+    let error = member.exchange(&report(0, 500)).unwrap_err();
     assert!(error.contains("cannot be used"), "{error}");
     assert_eq!(std::fs::read_to_string(folder("file")).unwrap(), "mine");
 }
@@ -207,13 +207,13 @@ fn a_row_that_is_damaged_leaves_one_call_that_asks() {
 fn files_that_somebody_removed_are_made_again() {
     let temp = TempDir::new().unwrap();
     let folder = temp.path().join("board");
-    let mut one = Seat::open(std::slice::from_ref(&folder), BOARD, &Arc::default()).unwrap();
+    let mut one = Member::open(std::slice::from_ref(&folder), BOARD, &Arc::default()).unwrap();
     ask(&mut one, &report(60, 0));
     for name in names(&folder) {
         std::fs::remove_file(folder.join(name)).unwrap();
     }
     ask(&mut one, &report(60, 0));
-    let mut two = Seat::open(std::slice::from_ref(&folder), BOARD, &Arc::default()).unwrap();
+    let mut two = Member::open(std::slice::from_ref(&folder), BOARD, &Arc::default()).unwrap();
     assert_eq!(ask(&mut two, &report(0, 500)).cap, 39);
     std::fs::remove_dir_all(&folder).unwrap();
     one.exchange(&report(60, 0)).unwrap_err();
@@ -240,7 +240,7 @@ fn what_is_over_is_removed_and_many_that_ended_become_one_row() {
     let mut over = report_of(0, 5, 0, 5);
     over.last = true;
     let folders = [made(folder.path())];
-    let other = || Seat::open(&folders, "fedcba9876543210-kr", &Arc::default()).unwrap();
+    let other = || Member::open(&folders, "fedcba9876543210-kr", &Arc::default()).unwrap();
     other().exchange(&over).unwrap();
     drop(other());
     let before = now();
@@ -333,14 +333,14 @@ fn asks_all_the_time() {
         return;
     };
     let mut referee = Referee::new(&folder);
-    let mut seat = open(&folder);
+    let mut member = open(&folder);
     let mut may = 0;
     loop {
         let keep = fastrand::u32(0..=may);
         let in_use = fastrand::u32(0..=keep);
         referee.set(keep);
         let report = report_of(1, in_use, fastrand::u32(0..120), keep);
-        may = ask(&mut seat, &report).cap;
+        may = ask(&mut member, &report).cap;
         let all = referee.set(may);
         let is_there = |pid: u32| {
             let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();

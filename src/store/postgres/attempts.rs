@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use diesel_async::RunQueryDsl;
 
+use super::claim_cursors::Place;
 use super::command::{Claim, Progress, Release};
 use super::fault::Fault;
 use super::job_statements as sql;
 use super::locks::Class;
-use super::positions::Place;
 use super::presence::UNSEEN_MAX;
 use super::settle::End;
 use super::transaction::{Transaction, Walk};

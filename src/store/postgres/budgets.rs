@@ -7,18 +7,18 @@ use super::job_statements as sql;
 use super::transaction::Transaction;
 use crate::model::board_time::{BoardTime, in_time};
 use crate::model::budget_share::{BoardGrant, BoardReport, BoardRow, share};
-use crate::store::BudgetSeat;
+use crate::store::BudgetMember;
 use crate::store::rows::{from_json, to_json};
 
 impl Transaction<'_> {
     /// By the clock of the database: the engines' own may differ by more than a window.
     pub(super) async fn share_budget(
         &mut self,
-        seat: &BudgetSeat,
+        member: &BudgetMember,
         report: &BoardReport,
         holder: Option<&str>,
     ) -> Result<BoardGrant, Fault> {
-        let (key, route) = (&*seat.key_fingerprint, seat.route);
+        let (key, route) = (&*member.key_fingerprint, member.route);
         self.locks.budget(key, route);
         let now: i64 = sql::LockBudget { key, route }
             .get_result(&mut self.conn)
@@ -39,7 +39,7 @@ impl Transaction<'_> {
             wall: now,
             boot: None,
         };
-        for place in in_time(&mut rows, &seat.engine, report, &time) {
+        for place in in_time(&mut rows, &member.engine, report, &time) {
             let row = &rows[place];
             let moved = sql::MoveBudget {
                 windows: &to_json(&row.entry)?,
@@ -51,7 +51,7 @@ impl Transaction<'_> {
             };
             moved.execute(&mut self.conn).await?;
         }
-        let (entry, grant) = share(&rows, &seat.engine, report, now);
+        let (entry, grant) = share(&rows, &member.engine, report, now);
         let over = rows.iter().filter(|row| row.is_over(now));
         let engines: Vec<&str> = over.map(|row| row.engine.as_str()).collect();
         if !engines.is_empty() {
@@ -66,7 +66,7 @@ impl Transaction<'_> {
         sql::PutBudget {
             key,
             route,
-            engine: &seat.engine,
+            engine: &member.engine,
             windows: &to_json(&entry)?,
             reported_at: now,
             holder,

@@ -2,10 +2,10 @@
 
 use diesel_async::RunQueryDsl;
 
+use super::claim_cursors::Place;
 use super::enqueue::Call;
 use super::fault::Fault;
 use super::job_statements as sql;
-use super::positions::Place;
 use super::settle::End;
 use super::transaction::Transaction;
 use crate::model::{JobState, NewJob, Priority};

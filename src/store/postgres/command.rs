@@ -12,7 +12,7 @@ use crate::model::{ClaimedJob, JobId, Lease, NewJob, Timestamp};
 use crate::store::question::Fate;
 use crate::store::schedules::{Schedule, Tick, Ticked};
 use crate::store::{
-    Batch, BudgetSeat, Cancelled, Completion, EngineInfo, Enqueued, Fenced, Rescued, Retried,
+    Batch, BudgetMember, Cancelled, Completion, EngineInfo, Enqueued, Fenced, Rescued, Retried,
     Staged, StoreError, StoreResult,
 };
 
@@ -72,7 +72,7 @@ pub(super) enum Verb {
     Release(Release, Answer<usize>),
     /// With the engine whose calls these are, if others can see whether it lives.
     ShareBudget(
-        Box<(BudgetSeat, BoardReport, Option<String>)>,
+        Box<(BudgetMember, BoardReport, Option<String>)>,
         Answer<BoardGrant>,
     ),
     PutSchedule(Schedule, Timestamp, Answer<()>),

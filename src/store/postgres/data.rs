@@ -298,7 +298,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Stores a match of which no row is there, without counting it; the players of seats that are known
+    /// Stores a match of which no row is there, without counting it; the players of participants that are known
     /// better than by their puuid come in.
     pub(super) async fn put_match(
         &mut self,
@@ -330,7 +330,7 @@ impl Transaction<'_> {
         for seen in record
             .participants
             .iter()
-            .filter_map(|seat| seat.player.as_ref())
+            .filter_map(|participant| participant.player.as_ref())
         {
             if !players.contains_key(seen.puuid.as_str()) {
                 let platform = record.id.platform();
@@ -429,13 +429,15 @@ impl Transaction<'_> {
             if new.record.class == MatchClass::Void {
                 continue;
             }
-            for seat in &new.record.participants {
-                let Some(seen) = &seat.player else { continue };
+            for participant in &new.record.participants {
+                let Some(seen) = &participant.player else {
+                    continue;
+                };
                 games.push(Game {
                     player: known.ids[seen.puuid.as_str()],
                     year: i32::from(new.record.year),
                     platform: new.record.id.platform().as_str(),
-                    facts: clean_facts(facts(new.record.class, seat)),
+                    facts: clean_facts(facts(new.record.class, participant)),
                 });
             }
         }
@@ -484,8 +486,8 @@ impl Transaction<'_> {
 fn sightings_in<'s>(sorted: &'s Sorted<'_>, of: impl Fn(&str) -> bool) -> Sightings<'s> {
     let mut sightings = Sightings::default();
     for (_, new) in sorted.matches.iter().filter(|(id, _)| of(id)) {
-        let seats = new.record.participants.iter();
-        for seen in seats.filter_map(|seat| seat.player.as_ref()) {
+        let participants = new.record.participants.iter();
+        for seen in participants.filter_map(|participant| participant.player.as_ref()) {
             let (platform, end) = (new.record.id.platform(), new.record.game_end);
             sightings.seen(seen, platform, new.fingerprint, end, new.now);
         }
@@ -524,7 +526,7 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// As the seat's row has them, from which statistics are recomputed.
+/// As the participant's row has them, from which statistics are recomputed.
 fn clean_facts(mut facts: GameFacts) -> GameFacts {
     for text in [&mut facts.champion_name, &mut facts.role, &mut facts.lane] {
         if let Cow::Owned(cleaned) = clean(text) {

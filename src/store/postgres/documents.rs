@@ -201,64 +201,81 @@ impl Transaction<'_> {
         matches: &[(&String, &NewMatch<'_>)],
         players: &BTreeMap<String, i64>,
     ) -> Result<(), Fault> {
-        let seats: Vec<(&str, &ParticipantRecord)> = matches
+        let participants: Vec<(&str, &ParticipantRecord)> = matches
             .iter()
             .flat_map(|(id, new)| {
                 new.record
                     .participants
                     .iter()
-                    .map(|seat| (id.as_str(), seat))
+                    .map(|participant| (id.as_str(), participant))
             })
             .collect();
-        if seats.is_empty() {
+        if participants.is_empty() {
             return Ok(());
         }
-        let texts: Vec<[Cow<'_, str>; 4]> = seats
+        let texts: Vec<[Cow<'_, str>; 4]> = participants
             .iter()
-            .map(|(_, seat)| {
+            .map(|(_, participant)| {
                 [
-                    &*seat.champion_name,
-                    &seat.team_position,
-                    &seat.role,
-                    &seat.lane,
+                    &*participant.champion_name,
+                    &participant.team_position,
+                    &participant.role,
+                    &participant.lane,
                 ]
                 .map(clean)
             })
             .collect();
         let text = |n: usize| texts.iter().map(|texts| &*texts[n]).collect();
         let of = |number: fn(&ParticipantRecord) -> i32| {
-            seats.iter().map(|(_, seat)| number(seat)).collect()
+            participants
+                .iter()
+                .map(|(_, participant)| number(participant))
+                .collect()
         };
         let maybe = |number: fn(&ParticipantRecord) -> Option<i32>| {
-            seats.iter().map(|(_, seat)| number(seat)).collect()
+            participants
+                .iter()
+                .map(|(_, participant)| number(participant))
+                .collect()
         };
-        let item = |n: usize| seats.iter().map(|(_, seat)| seat.items[n]).collect();
-        let player = |seat: &ParticipantRecord| {
-            let seen = seat.player.as_ref()?;
+        let item = |n: usize| {
+            participants
+                .iter()
+                .map(|(_, participant)| participant.items[n])
+                .collect()
+        };
+        let player = |participant: &ParticipantRecord| {
+            let seen = participant.player.as_ref()?;
             players.get(seen.puuid.as_str()).copied()
         };
         sql::InsertParticipants {
-            match_ids: seats.iter().map(|(id, _)| *id).collect(),
-            participant_ids: of(|seat| seat.participant_id),
-            player_ids: seats.iter().map(|(_, seat)| player(seat)).collect(),
-            team_ids: of(|seat| seat.team_id),
-            champion_ids: of(|seat| seat.champion_id),
+            match_ids: participants.iter().map(|(id, _)| *id).collect(),
+            participant_ids: of(|participant| participant.participant_id),
+            player_ids: participants
+                .iter()
+                .map(|(_, participant)| player(participant))
+                .collect(),
+            team_ids: of(|participant| participant.team_id),
+            champion_ids: of(|participant| participant.champion_id),
             champion_names: text(0),
             team_positions: text(1),
             roles: text(2),
             lanes: text(3),
-            kills: of(|seat| seat.kills),
-            deaths: of(|seat| seat.deaths),
-            assists: of(|seat| seat.assists),
-            wins: seats.iter().map(|(_, seat)| seat.win).collect(),
-            gold: of(|seat| seat.gold_earned),
-            minions: of(|seat| seat.total_minions_killed),
-            neutral: of(|seat| seat.neutral_minions_killed),
-            damage: of(|seat| seat.damage_to_champions),
-            vision: of(|seat| seat.vision_score),
-            levels: of(|seat| seat.champ_level),
-            placements: maybe(|seat| seat.placement),
-            subteams: maybe(|seat| seat.subteam_id),
+            kills: of(|participant| participant.kills),
+            deaths: of(|participant| participant.deaths),
+            assists: of(|participant| participant.assists),
+            wins: participants
+                .iter()
+                .map(|(_, participant)| participant.win)
+                .collect(),
+            gold: of(|participant| participant.gold_earned),
+            minions: of(|participant| participant.total_minions_killed),
+            neutral: of(|participant| participant.neutral_minions_killed),
+            damage: of(|participant| participant.damage_to_champions),
+            vision: of(|participant| participant.vision_score),
+            levels: of(|participant| participant.champ_level),
+            placements: maybe(|participant| participant.placement),
+            subteams: maybe(|participant| participant.subteam_id),
             item0: item(0),
             item1: item(1),
             item2: item(2),
@@ -266,10 +283,10 @@ impl Transaction<'_> {
             item4: item(4),
             item5: item(5),
             item6: item(6),
-            spell1: of(|seat| seat.spells[0]),
-            spell2: of(|seat| seat.spells[1]),
-            primary: of(|seat| seat.perk_primary_style),
-            sub: of(|seat| seat.perk_sub_style),
+            spell1: of(|participant| participant.spells[0]),
+            spell2: of(|participant| participant.spells[1]),
+            primary: of(|participant| participant.perk_primary_style),
+            sub: of(|participant| participant.perk_sub_style),
         }
         .execute(&mut { self.conn })
         .await?;

@@ -76,7 +76,9 @@ impl Fault {
     /// For those who ask alone, and try no more.
     pub(in crate::store) fn into_error(self) -> StoreError {
         match self {
-            Self::Lost(why) | Self::Again(why) | Self::Transient(why) => StoreError::Unavailable(why),
+            Self::Lost(why) | Self::Again(why) | Self::Transient(why) => {
+                StoreError::Unavailable(why)
+            }
             Self::Full(why) => StoreError::Full(why),
             Self::Lesson(_) => StoreError::Unavailable(
                 "other engines changed the same jobs again and again".to_owned(),

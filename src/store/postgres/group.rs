@@ -176,8 +176,10 @@ async fn run_alone(tx: &mut Transaction<'_>, verb: &mut Verb) -> Result<(), Faul
             tx.flush_parents().await?;
         }
         Verb::ShareBudget(asked, answer) => {
-            let (seat, report, holder) = &**asked;
-            answer.set(Ok(tx.share_budget(seat, report, holder.as_deref()).await?));
+            let (member, report, holder) = &**asked;
+            answer.set(Ok(tx
+                .share_budget(member, report, holder.as_deref())
+                .await?));
         }
         Verb::EngineStarted(engine, answer) => {
             tx.engine_started(engine).await?;

@@ -7,12 +7,13 @@
 
 mod address;
 mod attempts;
-mod bell;
 mod binding;
 mod budgets;
+mod claim_cursors;
 mod codes;
 mod coming;
 mod command;
+mod commit_marks;
 pub(in crate::store) mod connect;
 mod data;
 mod data_statements;
@@ -26,24 +27,23 @@ mod held;
 mod job_statements;
 mod lists;
 mod locks;
-mod marks;
 pub(in crate::store) mod migrate;
+mod notifier;
 mod open_tree;
 mod people;
 mod players;
-mod positions;
 mod presence;
-mod pulse;
+mod queue_progress;
 mod reader;
 mod relations;
 mod repack;
 mod schedules;
+mod scratch_database;
 mod settle;
 mod shared;
 mod statistics;
 mod tls;
 mod transaction;
-mod trial;
 mod upkeep;
 mod upkeep_statements;
 mod writer;
@@ -75,10 +75,10 @@ use super::upkeep::{
     documents_from, ids_from, job_keys, leftovers_from,
 };
 use super::{
-    Away, Batch, Beat, BudgetSeat, Cancelled, Census, Cleanup, Completion, DEAD_AFTER, EngineInfo,
-    EngineRow, Enqueued, Fenced, Hints, JobFilter, JobList, LEADS_FOR, Leftovers, Migrations,
-    OpenCount, Repair, Rescued, Retried, Staged, Store, StoreError, StoreResult, StoredDocuments,
-    StoredMatches, StoredPlayer, Wanted, WriterStats, YearCoverage, YearlyStats,
+    Away, Batch, Beat, BudgetMember, Cancelled, Census, Cleanup, Completion, DEAD_AFTER,
+    EngineInfo, EngineRow, Enqueued, Fenced, Hints, JobFilter, JobList, LEADS_FOR, Leftovers,
+    Migrations, OpenCount, Repair, Rescued, Retried, Staged, Store, StoreError, StoreResult,
+    StoredDocuments, StoredMatches, StoredPlayer, Wanted, WriterStats, YearCoverage, YearlyStats,
 };
 use crate::model::board_time::BoardTime;
 use crate::model::budget_share::{BoardGrant, BoardReport};
@@ -131,7 +131,7 @@ pub struct PostgresStore {
     writer: Mutex<Option<Writers>>,
     readers: Readers,
     dictionaries: Dictionaries,
-    bell: Mutex<Option<AbortHandle>>,
+    notifier: Mutex<Option<AbortHandle>>,
     presence: Mutex<Option<AbortHandle>>,
     runtime: Mutex<Option<Runtime>>,
 }
@@ -177,7 +177,7 @@ impl PostgresStore {
         if settings.notify && !settings.pooler {
             let handle = self.handle()?;
             let _on_the_stores_runtime = handle.enter();
-            *lock(&self.bell) = Some(bell::start(&self.shared));
+            *lock(&self.notifier) = Some(notifier::start(&self.shared));
         }
         Ok(())
     }
@@ -225,7 +225,7 @@ impl PostgresStore {
             dictionaries: Dictionaries::default(),
             shared,
             writer: Mutex::new(None),
-            bell: Mutex::new(None),
+            notifier: Mutex::new(None),
             presence: Mutex::new(None),
             runtime: Mutex::new(Some(runtime)),
         })
@@ -418,11 +418,11 @@ impl Store for PostgresStore {
 
     async fn share_budget(
         &self,
-        seat: BudgetSeat,
+        member: BudgetMember,
         report: BoardReport,
         _: BoardTime,
     ) -> StoreResult<BoardGrant> {
-        let asked = Box::new((seat, report, self.shared.presence.holder()));
+        let asked = Box::new((member, report, self.shared.presence.holder()));
         self.write(|answer| Verb::ShareBudget(asked, answer)).await
     }
 
@@ -610,7 +610,7 @@ impl Store for PostgresStore {
         let rows: Vec<DocumentTuple> = read!(self.readers, conn => {
             let documents = upkeep_statements::Documents {
                 matches: ids.clone(),
-                seats: ids.clone(),
+                participants: ids.clone(),
                 timelines: ids.clone(),
                 payloads: ids.clone(),
                 dictionaries: ids.clone(),
@@ -683,7 +683,7 @@ impl Store for PostgresStore {
     async fn leftovers(&self, before: Timestamp) -> StoreResult<Leftovers> {
         let at = before.as_millis();
         let row: LeftoversTuple = read!(self.readers, conn =>
-            upkeep_statements::Leftovers { matches: at, seats: at, timelines: at, payloads: at, bytes: at, unread: at, jobs: at, engines: at }.get_result(conn).await);
+            upkeep_statements::Leftovers { matches: at, participants: at, timelines: at, payloads: at, bytes: at, unread: at, jobs: at, engines: at }.get_result(conn).await);
         Ok(leftovers_from(row))
     }
 
@@ -753,8 +753,8 @@ impl Store for PostgresStore {
 
     async fn close(&self) -> StoreResult<()> {
         self.shared.closing.store(true, Ordering::Relaxed);
-        if let Some(bell) = lock(&self.bell).take() {
-            bell.abort();
+        if let Some(notifier) = lock(&self.notifier).take() {
+            notifier.abort();
         }
         let writers = lock(&self.writer).take();
         if let Some(Writers { commands, tasks }) = writers {

@@ -22,7 +22,7 @@ use crate::store::DEAD_AFTER;
 /// How often the others are looked for.
 const LOOK: Duration = Duration::from_millis(300);
 /// How often an engine looks whether its own session is there, or tries to have one.
-const PULSE: Duration = Duration::from_millis(100);
+const SESSION_CHECK: Duration = Duration::from_millis(100);
 /// Whose session is gone for so long is dead.
 const GONE_AFTER: Duration = Duration::from_millis(1_200);
 /// An engine that has no session for so long starts nothing.
@@ -105,7 +105,7 @@ pub(super) fn start(shared: &Arc<Shared>, me: String) -> AbortHandle {
             }
             shared.presence.lost();
             quiet = true;
-            tokio::time::sleep(PULSE.mul_f64(0.5 + fastrand::f64())).await;
+            tokio::time::sleep(SESSION_CHECK.mul_f64(0.5 + fastrand::f64())).await;
         }
     })
     .abort_handle()
@@ -135,7 +135,7 @@ async fn hold_and_look(shared: &Arc<Shared>, me: &str, again: bool) -> Result<()
             let gone = sql::Gone { me, up_ms }.load(&mut link.conn);
             shared.presence.looked(answered(gone).await?);
         }
-        tokio::time::sleep(PULSE).await;
+        tokio::time::sleep(SESSION_CHECK).await;
     }
     Err("the connection is closed".to_owned())
 }

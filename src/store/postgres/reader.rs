@@ -20,7 +20,7 @@ use super::connect::{Link, Purpose};
 use super::fault::Fault;
 use crate::model::Timestamp;
 use crate::store::absence::Absence;
-use crate::store::question::{Line, PING_MAX, Question};
+use crate::store::question::{PING_MAX, Question, WaitingLine};
 use crate::store::{StoreError, StoreResult};
 
 /// How long a read waits for a database that is away.
@@ -58,7 +58,7 @@ struct Pool {
     purpose: Purpose,
     runtime: Handle,
     connections: Vec<Mutex<Option<Link>>>,
-    line: Line,
+    line: WaitingLine,
     absence: Arc<Absence>,
     /// What tells a database that is away from one that is busy.
     heartbeat: Option<Arc<Vital>>,
@@ -172,7 +172,7 @@ impl Pool {
             purpose,
             runtime: runtime.clone(),
             connections: vec![Mutex::new(None)],
-            line: Line::default(),
+            line: WaitingLine::default(),
             absence: absence.clone(),
             heartbeat: None,
         }

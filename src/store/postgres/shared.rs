@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use super::Settings;
-use super::bell::Bell;
-use super::positions::Positions;
+use super::claim_cursors::ClaimCursors;
+use super::notifier::Notifier;
 use super::presence::Presence;
 use super::transaction::House;
 use crate::metrics::OutageLog;
@@ -29,8 +29,8 @@ const GATHERS_MAX: Duration = Duration::from_millis(20);
 pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) hints: Hints,
-    pub(super) bell: Bell,
-    pub(super) positions: Positions,
+    pub(super) notifier: Notifier,
+    pub(super) cursors: ClaimCursors,
     pub(super) presence: Presence,
     pub(super) counters: Counters,
     /// The reason why a writer died; `None` while all live.
@@ -93,8 +93,8 @@ impl Shared {
         Self {
             settings,
             hints: Hints::default(),
-            bell: Bell::new(),
-            positions: Positions::default(),
+            notifier: Notifier::new(),
+            cursors: ClaimCursors::default(),
             presence: Presence::default(),
             counters: Counters::default(),
             death: watch::Sender::new(None),

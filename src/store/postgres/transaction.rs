@@ -16,11 +16,11 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
+use super::claim_cursors::{ClaimCursors, Place, Start};
 use super::coming::Stock;
 use super::fault::Fault;
 use super::job_statements as sql;
 use super::locks::{Lessons, Locks};
-use super::positions::{Place, Positions, Start};
 use super::relations::Ended;
 use super::statistics::Sums;
 use crate::model::{JobId, JobState, Lease, Priority, Rollup, Timestamp};
@@ -106,8 +106,8 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) fn note(&self, positions: &Positions) {
-        positions.claimed(&self.queue, &self.start, &self.last, self.began, self.took);
+    pub(super) fn note(&self, cursors: &ClaimCursors) {
+        cursors.claimed(&self.queue, &self.start, &self.last, self.began, self.took);
     }
 }
 
@@ -118,7 +118,7 @@ type ParentRow = (i64, String, String, String, i32, Option<i64>);
 #[allow(missing_debug_implementations, reason = "a connection has no Debug")]
 pub(super) struct Transaction<'c> {
     pub(super) conn: &'c AsyncPgConnection,
-    pub(super) positions: &'c Positions,
+    pub(super) cursors: &'c ClaimCursors,
     parents: BTreeMap<JobId, ParentDelta>,
     pub(super) locks: Locks,
     /// Of earlier runs of the same commands.
@@ -161,13 +161,13 @@ const AT_THE_DOOR: Duration = Duration::from_secs(5);
 impl<'c> Transaction<'c> {
     pub(super) fn new(
         conn: &'c AsyncPgConnection,
-        positions: &'c Positions,
+        cursors: &'c ClaimCursors,
         lessons: Lessons,
         house: Arc<House>,
     ) -> Self {
         Self {
             conn,
-            positions,
+            cursors,
             parents: BTreeMap::new(),
             locks: Locks::default(),
             lessons,
@@ -256,7 +256,7 @@ impl<'c> Transaction<'c> {
         if self.after.returned.contains(queue) {
             return Start::default();
         }
-        let mut start = self.positions.start(queue, Instant::now());
+        let mut start = self.cursors.start(queue, Instant::now());
         for ((other, priority), place) in &self.after.came {
             if other == queue {
                 start.not_after(*priority, *place);

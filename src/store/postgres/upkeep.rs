@@ -69,7 +69,7 @@ async fn once(shared: &Shared, upkeep: &Upkeep) -> Result<u64, Fault> {
     conn.batch_execute(begin(&shared.settings)).await?;
     let mut tx = Transaction::new(
         conn,
-        &shared.positions,
+        &shared.cursors,
         Lessons::default(),
         shared.house.clone(),
     );
@@ -185,16 +185,16 @@ impl Transaction<'_> {
             return Ok(());
         }
         let before: Vec<(i32, i64, Option<i64>)> =
-            sql::SeatsOf { id: &id }.load(&mut self.conn).await?;
+            sql::ParticipantsOf { id: &id }.load(&mut self.conn).await?;
         let stored_at = self.kept_since(PayloadKind::Match, &id).await?;
         self.forget_unread(PayloadKind::Match, &id).await?;
         let ids = vec![id];
-        let seats = sql::DropSeats { ids: ids.clone() };
-        seats.execute(&mut self.conn).await?;
+        let participants = sql::DropParticipants { ids: ids.clone() };
+        participants.execute(&mut self.conn).await?;
         sql::DropMatches { ids }.execute(&mut self.conn).await?;
-        let puuids = record.participants.iter().filter_map(|seat| {
-            let seen = seat.player.as_ref()?;
-            Some((seat.participant_id, seen.puuid.as_str()))
+        let puuids = record.participants.iter().filter_map(|participant| {
+            let seen = participant.player.as_ref()?;
+            Some((participant.participant_id, seen.puuid.as_str()))
         });
         let puuids: Vec<(i32, &str)> = puuids.collect();
         let known: Vec<(String, i64, i64)> = data_statements::KnownPlayers {
@@ -204,10 +204,10 @@ impl Transaction<'_> {
         .await?;
         // A puuid of another key may be gone since its player became one row with others.
         let mut sat = BTreeMap::new();
-        for (seat, puuid) in puuids {
+        for (participant, puuid) in puuids {
             let player = before
                 .iter()
-                .find(|row| row.0 == seat)
+                .find(|row| row.0 == participant)
                 .and_then(|row| row.2);
             if let Some(player) = player
                 && !known.iter().any(|(known, ..)| known == puuid)
@@ -318,7 +318,9 @@ impl Transaction<'_> {
         payloads.execute(&mut self.conn).await?;
         let unread = sql::DropUnread { ids: ids.clone() };
         unread.execute(&mut self.conn).await?;
-        sql::DropSeats { ids }.execute(&mut self.conn).await?;
+        sql::DropParticipants { ids }
+            .execute(&mut self.conn)
+            .await?;
         if cleanup.adjust_stats {
             self.recompute_players(players.into_iter().collect())
                 .await?;

@@ -7,7 +7,7 @@ use crate::store::upkeep::{DocumentRow, PlayersGameRow, StatsRow, YearRow};
 
 statement! {
     /// All of some matches in one statement: at one moment.
-    Documents { matches: Vec<String> => Array<Text>, seats: Vec<String> => Array<Text>, timelines: Vec<String> => Array<Text>, payloads: Vec<String> => Array<Text>, dictionaries: Vec<String> => Array<Text>, unread: Vec<String> => Array<Text> } -> DocumentRow =
+    Documents { matches: Vec<String> => Array<Text>, participants: Vec<String> => Array<Text>, timelines: Vec<String> => Array<Text>, payloads: Vec<String> => Array<Text>, dictionaries: Vec<String> => Array<Text>, unread: Vec<String> => Array<Text> } -> DocumentRow =
     "SELECT 0::smallint, m.match_id, json_build_array(m.platform, data_version, game_creation, game_start, game_end, game_duration_s, queue_id, map_id,
         game_mode, game_type, game_version, end_of_game_result, year, is_remake::int)::text, 0, NULL::int, NULL::bytea
      FROM matches m WHERE m.match_id = ANY(?)
@@ -94,8 +94,8 @@ statement! {
 }
 
 statement! {
-    /// Who has the seats of a match; a player who is not there is nobody.
-    SeatsOf<'a> { id: &'a str => Text } -> (Integer, BigInt, diesel::sql_types::Nullable<BigInt>) =
+    /// Who the participants of a match are; a player who is not there is nobody.
+    ParticipantsOf<'a> { id: &'a str => Text } -> (Integer, BigInt, diesel::sql_types::Nullable<BigInt>) =
     "SELECT p.participant_id, p.player_id, players.id FROM match_participants p LEFT JOIN players ON players.id = p.player_id
      WHERE p.match_id = ? AND p.player_id IS NOT NULL";
 }
@@ -113,7 +113,7 @@ statement! {
 }
 
 statement! {
-    DropSeats { ids: Vec<String> => Array<Text> } -> () = "DELETE FROM match_participants WHERE match_id = ANY(?)";
+    DropParticipants { ids: Vec<String> => Array<Text> } -> () = "DELETE FROM match_participants WHERE match_id = ANY(?)";
 }
 
 statement! {
@@ -153,7 +153,7 @@ statement! {
 }
 
 statement! {
-    /// What the seats of some matches count for.
+    /// What the participants of some matches count for.
     GamesOfMatches { ids: Vec<String> => Array<Text> } -> PlayersGameRow =
     "SELECT p.player_id, m.year, m.platform, m.is_remake, m.game_duration_s, p.win, p.kills, p.deaths, p.assists,
             p.gold_earned, p.total_minions_killed, p.neutral_minions_killed, p.damage_to_champions, p.champion_id,
@@ -205,7 +205,7 @@ statement! {
 
 statement! {
     Leftovers {
-        matches: i64 => BigInt, seats: i64 => BigInt, timelines: i64 => BigInt, payloads: i64 => BigInt, bytes: i64 => BigInt,
+        matches: i64 => BigInt, participants: i64 => BigInt, timelines: i64 => BigInt, payloads: i64 => BigInt, bytes: i64 => BigInt,
         unread: i64 => BigInt, jobs: i64 => BigInt, engines: i64 => BigInt,
     } -> (BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt) =
     "SELECT (SELECT count(*) FROM matches WHERE stored_at < ?),

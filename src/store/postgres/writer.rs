@@ -26,12 +26,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::command::Command;
+use super::commit_marks::{self, CommitMarks};
 use super::connect::{Link, Purpose, STATEMENT_TIMEOUT, begin};
 use super::fault::Fault;
 use super::gather::{Gatherer, Group};
 use super::group;
 use super::locks::Lessons;
-use super::marks::{self, Marks};
 use super::shared::Shared;
 use super::transaction::{Consequences, Transaction};
 use crate::store::{StoreError, StoreResult};
@@ -94,7 +94,7 @@ enum Failed {
 struct Writer {
     shared: Arc<Shared>,
     link: Option<Link>,
-    marks: Marks,
+    marks: CommitMarks,
     failures: u32,
 }
 
@@ -103,7 +103,7 @@ impl Writer {
         Self {
             shared,
             link: None,
-            marks: Marks::new(),
+            marks: CommitMarks::new(),
             failures: 0,
         }
     }
@@ -280,7 +280,7 @@ impl Writer {
         }
         let end = if after.wrote {
             self.marks.used();
-            marks::commit(mark)
+            commit_marks::commit(mark)
         } else {
             "COMMIT".to_owned()
         };
@@ -314,7 +314,7 @@ impl Writer {
             if self.connect(patient).await.is_ok()
                 && let Some(link) = &self.link
             {
-                match timeout(STATEMENT_TIMEOUT * 2, marks::ask(&link.conn, mark)).await {
+                match timeout(STATEMENT_TIMEOUT * 2, commit_marks::ask(&link.conn, mark)).await {
                     Ok(Ok(made)) => return Some(made),
                     Ok(Err(fault)) => self.lost(&fault.into_error().to_string()),
                     Err(_) => self.lost("no answer"),
@@ -371,15 +371,15 @@ impl Writer {
             .commands
             .fetch_add(commands as u64, Ordering::Relaxed);
         counters.stale.fetch_add(after.stale, Ordering::Relaxed);
-        let positions = &self.shared.positions;
+        let cursors = &self.shared.cursors;
         for claim in &after.claims {
-            claim.note(positions);
+            claim.note(cursors);
         }
         for ((queue, priority), place) in &after.came {
-            positions.came(queue, *priority, *place);
+            cursors.came(queue, *priority, *place);
         }
         for queue in &after.returned {
-            positions.forget(queue);
+            cursors.forget(queue);
         }
         let hints = &self.shared.hints;
         for queue in &after.ready {
@@ -393,13 +393,17 @@ impl Writer {
         }
         let shared = &self.shared;
         if shared.settings.notify && shared.others.load(Ordering::Relaxed) > 0 {
-            shared.bell.ring(after);
+            shared.notifier.ring(after);
         }
     }
 
     async fn take_marks_away(&mut self) {
         if let (Some(link), Some(all)) = (&self.link, self.marks.all()) {
-            let _ = timeout(Duration::from_secs(1), marks::take_away(&link.conn, all)).await;
+            let _ = timeout(
+                Duration::from_secs(1),
+                commit_marks::take_away(&link.conn, all),
+            )
+            .await;
         }
     }
 }
@@ -414,13 +418,13 @@ async fn run(
 ) -> Result<(Consequences, Option<OwnedMutexGuard<()>>), Fault> {
     let mut tx = Transaction::new(
         &link.conn,
-        &shared.positions,
+        &shared.cursors,
         lessons.clone(),
         shared.house.clone(),
     );
     group::run(&mut tx, commands, begin(&shared.settings)).await?;
     if let Some(old) = old_marks.filter(|_| tx.after.wrote) {
-        marks::take_away(tx.conn, old).await?;
+        commit_marks::take_away(tx.conn, old).await?;
     }
     Ok(tx.into_after())
 }

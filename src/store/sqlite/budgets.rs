@@ -7,16 +7,16 @@ use super::transaction::Transaction;
 use crate::model::board_time::{BoardTime, in_time};
 use crate::model::budget_share::{BoardGrant, BoardReport, BoardRow, share};
 use crate::store::rows::{from_json, to_json};
-use crate::store::{BudgetSeat, StoreResult};
+use crate::store::{BudgetMember, StoreResult};
 
 impl Transaction<'_> {
     pub(super) fn share_budget(
         &mut self,
-        seat: &BudgetSeat,
+        member: &BudgetMember,
         report: &BoardReport,
         time: &BoardTime,
     ) -> StoreResult<BoardGrant> {
-        let (key, route, now) = (&*seat.key_fingerprint, seat.route, time.wall);
+        let (key, route, now) = (&*member.key_fingerprint, member.route, time.wall);
         let found: Vec<(String, String, i64, Option<i64>)> =
             sql::BudgetRows { key, route }.load(self.conn)?;
         let mut rows = Vec::with_capacity(found.len());
@@ -29,7 +29,7 @@ impl Transaction<'_> {
             });
         }
         // The clock may have been set since they were written.
-        for place in in_time(&mut rows, &seat.engine, report, time) {
+        for place in in_time(&mut rows, &member.engine, report, time) {
             let row = &rows[place];
             sql::MoveBudget {
                 windows: &to_json(&row.entry)?,
@@ -41,7 +41,7 @@ impl Transaction<'_> {
             }
             .execute(self.conn)?;
         }
-        let (mut entry, grant) = share(&rows, &seat.engine, report, now);
+        let (mut entry, grant) = share(&rows, &member.engine, report, now);
         entry.boot.clone_from(&time.boot);
         for row in rows.iter().filter(|row| row.is_over(now)) {
             let engine = &row.engine;
@@ -50,7 +50,7 @@ impl Transaction<'_> {
         sql::PutBudget {
             key,
             route,
-            engine: &seat.engine,
+            engine: &member.engine,
             windows: &to_json(&entry)?,
             reported_at: now,
         }

@@ -145,7 +145,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Puts a match, its seats, its players and its statistics in place, unless it is there already:
+    /// Puts a match, its participants, its players and its statistics in place, unless it is there already:
     /// then everything it says has been counted.
     fn store_match(
         &mut self,
@@ -160,16 +160,21 @@ impl Transaction<'_> {
             return Ok(());
         }
         self.store_payload(PayloadKind::Match, &id, payload)?;
-        for seat in &record.participants {
-            let player = match &seat.player {
+        for participant in &record.participants {
+            let player = match &participant.player {
                 None => None,
                 Some(seen) => {
                     Some(self.seen_player(seen, platform, fingerprint, record.game_end, now)?)
                 }
             };
-            self.store_participant(&id, seat, player)?;
+            self.store_participant(&id, participant, player)?;
             if let (Some(player), true) = (player, record.class != MatchClass::Void) {
-                self.count_game(player, record.year, platform, &facts(record.class, seat))?;
+                self.count_game(
+                    player,
+                    record.year,
+                    platform,
+                    &facts(record.class, participant),
+                )?;
             }
         }
         Ok(())
@@ -206,33 +211,33 @@ impl Transaction<'_> {
     pub(super) fn store_participant(
         &mut self,
         match_id: &str,
-        seat: &ParticipantRecord,
+        participant: &ParticipantRecord,
         player_id: Option<i64>,
     ) -> StoreResult<()> {
-        let [item0, item1, item2, item3, item4, item5, item6] = seat.items;
-        let [spell1, spell2] = seat.spells;
+        let [item0, item1, item2, item3, item4, item5, item6] = participant.items;
+        let [spell1, spell2] = participant.spells;
         sql::InsertParticipant {
             match_id,
-            participant_id: seat.participant_id,
+            participant_id: participant.participant_id,
             player_id,
-            team_id: seat.team_id,
-            champion_id: seat.champion_id,
-            champion_name: &seat.champion_name,
-            team_position: &seat.team_position,
-            role: &seat.role,
-            lane: &seat.lane,
-            kills: seat.kills,
-            deaths: seat.deaths,
-            assists: seat.assists,
-            win: seat.win,
-            gold: seat.gold_earned,
-            minions: seat.total_minions_killed,
-            neutral: seat.neutral_minions_killed,
-            damage: seat.damage_to_champions,
-            vision: seat.vision_score,
-            level: seat.champ_level,
-            placement: seat.placement,
-            subteam: seat.subteam_id,
+            team_id: participant.team_id,
+            champion_id: participant.champion_id,
+            champion_name: &participant.champion_name,
+            team_position: &participant.team_position,
+            role: &participant.role,
+            lane: &participant.lane,
+            kills: participant.kills,
+            deaths: participant.deaths,
+            assists: participant.assists,
+            win: participant.win,
+            gold: participant.gold_earned,
+            minions: participant.total_minions_killed,
+            neutral: participant.neutral_minions_killed,
+            damage: participant.damage_to_champions,
+            vision: participant.vision_score,
+            level: participant.champ_level,
+            placement: participant.placement,
+            subteam: participant.subteam_id,
             item0,
             item1,
             item2,
@@ -242,8 +247,8 @@ impl Transaction<'_> {
             item6,
             spell1,
             spell2,
-            primary: seat.perk_primary_style,
-            sub: seat.perk_sub_style,
+            primary: participant.perk_primary_style,
+            sub: participant.perk_sub_style,
         }
         .execute(self.conn)?;
         Ok(())

@@ -19,7 +19,7 @@ mod log;
 pub(in crate::store) mod open;
 mod open_tree;
 mod people;
-mod pulse;
+mod queue_progress;
 mod reader;
 mod relations;
 mod repack;
@@ -58,7 +58,7 @@ use super::upkeep::{
     documents_from, ids_from, job_keys, leftovers_from,
 };
 use super::{
-    Away, Batch, Beat, BudgetSeat, Cancelled, Census, Cleanup, Completion, EngineInfo, EngineRow,
+    Away, Batch, Beat, BudgetMember, Cancelled, Census, Cleanup, Completion, EngineInfo, EngineRow,
     Enqueued, Fenced, Hints, JobFilter, JobList, Leftovers, Migrations, OpenCount, Repair, Rescued,
     Retried, Staged, Store, StoreError, StoreResult, StoredDocuments, StoredMatches, StoredPlayer,
     Wanted, WriterStats, YearCoverage, YearlyStats,
@@ -344,11 +344,11 @@ impl Store for SqliteStore {
 
     async fn share_budget(
         &self,
-        seat: BudgetSeat,
+        member: BudgetMember,
         report: BoardReport,
         now: BoardTime,
     ) -> StoreResult<BoardGrant> {
-        self.write(move |tx| tx.share_budget(&seat, &report, &now))
+        self.write(move |tx| tx.share_budget(&member, &report, &now))
             .await
     }
 
@@ -524,7 +524,7 @@ impl Store for SqliteStore {
         let mut reader = self.readers.borrow().await?;
         let rows: Vec<DocumentTuple> = upkeep_statements::Documents {
             matches: list,
-            seats: list,
+            participants: list,
             timelines: list,
             payloads: list,
             dictionaries: list,
@@ -604,7 +604,7 @@ impl Store for SqliteStore {
         let mut reader = self.readers.borrow().await?;
         let row: LeftoversTuple = upkeep_statements::Leftovers {
             matches: at,
-            seats: at,
+            participants: at,
             timelines: at,
             payloads: at,
             bytes: at,

@@ -21,7 +21,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::codes::located;
 use super::ground::Ground;
 use super::open::{self, Access};
-use crate::store::question::{Line, Question};
+use crate::store::question::{Question, WaitingLine};
 use crate::store::{StoreError, StoreResult};
 
 type ReadConnection = SyncConnectionWrapper<SqliteConnection>;
@@ -40,7 +40,7 @@ pub(super) struct Readers {
 #[derive(Debug)]
 struct Pool {
     connections: Vec<Mutex<Option<Reader>>>,
-    line: Line,
+    line: WaitingLine,
 }
 
 struct Reader {
@@ -166,7 +166,7 @@ impl Pool {
     fn new(connections: usize) -> Self {
         Self {
             connections: (0..connections).map(|_| Mutex::new(None)).collect(),
-            line: Line::default(),
+            line: WaitingLine::default(),
         }
     }
 

@@ -98,9 +98,10 @@ impl Transaction<'_> {
             return Ok(());
         }
         let ids = to_json(&[&id])?;
-        let before: Vec<(i32, i64, Option<i64>)> = sql::SeatsOf { id: &id }.load(self.conn)?;
+        let before: Vec<(i32, i64, Option<i64>)> =
+            sql::ParticipantsOf { id: &id }.load(self.conn)?;
         let stored_at = self.kept_since(PayloadKind::Match, &id)?;
-        sql::DropSeats { ids: &ids }.execute(self.conn)?;
+        sql::DropParticipants { ids: &ids }.execute(self.conn)?;
         sql::DropMatches { ids: &ids }.execute(self.conn)?;
         let stored_at = stored_at.map_or(now, Timestamp::from_millis);
         self.insert_match(record, stored_at)?;
@@ -109,8 +110,8 @@ impl Transaction<'_> {
             None => self.forget_unread(PayloadKind::Match, &id)?,
         }
         let mut concerned: BTreeSet<i64> = before.iter().map(|row| row.1).collect();
-        for seat in &record.participants {
-            let player = match &seat.player {
+        for participant in &record.participants {
+            let player = match &participant.player {
                 None => None,
                 Some(seen) => {
                     let puuid = seen.puuid.as_str();
@@ -118,7 +119,9 @@ impl Transaction<'_> {
                         .get_result(self.conn)
                         .optional()?;
                     // A puuid of another key may be gone since its player became one row with others.
-                    let sat = before.iter().find(|row| row.0 == seat.participant_id);
+                    let sat = before
+                        .iter()
+                        .find(|row| row.0 == participant.participant_id);
                     let stays = sat.and_then(|row| row.2).filter(|_| known.is_none());
                     if stays.is_some() {
                         stays
@@ -128,7 +131,7 @@ impl Transaction<'_> {
                     }
                 }
             };
-            self.store_participant(&id, seat, player)?;
+            self.store_participant(&id, participant, player)?;
             concerned.extend(player);
         }
         let concerned: Vec<i64> = concerned.into_iter().collect();
@@ -222,7 +225,7 @@ impl Transaction<'_> {
         sql::DropTimelines { ids: &ids }.execute(self.conn)?;
         sql::DropPayloads { ids: &ids }.execute(self.conn)?;
         sql::DropUnread { ids: &ids }.execute(self.conn)?;
-        sql::DropSeats { ids: &ids }.execute(self.conn)?;
+        sql::DropParticipants { ids: &ids }.execute(self.conn)?;
         if cleanup.adjust_stats {
             let players: Vec<i64> = players.into_iter().collect();
             self.recompute_players(&players)?;

@@ -7,7 +7,7 @@ use crate::store::upkeep::{DocumentRow, PlayersGameRow, StatsRow, YearRow};
 
 statement! {
     /// All of some matches in one statement: at one moment.
-    Documents<'a> { matches: &'a str => Text, seats: &'a str => Text, timelines: &'a str => Text, payloads: &'a str => Text, dictionaries: &'a str => Text, unread: &'a str => Text } -> DocumentRow =
+    Documents<'a> { matches: &'a str => Text, participants: &'a str => Text, timelines: &'a str => Text, payloads: &'a str => Text, dictionaries: &'a str => Text, unread: &'a str => Text } -> DocumentRow =
     "SELECT 0, m.match_id, json_array(m.platform, data_version, game_creation, game_start, game_end, game_duration_s, queue_id, map_id,
         game_mode, game_type, game_version, end_of_game_result, year, is_remake), 0, NULL, NULL
      FROM matches m WHERE m.match_id IN (SELECT value FROM json_each(?))
@@ -94,8 +94,8 @@ statement! {
 }
 
 statement! {
-    /// Who has the seats of a match; a player who is not there is nobody.
-    SeatsOf<'a> { id: &'a str => Text } -> (Integer, BigInt, diesel::sql_types::Nullable<BigInt>) =
+    /// Who the participants of a match are; a player who is not there is nobody.
+    ParticipantsOf<'a> { id: &'a str => Text } -> (Integer, BigInt, diesel::sql_types::Nullable<BigInt>) =
     "SELECT p.participant_id, p.player_id, players.id FROM match_participants p LEFT JOIN players ON players.id = p.player_id
      WHERE p.match_id = ? AND p.player_id IS NOT NULL";
 }
@@ -113,7 +113,7 @@ statement! {
 }
 
 statement! {
-    DropSeats<'a> { ids: &'a str => Text } -> () = "DELETE FROM match_participants WHERE match_id IN (SELECT value FROM json_each(?))";
+    DropParticipants<'a> { ids: &'a str => Text } -> () = "DELETE FROM match_participants WHERE match_id IN (SELECT value FROM json_each(?))";
 }
 
 statement! {
@@ -153,7 +153,7 @@ statement! {
 }
 
 statement! {
-    /// What the seats of some matches count for.
+    /// What the participants of some matches count for.
     GamesOfMatches<'a> { ids: &'a str => Text } -> PlayersGameRow =
     "SELECT p.player_id, m.year, m.platform, m.is_remake, m.game_duration_s, p.win, p.kills, p.deaths, p.assists,
             p.gold_earned, p.total_minions_killed, p.neutral_minions_killed, p.damage_to_champions, p.champion_id,
@@ -203,7 +203,7 @@ statement! {
 
 statement! {
     Leftovers {
-        matches: i64 => BigInt, seats: i64 => BigInt, timelines: i64 => BigInt, payloads: i64 => BigInt, bytes: i64 => BigInt,
+        matches: i64 => BigInt, participants: i64 => BigInt, timelines: i64 => BigInt, payloads: i64 => BigInt, bytes: i64 => BigInt,
         unread: i64 => BigInt, jobs: i64 => BigInt, engines: i64 => BigInt,
     } -> (BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt) =
     "SELECT (SELECT count(*) FROM matches WHERE stored_at < ?),

@@ -62,7 +62,7 @@ impl Start {
 }
 
 #[derive(Debug, Clone)]
-struct Position {
+struct ClaimCursor {
     /// The last that was claimed, by priority.
     places: [Place; PRIORITIES],
     /// When the last walk from the front began, and how long it took.
@@ -73,7 +73,7 @@ struct Position {
     known_since: u64,
 }
 
-impl Default for Position {
+impl Default for ClaimCursor {
     fn default() -> Self {
         Self {
             places: [FRONT; PRIORITIES],
@@ -85,7 +85,7 @@ impl Default for Position {
     }
 }
 
-impl Position {
+impl ClaimCursor {
     fn start(&self, now: Instant) -> Start {
         let from_front = self.walked.is_none_or(|(at, took)| {
             took <= QUICK || now.duration_since(at) >= (took * SPARE).max(AT_LEAST_EVERY)
@@ -142,17 +142,17 @@ impl Position {
     }
 }
 
-/// The positions of all queues of an engine.
+/// The cursors of all queues of an engine.
 #[derive(Debug, Default)]
-pub(super) struct Positions {
-    queues: DashMap<String, Position>,
+pub(super) struct ClaimCursors {
+    queues: DashMap<String, ClaimCursor>,
 }
 
-impl Positions {
+impl ClaimCursors {
     /// Where to begin now.
     pub(super) fn start(&self, queue: &str, now: Instant) -> Start {
-        let position = self.queues.get(queue);
-        position.map_or_else(Start::default, |position| position.start(now))
+        let cursor = self.queues.get(queue);
+        cursor.map_or_else(Start::default, |cursor| cursor.start(now))
     }
 
     /// A claim got the jobs up to these places; it passed over none that was free.
@@ -164,30 +164,30 @@ impl Positions {
         began: Instant,
         took: Duration,
     ) {
-        let mut position = self.queues.entry(queue.to_owned()).or_default();
-        position.claimed(start, last, began, took);
+        let mut cursor = self.queues.entry(queue.to_owned()).or_default();
+        cursor.claimed(start, last, began, took);
     }
 
     /// A job is available at this place.
     pub(super) fn came(&self, queue: &str, priority: Priority, place: Place) {
-        if let Some(mut position) = self.queues.get_mut(queue) {
-            position.came(usize::from(priority.get()), place);
+        if let Some(mut cursor) = self.queues.get_mut(queue) {
+            cursor.came(usize::from(priority.get()), place);
         }
     }
 
     /// Another engine tells of new jobs, not of their places.
     pub(super) fn heard(&self, queue: &str) {
-        if let Some(mut position) = self.queues.get_mut(queue)
-            && position.walked.is_none_or(|(_, took)| took <= BEARABLE)
+        if let Some(mut cursor) = self.queues.get_mut(queue)
+            && cursor.walked.is_none_or(|(_, took)| took <= BEARABLE)
         {
-            position.forget();
+            cursor.forget();
         }
     }
 
     /// Jobs are available again at places that nobody told.
     pub(super) fn forget(&self, queue: &str) {
-        if let Some(mut position) = self.queues.get_mut(queue) {
-            position.forget();
+        if let Some(mut cursor) = self.queues.get_mut(queue) {
+            cursor.forget();
         }
     }
 }
@@ -198,51 +198,51 @@ mod tests {
 
     const SLOW: Duration = Duration::from_millis(30);
 
-    fn after(position: &mut Position, at: Instant, took: Duration, last: &[(usize, Place)]) {
-        let start = position.start(at);
-        position.claimed(&start, last, at, took);
+    fn after(cursor: &mut ClaimCursor, at: Instant, took: Duration, last: &[(usize, Place)]) {
+        let start = cursor.start(at);
+        cursor.claimed(&start, last, at, took);
     }
 
     #[test]
     fn claims_begin_at_the_front_while_that_is_quick_and_now_and_then_when_it_is_not() {
-        let (mut position, begun) = (Position::default(), Instant::now());
-        after(&mut position, begun, QUICK, &[(5, (0, 7))]);
-        assert!(position.start(begun).from_front);
-        after(&mut position, begun, SLOW, &[(5, (0, 9))]);
-        let start = position.start(begun + AT_LEAST_EVERY / 2);
+        let (mut cursor, begun) = (ClaimCursor::default(), Instant::now());
+        after(&mut cursor, begun, QUICK, &[(5, (0, 7))]);
+        assert!(cursor.start(begun).from_front);
+        after(&mut cursor, begun, SLOW, &[(5, (0, 9))]);
+        let start = cursor.start(begun + AT_LEAST_EVERY / 2);
         assert_eq!((start.at(5), start.at(0)), ((0, 9), FRONT));
-        assert!(position.start(begun + AT_LEAST_EVERY).from_front);
+        assert!(cursor.start(begun + AT_LEAST_EVERY).from_front);
         // A walk that takes longer is made more rarely.
         let later = begun + AT_LEAST_EVERY;
-        after(&mut position, later, SLOW * 10, &[]);
-        assert!(!position.start(later + SLOW * 199).from_front);
-        assert!(position.start(later + SLOW * 200).from_front);
+        after(&mut cursor, later, SLOW * 10, &[]);
+        assert!(!cursor.start(later + SLOW * 199).from_front);
+        assert!(cursor.start(later + SLOW * 200).from_front);
     }
 
     #[test]
     fn what_comes_in_is_not_walked_past() {
-        let (positions, begun) = (Positions::default(), Instant::now());
+        let (cursors, begun) = (ClaimCursors::default(), Instant::now());
         let five = Priority::DEFAULT;
-        let claim = |start: Start, last| positions.claimed("q", &start, last, begun, SLOW);
-        claim(positions.start("q", begun), &[(5, (3, 40))]);
-        let start = positions.start("q", begun);
+        let claim = |start: Start, last| cursors.claimed("q", &start, last, begun, SLOW);
+        claim(cursors.start("q", begun), &[(5, (3, 40))]);
+        let start = cursors.start("q", begun);
         assert_eq!(start.at(5), (3, 40));
-        positions.came("q", five, (0, 41));
-        assert_eq!(positions.start("q", begun).at(5), (0, 41));
+        cursors.came("q", five, (0, 41));
+        assert_eq!(cursors.start("q", begun).at(5), (0, 41));
         // A claim that began before may not have seen it.
         claim(start, &[(5, (3, 50))]);
-        assert_eq!(positions.start("q", begun).at(5), (0, 41));
+        assert_eq!(cursors.start("q", begun).at(5), (0, 41));
         for id in 100..100 + NEWS_MAX as i64 {
-            positions.came("q", five, (0, id));
+            cursors.came("q", five, (0, id));
         }
         claim(start, &[(5, (3, 60))]);
-        let place = positions.start("q", begun).at(5);
+        let place = cursors.start("q", begun).at(5);
         assert_eq!(place, (0, 41), "too long ago to know what it missed");
-        positions.forget("q");
-        assert_eq!(positions.start("q", begun).at(5), FRONT);
-        positions.came("another", five, (0, 0));
+        cursors.forget("q");
+        assert_eq!(cursors.start("q", begun).at(5), FRONT);
+        cursors.came("another", five, (0, 0));
         assert!(
-            positions.queues.get("another").is_none(),
+            cursors.queues.get("another").is_none(),
             "nobody claims there"
         );
     }

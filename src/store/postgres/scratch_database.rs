@@ -16,22 +16,22 @@ struct Durability {
 
 impl PostgresStore {
     /// Makes an empty database on the server of these settings. Returns its own.
-    pub async fn make_trial(settings: &Settings) -> StoreResult<Settings> {
+    pub async fn make_scratch(settings: &Settings) -> StoreResult<Settings> {
         let name = format!("riftsync_bench_{:016x}", fastrand::u64(..));
         run(settings, format!("CREATE DATABASE {name}")).await?;
-        let mut trial = settings.clone();
-        trial.address.set_database(&name);
-        Ok(trial)
+        let mut scratch = settings.clone();
+        scratch.address.set_database(&name);
+        Ok(scratch)
     }
 
-    /// The name of a database that `make_trial` made.
-    pub fn trial_name(trial: &Settings) -> &str {
-        trial.address.database()
+    /// The name of a database that `make_scratch` made.
+    pub fn scratch_name(scratch: &Settings) -> &str {
+        scratch.address.database()
     }
 
-    /// Drops a database that `make_trial` made; `settings`: what it was given.
-    pub async fn drop_trial(settings: &Settings, trial: &Settings) -> StoreResult<()> {
-        let name = trial.address.database();
+    /// Drops a database that `make_scratch` made; `settings`: what it was given.
+    pub async fn drop_scratch(settings: &Settings, scratch: &Settings) -> StoreResult<()> {
+        let name = scratch.address.database();
         assert!(
             name.starts_with("riftsync_bench_"),
             "only what was made for a trial"

@@ -1,4 +1,4 @@
-//! A limiter's seat at the machine's board. Its calls block.
+//! A limiter that is a member of the machine's board. Its calls block.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Myself;
-use super::files::{self, Content, RowFile, SeatFiles, private_folder, seats, trouble};
+use super::files::{self, Content, MemberFiles, RowFile, members, private_folder, trouble};
 use crate::model::board_claim::{claim, confirm, fold, lost, lost_is_over};
 use crate::model::budget_share::{BoardEntry, BoardGrant, BoardReport, BoardRow};
 
@@ -17,30 +17,30 @@ const TOGETHER_MS: i64 = 60_000;
 
 /// See the module. Dropped: others know that nobody has it any more.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct Member {
     folder: PathBuf,
     /// What the files of its board begin with.
     board: String,
-    files: SeatFiles,
+    files: MemberFiles,
     me: Arc<Myself>,
     lock: File,
 }
 
 /// A row of another.
 struct Found {
-    files: SeatFiles,
+    files: MemberFiles,
     row: BoardRow,
     is_lost: bool,
-    /// Nobody has the seat any more: its lock, which is ours as long as this is.
+    /// The member is gone: its lock, which is ours as long as this is.
     gone: Option<File>,
 }
 
-impl Seat {
+impl Member {
     pub(super) fn open(folders: &[PathBuf], board: &str, me: &Arc<Myself>) -> Result<Self, String> {
         let mut causes = Vec::new();
         for folder in folders {
             match Self::open_in(folder.clone(), board, me.clone()) {
-                Ok(seat) => return Ok(seat),
+                Ok(member) => return Ok(member),
                 Err(error) => causes.push(trouble(folder, &error)),
             }
         }
@@ -53,7 +53,7 @@ impl Seat {
     fn open_in(folder: PathBuf, board: &str, me: Arc<Myself>) -> io::Result<Self> {
         private_folder(&folder)?;
         let board = format!("{}{board}-", files::ALL);
-        let files = SeatFiles::new(&folder, format!("{board}{:016x}", fastrand::u64(..)));
+        let files = MemberFiles::new(&folder, format!("{board}{:016x}", fastrand::u64(..)));
         let lock = files.take()?;
         // What others left on boards that nobody looks at any more.
         sweep(&folder, &board)?;
@@ -112,7 +112,7 @@ impl Seat {
     /// The rows of all others.
     fn read(&self, report: &BoardReport, now: i64) -> io::Result<Vec<Found>> {
         let mut found = Vec::new();
-        for files in seats(&self.folder, &self.board)? {
+        for files in members(&self.folder, &self.board)? {
             if files.name() != self.files.name()
                 && let Some(row) = self.look(files, report, now)?
             {
@@ -122,7 +122,12 @@ impl Seat {
         Ok(found)
     }
 
-    fn look(&self, files: SeatFiles, report: &BoardReport, now: i64) -> io::Result<Option<Found>> {
+    fn look(
+        &self,
+        files: MemberFiles,
+        report: &BoardReport,
+        now: i64,
+    ) -> io::Result<Option<Found>> {
         // Before the row: what somebody wrote who is gone is the last of it.
         let gone = match files.lock_of_gone() {
             Ok(gone) => gone,
@@ -181,7 +186,7 @@ impl Seat {
         }
         let ended: Vec<Found> = found.extract_if(.., |one| is_ended(one)).collect();
         let name = format!("{}{:016x}", self.board, fastrand::u64(..));
-        let files = SeatFiles::new(&self.folder, name.clone());
+        let files = MemberFiles::new(&self.folder, name.clone());
         let rows: Vec<BoardRow> = ended.iter().map(|one| one.row.clone()).collect();
         let row = fold(&rows, name, now);
         let file = RowFile {
@@ -210,7 +215,7 @@ impl Seat {
 /// Removes what is over on all other boards.
 fn sweep(folder: &Path, but: &str) -> io::Result<()> {
     let now = now();
-    for files in seats(folder, files::ALL)? {
+    for files in members(folder, files::ALL)? {
         if files.name().starts_with(but) {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Random orders to a store, for property tests: every verb, at any time, with any lease there ever was.
+//! Random calls to a store, for property tests: every verb, at any time, with any lease there ever was.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub(crate) const LANES: [&str; 3] = ["", "l1", "l2"];
 const KINDS: [&str; 2] = ["k0", "k1"];
 
 #[derive(Debug, Clone)]
-pub(crate) enum Order {
+pub(crate) enum StoreCall {
     Enqueue(Vec<JobSketch>),
     Batch(Vec<JobSketch>),
     Claim {
@@ -178,21 +178,21 @@ pub(crate) fn end() -> impl Strategy<Value = End> {
     ]
 }
 
-pub(crate) fn orders(length: usize) -> impl Strategy<Value = Vec<Order>> {
-    let order = prop_oneof![
-        3 => prop::collection::vec(sketch(), 1..4).prop_map(Order::Enqueue),
-        1 => prop::collection::vec(sketch(), 0..4).prop_map(Order::Batch),
+pub(crate) fn store_calls(length: usize) -> impl Strategy<Value = Vec<StoreCall>> {
+    let call = prop_oneof![
+        3 => prop::collection::vec(sketch(), 1..4).prop_map(StoreCall::Enqueue),
+        1 => prop::collection::vec(sketch(), 0..4).prop_map(StoreCall::Batch),
         6 => (0..QUEUES.len(), 1_usize..5, prop::option::weighted(0.4, 0..LANES.len()), prop::option::weighted(0.3, any::<bool>()))
-            .prop_map(|(queue, limit, closed, urgent)| Order::Claim { queue, limit, closed, urgent }),
-        9 => (any::<usize>(), end()).prop_map(|(lease, end)| Order::Settle { lease, end }),
-        1 => any::<usize>().prop_map(|job| Order::Cancel { job }),
-        1 => any::<usize>().prop_map(|job| Order::Retry { job }),
-        2 => (0_u64..6).prop_map(|after_s| Order::Stage { after_s }),
+            .prop_map(|(queue, limit, closed, urgent)| StoreCall::Claim { queue, limit, closed, urgent }),
+        9 => (any::<usize>(), end()).prop_map(|(lease, end)| StoreCall::Settle { lease, end }),
+        1 => any::<usize>().prop_map(|job| StoreCall::Cancel { job }),
+        1 => any::<usize>().prop_map(|job| StoreCall::Retry { job }),
+        2 => (0_u64..6).prop_map(|after_s| StoreCall::Stage { after_s }),
         2 => prop_oneof![
             6 => Just(Death::ByItself), 1 => Just(Death::FromOutside), 2 => Just(Death::Unknown)
-        ].prop_map(|death| Order::Crash { death }),
-        1 => any::<usize>().prop_map(|lease| Order::RunAlone { lease }),
-        1 => (0..QUEUES.len()).prop_map(|queue| Order::Release { queue }),
+        ].prop_map(|death| StoreCall::Crash { death }),
+        1 => any::<usize>().prop_map(|lease| StoreCall::RunAlone { lease }),
+        1 => (0..QUEUES.len()).prop_map(|queue| StoreCall::Release { queue }),
     ];
-    prop::collection::vec(order, 1..length)
+    prop::collection::vec(call, 1..length)
 }

@@ -7,7 +7,9 @@ use super::reader::ReadDsl;
 use super::{Backend, SqliteStore};
 use crate::model::Timestamp;
 use crate::store::StoreResult;
-use crate::store::pulse::{PulseStore, PulseTuple, QueuePulse, no_such_engine, pulses_from};
+use crate::store::queue_progress::{
+    ProbeStore, ProgressTuple, QueueProgress, no_such_engine, progress_from,
+};
 
 mod sql {
     use super::{BigInt, Nullable, Text};
@@ -20,7 +22,7 @@ mod sql {
 
     statement! {
         /// Of the jobs that ended last: in an hour there may be millions.
-        Pulse { since: i64 => BigInt } -> (Text, Nullable<BigInt>, BigInt, Nullable<BigInt>, BigInt) =
+        QueueProgress { since: i64 => BigInt } -> (Text, Nullable<BigInt>, BigInt, Nullable<BigInt>, BigInt) =
         "SELECT queue, min(run_at), count(*), NULL, 0 FROM jobs WHERE state = 'available' AND crash_count = 0 GROUP BY queue
          UNION ALL
          SELECT queue, min(run_at), count(*), NULL, 0 FROM jobs WHERE state = 'available' AND crash_count > 0 GROUP BY queue
@@ -34,7 +36,7 @@ mod sql {
 }
 
 #[async_trait]
-impl PulseStore for SqliteStore {
+impl ProbeStore for SqliteStore {
     async fn probe(&self, engine: &str) -> StoreResult<Option<Timestamp>> {
         let engine = engine.to_owned();
         self.write(move |tx| {
@@ -47,10 +49,10 @@ impl PulseStore for SqliteStore {
         .await
     }
 
-    async fn pulse(&self, since: Timestamp) -> StoreResult<Vec<QueuePulse>> {
+    async fn queue_progress(&self, since: Timestamp) -> StoreResult<Vec<QueueProgress>> {
         let mut reader = self.readers.borrow().await?;
         let since = since.as_millis();
-        let rows: Vec<PulseTuple> = sql::Pulse { since }.load(reader.conn()).await?;
-        Ok(pulses_from(rows))
+        let rows: Vec<ProgressTuple> = sql::QueueProgress { since }.load(reader.conn()).await?;
+        Ok(progress_from(rows))
     }
 }

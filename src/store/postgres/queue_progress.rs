@@ -12,7 +12,9 @@ use super::transaction::Transaction;
 use super::{Backend, PostgresStore};
 use crate::model::Timestamp;
 use crate::store::StoreResult;
-use crate::store::pulse::{PulseStore, PulseTuple, QueuePulse, no_such_engine, pulses_from};
+use crate::store::queue_progress::{
+    ProbeStore, ProgressTuple, QueueProgress, no_such_engine, progress_from,
+};
 
 mod sql {
     use super::{BigInt, Nullable, Text};
@@ -25,7 +27,7 @@ mod sql {
 
     statement! {
         /// Of the jobs that ended last: in an hour there may be millions.
-        Pulse { since: i64 => BigInt } -> (Text, Nullable<BigInt>, BigInt, Nullable<BigInt>, BigInt) =
+        QueueProgress { since: i64 => BigInt } -> (Text, Nullable<BigInt>, BigInt, Nullable<BigInt>, BigInt) =
         "SELECT queue, min(run_at), count(*), NULL::bigint, 0::bigint FROM jobs WHERE state = 'available' AND crash_count = 0 GROUP BY queue
          UNION ALL
          SELECT queue, min(run_at), count(*), NULL::bigint, 0::bigint FROM jobs WHERE state = 'available' AND crash_count > 0 GROUP BY queue
@@ -55,16 +57,16 @@ impl Transaction<'_> {
 }
 
 #[async_trait]
-impl PulseStore for PostgresStore {
+impl ProbeStore for PostgresStore {
     async fn probe(&self, engine: &str) -> StoreResult<Option<Timestamp>> {
         let engine = engine.to_owned();
         self.write(|answer| Verb::Probe(engine, answer)).await
     }
 
-    async fn pulse(&self, since: Timestamp) -> StoreResult<Vec<QueuePulse>> {
+    async fn queue_progress(&self, since: Timestamp) -> StoreResult<Vec<QueueProgress>> {
         let since = since.as_millis();
-        let rows: Vec<PulseTuple> =
-            read!(self.readers, conn => sql::Pulse { since }.load(conn).await);
-        Ok(pulses_from(rows))
+        let rows: Vec<ProgressTuple> =
+            read!(self.readers, conn => sql::QueueProgress { since }.load(conn).await);
+        Ok(progress_from(rows))
     }
 }

@@ -13,12 +13,12 @@ const STANDING_MAX: i64 = 256;
 
 /// The marks of one writer.
 #[derive(Debug)]
-pub(super) struct Marks {
+pub(super) struct CommitMarks {
     /// From the first that still stands to the next that is free.
     standing: Range<i64>,
 }
 
-impl Marks {
+impl CommitMarks {
     pub(super) fn new() -> Self {
         // A place of its own among 2^63.
         let first = fastrand::i64(0..i64::MAX - (1 << 32));

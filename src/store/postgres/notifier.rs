@@ -13,9 +13,9 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use super::claim_cursors::ClaimCursors;
 use super::connect::{Link, Purpose, STATEMENT_TIMEOUT};
 use super::job_statements as sql;
-use super::positions::Positions;
 use super::shared::Shared;
 use super::transaction::Consequences;
 use crate::model::Foreign;
@@ -33,14 +33,14 @@ const CANCELS: &str = "*cancels";
 
 /// What is to be told.
 #[derive(Debug)]
-pub(super) struct Bell {
+pub(super) struct Notifier {
     /// Who rings: nobody needs to hear himself.
     me: String,
     news: Mutex<BTreeSet<String>>,
     rung: Notify,
 }
 
-impl Bell {
+impl Notifier {
     pub(super) fn new() -> Self {
         Self {
             me: format!("{:016x}", fastrand::u64(..)),
@@ -83,7 +83,7 @@ impl Bell {
         (words.len() > self.me.len()).then_some(words)
     }
 
-    fn hear(&self, words: &str, hints: &Hints, positions: &Positions) {
+    fn hear(&self, words: &str, hints: &Hints, cursors: &ClaimCursors) {
         let mut words = words.split(' ');
         if words.next() == Some(&self.me) {
             return;
@@ -94,7 +94,7 @@ impl Bell {
                 CANCELS => hints.cancels().notify_one(),
                 // Only queues that somebody here has: the words are not trusted.
                 queue => {
-                    positions.heard(queue);
+                    cursors.heard(queue);
                     hints.notify_if_known(queue);
                 }
             }
@@ -121,8 +121,8 @@ async fn ring_and_listen(shared: &Arc<Shared>) -> Result<(), String> {
     let hearer = shared.clone();
     let hear = move |told: tokio_postgres::Notification| {
         if told.channel() == "riftsync" {
-            let (hints, positions) = (&hearer.hints, &hearer.positions);
-            hearer.bell.hear(told.payload(), hints, positions);
+            let (hints, cursors) = (&hearer.hints, &hearer.cursors);
+            hearer.notifier.hear(told.payload(), hints, cursors);
         }
     };
     let link = Link::connect_and_hear(&shared.settings, Purpose::Read, hear).await;
@@ -130,8 +130,8 @@ async fn ring_and_listen(shared: &Arc<Shared>) -> Result<(), String> {
     let listens = link.conn.batch_execute("LISTEN riftsync").await;
     listens.map_err(|error| Foreign::from(error.to_string()))?;
     while !link.is_closed() {
-        let _ = timeout(LOOK, shared.bell.rung.notified()).await;
-        if let Some(words) = shared.bell.take() {
+        let _ = timeout(LOOK, shared.notifier.rung.notified()).await;
+        if let Some(words) = shared.notifier.take() {
             let ring = sql::Ring { words: &words };
             let told = timeout(STATEMENT_TIMEOUT, ring.execute(&mut link.conn)).await;
             told.map_err(|_| "no answer".to_owned())?
@@ -149,8 +149,8 @@ mod tests {
 
     #[test]
     fn what_one_rings_another_hears_once_and_itself_never() {
-        let (one, other) = (Bell::new(), Bell::new());
-        let (hints, positions) = (Hints::default(), Positions::default());
+        let (one, other) = (Notifier::new(), Notifier::new());
+        let (hints, cursors) = (Hints::default(), ClaimCursors::default());
         let q = hints.queue("q");
         assert_eq!(one.take(), None);
         let after = Consequences {
@@ -162,9 +162,9 @@ mod tests {
         one.ring(&after);
         let words = one.take().unwrap();
         assert_eq!(one.take(), None, "told once");
-        one.hear(&words, &hints, &positions);
+        one.hear(&words, &hints, &cursors);
         assert!(q.notified().now_or_never().is_none());
-        other.hear(&words, &hints, &positions);
+        other.hear(&words, &hints, &cursors);
         assert!(q.notified().now_or_never().is_some());
         assert!(hints.cancels().notified().now_or_never().is_some());
         assert!(hints.schedule().notified().now_or_never().is_none());

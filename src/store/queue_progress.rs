@@ -7,7 +7,7 @@ use crate::model::Timestamp;
 
 /// How a queue moves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueuePulse {
+pub struct QueueProgress {
     pub queue: String,
     /// Since when the job waits that has waited longest and may run; none: none waits.
     pub oldest_waiting: Option<Timestamp>,
@@ -19,45 +19,45 @@ pub struct QueuePulse {
 }
 
 #[async_trait]
-pub trait PulseStore {
+pub trait ProbeStore {
     /// Makes a write that changes nothing, durably; the clock of the database if it has one of its own.
     async fn probe(&self, engine: &str) -> StoreResult<Option<Timestamp>>;
     /// Queues with jobs that wait, or that completed since then.
-    async fn pulse(&self, since: Timestamp) -> StoreResult<Vec<QueuePulse>>;
+    async fn queue_progress(&self, since: Timestamp) -> StoreResult<Vec<QueueProgress>>;
 }
 
 /// (queue, oldest waiting, how many wait, last completed, how many are held back)
-pub(super) type PulseTuple = (String, Option<i64>, i64, Option<i64>, i64);
+pub(super) type ProgressTuple = (String, Option<i64>, i64, Option<i64>, i64);
 
 /// One line a queue of lines that each tell one thing.
-pub(super) fn pulses_from(rows: Vec<PulseTuple>) -> Vec<QueuePulse> {
-    let mut pulses: Vec<QueuePulse> = Vec::new();
+pub(super) fn progress_from(rows: Vec<ProgressTuple>) -> Vec<QueueProgress> {
+    let mut all: Vec<QueueProgress> = Vec::new();
     for (queue, oldest, waiting, completed, held_back) in rows {
-        let at = if let Some(at) = pulses.iter().position(|pulse| pulse.queue == queue) {
+        let at = if let Some(at) = all.iter().position(|progress| progress.queue == queue) {
             at
         } else {
-            pulses.push(QueuePulse {
+            all.push(QueueProgress {
                 queue,
                 oldest_waiting: None,
                 waiting: 0,
                 last_completed: None,
                 held_back: 0,
             });
-            pulses.len() - 1
+            all.len() - 1
         };
-        let pulse = &mut pulses[at];
+        let progress = &mut all[at];
         let oldest = oldest.map(Timestamp::from_millis);
-        pulse.oldest_waiting = match (pulse.oldest_waiting, oldest) {
+        progress.oldest_waiting = match (progress.oldest_waiting, oldest) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        pulse.waiting += u64::try_from(waiting).unwrap_or(0);
-        pulse.held_back += u64::try_from(held_back).unwrap_or(0);
-        pulse.last_completed = pulse
+        progress.waiting += u64::try_from(waiting).unwrap_or(0);
+        progress.held_back += u64::try_from(held_back).unwrap_or(0);
+        progress.last_completed = progress
             .last_completed
             .max(completed.map(Timestamp::from_millis));
     }
-    pulses
+    all
 }
 
 /// The engine's row is written by itself when it starts.
