@@ -203,79 +203,57 @@ impl Transaction<'_> {
     ) -> Result<(), Fault> {
         let participants: Vec<(&str, &ParticipantRecord)> = matches
             .iter()
-            .flat_map(|(id, new)| {
-                new.record
-                    .participants
-                    .iter()
-                    .map(|participant| (id.as_str(), participant))
-            })
+            .flat_map(|(id, new)| new.record.participants.iter().map(|one| (id.as_str(), one)))
             .collect();
         if participants.is_empty() {
             return Ok(());
         }
         let texts: Vec<[Cow<'_, str>; 4]> = participants
             .iter()
-            .map(|(_, participant)| {
+            .map(|(_, one)| {
                 [
-                    &*participant.champion_name,
-                    &participant.team_position,
-                    &participant.role,
-                    &participant.lane,
+                    &*one.champion_name,
+                    &one.team_position,
+                    &one.role,
+                    &one.lane,
                 ]
                 .map(clean)
             })
             .collect();
         let text = |n: usize| texts.iter().map(|texts| &*texts[n]).collect();
         let of = |number: fn(&ParticipantRecord) -> i32| {
-            participants
-                .iter()
-                .map(|(_, participant)| number(participant))
-                .collect()
+            participants.iter().map(|(_, one)| number(one)).collect()
         };
         let maybe = |number: fn(&ParticipantRecord) -> Option<i32>| {
-            participants
-                .iter()
-                .map(|(_, participant)| number(participant))
-                .collect()
+            participants.iter().map(|(_, one)| number(one)).collect()
         };
-        let item = |n: usize| {
-            participants
-                .iter()
-                .map(|(_, participant)| participant.items[n])
-                .collect()
-        };
-        let player = |participant: &ParticipantRecord| {
-            let seen = participant.player.as_ref()?;
+        let item = |n: usize| participants.iter().map(|(_, one)| one.items[n]).collect();
+        let player = |one: &ParticipantRecord| {
+            let seen = one.player.as_ref()?;
             players.get(seen.puuid.as_str()).copied()
         };
         sql::InsertParticipants {
             match_ids: participants.iter().map(|(id, _)| *id).collect(),
-            participant_ids: of(|participant| participant.participant_id),
-            player_ids: participants
-                .iter()
-                .map(|(_, participant)| player(participant))
-                .collect(),
-            team_ids: of(|participant| participant.team_id),
-            champion_ids: of(|participant| participant.champion_id),
+            participant_ids: of(|one| one.participant_id),
+            player_ids: participants.iter().map(|(_, one)| player(one)).collect(),
+            team_ids: of(|one| one.team_id),
+            champion_ids: of(|one| one.champion_id),
             champion_names: text(0),
             team_positions: text(1),
             roles: text(2),
             lanes: text(3),
-            kills: of(|participant| participant.kills),
-            deaths: of(|participant| participant.deaths),
-            assists: of(|participant| participant.assists),
-            wins: participants
-                .iter()
-                .map(|(_, participant)| participant.win)
-                .collect(),
-            gold: of(|participant| participant.gold_earned),
-            minions: of(|participant| participant.total_minions_killed),
-            neutral: of(|participant| participant.neutral_minions_killed),
-            damage: of(|participant| participant.damage_to_champions),
-            vision: of(|participant| participant.vision_score),
-            levels: of(|participant| participant.champ_level),
-            placements: maybe(|participant| participant.placement),
-            subteams: maybe(|participant| participant.subteam_id),
+            kills: of(|one| one.kills),
+            deaths: of(|one| one.deaths),
+            assists: of(|one| one.assists),
+            wins: participants.iter().map(|(_, one)| one.win).collect(),
+            gold: of(|one| one.gold_earned),
+            minions: of(|one| one.total_minions_killed),
+            neutral: of(|one| one.neutral_minions_killed),
+            damage: of(|one| one.damage_to_champions),
+            vision: of(|one| one.vision_score),
+            levels: of(|one| one.champ_level),
+            placements: maybe(|one| one.placement),
+            subteams: maybe(|one| one.subteam_id),
             item0: item(0),
             item1: item(1),
             item2: item(2),
@@ -283,10 +261,10 @@ impl Transaction<'_> {
             item4: item(4),
             item5: item(5),
             item6: item(6),
-            spell1: of(|participant| participant.spells[0]),
-            spell2: of(|participant| participant.spells[1]),
-            primary: of(|participant| participant.perk_primary_style),
-            sub: of(|participant| participant.perk_sub_style),
+            spell1: of(|one| one.spells[0]),
+            spell2: of(|one| one.spells[1]),
+            primary: of(|one| one.perk_primary_style),
+            sub: of(|one| one.perk_sub_style),
         }
         .execute(&mut { self.conn })
         .await?;
