@@ -21,6 +21,8 @@ const GROUP_MAX: usize = 1_024;
 const GROUP_BYTES_MAX: usize = 8 << 20;
 /// A group that is under way is waited for so long; then the next goes beside it, on another connection.
 const BESIDE_AFTER: Duration = Duration::from_millis(100);
+/// So many are worth a transaction beside at once.
+const MANY: usize = 512;
 /// So few are carried out as soon as they can be: where so little comes, groups would not grow, and all would wait.
 const FEW: usize = 4;
 
@@ -99,6 +101,7 @@ impl Gatherer {
             let alone = self.shared.busy.load(Ordering::Acquire) == 0;
             let waits = match free {
                 None => None,
+                Some(_) if !alone && group.len() >= MANY => Some(Duration::ZERO),
                 Some(_) if !alone => Some(BESIDE_AFTER),
                 Some(_) if is_full || bytes == 0 || group.len() < FEW || !more => {
                     Some(Duration::ZERO)
