@@ -12,15 +12,45 @@ use std::time::Duration;
 
 use super::scope::SETTLE;
 use super::window::Admission;
-use riftsync_model::budget_share::{Cleared, LastEnd};
+use riftsync_model::budget_share::{Cleared, LastEnd, is_worth_a_wait};
 
-/// A doubt of less than this part of the limit is not worth a wait.
-const WORTH: u32 = 10;
 /// The call that asks may hang: others wait no longer for it.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The counts that the server tells may miss calls of so long before. What an engine had sent when it ended has
 /// arrived so long before `SETTLE` is over.
 pub(super) const COUNTS_LATE: Duration = Duration::from_millis(350);
+
+/// Who is not heard of for so long is not waited for.
+const SILENT: Duration = Duration::from_secs(4);
+
+/// Engines that were at work when this one began, before one knows whether they live.
+///
+/// Calls that one makes beside a dead engine that nobody knows to be dead cannot be told from its calls later: its
+/// last ones may have been counted after them, in a new window. So none goes before the board tells of a report that
+/// came since, or of the death, whose doubt then begins before any call of ours.
+#[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone, Hash))]
+pub(super) struct Silence {
+    /// When the board first told who is there.
+    since: Option<Duration>,
+    waits: bool,
+}
+
+impl Silence {
+    /// The board told, in an answer of now, how long ago somebody was heard of who may be dead. `begins`: no call of
+    /// ours went yet.
+    pub(super) fn told(&mut self, silent: Option<u32>, begins: bool, now: Duration) {
+        let since = *self.since.get_or_insert(now);
+        let ago = silent.map(|ms| Duration::from_millis(u64::from(ms)));
+        self.waits = begins && ago.is_some_and(|ago| since + ago >= now);
+    }
+
+    /// A call waits for a sign of life, and no longer than until then. None: not for that.
+    pub(super) fn admit(&self, now: Duration) -> Option<Admission> {
+        let until = self.since? + SILENT;
+        (self.waits && now < until).then_some(Admission::At(until))
+    }
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -55,7 +85,7 @@ impl Doubt {
             over: since + span + span / 64 + SETTLE,
             ours: VecDeque::new(),
             least: None,
-            asks: begins && end.doubt.saturating_mul(WORTH) > limit,
+            asks: begins && is_worth_a_wait(end.doubt, limit),
         }
     }
 

@@ -252,6 +252,7 @@ impl Known {
                 part: one.part.min(other.part),
                 held: one.held.max(other.held),
                 company: one.company || other.company,
+                silent: one.silent.max(other.silent),
                 ..one
             });
             let ended = sides.map(|side| side.and_then(|window| window.ended));

@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::counted::{Before, Counted};
-use super::doubt::Doubt;
+use super::doubt::{Doubt, Silence};
 use super::margin::{Margin, Margins};
 use super::scope::SETTLE;
 use super::slots::Slots;
@@ -113,6 +113,8 @@ pub(super) struct Window {
     cap: Option<Cap>,
     /// When engines on the board came to hold less than so many places, of late.
     held_before: VecDeque<(Duration, u32)>,
+    /// Engines were at work that may be dead.
+    silence: Silence,
     /// Engines ended that may have made more calls in it than they said.
     doubt: Option<Doubt>,
     cleared: Option<Cleared>,
@@ -161,6 +163,7 @@ impl Window {
             share,
             cap: None,
             held_before: VecDeque::new(),
+            silence: Silence::default(),
             doubt: None,
             cleared: None,
             told: None,
@@ -226,9 +229,9 @@ impl Window {
 
     /// The board has more than it granted.
     pub(super) fn wants_grant(&self, now: Duration, in_flight: u32) -> bool {
-        self.cap.is_some_and(|cap| {
-            cap.places < self.to_grant(now) && self.ours_used(in_flight) >= cap.places
-        })
+        let is_used_up =
+            |cap: Cap| cap.places < self.to_grant(now) && self.ours_used(in_flight) >= cap.places;
+        self.silence.admit(now).is_some() || self.cap.is_some_and(is_used_up)
     }
 
     /// Ended engines have left less than the board knows of.
@@ -256,6 +259,7 @@ impl Window {
         if let Some(unsure) = self.unsure.take() {
             self.believe(unsure, self.explained(unsure.since));
         }
+        self.silence.told(grant.silent, begins, now);
         if let Some(end) = grant.ended
             && (self.doubt.as_ref()).is_none_or(|doubt| doubt.is_of_before(end))
         {
@@ -389,9 +393,9 @@ impl Window {
         in_flight: u32,
         departed: u64,
     ) -> Admission {
-        if let Some(doubt) = &self.doubt
-            && let Some(admission) = doubt.admit(now, in_flight)
-        {
+        let asks = self.doubt.as_ref();
+        let asks = asks.and_then(|doubt| doubt.admit(now, in_flight));
+        if let Some(admission) = asks.or_else(|| self.silence.admit(now)) {
             return admission;
         }
         let after = self.span + self.margin.at(now);

@@ -34,6 +34,8 @@ pub const REPORTED: u32 = 64;
 const PLACE_MARGIN_MS: i64 = 5_000;
 /// An engine that ended before it knew of any window is remembered for so long: longer than the longest one.
 const UNKNOWN_MS: i64 = 660_000;
+/// A doubt of less than this part of the limit is not worth a wait.
+const WORTH: u32 = 10;
 /// In windows shorter than that a doubt is over before it is worth a place.
 const RESERVED_FROM_S: u32 = 5;
 
@@ -119,6 +121,9 @@ pub struct WindowGrant {
     pub company: bool,
     /// Engines have ended that still hold places; none: there are none.
     pub ended: Option<LastEnd>,
+    /// So many milliseconds ago the one of the others was last heard of that was silent longest. None: nobody else
+    /// is at work of whom a death would leave a doubt that is worth a wait.
+    pub silent: Option<u32>,
 }
 
 /// A window in the row of an engine.
@@ -295,6 +300,7 @@ pub fn share(
                     held: 0,
                     company: false,
                     ended: None,
+                    silent: None,
                 });
             }
         }
@@ -338,6 +344,7 @@ fn share_window(
     let mut sure = 0;
     let mut gone: Vec<(i64, u32)> = Vec::new();
     let mut doubt = 0;
+    let mut silent = None;
     let mut cleared: Vec<Cleared> = report.cleared.into_iter().collect();
     let mut wishes = Vec::new();
     for row in others {
@@ -366,6 +373,12 @@ fn share_window(
             held += window.held(row, now);
             sure += window.in_use(row, now);
             wishes.push(window.in_use(row, now) + window.wanted);
+            let unreported = window.unreported(row, now, now);
+            if is_reserved(report.key.seconds, report.limit)
+                && is_worth_a_wait(unreported, report.limit)
+            {
+                silent = silent.max(u32::try_from(now - row.reported_at).ok());
+            }
         }
     }
     let in_use: u32 = report.places.iter().map(|(_, calls)| calls).sum();
@@ -408,8 +421,14 @@ fn share_window(
             ago: u32::try_from(now - at).unwrap_or(0),
             doubt,
         }),
+        silent,
     };
     (window, grant)
+}
+
+/// Whether one waits for the answer that ends a doubt of so many places.
+pub fn is_worth_a_wait(doubt: u32, limit: u32) -> bool {
+    doubt.saturating_mul(WORTH) > limit
 }
 
 /// Whether the last place of a window is granted only to who has used all others.

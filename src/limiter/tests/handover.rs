@@ -4,25 +4,33 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::prelude::*;
+use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::board::{ROUTE, Server, Slow, lagging_server, on_virtual_time, saturate};
 use super::{ms, secs, seeds};
 use crate::actor::Leave;
-use crate::{MemoryBoard, RateLimiter};
+use crate::{Board, MemoryBoard, MemorySeat, RateLimiter, Snapshot};
+use riftsync_model::Route;
+use riftsync_model::budget_share::{BoardGrant, BoardReport};
 use riftsync_simulator::{Limit, WindowModel};
 
 const DEVELOPMENT: &[Limit] = &[(100, 120), (20, 1)];
 const PRODUCTION: &[Limit] = &[(500, 10), (30_000, 600)];
+/// No short window holds anybody back.
+const ALONE: &[Limit] = &[(400, 120)];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Clean,
     /// Killed; the next process finds the file's lock free.
     Killed,
+    /// Killed; the next process is there before the board hears of it, as with a server.
+    Unnoticed,
 }
 
 /// How the server's windows begin and end, and how old the counts are that it tells.
@@ -42,6 +50,35 @@ const COUNTS: [Counts; 7] = [
     (WindowModel::AlignedToClock, ms(200)),
     (WindowModel::SlidingLog, ms(250)),
 ];
+
+/// The seat of a process that is not heard of any more once it is dead, whether or not anybody noticed.
+#[derive(Debug)]
+struct Mortal {
+    seat: Slow,
+    is_dead: AtomicBool,
+}
+
+impl Mortal {
+    fn new(seat: &Arc<MemorySeat>) -> Arc<Self> {
+        Arc::new(Self {
+            seat: Slow(seat.clone(), Arc::default()),
+            is_dead: AtomicBool::new(false),
+        })
+    }
+}
+
+impl Board for Mortal {
+    fn exchange(
+        &self,
+        route: Route,
+        report: BoardReport,
+    ) -> BoxFuture<'static, Result<BoardGrant, String>> {
+        if self.is_dead.load(Ordering::Relaxed) {
+            return Box::pin(std::future::pending());
+        }
+        self.seat.exchange(route, report)
+    }
+}
 
 struct Line {
     server: Rc<Server>,
@@ -63,9 +100,8 @@ impl Line {
     async fn process(&mut self, until: Instant, end: End) {
         self.number += 1;
         let seat = self.board.seat(&self.number.to_string());
-        let limiter = RateLimiter::new(ROUTE)
-            .with_board(Arc::new(Slow(seat.clone(), Arc::default())))
-            .start();
+        let mortal = Mortal::new(&seat);
+        let limiter = RateLimiter::new(ROUTE).with_board(mortal.clone()).start();
         saturate(&limiter, &self.server, 32, until);
         sleep_until(until).await;
         match end {
@@ -75,6 +111,14 @@ impl Line {
                 limiter.send(Leave).await.unwrap();
             }
             End::Killed => seat.end(),
+            End::Unnoticed => {
+                mortal.is_dead.store(true, Ordering::Relaxed);
+                let noticed_in = ms(fastrand::u64(100..2_500));
+                tokio::task::spawn_local(async move {
+                    sleep(noticed_in).await;
+                    seat.end();
+                });
+            }
         }
         drop(limiter);
     }
@@ -115,9 +159,16 @@ fn window_of_two(counts: Counts, limits: &'static [Limit], end: End, seed: u64) 
 
 /// Two processes with many seeds each, both profiles and all models: at least so much is used, and nothing refused.
 #[track_caller]
-fn check(end: End, at_least: f64) {
-    for limits in [DEVELOPMENT, PRODUCTION] {
-        for counts in COUNTS {
+fn check(keys: &[&'static [Limit]], end: End, at_least: f64) {
+    // One world alone, from 0, by hand.
+    let only: Option<usize> = std::env::var("RIFTSYNC_WORLD")
+        .ok()
+        .and_then(|told| told.parse().ok());
+    for (key, &limits) in keys.iter().enumerate() {
+        for (model, counts) in COUNTS.into_iter().enumerate() {
+            if only.is_some_and(|only| only != key * COUNTS.len() + model) {
+                continue;
+            }
             let mut all: Vec<f64> = Vec::new();
             for seed in 0..seeds(30) {
                 let Use {
@@ -143,13 +194,58 @@ fn check(end: End, at_least: f64) {
 
 #[test]
 fn after_a_clean_end_the_next_process_uses_what_is_left_of_the_running_window() {
-    check(End::Clean, 0.98);
+    check(&[DEVELOPMENT, PRODUCTION], End::Clean, 0.98);
 }
 
-/// With `RIFTSYNC_SEEDS=10000` it takes half an hour on a busy machine, and nothing is refused.
+/// With `RIFTSYNC_SEEDS=10000` it takes half an hour on a busy machine, and nothing is refused; `RIFTSYNC_WORLD=13` is
+/// the last of its worlds alone.
 #[test]
 fn after_a_kill_the_next_process_asks_once_and_uses_what_is_left() {
-    check(End::Killed, 0.95);
+    check(&[DEVELOPMENT, PRODUCTION], End::Killed, 0.95);
+}
+
+/// It made calls before it heard of the death, and could not tell them from calls of the dead.
+#[test]
+fn after_a_kill_that_is_noticed_late_the_next_process_uses_what_is_left_too() {
+    check(&[DEVELOPMENT, PRODUCTION, ALONE], End::Unnoticed, 0.95);
+}
+
+/// Whoever is there may be dead: its next report is waited for, but not for long.
+#[test]
+fn who_begins_beside_another_waits_for_its_next_report_and_four_seconds_at_most() {
+    for is_dead in [false, true] {
+        for seed in 0..seeds(10) {
+            on_virtual_time(async move {
+                let line = Line::new(told_at_once(WindowModel::SlidingLog), PRODUCTION, seed);
+                let seats = ["first", "next"].map(|name| Mortal::new(&line.board.seat(name)));
+                let [first, next] = seats
+                    .clone()
+                    .map(|seat| RateLimiter::new(ROUTE).with_board(seat).start());
+                // Later it would have used all.
+                let began = Instant::now() + ms(fastrand::u64(200..600));
+                let until = began + secs(20);
+                saturate(
+                    &first,
+                    &line.server,
+                    32,
+                    if is_dead { began } else { until },
+                );
+                sleep_until(began).await;
+                seats[0].is_dead.store(is_dead, Ordering::Relaxed);
+                saturate(&next, &line.server, 32, until);
+                let granted = async |at| {
+                    sleep_until(began + ms(at)).await;
+                    next.send(Snapshot).await.unwrap().granted
+                };
+                if is_dead {
+                    assert_eq!(granted(3_900).await, 0, "seed {seed}");
+                    assert!(granted(4_100).await > 0, "seed {seed}");
+                } else {
+                    assert!(granted(1_700).await > 0, "seed {seed}");
+                }
+            });
+        }
+    }
 }
 
 /// A one-second window is closed for two seconds after each death: its calls may have been made in the last moment,

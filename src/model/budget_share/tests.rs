@@ -151,6 +151,29 @@ fn an_engine_that_said_a_last_word_leaves_no_doubt() {
 }
 
 #[test]
+fn one_is_told_how_long_others_are_silent_whose_death_would_leave_a_doubt() {
+    let mut rows = vec![];
+    assert_eq!(put(&mut rows, "a", report(20, 30), 0).silent, None);
+    assert_eq!(
+        put(&mut rows, "b", report(20, 5), 1_000).silent,
+        Some(1_000)
+    );
+    // That of b is worth no wait: it makes five calls at most.
+    assert_eq!(
+        put(&mut rows, "c", report(0, 10), 1_500).silent,
+        Some(1_500)
+    );
+    put(&mut rows, "a", report(20, 30), 2_000);
+    assert_eq!(put(&mut rows, "c", report(0, 10), 2_100).silent, Some(100));
+    // Of one that is known to have ended there is nothing to wait for.
+    rows.iter_mut()
+        .find(|row| row.engine == "a")
+        .unwrap()
+        .ended_at = Some(2_200);
+    assert_eq!(put(&mut rows, "c", report(0, 10), 2_300).silent, None);
+}
+
+#[test]
 fn what_the_server_counted_ends_the_doubt_that_a_death_left_for_all_engines() {
     let mut rows = vec![];
     put(&mut rows, "old", report(10, 500), 0);
