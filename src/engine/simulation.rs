@@ -229,20 +229,7 @@ impl World {
                 self.at(at, Event::Look { queue });
                 self.start_ready(queue);
             }
-            Event::Claim { queue, look } => {
-                if self.wild() && self.rng.f64() < 0.1 {
-                    self.soon(Event::Claimed { queue, jobs: None });
-                    return;
-                }
-                let (engine, now) = (self.engine_name(), self.clock());
-                if let Some(held) = &look.reconcile {
-                    self.ledger.release(&engine, Some(QUEUES[queue]), held, now);
-                }
-                let jobs = self.ledger.claim(look.wanted(QUEUES[queue]), &engine);
-                let lost = self.wild() && self.rng.f64() < 0.05;
-                let jobs = (!lost).then_some(jobs);
-                self.soon(Event::Claimed { queue, jobs });
-            }
+            Event::Claim { queue, look } => self.claim(queue, &look),
             Event::Claimed { queue, jobs } => {
                 match jobs {
                     Some(jobs) => self.windows[queue].claimed(jobs),
@@ -322,6 +309,21 @@ impl World {
                 }
             }
         }
+    }
+
+    fn claim(&mut self, queue: usize, look: &Look) {
+        if self.wild() && self.rng.f64() < 0.1 {
+            self.soon(Event::Claimed { queue, jobs: None });
+            return;
+        }
+        let (engine, now) = (self.engine_name(), self.clock());
+        if let Some(held) = &look.reconcile {
+            self.ledger.release(&engine, Some(QUEUES[queue]), held, now);
+        }
+        let jobs = self.ledger.claim(look.wanted(QUEUES[queue]), &engine);
+        let lost = self.wild() && self.rng.f64() < 0.05;
+        let jobs = (!lost).then_some(jobs);
+        self.soon(Event::Claimed { queue, jobs });
     }
 
     /// A service may hold the queue or close a lane, while things go wrong.

@@ -80,6 +80,13 @@ async fn a_backup_of_a_running_engine_that_is_restored_goes_on_exactly() {
     assert!(matches(&path(&setup, "t.db.before-restore.2")).await > in_backup);
 }
 
+/// The file that is to be brought back is named by no option, and made by no sync.
+fn names_no_other_verbs_remedy(told: &str) {
+    for other in ["riftsync sync", "--database", ".recover"] {
+        assert!(!told.contains(other), "{told}");
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_backed_up_or_restored_is_told_and_nothing_is_changed() {
     let setup = setup(3).await;
@@ -100,6 +107,7 @@ async fn what_cannot_be_backed_up_or_restored_is_told_and_nothing_is_changed() {
     bytes[middle..middle + 8_192].fill(0x5a);
     fs::write(&damaged, bytes).unwrap();
     let notes = path(&setup, "notes.txt");
+    let folder = setup.folder.path().to_str().unwrap();
     fs::write(
         &notes,
         "no database, and longer than the head of one is: ".repeat(4),
@@ -117,14 +125,7 @@ async fn what_cannot_be_backed_up_or_restored_is_told_and_nothing_is_changed() {
             &["restore", absent.to_str().unwrap(), "--replace"],
             "does not exist",
         ),
-        (
-            &[
-                "restore",
-                setup.folder.path().to_str().unwrap(),
-                "--replace",
-            ],
-            "cannot be brought back",
-        ),
+        (&["restore", folder, "--replace"], "cannot be brought back"),
         (&["restore", damaged, "--replace"], "damaged"),
         (
             &["restore", notes, "--replace"],
@@ -154,11 +155,8 @@ async fn what_cannot_be_backed_up_or_restored_is_told_and_nothing_is_changed() {
         };
         assert!(!told.status.success(), "{verb:?}");
         assert!(text(&told).contains(why), "{verb:?}: {}", text(&told));
-        // The file that is to be brought back is named by no option, and made by no sync.
         if verb[0] == "restore" && !why.contains("--replace") && !verb.contains(&"--database") {
-            for other in ["riftsync sync", "--database", ".recover"] {
-                assert!(!text(&told).contains(other), "{verb:?}: {}", text(&told));
-            }
+            names_no_other_verbs_remedy(&text(&told));
         }
         let after = contents(setup.folder.path());
         assert!(after == before, "{verb:?} changed something");

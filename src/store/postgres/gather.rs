@@ -1,9 +1,9 @@
 //! Commands are gathered into groups, and each group is given to the first writer that has none.
 //!
-//! A group waits for the end of the one before, and grows meanwhile: what a transaction costs hardly depends on how much
-//! is in it, two of them need the same rows, and a session that is hardly used has to learn its statements all the same.
-//! So the first writer does nearly all of the work. The others are there for the times when it is stuck: behind a lock,
-//! or for a server that is far away.
+//! A group waits for the end of the one before, and grows meanwhile: what a transaction costs hardly depends on how
+//! much is in it, two of them need the same rows, and a session that is hardly used has to learn its statements all the
+//! same. So the first writer does nearly all of the work. The others are there for the times when it is stuck: behind a
+//! lock, or for a server that is far away.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
