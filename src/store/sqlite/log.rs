@@ -5,11 +5,10 @@
 //! log that was damaged later may be in the file already, and then the file is neither old nor new. Only the index,
 //! which is still as the dead process left it, tells that. Its format is documented ("WAL-mode File Format").
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use super::open::beside;
+use super::peek;
 
 /// Where the index has the log's salts, how many of its pages are in the file for sure, and how many may be.
 const SALTS_AT: usize = 32;
@@ -70,6 +69,6 @@ fn salts_of(head: &[u8], at: usize) -> [[u8; 4]; 2] {
 
 fn head<const BYTES: usize>(path: &Path) -> Option<[u8; BYTES]> {
     let mut head = [0; BYTES];
-    File::open(path).ok()?.read_exact(&mut head).ok()?;
-    Some(head)
+    let read = peek::head(path, &mut head).ok()?;
+    (read == BYTES).then_some(head)
 }

@@ -18,6 +18,7 @@ mod lists;
 mod log;
 pub(in crate::store) mod open;
 mod open_tree;
+mod peek;
 mod people;
 mod queue_progress;
 mod reader;

@@ -1,6 +1,6 @@
 //! Opening a database file: whose it is, what version it has, how it is set.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::codes::{Class, broken, class_of, is_damage};
-use super::log;
+use super::{log, peek};
 use crate::config::open_lock;
 use crate::store::copy::MARK_TABLE;
 use crate::store::{Migrations, StoreError, StoreResult};
@@ -237,14 +237,16 @@ pub(in crate::store) fn check_file(path: &Path, purpose: Purpose) -> StoreResult
     if !there.is_file() {
         return Err(unopenable(path, "it is not a file".to_owned()));
     }
-    let mut options = OpenOptions::new();
-    options.read(true).write(purpose == Purpose::Write);
-    let mut file = options.open(path).map_err(cannot)?;
-    if there.len() == 0 {
+    let mut head = [0_u8; HEAD_BYTES];
+    let read = peek::head(path, &mut head).map_err(cannot)?;
+    if purpose == Purpose::Write {
+        rustix::fs::access(path, rustix::fs::Access::WRITE_OK)
+            .map_err(|error| cannot(error.into()))?;
+    }
+    if read == 0 {
         return check_empty(path, purpose);
     }
-    let mut head = [0_u8; HEAD_BYTES];
-    let is_whole = file.read_exact(&mut head).is_ok();
+    let is_whole = read == HEAD_BYTES;
     // Only our engines leave a lock.
     let was_ours = lock_path(path).exists();
     if !head.starts_with(b"SQLite format 3\0") {
@@ -297,15 +299,15 @@ pub(super) fn access(path: &Path) -> StoreResult<Access> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let may = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
-    if may(path) && may(folder) {
+    let may = |path: &Path, what| rustix::fs::access(path, what).is_ok();
+    if may(path, rustix::fs::Access::WRITE_OK) && may(folder, rustix::fs::Access::WRITE_OK) {
         return Ok(Access::Usual);
     }
     if !has_log(path) {
         return Ok(Access::Unchanging);
     }
     let (log, index) = (beside(path, "-wal"), beside(path, "-shm"));
-    if File::open(&log).is_ok() && File::open(&index).is_ok() {
+    if may(&log, rustix::fs::Access::READ_OK) && may(&index, rustix::fs::Access::READ_OK) {
         return Ok(Access::Usual);
     }
     Err(StoreError::Unreadable {
@@ -600,6 +602,33 @@ mod tests {
         .unwrap();
     }
 
+    /// Whoever opens the file meanwhile finds it in use: without its lock the other would begin the index of the log
+    /// anew, under the feet of this process.
+    #[test]
+    fn what_is_looked_into_stays_locked() {
+        let (_folder, path) = cut_off();
+        let remembered = log::remember(&path).unwrap();
+        let _conn = open_any(&path).unwrap();
+        assert!(holds_a_lock_on(&path) && holds_a_lock_on(&beside(&path, "-shm")));
+        let _ = remembered.is_still_there(&path);
+        check_file(&path, Purpose::Write).unwrap();
+        drop(check(&path).unwrap());
+        assert!(holds_a_lock_on(&path), "the file");
+        assert!(holds_a_lock_on(&beside(&path, "-shm")), "the index");
+    }
+
+    /// As the kernel knows it.
+    fn holds_a_lock_on(path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let inode = format!(":{}", std::fs::metadata(path).unwrap().ino());
+        let us = std::process::id().to_string();
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().any(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            words.get(4) == Some(&us.as_str()) && words.iter().any(|word| word.ends_with(&inode))
+        })
+    }
+
     type Other = fn(SqliteConnection, &Path) -> Option<SqliteConnection>;
 
     #[test]
@@ -643,7 +672,7 @@ mod tests {
         let (_folder, path) = cut_off();
         let log = beside(&path, "-wal");
         let bytes = std::fs::metadata(&log).unwrap().len();
-        let cut = OpenOptions::new().write(true).open(&log).unwrap();
+        let cut = File::options().write(true).open(&log).unwrap();
         cut.set_len(bytes - 1).unwrap();
         let error = open_any(&path).map(drop);
         assert!(
