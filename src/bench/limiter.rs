@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 use crate::limiter::{
-    Acquire, MemoryBoard, MemorySeat, Observation, Permit, RateLimiter, Refused, RefusedBy,
+    Acquire, MemoryBoard, MemoryMember, Observation, Permit, RateLimiter, Refused, RefusedBy,
     RefusedCounts,
 };
 use crate::model::{Platform, Priority, Route};
@@ -91,9 +91,9 @@ impl LimiterBench {
         let key = ApiKey::new(SIMULATED_KEY)?;
         let client = RiotClient::new(base).map_err(|error| error.to_string())?;
         let board = Arc::new(MemoryBoard::default());
-        let members = [board.seat("first"), board.seat("second")];
+        let members = [board.member("first"), board.member("second")];
         let fresh =
-            |member: &Arc<MemorySeat>| RateLimiter::new(ROUTE).with_board(member.clone()).start();
+            |member: &Arc<MemoryMember>| RateLimiter::new(ROUTE).with_board(member.clone()).start();
         let (replace, limiter) = watch::channel(fresh(&members[0]));
         let begin = Instant::now();
         let callers = Rc::new(Callers {

@@ -47,8 +47,8 @@ impl Default for MemoryBoard {
 
 impl MemoryBoard {
     /// What an engine of that name holds of the board.
-    pub fn seat(self: &Arc<Self>, engine: &str) -> Arc<MemorySeat> {
-        Arc::new(MemorySeat {
+    pub fn member(self: &Arc<Self>, engine: &str) -> Arc<MemoryMember> {
+        Arc::new(MemoryMember {
             board: self.clone(),
             engine: engine.to_owned(),
             ended: AtomicBool::new(false),
@@ -62,13 +62,13 @@ impl MemoryBoard {
 
 /// A board as one engine sees it.
 #[derive(Debug)]
-pub struct MemorySeat {
+pub struct MemoryMember {
     board: Arc<MemoryBoard>,
     engine: String,
     ended: AtomicBool,
 }
 
-impl MemorySeat {
+impl MemoryMember {
     /// The engine has ended: it makes no more calls, and is heard no more.
     pub fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);
@@ -86,7 +86,7 @@ impl MemorySeat {
     }
 }
 
-impl Board for MemorySeat {
+impl Board for MemoryMember {
     fn exchange(
         &self,
         route: Route,

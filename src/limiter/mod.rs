@@ -40,7 +40,7 @@ mod tests;
 
 pub use actor::{Leave, RateLimiter};
 pub use answer::Pairs;
-pub use board::{Board, MemoryBoard, MemorySeat};
+pub use board::{Board, MemoryBoard, MemoryMember};
 pub use budget::{Budget, Departure, MethodId, WindowState};
 pub use joined::{JoinedBoard, MachineTrouble};
 pub use margin::Margins;

@@ -185,28 +185,32 @@ fn check_match(conn: &mut SqliteConnection, id: MatchId, document: &Value) {
         .unwrap();
     assert_eq!(rows.len(), participants.len(), "{id}");
     for (row, participant) in rows.iter().zip(participants) {
-        let human = participant["puuid"]
-            .as_str()
-            .filter(|puuid| *puuid != "BOT");
-        assert_eq!(row.puuid.as_deref(), human, "{id}");
-        let style = |index: usize| {
-            participant["perks"]["styles"][index]["style"]
-                .as_i64()
-                .unwrap_or(0)
-        };
+        check_participant(id, row, participant);
+    }
+}
+
+fn check_participant(id: MatchId, row: &ParticipantRow, participant: &Value) {
+    let human = participant["puuid"]
+        .as_str()
+        .filter(|puuid| *puuid != "BOT");
+    assert_eq!(row.puuid.as_deref(), human, "{id}");
+    let style = |index: usize| {
+        participant["perks"]["styles"][index]["style"]
+            .as_i64()
+            .unwrap_or(0)
+    };
+    assert_eq!(
+        (i64::from(row.primary), i64::from(row.sub)),
+        (style(0), style(1)),
+        "{id}"
+    );
+    let numbers: Value = serde_json::from_str(&row.numbers).unwrap();
+    for (name, value) in numbers.as_object().unwrap() {
         assert_eq!(
-            (i64::from(row.primary), i64::from(row.sub)),
-            (style(0), style(1)),
-            "{id}"
+            value,
+            participant.get(name).unwrap_or(&Value::Null),
+            "{id} {name}"
         );
-        let numbers: Value = serde_json::from_str(&row.numbers).unwrap();
-        for (name, value) in numbers.as_object().unwrap() {
-            assert_eq!(
-                value,
-                participant.get(name).unwrap_or(&Value::Null),
-                "{id} {name}"
-            );
-        }
     }
 }
 

@@ -163,9 +163,7 @@ fn a_queues_rate_holds_the_jobs_beyond_it() {
     window.look();
     window.claimed(jobs(3));
     assert_eq!(started(&mut window), 2);
-    assert!(
-        matches!(window.next(Duration::ZERO), Next::At(at) if at == Duration::from_secs(5))
-    );
+    assert!(matches!(window.next(Duration::ZERO), Next::At(at) if at == Duration::from_secs(5)));
     assert!(matches!(
         window.next(Duration::from_secs(5)),
         Next::Start(_)
@@ -355,9 +353,7 @@ fn an_urgent_job_borrows_of_the_rate_what_a_crawl_has_used_up() {
     window.look();
     window.claimed(urgent(10..13));
     assert_eq!(started(&mut window), 2, "a period's worth on credit");
-    assert!(
-        matches!(window.next(Duration::ZERO), Next::At(at) if at == Duration::from_secs(5))
-    );
+    assert!(matches!(window.next(Duration::ZERO), Next::At(at) if at == Duration::from_secs(5)));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use super::secs;
 use crate::{
-    Acquire, Board, MemoryBoard, MemorySeat, Observation, Pairs, RateLimiter, Refused, RefusedBy,
+    Acquire, Board, MemoryBoard, MemoryMember, Observation, Pairs, RateLimiter, Refused, RefusedBy,
 };
 use riftsync_model::budget_share::{BoardGrant, BoardReport, share};
 use riftsync_model::{Platform, Priority, Route};
@@ -23,9 +23,9 @@ use riftsync_simulator::{Limit, Meter, Reading, WindowModel};
 
 pub(super) const ROUTE: Route = Route::Platform(Platform::Kr);
 
-/// A seat at a board that takes a few milliseconds to answer.
+/// A member at a board that takes a few milliseconds to answer.
 #[derive(Debug)]
-pub(super) struct Slow(pub(super) Arc<MemorySeat>, pub(super) Arc<AtomicU64>);
+pub(super) struct Slow(pub(super) Arc<MemoryMember>, pub(super) Arc<AtomicU64>);
 
 impl Board for Slow {
     fn exchange(
@@ -220,8 +220,8 @@ fn three_engines_together_keep_one_keys_limits_and_use_them() {
                 let (board, exchanges) = (Arc::new(MemoryBoard::default()), Arc::default());
                 let until = Instant::now() + Duration::from_mins(10);
                 for engine in ["a", "b", "c"] {
-                    let seat = Slow(board.seat(engine), Arc::clone(&exchanges));
-                    let limiter = RateLimiter::new(ROUTE).with_board(Arc::new(seat)).start();
+                    let member = Slow(board.member(engine), Arc::clone(&exchanges));
+                    let limiter = RateLimiter::new(ROUTE).with_board(Arc::new(member)).start();
                     saturate(&limiter, &server, 32, until);
                     // They do not start together.
                     sleep(secs(3)).await;
@@ -252,8 +252,8 @@ fn an_engine_that_follows_another_in_the_middle_of_a_window_neither_exceeds_nor_
                     let server = server(model, limits, seed);
                     let (board, exchanges) = (Arc::new(MemoryBoard::default()), Arc::default());
                     let longest = u64::from(if limits[0].0 == 500 { 10 } else { 120_u32 });
-                    let slow = |seat| Arc::new(Slow(seat, Arc::clone(&exchanges)));
-                    let first = board.seat("first");
+                    let slow = |member| Arc::new(Slow(member, Arc::clone(&exchanges)));
+                    let first = board.member("first");
                     let limiter = RateLimiter::new(ROUTE)
                         .with_board(slow(first.clone()))
                         .start();
@@ -265,7 +265,7 @@ fn an_engine_that_follows_another_in_the_middle_of_a_window_neither_exceeds_nor_
                     drop(limiter);
                     let before = server.calls.get();
                     let second = RateLimiter::new(ROUTE)
-                        .with_board(slow(board.seat("second")))
+                        .with_board(slow(board.member("second")))
                         .start();
                     let until = dies + secs(longest * 4);
                     saturate(&second, &server, 32, until);

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::board::{ROUTE, Server, Slow, lagging_server, on_virtual_time, saturate};
 use super::{ms, secs, seeds};
 use crate::actor::Leave;
-use crate::{Board, MemoryBoard, MemorySeat, RateLimiter, Snapshot};
+use crate::{Board, MemoryBoard, MemoryMember, RateLimiter, Snapshot};
 use riftsync_model::Route;
 use riftsync_model::budget_share::{BoardGrant, BoardReport};
 use riftsync_simulator::{Limit, WindowModel};
@@ -51,17 +51,17 @@ const COUNTS: [Counts; 7] = [
     (WindowModel::SlidingLog, ms(250)),
 ];
 
-/// The seat of a process that is not heard of any more once it is dead, whether or not anybody noticed.
+/// The member of a process that is not heard of any more once it is dead, whether or not anybody noticed.
 #[derive(Debug)]
 struct Mortal {
-    seat: Slow,
+    member: Slow,
     is_dead: AtomicBool,
 }
 
 impl Mortal {
-    fn new(seat: &Arc<MemorySeat>) -> Arc<Self> {
+    fn new(member: &Arc<MemoryMember>) -> Arc<Self> {
         Arc::new(Self {
-            seat: Slow(seat.clone(), Arc::default()),
+            member: Slow(member.clone(), Arc::default()),
             is_dead: AtomicBool::new(false),
         })
     }
@@ -76,7 +76,7 @@ impl Board for Mortal {
         if self.is_dead.load(Ordering::Relaxed) {
             return Box::pin(std::future::pending());
         }
-        self.seat.exchange(route, report)
+        self.member.exchange(route, report)
     }
 }
 
@@ -99,8 +99,8 @@ impl Line {
     /// A process that wants everything until then.
     async fn process(&mut self, until: Instant, end: End) {
         self.number += 1;
-        let seat = self.board.seat(&self.number.to_string());
-        let mortal = Mortal::new(&seat);
+        let member = self.board.member(&self.number.to_string());
+        let mortal = Mortal::new(&member);
         let limiter = RateLimiter::new(ROUTE).with_board(mortal.clone()).start();
         saturate(&limiter, &self.server, 32, until);
         sleep_until(until).await;
@@ -110,13 +110,13 @@ impl Line {
                 sleep(ms(100)).await;
                 limiter.send(Leave).await.unwrap();
             }
-            End::Killed => seat.end(),
+            End::Killed => member.end(),
             End::Unnoticed => {
                 mortal.is_dead.store(true, Ordering::Relaxed);
                 let noticed_in = ms(fastrand::u64(100..2_500));
                 tokio::task::spawn_local(async move {
                     sleep(noticed_in).await;
-                    seat.end();
+                    member.end();
                 });
             }
         }
@@ -217,10 +217,10 @@ fn who_begins_beside_another_waits_for_its_next_report_and_four_seconds_at_most(
         for seed in 0..seeds(10) {
             on_virtual_time(async move {
                 let line = Line::new(told_at_once(WindowModel::SlidingLog), PRODUCTION, seed);
-                let seats = ["first", "next"].map(|name| Mortal::new(&line.board.seat(name)));
-                let [first, next] = seats
+                let members = ["first", "next"].map(|name| Mortal::new(&line.board.member(name)));
+                let [first, next] = members
                     .clone()
-                    .map(|seat| RateLimiter::new(ROUTE).with_board(seat).start());
+                    .map(|member| RateLimiter::new(ROUTE).with_board(member).start());
                 // Later it would have used all.
                 let began = Instant::now() + ms(fastrand::u64(200..600));
                 let until = began + secs(20);
@@ -231,7 +231,7 @@ fn who_begins_beside_another_waits_for_its_next_report_and_four_seconds_at_most(
                     if is_dead { began } else { until },
                 );
                 sleep_until(began).await;
-                seats[0].is_dead.store(is_dead, Ordering::Relaxed);
+                members[0].is_dead.store(is_dead, Ordering::Relaxed);
                 saturate(&next, &line.server, 32, until);
                 let granted = async |at| {
                     sleep_until(began + ms(at)).await;

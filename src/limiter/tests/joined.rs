@@ -12,7 +12,7 @@ use tokio::time::{Instant, advance, sleep, sleep_until};
 
 use super::board::{ROUTE, Server, Slow, on_virtual_time, saturate, server};
 use super::secs;
-use crate::{Board, JoinedBoard, MachineTrouble, MemoryBoard, MemorySeat, RateLimiter};
+use crate::{Board, JoinedBoard, MachineTrouble, MemoryBoard, MemoryMember, RateLimiter};
 use riftsync_model::Route;
 use riftsync_model::budget_share::{
     BoardGrant, BoardReport, Cleared, WindowGrant, WindowKey, WindowReport,
@@ -21,18 +21,18 @@ use riftsync_simulator::{Limit, WindowModel};
 
 const KEYS: [&[Limit]; 2] = [&[(20, 1), (100, 120)], &[(500, 10), (30_000, 600)]];
 
-/// An engine's seats: at the machine's board, and at its database's.
+/// An engine's members: at the machine's board, and at its database's.
 #[derive(Clone)]
-struct Seats {
-    machine: Arc<MemorySeat>,
-    database: Arc<MemorySeat>,
+struct Members {
+    machine: Arc<MemoryMember>,
+    database: Arc<MemoryMember>,
 }
 
-impl Seats {
+impl Members {
     fn new(name: &str, machine: &Arc<MemoryBoard>, database: &Arc<MemoryBoard>) -> Self {
         Self {
-            machine: machine.seat(name),
-            database: database.seat(name),
+            machine: machine.member(name),
+            database: database.member(name),
         }
     }
 
@@ -84,8 +84,8 @@ fn engines_of_two_databases_together_keep_a_key_and_use_it() {
                 let (machine, databases) = (Arc::default(), boards::<2>());
                 let until = Instant::now() + Duration::from_mins(10);
                 for (name, database) in engines.iter().enumerate() {
-                    let seats = Seats::new(&name.to_string(), &machine, &databases[*database]);
-                    seats.engine(&server, until);
+                    let members = Members::new(&name.to_string(), &machine, &databases[*database]);
+                    members.engine(&server, until);
                     sleep(secs(3)).await;
                 }
                 sleep_until(until).await;
@@ -109,16 +109,16 @@ fn when_one_is_killed_the_one_with_another_database_uses_what_is_left() {
                 let server = server(model, limits, seed);
                 let (machine, databases) = (Arc::default(), boards::<2>());
                 let until = Instant::now() + Duration::from_mins(10);
-                Seats::new("stays", &machine, &databases[0]).engine(&server, until);
+                Members::new("stays", &machine, &databases[0]).engine(&server, until);
                 sleep(secs(1)).await;
                 let dies = Instant::now() + Duration::from_millis(fastrand::u64(500..250_000));
-                let killed = Seats::new("killed", &machine, &databases[1]);
+                let killed = Members::new("killed", &machine, &databases[1]);
                 let limiter = killed.engine(&server, dies);
                 sleep_until(dies).await;
                 drop(limiter);
                 killed.end().await;
                 sleep(Duration::from_millis(fastrand::u64(100..5_000))).await;
-                Seats::new("next", &machine, &databases[1]).engine(&server, until);
+                Members::new("next", &machine, &databases[1]).engine(&server, until);
                 sleep_until(until).await;
                 let used = server.calls.get() as f64 / permitted(limits, 600);
                 assert_eq!(server.over.get(), 0, "{model:?} {limits:?} {seed}");
@@ -160,10 +160,10 @@ fn an_engine_that_ended_counts_once_and_what_the_server_told_of_it_is_told_to_bo
         // Their times have nothing in common.
         advance(secs(1_000)).await;
         let [database] = boards();
-        let old = Seats::new("old", &machine, &database);
+        let old = Members::new("old", &machine, &database);
         assert_eq!(exchange(&old.board(), report(10, 500, None)).await.cap, 99);
         old.end().await;
-        let next = Seats::new("next", &machine, &database).board();
+        let next = Members::new("next", &machine, &database).board();
         let grant = exchange(&next, report(0, 500, None)).await;
         let end = grant.ended.unwrap();
         assert_eq!((grant.cap, end.doubt, end.ago), (1, 89, 0));
@@ -179,7 +179,7 @@ fn an_engine_that_ended_counts_once_and_what_the_server_told_of_it_is_told_to_bo
             (machine, boards::<1>()[0].clone()),
             (boards::<1>()[0].clone(), database),
         ] {
-            let other = Seats::new("other", &machine, &database).board();
+            let other = Members::new("other", &machine, &database).board();
             assert_eq!(exchange(&other, report(0, 500, None)).await.cap, 86);
         }
     });
@@ -190,19 +190,19 @@ fn what_one_board_does_not_grant_is_not_held_on_the_other() {
     on_virtual_time(async {
         // Of 100 places one is kept for a call that asks, until all others are used.
         let (machine, [first, second]) = (Arc::default(), boards());
-        let elsewhere: Arc<dyn Board> = first.seat("elsewhere");
+        let elsewhere: Arc<dyn Board> = first.member("elsewhere");
         exchange(&elsewhere, report(60, 0, None)).await;
-        let here = Seats::new("here", &machine, &first).board();
+        let here = Members::new("here", &machine, &first).board();
         assert_eq!(exchange(&here, report(0, 500, None)).await.cap, 39);
-        let other = Seats::new("other", &machine, &second).board();
+        let other = Members::new("other", &machine, &second).board();
         assert_eq!(exchange(&other, report(0, 500, None)).await.cap, 60);
 
         let (machine, [first, second]) = (Arc::default(), boards());
-        let other = Seats::new("other", &machine, &second).board();
+        let other = Members::new("other", &machine, &second).board();
         exchange(&other, report(70, 0, None)).await;
-        let here = Seats::new("here", &machine, &first).board();
+        let here = Members::new("here", &machine, &first).board();
         assert_eq!(exchange(&here, report(0, 500, None)).await.cap, 29);
-        let elsewhere: Arc<dyn Board> = first.seat("elsewhere");
+        let elsewhere: Arc<dyn Board> = first.member("elsewhere");
         assert_eq!(exchange(&elsewhere, report(0, 500, None)).await.cap, 70);
     });
 }
@@ -212,7 +212,7 @@ fn what_one_board_does_not_grant_is_not_held_on_the_other() {
 struct Told {
     fails: Mutex<bool>,
     asked: AtomicU64,
-    seat: Mutex<Option<Arc<MemorySeat>>>,
+    member: Mutex<Option<Arc<MemoryMember>>>,
 }
 
 impl Board for Told {
@@ -225,14 +225,14 @@ impl Board for Told {
         if *self.fails.lock().unwrap() {
             return Box::pin(ready(Err("the disk is full".to_owned())));
         }
-        let seat = self.seat.lock().unwrap().clone().unwrap();
-        seat.exchange(route, report)
+        let member = self.member.lock().unwrap().clone().unwrap();
+        member.exchange(route, report)
     }
 }
 
 fn told(board: &Arc<MemoryBoard>, name: &str) -> Arc<Told> {
     Arc::new(Told {
-        seat: Mutex::new(Some(board.seat(name))),
+        member: Mutex::new(Some(board.member(name))),
         ..Told::default()
     })
 }
@@ -243,12 +243,12 @@ fn without_the_machines_board_an_engine_goes_on_by_its_databases_alone() {
         let [machine, database] = boards();
         let here = told(&machine, "here");
         let trouble = Arc::<MachineTrouble>::default();
-        let joined = JoinedBoard::new(here.clone(), database.seat("here"), trouble.clone());
+        let joined = JoinedBoard::new(here.clone(), database.member("here"), trouble.clone());
         let joined: Arc<dyn Board> = Arc::new(joined);
         *here.fails.lock().unwrap() = true;
         assert_eq!(exchange(&joined, report(0, 500, None)).await.cap, 99);
         *here.fails.lock().unwrap() = false;
-        let other: Arc<dyn Board> = machine.seat("other");
+        let other: Arc<dyn Board> = machine.member("other");
         exchange(&other, report(60, 0, None)).await;
         assert_eq!(exchange(&joined, report(0, 500, None)).await.cap, 39);
         // What others left to it is waited with for a while.
@@ -265,10 +265,10 @@ fn without_an_answer_of_the_database_the_machine_keeps_only_what_is_used() {
     on_virtual_time(async {
         let [machine, database] = boards();
         let away = told(&database, "here");
-        let joined = JoinedBoard::new(machine.seat("here"), away.clone(), Arc::default());
+        let joined = JoinedBoard::new(machine.member("here"), away.clone(), Arc::default());
         *away.fails.lock().unwrap() = true;
         assert!(joined.exchange(ROUTE, report(20, 500, None)).await.is_err());
-        let other: Arc<dyn Board> = machine.seat("other");
+        let other: Arc<dyn Board> = machine.member("other");
         assert_eq!(exchange(&other, report(0, 500, None)).await.cap, 79);
         assert_eq!(away.asked.load(Ordering::Relaxed), 1);
     });

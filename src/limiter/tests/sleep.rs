@@ -10,14 +10,14 @@ use tokio::time::{Instant, sleep};
 use super::board::{ROUTE, on_virtual_time, saturate, server};
 use super::secs;
 use crate::clock::ASLEEP;
-use crate::{Acquire, Board, MemoryBoard, MemorySeat, Permit, RateLimiter, Stale};
+use crate::{Acquire, Board, MemoryBoard, MemoryMember, Permit, RateLimiter, Stale};
 use riftsync_model::budget_share::{BoardGrant, BoardReport};
 use riftsync_model::{Priority, Route};
 use riftsync_simulator::WindowModel;
 
-/// A seat that others may not see.
+/// A member that others may not see.
 #[derive(Debug)]
-struct Dark(Arc<MemorySeat>, Arc<AtomicBool>);
+struct Dark(Arc<MemoryMember>, Arc<AtomicBool>);
 
 impl Board for Dark {
     fn exchange(
@@ -46,7 +46,9 @@ async fn permit(limiter: &Addr<RateLimiter>) -> Permit {
 fn a_permit_from_before_a_sleep_makes_no_call() {
     on_virtual_time(async {
         let board = Arc::new(MemoryBoard::default());
-        let limiter = RateLimiter::new(ROUTE).with_board(board.seat("a")).start();
+        let limiter = RateLimiter::new(ROUTE)
+            .with_board(board.member("a"))
+            .start();
         let mut early = permit(&limiter).await;
         // The machine sleeps; its own clock did not go on.
         ASLEEP.set(secs(40));
@@ -90,9 +92,9 @@ fn an_engine_that_others_do_not_see_makes_no_calls() {
     on_virtual_time(async {
         let server = server(WindowModel::SlidingLog, &[(100, 1)], 1);
         let (board, seen) = (MemoryBoard::default(), Arc::new(AtomicBool::new(true)));
-        let seat = Arc::new(board).seat("a");
+        let member = Arc::new(board).member("a");
         let limiter = RateLimiter::new(ROUTE)
-            .with_board(Arc::new(Dark(seat, seen.clone())))
+            .with_board(Arc::new(Dark(member, seen.clone())))
             .start();
         saturate(&limiter, &server, 8, Instant::now() + secs(60));
         sleep(secs(5)).await;

@@ -241,8 +241,8 @@ fn engines_of_one_board_are_no_strangers_to_each_other_and_know_one_together() {
             let until = begun + secs(240);
             let limiters: Vec<_> = (0..engines)
                 .map(|engine| {
-                    let seat = Slow(board.seat(&format!("{engine}")), Arc::default());
-                    let limiter = RateLimiter::new(ROUTE).with_board(Arc::new(seat)).start();
+                    let member = Slow(board.member(&format!("{engine}")), Arc::default());
+                    let limiter = RateLimiter::new(ROUTE).with_board(Arc::new(member)).start();
                     saturate(&limiter, &server, 32, until);
                     limiter
                 })
