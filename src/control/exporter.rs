@@ -31,7 +31,7 @@ use crate::engine::EngineHandle;
 use crate::metrics::{OutageLog, Words, prometheus};
 use crate::model::host;
 use crate::store::question;
-use crate::supervision::{ChildGuard, ChildHandle, ChildSpec, EndReason};
+use crate::supervision::{ChildGuard, ChildHandle, ChildSpec, EndReason, Stop, stopped_by};
 
 /// Readers at once; others wait at the door.
 const READERS_MAX: usize = 8;
@@ -87,10 +87,6 @@ struct Exporter {
     guard: ChildGuard,
 }
 
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-struct StopExporter;
-
 /// The exporter as a child of the engine's supervisor, on a thread of its own.
 pub fn exporter_spec(
     place: Arc<ScrapePlace>,
@@ -107,10 +103,11 @@ pub fn exporter_spec(
         let (place, page, thread) = (place.clone(), page.clone(), thread.clone());
         let exporter = move |_: &mut Context<Exporter>| Exporter { place, page, guard };
         let addr = Exporter::start_in_arbiter(&thread.handle(), exporter);
+        let ours = stopped_by(addr);
         ChildHandle {
             stop: Box::new(move || {
                 Box::pin(async move {
-                    let _ = addr.send(StopExporter).await;
+                    (ours.stop)().await;
                     drop(thread);
                 })
             }),
@@ -155,9 +152,9 @@ impl Actor for Exporter {
     }
 }
 
-impl Handler<StopExporter> for Exporter {
+impl Handler<Stop> for Exporter {
     type Result = ();
-    fn handle(&mut self, _: StopExporter, ctx: &mut Self::Context) {
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
         self.guard.ends(EndReason::Shutdown);
         ctx.stop();
     }

@@ -34,7 +34,7 @@ pub use lines::{Lines, Taken};
 pub use methods::{
     PlayerStats, schedules_document, stats_document, track_document, tracked_document,
 };
-pub use server::{ControlServer, StopServer, server_spec};
+pub use server::{ControlServer, server_spec};
 pub use socket::{SocketError, SocketPlace, check_length, default_path, meeting_folders};
 pub use state::{
     About, Advisers, ControlState, HealthReadings, KeyAccess, Locate, TimeLeft, WaitReasons,

@@ -14,7 +14,7 @@ use super::rpc::RpcError;
 use super::socket::SocketPlace;
 use super::state::ControlState;
 use crate::metrics::{OutageLog, Words};
-use crate::supervision::{ChildGuard, ChildHandle, ChildSpec, EndReason};
+use crate::supervision::{ChildGuard, ChildHandle, ChildSpec, EndReason, Stop, stopped_by};
 
 /// Pause after a connection that could not be taken, which means that files have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -27,10 +27,6 @@ pub struct ControlServer {
     guard: ChildGuard,
 }
 
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct StopServer;
-
 /// The server as a child of the engine's supervisor, on a thread of its own.
 pub fn server_spec(place: Arc<SocketPlace>, control: Arc<ControlState>) -> ChildSpec {
     let thread = Rc::new(Thread::new());
@@ -42,10 +38,11 @@ pub fn server_spec(place: Arc<SocketPlace>, control: Arc<ControlState>) -> Child
             guard,
         };
         let addr = ControlServer::start_in_arbiter(&thread.handle(), server);
+        let ours = stopped_by(addr);
         ChildHandle {
             stop: Box::new(move || {
                 Box::pin(async move {
-                    let _ = addr.send(StopServer).await;
+                    (ours.stop)().await;
                     drop(thread);
                 })
             }),
@@ -93,9 +90,9 @@ impl Actor for ControlServer {
     }
 }
 
-impl Handler<StopServer> for ControlServer {
+impl Handler<Stop> for ControlServer {
     type Result = ();
-    fn handle(&mut self, _: StopServer, ctx: &mut Self::Context) {
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
         self.guard.ends(EndReason::Shutdown);
         ctx.stop();
     }

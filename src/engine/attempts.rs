@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use actix::prelude::*;
 use dashmap::DashMap;
 use tokio::sync::watch;
 
@@ -14,7 +13,6 @@ use crate::metrics::{OutageLog, Words};
 use crate::model::waiting::Halt;
 use crate::model::{JobId, Lease, Priority};
 use crate::store::Store;
-use crate::supervision::{ChildGuard, EndReason};
 
 /// A look at least this often, whatever the hints say.
 const LOOK_MAX: Duration = Duration::from_secs(5);
@@ -262,67 +260,23 @@ impl Attempts {
 }
 
 /// Hears of requests to cancel running jobs, and of jobs that somebody waits for by now.
-#[derive(Debug)]
-pub struct Canceller {
+pub(super) async fn heed_requests(
     engine: Arc<str>,
     store: Arc<dyn Store>,
     attempts: Arc<Attempts>,
-    guard: ChildGuard,
-}
-
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct StopCanceller;
-
-impl Canceller {
-    pub fn new(
-        engine: Arc<str>,
-        store: Arc<dyn Store>,
-        attempts: Arc<Attempts>,
-        guard: ChildGuard,
-    ) -> Self {
-        Self {
-            engine,
-            store,
-            attempts,
-            guard,
-        }
-    }
-}
-
-impl Actor for Canceller {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        let (engine, store) = (self.engine.clone(), self.store.clone());
-        let attempts = self.attempts.clone();
-        ctx.spawn(
-            async move {
-                let trouble = Trouble::new("requests to cancel wait");
-                loop {
-                    let requests = store.cancel_requests(&engine).await;
-                    trouble.heed(&requests);
-                    if let Ok(leases) = requests {
-                        attempts.requests(leases);
-                        // Where that could be asked, this can; if not, the next look will tell.
-                        if let Ok(held) = store.held(&engine).await {
-                            attempts.hurry(held);
-                        }
-                    }
-                    let _ =
-                        tokio::time::timeout(LOOK_MAX, store.hints().cancels().notified()).await;
-                }
+) {
+    let trouble = Trouble::new("requests to cancel wait");
+    loop {
+        let requests = store.cancel_requests(&engine).await;
+        trouble.heed(&requests);
+        if let Ok(leases) = requests {
+            attempts.requests(leases);
+            // Where that could be asked, this can; if not, the next look will tell.
+            if let Ok(held) = store.held(&engine).await {
+                attempts.hurry(held);
             }
-            .into_actor(self),
-        );
-    }
-}
-
-impl Handler<StopCanceller> for Canceller {
-    type Result = ();
-    fn handle(&mut self, _: StopCanceller, ctx: &mut Self::Context) {
-        self.guard.ends(EndReason::Shutdown);
-        ctx.stop();
+        }
+        let _ = tokio::time::timeout(LOOK_MAX, store.hints().cancels().notified()).await;
     }
 }
 

@@ -9,13 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use actix::prelude::*;
 use tokio::sync::watch;
 
 use super::trouble::Trouble;
 use crate::metrics::Metrics;
 use crate::store::{Beat, DEAD_AFTER, EngineInfo, LEADS_FOR, Store};
-use crate::supervision::{ChildGuard, EndReason};
 
 /// How often an engine is heard.
 pub(super) const EVERY: Duration = Duration::from_secs(5);
@@ -186,47 +184,13 @@ impl Standings {
 }
 
 /// Beats. See the module.
-#[derive(Debug)]
-pub struct Heartbeat {
-    standings: Arc<Standings>,
-    guard: ChildGuard,
-}
-
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct StopHeartbeat;
-
-impl Heartbeat {
-    pub(super) fn new(standings: Arc<Standings>, guard: ChildGuard) -> Self {
-        Self { standings, guard }
-    }
-}
-
-impl Actor for Heartbeat {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        let standings = self.standings.clone();
-        ctx.spawn(
-            async move {
-                let trouble = Trouble::new("this engine cannot be heard now");
-                loop {
-                    let heard = standings.beat().await;
-                    trouble.heed(&heard);
-                    let pause = heard.unwrap_or(AGAIN);
-                    tokio::time::sleep(pause).await;
-                }
-            }
-            .into_actor(self),
-        );
-    }
-}
-
-impl Handler<StopHeartbeat> for Heartbeat {
-    type Result = ();
-    fn handle(&mut self, _: StopHeartbeat, ctx: &mut Self::Context) {
-        self.guard.ends(EndReason::Shutdown);
-        ctx.stop();
+pub(super) async fn beat_on(standings: Arc<Standings>) {
+    let trouble = Trouble::new("this engine cannot be heard now");
+    loop {
+        let heard = standings.beat().await;
+        trouble.heed(&heard);
+        let pause = heard.unwrap_or(AGAIN);
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -3,34 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::prelude::*;
 use tokio::time::MissedTickBehavior;
 
 use crate::metrics::Telemetry;
 use crate::store::question;
-use crate::supervision::{ChildGuard, EndReason};
-
-/// See the module.
-#[derive(Debug)]
-pub struct MetricsActor {
-    telemetry: Arc<Telemetry>,
-    interval: Duration,
-    guard: ChildGuard,
-}
-
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct StopMetrics;
-
-impl MetricsActor {
-    pub fn new(telemetry: Arc<Telemetry>, interval: Duration, guard: ChildGuard) -> Self {
-        Self {
-            telemetry,
-            interval,
-            guard,
-        }
-    }
-}
 
 /// Writes off the arbiters: a slow disk holds up nobody but the log.
 pub(super) async fn write_interval(telemetry: &Arc<Telemetry>) {
@@ -41,38 +17,21 @@ pub(super) async fn write_interval(telemetry: &Arc<Telemetry>) {
     let _ = tokio::task::spawn_blocking(move || telemetry.write_interval(samples)).await;
 }
 
-impl Actor for MetricsActor {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        let (telemetry, interval) = (self.telemetry.clone(), self.interval);
-        ctx.spawn(
-            async move {
-                let mut ticks = tokio::time::interval(interval);
-                ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-                // The first tick is at once, and has nothing to tell.
-                ticks.tick().await;
-                loop {
-                    tokio::select! {
-                        _ = ticks.tick() => write_interval(&telemetry).await,
-                        () = telemetry.metrics().events.news() => {
-                            let telemetry = telemetry.clone();
-                            let write = move || telemetry.write_events();
-                            let _ = tokio::task::spawn_blocking(write).await;
-                        }
-                    }
-                }
+/// See the module.
+pub(super) async fn write_on(telemetry: Arc<Telemetry>, interval: Duration) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick is at once, and has nothing to tell.
+    ticks.tick().await;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => write_interval(&telemetry).await,
+            () = telemetry.metrics().events.news() => {
+                let telemetry = telemetry.clone();
+                let write = move || telemetry.write_events();
+                let _ = tokio::task::spawn_blocking(write).await;
             }
-            .into_actor(self),
-        );
-    }
-}
-
-impl Handler<StopMetrics> for MetricsActor {
-    type Result = ();
-    fn handle(&mut self, _: StopMetrics, ctx: &mut Self::Context) {
-        self.guard.ends(EndReason::Shutdown);
-        ctx.stop();
+        }
     }
 }
 

@@ -55,7 +55,6 @@ pub use slot_window::express_slots;
 pub use task::{JobContext, Task, TaskFuture, TaskResult};
 
 use self::executor::Tools;
-use self::metrics_actor::{MetricsActor, StopMetrics};
 use self::queue::Shared;
 use self::solo::Floor;
 use self::sources::{ActorSource, ProcessSource, QueueSource, StoreSource};
@@ -374,85 +373,36 @@ fn sources_of(
 
 fn writer_spec(store: Arc<dyn Store>) -> ChildSpec {
     let restart = Cell::new(false);
-    ChildSpec::permanent("store_writer", move |guard| {
-        let addr = writer::StoreWriter::new(store.clone(), restart.replace(true), guard).start();
-        ChildHandle {
-            stop: Box::new(move || {
-                Box::pin(async move {
-                    let _ = addr.send(writer::StopWriter).await;
-                })
-            }),
-        }
+    ChildSpec::looped("store_writer", move || {
+        writer::watch(store.clone(), restart.replace(true))
     })
 }
 
 fn heartbeat_spec(standings: Arc<Standings>) -> ChildSpec {
-    ChildSpec::permanent("heartbeat", move |guard| {
-        let addr = heartbeat::Heartbeat::new(standings.clone(), guard).start();
-        ChildHandle {
-            stop: Box::new(move || {
-                Box::pin(async move {
-                    let _ = addr.send(heartbeat::StopHeartbeat).await;
-                })
-            }),
-        }
-    })
+    ChildSpec::looped("heartbeat", move || heartbeat::beat_on(standings.clone()))
 }
 
 fn rescuer_spec(duty: Arc<rescuer::Duty>) -> ChildSpec {
-    ChildSpec::permanent("rescuer", move |guard| {
-        let addr = rescuer::Rescuer::new(duty.clone(), guard).start();
-        ChildHandle {
-            stop: Box::new(move || {
-                Box::pin(async move {
-                    let _ = addr.send(rescuer::StopRescuer).await;
-                })
-            }),
-        }
-    })
+    ChildSpec::looped("rescuer", move || duty.clone().look_on())
 }
 
 fn stager_spec(store: Arc<dyn Store>, clock: Clock) -> ChildSpec {
-    ChildSpec::permanent("stager", move |guard| {
-        let addr = stager::Stager::new(store.clone(), clock.clone(), guard).start();
-        ChildHandle {
-            stop: Box::new(move || {
-                Box::pin(async move {
-                    let _ = addr.send(stager::StopStager).await;
-                })
-            }),
-        }
+    ChildSpec::looped("stager", move || {
+        stager::stage_on(store.clone(), clock.clone())
     })
 }
 
 fn canceller_spec(engine: Arc<str>, store: Arc<dyn Store>, attempts: Arc<Attempts>) -> ChildSpec {
-    ChildSpec::permanent("canceller", move |guard| {
-        let canceller =
-            attempts::Canceller::new(engine.clone(), store.clone(), attempts.clone(), guard);
-        let addr = canceller.start();
-        ChildHandle {
-            stop: Box::new(move || {
-                Box::pin(async move {
-                    let _ = addr.send(attempts::StopCanceller).await;
-                })
-            }),
-        }
+    ChildSpec::looped("canceller", move || {
+        attempts::heed_requests(engine.clone(), store.clone(), attempts.clone())
     })
 }
 
 fn pruner_spec(engine: &EngineHandle, keep: Duration) -> ChildSpec {
     let (store, leads) = (engine.store.clone(), engine.standings.watch_lead());
     let clock = engine.clock.clone();
-    ChildSpec::permanent("pruner", move |guard| {
-        let pruner = pruner::Pruner::new(store.clone(), keep, leads.clone(), clock.clone(), guard);
-        let addr = pruner.start();
-        ChildHandle {
-            stop: Box::new(move || {
-                Box::pin(async move {
-                    let _ = addr.send(pruner::StopPruner).await;
-                })
-            }),
-        }
+    ChildSpec::looped("pruner", move || {
+        pruner::prune_on(store.clone(), keep, leads.clone(), clock.clone())
     })
 }
 
@@ -464,37 +414,21 @@ fn scheduler_spec(
     clock: Clock,
     metrics: Arc<Metrics>,
 ) -> ChildSpec {
-    ChildSpec::permanent("scheduler", move |guard| {
-        let addr = scheduler::Scheduler::new(
+    ChildSpec::looped("scheduler", move || {
+        scheduler::schedule_on(
             store.clone(),
             registry.clone(),
             leader.clone(),
             configured.clone(),
             clock.clone(),
             metrics.clone(),
-            guard,
         )
-        .start();
-        ChildHandle {
-            stop: Box::new(move || {
-                Box::pin(async move {
-                    let _ = addr.send(scheduler::StopScheduler).await;
-                })
-            }),
-        }
     })
 }
 
 fn metrics_spec(telemetry: Arc<Telemetry>, interval: Duration) -> ChildSpec {
-    ChildSpec::permanent("metrics", move |guard| {
-        let addr = MetricsActor::new(telemetry.clone(), interval, guard).start();
-        ChildHandle {
-            stop: Box::new(move || {
-                Box::pin(async move {
-                    let _ = addr.send(StopMetrics).await;
-                })
-            }),
-        }
+    ChildSpec::looped("metrics", move || {
+        metrics_actor::write_on(telemetry.clone(), interval)
     })
 }
 

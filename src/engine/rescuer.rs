@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::prelude::*;
 use tokio::time::Instant;
 
 use super::clock::Clock;
@@ -21,17 +20,9 @@ use super::trouble::Trouble;
 use crate::metrics::Metrics;
 use crate::model::suspicion::Death;
 use crate::store::{Store, StoreResult};
-use crate::supervision::{ChildGuard, EndReason};
 
 /// How often it is looked whether another engine is gone, and whether this one is seen.
 const LOOK: Duration = Duration::from_millis(200);
-
-/// See the module.
-#[derive(Debug)]
-pub struct Rescuer {
-    duty: Arc<Duty>,
-    guard: ChildGuard,
-}
 
 /// What there is to do, and with what.
 #[derive(Debug)]
@@ -45,10 +36,6 @@ pub(super) struct Duty {
     pub(super) traces: Option<PathBuf>,
     pub(super) trace: Option<Arc<Trace>>,
 }
-
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct StopRescuer;
 
 /// The trace of an engine that starts; none: it has no place for one.
 pub(super) fn trace(folder: Option<&PathBuf>, engine: &str) -> Option<Arc<Trace>> {
@@ -116,7 +103,7 @@ impl Duty {
     }
 
     /// Looks and keeps what is looked at, for ever.
-    async fn look_on(&self) {
+    pub(super) async fn look_on(self: Arc<Self>) {
         let trouble = Trouble::new("jobs of dead engines are returned later");
         let mut heard = self.standings.watch();
         let mut refresh_at = Instant::now();
@@ -138,28 +125,5 @@ impl Duty {
                 trouble.heed(&self.look().await);
             }
         }
-    }
-}
-
-impl Rescuer {
-    pub(super) fn new(duty: Arc<Duty>, guard: ChildGuard) -> Self {
-        Self { duty, guard }
-    }
-}
-
-impl Actor for Rescuer {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        let duty = self.duty.clone();
-        ctx.spawn(async move { duty.look_on().await }.into_actor(self));
-    }
-}
-
-impl Handler<StopRescuer> for Rescuer {
-    type Result = ();
-    fn handle(&mut self, _: StopRescuer, ctx: &mut Self::Context) {
-        self.guard.ends(EndReason::Shutdown);
-        ctx.stop();
     }
 }

@@ -12,7 +12,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::prelude::*;
 use tokio::sync::watch;
 
 use super::clock::Clock;
@@ -23,7 +22,6 @@ use crate::model::cadence::{Cadence, Turn};
 use crate::model::{NewJob, Timestamp};
 use crate::store::schedules::{Schedule, StoredSchedule, Tick, Ticked};
 use crate::store::{Store, StoreResult};
-use crate::supervision::{ChildGuard, EndReason};
 
 /// A look at least this often: another engine's operator may have changed a schedule, or somebody the clock.
 const LOOK_MAX: Duration = Duration::from_secs(20);
@@ -32,77 +30,26 @@ pub const SET_RIGHT: &str = "schedule_set_right";
 /// A look at most this often, whatever the schedules say.
 const LOOK_MIN: Duration = Duration::from_millis(20);
 
-/// See the module.
-#[derive(Debug)]
-pub struct Scheduler {
+/// Starts the jobs of schedules that are due, while this engine leads. `configured`: the schedules of the
+/// configuration.
+pub(super) async fn schedule_on(
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
-    leader: watch::Receiver<bool>,
-    /// The schedules of the configuration.
+    mut leader: watch::Receiver<bool>,
     configured: Arc<[Schedule]>,
     clock: Clock,
     metrics: Arc<Metrics>,
-    guard: ChildGuard,
-}
-
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct StopScheduler;
-
-impl Scheduler {
-    pub fn new(
-        store: Arc<dyn Store>,
-        registry: Arc<Registry>,
-        leader: watch::Receiver<bool>,
-        configured: Arc<[Schedule]>,
-        clock: Clock,
-        metrics: Arc<Metrics>,
-        guard: ChildGuard,
-    ) -> Self {
-        Self {
-            store,
-            registry,
-            leader,
-            configured,
-            clock,
-            metrics,
-            guard,
+) {
+    let mut looker = Looker::new(store, registry);
+    loop {
+        // Who will never be the leader has nothing to do.
+        if leader.wait_for(|leads| *leads).await.is_err() {
+            std::future::pending::<()>().await;
         }
-    }
-}
-
-impl Actor for Scheduler {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        let (store, registry) = (self.store.clone(), self.registry.clone());
-        let (mut leader, configured) = (self.leader.clone(), self.configured.clone());
-        let clock = self.clock.clone();
-        let metrics = self.metrics.clone();
-        ctx.spawn(
-            async move {
-                let mut looker = Looker::new(store.clone(), registry);
-                loop {
-                    // Who will never be the leader has nothing to do.
-                    if leader.wait_for(|leads| *leads).await.is_err() {
-                        std::future::pending::<()>().await;
-                    }
-                    tokio::select! {
-                        () = lead(&mut looker, &configured, &clock, &metrics) => {}
-                        () = deposed(&mut leader) => {}
-                    }
-                }
-            }
-            .into_actor(self),
-        );
-    }
-}
-
-impl Handler<StopScheduler> for Scheduler {
-    type Result = ();
-    fn handle(&mut self, _: StopScheduler, ctx: &mut Self::Context) {
-        self.guard.ends(EndReason::Shutdown);
-        ctx.stop();
+        tokio::select! {
+            () = lead(&mut looker, &configured, &clock, &metrics) => {}
+            () = deposed(&mut leader) => {}
+        }
     }
 }
 

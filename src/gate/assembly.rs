@@ -10,9 +10,9 @@ use tokio::sync::watch;
 use super::availability::Availability;
 use super::calls::RiotApi;
 use super::key_ring::KeyRing;
-use super::key_watch::{KeyWatch, StopKeyWatch};
+use super::key_watch::KeyWatch;
 use super::machine::Machine;
-use super::riot_gate::{GateAddr, RiotGate, StopGate};
+use super::riot_gate::{GateAddr, RiotGate};
 use super::shares::{Kept, Shares};
 use super::source::LimiterSource;
 use super::store_board::Sharing;
@@ -20,7 +20,7 @@ use crate::engine::Services;
 use crate::metrics::Metrics;
 use crate::model::{Company, Route, Share};
 use crate::riot::{ApiKey, Transport};
-use crate::supervision::{ChildHandle, ChildSpec};
+use crate::supervision::{ChildSpec, stopped_by};
 
 /// Where new keys come from.
 #[derive(Debug, Clone, Default)]
@@ -162,36 +162,22 @@ impl Gate {
             );
             let addr = gate.start();
             tell.send_replace(addr.clone());
-            ChildHandle {
-                stop: Box::new(move || {
-                    Box::pin(async move {
-                        let _ = addr.send(StopGate).await;
-                    })
-                }),
-            }
+            stopped_by(addr)
         })
     }
 
     fn watch_spec(&self, source: KeySource, gate: GateAddr) -> ChildSpec {
         let ring = self.ring.clone();
-        ChildSpec::permanent("key_watch", move |guard| {
+        ChildSpec::actor("key_watch", move |guard| {
             // A watch that is started anew takes what is in the file for news if it is.
             let in_use = source.from_file.then(|| ring.current().1.fingerprint());
-            let watch = KeyWatch::new(
+            KeyWatch::new(
                 source.file.clone(),
                 ring.clone(),
                 gate.clone(),
                 in_use,
                 guard,
-            );
-            let addr = watch.start();
-            ChildHandle {
-                stop: Box::new(move || {
-                    Box::pin(async move {
-                        let _ = addr.send(StopKeyWatch).await;
-                    })
-                }),
-            }
+            )
         })
     }
 }

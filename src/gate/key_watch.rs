@@ -16,7 +16,7 @@ use super::riot_gate::{GateAddr, KeyReplaced};
 use crate::config::read_key_file;
 use crate::metrics::{OutageLog, Words};
 use crate::riot::ApiKey;
-use crate::supervision::{ChildGuard, EndReason};
+use crate::supervision::{ChildGuard, EndReason, Stop};
 
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -159,13 +159,9 @@ impl Handler<Reload> for KeyWatch {
     }
 }
 
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct StopKeyWatch;
-
-impl Handler<StopKeyWatch> for KeyWatch {
+impl Handler<Stop> for KeyWatch {
     type Result = ();
-    fn handle(&mut self, _: StopKeyWatch, ctx: &mut Self::Context) {
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
         self.guard.ends(EndReason::Shutdown);
         ctx.stop();
     }

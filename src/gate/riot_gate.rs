@@ -19,7 +19,7 @@ use crate::limiter::{Acquire, Leave, RateLimiter};
 use crate::metrics::{Before, Outage, OutageNews};
 use crate::model::{Platform, Priority, Region, Route};
 use crate::riot::{Call, RiotError, Transport};
-use crate::supervision::{ChildGuard, EndReason};
+use crate::supervision::{ChildGuard, EndReason, Stop};
 
 /// A call that tries the key has so long, its turn at the limiter included.
 const TRY_TIMEOUT: Duration = Duration::from_secs(20);
@@ -223,14 +223,10 @@ impl Actor for RiotGate {
     }
 }
 
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct StopGate;
-
-impl Handler<StopGate> for RiotGate {
+impl Handler<Stop> for RiotGate {
     type Result = ResponseActFuture<Self, ()>;
     /// Who comes after us on this key hears what was used of it, and loses nothing of its windows.
-    fn handle(&mut self, _: StopGate, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: Stop, _: &mut Self::Context) -> Self::Result {
         let left = join_all(self.limiters.values().map(|limiter| limiter.send(Leave)));
         Box::pin(left.into_actor(self).map(|_, this, ctx| {
             this.guard.ends(EndReason::Shutdown);

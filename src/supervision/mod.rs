@@ -6,10 +6,12 @@
 //! child is made anew by its factory, and its death is seen by a guard that it holds.
 
 mod budget;
+mod child;
 mod guard;
 mod supervisor;
 
 pub use budget::{Intensity, RestartBackoff, RestartBudget};
+pub use child::{Stop, stopped_by};
 pub use guard::{ChildEnded, ChildGuard, EndReason, last_panic, watch_panics};
 pub use supervisor::{
     ChildHandle, ChildSpec, ListChildren, LocalFuture, Observer, Restart, Shutdown, Strategy,

@@ -1,0 +1,137 @@
+//! The usual ways to be a child: an actor that ends when it is asked to, and a loop.
+
+use actix::dev::ToEnvelope;
+use actix::prelude::*;
+
+use super::guard::{ChildGuard, EndReason};
+use super::supervisor::{ChildHandle, ChildSpec, LocalFuture};
+
+/// Asks a child to end. It tells its guard that the end was meant ([`EndReason::Shutdown`]), and stops.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Stop;
+
+impl ChildSpec {
+    /// A child that is an actor. `make` makes a new one, which keeps the guard as long as it lives.
+    pub fn actor<A>(name: &str, make: impl Fn(ChildGuard) -> A + 'static) -> Self
+    where
+        A: Actor<Context = Context<A>> + Handler<Stop>,
+    {
+        Self::permanent(name, move |guard| stopped_by(make(guard).start()))
+    }
+
+    /// A child that is one future, made anew at each start. When it is to stop it is dropped where it waits, so what it
+    /// has begun there it must be able to leave. Its end is that of the child; most have none.
+    pub fn looped<F>(name: &str, run: impl Fn() -> F + 'static) -> Self
+    where
+        F: Future + 'static,
+        F::Output: Into<EndReason>,
+    {
+        Self::actor(name, move |guard| {
+            let run = run();
+            Loop {
+                run: Some(Box::pin(async move { run.await.into() })),
+                guard,
+            }
+        })
+    }
+}
+
+/// The handle of an actor that ends when it is asked to.
+pub fn stopped_by<A>(addr: Addr<A>) -> ChildHandle
+where
+    A: Actor + Handler<Stop>,
+    A::Context: ToEnvelope<A, Stop>,
+{
+    ChildHandle {
+        stop: Box::new(move || {
+            Box::pin(async move {
+                // A closed mailbox: it has ended already.
+                let _ = addr.send(Stop).await;
+            })
+        }),
+    }
+}
+
+impl From<()> for EndReason {
+    fn from((): ()) -> Self {
+        Self::Normal
+    }
+}
+
+struct Loop {
+    run: Option<LocalFuture<EndReason>>,
+    guard: ChildGuard,
+}
+
+impl Actor for Loop {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let Some(run) = self.run.take() else { return };
+        ctx.spawn(run.into_actor(self).map(|reason, this, ctx| {
+            this.guard.ends(reason);
+            ctx.stop();
+        }));
+    }
+}
+
+impl Handler<Stop> for Loop {
+    type Result = ();
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        self.guard.ends(EndReason::Shutdown);
+        ctx.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::{Intensity, Shutdown, Strategy, Supervisor, watch_panics};
+
+    struct TellsItsDrop(mpsc::UnboundedSender<&'static str>);
+
+    impl Drop for TellsItsDrop {
+        fn drop(&mut self) {
+            let _ = self.0.send("dropped");
+        }
+    }
+
+    #[actix::test]
+    async fn a_loop_that_panics_or_ends_is_made_anew_and_one_that_is_stopped_is_dropped_where_it_waits()
+     {
+        watch_panics(str::to_owned);
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let runs = Rc::new(Cell::new(0));
+        let child = ChildSpec::looped("loop", move || {
+            let (tell, run) = (tell.clone(), runs.get());
+            runs.set(run + 1);
+            async move {
+                match run {
+                    0 => panic!("the first run"),
+                    1 => EndReason::Died("the second run".to_owned()),
+                    _ => {
+                        let _ = tell.send("waits");
+                        let _held = TellsItsDrop(tell);
+                        std::future::pending().await
+                    }
+                }
+            }
+        });
+        let root = Supervisor::new(
+            "/app",
+            Strategy::OneForOne,
+            Intensity::default(),
+            vec![child],
+        )
+        .start();
+        assert_eq!(told.recv().await, Some("waits"));
+        root.send(Shutdown).await.unwrap();
+        assert_eq!(told.recv().await, Some("dropped"));
+    }
+}
