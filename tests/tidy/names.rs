@@ -117,7 +117,7 @@ fn says_riot(line: &str) -> bool {
 }
 
 #[test]
-fn the_companys_name_is_written_as_a_name() {
+fn riot_is_written_as_a_name() {
     let mut faults = Vec::new();
     for path in files::all().into_iter().filter(|path| !is_tidy(path)) {
         for (place, line) in files::text(&path).lines().enumerate() {
