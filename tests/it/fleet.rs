@@ -236,19 +236,27 @@ async fn engines_that_are_killed_stopped_or_cut_off_lose_nothing_and_do_no_harm_
     while fleet.count(of_four) < 4 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    signal(&stopped.child, "-STOP");
-    wire.cut.send_replace(true);
     killed.child.kill().unwrap();
     killed.child.wait().unwrap();
+    // Whose session is gone is not waited for. Before the others are stopped: they may hold what a rescue needs.
+    let rescued = "SELECT count(*) FROM engines WHERE rescued_at IS NOT NULL";
+    while fleet.count(rescued) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let gone = "SELECT count(*) FROM engines WHERE rescued_at - heartbeat_at < 20000";
+    assert_eq!(fleet.count(gone), 1, "{}", fleet.log("sound"));
+    let of_three = "SELECT count(DISTINCT engine_id) FROM jobs WHERE state = 'running'";
+    while fleet.count(of_three) < 3 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    signal(&stopped.child, "-STOP");
+    wire.cut.send_replace(true);
     let cut_at = tokio::time::Instant::now();
 
     // The sound one does it all, also what the others held.
     fleet.until_done(&*store).await;
     let silent = "SELECT count(*) FROM engines WHERE rescued_at - heartbeat_at >= 20000";
     assert_eq!(fleet.count(silent), 2, "{}", fleet.log("sound"));
-    // Whose session is gone is not waited for.
-    let gone = "SELECT count(*) FROM engines WHERE rescued_at - heartbeat_at < 20000";
-    assert_eq!(fleet.count(gone), 1, "{}", fleet.log("sound"));
     fleet.check_complete(&*store).await;
     let calls = fleet.setup.document_calls();
 
