@@ -151,6 +151,25 @@ impl Engine {
     }
 }
 
+impl Fleet {
+    async fn until_so_many_hold_jobs(&self, engines: u64) {
+        let holding = "SELECT count(DISTINCT engine_id) FROM jobs WHERE state = 'running'";
+        while self.count(holding) < engines {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Whose session is gone is not waited for.
+    async fn until_one_is_rescued_and_not_waited_for(&self, by: &str) {
+        let rescued = "SELECT count(*) FROM engines WHERE rescued_at IS NOT NULL";
+        while self.count(rescued) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let gone = "SELECT count(*) FROM engines WHERE rescued_at - heartbeat_at < 20000";
+        assert_eq!(self.count(gone), 1, "{}", self.log(by));
+    }
+}
+
 /// A wire to a server, which can be cut: then nothing passes, and nobody is told.
 struct Wire {
     port: u16,
@@ -232,23 +251,12 @@ async fn engines_that_are_killed_stopped_or_cut_off_lose_nothing_and_do_no_harm_
     let stopped = fleet.engine("stopped", direct);
     let cut_off = fleet.engine("cut_off", &wire.url(&fleet.scratch));
     fleet.until_timelines(60).await;
-    let of_four = "SELECT count(DISTINCT engine_id) FROM jobs WHERE state = 'running'";
-    while fleet.count(of_four) < 4 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    fleet.until_so_many_hold_jobs(4).await;
     killed.child.kill().unwrap();
     killed.child.wait().unwrap();
-    // Whose session is gone is not waited for. Before the others are stopped: they may hold what a rescue needs.
-    let rescued = "SELECT count(*) FROM engines WHERE rescued_at IS NOT NULL";
-    while fleet.count(rescued) == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    let gone = "SELECT count(*) FROM engines WHERE rescued_at - heartbeat_at < 20000";
-    assert_eq!(fleet.count(gone), 1, "{}", fleet.log("sound"));
-    let of_three = "SELECT count(DISTINCT engine_id) FROM jobs WHERE state = 'running'";
-    while fleet.count(of_three) < 3 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    // Before the others are stopped: they may hold what a rescue needs.
+    fleet.until_one_is_rescued_and_not_waited_for("sound").await;
+    fleet.until_so_many_hold_jobs(3).await;
     signal(&stopped.child, "-STOP");
     wire.cut.send_replace(true);
     let cut_at = tokio::time::Instant::now();
