@@ -48,7 +48,7 @@ pub enum StoreError {
     Newer { path: PathBuf, version: String },
     /// It is read by nobody before its tables are up to date: half of what is asked for would not be there.
     #[error(
-        "the database {database} was written by an older riftsync, and its tables are {behind} {} behind. Bring them up to date with `riftsync db migrate`, which keeps everything; `riftsync sync` and `riftsync serve` do it too when they start. Nothing was changed",
+        "the database {database} was written by an older riftsync, and its tables are {behind} {} behind. Bring them up to date with `riftsync db migrate` (and the same --database, if one was typed), which keeps everything; `riftsync sync` and `riftsync serve` do it too when they start. Nothing was changed",
         if *.behind == 1 { "version" } else { "versions" }
     )]
     Older {
