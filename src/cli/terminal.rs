@@ -172,3 +172,51 @@ pub fn out(line: std::fmt::Arguments<'_>) {
         std::process::exit(0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Heard(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Heard {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(line);
+            Ok(line.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_log_of_riftsync_has_the_lines_of_all_its_crates() {
+        let heard = Heard::default();
+        let writer = heard.clone();
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new("riftsync=debug"))
+            .with_writer(move || writer.clone())
+            .finish();
+        // As each crate calls its own lines.
+        assert!(
+            std::any::type_name::<crate::limiter::RateLimiter>().starts_with("riftsync_limiter")
+        );
+        tracing::subscriber::with_default(log, || {
+            tracing::debug!(target: "riftsync::engine::queue", "of the program");
+            tracing::debug!(target: "riftsync_limiter::actor", "of the limiter");
+            tracing::debug!(target: "riftsync_supervision::supervisor", "of the supervisors");
+            tracing::debug!(target: "hyper::client", "of a library");
+        });
+        let heard = String::from_utf8(heard.0.lock().unwrap().clone()).unwrap();
+        for (words, is_heard) in [
+            ("of the program", true),
+            ("of the limiter", true),
+            ("of the supervisors", true),
+            ("of a library", false),
+        ] {
+            assert_eq!(heard.contains(words), is_heard, "{words}: {heard}");
+        }
+    }
+}
