@@ -2,6 +2,7 @@
 
 mod backup;
 mod batch;
+mod control;
 mod copy;
 mod forecast;
 mod join;
@@ -18,29 +19,23 @@ mod sync_target;
 mod upkeep;
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
-use serde_json::json;
-
-use self::join::{Engine, Joining};
+use self::join::{Inside, Joining, once_free};
 use self::locations::{locate, reach};
-use self::running_engine::{RunningEngine, failure_text};
 use self::simulate::{localhost, start_simulator, take_database};
 use self::sync_target::{PlayedOn, read_years};
-use crate::cli::follow::{plan_text, tell_notes};
+use crate::cli::remote::{Reach, Session};
 use crate::cli::top::top;
 use crate::cli::waits::{self, Ticker, Voice};
 use crate::cli::{
     Cli, CliError, ConfigVerb, EngineVerb, Global, KeyVerb, SyncArgs, Verb, pages, remote, terminal,
 };
 use crate::config::{self, Config, Profile, Readers};
-use crate::control::Client;
 use crate::gate::KeySource;
-use crate::model::{JobRecord, JobState, Platform, Route, Timestamp, Whom, Year};
+use crate::model::{Platform, Timestamp, Whom, Year};
 use crate::riot::install_tls;
 use crate::simulator::SIMULATED_KEY;
-use crate::store::Location;
-use crate::tasks::{DRY_RUN, PlayerReport, PlayerSyncArgs, job_document};
+use crate::tasks::{DRY_RUN, PlayerSyncArgs};
 
 /// Runs one verb on a fresh actor system.
 pub fn run(cli: Cli) -> Result<(), CliError> {
@@ -185,111 +180,85 @@ fn word_of(verb: &Verb) -> Option<&'static str> {
 async fn sync(global: &Global, config: &Config, args: SyncArgs) -> Result<(), CliError> {
     let whom = args.player()?;
     let place = PlayedOn::read(config, args.platform.as_deref())?;
-    let years = read_years(args.year.as_deref(), Timestamp::now())?;
-    let reach = reach(global, config)?;
-    let mut joined = Joining::new(&reach, "sync", args.detach);
-    let mut years = VecDeque::from(years);
-    if !args.simulate {
-        while let Engine::There(mut engine) = joined.find().await? {
-            let outcome = sync_there(&reach, &mut engine, &args, (&whom, place), &mut years).await;
-            if !joined.goes_on(&outcome) {
-                return outcome;
-            }
-        }
-    }
-    let simulator = if args.simulate {
-        let riot_id = whom.riot_id.clone().into_iter();
-        let players = riot_id.map(|riot_id| (riot_id, place.made_up())).collect();
-        Some(start_simulator(players, &args.world, None, localhost(0)).await?)
-    } else {
-        None
-    };
-    let (key, base) = match &simulator {
-        Some(simulator) => {
-            let key = (SIMULATED_KEY.to_owned(), KeySource::default());
-            (key, simulator.base_url())
-        }
-        None => (required_key(false)?, config.riot.base_url.clone()),
-    };
-    let database = locate(global, config, args.simulate)?;
-    let mut config = config.clone();
+    let years = VecDeque::from(read_years(args.year.as_deref(), Timestamp::now())?);
     if args.simulate {
-        // The simulated API deletes nothing.
-        config.riot.matches_kept_days = 0;
-        config.riot.timelines_kept_days = 0;
-        if let Some(player) = &whom.riot_id {
-            // Only the place that is for nothing else is cleared, and by nobody who only looks.
-            let may_renew = global.database.is_none() && !args.dry_run;
-            let platform = place.made_up();
-            take_database(&database, player, platform, &args.world, may_renew).await?;
-        }
+        return sync_simulated(global, config, &args, (&whom, place.made_up()), years).await;
     }
-    // One that only looks has no place for others: it does nothing that they could wait for.
-    let (control, only): (_, &[&str]) = if args.dry_run {
-        (None, &DRY_RUN)
-    } else {
-        (joined.control(), &[])
-    };
-    let running = RunningEngine::start(&config, &database, key, &base, control, only).await?;
-    let outcome = async {
-        let platform = if args.simulate {
-            place.made_up()
-        } else {
-            place.here(&running, &whom).await?
-        };
-        let mut complete = Ok(());
-        for year in years {
-            let order = order(&args, &whom, platform, year);
-            let synced = sync_here(global, &running, &order, &database, args.simulate).await;
-            CliError::put_off(synced, &mut complete)?;
-        }
-        complete
-    };
-    let outcome = outcome.await;
-    let ended = running.end(outcome).await;
-    drop(simulator);
-    ended
+    let reach = reach(global, config)?;
+    let mut years = years;
+    let mut inside = Inside::of(config);
+    let mut joining = Joining::new(&reach, "sync").detached(args.detach);
+    if args.dry_run {
+        // It does nothing that others could wait for.
+        inside.only = &DRY_RUN;
+        joining = joining.without_company();
+    }
+    joining
+        .work(&inside, async |session| {
+            all_years(&reach, session, &args, (&whom, place), &mut years).await
+        })
+        .await
 }
 
-/// Through an engine that runs; a year that is done is taken away.
-async fn sync_there(
-    reach: &remote::Reach,
-    engine: &mut Client,
+/// From a world that is made up for this, in a database of its own.
+async fn sync_simulated(
+    global: &Global,
+    config: &Config,
+    args: &SyncArgs,
+    (whom, platform): (&Whom, Platform),
+    mut years: VecDeque<Year>,
+) -> Result<(), CliError> {
+    let players = whom.riot_id.iter().map(|id| (id.clone(), platform));
+    let simulator = start_simulator(players.collect(), &args.world, None, localhost(0)).await?;
+    let reach = Reach {
+        database: locate(global, config, true)?,
+        simulated: true,
+        ..reach(global, config)?
+    };
+    if let Some(player) = &whom.riot_id {
+        // Only the place that is for nothing else is cleared, and by nobody who only looks.
+        let may_renew = global.database.is_none() && !args.dry_run;
+        once_free(async || {
+            take_database(&reach.database, player, platform, &args.world, may_renew).await
+        })
+        .await?;
+    }
+    let mut config = config.clone();
+    // The simulated API deletes nothing.
+    config.riot.matches_kept_days = 0;
+    config.riot.timelines_kept_days = 0;
+    let inside = Inside {
+        config: &config,
+        base: &simulator.base_url(),
+        key: Some((SIMULATED_KEY.to_owned(), KeySource::default())),
+        only: if args.dry_run { &DRY_RUN } else { &[] },
+    };
+    let place = PlayedOn::at(platform);
+    Joining::new(&reach, "sync")
+        .alone()
+        .work(&inside, async |session| {
+            all_years(&reach, session, args, (whom, place), &mut years).await
+        })
+        .await
+}
+
+/// One year after the other; one that is done is taken away.
+async fn all_years(
+    reach: &Reach,
+    session: &mut Session,
     args: &SyncArgs,
     (whom, place): (&Whom, PlayedOn),
     years: &mut VecDeque<Year>,
 ) -> Result<(), CliError> {
-    let platform = place.there(engine, whom).await?;
+    let platform = place.find(session, whom).await?;
     let mut complete = Ok(());
     while let Some(year) = years.front() {
         let order = order(args, whom, platform, *year);
-        let synced = remote::sync(reach, engine, &order, args.detach).await;
+        let synced = remote::sync(reach, session, &order, args.detach).await;
         CliError::put_off(synced, &mut complete)?;
         years.pop_front();
     }
     complete
-}
-
-/// One year, with the engine inside this process.
-async fn sync_here(
-    global: &Global,
-    running: &RunningEngine,
-    order: &PlayerSyncArgs,
-    database: &Location,
-    simulated: bool,
-) -> Result<(), CliError> {
-    let (job, time_left) = running.sync_and_follow(order).await?;
-    if order.dry_run && job.state == JobState::Completed {
-        show_plan(global, order, &job, time_left);
-    } else {
-        running
-            .report(global, order, &job, database, simulated)
-            .await?;
-    }
-    match job.state {
-        JobState::Completed => CliError::unless_complete(PlayerReport::of(&job).shortfall()),
-        _ => Err(CliError::JobFailed(failure_text(&job))),
-    }
 }
 
 fn order(args: &SyncArgs, whom: &Whom, platform: Platform, year: Year) -> PlayerSyncArgs {
@@ -300,24 +269,6 @@ fn order(args: &SyncArgs, whom: &Whom, platform: Platform, year: Year) -> Player
         old_timelines: args.old_timelines,
         wait: args.wait,
         ..PlayerSyncArgs::of(whom, platform, year)
-    }
-}
-
-/// What a sync would fetch.
-fn show_plan(
-    global: &Global,
-    order: &PlayerSyncArgs,
-    job: &JobRecord,
-    time_left: Option<Duration>,
-) {
-    if global.json {
-        let mut document = job_document(job);
-        document["eta_s"] = json!(time_left.map(|left| left.as_secs()));
-        crate::outln!("{document}");
-    } else {
-        tell_notes(&job_document(job)["result"]);
-        let route = Route::Region(order.platform.region());
-        crate::outln!("{}", plan_text(&PlayerReport::of(job), route, time_left));
     }
 }
 

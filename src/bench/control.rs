@@ -164,7 +164,7 @@ impl ControlBench {
             above: Box::new(move |engine| {
                 let about = About {
                     database: String::new(),
-                    socket: socket.path().to_owned(),
+                    socket: Some(socket.path().to_owned()),
                     inside: None,
                 };
                 let (stop, document) = (watch::Sender::new(false), |_: &JobRecord| json!({}));

@@ -61,6 +61,7 @@ pub(super) fn reach(global: &Global, config: &Config) -> Result<remote::Reach, C
         named: named.then(|| database.clone()),
         typed: global.database.is_some().then(|| database.to_string()),
         database,
+        simulated: false,
         json: global.json,
     })
 }

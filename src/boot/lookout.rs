@@ -48,6 +48,10 @@ impl WaitReasons for Lookout {
         look.unwrap_or(Some(DATABASE))
     }
 
+    async fn of_calls(&self) -> Option<Waiting> {
+        self.look(None).await
+    }
+
     async fn of_each(&self, jobs: &[JobRecord]) -> Vec<Option<Waiting>> {
         let is_open = |job: &JobRecord| !job.state.is_final() && job.state != JobState::Blocked;
         if !jobs.iter().any(is_open) {
@@ -83,11 +87,6 @@ impl Lookout {
             engine,
             commits: Mutex::default(),
         }
-    }
-
-    /// What calls wait for that are made for no job.
-    pub(super) async fn of_calls(&self) -> Option<Waiting> {
-        self.look(None).await
     }
 
     async fn look(&self, job: Option<JobId>) -> Option<Waiting> {

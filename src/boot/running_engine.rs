@@ -1,39 +1,24 @@
-//! An engine inside this process, wired from the settings, and how a job in it is followed.
+//! An engine inside this process, wired from the settings.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::forecast::Forecast;
+use super::control::Control;
 use super::locations::{beside, machine, metrics_log};
-use super::lookout::Lookout;
-use super::serve;
-use super::show::player_of_job;
-use crate::cli::follow::{Follow, called, next_text, summary_of, tell_notes, typed};
-use crate::cli::stats::{show_list_end, show_year};
 use crate::cli::terminal::{stop_signal, watch_panics};
-use crate::cli::waits::{self, Wait};
-use crate::cli::{CliError, Global};
+use crate::cli::{CliError, waits};
 use crate::config::{Config, read_by_others};
-use crate::control::{TimeLeft, WaitReasons};
 use crate::engine::scheduler::check_schedule;
 use crate::engine::{Engine, EngineConfig, Registry};
 use crate::gate::{Gate, KeptShares, KeySource, KeyState, Sharing};
 use crate::metrics::Metrics;
-use crate::model::{JobId, JobRecord, JobState, Priority, RetryPolicy, Timestamp};
+use crate::model::{JobRecord, RetryPolicy};
 use crate::riot::{ApiKey, BaseUrl, RiotClient};
 use crate::store::schedules::Schedule;
 use crate::store::{Location, Store};
 use crate::tasks::{
-    self, HealthCheck, HealthProbe, MatchSync, Pacing, PlayerReport, PlayerSync, PlayerSyncArgs,
-    Policies, Recover, TimelineSync, job_document,
+    self, HealthCheck, HealthProbe, MatchSync, Pacing, PlayerSync, Policies, Recover, TimelineSync,
 };
-
-/// How often a followed job is looked at.
-const FOLLOW: Duration = Duration::from_millis(100);
-const FOLLOW_FIRST: Duration = Duration::from_millis(5);
-/// How often the time left is estimated anew.
-const LOOK_AHEAD: Duration = Duration::from_secs(1);
 
 /// An engine inside this process, with what it stands on.
 pub(super) struct RunningEngine {
@@ -41,12 +26,9 @@ pub(super) struct RunningEngine {
     pub(super) engine: Engine,
     pub(super) metrics: Arc<Metrics>,
     pub(super) gate: Gate,
-    pub(super) forecast: Forecast,
-    pub(super) lookout: Lookout,
     pub(super) policies: Policies,
-    pub(super) registry: Arc<Registry>,
     /// The socket, at which others may have joined.
-    pub(super) control: Option<serve::Control>,
+    pub(super) control: Option<Control>,
 }
 
 fn key_of(key: &str, source: &KeySource) -> Result<ApiKey, CliError> {
@@ -82,7 +64,7 @@ impl RunningEngine {
         database: &Location,
         (key, source): (String, KeySource),
         base: &str,
-        control: Option<&serve::Control>,
+        control: Option<&Control>,
         only: &[&str],
     ) -> Result<Self, CliError> {
         let key = key_of(&key, &source)?;
@@ -120,12 +102,13 @@ impl RunningEngine {
         }
         let mut queues = tasks::queues();
         let is_wanted = |name| only.is_empty() || only.contains(&name);
-        match control {
-            Some(_) => queues.retain(|queue| is_wanted(queue.name)),
+        if control.is_some_and(Control::is_open) {
+            queues.retain(|queue| is_wanted(queue.name));
+        } else {
             // What an earlier command left is not done on the way; but how fast it would be is known.
-            None => queues
-                .iter_mut()
-                .for_each(|queue| queue.paused = !is_wanted(queue.name)),
+            for queue in &mut queues {
+                queue.paused = !is_wanted(queue.name);
+            }
         }
         for queue in &mut queues {
             if let Some(settings) = config.queues.get(queue.name) {
@@ -161,106 +144,16 @@ impl RunningEngine {
             metrics.clone(),
         )
         .await?;
-        let forecast = Forecast {
-            api: gate.api.clone(),
-            queues: engine.handle().queues.clone(),
-            store: store.clone(),
-        };
         drop(opening);
         health.attach(engine.handle().clone());
-        let lookout = Lookout::new(gate.clone(), engine.handle().clone());
         Ok(Self {
             store,
             engine,
             metrics,
             gate,
-            forecast,
-            lookout,
             policies,
-            registry,
             control: control.cloned(),
         })
-    }
-
-    /// The job when it is done; for a dry run also how long the real one would take.
-    pub(super) async fn sync_and_follow(
-        &self,
-        order: &PlayerSyncArgs,
-    ) -> Result<(JobRecord, Option<Duration>), CliError> {
-        let job = order.job(Priority::INTERACTIVE, self.policies.player);
-        let calls_before = self.metrics.calls.load(Ordering::Relaxed);
-        let enqueued = self.store.enqueue(vec![job], Timestamp::now()).await?;
-        let id = enqueued[0].id;
-        let mut bars = Follow::new(&format!(
-            "{} on {}, {}",
-            order.who(),
-            order.platform,
-            order.year
-        ));
-        let outcome = tokio::select! {
-            job = self.follow(id, &mut bars) => job,
-            status = self.key_rejected() => Err(CliError::KeyRejected(status)),
-            error = self.gave_up() => Err(error),
-            () = self.stopped() => Err(CliError::Interrupted),
-        };
-        let took = bars.clear();
-        let mut time_left = None;
-        if let Ok(job) = &outcome
-            && job.state == JobState::Completed
-        {
-            if order.dry_run {
-                time_left = self.forecast.of(job).await;
-            } else {
-                let calls = self.metrics.calls.load(Ordering::Relaxed) - calls_before;
-                let report = PlayerReport::of(job);
-                eprintln!("{}", summary_of(&report, order.year, took, calls));
-            }
-        }
-        Ok((outcome?, time_left))
-    }
-
-    pub(super) async fn follow(&self, id: JobId, bars: &mut Follow) -> Result<JobRecord, CliError> {
-        let mut looked_at: Option<Instant> = None;
-        let begun = Instant::now();
-        loop {
-            let job = self.read(id, bars.wait()).await?;
-            if looked_at.is_none_or(|at| at.elapsed() >= LOOK_AHEAD) {
-                looked_at = Some(Instant::now());
-                bars.left(match job.state {
-                    JobState::Blocked => self.forecast.of(&job).await,
-                    _ => None,
-                });
-            }
-            bars.show(&job, &self.metrics);
-            if job.state.is_final() {
-                return Ok(job);
-            }
-            if bars.ask() {
-                bars.wait().waiting(self.lookout.of(id).await.as_ref());
-            }
-            // What is done in a moment is told in a moment.
-            let pause = FOLLOW_FIRST + begun.elapsed() / 8;
-            tokio::time::sleep(pause.min(FOLLOW)).await;
-        }
-    }
-
-    /// The job as it stands. A database that is away for a while is waited for, as the engine does.
-    pub(super) async fn read(&self, id: JobId, wait: &Wait) -> Result<JobRecord, CliError> {
-        let _reading = waits::on("database", "the database has not answered yet");
-        loop {
-            match self.store.job(id).await {
-                Ok(Some(job)) => return Ok(job),
-                Ok(None) => {
-                    let gone = format!("job {id} is gone from the database");
-                    return Err(CliError::JobFailed(gone));
-                }
-                Err(error) if error.is_transient() => {
-                    wait.reason("database", &error.to_string(), None);
-                    tokio::time::sleep(LOOK_AHEAD).await;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
     }
 
     /// Resolves when the key was tried again after its rejection, and rejected again.
@@ -313,44 +206,6 @@ impl RunningEngine {
         // Calls that wait for their turn are given up, so that a stop need not wait for them.
         self.gate.availability.close();
         self.engine.stop().await?;
-        Ok(())
-    }
-
-    pub(super) async fn report(
-        &self,
-        global: &Global,
-        order: &PlayerSyncArgs,
-        job: &JobRecord,
-        database: &Location,
-        simulated: bool,
-    ) -> Result<(), CliError> {
-        if global.json {
-            crate::outln!("{}", job_document(job));
-        }
-        if job.state == JobState::Completed {
-            let document = job_document(job);
-            tell_notes(&document["result"]);
-            let year = order.year.get();
-            if let Some(player) = player_of_job(&*self.store, &document).await? {
-                let rows = self.store.yearly_stats(player.id, Some(year)).await?;
-                let aborted = self.store.aborted_matches(player.id, year).await?;
-                show_year(global.json, order, &PlayerReport::of(job), &rows, aborted);
-                show_list_end(&*self.store, player.id, order).await?;
-            }
-            let world = if simulated {
-                " (a simulated world: nothing in it is real)"
-            } else {
-                ""
-            };
-            eprintln!("stored in {database}{world}");
-            // A player without a name can be named in no command.
-            if PlayerReport::of(job).is_first()
-                && let Some(name) = called(&document, order)
-            {
-                let named = global.database.is_some().then(|| database.to_string());
-                eprintln!("{}", next_text(&name, simulated, typed(named.as_deref())));
-            }
-        }
         Ok(())
     }
 }

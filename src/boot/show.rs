@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::locations::{locate, metrics_log, open_read_only, socket_path};
 use super::{backup, copy};
@@ -20,7 +20,7 @@ use crate::config::{self, Config};
 use crate::control::{self, PlayerStats};
 use crate::export::{self, Export, ExportError, Exported, Format, Out, What};
 use crate::metrics::process::resident_peak_bytes;
-use crate::model::{Puuid, Timestamp, Whom, Year};
+use crate::model::{Timestamp, Whom, Year};
 use crate::store::export::ExportFilter;
 use crate::store::people;
 use crate::store::{Store, StoredPlayer, YearCoverage};
@@ -28,21 +28,6 @@ use crate::tasks::{coverage, unread_text};
 
 /// How often an export is looked at.
 const LOOK: Duration = Duration::from_millis(200);
-
-/// The player whom a sync was about, as its document tells.
-pub(super) async fn player_of_job(
-    store: &dyn Store,
-    job: &Value,
-) -> Result<Option<StoredPlayer>, CliError> {
-    let puuid: Option<Puuid> = job["result"]["puuid"]
-        .as_str()
-        .and_then(|text| text.parse().ok());
-    let Some(puuid) = puuid else {
-        return Ok(None);
-    };
-    let players = store.players_by_puuid(&[puuid]).await?;
-    Ok(players.into_iter().next())
-}
 
 pub(super) async fn show_stats(
     global: &Global,
@@ -66,17 +51,20 @@ pub(super) async fn show_stats(
         .filter(|one| year.is_none_or(|year| year == one.year))
         .collect();
     let unread = store.count_unread().await?;
+    let aborted = match year {
+        Some(year) => Some(store.aborted_matches(player.id, year).await?),
+        None => None,
+    };
+    let document = control::stats_document(&PlayerStats {
+        player: &player,
+        note: note.as_deref(),
+        rows: &rows,
+        coverage: &coverage,
+        aborted,
+        unread,
+    });
     if global.json {
-        crate::outln!(
-            "{}",
-            control::stats_document(&PlayerStats {
-                player: &player,
-                note: note.as_deref(),
-                rows: &rows,
-                coverage: &coverage,
-                unread,
-            })
-        );
+        crate::outln!("{document}");
         return Ok(());
     }
     if let Some(note) = note {
@@ -85,7 +73,10 @@ pub(super) async fn show_stats(
     if let Some(text) = stats::met_text(&player, &rows, &coverage) {
         eprintln!("{text}");
     }
-    crate::outln!("{}", stats::year_text(&people::shown(&player), year, &rows));
+    crate::outln!(
+        "{}",
+        stats::year_text(&people::shown(&player), year, &document)
+    );
     for text in coverage.iter().filter_map(coverage::text) {
         crate::outln!("{text}");
     }

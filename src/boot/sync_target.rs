@@ -3,27 +3,17 @@
 //! Where may be left out: then the API is asked, by whoever has the key. When it cannot tell, the platform of
 //! the settings is taken.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
-use serde_json::json;
-
-use super::running_engine::RunningEngine;
-use crate::cli::remote::Ask as _;
-use crate::cli::terminal::stop_signal;
-use crate::cli::{CliError, waits};
+use crate::cli::CliError;
+use crate::cli::remote::Session;
 use crate::config::Config;
+use crate::control::ClientError;
 use crate::control::rpc::RpcError;
-use crate::control::{Client, ClientError};
-use crate::gate::KeyState;
-use crate::model::{Platform, Timestamp, Whereabouts, Whom, Year};
-use crate::store::people::played_on;
-use crate::tasks::whereabouts;
+use crate::model::{Platform, Timestamp, Whom, Year};
 
-/// How often it is looked what calls wait for.
+/// How often it is looked whether a key is taken again.
 const LOOK: Duration = Duration::from_secs(1);
-/// Accounts are known on every route: where one is asked for when nothing speaks for another.
-pub(super) const ANYWHERE: Platform = Platform::Euw1;
 
 /// Where a player is said to play, before the API is asked.
 #[derive(Debug, Clone, Copy)]
@@ -53,74 +43,39 @@ impl PlayedOn {
         self.told.or(self.usual).unwrap_or(Platform::Kr)
     }
 
-    /// Where the player plays, as a running engine finds it.
-    pub(super) async fn there(
+    /// Where the player plays, as the engine finds it.
+    pub(super) async fn find(
         self,
-        engine: &mut Client,
+        session: &mut Session,
         whom: &Whom,
     ) -> Result<Platform, CliError> {
         if let Some(told) = self.told {
             return Ok(told);
         }
-        let asked = tokio::select! {
-            asked = engine.ask("player.locate", json!(whom)) => asked,
-            () = stop_signal() => return Err(CliError::Stopped),
-        };
-        match asked {
-            Ok(answer) => {
-                let found = answer["platform"]
-                    .as_str()
-                    .and_then(|text| text.parse().ok());
-                found.map_or_else(|| self.or_usual(whom, "the engine gave no answer"), Ok)
-            }
-            Err(ClientError::Refused(error)) if error.code == RpcError::NOT_FOUND => {
-                Err(nobody(whom))
-            }
-            Err(ClientError::Refused(error)) => {
-                let status = engine.ask("engine.status", json!({})).await?;
-                if status["key"] == "rejected" {
-                    return Err(CliError::EngineKeyRejected);
+        loop {
+            return match session.locate(whom).await? {
+                Ok(answer) => {
+                    let found = answer["platform"]
+                        .as_str()
+                        .and_then(|text| text.parse().ok());
+                    found.map_or_else(|| self.or_usual(whom, "the engine gave no answer"), Ok)
                 }
-                self.or_usual(whom, &error.message)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// The same with the engine inside this process.
-    pub(super) async fn here(
-        self,
-        running: &RunningEngine,
-        whom: &Whom,
-    ) -> Result<Platform, CliError> {
-        if let Some(told) = self.told {
-            return Ok(told);
-        }
-        let near = self.usual.unwrap_or(ANYWHERE);
-        let mut key = running.gate.availability.key();
-        let rejected = key.wait_for(|key| matches!(key, KeyState::Rejected { .. }));
-        let found = tokio::select! {
-            never = tell_what_calls_wait_for(running) => match never {},
-            found = whereabouts(&running.gate.api, whom, near) => found,
-            Ok(state) = rejected => match *state {
-                KeyState::Rejected { status, .. } => return Err(CliError::KeyRejected(status)),
-                _ => Whereabouts::Untold("the key is not known to be valid".to_owned()),
-            },
-            () = stop_signal() => return Err(CliError::Interrupted),
-        };
-        match found {
-            Whereabouts::On(platform) => Ok(platform),
-            Whereabouts::Nobody => {
-                // Somebody may have had the name: the job finds out who that is now.
-                let before = match &whom.riot_id {
-                    Some(riot_id) => played_on(&*running.store, riot_id).await?,
-                    None => None,
-                };
-                before.ok_or_else(|| nobody(whom))
-            }
-            Whereabouts::Untold(why) => {
-                self.or_usual(whom, &format!("where '{whom}' plays cannot be told: {why}"))
-            }
+                Err(ClientError::Refused(error)) if error.code == RpcError::NOT_FOUND => {
+                    Err(nobody(whom))
+                }
+                Err(ClientError::Refused(error)) => {
+                    if !session.has_rejected_key().await? {
+                        return self.or_usual(whom, &error.message);
+                    }
+                    if session.is_inside() {
+                        // It is tried once more; if it is rejected again, that ends this.
+                        tokio::time::sleep(LOOK).await;
+                        continue;
+                    }
+                    Err(CliError::EngineKeyRejected)
+                }
+                Err(error) => Err(error.into()),
+            };
         }
     }
 
@@ -131,15 +86,6 @@ impl PlayedOn {
                 Platform::known()
             ))
         })
-    }
-}
-
-/// As long as Riot is asked for no job.
-async fn tell_what_calls_wait_for(running: &RunningEngine) -> Infallible {
-    let wait = waits::reasons();
-    loop {
-        tokio::time::sleep(LOOK).await;
-        wait.waiting(running.lookout.of_calls().await.as_ref());
     }
 }
 

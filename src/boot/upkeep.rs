@@ -1,24 +1,23 @@
-//! `recover`, `cleanup`, `replay` and `recompress`: through the engine that runs, else with one inside this process.
+//! `recover`, `cleanup`, `replay` and `recompress`.
+//!
+//! What only looks reads the database itself: an engine would take its lock, and write to it, for a count.
 
 use serde_json::{Value, json};
 
-use super::join::{Engine, Joining};
+use super::join::{Inside, Joining};
 use super::locations::{locate, open_read_only, reach};
-use super::required_key;
-use super::running_engine::{RunningEngine, failure_text};
 use super::sync_target::{PlayedOn, read_years};
-use crate::cli::follow::{Follow, plan_text, summary_of, tell_notes};
+use crate::cli::follow::{plan_text, report_of, summary_of, tell_notes};
+use crate::cli::remote::{Reach, Session};
 use crate::cli::{
     CleanupArgs, CliError, Global, RecompressArgs, RecoverArgs, ReplayArgs, remote, upkeep,
 };
 use crate::config::Config;
-use crate::control::Client;
 use crate::gate::KeySource;
-use crate::model::{JobState, NewJob, Platform, Priority, Route, Timestamp, Whom, Year};
-use crate::store::{Location, StoredPlayer};
+use crate::model::{Platform, Route, Timestamp, Whom, Year};
+use crate::store::StoredPlayer;
 use crate::tasks::{
-    self, CleanOld, DRY_RUN, MAINTENANCE, PlayerReport, PlayerSyncArgs, Recompress, Recover,
-    Replay, job_document,
+    self, CleanOld, DRY_RUN, MAINTENANCE, PlayerSyncArgs, Recompress, Recover, Replay,
 };
 
 pub(super) async fn recover(
@@ -29,60 +28,38 @@ pub(super) async fn recover(
     let years = read_years(args.year.as_deref(), Timestamp::now())?;
     let players = players(global, config, &args).await?;
     let reach = reach(global, config)?;
-    let mut failures = Failures::default();
-    let mut joined = Joining::new(&reach, "recover", false);
-    while let Engine::There(mut engine) = joined.find().await? {
-        let outcome = all_there(&reach, &mut engine, &args, &players, &years).await;
-        if !joined.goes_on(&outcome) {
-            return outcome?.outcome(players.len() * years.len());
-        }
-    }
-    let key = required_key(false)?;
-    let database = locate(global, config, false)?;
-    let base = &config.riot.base_url;
+    let joining = Joining::new(&reach, "recover");
+    let mut inside = Inside::of(config);
     // One that only looks has no place for others: it does nothing that they could wait for.
-    let (control, only): (_, &[&str]) = if args.dry_run {
-        (None, &DRY_RUN)
+    let joining = if args.dry_run {
+        inside.only = &DRY_RUN;
+        joining.without_company()
     } else {
-        (joined.control(), &[])
+        joining
     };
-    let running = RunningEngine::start(config, &database, key, base, control, only).await?;
-    let outcome = async {
-        for (whom, place) in &players {
-            let found = place.here(&running, whom).await;
-            let Some(platform) = failures.unless_failed(whom.to_string(), found)? else {
-                continue;
-            };
-            for year in &years {
-                let order = order(&args, whom, platform, *year);
-                let outcome = recover_here(global, &running, &order).await;
-                failures.unless_failed(title(&order), outcome)?;
-            }
-        }
-        Ok::<(), CliError>(())
-    };
-    let outcome = outcome.await;
-    running.end(outcome).await?;
-    failures.outcome(players.len() * years.len())
+    let failures = joining.work(&inside, async |session| {
+        all(&reach, session, &args, &players, &years).await
+    });
+    failures.await?.outcome(players.len() * years.len())
 }
 
-/// All of them through an engine that runs.
-async fn all_there(
-    reach: &remote::Reach,
-    engine: &mut Client,
+/// All of them, one after the other.
+async fn all(
+    reach: &Reach,
+    session: &mut Session,
     args: &RecoverArgs,
     players: &[(Whom, PlayedOn)],
     years: &[Year],
 ) -> Result<Failures, CliError> {
     let mut failures = Failures::default();
     for (whom, place) in players {
-        let found = place.there(engine, whom).await;
+        let found = place.find(session, whom).await;
         let Some(platform) = failures.unless_failed(whom.to_string(), found)? else {
             continue;
         };
         for year in years {
             let order = order(args, whom, platform, *year);
-            let outcome = recover_there(reach, engine, &order).await;
+            let outcome = recover_one(reach, session, &order).await;
             failures.unless_failed(title(&order), outcome)?;
         }
     }
@@ -178,80 +155,29 @@ fn title(order: &tasks::RecoverArgs) -> String {
     format!("{} on {}, {}", player.who(), player.platform, player.year)
 }
 
-async fn recover_there(
-    reach: &remote::Reach,
-    engine: &mut Client,
+async fn recover_one(
+    reach: &Reach,
+    session: &mut Session,
     order: &tasks::RecoverArgs,
 ) -> Result<(), CliError> {
     let title = title(order);
     let (job, took, calls) =
-        remote::run(reach, engine, Recover::KIND, json!(order), &title).await?;
-    let report = remote::report_of(&job);
+        remote::run(reach, session, Recover::KIND, json!(order), &title).await?;
+    let report = report_of(&job);
     if !reach.json {
-        show(order, &report, &job["result"], || {
+        let result = &job["result"];
+        tell_notes(result);
+        let text = if order.player.dry_run {
+            let left = result["eta_s"].as_u64().map(std::time::Duration::from_secs);
+            let route = Route::Region(order.player.platform.region());
+            plan_text(&report, route, left)
+        } else {
             summary_of(&report, order.player.year, took, calls)
-        });
+        };
+        let found = upkeep::findings(result, order.player.dry_run);
+        crate::outln!("{title}\n{text}{found}");
     }
     CliError::unless_complete(report.shortfall())
-}
-
-fn show(
-    order: &tasks::RecoverArgs,
-    report: &PlayerReport,
-    result: &Value,
-    summary: impl Fn() -> String,
-) {
-    tell_notes(result);
-    let route = Route::Region(order.player.platform.region());
-    let text = if order.player.dry_run {
-        let left = result["eta_s"].as_u64().map(std::time::Duration::from_secs);
-        plan_text(report, route, left)
-    } else {
-        summary()
-    };
-    let found = upkeep::findings(result, order.player.dry_run);
-    crate::outln!("{}\n{text}{found}", title(order));
-}
-
-async fn recover_here(
-    global: &Global,
-    running: &RunningEngine,
-    order: &tasks::RecoverArgs,
-) -> Result<(), CliError> {
-    let job = order.job(Priority::INTERACTIVE, running.policies.recovery);
-    let calls = &running.metrics.calls;
-    let before = calls.load(std::sync::atomic::Ordering::Relaxed);
-    let (document, report, took) = run_here(running, job, &title(order)).await?;
-    let made = calls.load(std::sync::atomic::Ordering::Relaxed) - before;
-    if global.json {
-        crate::outln!("{document}");
-    } else {
-        show(order, &report, &document["result"], || {
-            summary_of(&report, order.player.year, took, made)
-        });
-    }
-    CliError::unless_complete(report.shortfall())
-}
-
-async fn run_here(
-    running: &RunningEngine,
-    job: NewJob,
-    title: &str,
-) -> Result<(Value, PlayerReport, std::time::Duration), CliError> {
-    let enqueued = running.store.enqueue(vec![job], Timestamp::now()).await?;
-    let mut bars = Follow::new(title);
-    let outcome = tokio::select! {
-        job = running.follow(enqueued[0].id, &mut bars) => job,
-        status = running.key_rejected() => Err(CliError::KeyRejected(status)),
-        error = running.gave_up() => Err(error),
-        () = running.stopped() => Err(CliError::Interrupted),
-    };
-    let took = bars.clear();
-    let job = outcome?;
-    if job.state != JobState::Completed {
-        return Err(CliError::JobFailed(failure_text(&job)));
-    }
-    Ok((job_document(&job), PlayerReport::of(&job), took))
 }
 
 pub(super) async fn cleanup(
@@ -271,7 +197,14 @@ pub(super) async fn cleanup(
         return Ok(());
     }
     let order = json!({ "days": args.days, "adjust_stats": args.adjust_stats });
-    maintain(global, config, CleanOld::KIND, order, "cleanup").await
+    maintain(
+        global,
+        config,
+        ("cleanup", CleanOld::KIND),
+        order,
+        "cleanup",
+    )
+    .await
 }
 
 pub(super) async fn replay(
@@ -280,7 +213,7 @@ pub(super) async fn replay(
     args: ReplayArgs,
 ) -> Result<(), CliError> {
     let order = json!({ "dry_run": args.dry_run });
-    maintain(global, config, Replay::KIND, order, "replay").await
+    maintain(global, config, ("replay", Replay::KIND), order, "replay").await
 }
 
 pub(super) async fn recompress(
@@ -310,43 +243,35 @@ pub(super) async fn recompress(
     } else {
         "recompress"
     };
-    maintain(global, config, Recompress::KIND, json!(order), title).await
+    let what = ("recompress", Recompress::KIND);
+    maintain(global, config, what, json!(order), title).await
 }
 
 /// Runs a job that makes no call.
 async fn maintain(
     global: &Global,
     config: &Config,
-    kind: &str,
+    (verb, kind): (&'static str, &str),
     order: Value,
     title: &str,
 ) -> Result<(), CliError> {
     let reach = reach(global, config)?;
-    if let Some(mut engine) = reach.engine_if_any().await? {
-        let (job, ..) = remote::run(&reach, &mut engine, kind, order, title).await?;
-        if !global.json {
-            crate::outln!("{}", upkeep::done(&job["result"]));
-        }
-        return Ok(());
-    }
-    let database: Location = locate(global, config, false)?;
-    database.refuse_absent()?;
-    // Its queue makes no call: any key will do.
-    let key = ("none".to_owned(), KeySource::default());
-    let base = &config.riot.base_url;
-    let running = RunningEngine::start(config, &database, key, base, None, &[MAINTENANCE]).await?;
-    let job = running.registry.order(kind, &order.to_string());
-    let outcome = match job {
-        Ok(job) => run_here(&running, job, title).await,
-        Err(error) => Err(CliError::Engine(format!("{kind}: {error:?}"))),
+    let inside = Inside {
+        // Its queue makes no call: any key will do.
+        key: Some(("none".to_owned(), KeySource::default())),
+        only: &[MAINTENANCE],
+        ..Inside::of(config)
     };
-    running.stop().await?;
-    running.store.close().await?;
-    let (document, ..) = outcome?;
-    if global.json {
-        crate::outln!("{document}");
-    } else {
-        crate::outln!("{}", upkeep::done(&document["result"]));
+    // An engine without a key is of no use to others.
+    let joining = Joining::new(&reach, verb)
+        .without_company()
+        .on_what_is_there();
+    let done = joining.work(&inside, async |session| {
+        remote::run(&reach, session, kind, order.clone(), title).await
+    });
+    let (job, ..) = done.await?;
+    if !global.json {
+        crate::outln!("{}", upkeep::done(&job["result"]));
     }
     Ok(())
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::CliError;
+use super::follow::Shown;
 use super::view::Meter;
 use super::waits::{Bars, Wait, reasons};
 use crate::model::rollup::FailedChild;
@@ -81,7 +83,7 @@ impl BatchBars {
     }
 
     /// `all_named`: no more players will come.
-    pub fn show(&self, count: BatchCount, all_named: bool) {
+    fn show(&self, count: BatchCount, all_named: bool) {
         self.bars.set((count, all_named), |scene| {
             scene.is_long = true;
             scene.status = Vec::new();
@@ -112,23 +114,28 @@ impl BatchBars {
         });
     }
 
-    /// How long it will take from now, if that is known.
-    pub fn left(&self, left: Option<Duration>) {
-        self.bars.left(left);
-    }
-
-    /// Whether to ask now what it waits for.
-    pub fn ask(&mut self) -> bool {
-        self.bars.ask()
-    }
-
-    /// What it waits for.
-    pub fn wait(&self) -> &Wait {
-        &self.wait
-    }
-
     pub fn clear(self) -> Duration {
         self.bars.clear()
+    }
+}
+
+impl Shown for BatchBars {
+    fn job(&mut self, _: &Value, _: u64, _: bool) {}
+
+    fn so_far(&mut self, job: &Value, rollup: &Value) {
+        // What a job spawns comes when its own work is done.
+        let all_named = job["state"] == "blocked" || job["finished_at"].is_string();
+        if let Ok(rollup) = Rollup::deserialize(rollup) {
+            self.show(BatchCount::of(&rollup), all_named);
+        }
+    }
+
+    fn bars(&mut self) -> &mut Bars {
+        &mut self.bars
+    }
+
+    fn wait(&self) -> &Wait {
+        &self.wait
     }
 }
 

@@ -1,33 +1,19 @@
 //! Watching a player's sync: bars while it runs, a summary when it is done.
 
 use std::fmt::Write;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use super::terminal::bars;
 use super::view::{Meter, rounded};
 use super::waits::{Bars, Wait, reasons};
-use crate::metrics::Metrics;
 use crate::model::missing::MissingCounts;
-use crate::model::statistics::YearlyTally;
-use crate::model::{JobRecord, MissingReason, Route, Year};
-use crate::store::YearlyStats;
+use crate::model::{MissingReason, Route, Year};
 use crate::tasks::{Parts, PlayerReport, coverage, unread_text};
 
 /// Failed documents that the summary names.
 const FAILURES_SHOWN: usize = 5;
-
-/// What an engine tells of a sync.
-#[derive(Debug, Clone, Default)]
-pub struct Progress {
-    pub state: String,
-    pub step: String,
-    /// None: it is not told now, and stays what it was.
-    pub report: Option<PlayerReport>,
-    pub calls: u64,
-    /// What went wrong, with what a person can do.
-    pub trouble: Option<String>,
-}
 
 /// The bars of one sync, and what it waits for.
 #[derive(Debug)]
@@ -35,7 +21,6 @@ pub struct Follow {
     bars: Bars,
     wait: Wait,
     meters: Vec<Meter>,
-    errors_told: usize,
     trouble: Option<String>,
 }
 
@@ -45,67 +30,8 @@ impl Follow {
             bars: Bars::new(title),
             wait: reasons(),
             meters: Vec::new(),
-            errors_told: 0,
             trouble: None,
         }
-    }
-
-    /// Shows the job as it stands.
-    pub fn show(&mut self, job: &JobRecord, metrics: &Metrics) {
-        let step = job.step.as_deref().unwrap_or("waiting").replace('_', " ");
-        let calls = metrics.calls.load(Ordering::Relaxed);
-        if has_report(&job.kind) {
-            self.meters = meters(&PlayerReport::of(job));
-        }
-        // While the job itself makes calls, each of them is progress; those of its children count when they are done.
-        let own_calls = (job.state == crate::model::JobState::Running).then_some(calls);
-        let counters = job.progress.to_string();
-        self.put(&(job.state.as_str(), counters, own_calls), &step, calls);
-        // The job's own failed attempts, each once, with the remedy the log line leaves out.
-        for error in job.errors.iter().skip(self.errors_told) {
-            if let Some(remedy) = &error.failure.remedy
-                && !job.state.is_final()
-            {
-                bars().suspend(|| eprintln!("{}; {remedy}", error.failure.message));
-            }
-        }
-        self.errors_told = job.errors.len();
-    }
-
-    /// Shows what an engine told.
-    pub fn show_progress(&mut self, progress: &Progress) {
-        let step = progress.step.replace('_', " ");
-        if let Some(report) = &progress.report {
-            self.meters = meters(report);
-        }
-        self.put(&progress.state, &step, progress.calls);
-        if progress.trouble.is_some() && progress.trouble != self.trouble {
-            let told = progress.trouble.clone().unwrap_or_default();
-            bars().suspend(|| eprintln!("{told}"));
-        }
-        self.trouble.clone_from(&progress.trouble);
-    }
-
-    fn put(&self, mark: &impl std::hash::Hash, step: &str, calls: u64) {
-        self.bars.set((mark, step, &self.meters), |scene| {
-            scene.status = vec![step.to_owned(), format!("{calls} calls")];
-            scene.meters.clone_from(&self.meters);
-        });
-    }
-
-    /// How long it will take from now, if that is known.
-    pub fn left(&self, left: Option<Duration>) {
-        self.bars.left(left);
-    }
-
-    /// Whether to ask now what it waits for.
-    pub fn ask(&mut self) -> bool {
-        self.bars.ask()
-    }
-
-    /// What it waits for.
-    pub fn wait(&self) -> &Wait {
-        &self.wait
     }
 
     pub fn clear(self) -> Duration {
@@ -113,8 +39,63 @@ impl Follow {
     }
 }
 
+/// What shows a job that is followed.
+pub trait Shown {
+    /// The job as it stands, and the calls that the engine made since it is followed. `alone`: it makes them for nobody
+    /// else.
+    fn job(&mut self, job: &Value, calls: u64, alone: bool);
+    /// What its descendants came to so far, if that is told.
+    fn so_far(&mut self, job: &Value, rollup: &Value);
+    /// Where it is drawn.
+    fn bars(&mut self) -> &mut Bars;
+    /// What it waits for.
+    fn wait(&self) -> &Wait;
+}
+
+impl Shown for Follow {
+    fn job(&mut self, job: &Value, calls: u64, alone: bool) {
+        let [state, kind] = ["state", "kind"].map(|name| job[name].as_str().unwrap_or_default());
+        let step = job["step"].as_str().unwrap_or("waiting").replace('_', " ");
+        if has_report(kind) && job["result"].is_object() {
+            self.meters = meters(&report_of(job));
+        }
+        // While the job itself makes calls, each of them is progress; those of its children count when they are done.
+        let own_calls = (alone && state == "running").then_some(calls);
+        self.bars
+            .set((state, own_calls, &step, &self.meters), |scene| {
+                scene.status = vec![step.clone(), format!("{calls} calls")];
+                scene.meters.clone_from(&self.meters);
+            });
+        let error = &job["error"];
+        let trouble = match (&error["message"], &error["remedy"]) {
+            (Value::String(message), Value::String(remedy)) => Some(format!("{message}; {remedy}")),
+            _ => None,
+        };
+        if let Some(told) = trouble.as_ref().filter(|_| trouble != self.trouble) {
+            bars().suspend(|| eprintln!("{told}"));
+        }
+        self.trouble = trouble;
+    }
+
+    fn so_far(&mut self, _: &Value, _: &Value) {}
+
+    fn bars(&mut self) -> &mut Bars {
+        &mut self.bars
+    }
+
+    fn wait(&self) -> &Wait {
+        &self.wait
+    }
+}
+
+/// What a job came to, or has come to so far.
+pub fn report_of(job: &Value) -> PlayerReport {
+    // An answer of a newer engine may have more; one of an older less.
+    serde_json::from_value(job["result"].clone()).unwrap_or_default()
+}
+
 /// Whether a job of this kind counts a player's matches and timelines.
-pub fn has_report(kind: &str) -> bool {
+fn has_report(kind: &str) -> bool {
     [crate::tasks::PlayerSync::KIND, crate::tasks::Recover::KIND].contains(&kind)
 }
 
@@ -169,13 +150,20 @@ pub fn plan_text(report: &PlayerReport, route: Route, left: Option<Duration>) ->
         left_out(&report.missing_timelines_by_reason),
         counted(calls, "call", "calls"),
     );
-    if let Some(end) = &report.list_ends_at {
-        let known = report.listed_from.as_deref();
-        let back = known.map_or(end.as_str(), |at| at.get(..10).unwrap_or(at));
+    let ends_at = report.list_ends_at.as_deref();
+    if let Some(end) = list_end(ends_at, report.listed_from.as_deref(), "the year") {
         text += "\n";
-        text += &coverage::list_end_text(Some(back).filter(|back| !back.is_empty()), "the year");
+        text += &end;
     }
     text
+}
+
+/// How far back Riot lists the player's matches, from where its list ends, and the day of that match if it is known;
+/// none: to the year's beginning.
+pub fn list_end(ends_at: Option<&str>, listed_from: Option<&str>, year: &str) -> Option<String> {
+    let back = listed_from.map_or(ends_at?, |at| at.get(..10).unwrap_or(at));
+    let back = Some(back).filter(|back| !back.is_empty());
+    Some(coverage::list_end_text(back, year))
 }
 
 /// What is not asked for this time, and why.
@@ -320,14 +308,13 @@ pub fn tell_notes(result: &serde_json::Value) {
     }
 }
 
-/// What became of the stored matches of a year: none says nothing.
-pub fn games_text(stored: u64, rows: &[YearlyStats], aborted: u64) -> Option<String> {
-    let sum = |of: &dyn Fn(&YearlyTally) -> i64| -> u64 {
-        let counts = rows.iter().map(|row| of(&row.tally));
-        counts.map(|count| u64::try_from(count).unwrap_or(0)).sum()
-    };
-    let played = sum(&|tally| tally.total_matches());
-    let remakes = sum(&|tally| tally.remakes);
+/// What became of the stored matches of a year, from what is told of the player's year: none says nothing.
+pub fn games_text(stored: u64, told: &Value) -> Option<String> {
+    let years = told["years"].as_array().map_or(&[][..], Vec::as_slice);
+    let sum = |name: &str| -> u64 { years.iter().filter_map(|year| year[name].as_u64()).sum() };
+    let (played, remakes) = (sum("total_matches"), sum("remakes"));
+    // An older engine does not say.
+    let aborted = told["aborted_matches"].as_u64()?;
     // More of them are known from other players' matches than Riot listed: then they are no parts of that list.
     let others = stored.checked_sub(played + remakes + aborted)?;
     if stored == played {

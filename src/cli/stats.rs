@@ -1,48 +1,42 @@
 //! The yearly rows, as a table a person likes to read.
 
-use super::follow::{counted, games_text, shell_quoted};
-use crate::store::{Store, StoreResult, StoredPlayer, YearCoverage, YearlyStats};
-use crate::tasks::{PlayerReport, PlayerSyncArgs, coverage};
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
+use serde_json::Value;
 
-/// The end of a sync: what became of the matches, and the yearly row.
-pub fn show_year(
-    json: bool,
-    order: &PlayerSyncArgs,
-    report: &PlayerReport,
-    rows: &[YearlyStats],
-    aborted: u64,
-) {
+use super::follow::{counted, games_text, list_end, shell_quoted};
+use crate::store::{StoredPlayer, YearCoverage, YearlyStats};
+use crate::tasks::{PlayerReport, PlayerSyncArgs};
+
+/// The end of a sync, from what the engine tells of the player's year: what became of the matches, the yearly row, and
+/// how far back Riot lists them if that is not to the year's beginning.
+pub fn show_year(json: bool, order: &PlayerSyncArgs, report: &PlayerReport, told: &Value) {
     let stored = report.existing_matches + u64::from(report.processed_matches);
-    if let Some(text) = games_text(stored, rows, aborted) {
+    if let Some(text) = games_text(stored, told) {
         eprintln!("{text}");
     }
     if !json && report.total_matches + stored > 0 {
-        crate::outln!("{}", year_text(&order.who(), Some(order.year.get()), rows));
+        let year = order.year.get();
+        crate::outln!("{}", year_text(&order.who(), Some(year), told));
     }
-}
-
-/// Says how far back Riot lists the player's matches, if that is not to the year's beginning.
-pub async fn show_list_end(
-    store: &dyn Store,
-    player_id: i64,
-    order: &PlayerSyncArgs,
-) -> StoreResult<()> {
-    let years = store.coverage(player_id, None).await?;
+    let mut years = array(&told["coverage"]).iter();
     let of_year = years
-        .iter()
-        .find(|one| one.year == order.year.get() && one.platform == order.platform.as_str());
-    if let Some(text) = of_year.and_then(coverage::list_end) {
+        .find(|one| one["year"] == order.year.get() && one["platform"] == order.platform.as_str());
+    if let Some(year) = of_year
+        && let Some(text) = list_end(
+            year["list_ends_at"].as_str(),
+            year["listed_from"].as_str(),
+            &order.year.to_string(),
+        )
+    {
         eprintln!("{text}");
     }
-    Ok(())
 }
 
 /// The rows as a table, or that there are none.
-pub fn year_text(player: &str, year: Option<i16>, rows: &[YearlyStats]) -> String {
-    let has_games = |row: &&YearlyStats| row.tally.total_matches() > 0 || row.tally.remakes > 0;
-    let rows: Vec<YearlyStats> = rows.iter().filter(has_games).cloned().collect();
+pub fn year_text(player: &str, year: Option<i16>, told: &Value) -> String {
+    let has_games = |row: &&Value| count(row, "total_matches") + count(row, "remakes") > 0;
+    let rows: Vec<&Value> = array(&told["years"]).iter().filter(has_games).collect();
     if rows.is_empty() {
         let year = year.map(|year| format!(" for {year}")).unwrap_or_default();
         return format!("no match of {player} is stored{year}");
@@ -82,48 +76,60 @@ pub fn met_text(
     Some(lines.collect::<Vec<_>>().join("\n"))
 }
 
+fn array(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn count(row: &Value, name: &str) -> u64 {
+    row[name].as_u64().unwrap_or(0)
+}
+
 /// A column a year and platform.
-pub fn table(rows: &[YearlyStats]) -> String {
+fn table(rows: &[&Value]) -> String {
     let mut table = Table::new();
     table.load_preset(UTF8_FULL_CONDENSED);
+    let word = |row: &Value, name: &str| row[name].as_str().unwrap_or("-").to_owned();
     let mut header = vec![String::new()];
     header.extend(
         rows.iter()
-            .map(|row| format!("{} {}", row.year, row.platform)),
+            .map(|row| format!("{} {}", row["year"], word(row, "platform"))),
     );
     table.set_header(header);
-    let mut line = |name: &str, value: &dyn Fn(&YearlyStats) -> String| {
+    let mut line = |name: &str, value: &dyn Fn(&Value) -> String| {
         let mut cells = vec![name.to_owned()];
-        cells.extend(rows.iter().map(value));
+        cells.extend(rows.iter().map(|row| value(row)));
         table.add_row(cells);
     };
-    line("matches", &|row| row.tally.total_matches().to_string());
+    let part = |row: &Value, name: &str| row[name].as_f64().unwrap_or(0.0);
+    line("matches", &|row| count(row, "total_matches").to_string());
     line("wins / losses", &|row| {
-        format!("{} / {}", row.tally.wins, row.tally.losses)
+        format!("{} / {}", count(row, "wins"), count(row, "losses"))
     });
-    line("win rate", &|row| format!("{:.1} %", row.tally.win_rate()));
-    line("remakes", &|row| row.tally.remakes.to_string());
-    line("KDA", &|row| format!("{:.2}", row.tally.kda_ratio()));
+    line("win rate", &|row| format!("{:.1} %", part(row, "win_rate")));
+    line("remakes", &|row| count(row, "remakes").to_string());
+    line("KDA", &|row| format!("{:.2}", part(row, "kda_ratio")));
     line("kills / deaths / assists", &|row| {
-        let tally = &row.tally;
-        let [kills, deaths, assists] =
-            [tally.kills, tally.deaths, tally.assists].map(|sum| tally.per_match(sum));
+        let games = count(row, "total_matches").max(1) as f64;
+        let [kills, deaths, assists] = ["total_kills", "total_deaths", "total_assists"]
+            .map(|name| count(row, name) as f64 / games);
         format!("{kills:.1} / {deaths:.1} / {assists:.1}")
     });
     line("gold a match", &|row| {
-        format!("{:.0}", row.tally.per_match(row.tally.gold_earned))
+        format!("{:.0}", part(row, "average_gold_per_match"))
     });
     line("minions a match", &|row| {
-        format!("{:.1}", row.tally.average_cs())
+        format!("{:.1}", part(row, "average_cs_per_match"))
     });
     line("champions played", &|row| {
-        row.tally.counts.champions.len().to_string()
+        count(row, "unique_champions_played").to_string()
     });
     line("most played", &|row| {
-        row.tally.most_played_champion().map_or_else(
-            || "-".to_owned(),
-            |(name, games)| format!("{name} ({games})"),
-        )
+        let champion = word(row, "most_played_champion");
+        // An older engine does not say how often.
+        match row["most_played_champion_games"].as_u64() {
+            Some(games) => format!("{champion} ({games})"),
+            None => champion,
+        }
     });
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);

@@ -15,7 +15,6 @@ use tokio::time::Instant;
 
 use super::terminal::{bars, columns, is_terminal, obeyed_by_nobody};
 use super::view::{self, Scene, Told};
-use crate::model::waiting::Waiting;
 use crate::store::Location;
 
 /// So long nothing need be said.
@@ -286,19 +285,7 @@ impl Wait {
         self.change(|told, moved| *told = Some(reason(moved)));
     }
 
-    /// The same as an engine inside this process knows it.
-    pub fn waiting(&self, waiting: Option<&Waiting>) {
-        match waiting {
-            Some(waiting) => self.reason(
-                waiting.reason.word(),
-                &waiting.reason.to_string(),
-                waiting.left,
-            ),
-            None => self.nothing(),
-        }
-    }
-
-    /// The same as an engine told it over its socket.
+    /// The same as an engine told it.
     pub fn document(&self, waiting: &serde_json::Value) {
         match (waiting["reason"].as_str(), waiting["text"].as_str()) {
             (Some(word), Some(text)) => {
@@ -515,7 +502,7 @@ fn speak(board: &Board, voice: Voice) {
 mod tests {
     use super::*;
     use crate::cli::view::Meter;
-    use crate::model::waiting::Reason;
+    use crate::model::waiting::{Reason, Waiting};
 
     const fn secs(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -612,7 +599,7 @@ mod tests {
         };
         tokio::time::sleep(secs(1)).await;
         assert!(bars.ask() && !bars.ask(), "once a second");
-        reason.waiting(Some(&budget));
+        reason.document(&budget.document());
         tokio::time::sleep(secs(3)).await;
         assert_eq!(
             take(&heard),
@@ -622,7 +609,7 @@ mod tests {
         for done in 20..50 {
             bars.set(done, |scene| scene.meters = meters(done));
             tokio::time::sleep(secs(2)).await;
-            reason.waiting(Some(&budget));
+            reason.document(&budget.document());
             tokio::time::sleep(secs(8)).await;
         }
         let at: Vec<u64> = take(&heard)

@@ -71,6 +71,8 @@ pub struct Client {
     writer: OwnedWriteHalf,
     last_id: u64,
     notifications: VecDeque<Notification>,
+    /// The engine is inside this process, and answers when it can.
+    is_inside: bool,
 }
 
 #[derive(Deserialize)]
@@ -123,15 +125,34 @@ impl Client {
             path: path.to_owned(),
             cause,
         })?;
+        Ok(Self::over(stream, path, peer.uid()))
+    }
+
+    /// One end of a pair of sockets, of which the server of this process has the other.
+    pub(super) fn inside(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        let stream = UnixStream::from_std(stream)?;
+        let ours = rustix::process::geteuid().as_raw();
+        let mut client = Self::over(stream, Path::new("the engine inside this process"), ours);
+        client.is_inside = true;
+        Ok(client)
+    }
+
+    fn over(stream: UnixStream, path: &Path, peer: u32) -> Self {
         let (reader, writer) = stream.into_split();
-        Ok(Self {
+        Self {
             path: path.to_owned(),
-            peer: peer.uid(),
+            peer,
             lines: Lines::new(reader, LINE_BYTES_MAX),
             writer,
             last_id: 0,
             notifications: VecDeque::new(),
-        })
+            is_inside: false,
+        }
+    }
+
+    /// Whether the engine is inside this process.
+    pub fn is_inside(&self) -> bool {
+        self.is_inside
     }
 
     pub fn path(&self) -> &Path {
@@ -160,6 +181,9 @@ impl Client {
         if let Err(cause) = self.writer.write_all(line.as_bytes()).await {
             // It may have said why before it closed.
             tracing::debug!("{method} could not be written: {cause}");
+        }
+        if self.is_inside {
+            return self.answer(id).await;
         }
         let answer = tokio::time::timeout(ANSWER, self.answer(id)).await;
         answer.unwrap_or_else(|_| Err(ClientError::Silent(self.path.clone())))

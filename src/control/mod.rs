@@ -2,7 +2,8 @@
 //!
 //! From the outside in: `socket` (where it is, whose it is), `server` (the actor: connections and how
 //! many), `connection` (lines in, lines out), `lines` and `rpc` (JSON-RPC 2.0, one object a line),
-//! `methods` (what can be asked), `view` (how a job is shown), `watch` (following jobs). `client` is the other end.
+//! `methods` (what can be asked), `view` (how a job is shown), `watch` (following jobs). `client` is the other end, and
+//! `own` the way in for a verb that has the engine inside its own process.
 //! Beside the socket, `exporter` is the page that Prometheus reads.
 //!
 //! Invariants: a connection is one task that reads no further line before it has answered the last,
@@ -18,6 +19,7 @@ mod connection;
 mod exporter;
 mod lines;
 mod methods;
+mod own;
 pub mod rpc;
 mod server;
 mod socket;
@@ -34,7 +36,8 @@ pub use lines::{Lines, Taken};
 pub use methods::{
     PlayerStats, schedules_document, stats_document, track_document, tracked_document,
 };
-pub use server::{ControlServer, server_spec};
+pub use own::OwnConnections;
+pub use server::{ControlServer, own_server_spec, server_spec};
 pub use socket::{SocketError, SocketPlace, check_length, default_path, meeting_folders};
 pub use state::{
     About, Advisers, ControlState, HealthReadings, KeyAccess, Locate, TimeLeft, WaitReasons,
@@ -49,6 +52,8 @@ pub struct Limits {
     pub connections: usize,
     /// Requests in one batch.
     pub batch: usize,
+    /// Jobs that one request may bring.
+    pub jobs: usize,
     /// Subscriptions of one connection.
     pub subscriptions: usize,
     /// How long a line may take from its first byte to its last.
@@ -57,6 +62,25 @@ pub struct Limits {
     pub idle: Duration,
     /// How long a reader may not read what is written.
     pub write_stall: Duration,
+    /// Whether an answer waits for a database that is away as long as the engine itself does, or says so within a
+    /// second.
+    pub is_patient: bool,
+}
+
+impl Limits {
+    /// Of the process that the engine is inside of: it brings what it likes, and has nothing better to do than to wait.
+    pub fn own() -> Self {
+        let ever = Duration::from_hours(24 * 365);
+        Self {
+            line_bytes: 256 << 20,
+            jobs: 1_000_000,
+            half_line: ever,
+            idle: ever,
+            write_stall: ever,
+            is_patient: true,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Limits {
@@ -65,10 +89,12 @@ impl Default for Limits {
             line_bytes: 1 << 20,
             connections: 64,
             batch: 10_000,
+            jobs: 10_000,
             subscriptions: 1_000,
             half_line: Duration::from_secs(10),
             idle: Duration::from_mins(10),
             write_stall: Duration::from_mins(30),
+            is_patient: false,
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
 use super::connection::{Connection, farewell};
+use super::own::OwnConnections;
 use super::rpc::RpcError;
 use super::socket::SocketPlace;
 use super::state::ControlState;
@@ -22,18 +23,58 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// See the module.
 #[derive(Debug)]
 pub struct ControlServer {
-    place: Arc<SocketPlace>,
+    entrance: Entrance,
     control: Arc<ControlState>,
     guard: ChildGuard,
 }
 
-/// The server as a child of the engine's supervisor, on a thread of its own.
+/// Where connections come from.
+#[derive(Debug, Clone)]
+enum Entrance {
+    Socket(Arc<SocketPlace>),
+    Own(OwnConnections),
+}
+
+/// The same, open.
+enum Incoming {
+    Socket(UnixListener),
+    Own(OwnConnections),
+}
+
+impl Entrance {
+    fn open(&self) -> std::io::Result<Incoming> {
+        match self {
+            Self::Socket(place) => place.listener().map(Incoming::Socket),
+            Self::Own(own) => Ok(Incoming::Own(own.clone())),
+        }
+    }
+}
+
+impl Incoming {
+    async fn accept(&self) -> std::io::Result<UnixStream> {
+        match self {
+            Self::Socket(listener) => listener.accept().await.map(|(stream, _)| stream),
+            Self::Own(own) => own.accept().await,
+        }
+    }
+}
+
+/// The server of a socket as a child of the engine's supervisor, on a thread of its own.
 pub fn server_spec(place: Arc<SocketPlace>, control: Arc<ControlState>) -> ChildSpec {
+    spec("control_server", Entrance::Socket(place), control)
+}
+
+/// The server for the process that the engine is inside of.
+pub fn own_server_spec(own: OwnConnections, control: Arc<ControlState>) -> ChildSpec {
+    spec("own_control_server", Entrance::Own(own), control)
+}
+
+fn spec(name: &'static str, entrance: Entrance, control: Arc<ControlState>) -> ChildSpec {
     let thread = Rc::new(Thread::new());
-    ChildSpec::permanent("control_server", move |guard| {
-        let (place, control, thread) = (place.clone(), control.clone(), thread.clone());
+    ChildSpec::permanent(name, move |guard| {
+        let (entrance, control, thread) = (entrance.clone(), control.clone(), thread.clone());
         let server = move |_: &mut Context<ControlServer>| ControlServer {
-            place,
+            entrance,
             control,
             guard,
         };
@@ -74,11 +115,10 @@ impl Actor for ControlServer {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let ours = own_uid();
-        let (listener, ours) = match (self.place.listener(), ours) {
-            (Ok(listener), Ok(ours)) => (listener, ours),
+        let (incoming, ours) = match (self.entrance.open(), ours) {
+            (Ok(incoming), Ok(ours)) => (incoming, ours),
             (Err(cause), _) | (_, Err(cause)) => {
-                let path = self.place.path().display();
-                let why = format!("the control socket {path} cannot be served: {cause}");
+                let why = format!("the control socket cannot be served: {cause}");
                 self.guard.ends(EndReason::Died(why));
                 ctx.stop();
                 return;
@@ -86,7 +126,7 @@ impl Actor for ControlServer {
         };
         let control = self.control.clone();
         ctx.spawn(async move { control.watch.run().await }.into_actor(self));
-        ctx.spawn(accept(listener, self.control.clone(), ours).into_actor(self));
+        ctx.spawn(accept(incoming, self.control.clone(), ours).into_actor(self));
     }
 }
 
@@ -99,7 +139,7 @@ impl Handler<Stop> for ControlServer {
 }
 
 /// Takes connections in until it is dropped, and then ends them.
-async fn accept(listener: UnixListener, control: Arc<ControlState>, ours: u32) {
+async fn accept(incoming: Incoming, control: Arc<ControlState>, ours: u32) {
     let mut connections = JoinSet::new();
     let outage = OutageLog::new(Words {
         over: "the control socket takes connections again",
@@ -113,8 +153,8 @@ async fn accept(listener: UnixListener, control: Arc<ControlState>, ours: u32) {
                     tracing::error!("a connection to the control socket ended by a bug");
                 }
             }
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
+            accepted = incoming.accept() => match accepted {
+                Ok(stream) => {
                     outage.worked(0);
                     let max = control.limits.connections;
                     match greet(&stream, ours, connections.len(), max) {

@@ -24,7 +24,8 @@ use crate::model::{Company, JobId, JobRecord, Route, Share, Whereabouts, Whom};
 pub struct About {
     /// As a person knows it, without a password.
     pub database: String,
-    pub socket: PathBuf,
+    /// None: nobody else can ask it.
+    pub socket: Option<PathBuf>,
     /// The verb that the engine is inside of, and ends with; none: a service.
     pub inside: Option<&'static str>,
 }
@@ -55,6 +56,10 @@ pub trait TimeLeft: Send + Sync + std::fmt::Debug {
 pub trait WaitReasons: Send + Sync + std::fmt::Debug {
     /// None: it is over, or nobody can know.
     async fn of(&self, job: JobId) -> Option<Waiting>;
+    /// What calls wait for that are made for no job. None: for nothing.
+    async fn of_calls(&self) -> Option<Waiting> {
+        None
+    }
     /// The same of each of these alone, whatever their descendants do, from memory. None: it works, or waits for its
     /// descendants.
     async fn of_each(&self, jobs: &[JobRecord]) -> Vec<Option<Waiting>> {

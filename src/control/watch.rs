@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use crate::model::{JobId, JobRecord};
 use crate::store::{Store, StoreResult, question};
@@ -18,6 +19,10 @@ const TICK: Duration = Duration::from_millis(100);
 /// So many jobs are looked at so often; more of them less often.
 const JOBS_PER_TICK: u32 = 50;
 const TICK_MAX: Duration = Duration::from_secs(2);
+/// A job that is followed for a moment only is looked at after this, and this part of how long it is followed: what is
+/// done in a moment is told in a moment.
+const FIRST: Duration = Duration::from_millis(5);
+const PART: u32 = 8;
 
 /// What a follower sees of a job. None: it is gone from the database.
 pub(super) type Seen = Option<Arc<JobRecord>>;
@@ -27,7 +32,20 @@ pub(super) type Seen = Option<Arc<JobRecord>>;
 pub(super) struct Watch {
     store: Arc<dyn Store>,
     jobs: Mutex<HashMap<JobId, watch::Sender<Seen>>>,
+    /// When somebody began to follow a job last.
+    newest: Mutex<Instant>,
     wake: Notify,
+}
+
+/// How long until the next look. Pure.
+fn pause(jobs: usize, newest: Duration) -> Duration {
+    let jobs = u32::try_from(jobs).unwrap_or(u32::MAX);
+    let usual = (TICK * jobs.div_ceil(JOBS_PER_TICK)).min(TICK_MAX);
+    if jobs <= JOBS_PER_TICK {
+        usual.min(FIRST + newest / PART)
+    } else {
+        usual
+    }
 }
 
 pub(super) fn is_over(seen: &Seen) -> bool {
@@ -39,6 +57,7 @@ impl Watch {
         Self {
             store,
             jobs: Mutex::default(),
+            newest: Mutex::new(Instant::now()),
             wake: Notify::new(),
         }
     }
@@ -63,6 +82,7 @@ impl Watch {
             .entry(id)
             .or_insert_with(|| watch::Sender::new(Some(job.clone())));
         let receiver = sender.subscribe();
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.wake.notify_one();
         Ok(Some((job, receiver)))
     }
@@ -79,9 +99,9 @@ impl Watch {
                 Ok(rows) => self.tell(&ids, rows),
                 Err(error) => tracing::debug!("those who follow jobs wait: {error}"),
             }
-            let watched = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-            let pause = TICK * watched.div_ceil(JOBS_PER_TICK);
-            tokio::time::sleep(pause.min(TICK_MAX)).await;
+            let newest = *self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+            let pause = pause(ids.len(), newest.elapsed());
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -153,6 +173,16 @@ mod tests {
             run_at: None,
             after: After::default(),
         }
+    }
+
+    #[test]
+    fn what_is_done_in_a_moment_is_told_in_a_moment_and_what_takes_long_costs_few_looks() {
+        let ms = Duration::from_millis;
+        assert_eq!(pause(1, Duration::ZERO), ms(5));
+        assert_eq!(pause(1, ms(80)), ms(15));
+        assert_eq!(pause(1, Duration::from_mins(1)), ms(100));
+        assert_eq!(pause(51, Duration::ZERO), ms(200));
+        assert_eq!(pause(100_000, Duration::ZERO), Duration::from_secs(2));
     }
 
     #[tokio::test]

@@ -1,109 +1,40 @@
-//! Jobs of many syncs through a running engine: submit, follow, report.
-
-use std::time::Duration;
+//! Jobs of many syncs: submit, follow, report.
 
 use serde_json::{Value, json};
 
-use super::sync::waiting;
-use super::{Ask as _, Reach};
-use crate::cli::batch::{BatchBars, BatchCount, BatchReport, Failed};
-use crate::cli::{CliError, terminal};
-use crate::control::{Client, ClientError};
-use crate::model::{JobId, Rollup};
-
-/// How often the engine is asked how far it is.
-const LOOK: Duration = Duration::from_millis(500);
+use super::follow::{follow, show_detached, submit, whole};
+use super::{Reach, Session};
+use crate::cli::CliError;
+use crate::cli::batch::{BatchBars, BatchReport, Failed};
+use crate::model::Rollup;
 
 /// Submits by `method`, and follows unless told not to.
 pub async fn batch(
     reach: &Reach,
-    mut engine: Client,
+    session: &mut Session,
     title: &str,
-    method: &str,
-    submit: Value,
+    (method, order): (&str, Value),
     detach: bool,
 ) -> Result<(), CliError> {
-    let submitted = engine.ask(method, submit).await?;
-    let id = JobId(submitted["job_id"].as_i64().unwrap_or(0));
+    let (id, submitted) = submit(session, method, order).await?;
     if detach {
-        reach.show(&json!({ "job_id": id }), |_| {
-            format!("job {id} is in the engine's hands; `riftsync job wait {id}` waits for it")
-        });
+        show_detached(reach, id, &json!({ "job_id": submitted["job_id"] }));
         return Ok(());
     }
     let mut bars = BatchBars::new(title);
-    let followed = tokio::select! {
-        followed = follow(&mut engine, id, &mut bars) => followed,
-        () = terminal::stop_signal() => Err(CliError::Detached(id)),
-    };
+    follow(session, id, &mut bars).await?;
+    let job = whole(session, id, &bars).await?;
     let took = bars.clear();
-    let report = followed?;
-    if reach.json {
-        crate::outln!("{}", report.document());
-    } else {
-        crate::outln!("{}", report.text(took));
+    let rollup: Rollup = serde_json::from_value(job["rollup"].clone()).unwrap_or_default();
+    let state = job["state"].as_str().unwrap_or_default();
+    let mut report = BatchReport::of(id, state, &rollup);
+    if let Some(why) = job["error"]["message"].as_str() {
+        report.job_failed(Failed {
+            kind: job["kind"].as_str().unwrap_or_default().to_owned(),
+            key: job["key"].as_str().unwrap_or_default().to_owned(),
+            reason: why.to_owned(),
+        });
     }
+    reach.show(&report.document(), |_| report.text(took));
     report.outcome()
-}
-
-/// What its descendants came to so far, and how long it will take; null: the engine is an older one.
-async fn outlook(engine: &mut Client, id: JobId) -> Result<Value, CliError> {
-    match engine.ask("job.time_left", json!({ "job_id": id })).await {
-        Ok(answer) => Ok(answer),
-        Err(ClientError::Refused(_)) => Ok(Value::Null),
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn follow(
-    engine: &mut Client,
-    id: JobId,
-    bars: &mut BatchBars,
-) -> Result<BatchReport, CliError> {
-    // What it tells is asked for besides; but an engine that could end knows then that it is waited for.
-    engine.subscribe(id).await?;
-    loop {
-        let job = engine.ask("job.get", json!({ "job_id": id })).await?;
-        let rollup: Rollup = serde_json::from_value(job["rollup"].clone()).unwrap_or_default();
-        let state = job["state"].as_str().unwrap_or_default();
-        let is_over = ["completed", "cancelled", "discarded"].contains(&state);
-        let outlook = if is_over {
-            Value::Null
-        } else {
-            outlook(engine, id).await?
-        };
-        // An older engine tells only of players that are done.
-        let so_far = serde_json::from_value(outlook["rollup"].clone());
-        let count = BatchCount::of(so_far.as_ref().unwrap_or(&rollup));
-        bars.show(count, is_over || state == "blocked");
-        bars.left(outlook["eta_s"].as_u64().map(Duration::from_secs));
-        if is_over {
-            let mut report = BatchReport::of(id, state, &rollup);
-            if let Some(why) = job["error"]["message"].as_str() {
-                report.job_failed(Failed {
-                    kind: job["kind"].as_str().unwrap_or_default().to_owned(),
-                    key: job["key"].as_str().unwrap_or_default().to_owned(),
-                    reason: why.to_owned(),
-                });
-            }
-            return Ok(report);
-        }
-        if bars.ask() {
-            bars.wait().document(&waiting(engine, id).await?);
-        }
-        let status = engine.ask("engine.status", json!({})).await?;
-        if status["key"] == "rejected" {
-            return Err(CliError::EngineKeyRejected);
-        }
-        let gone = async {
-            loop {
-                if let Err(error) = engine.notification().await {
-                    return error;
-                }
-            }
-        };
-        if let Ok(error) = tokio::time::timeout(LOOK, gone).await {
-            return Err(error.into());
-        }
-    }
 }

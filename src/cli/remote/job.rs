@@ -176,7 +176,7 @@ async fn wait(reach: &Reach, mut engine: Client, ids: &[i64]) -> Result<(), CliE
             told = engine.notification() => told?,
             _ = look.tick() => {
                 if bars.ask() && let Some(id) = waiting.values().min() {
-                    wait.document(&super::sync::waiting(&mut engine, JobId(*id)).await?);
+                    wait.document(&super::waiting(&mut engine, JobId(*id)).await?);
                 }
                 continue;
             }

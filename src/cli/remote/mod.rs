@@ -1,12 +1,14 @@
-//! The verbs that talk to a running engine.
+//! The verbs that talk to an engine: to one that runs, or, where there is work to do, to one inside their own process.
 
 mod batch;
 mod doing;
 mod engine;
+mod follow;
 mod health;
 mod job;
 mod queue;
 mod schedule;
+mod session;
 mod sync;
 mod table;
 mod track;
@@ -22,11 +24,14 @@ pub use health::health;
 pub use job::job;
 pub use queue::queue;
 pub use schedule::schedule;
-pub use sync::{report_of, run, sync};
+pub use session::Session;
+pub use sync::{run, sync};
 pub use track::{set_tracked, show_tracked};
 
-use super::{CliError, waits};
+use super::CliError;
+use super::waits::{self, Wait};
 use crate::control::{Client, ClientError};
+use crate::model::JobId;
 use crate::store::{Location, Store};
 
 /// Where an engine may be, and which one is meant.
@@ -39,6 +44,8 @@ pub struct Reach {
     pub database: Location,
     /// The database as it was named on the command line.
     pub typed: Option<String>,
+    /// What is there is made up.
+    pub simulated: bool,
     pub json: bool,
 }
 
@@ -47,6 +54,8 @@ pub struct Reach {
 pub enum Found {
     Engine {
         client: Box<Client>,
+        /// What it works on, as a person knows it.
+        database: String,
         /// The verb that it ends with; none: a service.
         inside: Option<String>,
     },
@@ -96,6 +105,7 @@ impl Reach {
             Some(Err(error)) => Ok(Found::OtherDatabase(error)),
             _ => Ok(Found::Engine {
                 client: Box::new(client),
+                database: text(&status["database"]),
                 inside,
             }),
         }
@@ -135,13 +145,35 @@ pub trait Ask {
 
 impl Ask for Client {
     async fn ask(&mut self, method: &str, params: Value) -> Result<Value, ClientError> {
-        let socket = self.path().display().to_string();
-        let _asking = waits::on(
-            "engine",
-            format!("the engine on {socket} has not answered yet"),
-        );
+        let _asking = asking(self);
         self.call(method, params).await
     }
+}
+
+/// Null where an engine of an earlier version has no answer, or none now.
+fn if_it_can(answer: Result<Value, ClientError>) -> Result<Value, CliError> {
+    match answer {
+        Ok(answer) => Ok(answer),
+        Err(ClientError::Refused(_)) => Ok(Value::Null),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the job waits for; null: nobody knows, or the engine is an older one.
+async fn waiting(engine: &mut Client, id: JobId) -> Result<Value, CliError> {
+    let asked = engine.ask("job.waiting", json!({ "job_id": id })).await;
+    Ok(if_it_can(asked)?["waiting"].take())
+}
+
+/// What is waited for while an engine is asked.
+fn asking(engine: &Client) -> Wait {
+    if engine.is_inside() {
+        // It is this process, and answers at once what it can answer.
+        return waits::on("database", "the database has not answered yet");
+    }
+    let socket = engine.path().display();
+    let text = format!("the engine on {socket} has not answered yet");
+    waits::on("engine", text)
 }
 
 /// A text field of an answer, or a dash.

@@ -64,6 +64,13 @@ fn away_document(control: &ControlState) -> Value {
     })
 }
 
+/// What calls wait for that are made for no job, as one that finds a player: as `job.waiting` has it.
+pub(super) async fn waiting(control: &ControlState, params: Params<'_>) -> Answer {
+    params.read::<Nothing>()?;
+    let waiting = control.waiting.of_calls().await;
+    Ok(json!({ "waiting": waiting.map(|waiting| waiting.document()) }))
+}
+
 /// Takes readings of everything, now, and judges them. Who asks meanwhile gets the same.
 pub(super) async fn health(control: &ControlState, params: Params<'_>) -> Answer {
     params.read::<Nothing>()?;

@@ -14,8 +14,6 @@ use crate::store::{Cancelled, JobFilter, Retried};
 
 /// Arguments of one job at most, in bytes.
 const ARGS_BYTES_MAX: usize = 64 << 10;
-/// Jobs of one `job.submit_batch`.
-const BATCH_MAX: usize = 10_000;
 /// Jobs that one may wait for.
 const AFTER_MAX: usize = 1_000;
 const LIST_DEFAULT: usize = 50;
@@ -163,9 +161,10 @@ pub(super) async fn submit_batch(control: &ControlState, params: Params<'_>) -> 
     accepts(control)?;
     let now = Timestamp::now();
     let orders = params.read::<SubmitBatch>()?.jobs;
-    if orders.len() > BATCH_MAX {
+    let max = control.limits.jobs;
+    if orders.len() > max {
         return Err(RpcError::invalid(format!(
-            "a batch of {} jobs is too large; at most {BATCH_MAX} go in one",
+            "a batch of {} jobs is too large; at most {max} go in one",
             orders.len()
         )));
     }

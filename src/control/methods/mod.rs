@@ -72,6 +72,9 @@ const METHODS: &[(&str, Call)] = &[
     ("engine.health", |control, params| {
         Box::pin(engine::health(control, params))
     }),
+    ("engine.waiting", |control, params| {
+        Box::pin(engine::waiting(control, params))
+    }),
     ("engine.metrics", |control, params| {
         Box::pin(engine::metrics(control, params))
     }),
@@ -113,9 +116,19 @@ const METHODS: &[(&str, Call)] = &[
     }),
 ];
 
-/// Answers a request, within a second as far as the database is concerned.
+/// Without these a verb has nothing to do: where they may, they wait for the database.
+const WAITED_FOR: &[&str] = &[
+    "job.submit",
+    "job.submit_batch",
+    "player.locate",
+    "player.stats",
+];
+
+/// Answers a request, within a second as far as the database is concerned, unless the client would rather wait.
 pub(super) async fn call(control: &ControlState, method: &str, params: Params<'_>) -> Answer {
+    let waits = control.limits.is_patient && WAITED_FOR.contains(&method);
     match METHODS.iter().find(|(name, _)| *name == method) {
+        Some((_, call)) if waits => call(control, params).await,
         Some((_, call)) => question::asked(call(control, params)).await,
         None => Err(unknown_method(method)),
     }

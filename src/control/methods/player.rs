@@ -34,11 +34,16 @@ pub(super) async fn stats(control: &ControlState, params: Params<'_>) -> Answer 
     let coverage = store.coverage(player.id, None).await?;
     let of_year = |one: &YearCoverage| year.is_none_or(|year| year == one.year);
     let coverage: Vec<YearCoverage> = coverage.into_iter().filter(of_year).collect();
+    let aborted = match year {
+        Some(year) => Some(store.aborted_matches(player.id, year).await?),
+        None => None,
+    };
     Ok(stats_document(&PlayerStats {
         player: &player,
         note: note.as_deref(),
         rows: &store.yearly_stats(player.id, year).await?,
         coverage: &coverage,
+        aborted,
         unread: store.count_unread().await?,
     }))
 }
@@ -60,6 +65,8 @@ pub struct PlayerStats<'a> {
     pub note: Option<&'a str>,
     pub rows: &'a [YearlyStats],
     pub coverage: &'a [YearCoverage],
+    /// Matches of the year that was asked for that were broken off; none: no year was.
+    pub aborted: Option<u64>,
     /// Matches and timelines of anybody that are stored and could not be read.
     pub unread: [u64; 2],
 }
@@ -77,10 +84,20 @@ pub fn stats_document(told: &PlayerStats<'_>) -> Value {
         }
         document
     });
+    let coverage = told.coverage.iter().map(|one| {
+        let mut document = json!({ "year": one.year, "platform": one.platform });
+        if let (Value::Object(document), Value::Object(more)) =
+            (&mut document, coverage::document(one))
+        {
+            document.extend(more);
+        }
+        document
+    });
     let [matches, timelines] = told.unread;
     json!({
         "riot_id": told.player.riot_id, "puuid": told.player.puuid, "note": told.note,
-        "years": years.collect::<Vec<Value>>(), "unread_matches": matches, "unread_timelines": timelines,
+        "years": years.collect::<Vec<Value>>(), "coverage": coverage.collect::<Vec<Value>>(),
+        "aborted_matches": told.aborted, "unread_matches": matches, "unread_timelines": timelines,
     })
 }
 
@@ -93,6 +110,7 @@ fn year(row: &YearlyStats) -> Value {
         "average_gold_per_match": tally.per_match(tally.gold_earned), "average_cs_per_match": tally.average_cs(),
         "unique_champions_played": tally.counts.champions.len(),
         "most_played_champion": tally.most_played_champion().map(|(name, _)| name),
+        "most_played_champion_games": tally.most_played_champion().map(|(_, games)| games),
     })
 }
 

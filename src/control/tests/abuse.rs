@@ -178,7 +178,7 @@ fn examples() -> Value {
         "job.subscribe": { "job_id": 99 }, "job.unsubscribe": { "subscription": 99 },
         "queue.list": {}, "queue.pause": { "queue": "nope" }, "queue.resume": { "queue": "q" },
         "queue.set": { "queue": "q", "slots": 4, "rate": "none" },
-        "engine.status": {}, "engine.health": {}, "engine.metrics": {}, "engine.drain": {}, "engine.stop": {},
+        "engine.status": {}, "engine.health": {}, "engine.waiting": {}, "engine.metrics": {}, "engine.drain": {}, "engine.stop": {},
         "key.set": { "key": "same" }, "key.share": { "share": "80%", "route": "europe" },
         "player.stats": { "riot_id": "A#B", "year": 2025 }, "player.locate": { "riot_id": "A#KR1" },
         "player.track": { "riot_id": "A#B" }, "player.untrack": { "riot_id": "A#B" },

@@ -2,6 +2,7 @@
 
 mod abuse;
 mod follow;
+mod own;
 mod requests;
 
 use std::collections::BTreeMap;
@@ -17,8 +18,8 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 
 use super::{
-    About, Client, ControlState, KeyAccess, Limits, Locate, SocketPlace, TimeLeft, WaitReasons,
-    server_spec,
+    About, Client, ControlState, KeyAccess, Limits, Locate, OwnConnections, SocketPlace, TimeLeft,
+    WaitReasons, own_server_spec, server_spec,
 };
 use crate::engine::{
     Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
@@ -170,6 +171,8 @@ struct Setup {
     stop: watch::Receiver<bool>,
     /// Set when the engine starts.
     control: Arc<OnceLock<Arc<ControlState>>>,
+    /// The way in for this process.
+    own: OwnConnections,
 }
 
 fn document(job: &JobRecord) -> Value {
@@ -190,29 +193,30 @@ async fn start(limits: Limits) -> Setup {
     let (tell_stop, stop) = watch::channel(false);
     let about = About {
         database: database.display().to_string(),
-        socket: place.path().to_owned(),
+        socket: Some(place.path().to_owned()),
         inside: None,
     };
     let control: Arc<OnceLock<Arc<ControlState>>> = Arc::default();
     let told = control.clone();
+    let own = OwnConnections::default();
+    let way_in = own.clone();
     let services = Services {
         above: Box::new(move |engine| {
-            let control = ControlState::new(
-                engine.clone(),
-                about,
-                crate::control::Advisers {
+            let control = |limits| {
+                let advisers = crate::control::Advisers {
                     key: Arc::new(NoKey),
                     time_left: Arc::new(Guess),
                     waiting: Arc::new(Guess),
                     health: Arc::new(Well),
                     locate: Arc::new(Map),
-                },
-                limits,
-                document,
-                tell_stop,
-            );
-            let _ = told.set(control.clone());
-            vec![server_spec(place, control)]
+                };
+                let (about, stop) = (about.clone(), tell_stop.clone());
+                ControlState::new(engine.clone(), about, advisers, limits, document, stop)
+            };
+            let of_others = control(limits);
+            let _ = told.set(of_others.clone());
+            let own = own_server_spec(way_in, control(Limits::own()));
+            vec![server_spec(place, of_others), own]
         }),
         ..Services::default()
     };
@@ -237,6 +241,7 @@ async fn start(limits: Limits) -> Setup {
         steps,
         stop,
         control,
+        own,
     }
 }
 

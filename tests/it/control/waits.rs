@@ -6,6 +6,7 @@ use std::process::ChildStderr;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use riftsync::simulator::Latency;
+use riftsync::store::sqlite::SqliteStore;
 
 use super::top::Terminal;
 use super::verbs::SYNC;
@@ -310,6 +311,18 @@ async fn a_database_that_does_not_answer_is_told_by_every_verb_that_opens_it() {
     copy.args(["--from", from.to_str().unwrap()]);
     let copy = Heard::start(copy);
     copy.until(&["has not answered yet"]).await.kill().await;
+}
+
+#[tokio::test]
+async fn a_sync_waits_for_a_database_that_another_riftsync_has_for_a_moment() {
+    let setup = setup(10).await;
+    let store = SqliteStore::open(setup.path("t.db").as_path()).unwrap();
+    let sync = Heard::start(setup.command(SYNC));
+    let sync = sync.until(&["another riftsync (pid ", "has the database"]);
+    let sync = sync.await;
+    riftsync::store::Store::close(&store).await.unwrap();
+    drop(store);
+    sync.ended_well().await;
 }
 
 #[tokio::test]
