@@ -27,7 +27,8 @@ use crate::store::{Location, StoreError};
 const LOOK: Duration = Duration::from_millis(100);
 /// Longer than an engine takes to start, or to stop.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// How long a database is waited for that another riftsync has: as long as verbs take that have little to do.
+/// How long a database is waited for that another riftsync has: as long as verbs take that have little to do. One of a
+/// simulated world is waited for with more patience: nobody can join a simulated sync, and it is soon over.
 const IN_USE: Duration = Duration::from_secs(10);
 /// Jobs of others that are named.
 const NAMED_MAX: usize = 3;
@@ -145,10 +146,14 @@ impl<'r> Joining<'r> {
         inside: &Inside<'_>,
         mut work: impl AsyncFnMut(&mut Session) -> Result<T, CliError>,
     ) -> Result<T, CliError> {
-        let mut patience = Patience::new();
+        let mut patience = Patience::new(match self.others {
+            Others::Meet | Others::Join => IN_USE,
+            Others::Avoid => PATIENCE,
+        });
         loop {
             let control = match self.find(&mut patience).await? {
                 Place::There(mut session) => {
+                    patience.end();
                     let outcome = work(&mut session).await;
                     if self.goes_on(&outcome) {
                         continue;
@@ -170,6 +175,7 @@ impl<'r> Joining<'r> {
                 }
                 running => running?,
             };
+            patience.end();
             let outcome = running.serve_verb(&control, database, &mut work).await;
             return running.end(outcome).await;
         }
@@ -232,16 +238,18 @@ impl<'r> Joining<'r> {
 /// How long others are waited for, and what is told of it.
 struct Patience {
     began: Instant,
-    /// When the database was found in use.
+    /// When the database was found in use, and how long it may be.
     in_use: Option<Instant>,
+    in_use_max: Duration,
     wait: Option<Wait>,
 }
 
 impl Patience {
-    fn new() -> Self {
+    fn new(in_use_max: Duration) -> Self {
         Self {
             began: Instant::now(),
             in_use: None,
+            in_use_max,
             wait: None,
         }
     }
@@ -258,7 +266,7 @@ impl Patience {
     /// Waits for a moment, or gives the error back.
     async fn in_use(&mut self, error: StoreError) -> Result<(), CliError> {
         let began = *self.in_use.get_or_insert_with(Instant::now);
-        if began.elapsed() >= IN_USE {
+        if began.elapsed() >= self.in_use_max {
             return Err(error.into());
         }
         if let StoreError::InUse { path, pid } = &error {
@@ -273,6 +281,11 @@ impl Patience {
         }
     }
 
+    /// Nothing is waited for any more.
+    fn end(&mut self) {
+        self.wait = None;
+    }
+
     fn tell(&mut self, text: String) {
         match &self.wait {
             Some(wait) => wait.say("engine", text),
@@ -281,11 +294,11 @@ impl Patience {
     }
 }
 
-/// Tries again for a while what fails because another riftsync has the database.
+/// Tries again for a while what fails because another riftsync has the database of a simulated world.
 pub(super) async fn once_free<T>(
     mut attempt: impl AsyncFnMut() -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    let mut patience = Patience::new();
+    let mut patience = Patience::new(PATIENCE);
     loop {
         match attempt().await {
             Err(CliError::Store(error @ StoreError::InUse { .. })) => {

@@ -232,6 +232,7 @@ fn parts_text(parts: &Parts) -> String {
     for (count, what) in [
         (parts.cleaned, "cleaned away"),
         (parts.unread, "stored and not yet read"),
+        (parts.other_years, "of another year"),
         (parts.failed, "not fetched"),
     ] {
         if count > 0 {
@@ -269,7 +270,7 @@ pub fn summary_of(report: &PlayerReport, year: Year, took: Duration, calls: u64)
     }
     let (of_matches, of_timelines) = (report.match_parts(), report.timeline_parts());
     let mut text = format!(
-        "{} in {year}: {}\n{}: {}\n{made} in {seconds:.1} s, {rate:.0} matches and timelines a second",
+        "{} for {year}: {}\n{}: {}\n{made} in {seconds:.1} s, {rate:.0} matches and timelines a second",
         matches(of_matches.whole),
         parts_text(&of_matches),
         timelines(of_timelines.whole),
@@ -426,7 +427,7 @@ mod tests {
         };
         assert_eq!(
             text(&report),
-            "20 matches in 2025: 6 fetched, 10 there already, 1 cleaned away; complete but for 3 that Riot does not give \
+            "20 matches for 2025: 6 fetched, 10 there already, 1 cleaned away; complete but for 3 that Riot does not give \
              (404: 2, too old: 1)\n1 timeline: 1 fetched, 0 there already; complete"
         );
         report.total_matches = 22;
@@ -445,6 +446,26 @@ mod tests {
         let sum =
             parts.fetched + parts.there + parts.missing.total() + parts.cleaned + parts.failed;
         assert_eq!(sum, parts.whole);
+    }
+
+    #[test]
+    fn two_syncs_in_a_row_count_the_same_list_also_where_a_match_of_it_is_of_another_year() {
+        let first = PlayerReport {
+            total_matches: 31,
+            processed_matches: 31,
+            ..PlayerReport::default()
+        };
+        assert!(text(&first).starts_with("31 matches for 2025: 31 fetched, 0 there"));
+        // Of which year it is stands in the match.
+        let second = PlayerReport {
+            total_matches: 30,
+            existing_matches: 30,
+            other_years: 1,
+            ..PlayerReport::default()
+        };
+        let told = text(&second);
+        let begin = "31 matches for 2025: 0 fetched, 30 there already, 1 of another year; complete";
+        assert!(told.starts_with(begin), "{told}");
     }
 
     #[test]
@@ -479,7 +500,7 @@ mod tests {
             processed_matches: 1,
             ..PlayerReport::default()
         };
-        assert!(text(&report).starts_with("1 match in 2025: 1 fetched"));
+        assert!(text(&report).starts_with("1 match for 2025: 1 fetched"));
     }
 
     #[test]

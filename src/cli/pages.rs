@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Cli, CliError};
 use crate::manual;
@@ -29,15 +29,23 @@ pub(super) fn topics() -> String {
     std::iter::once(head).chain(lines).collect()
 }
 
-/// What the words `help TOPIC` ask for; with `--json` the page is a document. None: for no page, so the words are as
-/// any other. It needs no settings.
+/// What the words `help` and `help TOPIC` ask for; with `--json` it is a document, of a verb too. None: for what clap
+/// shows, or refuses, by itself. It needs no settings.
 pub fn asked(typed: &[String]) -> Option<Result<String, CliError>> {
     let json = typed.iter().any(|word| word == JSON);
-    let mut typed = typed.iter().filter(|word| *word != JSON);
-    let (help, topic) = (typed.next()?, typed.next()?);
-    if help != "help" || typed.next().is_some() {
+    let typed: Vec<&str> = typed.iter().map(String::as_str).collect();
+    let typed: Vec<&str> = typed.into_iter().filter(|word| *word != JSON).collect();
+    let ["help", asked @ ..] = typed.as_slice() else {
         return None;
-    }
+    };
+    let mut words = words();
+    words.build();
+    let topic = match asked {
+        [topic] => *topic,
+        [] if json => return Some(Ok(overview(&words).to_string())),
+        verb if json => return verb_page(words, verb).map(|page| Ok(page.to_string())),
+        _ => return None,
+    };
     if let Some(page) = manual::page(topic) {
         let text = page.text.trim_end();
         return Some(Ok(if json {
@@ -46,18 +54,51 @@ pub fn asked(typed: &[String]) -> Option<Result<String, CliError>> {
             text.to_owned()
         }));
     }
-    let words = words();
-    if topic.starts_with('-') || topic == "help" || words.find_subcommand(topic).is_some() {
+    if topic.starts_with('-') || topic == "help" {
         return None;
     }
-    let verbs = words.get_subcommands().filter(|verb| !verb.is_hide_set());
-    let verbs: Vec<&str> = verbs.map(Command::get_name).collect();
+    if words.find_subcommand(topic).is_some() {
+        let page = json.then(|| verb_page(words, asked)).flatten();
+        return page.map(|page| Ok(page.to_string()));
+    }
+    let verbs: Vec<&str> = verbs(&words).map(Command::get_name).collect();
     let topics: Vec<&str> = manual::PAGES.iter().map(|page| page.topic).collect();
     Some(Err(CliError::Usage(format!(
         "there is no verb and no topic '{topic}'. Verbs: {}. Topics: {}",
         verbs.join(", "),
         topics.join(", ")
     ))))
+}
+
+fn verbs(words: &Command) -> impl Iterator<Item = &Command> {
+    let verbs = words.get_subcommands();
+    verbs.filter(|verb| !verb.is_hide_set() && verb.get_name() != "help")
+}
+
+fn about(verb: &Command) -> String {
+    verb.get_about()
+        .map(ToString::to_string)
+        .unwrap_or_default()
+}
+
+/// What there is to ask for.
+fn overview(words: &Command) -> Value {
+    let verbs = verbs(words).map(|verb| json!({ "verb": verb.get_name(), "about": about(verb) }));
+    let topics = manual::PAGES
+        .iter()
+        .map(|page| json!({ "topic": page.topic, "about": page.about }));
+    json!({ "verbs": verbs.collect::<Vec<_>>(), "topics": topics.collect::<Vec<_>>() })
+}
+
+/// What is told of a verb; none: there is no such verb.
+fn verb_page(mut words: Command, typed: &[&str]) -> Option<Value> {
+    let mut verb = &mut words;
+    for word in typed {
+        verb = verb.find_subcommand_mut(word)?;
+    }
+    let text = verb.render_long_help().to_string();
+    let named = json!({ "verb": typed.join(" "), "about": about(verb), "text": text.trim_end() });
+    Some(named)
 }
 
 /// Prints a shell's completions.

@@ -30,6 +30,8 @@ pub struct PlayerReport {
     pub missing_timelines_by_reason: MissingCounts,
     /// Cleaned away on purpose.
     pub cleaned_matches: u64,
+    /// Listed beside the year, and stored as another's.
+    pub other_years: u64,
     /// Stored, before this job or in it, and not made into rows.
     pub unread_matches: u64,
     pub unread_timelines: u64,
@@ -59,6 +61,8 @@ pub struct Parts {
     pub cleaned: u64,
     /// Stored, and not made into rows.
     pub unread: u64,
+    /// Listed, and known to be of another year.
+    pub other_years: u64,
     /// Failed or cancelled.
     pub failed: u64,
 }
@@ -125,6 +129,7 @@ impl PlayerReport {
             missing_timelines_by_reason: failed_timelines.missing,
             missing_now: [failed_matches.now, failed_timelines.now],
             cleaned_matches: number("cleaned_matches"),
+            other_years: number("other_years"),
             unread_matches: number("unread_matches") + u64::from(matches.remarked),
             unread_timelines: number("unread_timelines") + u64::from(timelines.remarked),
             unread_now: job.rollup.remarks.clone(),
@@ -190,12 +195,13 @@ impl PlayerReport {
             + self.unread_matches
             + u64::from(self.processed_matches);
         Parts {
-            whole: self.total_matches,
+            whole: self.total_matches + self.other_years,
             fetched: u64::from(self.processed_matches),
             there: self.existing_matches,
             missing: self.missing_matches_by_reason.clone(),
             cleaned: self.cleaned_matches,
             unread: self.unread_matches,
+            other_years: self.other_years,
             // More than are listed by name, when very many failed.
             failed: self.total_matches.saturating_sub(known),
         }
@@ -212,6 +218,7 @@ impl PlayerReport {
             missing: self.missing_timelines_by_reason.clone(),
             cleaned: 0,
             unread: self.unread_timelines,
+            other_years: 0,
             failed,
         }
     }

@@ -95,6 +95,18 @@ async fn a_page_is_a_document_for_programs() {
     let document: Value = serde_json::from_slice(&shown.stdout).unwrap();
     assert_eq!(document["topic"], page.topic);
     assert_eq!(document["text"], page.text.trim_end());
+    let all = run(bare(&["--json", "help"])).await;
+    let all: Value = serde_json::from_slice(&all.stdout).unwrap();
+    assert_eq!(all["topics"][0]["about"], page.about);
+    assert_eq!(all["verbs"][0]["verb"], "sync");
+    for verb in [&["sync"][..], &["queue", "set"]] {
+        let words = [&["help", "--json"][..], verb].concat();
+        let shown: Value = serde_json::from_slice(&run(bare(&words)).await.stdout).unwrap();
+        assert_eq!(shown["verb"], verb.join(" "));
+        let usual = run(bare(&[&["help"][..], verb].concat())).await.stdout;
+        let usual = String::from_utf8(usual).unwrap();
+        assert_eq!(shown["text"], usual.trim_end());
+    }
 }
 
 // ---------------------------------------------------------------- commands
