@@ -53,7 +53,7 @@ fn told(ended: Result<(), CliError>, json: bool) -> ExitCode {
             if json && !told {
                 riftsync::outln!("{}", error.document());
             }
-            eprintln!("riftsync: {}", terminal::shown(&error));
+            riftsync::errln!("riftsync: {}", terminal::shown(&error));
             ExitCode::from(error.exit_code())
         }
     }

@@ -185,7 +185,9 @@ impl<'r> Joining<'r> {
     fn goes_on<T>(&self, outcome: &Result<T, CliError>) -> bool {
         let goes_on = self.of_a_verb && matches!(outcome, Err(CliError::Client(ClientError::Lost)));
         if goes_on {
-            eprintln!("riftsync: the engine that this had joined has ended; it goes on without it");
+            crate::errln!(
+                "riftsync: the engine that this had joined has ended; it goes on without it"
+            );
         }
         goes_on
     }
@@ -358,7 +360,7 @@ impl RunningEngine {
             return Ok(());
         }
         let again = if how == "stopped" { " again" } else { "" };
-        eprintln!(
+        crate::errln!(
             "riftsync: {how}, but others wait for this engine ({}); it goes on for them. Ctrl-C{again} ends it",
             named(&others)
         );

@@ -68,10 +68,10 @@ pub(super) async fn show_stats(
         return Ok(());
     }
     if let Some(note) = note {
-        eprintln!("{note}");
+        crate::errln!("{note}");
     }
     if let Some(text) = stats::met_text(&player, &rows, &coverage) {
-        eprintln!("{text}");
+        crate::errln!("{text}");
     }
     crate::outln!(
         "{}",
@@ -82,7 +82,7 @@ pub(super) async fn show_stats(
     }
     // Of whom they are is not known before they can be read.
     if let Some(text) = unread_text(unread).filter(|_| !global.json) {
-        eprintln!("of all players: {text}");
+        crate::errln!("of all players: {text}");
     }
     Ok(())
 }
@@ -112,7 +112,7 @@ pub(super) async fn export_table(
         Some(text) => {
             let (player, note) = stored(&*store, &Whom::named(text.parse()?)).await?;
             if let Some(note) = note {
-                eprintln!("{note}");
+                crate::errln!("{note}");
             }
             Some(player.id)
         }
@@ -137,7 +137,7 @@ pub(super) async fn export_table(
         () = stop_signal() => {
             if to_stdout {
                 // A reader that reads no more would hold the writer, and the writer the end of the process.
-                eprintln!("riftsync: stopped");
+                crate::errln!("riftsync: stopped");
                 std::process::exit(CliError::Stopped.exit_code().into());
             }
             return Err(CliError::Stopped);
@@ -145,7 +145,7 @@ pub(super) async fn export_table(
     };
     show_exported(global, &exported, begun.elapsed(), to_stdout);
     if !exported.odd_fields.is_empty() {
-        eprintln!(
+        crate::errln!(
             "some timelines have something unusual in: {}. It is read as far as it can be, and is empty else; the stored \
              documents have it as it came",
             exported.odd_fields.join(", ")
@@ -208,7 +208,7 @@ fn show_exported(global: &Global, exported: &Exported, took: Duration, to_stdout
         )
     };
     if to_stdout {
-        eprintln!("{text}");
+        crate::errln!("{text}");
     } else {
         crate::outln!("{text}");
     }

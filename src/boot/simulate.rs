@@ -138,7 +138,7 @@ pub(super) async fn take_database(
     let world = world_name(player, platform, args)?;
     if let Taken::Renewed { was } = database.take_for_world(&world, may_renew).await? {
         let was = was.unwrap_or_else(|| "of an older version".to_owned());
-        eprintln!(
+        crate::errln!(
             "{database} held another simulated world ({was}). It was made anew for this one ({world}); to keep both, name \
              another file with --database"
         );

@@ -72,7 +72,7 @@ impl Shown for Follow {
             _ => None,
         };
         if let Some(told) = trouble.as_ref().filter(|_| trouble != self.trouble) {
-            bars().suspend(|| eprintln!("{told}"));
+            bars().suspend(|| crate::errln!("{told}"));
         }
         self.trouble = trouble;
     }
@@ -305,7 +305,7 @@ pub fn summary_of(report: &PlayerReport, year: Year, took: Duration, calls: u64)
 pub fn tell_notes(result: &serde_json::Value) {
     let notes = result["notes"].as_array().map_or(&[][..], Vec::as_slice);
     for note in notes.iter().filter_map(serde_json::Value::as_str) {
-        eprintln!("{note}");
+        crate::errln!("{note}");
     }
 }
 

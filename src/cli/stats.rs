@@ -13,7 +13,7 @@ use crate::tasks::{PlayerReport, PlayerSyncArgs};
 pub fn show_year(json: bool, order: &PlayerSyncArgs, report: &PlayerReport, told: &Value) {
     let stored = report.existing_matches + u64::from(report.processed_matches);
     if let Some(text) = games_text(stored, told) {
-        eprintln!("{text}");
+        crate::errln!("{text}");
     }
     if !json && report.total_matches + stored > 0 {
         let year = order.year.get();
@@ -29,7 +29,7 @@ pub fn show_year(json: bool, order: &PlayerSyncArgs, report: &PlayerReport, told
             &order.year.to_string(),
         )
     {
-        eprintln!("{text}");
+        crate::errln!("{text}");
     }
 }
 

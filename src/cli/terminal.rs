@@ -146,6 +146,20 @@ macro_rules! outln {
     };
 }
 
+/// Writes a line to stderr. Nobody may read that any more (`riftsync sync 2>&1 | head -1`): what is done goes on all the
+/// same.
+#[macro_export]
+macro_rules! errln {
+    ($($line:tt)*) => {
+        $crate::cli::terminal::err(format_args!($($line)*))
+    };
+}
+
+/// See `errln!`.
+pub fn err(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
 /// Whether anything was written to stdout.
 static SPOKEN: AtomicBool = AtomicBool::new(false);
 

@@ -492,7 +492,7 @@ fn speak(board: &Board, voice: Voice) {
         board.draw();
     } else if let Some(line) = board.line() {
         match voice {
-            Voice::Person => eprintln!("riftsync: {line}"),
+            Voice::Person => crate::errln!("riftsync: {line}"),
             Voice::Log => tracing::info!("{line}"),
         }
     }

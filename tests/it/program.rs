@@ -460,4 +460,14 @@ async fn a_reader_that_has_had_enough_is_no_failure() {
         .unwrap();
     assert!(ended.success(), "{ended:?}: {told}");
     assert_eq!(told, "");
+
+    // As in `riftsync sync 2>&1 | head -1`: what is for programs comes all the same.
+    let mut sync = setup.sync();
+    let sync = sync.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut sync = sync.spawn().unwrap();
+    drop(sync.stderr.take());
+    let ended = exited(sync).await;
+    assert_eq!(ended.status.code(), Some(0));
+    let document: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!(document["success"], true);
 }

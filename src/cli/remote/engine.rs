@@ -211,7 +211,7 @@ pub async fn set_key(reach: &Reach) -> Result<(), CliError> {
     engine.is_ours()?;
     let typed = std::io::stdin().is_terminal();
     if typed {
-        eprintln!("Paste the new API key, then press Enter and Ctrl-D:");
+        crate::errln!("Paste the new API key, then press Enter and Ctrl-D:");
     }
     let text = "the new API key has not come on stdin yet";
     let reading = (!typed).then(|| waits::on("stdin", text));

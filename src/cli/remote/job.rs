@@ -182,7 +182,7 @@ async fn wait(reach: &Reach, mut engine: Client, ids: &[i64]) -> Result<(), CliE
             }
             () = &mut stopped => {
                 drop(bars);
-                eprintln!("job {} goes on in the engine", joined(waiting.values()));
+                crate::errln!("job {} goes on in the engine", joined(waiting.values()));
                 return Err(CliError::Stopped);
             }
         };

@@ -49,20 +49,20 @@ pub async fn sync(
         }
         return Ok(());
     }
-    eprintln!("{}", summary_of(&report, order.year, took, calls));
+    crate::errln!("{}", summary_of(&report, order.year, took, calls));
     show_player(reach, session, order, &job, &report).await?;
     let world = if reach.simulated {
         " (a simulated world: nothing in it is real)"
     } else {
         ""
     };
-    eprintln!("stored in {}{world}", session.database());
+    crate::errln!("stored in {}{world}", session.database());
     // A player without a name can be named in no command.
     if report.is_first()
         && let Some(name) = called(&job, order)
     {
         let named = typed(reach.typed.as_deref());
-        eprintln!("{}", next_text(&name, reach.simulated, named));
+        crate::errln!("{}", next_text(&name, reach.simulated, named));
     }
     CliError::unless_complete(report.shortfall())
 }
@@ -83,7 +83,7 @@ async fn show_player(
     match session.ask("player.stats", asked).await {
         Ok(told) => stats::show_year(reach.json, order, report, &told),
         // It is done all the same.
-        Err(ClientError::Refused(error)) => eprintln!(
+        Err(ClientError::Refused(error)) => crate::errln!(
             "what is stored of the year cannot be shown now: {}. `riftsync stats` shows it",
             error.message
         ),

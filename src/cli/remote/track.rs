@@ -33,7 +33,7 @@ pub async fn set_tracked(reach: &Reach, whom: &Whom, tracked: bool) -> Result<()
         outcome?
     };
     if let (false, Value::String(note)) = (reach.json, &answer["note"]) {
-        eprintln!("{note}");
+        crate::errln!("{note}");
     }
     reach.show(&answer, |answer| {
         let who = match &answer["riot_id"] {
