@@ -146,8 +146,8 @@ macro_rules! outln {
     };
 }
 
-/// Writes a line to stderr. Nobody may read that any more (`riftsync sync 2>&1 | head -1`): what is done goes on all the
-/// same.
+/// Writes a line to stderr. Nobody may read that any more (`riftsync sync 2>&1 | head -1`): what is done goes on all
+/// the same.
 #[macro_export]
 macro_rules! errln {
     ($($line:tt)*) => {

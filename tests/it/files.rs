@@ -9,7 +9,6 @@ use clap::CommandFactory as _;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use futures_util::StreamExt as _;
-use futures_util::future::join_all;
 use riftsync::cli::Cli;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -765,15 +764,6 @@ async fn a_simulated_database_belongs_to_one_world_and_is_made_anew_for_another(
         count("SELECT count(*) AS n FROM players WHERE game_name = 'C'"),
         1
     );
-}
-
-#[tokio::test]
-async fn of_simulated_syncs_that_are_typed_at_the_same_moment_none_is_refused() {
-    let home = TempDir::new().unwrap();
-    let sync = || run(simulated(home.path(), "A#B", &["--matches", "20"]));
-    for synced in join_all([sync(), sync(), sync()]).await {
-        assert!(synced.status.success(), "{}", text(&synced));
-    }
 }
 
 #[tokio::test]

@@ -222,6 +222,21 @@ async fn of_syncs_that_are_typed_at_the_same_moment_one_has_the_engine_and_all_a
 }
 
 #[tokio::test]
+async fn of_simulated_syncs_that_are_typed_at_the_same_moment_none_is_refused() {
+    let home = tempfile::TempDir::new().unwrap();
+    let world = ["sync", "A#B", "--simulate", "--matches", "20"];
+    let sync = || {
+        let mut sync = crate::setup::bare(&world);
+        sync.env("HOME", home.path());
+        crate::setup::run(sync)
+    };
+    for synced in futures_util::future::join_all([sync(), sync(), sync()]).await {
+        let said = crate::setup::text(&synced);
+        assert!(synced.status.success(), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn an_engine_inside_a_verb_on_another_database_is_left_alone() {
     let setup = slow(&[PLAYER]).await;
     let first = Verb::start(setup.command(&sync_of(PLAYER)));
