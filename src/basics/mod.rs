@@ -17,6 +17,7 @@ pub mod job;
 pub mod outage;
 mod retry_policy;
 pub mod rollup;
+pub mod snapshot;
 pub mod suspicion;
 mod time;
 

@@ -37,5 +37,5 @@ pub use year::{Year, YearError};
 pub use riftsync_basics::{
     After, BootTime, Bucket, Cadence, CatchUp, ClaimedJob, Failure, JobId, JobRecord, JobState,
     Lease, NewJob, OnFailure, Outcome, Priority, Rate, RetryPolicy, Rollup, Settlement, Timestamp,
-    attempt, cadence, histogram, job, rollup, slept, suspicion,
+    attempt, cadence, histogram, job, rollup, slept, snapshot, suspicion,
 };

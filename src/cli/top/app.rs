@@ -4,8 +4,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::feed::Told;
 use super::rows;
-use super::snapshot::Snapshot;
 use crate::model::Timestamp;
+use crate::model::snapshot::Snapshot;
 
 /// Rows that a page is.
 const PAGE: isize = 10;

@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::app::ControlCommand;
-use super::snapshot::{Job, Snapshot, read};
 use crate::cli::CliError;
 use crate::cli::remote::Reach;
 use crate::control::{Client, ClientError};
+use crate::model::snapshot::{Job, Snapshot, read};
 
 /// Between two looks, and between two tries to find an engine.
 const LOOK: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! `riftsync top`: a running engine as a screen that keeps itself up to date.
 //!
 //! `feed` asks the engine, as any client of the control socket does, and comes back when the engine
-//! does; `snapshot` is what it said; `app` is what a person has chosen and what a key means; `view`
+//! does; [`crate::model::snapshot`] is what it said; `app` is what a person has chosen and what a key means; `view`
 //! draws both. `app` and `view` are pure: no clock, no terminal, no socket.
 //!
 //! Deliberately absent: anything that the socket does not tell everybody.
@@ -10,7 +10,6 @@ mod app;
 mod feed;
 mod rows;
 mod screen;
-mod snapshot;
 #[cfg(test)]
 mod tests;
 mod view;

@@ -1,7 +1,7 @@
 //! What each list has in it, in which order, and how a row is told apart from others.
 
 use super::app::Panel;
-use super::snapshot::{Actor, Job, RateWindow, Snapshot, Trouble};
+use crate::model::snapshot::{Actor, Job, RateWindow, Snapshot, Trouble};
 
 /// A line of the limits: a route, or a window of it.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::app::{App, ControlCommand, Over, Panel, Step};
 use super::feed::Told;
-use super::snapshot::{Snapshot, read};
 use super::view;
 use crate::model::Timestamp;
+use crate::model::snapshot::{Snapshot, read};
 
 const NOW: Timestamp = Timestamp::from_millis(1_780_000_100_000);
 const QUEUES: [&str; 6] = [

@@ -13,8 +13,8 @@ use super::text::{
 };
 use crate::cli::top::app::{App, Panel};
 use crate::cli::top::rows::{self, Limit};
-use crate::cli::top::snapshot::{Job, Queue, Snapshot, Waiting};
 use crate::model::Timestamp;
+use crate::model::snapshot::{Job, Queue, Snapshot, Waiting};
 
 /// Above this share a window is nearly full.
 const FULL: f64 = 0.95;

@@ -6,203 +6,206 @@ use std::collections::HashSet;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::model::Timestamp;
+use crate::time::Timestamp;
 
 /// One look at everything.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Snapshot {
-    pub(super) status: Status,
-    pub(super) metrics: Readings,
+pub struct Snapshot {
+    pub status: Status,
+    pub metrics: Readings,
     /// Jobs that run, and jobs that wait for their children.
-    pub(super) jobs: Vec<Job>,
+    pub jobs: Vec<Job>,
     /// Jobs that failed for good or were cancelled.
-    pub(super) failed: Vec<Job>,
+    pub failed: Vec<Job>,
 }
 
 /// `engine.status`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub(super) struct Status {
-    pub(super) engine: String,
-    pub(super) version: String,
-    pub(super) state: String,
-    pub(super) pid: u64,
-    pub(super) uptime_s: u64,
-    pub(super) database: String,
-    pub(super) key: String,
-    pub(super) key_shared_with: Vec<String>,
-    pub(super) calls: u64,
-    pub(super) rate_limited: u64,
-    pub(super) running: u64,
-    pub(super) commits: u64,
-    pub(super) queues: Vec<Queue>,
-    pub(super) working: u64,
-    pub(super) waits: Vec<Wait>,
+pub struct Status {
+    pub engine: String,
+    pub version: String,
+    pub state: String,
+    pub pid: u64,
+    pub uptime_s: u64,
+    pub database: String,
+    pub key: String,
+    pub key_shared_with: Vec<String>,
+    pub calls: u64,
+    pub rate_limited: u64,
+    pub running: u64,
+    pub commits: u64,
+    pub queues: Vec<Queue>,
+    pub working: u64,
+    pub waits: Vec<Wait>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub(super) struct Queue {
-    pub(super) queue: String,
-    pub(super) slots: u64,
-    pub(super) rate: Option<String>,
-    pub(super) running: u64,
-    pub(super) paused: bool,
-    pub(super) held: bool,
-    pub(super) waits: Vec<Wait>,
+pub struct Queue {
+    pub queue: String,
+    pub slots: u64,
+    pub rate: Option<String>,
+    pub running: u64,
+    pub paused: bool,
+    pub held: bool,
+    pub waits: Vec<Wait>,
     /// None: the database could not be asked.
-    pub(super) available: Option<u64>,
-    pub(super) scheduled: Option<u64>,
-    pub(super) retryable: Option<u64>,
-    pub(super) blocked: Option<u64>,
+    pub available: Option<u64>,
+    pub scheduled: Option<u64>,
+    pub retryable: Option<u64>,
+    pub blocked: Option<u64>,
 }
 
 /// How many jobs wait for something.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(super) struct Wait {
+pub struct Wait {
     #[serde(rename = "for")]
-    pub(super) what: String,
-    pub(super) jobs: u64,
-    pub(super) left_s: Option<u64>,
+    pub what: String,
+    pub jobs: u64,
+    pub left_s: Option<u64>,
 }
 
 /// What a job waits for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(super) struct Waiting {
-    pub(super) text: String,
+pub struct Waiting {
+    pub text: String,
     #[serde(rename = "for")]
-    pub(super) what: String,
-    pub(super) left_s: Option<u64>,
+    pub what: String,
+    pub left_s: Option<u64>,
 }
 
 /// `engine.metrics`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub(super) struct Readings {
-    pub(super) totals: Vec<Total>,
-    pub(super) actors: Vec<Actor>,
-    pub(super) events: Vec<Happened>,
-    pub(super) failures: Vec<Failure>,
+pub struct Readings {
+    pub totals: Vec<Total>,
+    pub actors: Vec<Actor>,
+    pub events: Vec<Happened>,
+    pub failures: Vec<Failure>,
 }
 
 /// What one actor did since the engine began.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub(super) struct Total {
-    pub(super) actor: String,
-    pub(super) kind: String,
-    pub(super) processed: u64,
-    pub(super) failed: u64,
-    pub(super) granted: u64,
-    pub(super) waiting: u64,
-    pub(super) in_flight: u64,
-    pub(super) paused_s: f64,
+pub struct Total {
+    pub actor: String,
+    pub kind: String,
+    pub processed: u64,
+    pub failed: u64,
+    pub commits: u64,
+    /// Messages that wait; none: it has no mailbox.
+    pub mailbox: Option<u64>,
+    pub granted: u64,
+    pub waiting: u64,
+    pub in_flight: u64,
+    pub paused_s: f64,
     /// Of the limits, by other programs on the key; 0: nobody is known to.
-    pub(super) strangers_percent: f64,
-    pub(super) database_bytes: u64,
-    pub(super) rss_bytes: u64,
-    pub(super) cpu_ms: u64,
-    pub(super) windows: Vec<RateWindow>,
-    pub(super) ms: Quantiles,
+    pub strangers_percent: f64,
+    pub database_bytes: u64,
+    pub rss_bytes: u64,
+    pub cpu_ms: u64,
+    pub windows: Vec<RateWindow>,
+    pub ms: Quantiles,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub(super) struct Quantiles {
-    pub(super) p99: Option<f64>,
+pub struct Quantiles {
+    pub p99: Option<f64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(super) struct RateWindow {
+pub struct RateWindow {
     /// None: of the whole route.
-    pub(super) method: Option<String>,
-    pub(super) seconds: u64,
-    pub(super) used: u64,
-    pub(super) limit: u64,
+    pub method: Option<String>,
+    pub seconds: u64,
+    pub used: u64,
+    pub limit: u64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(super) struct Actor {
-    pub(super) actor: String,
-    pub(super) up: bool,
-    pub(super) restarts: u64,
+pub struct Actor {
+    pub actor: String,
+    pub up: bool,
+    pub restarts: u64,
     #[serde(deserialize_with = "time")]
-    pub(super) since: Option<Timestamp>,
+    pub since: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(super) struct Happened {
+pub struct Happened {
     #[serde(deserialize_with = "time")]
-    pub(super) at: Option<Timestamp>,
-    pub(super) event: String,
-    pub(super) actor: String,
-    pub(super) detail: String,
+    pub at: Option<Timestamp>,
+    pub event: String,
+    pub actor: String,
+    pub detail: String,
 }
 
 /// An attempt that failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(super) struct Failure {
+pub struct Failure {
     #[serde(deserialize_with = "time")]
-    pub(super) at: Option<Timestamp>,
-    pub(super) job_id: i64,
-    pub(super) kind: String,
-    pub(super) key: Option<String>,
-    pub(super) message: String,
-    pub(super) retried: bool,
+    pub at: Option<Timestamp>,
+    pub job_id: i64,
+    pub kind: String,
+    pub key: Option<String>,
+    pub message: String,
+    pub retried: bool,
 }
 
 /// A job as `job.list` has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(super) struct Job {
-    pub(super) job_id: i64,
-    pub(super) kind: String,
-    pub(super) queue: String,
-    pub(super) key: Option<String>,
-    pub(super) state: String,
-    pub(super) attempt: u64,
-    pub(super) step: Option<String>,
-    pub(super) percent: u64,
+pub struct Job {
+    pub job_id: i64,
+    pub kind: String,
+    pub queue: String,
+    pub key: Option<String>,
+    pub state: String,
+    pub attempt: u64,
+    pub step: Option<String>,
+    pub percent: u64,
     #[serde(deserialize_with = "time")]
-    pub(super) enqueued_at: Option<Timestamp>,
+    pub enqueued_at: Option<Timestamp>,
     #[serde(deserialize_with = "time")]
-    pub(super) started_at: Option<Timestamp>,
+    pub started_at: Option<Timestamp>,
     #[serde(deserialize_with = "time")]
-    pub(super) finished_at: Option<Timestamp>,
-    pub(super) error: Option<JobError>,
-    pub(super) waiting: Option<Waiting>,
+    pub finished_at: Option<Timestamp>,
+    pub error: Option<JobError>,
+    pub waiting: Option<Waiting>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(super) struct JobError {
-    pub(super) message: String,
-    pub(super) remedy: Option<String>,
+pub struct JobError {
+    pub message: String,
+    pub remedy: Option<String>,
 }
 
 /// Something that went wrong, of whichever list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Trouble {
-    pub(super) at: Option<Timestamp>,
-    pub(super) job_id: i64,
-    pub(super) kind: String,
-    pub(super) key: Option<String>,
+pub struct Trouble {
+    pub at: Option<Timestamp>,
+    pub job_id: i64,
+    pub kind: String,
+    pub key: Option<String>,
     /// `retried`, `discarded` or `cancelled`.
-    pub(super) fate: String,
-    pub(super) message: String,
-    pub(super) remedy: Option<String>,
+    pub fate: String,
+    pub message: String,
+    pub remedy: Option<String>,
 }
 
 impl Snapshot {
     /// Jobs that failed for good, and attempts of the others that did, newest first, each job once. Of
     /// those that ended together the oldest is first: with a parent end its children.
-    pub(super) fn troubles(&self) -> Vec<Trouble> {
+    pub fn troubles(&self) -> Vec<Trouble> {
         let attempts = self.metrics.failures.iter().map(|failure| Trouble {
             at: failure.at,
             job_id: failure.job_id,
@@ -236,12 +239,12 @@ impl Snapshot {
         all
     }
 
-    pub(super) fn total(&self, kind: &str) -> Option<&Total> {
+    pub fn total(&self, kind: &str) -> Option<&Total> {
         self.metrics.totals.iter().find(|total| total.kind == kind)
     }
 
     /// What a queue has done: attempts that ended.
-    pub(super) fn done_of(&self, queue: &str) -> u64 {
+    pub fn done_of(&self, queue: &str) -> u64 {
         let path = format!("/engine/queues/{queue}");
         let mut totals = self.metrics.totals.iter();
         totals
@@ -251,7 +254,7 @@ impl Snapshot {
 }
 
 /// Reads an answer; what is not understood is empty.
-pub(super) fn read<T: Default + for<'de> Deserialize<'de>>(answer: Value) -> T {
+pub fn read<T: Default + for<'de> Deserialize<'de>>(answer: Value) -> T {
     serde_json::from_value(answer).unwrap_or_default()
 }
 
