@@ -1,5 +1,7 @@
 //! The usual ways to be a child: an actor that ends when it is asked to, and a loop.
 
+use std::rc::Rc;
+
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
 
@@ -34,6 +36,46 @@ impl ChildSpec {
                 guard,
             }
         })
+    }
+}
+
+impl ChildSpec {
+    /// The same as [`Self::looped`] on a thread of its own, whose work takes no time from others. The thread lives as
+    /// long as the specification and whoever was started by it.
+    pub fn looped_apart<F>(name: &str, run: impl Fn() -> F + Clone + Send + 'static) -> Self
+    where
+        F: Future + 'static,
+        F::Output: Into<EndReason>,
+    {
+        let thread = Rc::new(Thread(Arbiter::new()));
+        Self::permanent(name, move |guard| {
+            let (run, thread) = (run.clone(), thread.clone());
+            let addr = Loop::start_in_arbiter(&thread.0.handle(), move |_| {
+                let run = run();
+                Loop {
+                    run: Some(Box::pin(async move { run.await.into() })),
+                    guard,
+                }
+            });
+            let ours = stopped_by(addr);
+            ChildHandle {
+                stop: Box::new(move || {
+                    Box::pin(async move {
+                        (ours.stop)().await;
+                        drop(thread);
+                    })
+                }),
+            }
+        })
+    }
+}
+
+/// A thread of a child; it ends with the last who needs it.
+struct Thread(Arbiter);
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 
