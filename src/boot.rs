@@ -17,6 +17,7 @@ mod show;
 mod simulate;
 mod sync_target;
 mod upkeep;
+mod web;
 
 use std::collections::VecDeque;
 

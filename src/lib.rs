@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `main`, [`boot`] | arguments in, exit code out; the one place that wires the rooms |
 //! | [`cli`] | the verbs and what they show |
+//! | [`web`] | the engine in a browser: pages that ask as any client of the socket does |
 //! | [`manual`] | the documentation for people, a page for each subject |
 //! | [`bench`](mod@bench) | measurements a user can run |
 //! | [`control`] | the control socket: protocol, server, client |
@@ -27,7 +28,8 @@
 //! | [`basics`] | those that have nothing to do with League: time, jobs, counting, when trouble is told |
 //!
 //! Rooms that can stand alone are crates of their own: `riftsync-basics`, `riftsync-model`, `riftsync-limiter`,
-//! `riftsync-simulator`, `riftsync-supervision`. Each lists what it needs, so that the compiler holds it to its place.
+//! `riftsync-simulator`, `riftsync-supervision`, `riftsync-web`. Each lists what it needs, so that the compiler holds
+//! it to its place.
 //!
 //! Invariants, above all what is absent:
 //! - What a job writes, the jobs it spawns and its own end commit in one transaction, fenced by the
@@ -74,3 +76,4 @@ pub use riftsync_limiter as limiter;
 pub use riftsync_model as model;
 pub use riftsync_simulator as simulator;
 pub use riftsync_supervision as supervision;
+pub use riftsync_web as web;

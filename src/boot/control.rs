@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::forecast::Forecast;
 use super::lookout::Lookout;
+use super::web::web_spec;
 use crate::cli::CliError;
 use crate::cli::remote::Session;
 use crate::control::{
@@ -24,6 +25,7 @@ use crate::model::{Company, JobRecord, Platform, Route, Share, Whereabouts, Whom
 use crate::riot::ApiKey;
 use crate::store::Location;
 use crate::tasks::{HealthProbe, job_document, whereabouts};
+use crate::web::WebPlace;
 
 /// Accounts are known on every route: where one is asked for when nothing speaks for another.
 const ANYWHERE: Platform = Platform::Euw1;
@@ -37,6 +39,8 @@ pub(super) struct Control {
     own: OwnConnections,
     /// Where Prometheus reads the metrics, if somebody wants it to.
     scrape: Option<Arc<ScrapePlace>>,
+    /// Where people see the engine in a browser, if somebody wants to.
+    pages: Option<Arc<WebPlace>>,
     stop: Arc<watch::Sender<bool>>,
     /// The verb that the engine is inside of; none: a service.
     inside: Option<&'static str>,
@@ -47,23 +51,30 @@ pub(super) struct Control {
 impl Control {
     /// Of an engine that ends with its verb.
     pub(super) fn inside(path: &Path, verb: &'static str) -> Result<Self, SocketError> {
-        Ok(Self::of(Some(SocketPlace::open(path)?), None, Some(verb)))
+        Ok(Self::of(
+            Some(SocketPlace::open(path)?),
+            None,
+            None,
+            Some(verb),
+        ))
     }
 
     /// Of an engine that only its own verb can ask.
     pub(super) fn alone(verb: &'static str) -> Self {
-        Self::of(None, None, Some(verb))
+        Self::of(None, None, None, Some(verb))
     }
 
     fn of(
         place: Option<SocketPlace>,
         scrape: Option<ScrapePlace>,
+        pages: Option<WebPlace>,
         inside: Option<&'static str>,
     ) -> Self {
         Self {
             place: place.map(Arc::new),
             own: OwnConnections::default(),
             scrape: scrape.map(Arc::new),
+            pages: pages.map(Arc::new),
             stop: Arc::new(watch::Sender::new(false)),
             inside,
             state: Arc::default(),
@@ -82,6 +93,11 @@ impl Control {
     /// Where the metrics can be read; none: nowhere.
     pub(super) fn metrics_addr(&self) -> Option<SocketAddr> {
         self.scrape.as_ref().map(|place| place.addr())
+    }
+
+    /// What a person opens in a browser, with what lets them in; none: nothing.
+    pub(super) fn pages_url(&self) -> Option<String> {
+        self.pages.as_ref().map(|place| place.url())
     }
 
     pub(super) fn ask_to_stop(&self) {
@@ -113,6 +129,7 @@ impl Control {
     pub(super) fn open(
         path: &Path,
         metrics: Option<(SocketAddr, Vec<String>)>,
+        pages: Option<WebPlace>,
     ) -> Result<Self, CliError> {
         let scrape = metrics.map(|(addr, hosts)| {
             ScrapePlace::open(addr, hosts).map_err(|error| {
@@ -124,6 +141,7 @@ impl Control {
         Ok(Self::of(
             Some(SocketPlace::open(path)?),
             scrape.transpose()?,
+            pages,
             None,
         ))
     }
@@ -155,7 +173,7 @@ impl Control {
         let stop = (*self.stop).clone();
         let is_service = self.is_service();
         let told = self.state.clone();
-        let scrape = self.scrape.clone();
+        let (scrape, pages) = (self.scrape.clone(), self.pages.clone());
         let gate = gate.clone();
         Box::new(move |engine| {
             let forecast = Forecast {
@@ -185,8 +203,10 @@ impl Control {
                 server_spec(place, state)
             });
             let exporter = scrape.map(|place| exporter_spec(place, engine.clone(), key.clone()));
-            // Last, so that the end of a page for machines disturbs nobody.
-            own.into_iter().chain(socket).chain(exporter).collect()
+            let pages = pages.map(|place| web_spec(place, state(Limits::default())));
+            // Last, so that the end of a page disturbs nobody.
+            let last = exporter.into_iter().chain(pages);
+            own.into_iter().chain(socket).chain(last).collect()
         })
     }
 

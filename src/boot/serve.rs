@@ -12,6 +12,7 @@ use super::locations::{locate, socket_path};
 use super::required_key;
 use super::running_engine::RunningEngine;
 use super::service::ServiceManager;
+use super::web;
 use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, Global, ServeArgs, waits};
 use crate::config::Config;
@@ -31,7 +32,9 @@ pub(super) async fn serve(
         .metrics_listen
         .or_else(|| config.metrics.listen().unwrap_or_default());
     let metrics = metrics.map(|addr| (addr, config.metrics.hosts()));
-    let control = Control::open(&socket_path(global, config, &database)?, metrics)?;
+    let socket = socket_path(global, config, &database)?;
+    let pages = web::open(config, args, &socket)?;
+    let control = Control::open(&socket, metrics, pages)?;
     let key = required_key(true)?;
     let base = &config.riot.base_url;
     let only: Vec<&str> = args.queues.iter().map(String::as_str).collect();
@@ -117,11 +120,14 @@ fn say_ready(global: &Global, running: &RunningEngine, control: &Control, databa
         let ready = json!({
             "ready": true, "engine": engine, "pid": pid, "socket": socket, "database": database.to_string(),
             "metrics": control.metrics_addr().map(|addr| format!("http://{addr}/metrics")),
+            "web": control.pages_url(),
         });
         ready.to_string()
     } else {
+        let pages = control.pages_url();
+        let pages = pages.map_or_else(String::new, |url| format!("\nin a browser: {url}"));
         format!(
-            "riftsync is ready: engine {engine}, pid {pid}, socket {}",
+            "riftsync is ready: engine {engine}, pid {pid}, socket {}{pages}",
             socket.display()
         )
     };

@@ -138,6 +138,13 @@ pub struct ServeArgs {
     /// Tell the metrics to Prometheus at a port of 127.0.0.1, or at an address with its port
     #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listen_address)]
     pub metrics_listen: Option<SocketAddr>,
+    /// Show the engine in a browser, at 127.0.0.1:8470 unless told another port or address
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listen_address)]
+    #[arg(num_args = 0..=1, default_missing_value = "8470")]
+    pub web: Option<SocketAddr>,
+    /// Nothing can be changed in the browser
+    #[arg(long)]
+    pub web_read_only: bool,
 }
 
 fn queue_names() -> PossibleValuesParser {

@@ -3,10 +3,10 @@
 //! A setting that is not known is an error, not a silence: a typing mistake must not run for a week.
 
 mod files;
+mod served;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 
 pub use self::files::{Readers, open_lock, read_at_most, read_by_others, read_key_file};
+pub use self::served::{MetricsSettings, WebPages, listen_address};
 use crate::model::records::PayloadKind;
 use crate::model::{
     Cadence, CatchUp, DatabaseUrl, Platform, Rate, Retention, RetryPolicy, Route, Share, Timestamp,
@@ -68,6 +69,7 @@ pub struct Config {
     pub control: ControlSettings,
     pub log: LogSettings,
     pub metrics: MetricsSettings,
+    pub web: WebPages,
     pub queues: BTreeMap<String, QueueSettings>,
     pub kinds: BTreeMap<String, KindSettings>,
     pub schedules: BTreeMap<String, ScheduleSettings>,
@@ -153,48 +155,6 @@ pub enum LogFormat {
     Text,
     /// JSON lines, for programs.
     Json,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MetricsSettings {
-    /// Empty: `metrics.jsonl` beside the data. `none`: no log.
-    pub log: String,
-    pub interval_s: u64,
-    pub file_mb: u64,
-    pub files: u32,
-    /// Where Prometheus reads the metrics: `9464` is 127.0.0.1:9464; empty: nowhere.
-    pub listen: String,
-    /// Names by which the page may be asked for, between commas; addresses and localhost always may.
-    pub hosts: String,
-}
-
-impl MetricsSettings {
-    pub fn listen(&self) -> Result<Option<SocketAddr>, String> {
-        if self.listen.is_empty() {
-            return Ok(None);
-        }
-        listen_address(&self.listen).map(Some)
-    }
-
-    /// The names of `hosts`.
-    pub fn hosts(&self) -> Vec<String> {
-        let names = self.hosts.split(',').map(str::trim);
-        names
-            .filter(|name| !name.is_empty())
-            .map(str::to_ascii_lowercase)
-            .collect()
-    }
-}
-
-/// A port, which is one of 127.0.0.1, or an address with its port.
-pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
-    if let Ok(port) = text.parse::<u16>() {
-        return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
-    }
-    text.parse().map_err(|_| {
-        format!("'{text}' is no address. Write a port (9464, on 127.0.0.1) or an address with one (0.0.0.0:9464, [::]:9464)")
-    })
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -334,10 +294,10 @@ impl Config {
             }
         }
         self.platform()?;
-        self.check_metrics()
+        self.check_served()
     }
 
-    fn check_metrics(&self) -> Result<(), ConfigError> {
+    fn check_served(&self) -> Result<(), ConfigError> {
         let metrics = &self.metrics;
         for (name, value, most) in [
             ("interval_s", metrics.interval_s, 3_600),
@@ -350,10 +310,10 @@ impl Config {
                 )));
             }
         }
-        match metrics.listen() {
-            Ok(_) => Ok(()),
-            Err(why) => Err(ConfigError::Invalid(format!("metrics.listen: {why}"))),
-        }
+        let wrong = |name: &str, why| ConfigError::Invalid(format!("{name}: {why}"));
+        (metrics.listen()).map_err(|why| wrong("metrics.listen", why))?;
+        (self.web.listen()).map_err(|why| wrong("web.listen", why))?;
+        Ok(())
     }
 
     /// The platform to use when none is named.

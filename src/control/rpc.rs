@@ -70,6 +70,12 @@ pub struct Request<'l> {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Params<'l>(Option<&'l RawValue>);
 
+impl<'l> Params<'l> {
+    pub fn of(text: &'l RawValue) -> Self {
+        Self(Some(text))
+    }
+}
+
 impl Params<'_> {
     /// Reads them, or says what is wrong with them.
     pub fn read<T: DeserializeOwned>(self) -> Result<T, RpcError> {

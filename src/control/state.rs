@@ -8,11 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
+use serde_json::value::to_raw_value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Limits;
-use super::methods::Counted;
+use super::methods::{self, Counted};
+use super::rpc::{Params, RpcError};
 use super::view::Document;
 use super::watch::Watch;
 use crate::engine::EngineHandle;
@@ -145,6 +147,12 @@ impl ControlState {
             document,
             stop,
         })
+    }
+
+    /// Answers a method as a connection would. `params`: by name, as an object.
+    pub async fn ask(&self, method: &str, params: &Value) -> Result<Value, RpcError> {
+        let text = to_raw_value(params).map_err(|error| RpcError::invalid(error.to_string()))?;
+        methods::call(self, method, Params::of(&text)).await
     }
 
     pub(super) fn ask_to_stop(&self) {

@@ -5,6 +5,7 @@ mod away;
 mod crowded;
 mod joined;
 mod outputs;
+mod pages;
 mod protocol;
 mod secret;
 mod top;

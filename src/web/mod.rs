@@ -1,0 +1,21 @@
+#![doc = include_str!("README.md")]
+
+mod access;
+mod ask;
+mod assets;
+mod chart;
+mod history;
+mod live;
+mod pages;
+mod place;
+mod respond;
+mod server;
+mod shell;
+mod show;
+mod site;
+
+pub use access::{SECRET_MIN, Secret, WeakSecret};
+pub use ask::{Ask, AskError};
+pub use pages::KINDS;
+pub use place::{PlaceError, WebPlace, WebSettings};
+pub use server::serve;
