@@ -39,7 +39,15 @@ fn main() -> ExitCode {
 /// Says how a verb ended, and gives its exit code.
 fn told(ended: Result<(), CliError>, json: bool) -> ExitCode {
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => match terminal::unwritten() {
+            None => ExitCode::SUCCESS,
+            Some(why) => {
+                eprintln!(
+                    "riftsync: it is done, but what is to be shown could not be written to stdout: {why}"
+                );
+                ExitCode::FAILURE
+            }
+        },
         Err(error) => {
             // What these are about may have been printed as a document of its own.
             let told = terminal::has_spoken()

@@ -6,7 +6,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::CliError;
-use super::follow::Shown;
+use super::follow::{Shown, counted};
 use super::view::Meter;
 use super::waits::{Bars, Wait, reasons};
 use crate::model::rollup::FailedChild;
@@ -203,8 +203,8 @@ impl BatchReport {
 
     pub fn text(&self, took: Duration) -> String {
         let mut text = format!(
-            "{} players, {} matches and timelines fetched in {:.1} s, {} failed",
-            self.players,
+            "{}, {} matches and timelines fetched in {:.1} s, {} failed",
+            counted(self.players, "player", "players"),
             self.fetched,
             took.as_secs_f64(),
             self.failed_count
@@ -251,7 +251,8 @@ impl BatchReport {
                 self.failed_count
             ))),
             ("completed", lost) => Err(CliError::JobFailed(format!(
-                "{lost} players could not be synced; the others are complete"
+                "{} could not be synced; the others are complete",
+                counted(lost as u64, "player", "players")
             ))),
             (state, _) => Err(CliError::JobFailed(format!(
                 "job {} is {state}",

@@ -261,8 +261,9 @@ fn parts_text(parts: &Parts) -> String {
 
 /// What was done, in a few lines. `calls` were made for it.
 pub fn summary_of(report: &PlayerReport, year: Year, took: Duration, calls: u64) -> String {
-    let fetched = report.processed_matches + report.processed_timelines;
-    let rate = f64::from(fetched) / took.as_secs_f64().max(0.001);
+    // What an earlier process fetched for the same job is no speed of this one.
+    let fetched = u64::from(report.processed_matches + report.processed_timelines).min(calls);
+    let rate = fetched as f64 / took.as_secs_f64().max(0.001);
     let made = counted(calls, "call", "calls");
     let seconds = took.as_secs_f64();
     if report.total_matches == 0 {
@@ -487,6 +488,18 @@ mod tests {
         assert!(later.starts_with("1 match is not served yet"), "{later}");
         assert!(later.contains("`--wait`"), "{later}");
         assert_eq!(later_text(&missing(&[(MissingReason::NotFound, 2)])), None);
+    }
+
+    #[test]
+    fn what_was_fetched_before_a_sync_was_killed_is_no_speed_of_the_one_that_goes_on() {
+        let report = PlayerReport {
+            total_matches: 500,
+            processed_matches: 500,
+            ..PlayerReport::default()
+        };
+        let year = Year::parse("2025", Timestamp::now()).unwrap();
+        let told = summary_of(&report, year, Duration::from_secs(2), 10);
+        assert!(told.contains("10 calls in 2.0 s, 5 matches"), "{told}");
     }
 
     #[test]

@@ -168,9 +168,21 @@ pub fn has_spoken() -> bool {
     SPOKEN.load(Ordering::Relaxed)
 }
 
+/// Why what was to be shown was not written; a reader that has gone is no reason.
+static UNWRITTEN: OnceLock<Option<String>> = OnceLock::new();
+
+/// Why stdout has not all that it should; none: it has, or nobody reads it.
+pub fn unwritten() -> Option<&'static str> {
+    UNWRITTEN.get()?.as_deref()
+}
+
 /// See `outln!`.
 pub fn out(line: std::fmt::Arguments<'_>) {
     SPOKEN.store(true, Ordering::Relaxed);
+    // The work goes on all the same: what is stored is worth more than what is said of it.
+    if UNWRITTEN.get().is_some() {
+        return;
+    }
     let write = || {
         // What another program told, as whoever listens on a socket, may be in it.
         let line = line.to_string();
@@ -179,11 +191,9 @@ pub fn out(line: std::fmt::Arguments<'_>) {
         writeln!(stdout, "{line}").and_then(|()| stdout.flush())
     };
     // It may go to the terminal that bars are drawn on.
-    let written = bars().suspend(write);
-    if let Err(error) = written
-        && error.kind() == std::io::ErrorKind::BrokenPipe
-    {
-        std::process::exit(0);
+    if let Err(error) = bars().suspend(write) {
+        let has_gone = error.kind() == io::ErrorKind::BrokenPipe;
+        let _ = UNWRITTEN.set((!has_gone).then(|| error.to_string()));
     }
 }
 

@@ -470,4 +470,42 @@ async fn a_reader_that_has_had_enough_is_no_failure() {
     assert_eq!(ended.status.code(), Some(0));
     let document: Value = serde_json::from_slice(&ended.stdout).unwrap();
     assert_eq!(document["success"], true);
+
+    // To show it was not all that there was to do: the second year is synced too.
+    let years = ["sync", PLAYER, "--platform", "euw1", "--year", "2023..2024"];
+    let mut both = setup
+        .command(&years)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(both.stdout.take());
+    assert!(exited(both).await.status.success());
+    let listed = setup
+        .command(&["stats", PLAYER, "--json"])
+        .output()
+        .unwrap();
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let mut years = listed["coverage"].as_array().unwrap().iter();
+    assert!(years.any(|one| one["year"] == 2024 && one["listed_at"].is_string()));
+}
+
+#[tokio::test]
+async fn what_cannot_be_shown_is_done_and_told() {
+    let setup = setup(5).await;
+    let mut command = setup.sync();
+    command.stdout(
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap(),
+    );
+    let output = command.stderr(Stdio::piped()).spawn().unwrap();
+    let output = exited(output).await;
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(
+        text(&output).contains("written to stdout"),
+        "{}",
+        text(&output)
+    );
 }

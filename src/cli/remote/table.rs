@@ -13,8 +13,12 @@ pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     let rows: Vec<Vec<String>> = rows.into_iter().collect();
     let is_number = |cell: &String| cell == "-" || cell.parse::<f64>().is_ok();
     for (at, column) in table.column_iter_mut().enumerate() {
-        let mut cells = rows.iter().filter_map(|row| row.get(at)).peekable();
-        if cells.peek().is_some() && cells.all(is_number) {
+        let mut cells = rows.iter().filter_map(|row| row.get(at));
+        let is_told = rows
+            .iter()
+            .filter_map(|row| row.get(at))
+            .any(|cell| cell != "-");
+        if is_told && cells.all(is_number) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
