@@ -489,23 +489,3 @@ async fn a_reader_that_has_had_enough_is_no_failure() {
     let mut years = listed["coverage"].as_array().unwrap().iter();
     assert!(years.any(|one| one["year"] == 2024 && one["listed_at"].is_string()));
 }
-
-#[tokio::test]
-async fn what_cannot_be_shown_is_done_and_told() {
-    let setup = setup(5).await;
-    let mut command = setup.sync();
-    command.stdout(
-        std::fs::OpenOptions::new()
-            .write(true)
-            .open("/dev/full")
-            .unwrap(),
-    );
-    let output = command.stderr(Stdio::piped()).spawn().unwrap();
-    let output = exited(output).await;
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
-    assert!(
-        text(&output).contains("written to stdout"),
-        "{}",
-        text(&output)
-    );
-}

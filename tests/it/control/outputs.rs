@@ -254,3 +254,23 @@ fn a_panic_tells_what_it_was_without_the_key() {
         "{seen}"
     );
 }
+
+#[tokio::test]
+async fn what_cannot_be_shown_is_done_and_told() {
+    let setup = setup(5).await;
+    let mut command = setup.sync();
+    command.stdout(
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap(),
+    );
+    let output = command.stderr(Stdio::piped()).spawn().unwrap();
+    let output = crate::setup::exited(output).await;
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(
+        text(&output).contains("written to stdout"),
+        "{}",
+        text(&output)
+    );
+}
