@@ -8,6 +8,8 @@ use axum::Form;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -144,6 +146,7 @@ struct Player {
     years: Vec<Row>,
     /// Filled into the form.
     platform: String,
+    this_year: i16,
     known: bool,
 }
 
@@ -177,6 +180,7 @@ pub(crate) async fn player(State(site): State<Arc<Site>>, Query(whom): Query<Who
             .first()
             .map_or_else(String::new, |year| year.platform.clone()),
         years: years.into_iter().map(year_row).collect(),
+        this_year: Timestamp::now().to_zoned(TimeZone::UTC).year(),
         known,
     })
 }
