@@ -11,12 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use riftsync::engine::{
-    Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
-};
+use riftsync::engine::{EngineConfig, QueueConfig, Task};
 use riftsync::metrics::Metrics;
 use riftsync::model::{After, Failure, NewJob, Outcome, Priority, RetryPolicy, Timestamp};
 use riftsync::store::Store;
+use riftsync::store::engine::{Engine, JobContext, Registry, Services, TaskFuture, TaskResult};
 use riftsync::store::sqlite::SqliteStore;
 use serde_json::json;
 
@@ -50,7 +49,7 @@ impl CountWords {
     }
 }
 
-impl Task for CountWords {
+impl Task<dyn Store> for CountWords {
     fn kind(&self) -> &'static str {
         Self::KIND
     }

@@ -16,13 +16,13 @@
 //! | [`export`] | the data as Parquet and CSV files |
 //! | [`tasks`] | the League work: a player spawns matches, a match spawns its timeline |
 //! | [`gate`] | what stands between a task's call and the network: the key, breakers, turns |
-//! | [`engine`] | queues over the durable store; it knows no League word |
 //! | [`limiter`] | permits for calls, windows learnt from headers |
 //! | [`store`] | SQLite and PostgreSQL behind one trait; the only SQL |
 //! | [`simulator`] | a Riot API to develop and test against |
 //! | [`riot`] | one HTTP call, typed errors, documents as records; no retries |
-//! | [`metrics`] | counters, and what is written of them |
+//! | [`metrics`] | what calls came to, and Prometheus' text of all counters |
 //! | [`config`] | settings |
+//! | [`engine`] | queues over a durable store of jobs, whatever they are about; counters, and what is written of them |
 //! | [`supervision`] | OTP strategies over actix |
 //! | [`model`] | facts and decisions about League's data; no tokio, actix, diesel or reqwest |
 //! | [`basics`] | those that have nothing to do with League: time, jobs, counting, when trouble is told |

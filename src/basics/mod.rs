@@ -4,29 +4,36 @@
 //!
 //! `time`, `boot_time` (moments), `histogram`, `bucket` (counting), `job`, `failure`, `rollup` (what a job is, and what
 //! its descendants came to), `attempt`, `retry_policy`, `suspicion`, `cadence` (what becomes of it, and when),
-//! `outage`, `bursts` (when trouble is told).
+//! `outage`, `bursts` (when trouble is told), `typed`, `secrets`, `foreign`, `database_url` (text that others wrote,
+//! and what of it nobody is to see).
 
 pub mod attempt;
 mod boot_time;
 mod bucket;
 mod bursts;
 pub mod cadence;
+mod database_url;
 mod failure;
+mod foreign;
 pub mod histogram;
 pub mod job;
 pub mod outage;
 mod retry_policy;
 pub mod rollup;
+pub mod secrets;
 pub mod snapshot;
 pub mod suspicion;
 mod time;
+pub mod typed;
 
 pub use attempt::{Outcome, Settlement};
 pub use boot_time::{BootTime, slept};
 pub use bucket::{Bucket, Rate};
 pub use bursts::{Bursts, Telling};
 pub use cadence::{Cadence, CatchUp};
+pub use database_url::{DatabaseUrl, is_pairs, redact};
 pub use failure::{ABSENT, Failure};
+pub use foreign::Foreign;
 pub use job::{After, ClaimedJob, JobId, JobRecord, JobState, Lease, NewJob, OnFailure, Priority};
 pub use outage::{Before, Outage, OutageNews, UNTIL_QUIET};
 pub use retry_policy::RetryPolicy;

@@ -22,18 +22,18 @@ use tokio::sync::watch;
 
 use super::Place;
 use crate::control::{
-    About, Advisers, ControlState, HealthReadings, KeyAccess, Limits, Locate, SocketPlace,
-    TimeLeft, WaitReasons, server_spec,
+    About, Advisers, CallCounts, ControlState, HealthReadings, KeyAccess, Limits, Locate,
+    SocketPlace, TimeLeft, WaitReasons, server_spec,
 };
-use crate::engine::{
-    Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
-};
+use crate::engine::{EngineConfig, QueueConfig, Task};
 use crate::metrics::Metrics;
 use crate::model::waiting::Waiting;
 use crate::model::{
     After, Company, JobId, JobRecord, NewJob, Priority, RetryPolicy, Route, Share, Whereabouts,
     Whom,
 };
+use crate::store::Store;
+use crate::store::engine::{Engine, JobContext, Registry, Services, TaskFuture, TaskResult};
 
 const QUEUE: &str = "default";
 const KIND: &str = "bench";
@@ -71,7 +71,7 @@ pub struct ControlReport {
 #[derive(Debug)]
 struct NoOp(Mutex<Sender<Instant>>);
 
-impl Task for NoOp {
+impl Task<dyn Store> for NoOp {
     fn kind(&self) -> &'static str {
         KIND
     }
@@ -116,6 +116,9 @@ impl KeyAccess for NoKey {
     fn set_share(&self, _: Option<Route>, _: Share) {}
     async fn company(&self) -> Company {
         Company::default()
+    }
+    fn calls(&self) -> CallCounts {
+        CallCounts::default()
     }
     fn replace(&self, _: &str) -> Result<bool, String> {
         Err("a measurement has no key".to_owned())

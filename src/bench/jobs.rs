@@ -14,12 +14,11 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::{History, Place};
-use crate::engine::{
-    Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
-};
+use crate::engine::{EngineConfig, QueueConfig, Task};
 use crate::metrics::Metrics;
 use crate::metrics::process;
 use crate::model::{After, NewJob, Priority, RetryPolicy, Timestamp};
+use crate::store::engine::{Engine, JobContext, Registry, Services, TaskFuture, TaskResult};
 use crate::store::{Store, StoreResult};
 
 const QUEUE: &str = "default";
@@ -85,7 +84,7 @@ thread_local! {
     static WAITED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Task for NoOp {
+impl Task<dyn Store> for NoOp {
     fn kind(&self) -> &'static str {
         KIND
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::metrics::Metrics;
+use crate::metrics::CallCounters;
 use crate::metrics::process::cpu_of_threads;
 
 /// Threads that work for the databases alone.
@@ -34,8 +34,8 @@ pub struct StageTimes {
 }
 
 impl Stages {
-    pub fn read(metrics: &Metrics) -> Self {
-        let documents = &metrics.documents;
+    pub fn read(counters: &CallCounters) -> Self {
+        let documents = &counters.documents;
         Self {
             unpack: Duration::from_nanos(documents.unpack_ns.load(Ordering::Relaxed)),
             parse: Duration::from_nanos(documents.parse_ns.load(Ordering::Relaxed)),

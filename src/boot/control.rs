@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -16,14 +17,15 @@ use super::web::web_spec;
 use crate::cli::CliError;
 use crate::cli::remote::Session;
 use crate::control::{
-    About, Advisers, ControlState, HealthReadings, KeyAccess, Limits, Locate, OwnConnections,
-    ScrapePlace, SocketError, SocketPlace, exporter_spec, own_server_spec, server_spec,
+    About, Advisers, CallCounts, ControlState, HealthReadings, KeyAccess, Limits, Locate,
+    OwnConnections, ScrapePlace, SocketError, SocketPlace, exporter_spec, own_server_spec,
+    server_spec,
 };
 use crate::engine::Above;
 use crate::gate::{Gate, KeyState};
 use crate::model::{Company, JobRecord, Platform, Route, Share, Whereabouts, Whom};
 use crate::riot::ApiKey;
-use crate::store::Location;
+use crate::store::{Location, Store};
 use crate::tasks::{HealthProbe, job_document, whereabouts};
 use crate::web::WebPlace;
 
@@ -153,7 +155,7 @@ impl Control {
         health: &Arc<HealthProbe>,
         database: &Location,
         near: Option<Platform>,
-    ) -> Above {
+    ) -> Above<dyn Store> {
         let about = About {
             database: match database {
                 Location::Sqlite(path) => absolute(path).display().to_string(),
@@ -289,6 +291,14 @@ impl KeyAccess for GateKey {
 
     fn set_share(&self, route: Option<Route>, share: Share) {
         self.0.set_share(route, share);
+    }
+
+    fn calls(&self) -> CallCounts {
+        let counters = &self.0.api.counters;
+        CallCounts {
+            sent: counters.calls.load(Ordering::Relaxed),
+            rate_limited: counters.rate_limited.load(Ordering::Relaxed),
+        }
     }
 
     async fn company(&self) -> Company {

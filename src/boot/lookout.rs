@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use crate::control::WaitReasons;
-use crate::engine::{EngineHandle, QueueControl};
+use crate::engine::QueueControl;
+use crate::gate::halts::heard;
 use crate::gate::{Gate, KeyState};
 use crate::limiter::LimiterState;
 use crate::model::waiting::{
@@ -16,6 +17,7 @@ use crate::model::waiting::{
     Waiting, tally, waiting_for, waits_alone,
 };
 use crate::model::{JobId, JobRecord, JobState, Route};
+use crate::store::engine::EngineHandle;
 use crate::store::{EngineRow, EngineState, StoreResult};
 
 /// Jobs that are looked at: enough to know what they wait for.
@@ -67,7 +69,7 @@ impl WaitReasons for Lookout {
         let readings = self.readings().await;
         let mut halts: HashMap<&str, Vec<Option<Halt>>> = HashMap::new();
         for (_, queue, halt) in self.engine.attempts.all() {
-            halts.entry(queue).or_default().push(halt);
+            halts.entry(queue).or_default().push(halt.and_then(heard));
         }
         let told = |queue: &Arc<QueueControl>| {
             let ready = queue.counters.ready.load(Ordering::Relaxed);
@@ -151,7 +153,7 @@ impl Lookout {
             run_at: job.run_at,
             engine: job.engine.clone(),
             at_work: halt.is_some(),
-            halt: halt.flatten(),
+            halt: halt.flatten().and_then(heard),
             step: job.step.clone(),
             why,
         }
@@ -163,7 +165,7 @@ impl Lookout {
         for job in &mut jobs {
             let halt = self.engine.attempts.halt_of(job.id);
             job.at_work = job.state == JobState::Running && halt.is_some();
-            job.halt = halt.flatten();
+            job.halt = halt.flatten().and_then(heard);
             if job.state == JobState::Scheduled {
                 job.why = self.engine.put_off.why(job.id);
             }

@@ -34,7 +34,7 @@ pub(super) async fn run(
         store.census().await?,
     );
     let (before, cpu, begun) = (store.writer_stats(), cpu_time(), Instant::now());
-    let stages = Stages::read(&running.metrics);
+    let stages = Stages::read(&running.gate.api.counters);
     let year = Year::new(now.year().unwrap_or(Year::FIRST), now)?;
     let jobs = bench.names().map(|name| {
         let order = PlayerSyncArgs {
@@ -57,7 +57,7 @@ pub(super) async fn run(
         begun.elapsed().as_secs_f64(),
         cpu_time().saturating_sub(cpu),
     );
-    let stages = Stages::read(&running.metrics).since(&stages);
+    let stages = Stages::read(&running.gate.api.counters).since(&stages);
     let resident_peak_bytes = resident_peak_bytes();
     let after = store.writer_stats();
     for job in jobs {

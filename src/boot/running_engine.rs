@@ -8,12 +8,13 @@ use super::locations::{beside, machine, metrics_log};
 use crate::cli::terminal::{stop_signal, watch_panics};
 use crate::cli::{CliError, waits};
 use crate::config::{Config, read_by_others};
+use crate::engine::EngineConfig;
 use crate::engine::scheduler::check_schedule;
-use crate::engine::{Engine, EngineConfig, Registry};
 use crate::gate::{Gate, KeptShares, KeySource, KeyState, Sharing};
 use crate::metrics::Metrics;
 use crate::model::{JobRecord, RetryPolicy};
 use crate::riot::{ApiKey, BaseUrl, RiotClient};
+use crate::store::engine::{Engine, Registry};
 use crate::store::schedules::Schedule;
 use crate::store::{Location, Store};
 use crate::tasks::{
@@ -24,7 +25,6 @@ use crate::tasks::{
 pub(super) struct RunningEngine {
     pub(super) store: Arc<dyn Store>,
     pub(super) engine: Engine,
-    pub(super) metrics: Arc<Metrics>,
     pub(super) gate: Gate,
     pub(super) policies: Policies,
     /// The socket, at which others may have joined.
@@ -141,7 +141,7 @@ impl RunningEngine {
             store.clone(),
             registry.clone(),
             services,
-            metrics.clone(),
+            metrics,
         )
         .await?;
         drop(opening);
@@ -149,7 +149,6 @@ impl RunningEngine {
         Ok(Self {
             store,
             engine,
-            metrics,
             gate,
             policies,
             control: control.cloned(),

@@ -12,9 +12,9 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 use super::running_engine::RunningEngine;
-use crate::engine::Engine;
 use crate::gate::KeyState;
 use crate::model::Timestamp;
+use crate::store::engine::Engine;
 use crate::store::{Store, StoreError};
 
 /// How often the manager is told how the engine stands, if it wants no sign of life more often.
@@ -75,7 +75,7 @@ async fn is_alive(engine: &Engine, store: &dyn Store) -> bool {
 fn status(running: &RunningEngine) -> String {
     let handle = running.engine.handle();
     let jobs: usize = handle.queues.all().iter().map(|q| q.running()).sum();
-    let calls = handle.metrics.calls.load(Ordering::Relaxed);
+    let calls = running.gate.api.counters.calls.load(Ordering::Relaxed);
     let key = match *running.gate.availability.key().borrow() {
         KeyState::Rejected { .. } => "; the API key is rejected: riftsync key set",
         _ => "",
@@ -95,8 +95,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::engine::{EngineConfig, Registry, Services};
+    use crate::engine::EngineConfig;
     use crate::metrics::Metrics;
+    use crate::store::engine::{Registry, Services};
     use crate::store::sqlite::SqliteStore;
 
     #[actix::test]

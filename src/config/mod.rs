@@ -14,7 +14,9 @@ use config::{Config as Source, Environment, File, FileFormat};
 use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 
-pub use self::files::{Readers, open_lock, read_at_most, read_by_others, read_key_file};
+pub use crate::engine::open_lock;
+
+pub use self::files::{Readers, read_at_most, read_by_others, read_key_file};
 pub use self::served::{MetricsSettings, WebPages, listen_address};
 use crate::model::records::PayloadKind;
 use crate::model::{

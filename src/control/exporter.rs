@@ -11,7 +11,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context as Waker, Poll};
 use std::time::Duration;
 
@@ -27,9 +26,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::server::Thread;
 use super::state::KeyAccess;
-use crate::engine::EngineHandle;
 use crate::metrics::{OutageLog, Words, prometheus};
 use crate::model::host;
+use crate::store::engine::EngineHandle;
 use crate::store::question;
 use crate::supervision::{ChildGuard, ChildHandle, ChildSpec, EndReason, Stop, stopped_by};
 
@@ -175,11 +174,12 @@ async fn by_a_known_name(State(page): State<Arc<Page>>, request: Request, next: 
 async fn metrics(State(page): State<Arc<Page>>) -> impl IntoResponse {
     let engine = &page.engine;
     let samples = question::asked(engine.telemetry.read()).await;
+    let calls = page.key.calls();
     let about = prometheus::About {
         version: env!("CARGO_PKG_VERSION"),
         started_at: engine.started_at,
-        calls: engine.metrics.calls.load(Ordering::Relaxed),
-        rate_limited: engine.metrics.rate_limited.load(Ordering::Relaxed),
+        calls: calls.sent,
+        rate_limited: calls.rate_limited,
         key_valid: page.key.state() == "valid",
     };
     let text = prometheus::text(&about, &samples, &engine.metrics.actors.all());

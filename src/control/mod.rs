@@ -40,7 +40,8 @@ pub use own::OwnConnections;
 pub use server::{ControlServer, own_server_spec, server_spec};
 pub use socket::{SocketError, SocketPlace, check_length, default_path, meeting_folders};
 pub use state::{
-    About, Advisers, ControlState, HealthReadings, KeyAccess, Locate, TimeLeft, WaitReasons,
+    About, Advisers, CallCounts, ControlState, HealthReadings, KeyAccess, Locate, TimeLeft,
+    WaitReasons,
 };
 
 use std::time::Duration;

@@ -17,9 +17,9 @@ use super::methods::{self, Counted};
 use super::rpc::{Params, RpcError};
 use super::view::Document;
 use super::watch::Watch;
-use crate::engine::EngineHandle;
 use crate::model::waiting::{Tally, Waiting};
 use crate::model::{Company, JobId, JobRecord, Route, Share, Whereabouts, Whom};
+use crate::store::engine::EngineHandle;
 
 /// What a status says that the engine itself does not know.
 #[derive(Debug, Clone)]
@@ -44,6 +44,17 @@ pub trait KeyAccess: Send + Sync + std::fmt::Debug {
     fn set_share(&self, route: Option<Route>, share: Share);
     /// Who else uses it now.
     async fn company(&self) -> Company;
+    /// What the calls came to so far that were made with it.
+    fn calls(&self) -> CallCounts;
+}
+
+/// Calls of one process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CallCounts {
+    /// That were sent.
+    pub sent: u64,
+    /// Answers that said 429.
+    pub rate_limited: u64,
 }
 
 /// How long a job will take that is under way, or that was only planned.

@@ -8,11 +8,11 @@ use std::time::Duration;
 use dashmap::DashMap;
 use tokio::sync::watch;
 
+use super::halt::Halt;
+use super::metrics::{OutageLog, Words};
+use super::store::JobStore;
 use super::trouble::Trouble;
-use crate::metrics::{OutageLog, Words};
-use crate::model::waiting::Halt;
-use crate::model::{JobId, Lease, Priority};
-use crate::store::Store;
+use riftsync_basics::{JobId, Lease, Priority};
 
 /// A look at least this often, whatever the hints say.
 const LOOK_MAX: Duration = Duration::from_secs(5);
@@ -260,9 +260,9 @@ impl Attempts {
 }
 
 /// Hears of requests to cancel running jobs, and of jobs that somebody waits for by now.
-pub(super) async fn heed_requests(
+pub(super) async fn heed_requests<S: JobStore + ?Sized>(
     engine: Arc<str>,
-    store: Arc<dyn Store>,
+    store: Arc<S>,
     attempts: Arc<Attempts>,
 ) {
     let trouble = Trouble::new("requests to cancel wait");
@@ -285,7 +285,7 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
-    use crate::model::JobId;
+    use riftsync_basics::JobId;
 
     const LEASE: Lease = Lease {
         job: JobId(1),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::model::Timestamp;
+use riftsync_basics::Timestamp;
 
 /// See the module. The default is the wall clock.
 #[derive(Debug, Clone)]

@@ -11,12 +11,25 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::lanes::Holds;
-use super::queue::QueueConfig;
-use crate::metrics::{Metrics, QueueCounters};
-use crate::model::{JobId, Rate};
+use super::metrics::{Metrics, QueueCounters};
+use riftsync_basics::{JobId, Rate};
 
 /// Jobs that one queue may run at once, whatever an operator says.
 pub const SLOTS_MAX: usize = 1_000;
+
+/// How a queue is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueConfig {
+    pub name: &'static str,
+    /// Jobs that run at once.
+    pub slots: usize,
+    /// Jobs held ready beyond them.
+    pub prefetch: usize,
+    /// Jobs that may start in a time; none: as many as there are slots for.
+    pub rate: Option<Rate>,
+    /// It starts no job until somebody lets it go on.
+    pub paused: bool,
+}
 
 /// What an operator can change while the engine runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

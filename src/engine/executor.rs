@@ -13,18 +13,16 @@ use actix::prelude::*;
 use futures_util::FutureExt;
 use tracing::Instrument;
 
-use super::attempts::{Attempts, CancelSignal, Post};
-use super::clock::Clock;
-use super::controls::PutOff;
+use super::attempts::{CancelSignal, Post};
+use super::halt::Halt;
+use super::metrics::FailedAttempt;
 use super::queue::QueueSupervisor;
-use super::solo::Floor;
+use super::store::{Completion, Fenced, JobStore, StoreError};
 use super::task::{JobContext, Task, TaskResult};
-use crate::metrics::{FailedAttempt, Metrics};
-use crate::model::attempt::settle;
-use crate::model::waiting::Halt;
-use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome};
-use crate::store::{Completion, Fenced, Store, StoreError};
-use crate::supervision::{ChildGuard, EndReason, last_panic};
+use super::tools::Tools;
+use riftsync_basics::attempt::settle;
+use riftsync_basics::{ClaimedJob, Failure, JobState, Lease, Outcome};
+use riftsync_supervision::{ChildGuard, EndReason, last_panic};
 
 /// How long an attempt may take to end by itself once its job is to be cancelled.
 const CANCEL_GRACE: Duration = Duration::from_secs(5);
@@ -54,33 +52,22 @@ pub struct JobFinished {
 #[rtype(result = "()")]
 pub struct Abandon;
 
-/// What attempts work with.
-#[derive(Debug, Clone)]
-pub(super) struct Tools {
-    pub(super) store: Arc<dyn Store>,
-    pub(super) attempts: Arc<Attempts>,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) clock: Clock,
-    pub(super) put_off: Arc<PutOff>,
-    pub(super) floor: Floor,
-}
-
-/// See the module. `PlayerSyncActor`, `MatchActor` and `TimelineActor` are executors of their tasks.
+/// See the module.
 #[allow(missing_debug_implementations, reason = "holds a task")]
-pub struct Executor {
-    task: Arc<dyn Task>,
+pub struct Executor<S: JobStore + ?Sized> {
+    task: Arc<dyn Task<S>>,
     job: Arc<ClaimedJob>,
-    tools: Tools,
-    supervisor: Addr<QueueSupervisor>,
+    tools: Tools<S>,
+    supervisor: Addr<QueueSupervisor<S>>,
     guard: ChildGuard,
 }
 
-impl Executor {
+impl<S: JobStore + ?Sized> Executor<S> {
     pub(super) fn new(
-        task: Arc<dyn Task>,
+        task: Arc<dyn Task<S>>,
         job: Arc<ClaimedJob>,
-        tools: Tools,
-        supervisor: Addr<QueueSupervisor>,
+        tools: Tools<S>,
+        supervisor: Addr<QueueSupervisor<S>>,
         guard: ChildGuard,
     ) -> Self {
         Self {
@@ -93,7 +80,7 @@ impl Executor {
     }
 }
 
-impl Actor for Executor {
+impl<S: JobStore + ?Sized> Actor for Executor<S> {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
@@ -125,7 +112,7 @@ impl Actor for Executor {
     }
 }
 
-impl Handler<Abandon> for Executor {
+impl<S: JobStore + ?Sized> Handler<Abandon> for Executor<S> {
     type Result = ();
     fn handle(&mut self, _: Abandon, ctx: &mut Self::Context) {
         self.guard.ends(EndReason::Shutdown);
@@ -133,10 +120,10 @@ impl Handler<Abandon> for Executor {
     }
 }
 
-async fn run_attempt(
-    task: Arc<dyn Task>,
+async fn run_attempt<S: JobStore + ?Sized>(
+    task: Arc<dyn Task<S>>,
     job: Arc<ClaimedJob>,
-    tools: Tools,
+    tools: Tools<S>,
     worked: impl FnOnce(),
 ) -> JobFinished {
     let started = Instant::now();
@@ -217,12 +204,12 @@ struct End<'a> {
 /// Writes the end of the attempt; waits out an outage. If its job is to be cancelled meanwhile, it ends without what
 /// it did: that is what cannot be written. None: the lease was no longer ours, or the store is closed, and the job will
 /// be handed back.
-async fn settle_result(
-    task: &dyn Task,
+async fn settle_result<S: JobStore + ?Sized>(
+    task: &dyn Task<S>,
     job: &ClaimedJob,
-    result: TaskResult,
+    result: TaskResult<S::Effect>,
     end: End<'_>,
-    tools: &Tools,
+    tools: &Tools<S>,
 ) -> Option<JobState> {
     let mut halted = None;
     let mut late = Late::default();
@@ -288,7 +275,11 @@ async fn settle_result(
 }
 
 /// An end that the database refuses (a bug) must not leave the job running for ever.
-async fn discard_unsettled(job: &ClaimedJob, why: &str, tools: &Tools) -> Option<JobState> {
+async fn discard_unsettled<S: JobStore + ?Sized>(
+    job: &ClaimedJob,
+    why: &str,
+    tools: &Tools<S>,
+) -> Option<JobState> {
     let failure = Failure::new("store", format!("its result could not be stored: {why}"));
     let completion = ended(job, Outcome::Discard(failure), tools);
     let now = tools.clock.now();
@@ -300,7 +291,11 @@ async fn discard_unsettled(job: &ClaimedJob, why: &str, tools: &Tools) -> Option
 }
 
 /// An end that writes nothing but itself.
-fn ended(job: &ClaimedJob, outcome: Outcome, tools: &Tools) -> Completion {
+fn ended<S: JobStore + ?Sized>(
+    job: &ClaimedJob,
+    outcome: Outcome,
+    tools: &Tools<S>,
+) -> Completion<S::Effect> {
     let (attempt, most) = (job.attempt, job.max_attempts);
     let now = tools.clock.now();
     Completion::of(settle(attempt, most, outcome, Duration::ZERO, now))
@@ -314,7 +309,7 @@ struct Late {
 }
 
 impl Late {
-    fn waits(&mut self, job: &ClaimedJob, error: &StoreError, tools: &Tools) {
+    fn waits<S: ?Sized>(&mut self, job: &ClaimedJob, error: &StoreError, tools: &Tools<S>) {
         let since = *self.since.get_or_insert_with(tokio::time::Instant::now);
         let waited = since.elapsed();
         if waited >= SETTLE_LATE {
@@ -330,7 +325,7 @@ impl Late {
         }
     }
 
-    fn is_over(&self, tools: &Tools) {
+    fn is_over<S: ?Sized>(&self, tools: &Tools<S>) {
         if self.told {
             tools.attempts.ends.worked(0);
         }
@@ -338,7 +333,7 @@ impl Late {
 }
 
 /// Remembers it for those who ask what went wrong of late.
-fn note_failure(job: &ClaimedJob, outcome: &Outcome, tools: &Tools) {
+fn note_failure<S: ?Sized>(job: &ClaimedJob, outcome: &Outcome, tools: &Tools<S>) {
     let (why, retried) = match outcome {
         Outcome::Retry(why) => (why, job.attempt < job.max_attempts),
         Outcome::Discard(why) => (why, false),

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::metrics::Metrics;
+use super::store::{Beat, DEAD_AFTER, EngineInfo, JobStore, LEADS_FOR};
 use super::trouble::Trouble;
-use crate::metrics::Metrics;
-use crate::store::{Beat, DEAD_AFTER, EngineInfo, LEADS_FOR, Store};
 
 /// How often an engine is heard.
 pub(super) const EVERY: Duration = Duration::from_secs(5);
@@ -75,9 +75,9 @@ impl Standing {
 
 /// The engine's standing, for those who act on it.
 #[derive(Debug)]
-pub struct Standings {
+pub struct Standings<S: ?Sized> {
     info: EngineInfo,
-    store: Arc<dyn Store>,
+    store: Arc<S>,
     metrics: Arc<Metrics>,
     now: watch::Sender<Standing>,
     leads: watch::Sender<bool>,
@@ -85,8 +85,8 @@ pub struct Standings {
     told: AtomicBool,
 }
 
-impl Standings {
-    pub(super) fn new(info: EngineInfo, store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
+impl<S: JobStore + ?Sized> Standings<S> {
+    pub(super) fn new(info: EngineInfo, store: Arc<S>, metrics: Arc<Metrics>) -> Self {
         Self {
             info,
             store,
@@ -111,7 +111,7 @@ impl Standings {
     }
 
     /// Tells that the engine lives. Returns the pause until the next time.
-    pub async fn beat(&self) -> Result<Duration, crate::store::StoreError> {
+    pub async fn beat(&self) -> Result<Duration, super::store::StoreError> {
         let asked = Instant::now();
         let outcome = self.store.beat(&self.info).await;
         let before = *self.now.borrow();
@@ -184,7 +184,7 @@ impl Standings {
 }
 
 /// Beats. See the module.
-pub(super) async fn beat_on(standings: Arc<Standings>) {
+pub(super) async fn beat_on<S: JobStore + ?Sized>(standings: Arc<Standings<S>>) {
     let trouble = Trouble::new("this engine cannot be heard now");
     loop {
         let heard = standings.beat().await;

@@ -15,10 +15,16 @@
 
 mod attempts;
 mod clock;
+#[cfg(test)]
+pub(crate) mod conformance;
 mod controls;
 mod executor;
+mod halt;
+mod handle;
 mod heartbeat;
 mod lanes;
+mod lock_file;
+pub mod metrics;
 mod metrics_actor;
 mod pruner;
 mod queue;
@@ -30,8 +36,11 @@ mod simulation;
 mod slot_window;
 mod solo;
 mod sources;
+pub mod sqlite;
 mod stager;
+pub mod store;
 mod task;
+mod tools;
 mod trace;
 mod trouble;
 mod writer;
@@ -46,23 +55,24 @@ use tokio::sync::watch;
 
 pub use attempts::{Attempts, CancelSignal, Halted, Post, Urgency};
 pub use clock::Clock;
-pub use controls::{PutOff, QueueControl, QueueControls, QueueSettings, SLOTS_MAX};
+pub use controls::{PutOff, QueueConfig, QueueControl, QueueControls, QueueSettings, SLOTS_MAX};
+pub use halt::Halt;
+pub use handle::{Above, EngineHandle, Services};
 pub use heartbeat::Standings;
 pub use lanes::Holds;
-pub use queue::{Claim, Drain, QueueConfig, QueueSupervisor};
+pub use lock_file::open_lock;
+pub use queue::{Claim, Drain, QueueSupervisor};
 pub use registry::{OrderError, Registry};
 pub use slot_window::express_slots;
 pub use task::{JobContext, Task, TaskFuture, TaskResult};
 
-use self::executor::Tools;
-use self::queue::Shared;
+use self::metrics::{LogFiles, Metrics, Source, Telemetry, open_log};
 use self::solo::Floor;
 use self::sources::{ActorSource, ProcessSource, QueueSource, StoreSource};
-use crate::metrics::{LogFiles, Metrics, Source, Telemetry, open_log};
-use crate::model::Timestamp;
-use crate::store::schedules::Schedule;
-use crate::store::{EngineInfo, Store, StoreError, StoreResult};
-use crate::supervision::{
+use self::store::schedules::Schedule;
+use self::store::{EngineInfo, JobStore, StoreError, StoreResult};
+use self::tools::{Shared, Tools};
+use riftsync_supervision::{
     ChildHandle, ChildSpec, Intensity, ListChildren, Shutdown, Strategy, Supervisor,
     supervisor_handle,
 };
@@ -102,66 +112,21 @@ impl Default for EngineConfig {
     }
 }
 
-/// What the tasks lean on.
-#[allow(missing_debug_implementations, reason = "specifications are functions")]
-pub struct Services {
-    /// Started before the queues.
-    pub children: Vec<ChildSpec>,
-    /// What the services say may not start now.
-    pub holds: watch::Receiver<Holds>,
-    /// Readings of what the services did.
-    pub sources: Vec<Arc<dyn Source>>,
-    /// Started last: those that serve and watch the engine.
-    pub above: Above,
-}
-
-/// Makes the services that lean on the engine.
-pub type Above = Box<dyn FnOnce(&EngineHandle) -> Vec<ChildSpec>>;
-
-/// An engine as those see it that serve and watch it.
-#[derive(Debug, Clone)]
-pub struct EngineHandle {
-    pub id: Arc<str>,
-    pub started_at: Timestamp,
-    pub queues: Arc<QueueControls>,
-    pub store: Arc<dyn Store>,
-    pub registry: Arc<Registry>,
-    pub metrics: Arc<Metrics>,
-    pub telemetry: Arc<Telemetry>,
-    pub standings: Arc<Standings>,
-    pub clock: Clock,
-    /// What this engine does now.
-    pub attempts: Arc<Attempts>,
-    /// Why jobs of this engine were put off.
-    pub put_off: Arc<PutOff>,
-}
-
-impl Default for Services {
-    fn default() -> Self {
-        Self {
-            children: Vec::new(),
-            holds: watch::channel(Holds::default()).1,
-            sources: Vec::new(),
-            above: Box::new(|_| Vec::new()),
-        }
-    }
-}
-
 /// A running engine. Dropping it stops nothing; `stop` does.
 #[derive(Debug)]
-pub struct Engine {
-    handle: EngineHandle,
+pub struct Engine<S: ?Sized> {
+    handle: EngineHandle<S>,
     root: Addr<Supervisor>,
     escalated: watch::Receiver<Option<String>>,
 }
 
-impl Engine {
+impl<S: JobStore + ?Sized> Engine<S> {
     /// Returns the jobs of dead engines and starts the actors. Must be called on an actix system.
     pub async fn start(
         config: EngineConfig,
-        store: Arc<dyn Store>,
-        registry: Arc<Registry>,
-        services: Services,
+        store: Arc<S>,
+        registry: Arc<Registry<S>>,
+        services: Services<S>,
         metrics: Arc<Metrics>,
     ) -> StoreResult<Self> {
         let id: Arc<str> = format!("{:016x}", fastrand::u64(..)).into();
@@ -264,7 +229,7 @@ impl Engine {
         &self.handle.id
     }
 
-    pub fn handle(&self) -> &EngineHandle {
+    pub fn handle(&self) -> &EngineHandle<S> {
         &self.handle
     }
 
@@ -324,7 +289,7 @@ const LOOKS: usize = 3;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// Resolves when a stop waits in vain for jobs to end: the database that is to hold their ends is away.
-async fn in_vain(store: &dyn Store) {
+async fn in_vain<S: JobStore + ?Sized>(store: &S) {
     for _ in 0..LOOKS {
         tokio::time::sleep(BETWEEN_LOOKS).await;
         while store.away().is_none() {
@@ -343,7 +308,7 @@ fn store_failed(what: &str, error: &StoreError) {
 }
 
 /// What attempts work with.
-fn tools_of(engine: &EngineHandle) -> Tools {
+fn tools_of<S: ?Sized>(engine: &EngineHandle<S>) -> Tools<S> {
     Tools {
         store: engine.store.clone(),
         attempts: engine.attempts.clone(),
@@ -355,9 +320,9 @@ fn tools_of(engine: &EngineHandle) -> Tools {
 }
 
 /// What the engine itself tells of its work.
-fn sources_of(
+fn sources_of<S: JobStore + ?Sized>(
     queues: &Arc<QueueControls>,
-    store: &Arc<dyn Store>,
+    store: &Arc<S>,
     metrics: &Arc<Metrics>,
 ) -> Vec<Arc<dyn Source>> {
     vec![
@@ -371,34 +336,38 @@ fn sources_of(
     ]
 }
 
-fn writer_spec(store: Arc<dyn Store>) -> ChildSpec {
+fn writer_spec<S: JobStore + ?Sized>(store: Arc<S>) -> ChildSpec {
     let restart = Cell::new(false);
     ChildSpec::looped("store_writer", move || {
         writer::watch(store.clone(), restart.replace(true))
     })
 }
 
-fn heartbeat_spec(standings: Arc<Standings>) -> ChildSpec {
+fn heartbeat_spec<S: JobStore + ?Sized>(standings: Arc<Standings<S>>) -> ChildSpec {
     ChildSpec::looped("heartbeat", move || heartbeat::beat_on(standings.clone()))
 }
 
-fn rescuer_spec(duty: Arc<rescuer::Duty>) -> ChildSpec {
+fn rescuer_spec<S: JobStore + ?Sized>(duty: Arc<rescuer::Duty<S>>) -> ChildSpec {
     ChildSpec::looped("rescuer", move || duty.clone().look_on())
 }
 
-fn stager_spec(store: Arc<dyn Store>, clock: Clock) -> ChildSpec {
+fn stager_spec<S: JobStore + ?Sized>(store: Arc<S>, clock: Clock) -> ChildSpec {
     ChildSpec::looped("stager", move || {
         stager::stage_on(store.clone(), clock.clone())
     })
 }
 
-fn canceller_spec(engine: Arc<str>, store: Arc<dyn Store>, attempts: Arc<Attempts>) -> ChildSpec {
+fn canceller_spec<S: JobStore + ?Sized>(
+    engine: Arc<str>,
+    store: Arc<S>,
+    attempts: Arc<Attempts>,
+) -> ChildSpec {
     ChildSpec::looped("canceller", move || {
         attempts::heed_requests(engine.clone(), store.clone(), attempts.clone())
     })
 }
 
-fn pruner_spec(engine: &EngineHandle, keep: Duration) -> ChildSpec {
+fn pruner_spec<S: JobStore + ?Sized>(engine: &EngineHandle<S>, keep: Duration) -> ChildSpec {
     let (store, leads) = (engine.store.clone(), engine.standings.watch_lead());
     let clock = engine.clock.clone();
     ChildSpec::looped("pruner", move || {
@@ -406,9 +375,9 @@ fn pruner_spec(engine: &EngineHandle, keep: Duration) -> ChildSpec {
     })
 }
 
-fn scheduler_spec(
-    store: Arc<dyn Store>,
-    registry: Arc<Registry>,
+fn scheduler_spec<S: JobStore + ?Sized>(
+    store: Arc<S>,
+    registry: Arc<Registry<S>>,
     leader: watch::Receiver<bool>,
     configured: Arc<[Schedule]>,
     clock: Clock,
@@ -432,7 +401,11 @@ fn metrics_spec(telemetry: Arc<Telemetry>, interval: Duration) -> ChildSpec {
     })
 }
 
-fn queues_spec(queues: &Arc<QueueControls>, drain: Duration, shared: &Shared) -> ChildSpec {
+fn queues_spec<S: JobStore + ?Sized>(
+    queues: &Arc<QueueControls>,
+    drain: Duration,
+    shared: &Shared<S>,
+) -> ChildSpec {
     let (queues, shared) = (queues.clone(), shared.clone());
     let mut spec = ChildSpec::permanent("queues", move |guard| {
         let specs = queues

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::clock::Clock;
+use super::store::JobStore;
 use super::trouble::Trouble;
-use crate::store::Store;
 
 /// Jobs deleted in one transaction.
 const BATCH: usize = 500;
@@ -16,8 +16,8 @@ const BREATH: Duration = Duration::from_millis(50);
 const EVERY: Duration = Duration::from_mins(10);
 
 /// Of several engines the one that leads prunes.
-pub(super) async fn prune_on(
-    store: Arc<dyn Store>,
+pub(super) async fn prune_on<S: JobStore + ?Sized>(
+    store: Arc<S>,
     keep: Duration,
     mut leads: watch::Receiver<bool>,
     clock: Clock,

@@ -18,57 +18,33 @@ use tokio::sync::watch;
 
 use super::attempts::Priorities;
 use super::controls::{QueueControl, QueueSettings};
-use super::executor::{Abandon, Executor, JobFinished, JobWorked, Tools};
+use super::executor::{Abandon, Executor, JobFinished, JobWorked};
 use super::heartbeat::Standing;
 use super::lanes::Holds;
+use super::metrics::bump;
 use super::registry::Registry;
 use super::slot_window::{Next, SlotWindow};
+use super::store::{Completion, JobStore, StoreError};
+use super::tools::{Shared, Tools};
 use super::trouble::Trouble;
-use crate::metrics::bump;
-use crate::model::{ClaimedJob, Failure, JobState, Lease, Outcome, Rate, attempt};
-use crate::store::{Completion, Store, StoreError};
-use crate::supervision::{ChildEnded, ChildGuard, EndReason};
+use riftsync_basics::{ClaimedJob, Failure, JobState, Lease, Outcome, attempt};
+use riftsync_supervision::{ChildEnded, ChildGuard, EndReason};
 
 /// The longest time between two looks at the store: hints are hints, this is the truth.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How a queue is set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueueConfig {
-    pub name: &'static str,
-    /// Jobs that run at once.
-    pub slots: usize,
-    /// Jobs held ready beyond them.
-    pub prefetch: usize,
-    /// Jobs that may start in a time; none: as many as there are slots for.
-    pub rate: Option<Rate>,
-    /// It starts no job until somebody lets it go on.
-    pub paused: bool,
-}
-
-/// What all queues of an engine share.
-#[allow(missing_debug_implementations, reason = "holds tasks")]
-#[derive(Clone)]
-pub(super) struct Shared {
-    pub(super) engine: Arc<str>,
-    pub(super) registry: Arc<Registry>,
-    pub(super) holds: watch::Receiver<Holds>,
-    pub(super) standing: watch::Receiver<Standing>,
-    pub(super) tools: Tools,
-}
-
 /// See the module.
 #[allow(missing_debug_implementations, reason = "holds tasks")]
-pub struct QueueSupervisor {
+pub struct QueueSupervisor<S: JobStore + ?Sized> {
     name: &'static str,
     control: Arc<QueueControl>,
     settings: watch::Receiver<QueueSettings>,
     engine: Arc<str>,
-    store: Arc<dyn Store>,
-    registry: Arc<Registry>,
+    store: Arc<S>,
+    registry: Arc<Registry<S>>,
     epoch: Instant,
     window: SlotWindow,
-    running: HashMap<Lease, RunningJob>,
+    running: HashMap<Lease, RunningJob<S>>,
     /// Set while the queue's rate holds jobs back.
     rate_timer: Option<SpawnHandle>,
     incarnations: u64,
@@ -85,13 +61,13 @@ pub struct QueueSupervisor {
     /// Of opening and claiming.
     claims: Trouble,
     /// What executors work with; the store and the clock are this actor's too.
-    tools: Tools,
+    tools: Tools<S>,
     guard: ChildGuard,
 }
 
 /// A job that runs.
-struct RunningJob {
-    executor: Addr<Executor>,
+struct RunningJob<S: JobStore + ?Sized> {
+    executor: Addr<Executor<S>>,
     incarnation: u64,
     job: Arc<ClaimedJob>,
 }
@@ -106,8 +82,8 @@ pub struct Claim;
 #[rtype(result = "()")]
 pub struct Drain(pub Duration);
 
-impl QueueSupervisor {
-    pub(super) fn new(control: Arc<QueueControl>, shared: Shared, guard: ChildGuard) -> Self {
+impl<S: JobStore + ?Sized> QueueSupervisor<S> {
+    pub(super) fn new(control: Arc<QueueControl>, shared: Shared<S>, guard: ChildGuard) -> Self {
         let Shared {
             engine,
             registry,
@@ -435,7 +411,7 @@ impl QueueSupervisor {
     }
 }
 
-impl Actor for QueueSupervisor {
+impl<S: JobStore + ?Sized> Actor for QueueSupervisor<S> {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
@@ -464,7 +440,7 @@ impl Actor for QueueSupervisor {
     }
 }
 
-impl Drop for QueueSupervisor {
+impl<S: JobStore + ?Sized> Drop for QueueSupervisor<S> {
     /// Executors do not outlive their supervisor: its successor hands their leases back.
     fn drop(&mut self) {
         for running in self.running.values() {
@@ -474,7 +450,7 @@ impl Drop for QueueSupervisor {
     }
 }
 
-impl Handler<Claim> for QueueSupervisor {
+impl<S: JobStore + ?Sized> Handler<Claim> for QueueSupervisor<S> {
     type Result = ();
     fn handle(&mut self, _: Claim, ctx: &mut Self::Context) {
         self.window.news();
@@ -482,7 +458,7 @@ impl Handler<Claim> for QueueSupervisor {
     }
 }
 
-impl Handler<JobWorked> for QueueSupervisor {
+impl<S: JobStore + ?Sized> Handler<JobWorked> for QueueSupervisor<S> {
     type Result = ();
     fn handle(&mut self, JobWorked(lease): JobWorked, ctx: &mut Self::Context) {
         self.window.worked(lease);
@@ -490,7 +466,7 @@ impl Handler<JobWorked> for QueueSupervisor {
     }
 }
 
-impl Handler<JobFinished> for QueueSupervisor {
+impl<S: JobStore + ?Sized> Handler<JobFinished> for QueueSupervisor<S> {
     type Result = ();
     fn handle(&mut self, finished: JobFinished, ctx: &mut Self::Context) {
         self.control
@@ -500,7 +476,7 @@ impl Handler<JobFinished> for QueueSupervisor {
     }
 }
 
-impl Handler<ChildEnded> for QueueSupervisor {
+impl<S: JobStore + ?Sized> Handler<ChildEnded> for QueueSupervisor<S> {
     type Result = ();
     /// An executor that died without settling (its own bug, not its task's): the attempt is spent.
     fn handle(&mut self, ended: ChildEnded, ctx: &mut Self::Context) {
@@ -543,7 +519,7 @@ impl Handler<ChildEnded> for QueueSupervisor {
     }
 }
 
-impl Handler<Drain> for QueueSupervisor {
+impl<S: JobStore + ?Sized> Handler<Drain> for QueueSupervisor<S> {
     type Result = ResponseActFuture<Self, ()>;
     fn handle(&mut self, Drain(time): Drain, _: &mut Self::Context) -> Self::Result {
         self.window.drain();

@@ -4,25 +4,33 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::store::JobStore;
 use super::task::Task;
-use crate::model::NewJob;
+use riftsync_basics::NewJob;
 
-#[derive(Default)]
-pub struct Registry {
-    tasks: HashMap<&'static str, Arc<dyn Task>>,
+pub struct Registry<S: ?Sized> {
+    tasks: HashMap<&'static str, Arc<dyn Task<S>>>,
 }
 
-impl Registry {
+impl<S: ?Sized> Default for Registry<S> {
+    fn default() -> Self {
+        Self {
+            tasks: HashMap::new(),
+        }
+    }
+}
+
+impl<S: JobStore + ?Sized> Registry<S> {
     /// Adds a kind. Two tasks of one kind are a bug.
     #[must_use]
-    pub fn with(mut self, task: impl Task) -> Self {
+    pub fn with(mut self, task: impl Task<S>) -> Self {
         let kind = task.kind();
         let before = self.tasks.insert(kind, Arc::new(task));
         assert!(before.is_none(), "the kind '{kind}' is registered twice");
         self
     }
 
-    pub fn task(&self, kind: &str) -> Option<Arc<dyn Task>> {
+    pub fn task(&self, kind: &str) -> Option<Arc<dyn Task<S>>> {
         self.tasks.get(kind).cloned()
     }
 }
@@ -34,7 +42,7 @@ pub enum OrderError {
     Arguments(String),
 }
 
-impl Registry {
+impl<S: JobStore + ?Sized> Registry<S> {
     /// A job from a kind and arguments that somebody wrote.
     pub fn order(&self, kind: &str, args: &str) -> Result<NewJob, OrderError> {
         if let Some(task) = self.tasks.get(kind) {
@@ -48,7 +56,7 @@ impl Registry {
     }
 }
 
-impl fmt::Debug for Registry {
+impl<S: ?Sized> fmt::Debug for Registry<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.tasks.keys()).finish()
     }

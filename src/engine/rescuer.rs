@@ -2,7 +2,7 @@
 //!
 //! Whoever sees that the session of an engine is gone returns its jobs, in a second or two. The leader looks after each of
 //! its heartbeats for those that have a session and are silent: an engine is dead after
-//! [`DEAD_AFTER`](crate::store::DEAD_AFTER), a lead is over sooner, so the jobs of any engine run again within half a
+//! [`DEAD_AFTER`](super::store::DEAD_AFTER), a lead is over sooner, so the jobs of any engine run again within half a
 //! minute. Two that rescue at the same time do no harm: each job is returned by one of them.
 //!
 //! What dead engines left on this machine is read first, for it says what their jobs are suspected of.
@@ -15,21 +15,21 @@ use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::heartbeat::{EVERY, Standings};
+use super::metrics::Metrics;
+use super::store::{JobStore, StoreResult};
 use super::trace::{Trace, left_in};
 use super::trouble::Trouble;
-use crate::metrics::Metrics;
-use crate::model::suspicion::Death;
-use crate::store::{Store, StoreResult};
+use riftsync_basics::suspicion::Death;
 
 /// How often it is looked whether another engine is gone, and whether this one is seen.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// What there is to do, and with what.
 #[derive(Debug)]
-pub(super) struct Duty {
+pub(super) struct Duty<S: ?Sized> {
     pub(super) engine: Arc<str>,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) standings: Arc<Standings>,
+    pub(super) store: Arc<S>,
+    pub(super) standings: Arc<Standings<S>>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
     /// Where engines of this machine leave their traces, and this one's.
@@ -51,7 +51,7 @@ pub(super) fn trace(folder: Option<&PathBuf>, engine: &str) -> Option<Arc<Trace>
     }
 }
 
-impl Duty {
+impl<S: JobStore + ?Sized> Duty<S> {
     /// Returns what dead engines held, if this engine leads or knows one that is gone.
     pub(super) async fn look(&self) -> StoreResult<()> {
         if self.standings.leads().is_none() && !self.store.knows_of_deaths() {

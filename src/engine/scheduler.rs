@@ -15,13 +15,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::clock::Clock;
+use super::metrics::Metrics;
 use super::registry::{OrderError, Registry};
+use super::store::schedules::{Schedule, StoredSchedule, Tick, Ticked};
+use super::store::{JobStore, StoreResult};
 use super::trouble::Trouble;
-use crate::metrics::Metrics;
-use crate::model::cadence::{Cadence, Turn};
-use crate::model::{NewJob, Timestamp};
-use crate::store::schedules::{Schedule, StoredSchedule, Tick, Ticked};
-use crate::store::{Store, StoreResult};
+use riftsync_basics::cadence::{Cadence, Turn};
+use riftsync_basics::{NewJob, Timestamp};
 
 /// A look at least this often: another engine's operator may have changed a schedule, or somebody the clock.
 const LOOK_MAX: Duration = Duration::from_secs(20);
@@ -32,9 +32,9 @@ const LOOK_MIN: Duration = Duration::from_millis(20);
 
 /// Starts the jobs of schedules that are due, while this engine leads. `configured`: the schedules of the
 /// configuration.
-pub(super) async fn schedule_on(
-    store: Arc<dyn Store>,
-    registry: Arc<Registry>,
+pub(super) async fn schedule_on<S: JobStore + ?Sized>(
+    store: Arc<S>,
+    registry: Arc<Registry<S>>,
     mut leader: watch::Receiver<bool>,
     configured: Arc<[Schedule]>,
     clock: Clock,
@@ -62,7 +62,12 @@ async fn deposed(leader: &mut watch::Receiver<bool>) {
 }
 
 /// Looks again and again; never ends by itself.
-async fn lead(looker: &mut Looker, configured: &[Schedule], clock: &Clock, metrics: &Metrics) {
+async fn lead<S: JobStore + ?Sized>(
+    looker: &mut Looker<S>,
+    configured: &[Schedule],
+    clock: &Clock,
+    metrics: &Metrics,
+) {
     let store = looker.store.clone();
     let mut adopted = false;
     let trouble = Trouble::new("schedules cannot be looked at now");
@@ -94,17 +99,17 @@ async fn lead(looker: &mut Looker, configured: &[Schedule], clock: &Clock, metri
 
 /// Looks at schedules and deals with those that are due.
 #[derive(Debug)]
-pub struct Looker {
-    store: Arc<dyn Store>,
-    registry: Arc<Registry>,
+pub struct Looker<S: ?Sized> {
+    store: Arc<S>,
+    registry: Arc<Registry<S>>,
     /// Trouble that was told, each once.
     told: HashSet<(String, String)>,
     /// Schedules that a wrong clock had moved, and that were set right since somebody asked.
     set_right: Vec<String>,
 }
 
-impl Looker {
-    pub fn new(store: Arc<dyn Store>, registry: Arc<Registry>) -> Self {
+impl<S: JobStore + ?Sized> Looker<S> {
+    pub fn new(store: Arc<S>, registry: Arc<Registry<S>>) -> Self {
         Self {
             store,
             registry,
@@ -190,7 +195,10 @@ impl Looker {
 }
 
 /// The job of a schedule's tick, or what is wrong with it.
-pub fn job_of(registry: &Registry, schedule: &Schedule) -> Result<NewJob, String> {
+pub fn job_of<S: JobStore + ?Sized>(
+    registry: &Registry<S>,
+    schedule: &Schedule,
+) -> Result<NewJob, String> {
     let Schedule { kind, args, .. } = schedule;
     registry.order(kind, args).map_err(|error| match error {
         OrderError::UnknownKind { known } => {
@@ -201,7 +209,10 @@ pub fn job_of(registry: &Registry, schedule: &Schedule) -> Result<NewJob, String
 }
 
 /// What is wrong with a schedule that somebody wrote, before it is stored.
-pub fn check_schedule(registry: &Registry, schedule: &Schedule) -> Result<Cadence, String> {
+pub fn check_schedule<S: JobStore + ?Sized>(
+    registry: &Registry<S>,
+    schedule: &Schedule,
+) -> Result<Cadence, String> {
     let name = &schedule.name;
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {

@@ -3,18 +3,19 @@
 //! failing one prints itself, and `RIFTSYNC_SEED=N cargo test engine::simulation` replays it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::conformance::ledger::{Ledger, Row};
 use super::slot_window::{Look, Next, SlotWindow};
-use crate::model::attempt::settle;
-use crate::model::suspicion::Death;
-use crate::model::{
+use super::store::{Completion, Fenced, Retried};
+use riftsync_basics::attempt::settle;
+use riftsync_basics::suspicion::Death;
+use riftsync_basics::{
     After, ClaimedJob, Failure, JobId, JobState, Lease, NewJob, Outcome, Priority, Rate,
     RetryPolicy, Timestamp,
 };
-use crate::store::ledger::{Ledger, Row};
-use crate::store::{Completion, Fenced, Retried};
 
 const QUEUES: [&str; 3] = ["q0", "q1", "q2"];
 const LANES: [&str; 3] = ["", "l1", "l2"];
@@ -46,13 +47,13 @@ enum Event {
     Settle {
         queue: usize,
         lease: Lease,
-        completion: Arc<Completion>,
+        completion: Arc<Completion<Infallible>>,
     },
     /// The store's answer reaches the executor. None: the store was away.
     Settled {
         queue: usize,
         lease: Lease,
-        completion: Arc<Completion>,
+        completion: Arc<Completion<Infallible>>,
         fenced: Option<Fenced>,
     },
     /// A queue looks for work, whether it was told of some or not.
@@ -352,7 +353,7 @@ impl World {
     }
 
     /// What an attempt comes to.
-    fn end_of(&mut self, job: &ClaimedJob) -> Arc<Completion> {
+    fn end_of(&mut self, job: &ClaimedJob) -> Arc<Completion<Infallible>> {
         let depth_left = job.lease.job.0 < 60;
         let failure = || Failure::new("test", "as drawn");
         let mut children = Vec::new();

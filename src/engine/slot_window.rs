@@ -15,8 +15,8 @@ use std::time::Duration;
 use super::attempts::Priorities;
 use super::controls::QueueSettings;
 use super::lanes::Lanes;
-use crate::model::{Bucket, ClaimedJob, Lease, Priority, Rate};
-use crate::store::Wanted;
+use super::store::Wanted;
+use riftsync_basics::{Bucket, ClaimedJob, Lease, Priority, Rate};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-use crate::model::{ClaimedJob, Outcome};
-use crate::store::Store;
+use super::store::JobStore;
+use riftsync_basics::{ClaimedJob, Outcome};
 
 /// How long others may take to end, while none of those after them begins.
 const WAIT: Duration = Duration::from_secs(30);
@@ -33,7 +33,11 @@ pub(super) enum Turn {
 
 impl Floor {
     /// Waits until the job may run; or says what becomes of it instead.
-    pub(super) async fn turn(&self, job: &ClaimedJob, store: &dyn Store) -> Result<Turn, Outcome> {
+    pub(super) async fn turn<S: JobStore + ?Sized>(
+        &self,
+        job: &ClaimedJob,
+        store: &S,
+    ) -> Result<Turn, Outcome> {
         if !job.alone {
             return Ok(Turn::Shared(self.0.clone().read_owned().await));
         }

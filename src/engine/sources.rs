@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::controls::QueueControls;
-use crate::metrics::{Metrics, Reading, Sample, Source, process};
-use crate::store::Store;
+use super::metrics::{Metrics, Reading, Sample, Source, process};
+use super::store::JobStore;
 
 #[derive(Debug)]
 pub(super) struct QueueSource {
@@ -54,9 +54,9 @@ impl QueueSource {
 }
 
 #[derive(Debug)]
-pub(super) struct StoreSource(pub(super) Arc<dyn Store>);
+pub(super) struct StoreSource<S: ?Sized>(pub(super) Arc<S>);
 
-impl Source for StoreSource {
+impl<S: JobStore + ?Sized> Source for StoreSource<S> {
     fn read(&self) -> Reading<'_> {
         Box::pin(async {
             let stats = self.0.writer_stats();

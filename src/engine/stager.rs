@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::store::JobStore;
 use super::trouble::Trouble;
-use crate::store::Store;
 
 /// A look at least this often, whatever the hints say.
 const LOOK_MAX: Duration = Duration::from_secs(5);
 
 /// See the module.
-pub(super) async fn stage_on(store: Arc<dyn Store>, clock: Clock) {
+pub(super) async fn stage_on<S: JobStore + ?Sized>(store: Arc<S>, clock: Clock) {
     let trouble = Trouble::new("waiting jobs cannot be staged now");
     loop {
         let now = clock.now();

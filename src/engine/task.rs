@@ -8,25 +8,25 @@ use serde_json::Value;
 
 use super::attempts::{CancelSignal, Post, Urgency};
 use super::clock::Clock;
-use crate::model::{ClaimedJob, Lease, NewJob, Outcome, Priority, RetryPolicy, Timestamp};
-use crate::store::{Effect, Fenced, Store, StoreResult};
+use super::store::{Fenced, JobStore, StoreResult};
+use riftsync_basics::{ClaimedJob, Lease, NewJob, Outcome, Priority, RetryPolicy, Timestamp};
 
 /// What a task's attempt comes to: the outcome, and what is written with it.
 #[derive(Debug)]
-pub struct TaskResult {
+pub struct TaskResult<E> {
     pub outcome: Outcome,
-    pub effects: Vec<Effect>,
+    pub effects: Vec<E>,
     /// Jobs to spawn; taken only with `Outcome::Complete`.
     pub children: Vec<NewJob>,
 }
 
-impl TaskResult {
+impl<E> TaskResult<E> {
     pub fn complete(result: Value) -> Self {
         Outcome::Complete(result).into()
     }
 
     #[must_use]
-    pub fn with_effects(mut self, effects: Vec<Effect>) -> Self {
+    pub fn with_effects(mut self, effects: Vec<E>) -> Self {
         self.effects = effects;
         self
     }
@@ -38,7 +38,7 @@ impl TaskResult {
     }
 }
 
-impl From<Outcome> for TaskResult {
+impl<E> From<Outcome> for TaskResult<E> {
     fn from(outcome: Outcome) -> Self {
         Self {
             outcome,
@@ -49,20 +49,20 @@ impl From<Outcome> for TaskResult {
 }
 
 /// An attempt of a job, as its task sees it.
-#[derive(Debug, Clone)]
-pub struct JobContext {
+#[derive(Debug)]
+pub struct JobContext<S: ?Sized> {
     pub job: Arc<ClaimedJob>,
-    store: Arc<dyn Store>,
+    store: Arc<S>,
     cancel: CancelSignal,
     urgency: Urgency,
     clock: Clock,
     post: Post,
 }
 
-impl JobContext {
+impl<S: JobStore + ?Sized> JobContext<S> {
     pub fn new(
         job: Arc<ClaimedJob>,
-        store: Arc<dyn Store>,
+        store: Arc<S>,
         cancel: CancelSignal,
         urgency: Urgency,
         clock: Clock,
@@ -119,9 +119,9 @@ impl JobContext {
             .await
     }
 
-    /// Reads, for tasks that look before they fetch.
-    pub fn store(&self) -> &dyn Store {
-        &*self.store
+    /// The program's own store, with whatever else it can read: for tasks that look before they fetch.
+    pub fn store(&self) -> &S {
+        &self.store
     }
 
     pub fn now(&self) -> Timestamp {
@@ -129,10 +129,11 @@ impl JobContext {
     }
 }
 
-pub type TaskFuture = Pin<Box<dyn Future<Output = TaskResult>>>;
+pub type TaskFuture<E> = Pin<Box<dyn Future<Output = TaskResult<E>>>>;
 
-/// A kind of job. One value per kind is registered; it makes a future for every attempt.
-pub trait Task: Send + Sync + 'static {
+/// A kind of job of a program whose jobs are kept in a store `S`. One value per kind is registered; it makes a future
+/// for every attempt.
+pub trait Task<S: JobStore + ?Sized>: Send + Sync + 'static {
     fn kind(&self) -> &'static str;
     fn queue(&self) -> &'static str;
     fn retry_policy(&self) -> RetryPolicy;
@@ -142,5 +143,5 @@ pub trait Task: Send + Sync + 'static {
         Err("jobs of this kind are made by other jobs alone".to_owned())
     }
     /// Runs one attempt. A panic costs the attempt and nothing else.
-    fn run(&self, context: JobContext) -> TaskFuture;
+    fn run(&self, context: JobContext<S>) -> TaskFuture<S::Effect>;
 }

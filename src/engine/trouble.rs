@@ -1,7 +1,7 @@
 //! What one of the engine's loops fails in, again and again: told when it begins, now and then, and when it is over.
 
-use crate::metrics::{OutageLog, Words};
-use crate::store::StoreResult;
+use super::metrics::{OutageLog, Words};
+use super::store::StoreResult;
 
 const WORDS: Words = Words {
     over: "it works again",

@@ -16,10 +16,10 @@ use super::riot_gate::{GateAddr, RiotGate};
 use super::shares::{Kept, Shares};
 use super::source::LimiterSource;
 use super::store_board::Sharing;
-use crate::engine::Services;
 use crate::metrics::Metrics;
 use crate::model::{Company, Route, Share};
 use crate::riot::{ApiKey, Transport};
+use crate::store::engine::Services;
 use crate::supervision::{ChildSpec, stopped_by};
 
 /// Where new keys come from.
@@ -71,7 +71,7 @@ impl Gate {
         bodies_mib: u32,
     ) -> (Self, Services) {
         let ring = Arc::new(KeyRing::new(key));
-        let availability = Arc::new(Availability::new(queues).observed(metrics.clone()));
+        let availability = Arc::new(Availability::new(queues).observed(metrics));
         // Nobody answers at this address; the supervisor puts the real one in its place.
         let (nowhere, _) = actix::dev::channel::channel(1);
         let (tell, addr) = watch::channel(Addr::new(nowhere));
@@ -80,7 +80,6 @@ impl Gate {
             addr.clone(),
             ring.clone(),
             availability.clone(),
-            metrics,
             bodies_mib,
         ));
         let gate = Self {

@@ -16,16 +16,17 @@ use tokio::sync::Semaphore;
 use super::absences::{Absence, Absences};
 use super::availability::Availability;
 use super::bodies::Bodies;
+use super::halts::told;
 use super::key_ring::KeyRing;
 use super::key_trial::KeyState;
 use super::riot_gate::{GateAddr, KeyRefused, KeyReplaced, LimiterOf, Verdict};
 use super::shares::Shares;
-use crate::engine::{CancelSignal, JobContext, Post, Urgency};
+use crate::engine::{CancelSignal, Post, Urgency};
 use crate::limiter::{
     Acquire, AcquireError, Elsewhere, Estimate, LimiterState, MethodId, Observation, PAUSE_MAX,
     Permit, RateLimiter, Refused, RefusedBy, SetShare, Snapshot, Whose,
 };
-use crate::metrics::Metrics;
+use crate::metrics::CallCounters;
 use crate::metrics::process::cpu_of_thread;
 use crate::model::records::{Codec, Payload};
 use crate::model::secrets::{may_hold_key, without_secrets};
@@ -35,6 +36,7 @@ use crate::riot::{
     ApiKey, Call, LimitScope, Method, RateHeaders, Response, RiotError, Transport, as_gzip,
     unpacked,
 };
+use crate::store::engine::JobContext;
 
 /// Refusals in a row after which a job gives its slot to others.
 const REFUSALS_MAX: u32 = 5;
@@ -105,7 +107,7 @@ pub struct RiotApi {
     uncounted: DashMap<Route, ()>,
     /// Held by the one who finds out whether a route works.
     witness_turns: DashMap<Route, Arc<tokio::sync::Mutex<()>>>,
-    metrics: Arc<Metrics>,
+    pub counters: Arc<CallCounters>,
     /// Unpacking and parsing at once: as many as there are cores.
     cpu: Arc<Semaphore>,
     bodies: Bodies,
@@ -119,7 +121,6 @@ impl RiotApi {
         gate: GateAddr,
         ring: Arc<KeyRing>,
         availability: Arc<Availability>,
-        metrics: Arc<Metrics>,
         bodies_mib: u32,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
@@ -133,7 +134,7 @@ impl RiotApi {
             counted: DashMap::new(),
             uncounted: DashMap::new(),
             witness_turns: DashMap::new(),
-            metrics,
+            counters: Arc::default(),
             cpu: Arc::new(Semaphore::new(cores)),
             bodies: Bodies::new(bodies_mib),
             echo_told: Arc::default(),
@@ -167,7 +168,7 @@ impl RiotApi {
         let caller = caller.into();
         let answered = async {
             let room = {
-                let _halted = caller.post.halt(Halt::Room);
+                let _halted = caller.post.halt(told(Halt::Room));
                 let urgent = caller.urgency.now().is_urgent();
                 tokio::select! {
                     room = self.bodies.room(call.method, urgent) => room,
@@ -190,7 +191,7 @@ impl RiotApi {
         let (mut refusals, mut failures, mut was_odd) = (0, 0, false);
         loop {
             {
-                let _halted = caller.post.halt(Halt::Key);
+                let _halted = caller.post.halt(told(Halt::Key));
                 self.wait_for_key().await?;
             }
             let Some((generation, sent, result)) = self.call_once(caller, call).await? else {
@@ -200,7 +201,7 @@ impl RiotApi {
                 Err(RiotError::RateLimited { scope, retry_after }) if refusals < REFUSALS_MAX => {
                     if scope == LimitScope::Service {
                         // Of a service that is not loaded this call alone waits.
-                        let _halted = caller.post.halt(Halt::Permit(call.route));
+                        let _halted = caller.post.halt(told(Halt::Permit(call.route)));
                         self.pause(service_pause(retry_after, refusals)).await?;
                     }
                     refusals += 1;
@@ -221,7 +222,7 @@ impl RiotApi {
                 }
                 Err(RiotError::Forbidden(status)) => {
                     let verdict = {
-                        let _halted = caller.post.halt(Halt::Key);
+                        let _halted = caller.post.halt(told(Halt::Key));
                         self.verdict(generation, call.route, sent).await?
                     };
                     match verdict {
@@ -310,7 +311,7 @@ impl RiotApi {
         // Asked without becoming the probe: its turn may be far away.
         self.availability.outage(call.route)?;
         let mut permit = {
-            let _halted = caller.post.halt(Halt::Permit(call.route));
+            let _halted = caller.post.halt(told(Halt::Permit(call.route)));
             tokio::select! {
                 permit = self.permit(caller, call, generation) => permit?,
                 () = self.ring.replaced(generation) => return Ok(None),
@@ -338,7 +339,7 @@ impl RiotApi {
     }
 
     async fn send(&self, permit: Permit, call: &Call, key: &ApiKey) -> Result<Response, RiotError> {
-        self.metrics.calls.fetch_add(1, Ordering::Relaxed);
+        self.counters.calls.fetch_add(1, Ordering::Relaxed);
         let sent = self.availability.now();
         let (headers, result) = self.transport.send(call, key).await;
         if let Some(headers) = &headers {
@@ -366,7 +367,7 @@ impl RiotApi {
                 self.availability.note(call.route, error);
             }
             Err(RiotError::RateLimited { .. }) => {
-                self.metrics.rate_limited.fetch_add(1, Ordering::Relaxed);
+                self.counters.rate_limited.fetch_add(1, Ordering::Relaxed);
             }
             Err(ref error @ RiotError::Unavailable(_)) => {
                 self.availability.ended(call.route, sent, Some(error));
@@ -535,7 +536,7 @@ impl RiotApi {
     {
         let _turn = self.cpu.clone().acquire_owned().await;
         let route = response.route;
-        let documents = self.metrics.documents.clone();
+        let documents = self.counters.documents.clone();
         let echo_told = self.echo_told.clone();
         let work = tokio::task::spawn_blocking(move || {
             let Response { body, is_gzip, .. } = response;

@@ -14,6 +14,7 @@ mod availability;
 mod bodies;
 mod breaker;
 mod calls;
+pub mod halts;
 mod key_ring;
 mod key_trial;
 mod key_watch;

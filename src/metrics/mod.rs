@@ -1,48 +1,27 @@
-//! What the actors did, and the actor metrics log.
+//! What the calls came to, and all that an engine tells of itself as Prometheus' text.
 //!
-//! Counters are cheap on the hot path: relaxed atomics, looked up once. `sample` and `telemetry` read
-//! them now and then and write what changed, `prometheus` is the same as another text; `events` are told
-//! one by one; `outage_log` tells of trouble that lasts.
+//! What the actors did, and the actor metrics log, are the engine's (`engine::metrics`), and are found here too.
 
-mod actors;
-mod events;
-mod outage_log;
-pub mod process;
 pub mod prometheus;
-mod rotating;
-mod sample;
-mod telemetry;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use dashmap::DashMap;
+pub use crate::engine::metrics::{
+    ActorState, Actors, Before, Bursts, Event, Events, FailedAttempt, LogFiles, Metrics, Outage,
+    OutageLog, OutageNews, Reading, RotatingFile, Sample, Source, Telemetry, Telling, UNTIL_QUIET,
+    VERSION, WindowSample, Words, open_log, process,
+};
 
-pub use actors::{ActorState, Actors};
-pub use events::{Event, Events, FailedAttempt};
-pub use outage_log::{OutageLog, Words};
-pub use rotating::{LogFiles, RotatingFile};
-pub use sample::{Sample, WindowSample};
-pub use telemetry::{Reading, Source, Telemetry, VERSION, open_log};
-
-// When trouble is told.
-pub use riftsync_basics::{Before, Bursts, Outage, OutageNews, Telling, UNTIL_QUIET};
-
-use crate::model::histogram::Histogram;
-use crate::model::{JobState, Timestamp};
-
-/// All counters of one process.
+/// What the calls of one process came to.
 #[derive(Debug, Default)]
-pub struct Metrics {
-    queues: DashMap<&'static str, Arc<QueueCounters>>,
+pub struct CallCounters {
     /// Calls that were sent to the API.
     pub calls: AtomicU64,
     /// Answers that said 429.
     pub rate_limited: AtomicU64,
     pub documents: Arc<DocumentTimes>,
-    pub actors: Actors,
-    pub events: Events,
 }
 
 /// Processor time that documents took, in nanoseconds.
@@ -58,53 +37,4 @@ impl DocumentTimes {
         self.unpack_ns.fetch_add(ns(unpack), Ordering::Relaxed);
         self.parse_ns.fetch_add(ns(parse), Ordering::Relaxed);
     }
-}
-
-/// What became of the attempts of one queue.
-#[derive(Debug, Default)]
-pub struct QueueCounters {
-    pub running: AtomicU64,
-    /// Jobs held ready in memory beyond them.
-    pub ready: AtomicU64,
-    pub processed: AtomicU64,
-    pub retried: AtomicU64,
-    pub snoozed: AtomicU64,
-    pub failed: AtomicU64,
-    /// When a job last came to its end here, in ms since 1970; 0: none did.
-    pub ended_at: AtomicI64,
-    /// Time that attempts took, summed, in microseconds.
-    pub busy_us: AtomicU64,
-    pub times: Histogram,
-}
-
-impl Metrics {
-    pub fn queue(&self, name: &'static str) -> Arc<QueueCounters> {
-        self.queues.entry(name).or_default().clone()
-    }
-}
-
-impl QueueCounters {
-    pub fn finished(&self, state: Option<JobState>, duration: Duration) {
-        let counter = match state {
-            Some(JobState::Completed | JobState::Blocked) => &self.processed,
-            Some(JobState::Retryable | JobState::Available) => &self.retried,
-            Some(JobState::Scheduled) => &self.snoozed,
-            Some(JobState::Discarded | JobState::Cancelled | JobState::Running) | None => {
-                &self.failed
-            }
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-        if matches!(state, Some(JobState::Completed | JobState::Blocked)) {
-            let now = Timestamp::now().as_millis();
-            self.ended_at.store(now, Ordering::Relaxed);
-        }
-        let took = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        self.busy_us.fetch_add(took, Ordering::Relaxed);
-        self.times.note(duration);
-    }
-}
-
-/// Sets a gauge.
-pub fn bump(gauge: &AtomicU64, value: usize) {
-    gauge.store(value as u64, Ordering::Relaxed);
 }

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::actors::ActorState;
-use super::sample::Sample;
+use super::{ActorState, Sample};
 use crate::model::Timestamp;
 use crate::model::histogram::Times;
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::typed::{cleaned, is_hash, is_joiner, is_unseen};
+use riftsync_basics::typed::{cleaned, is_hash, is_joiner, is_unseen};
 
 /// Why a text is not the name it was taken for. The message names the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -4,28 +4,22 @@ pub mod board_claim;
 pub mod board_time;
 pub mod budget_share;
 mod company;
-mod database_url;
 mod fingerprint;
-mod foreign;
 pub mod health;
 pub mod host;
 pub mod ids;
 pub mod missing;
 pub mod records;
-pub mod secrets;
 mod share;
 pub mod statistics;
 pub mod table;
-mod typed;
 pub mod waiting;
 mod whereabouts;
 mod whom;
 mod year;
 
 pub use company::Company;
-pub use database_url::{DatabaseUrl, is_pairs, redact};
 pub use fingerprint::fingerprint;
-pub use foreign::Foreign;
 pub use ids::{IdError, MatchId, Platform, Puuid, Region, RiotId, Route};
 pub use missing::{MissingDocument, MissingReason, Retention};
 pub use share::Share;
@@ -35,7 +29,8 @@ pub use year::{Year, YearError};
 
 // What has nothing to do with League is in a crate below this one, and is found here too.
 pub use riftsync_basics::{
-    After, BootTime, Bucket, Cadence, CatchUp, ClaimedJob, Failure, JobId, JobRecord, JobState,
-    Lease, NewJob, OnFailure, Outcome, Priority, Rate, RetryPolicy, Rollup, Settlement, Timestamp,
-    attempt, cadence, histogram, job, rollup, slept, snapshot, suspicion,
+    After, BootTime, Bucket, Cadence, CatchUp, ClaimedJob, DatabaseUrl, Failure, Foreign, JobId,
+    JobRecord, JobState, Lease, NewJob, OnFailure, Outcome, Priority, Rate, RetryPolicy, Rollup,
+    Settlement, Timestamp, attempt, cadence, histogram, is_pairs, job, redact, rollup, secrets,
+    slept, snapshot, suspicion,
 };

@@ -12,12 +12,14 @@ use futures_util::future::{BoxFuture, join_all};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::ledger::Ledger;
 use super::postgres::PostgresStore;
-use super::random_calls::{End, QUEUES, StoreCall, bounds, lanes, store_calls};
 use super::scratch::Scratch;
 use super::sqlite::SqliteStore;
 use super::{Batch, Enqueued, Fenced, Retried, Store, Wanted};
+use crate::engine::conformance::ledger::Ledger;
+use crate::engine::conformance::random_calls::{
+    End, QUEUES, StoreCall, bounds, lanes, store_calls,
+};
 use crate::model::rollup::KindCount;
 use crate::model::suspicion::Death;
 use crate::model::{ClaimedJob, JobId, JobState, Timestamp};

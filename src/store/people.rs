@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::{Store, StoreResult, StoredPlayer};
+use super::rows::{PlayerTuple, player_from};
+use super::{DataStore, StoreResult, StoredPlayer};
 use crate::model::{MatchId, Platform, Puuid, RiotId, Timestamp, Whom};
 
 /// Players whose names are looked up in one call.
@@ -46,7 +47,10 @@ pub enum Named {
 
 impl Named {
     /// Looks a name up. Who has it now wins over all who had it.
-    pub async fn look_up(store: &dyn Store, riot_id: &RiotId) -> StoreResult<Self> {
+    pub async fn look_up<S: DataStore + PeopleStore + ?Sized>(
+        store: &S,
+        riot_id: &RiotId,
+    ) -> StoreResult<Self> {
         let present = store.namesakes(riot_id).await?.into_iter().next();
         let mut before = store.former_holders(riot_id).await?;
         if let Some(present) = present {
@@ -84,8 +88,8 @@ impl Named {
 }
 
 /// The stored player that is asked for, with what a person has to know of the name; or why there is none.
-pub async fn find(
-    store: &dyn Store,
+pub async fn find<S: DataStore + PeopleStore + ?Sized>(
+    store: &S,
     whom: &Whom,
 ) -> StoreResult<Result<(StoredPlayer, Option<String>), String>> {
     if let Some(puuid) = &whom.puuid {
@@ -103,7 +107,10 @@ pub async fn find(
 }
 
 /// Where somebody played who had a name that nobody has now.
-pub async fn played_on(store: &dyn Store, riot_id: &RiotId) -> StoreResult<Option<Platform>> {
+pub async fn played_on<S: DataStore + PeopleStore + ?Sized>(
+    store: &S,
+    riot_id: &RiotId,
+) -> StoreResult<Option<Platform>> {
     Ok(match Named::look_up(store, riot_id).await? {
         Named::Present(player, _) | Named::Former(player) => Some(player.platform),
         Named::Several(players) => players.first().map(|player| player.platform),
@@ -142,4 +149,29 @@ pub trait PeopleStore {
     async fn lose(&self, player_id: i64, why: String, now: Timestamp) -> StoreResult<bool>;
     /// Tracked players who were asked for in vain, the longest ago first.
     async fn lost_players(&self, limit: usize) -> StoreResult<Vec<LostPlayer>>;
+}
+
+/// A player, since when it is lost, and why.
+pub(super) type LostTuple = (PlayerTuple, i64, String);
+
+pub(super) fn lost_from((player, since, why): LostTuple) -> StoreResult<LostPlayer> {
+    Ok(LostPlayer {
+        player: player_from(player)?,
+        since: Timestamp::from_millis(since),
+        why,
+    })
+}
+
+/// A match, the participant's number in it, and when it began.
+pub(super) type AppearanceTuple = (String, i32, i64);
+
+pub(super) fn appearances_from(rows: Vec<AppearanceTuple>) -> Vec<Appearance> {
+    let read = |(match_id, participant_id, start): AppearanceTuple| {
+        Some(Appearance {
+            match_id: match_id.parse().ok()?,
+            participant_id,
+            start: Timestamp::from_millis(start),
+        })
+    };
+    rows.into_iter().filter_map(read).collect()
 }

@@ -1,109 +1,29 @@
-//! Rows as both databases have them, and what they mean.
+//! Rows as both databases have them, and what they mean. Those of jobs are the engine's, and are found here too.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
 
-use super::people::{Appearance, LostPlayer};
-use super::upkeep::Tallies;
-use super::{
-    Census, Effect, EngineRow, EngineState, JobFilter, JobList, ListEnd, Listing, OpenCount,
-    StoreError, StoreResult, StoredMatch, StoredMatches, StoredPlayer, YearCoverage, YearlyStats,
+pub(super) use crate::engine::store::rows::{
+    CountTuple, EngineTuple, JobRow, JobTuple, after_failed, append_error, counts_from,
+    dependency_failed, engine_from, from_json, held_from, job_from, listed, no_less_urgent,
+    priority_from, to_i32, to_json, to_u32,
 };
-use crate::model::job::AttemptError;
+
+use super::{
+    Census, ListEnd, Listing, StoreError, StoreResult, StoredMatch, StoredMatches, StoredPlayer,
+    YearCoverage, YearlyStats,
+};
 use crate::model::missing::MissingCounts;
 use crate::model::records::{
     Codec, Dictionary, MatchClass, ParticipantRecord, Payload, PayloadKind,
 };
 use crate::model::statistics::{GameFacts, YearlyTally};
-use crate::model::{
-    Failure, IdError, JobId, JobRecord, JobState, Lease, MatchId, MissingDocument, MissingReason,
-    NewJob, Priority, RiotId, Rollup, Timestamp,
-};
+use crate::model::{IdError, MatchId, MissingDocument, MissingReason, RiotId, Timestamp};
 
 /// The version whose readers could not read a document.
 pub(super) const READER: &str = env!("CARGO_PKG_VERSION");
-
-/// What the parents of a job are to tell that brought a document which cannot be read.
-pub(super) fn remark_of(effects: &[Effect]) -> Option<&str> {
-    effects.iter().find_map(|effect| match effect {
-        Effect::Unread(unread) => Some(unread.reason.as_str()),
-        _ => None,
-    })
-}
-
-/// Jobs that a job of this priority spawns: none is less urgent than it has become by now.
-pub(super) fn no_less_urgent(children: &[NewJob], priority: Priority) -> Cow<'_, [NewJob]> {
-    if children.iter().all(|child| child.priority <= priority) {
-        return Cow::Borrowed(children);
-    }
-    let raised = children.iter().map(|child| NewJob {
-        priority: child.priority.min(priority),
-        ..child.clone()
-    });
-    Cow::Owned(raised.collect())
-}
-
-/// A priority as a row has it.
-pub(super) fn priority_from(priority: i32) -> Priority {
-    Priority::new(u8::try_from(priority).unwrap_or(u8::MAX))
-}
-
-pub(super) fn to_json<T: serde::Serialize>(value: &T) -> StoreResult<String> {
-    serde_json::to_string(value).map_err(|error| StoreError::Unexpected(error.to_string()))
-}
-
-pub(super) fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> StoreResult<T> {
-    serde_json::from_str(text)
-        .map_err(|error| StoreError::Unexpected(format!("a JSON column: {error}")))
-}
-
-pub(super) fn to_u32(value: i32) -> u32 {
-    u32::try_from(value).unwrap_or(0)
-}
-
-pub(super) fn to_i32(value: u32) -> i32 {
-    i32::try_from(value).unwrap_or(i32::MAX)
-}
-
-/// Failed attempts that a job's history keeps.
-const ERRORS_KEPT: usize = 10;
-
-pub(super) fn append_error(
-    history: &str,
-    attempt: u32,
-    failure: &Failure,
-    now: Timestamp,
-) -> StoreResult<String> {
-    let mut errors: Vec<AttemptError> = from_json(history)?;
-    errors.push(AttemptError {
-        attempt,
-        at: now,
-        failure: failure.clone(),
-    });
-    let excess = errors.len().saturating_sub(ERRORS_KEPT);
-    errors.drain(..excess);
-    to_json(&errors)
-}
-
-/// Why a child counts as failed whose predecessor had failed before it came.
-pub(super) fn after_failed() -> Failure {
-    Failure::new("dependency", "what it was to come after has failed")
-}
-
-/// Why a job is cancelled whose predecessor failed.
-pub(super) fn dependency_failed(other: JobId, state: JobState) -> Failure {
-    Failure::new(
-        "dependency",
-        format!("job {other}, which it was to come after, is {state}"),
-    )
-    .with_remedy(format!(
-        "look at job {other}; then `riftsync job retry` both"
-    ))
-}
 
 /// The sums of a year.
 pub(super) type TallyRow = (
@@ -192,129 +112,6 @@ pub(super) fn game_of(game: GameTuple) -> Option<(i32, String, GameFacts)> {
         lane: Arc::from(lane),
     };
     Some((year, platform, facts))
-}
-
-/// A whole job.
-pub(super) type JobRow = (
-    (
-        BigInt,
-        Text,
-        Text,
-        Nullable<Text>,
-        Text,
-        Text,
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-    ),
-    (
-        BigInt,
-        Nullable<Text>,
-        Integer,
-        Text,
-        Text,
-        Integer,
-        Nullable<Text>,
-        Text,
-        BigInt,
-        Nullable<BigInt>,
-        Nullable<BigInt>,
-        Text,
-        Nullable<Text>,
-    ),
-);
-
-/// The columns of `JobById`, in their order. Two tuples, for one has at most 16 or 32 members.
-pub(super) type JobTuple = (
-    (
-        i64,
-        String,
-        String,
-        Option<String>,
-        String,
-        String,
-        i32,
-        i32,
-        i32,
-        i32,
-    ),
-    (
-        i64,
-        Option<String>,
-        i32,
-        String,
-        String,
-        i32,
-        Option<String>,
-        String,
-        i64,
-        Option<i64>,
-        Option<i64>,
-        String,
-        Option<String>,
-    ),
-);
-
-/// A list of these rows, of jobs from `from` on if not all were looked at.
-pub(super) fn listed(
-    rows: Vec<JobTuple>,
-    from: Option<i64>,
-    filter: &JobFilter,
-) -> StoreResult<JobList> {
-    let is_full = rows.len() >= filter.limit;
-    let jobs: StoreResult<Vec<JobRecord>> = rows.into_iter().map(job_from).collect();
-    Ok(JobList {
-        jobs: jobs?,
-        searched_to: from.filter(|_| !is_full).map(JobId),
-    })
-}
-
-pub(super) fn job_from(row: JobTuple) -> StoreResult<JobRecord> {
-    let (
-        (id, kind, queue, key, args, state, priority, attempt, max_attempts, crash_count),
-        (
-            run_at,
-            step,
-            percent,
-            progress,
-            rollup,
-            pending,
-            result,
-            errors,
-            enqueued_at,
-            started_at,
-            finished_at,
-            lane,
-            engine,
-        ),
-    ) = row;
-    let rollup: Rollup = from_json(&rollup)?;
-    Ok(JobRecord {
-        id: JobId(id),
-        kind,
-        queue,
-        key,
-        args: from_json(&args)?,
-        state: state.parse().map_err(StoreError::Unexpected)?,
-        priority: priority_from(priority),
-        attempt: to_u32(attempt),
-        max_attempts: to_u32(max_attempts),
-        crash_count: to_u32(crash_count),
-        run_at: Timestamp::from_millis(run_at),
-        step,
-        percent: u8::try_from(percent).unwrap_or(100),
-        progress: from_json(&progress)?,
-        rollup,
-        children_pending: to_u32(pending),
-        result: result.as_deref().map(from_json).transpose()?,
-        errors: from_json(&errors)?,
-        enqueued_at: Timestamp::from_millis(enqueued_at),
-        started_at: started_at.map(Timestamp::from_millis),
-        finished_at: finished_at.map(Timestamp::from_millis),
-        lane,
-        engine,
-    })
 }
 
 /// Rows of the tables of documents: (table, kind, id), when it was played or first missed, its year or its tries,
@@ -432,26 +229,6 @@ pub(super) fn witness_from(found: &[String]) -> StoreResult<Option<MatchId>> {
     id.transpose()
 }
 
-/// Open jobs: (queue, state, how many). A queue and state may come twice.
-pub(super) type CountTuple = (String, String, i64);
-
-pub(super) fn counts_from(rows: Vec<CountTuple>) -> StoreResult<Vec<OpenCount>> {
-    let mut counts: Vec<OpenCount> = Vec::new();
-    for (queue, state, jobs) in rows {
-        let state = state.parse().map_err(StoreError::Unexpected)?;
-        let jobs = u64::try_from(jobs).unwrap_or(0);
-        // What may have killed an engine is counted apart, and is available all the same.
-        match counts
-            .iter_mut()
-            .find(|count| count.queue == queue && count.state == state)
-        {
-            Some(count) => count.jobs += jobs,
-            None => counts.push(OpenCount { queue, state, jobs }),
-        }
-    }
-    Ok(counts)
-}
-
 /// The columns of `Census`, in their order.
 pub(super) type CensusTuple = (i64, i64, i64, i64);
 
@@ -494,30 +271,8 @@ pub(super) fn player_from(row: PlayerTuple) -> StoreResult<StoredPlayer> {
     })
 }
 
-/// A player, since when it is lost, and why.
-pub(super) type LostTuple = (PlayerTuple, i64, String);
-
-pub(super) fn lost_from((player, since, why): LostTuple) -> StoreResult<LostPlayer> {
-    Ok(LostPlayer {
-        player: player_from(player)?,
-        since: Timestamp::from_millis(since),
-        why,
-    })
-}
-
-/// A match, the participant's number in it, and when it began.
-pub(super) type AppearanceTuple = (String, i32, i64);
-
-pub(super) fn appearances_from(rows: Vec<AppearanceTuple>) -> Vec<Appearance> {
-    let read = |(match_id, participant_id, start): AppearanceTuple| {
-        Some(Appearance {
-            match_id: match_id.parse().ok()?,
-            participant_id,
-            start: Timestamp::from_millis(start),
-        })
-    };
-    rows.into_iter().filter_map(read).collect()
-}
+/// What players' games add up to, by player, year and platform.
+pub(super) type Tallies = BTreeMap<(i64, i32, String), YearlyTally>;
 
 /// The rows of a player, of one year if one is named.
 pub(super) fn tallies_from(
@@ -574,34 +329,4 @@ pub(super) fn payload_from(
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn unexpected(error: IdError) -> StoreError {
     StoreError::Unexpected(error.to_string())
-}
-
-pub(super) fn held_from((id, token, priority): (i64, i64, i32)) -> (Lease, Priority) {
-    let lease = Lease {
-        job: JobId(id),
-        token,
-    };
-    (lease, priority_from(priority))
-}
-
-/// A row of `engines`, with how long it was silent, its state, whether it leads, and its jobs.
-pub(super) type EngineTuple = ((String, i64, String, String), (i64, i64, String, bool, i64));
-
-pub(super) fn engine_from(row: EngineTuple) -> EngineRow {
-    let ((id, pid, host, version), (started_at, silent_ms, state, leads, running)) = row;
-    EngineRow {
-        id,
-        pid: u32::try_from(pid).unwrap_or(0),
-        host,
-        version,
-        started_at: Timestamp::from_millis(started_at),
-        silent: Duration::from_millis(u64::try_from(silent_ms).unwrap_or(0)),
-        state: match state.as_str() {
-            "alive" => EngineState::Alive,
-            "stopped" => EngineState::Stopped,
-            _ => EngineState::Dead,
-        },
-        leads,
-        running: u64::try_from(running).unwrap_or(0),
-    }
 }

@@ -7,13 +7,12 @@ use diesel::sql_types::{BigInt, Binary, Double, Integer, Nullable, SmallInt, Tex
 use serde::Deserialize;
 
 use super::repack::gone;
-use super::rows::{TallyRow, TallyTuple, from_json, game_of, payload_from, tally_from};
+use super::rows::{Tallies, TallyRow, TallyTuple, from_json, game_of, payload_from, tally_from};
 use super::{StoreError, StoreResult, check_match};
 use crate::model::records::{
     Dictionary, MatchClass, MatchRecord, ParticipantRecord, Payload, PayloadKind, SeenPlayer,
     TimelineRecord,
 };
-use crate::model::statistics::YearlyTally;
 use crate::model::{MatchId, Timestamp};
 
 /// Puts the rows of one thing right. Of a match that was cleaned away it changes nothing.
@@ -405,9 +404,6 @@ pub(super) type PlayersGame = (
 /// A year of a player: (player, year, platform, sums).
 pub(super) type YearRow = (BigInt, Integer, Text, TallyRow);
 pub(super) type YearTuple = (i64, i32, String, TallyTuple);
-
-/// Tallies by player, year and platform.
-pub(super) type Tallies = BTreeMap<(i64, i32, String), YearlyTally>;
 
 /// What players' games add up to, with what cleaned matches count for.
 pub(super) fn add_up(games: Vec<PlayersGame>, cleaned: Vec<YearTuple>) -> StoreResult<Tallies> {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::failed::failed;
 use super::player::Stop;
-use crate::engine::{JobContext, TaskResult};
 use crate::gate::{Absence, RiotApi};
 use crate::model::missing::{Miss, YOUNG, missed, not_served_yet};
 use crate::model::records::PayloadKind;
@@ -15,6 +14,7 @@ use crate::model::{
 };
 use crate::riot::{Call, Response, RiotError};
 use crate::store::Effect;
+use crate::store::engine::{JobContext, TaskResult};
 
 /// A document that was served before must be younger than what Riot deletes by this much, to be a witness.
 const WITNESS_MARGIN: Duration = Duration::from_hours(24 * 30);

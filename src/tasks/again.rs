@@ -9,10 +9,12 @@ use serde_json::json;
 use super::failed::bad_arguments;
 use super::match_data::Hints;
 use super::{DEFAULT, Policies, match_data, timeline};
-use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::engine::Task;
 use crate::model::missing::YOUNG;
 use crate::model::records::PayloadKind;
 use crate::model::{After, MissingDocument, MissingReason, NewJob, Outcome, Priority, RetryPolicy};
+use crate::store::Store;
+use crate::store::engine::{JobContext, TaskFuture, TaskResult};
 
 /// Behind everything that somebody asked for.
 const PRIORITY: u8 = 7;
@@ -49,7 +51,7 @@ impl MissingSync {
     }
 }
 
-impl Task for MissingSync {
+impl Task<dyn Store> for MissingSync {
     fn kind(&self) -> &'static str {
         Self::KIND
     }

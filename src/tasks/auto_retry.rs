@@ -9,11 +9,12 @@ use serde_json::json;
 use super::TimelineSync;
 use super::failed::bad_arguments;
 use super::{MatchSync, PlayerSync, PlayerSyncArgs, Policies, RECOVERY, Recover, RecoverArgs};
-use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::engine::Task;
 use crate::model::{
     After, JobId, JobRecord, JobState, MissingReason, NewJob, Outcome, Priority, RetryPolicy,
     RiotId,
 };
+use crate::store::engine::{JobContext, TaskFuture, TaskResult};
 use crate::store::{JobFilter, Store, StoreResult};
 
 /// Jobs of one page, and pages that are looked at: of 100,000 finished player jobs the newest.
@@ -46,7 +47,7 @@ impl AutoRetry {
     }
 }
 
-impl Task for AutoRetry {
+impl Task<dyn Store> for AutoRetry {
     fn kind(&self) -> &'static str {
         Self::KIND
     }

@@ -11,8 +11,10 @@ use serde_json::json;
 use super::failed::bad_arguments;
 use super::upkeep::{give_back, job, percent, rest, store_failed};
 use super::{MAINTENANCE, Policies};
-use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::engine::Task;
 use crate::model::{NewJob, Outcome, Priority, RetryPolicy};
+use crate::store::Store;
+use crate::store::engine::{JobContext, TaskFuture, TaskResult};
 use crate::store::{Cleanup, StoreResult};
 
 /// Matches of one transaction: about ten milliseconds.
@@ -54,7 +56,7 @@ impl CleanOld {
     }
 }
 
-impl Task for CleanOld {
+impl Task<dyn Store> for CleanOld {
     fn kind(&self) -> &'static str {
         Self::KIND
     }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::engine::TaskResult;
 use crate::limiter::PAUSE_MAX;
 use crate::model::{Failure, Outcome};
 use crate::riot::RiotError;
+use crate::store::engine::TaskResult;
 
 /// Jobs that met an outage come back over so long.
 const OUTAGE_SPREAD: Duration = Duration::from_secs(10);

@@ -14,9 +14,7 @@ use serde_json::{Value, json};
 
 use super::MAINTENANCE;
 use crate::engine::scheduler::SET_RIGHT;
-use crate::engine::{
-    CancelSignal, EngineHandle, JobContext, Post, Task, TaskFuture, TaskResult, Urgency,
-};
+use crate::engine::{CancelSignal, Post, Task, Urgency};
 use crate::gate::{Caller, Gate, KeyState};
 use crate::limiter::LimiterState;
 use crate::model::cadence::{Cadence, Turn};
@@ -28,7 +26,9 @@ use crate::model::{
     After, MatchId, NewJob, Outcome, Platform, Priority, RetryPolicy, Route, Share, Timestamp,
 };
 use crate::riot::{Call, Method, RiotError};
+use crate::store::Store;
 use crate::store::StoreError;
+use crate::store::engine::{EngineHandle, JobContext, TaskFuture, TaskResult};
 use crate::store::people::{LostPlayer, shown};
 use crate::store::schedules::{Schedule, StoredSchedule};
 
@@ -455,7 +455,7 @@ impl HealthCheck {
     }
 }
 
-impl Task for HealthCheck {
+impl Task<dyn Store> for HealthCheck {
     fn kind(&self) -> &'static str {
         Self::KIND
     }

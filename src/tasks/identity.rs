@@ -13,13 +13,13 @@ use std::sync::Arc;
 
 use super::PlayerSyncArgs;
 use super::player::Stop;
-use crate::engine::JobContext;
 use crate::gate::RiotApi;
 use crate::model::records::{PayloadKind, PlayerRecord};
 use crate::model::{Failure, Outcome, Platform, Priority, Puuid, Retention, RiotId};
 use crate::riot::{
     Account, Call, RiotError, parse_account, parse_match, parse_region, parse_summoner,
 };
+use crate::store::engine::JobContext;
 use crate::store::people::{Appearance, shown};
 use crate::store::{Effect, StoredPlayer};
 

@@ -13,14 +13,16 @@ use serde_json::json;
 use super::failed::{bad_arguments, failed};
 use super::paging::{Next, Paging};
 use super::{DEFAULT, PlayerSyncArgs, Policies};
-use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::engine::Task;
 use crate::gate::RiotApi;
 use crate::model::{
     After, Failure, NewJob, Outcome, Platform, Priority, Puuid, RetryPolicy, RiotId, Route,
     Timestamp, Whom, Year,
 };
 use crate::riot::{Call, LeagueEntry, RiotError, parse_league, parse_league_page};
+use crate::store::Store;
 use crate::store::StoreError;
+use crate::store::engine::{JobContext, TaskFuture, TaskResult};
 use crate::store::people::LOOKED_UP_MAX;
 
 /// Players of one job.
@@ -128,7 +130,7 @@ impl LadderSync {
     }
 }
 
-impl Task for LadderSync {
+impl Task<dyn Store> for LadderSync {
     fn kind(&self) -> &'static str {
         Self::KIND
     }
@@ -347,7 +349,7 @@ impl PuuidSync {
     }
 }
 
-impl Task for PuuidSync {
+impl Task<dyn Store> for PuuidSync {
     fn kind(&self) -> &'static str {
         Self::KIND
     }

@@ -11,11 +11,13 @@ use super::player::Stop;
 use super::resolve::Strangers;
 use super::unread::SharedOddities;
 use super::{MATCH_PROCESSING, Policies, timeline};
-use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::engine::Task;
 use crate::gate::RiotApi;
 use crate::model::records::{PayloadKind, UnreadPayload};
 use crate::model::{After, MatchId, NewJob, Priority, RetryPolicy, Timestamp};
 use crate::riot::{kept, understand_match};
+use crate::store::Store;
+use crate::store::engine::{JobContext, TaskFuture, TaskResult};
 use crate::store::{Effect, Repair, StoredMatches};
 
 /// What a job for a document is told beside the match; nothing of it is usual, and nothing is written then.
@@ -112,7 +114,7 @@ impl MatchSync {
     }
 }
 
-impl Task for MatchSync {
+impl Task<dyn Store> for MatchSync {
     fn kind(&self) -> &'static str {
         Self::KIND
     }

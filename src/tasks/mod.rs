@@ -50,9 +50,10 @@ pub use timeline::TimelineSync;
 pub use tracked::TrackedSync;
 pub use unread::{REMEDY as UNREAD_REMEDY, unread_text};
 
-use crate::engine::{QueueConfig, Registry};
+use crate::engine::QueueConfig;
 use crate::gate::RiotApi;
 use crate::model::{Retention, RetryPolicy};
+use crate::store::engine::Registry;
 
 pub const PLAYER_SYNC: &str = "player_sync";
 pub const MATCH_PROCESSING: &str = "match_processing";

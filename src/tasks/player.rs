@@ -14,7 +14,7 @@ use super::match_data::Hints;
 use super::paging::{Next, Paging};
 use super::plan::{Again, Listed, Wanted, of_year, plan};
 use super::{PLAYER_SYNC, Policies, coverage, match_data, timeline};
-use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::engine::Task;
 use crate::gate::RiotApi;
 use crate::model::missing::YOUNG;
 use crate::model::records::PayloadKind;
@@ -23,6 +23,8 @@ use crate::model::{
     Route, Timestamp, Whom, Year,
 };
 use crate::riot::{Call, RiotError, parse_match_ids};
+use crate::store::Store;
+use crate::store::engine::{JobContext, TaskFuture, TaskResult};
 use crate::store::{Effect, ListEnd, ListedYear, StoreError, StoredMatches};
 
 /// Which of a match's times the list is filtered by is not documented, so the year is asked for with
@@ -206,7 +208,7 @@ impl PlayerSync {
     }
 }
 
-impl Task for PlayerSync {
+impl Task<dyn Store> for PlayerSync {
     fn kind(&self) -> &'static str {
         Self::KIND
     }

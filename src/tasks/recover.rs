@@ -14,12 +14,13 @@ use super::plan::{Again, Listed, Plan, Wanted, of_year, plan};
 use super::player::{Order, Stop, hints_of, list_end, resolve_and_list, tell_list_end};
 use super::verify::{Verified, verify_matches, verify_statistics};
 use super::{PlayerSyncArgs, Policies, RECOVERY, match_data, timeline};
-use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::engine::Task;
 use crate::gate::RiotApi;
 use crate::limiter::{Elsewhere, Whose};
 use crate::model::records::PayloadKind;
 use crate::model::{MatchId, NewJob, Priority, Retention, RetryPolicy, Route, Timestamp};
 use crate::riot::Method;
+use crate::store::engine::{JobContext, TaskFuture, TaskResult};
 use crate::store::{Effect, ListedYear, Store, StoreResult, StoredMatch};
 
 const STEPS: [&str; 2] = ["checking_existing_data", "fetching_match_ids"];
@@ -66,7 +67,7 @@ impl Recover {
     }
 }
 
-impl Task for Recover {
+impl Task<dyn Store> for Recover {
     fn kind(&self) -> &'static str {
         Self::KIND
     }

@@ -11,9 +11,11 @@ use super::failed::bad_arguments;
 use super::upkeep::{job, percent, rest, store_failed};
 use super::verify::{Verified, verify_matches, verify_statistics};
 use super::{MAINTENANCE, Policies};
-use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::engine::Task;
 use crate::model::{NewJob, Outcome, Priority, RetryPolicy};
+use crate::store::Store;
 use crate::store::StoreResult;
+use crate::store::engine::{JobContext, TaskFuture, TaskResult};
 
 /// Matches between two notes of how far it is.
 const MATCHES: usize = 50;
@@ -58,7 +60,7 @@ struct Place {
     read: u64,
 }
 
-impl Task for Replay {
+impl Task<dyn Store> for Replay {
     fn kind(&self) -> &'static str {
         Self::KIND
     }

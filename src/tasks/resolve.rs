@@ -16,13 +16,14 @@ use super::failed::{bad_arguments, failed};
 use super::identity::{self, Wanted};
 use super::player::Stop;
 use super::{PLAYER_SYNC, Policies};
-use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::engine::Task;
 use crate::gate::RiotApi;
 use crate::model::records::MatchRecord;
 use crate::model::{
     After, NewJob, Platform, Priority, Puuid, Retention, RetryPolicy, RiotId, Route,
 };
 use crate::riot::RiotError;
+use crate::store::engine::{JobContext, TaskFuture, TaskResult};
 use crate::store::{Store, StoreResult};
 
 /// Tracked players that are looked at when the key is another one.
@@ -136,7 +137,7 @@ impl PlayerResolve {
     }
 }
 
-impl Task for PlayerResolve {
+impl Task<dyn Store> for PlayerResolve {
     fn kind(&self) -> &'static str {
         Self::KIND
     }

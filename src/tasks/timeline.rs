@@ -10,11 +10,13 @@ use super::failed::bad_arguments;
 use super::match_data::Hints;
 use super::unread::SharedOddities;
 use super::{Policies, TIMELINE_PROCESSING};
-use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::engine::Task;
 use crate::gate::RiotApi;
 use crate::model::records::{PayloadKind, UnreadPayload};
 use crate::model::{After, MatchId, NewJob, Priority, RetryPolicy};
 use crate::riot::{kept, understand_timeline};
+use crate::store::Store;
+use crate::store::engine::{JobContext, TaskFuture, TaskResult};
 use crate::store::{Effect, Repair};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,7 +69,7 @@ impl TimelineSync {
     }
 }
 
-impl Task for TimelineSync {
+impl Task<dyn Store> for TimelineSync {
     fn kind(&self) -> &'static str {
         Self::KIND
     }

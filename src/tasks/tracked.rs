@@ -9,10 +9,12 @@ use serde_json::json;
 
 use super::failed::bad_arguments;
 use super::{DEFAULT, PlayerSyncArgs, Policies};
-use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::engine::Task;
 use crate::model::{
     After, NewJob, Outcome, Platform, Priority, RetryPolicy, Timestamp, Whom, Year,
 };
+use crate::store::Store;
+use crate::store::engine::{JobContext, TaskFuture, TaskResult};
 use crate::store::people::TrackedPlayer;
 
 /// Players of one round.
@@ -62,7 +64,7 @@ impl TrackedSync {
     }
 }
 
-impl Task for TrackedSync {
+impl Task<dyn Store> for TrackedSync {
     fn kind(&self) -> &'static str {
         Self::KIND
     }

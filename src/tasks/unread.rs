@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::engine::TaskResult;
 use crate::metrics::{Bursts, Telling};
 use crate::model::MatchId;
 use crate::model::records::{PayloadKind, UnreadPayload};
 use crate::riot::Odd;
 use crate::store::Effect;
+use crate::store::engine::TaskResult;
 
 /// What people can do about documents that this version cannot read.
 pub const REMEDY: &str = "a newer riftsync may read them: `riftsync replay`";

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::TaskResult;
 use crate::model::{After, NewJob, Outcome, Priority, RetryPolicy};
+use crate::store::engine::TaskResult;
 use crate::store::{Store, StoreError, StoreResult};
 
 use super::MAINTENANCE;

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use riftsync::store::Store;
 use riftsync::store::sqlite::{Backup, SqliteStore};
+use riftsync::store::{DataStore, Database};
 
 use crate::setup::{PLAYER, Setup, run, setup, text};
 

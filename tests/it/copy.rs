@@ -13,7 +13,7 @@ use riftsync::simulator::SIMULATED_KEY;
 use riftsync::store::copy::{COPIED, LEFT_OUT};
 use riftsync::store::postgres::PostgresStore;
 use riftsync::store::sqlite::SqliteStore;
-use riftsync::store::{EngineInfo, Store};
+use riftsync::store::{DataStore, Database, EngineInfo, FleetStore, JobStore, Store};
 use serde_json::Value;
 
 use crate::data::check_statistics;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use futures_util::future::join_all;
 use riftsync::model::{NewJob, Outcome};
 use riftsync::store::postgres::{PostgresStore, Settings};
-use riftsync::store::{Fenced, Store, Wanted};
+use riftsync::store::{Database, Fenced, JobStore, Wanted};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use riftsync::simulator::{FaultKind, Faults};
-use riftsync::store::Store;
+use riftsync::store::JobStore;
 use riftsync::store::sqlite::SqliteStore;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

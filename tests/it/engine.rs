@@ -4,14 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use riftsync::engine::{
-    Clock, Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture,
-    TaskResult,
-};
+use riftsync::engine::{Clock, EngineConfig, QueueConfig, Task};
 use riftsync::metrics::Metrics;
 use riftsync::model::{
     Failure, JobId, JobRecord, JobState, NewJob, Outcome, RetryPolicy, Timestamp,
 };
+use riftsync::store::engine::{Engine, JobContext, Registry, Services, TaskFuture, TaskResult};
 use riftsync::store::postgres::PostgresStore;
 use riftsync::store::{Cancelled, EngineInfo, Fenced, Store, Wanted};
 use serde_json::json;
@@ -28,7 +26,7 @@ struct Simple<F> {
     run: F,
 }
 
-impl<F: Fn(JobContext) -> TaskFuture + Send + Sync + 'static> Task for Simple<F> {
+impl<F: Fn(JobContext) -> TaskFuture + Send + Sync + 'static> Task<dyn Store> for Simple<F> {
     fn kind(&self) -> &'static str {
         self.kind
     }
@@ -291,7 +289,7 @@ struct Treacherous {
     panics: AtomicU32,
 }
 
-impl Task for Treacherous {
+impl Task<dyn Store> for Treacherous {
     fn kind(&self) -> &'static str {
         "treacherous"
     }
@@ -410,7 +408,10 @@ async fn a_queue_that_only_panics_leaves_the_slots_of_others_alone(store: Arc<dy
 }
 
 /// Jobs of kind `k` that end when they are told to.
-fn waits_until(told: tokio::sync::watch::Receiver<bool>, runs: Arc<AtomicU32>) -> impl Task {
+fn waits_until(
+    told: tokio::sync::watch::Receiver<bool>,
+    runs: Arc<AtomicU32>,
+) -> impl Task<dyn Store> {
     Simple {
         kind: "k",
         queue: "q",

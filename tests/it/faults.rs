@@ -7,13 +7,14 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
-use riftsync::engine::{Engine, EngineConfig};
+use riftsync::engine::EngineConfig;
 use riftsync::gate::{Gate, KeySource};
 use riftsync::metrics::Metrics;
 use riftsync::model::{JobState, Priority, RetryPolicy, Timestamp, Year};
 use riftsync::riot::{ApiKey, BaseUrl, RiotClient, install_tls};
 use riftsync::simulator::{FaultKind, Faults, KeyExpiry, SIMULATED_KEY, SimulatorConfig};
 use riftsync::store::Store;
+use riftsync::store::engine::Engine;
 use riftsync::store::sqlite::SqliteStore;
 use riftsync::tasks::{self, PlayerSyncArgs, Policies};
 

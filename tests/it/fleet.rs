@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use riftsync::model::{Platform, Priority, RetryPolicy, Timestamp, Year};
 use riftsync::simulator::{Latency, Method, SIMULATED_KEY, SimulatorConfig};
-use riftsync::store::Store;
 use riftsync::store::postgres::PostgresStore;
+use riftsync::store::{Database, Store};
 use riftsync::tasks::PlayerSyncArgs;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

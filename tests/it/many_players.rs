@@ -2,7 +2,7 @@
 
 use riftsync::simulator::Method;
 use riftsync::store::sqlite::SqliteStore;
-use riftsync::store::{PeopleStore, Store};
+use riftsync::store::{DataStore, PeopleStore};
 use serde_json::Value;
 
 use crate::setup::{PLAYER, Setup, exited, run, setup_for, signal, text};

@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use riftsync::model::RiotId;
 use riftsync::simulator::SIMULATED_KEY;
-use riftsync::store::Store;
+use riftsync::store::DataStore;
 use riftsync::store::postgres::PostgresStore;
 use serde_json::Value;
 

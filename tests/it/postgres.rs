@@ -11,7 +11,10 @@ use riftsync::model::{
 };
 use riftsync::store::people::PeopleStore;
 use riftsync::store::postgres::PostgresStore;
-use riftsync::store::{Beat, Completion, Effect, EngineInfo, EngineState, Fenced, Store, Wanted};
+use riftsync::store::{
+    Beat, Completion, DataStore, Database, Effect, EngineInfo, EngineState, Fenced, FleetStore,
+    JobStore, Store, Wanted,
+};
 use serde_json::json;
 
 use crate::data::{check_statistics, game, stores, with_effects, write};

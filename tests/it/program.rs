@@ -6,7 +6,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use riftsync::simulator::SIMULATED_KEY;
-use riftsync::store::Store;
+use riftsync::store::JobStore;
 use riftsync::store::sqlite::SqliteStore;
 use serde_json::Value;
 

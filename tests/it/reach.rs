@@ -10,7 +10,7 @@ use std::sync::Arc;
 use futures_util::future::join;
 use riftsync::riot::install_tls;
 use riftsync::store::postgres::{PostgresStore, Settings};
-use riftsync::store::{Store, StoreError, Wanted};
+use riftsync::store::{Database, JobStore, StoreError, Wanted};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;

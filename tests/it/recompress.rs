@@ -14,7 +14,7 @@ use riftsync::simulator::{Method, SIMULATED_KEY};
 use riftsync::store::postgres::PostgresStore;
 use riftsync::store::repack::{Packing, Repacked, Spot, Trained};
 use riftsync::store::sqlite::SqliteStore;
-use riftsync::store::{RepackStore, Repair, Store};
+use riftsync::store::{DataStore, RepackStore, Repair, Store};
 use serde_json::Value;
 
 use crate::data::{game, match_id, stores, write};

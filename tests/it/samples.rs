@@ -13,7 +13,7 @@ use riftsync::model::records::{Codec, Payload, PayloadKind};
 use riftsync::model::{MatchId, Outcome, Timestamp, attempt};
 use riftsync::riot::{as_gzip, parse_match, parse_timeline, unpack};
 use riftsync::store::sqlite::SqliteStore;
-use riftsync::store::{Completion, Effect, Store, Wanted};
+use riftsync::store::{Completion, DataStore, Effect, JobStore, Wanted};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

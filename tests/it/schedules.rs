@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use riftsync::engine::scheduler::Looker;
-use riftsync::engine::{JobContext, Registry, Task, TaskFuture, TaskResult};
+use riftsync::engine::Task;
 use riftsync::model::records::MatchRecord;
 use riftsync::model::{CatchUp, JobState, NewJob, Outcome, Puuid, RetryPolicy, Timestamp};
+use riftsync::store::engine::Looker;
+use riftsync::store::engine::{JobContext, Registry, TaskFuture, TaskResult};
 use riftsync::store::schedules::{Origin, Schedule, Tick, Ticked};
 use riftsync::store::{Effect, JobFilter, Store, StoreError};
 use serde_json::json;
@@ -19,7 +20,7 @@ const HOUR: Duration = Duration::from_hours(1);
 
 struct Note;
 
-impl Task for Note {
+impl Task<dyn Store> for Note {
     fn kind(&self) -> &'static str {
         "note"
     }

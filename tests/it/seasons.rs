@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use riftsync::engine::{Clock, Engine, EngineConfig, Registry};
+use riftsync::engine::{Clock, EngineConfig};
 use riftsync::gate::{Gate, KeySource};
 use riftsync::metrics::Metrics;
 use riftsync::model::records::PayloadKind;
@@ -23,6 +23,7 @@ use riftsync::riot::{
 };
 use riftsync::simulator::{Control, FaultRule, Simulator, SimulatorConfig, World, WorldConfig};
 use riftsync::store::Store;
+use riftsync::store::engine::{Engine, Registry};
 use riftsync::tasks::{self, PlayerSyncArgs, Policies};
 
 use crate::place::Place;

@@ -11,8 +11,8 @@ use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 use riftsync::model::{Platform, Priority, RetryPolicy, RiotId, Timestamp, Year};
 use riftsync::simulator::{Method, SIMULATED_KEY, Simulator, SimulatorConfig, World, WorldConfig};
-use riftsync::store::Store;
 use riftsync::store::sqlite::SqliteStore;
+use riftsync::store::{DataStore, Database, JobStore, Store};
 use riftsync::tasks::PlayerSyncArgs;
 use tempfile::TempDir;
 

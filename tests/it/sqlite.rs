@@ -2,7 +2,7 @@
 
 use riftsync::model::{JobState, NewJob, Outcome};
 use riftsync::store::sqlite::SqliteStore;
-use riftsync::store::{Cancelled, Fenced, Store, StoreError};
+use riftsync::store::{Cancelled, Database, Fenced, JobStore, StoreError};
 use serde_json::json;
 use tempfile::TempDir;
 

@@ -13,7 +13,9 @@ use riftsync::model::{
 use riftsync::store::people::PeopleStore;
 use riftsync::store::postgres::PostgresStore;
 use riftsync::store::schedules::{Schedule, ScheduleStore, Tick};
-use riftsync::store::{Completion, Effect, Fenced, Store, StoreError, Wanted};
+use riftsync::store::{
+    Completion, Database, Effect, Fenced, FleetStore, JobStore, StoreError, Wanted,
+};
 use serde_json::json;
 
 use crate::data::{check_statistics, game, match_id, stores};

@@ -13,7 +13,7 @@ use riftsync::model::{MatchId, Outcome, RiotId, attempt};
 use riftsync::riot::{as_gzip, kept, understand_match, unpack};
 use riftsync::simulator::{SimulatorConfig, World, WorldConfig};
 use riftsync::store::sqlite::SqliteStore;
-use riftsync::store::{Cleanup, Completion, Effect, Repair, Store};
+use riftsync::store::{Cleanup, Completion, DataStore, Effect, Repair, Store};
 use serde_json::{Value, json};
 
 use crate::data::{check_statistics, game, match_id, payload, stores, write};

@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::sync::OnceLock;
 
-use riftsync::store::Store;
+use riftsync::store::Database;
 use riftsync::store::postgres::{PostgresStore, Settings};
 use tokio_postgres::NoTls;
 

@@ -15,7 +15,7 @@ use riftsync::riot::{
     RiotError, as_gzip, document_of, understand_match, understand_timeline, unpack, unpacked,
 };
 use riftsync::store::sqlite::SqliteStore;
-use riftsync::store::{Completion, Effect, Fenced, Store, Wanted};
+use riftsync::store::{Completion, DataStore, Effect, Fenced, JobStore, Wanted};
 use serde_json::json;
 use tokio::runtime::Runtime;
 

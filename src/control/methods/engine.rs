@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 use super::{Answer, queue};
@@ -40,6 +39,7 @@ pub(super) async fn status(control: &ControlState, params: Params<'_>) -> Answer
     let engines = engine.store.engines().await.ok();
     let engines = engines.map(|engines| engines.iter().map(engine_document).collect::<Vec<_>>());
     let company = control.key.company().await;
+    let calls = control.key.calls();
     let mut status = json!({
         "engine": &*engine.id, "state": state, "pid": std::process::id(), "version": env!("CARGO_PKG_VERSION"),
         "started_at": engine.started_at.to_string(),
@@ -47,8 +47,8 @@ pub(super) async fn status(control: &ControlState, params: Params<'_>) -> Answer
         "database": control.about.database, "socket": control.about.socket, "key": control.key.state(),
         "running": running, "queues": queues, "counted_at": queue::Count::at(count.as_ref()),
         "database_away": away_document(control),
-        "calls": engine.metrics.calls.load(Ordering::Relaxed),
-        "rate_limited": engine.metrics.rate_limited.load(Ordering::Relaxed),
+        "calls": calls.sent,
+        "rate_limited": calls.rate_limited,
         "commits": writer.commits, "stale_writes": writer.stale, "engines": engines,
         "key_shared_with": company.databases, "strangers_percent": company.strangers,
         "inside": control.about.inside, "followed": control.followed().len(),

@@ -18,12 +18,10 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 
 use super::{
-    About, Client, ControlState, KeyAccess, Limits, Locate, OwnConnections, SocketPlace, TimeLeft,
-    WaitReasons, own_server_spec, server_spec,
+    About, CallCounts, Client, ControlState, KeyAccess, Limits, Locate, OwnConnections,
+    SocketPlace, TimeLeft, WaitReasons, own_server_spec, server_spec,
 };
-use crate::engine::{
-    Engine, EngineConfig, JobContext, QueueConfig, Registry, Services, Task, TaskFuture, TaskResult,
-};
+use crate::engine::{EngineConfig, QueueConfig, Task};
 use crate::metrics::Metrics;
 use crate::model::waiting::{Reason, Waiting};
 use crate::model::{
@@ -31,6 +29,7 @@ use crate::model::{
     Share, Whereabouts, Whom,
 };
 use crate::store::Store;
+use crate::store::engine::{Engine, JobContext, Registry, Services, TaskFuture, TaskResult};
 use crate::store::sqlite::SqliteStore;
 
 /// Whoever runs will be done in a minute.
@@ -62,7 +61,7 @@ struct Steps {
     gate: watch::Receiver<u8>,
 }
 
-impl Task for Steps {
+impl Task<dyn Store> for Steps {
     fn kind(&self) -> &'static str {
         self.kind
     }
@@ -153,6 +152,9 @@ impl KeyAccess for NoKey {
     fn set_share(&self, _: Option<Route>, _: Share) {}
     async fn company(&self) -> Company {
         Company::default()
+    }
+    fn calls(&self) -> CallCounts {
+        CallCounts::default()
     }
     fn replace(&self, key: &str) -> Result<bool, String> {
         match key {

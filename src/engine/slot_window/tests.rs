@@ -1,7 +1,7 @@
 //! The slot window, step by step.
 
 use super::*;
-use crate::model::JobId;
+use riftsync_basics::JobId;
 
 fn jobs(count: i64) -> Vec<ClaimedJob> {
     let job = |n| ClaimedJob {

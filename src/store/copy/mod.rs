@@ -32,7 +32,7 @@ use self::sqlite::SqliteSide;
 use self::tables::Plan;
 pub use self::tables::{COPIED, LEFT_OUT, Table};
 use super::postgres::PostgresStore;
-use super::{EngineState, Location, Store, StoreError, StoreResult};
+use super::{Database as _, EngineState, FleetStore as _, Location, StoreError, StoreResult};
 
 /// The table that marks the target of an unfinished copy, with the name of the source.
 pub(super) const MARK_TABLE: &str = "copy_in_progress";

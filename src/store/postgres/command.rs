@@ -180,7 +180,7 @@ impl Command {
     /// Bytes of documents it writes: a group is bounded by them too.
     pub(super) fn weight(&self) -> usize {
         match &self.verb {
-            Verb::Settle(_, completion, ..) => completion.document_bytes(),
+            Verb::Settle(_, completion, ..) => completion.weight(),
             _ => 0,
         }
     }

@@ -13,9 +13,8 @@ use super::transaction::Transaction;
 use super::{Backend, PostgresStore};
 use crate::model::{Puuid, RiotId, Timestamp};
 use crate::store::people::{Appearance, LostPlayer, PeopleStore, TrackedPlayer};
-use crate::store::rows::{
-    AppearanceTuple, LostTuple, PlayerTuple, appearances_from, lost_from, player_from,
-};
+use crate::store::people::{AppearanceTuple, LostTuple, appearances_from, lost_from};
+use crate::store::rows::{PlayerTuple, player_from};
 use crate::store::{StoreResult, StoredPlayer};
 
 mod sql {

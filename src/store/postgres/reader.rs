@@ -18,8 +18,8 @@ use tokio::time::timeout;
 use super::Settings;
 use super::connect::{Link, Purpose};
 use super::fault::Fault;
+use crate::engine::store::Absence;
 use crate::model::Timestamp;
-use crate::store::absence::Absence;
 use crate::store::question::{PING_MAX, Question, WaitingLine};
 use crate::store::{StoreError, StoreResult};
 

@@ -18,7 +18,7 @@ use super::relations::{Ended, Link};
 use super::transaction::Transaction;
 use crate::model::rollup::FailedChild;
 use crate::model::{Failure, JobId, JobState, Lease, Rollup, Settlement, Timestamp};
-use crate::store::rows::{append_error, from_json, remark_of, to_i32, to_json, to_u32};
+use crate::store::rows::{append_error, from_json, to_i32, to_json, to_u32};
 use crate::store::{Completion, Effect, Fenced, StoreResult};
 
 /// The end of an attempt.
@@ -35,7 +35,7 @@ impl End<'_> {
         self.completion.children.is_empty()
             && self.completion.settlement.error.is_none()
             && self.completion.survived
-            && remark_of(&self.completion.effects).is_none()
+            && self.completion.remark().is_none()
     }
 }
 
@@ -336,7 +336,7 @@ impl Transaction<'_> {
             these.map(|(job, _)| job.end.lease.job.0).collect()
         };
         let heard = jobs.iter().filter(|(job, state)| {
-            *state == JobState::Blocked || remark_of(&job.end.completion.effects).is_some()
+            *state == JobState::Blocked || job.end.completion.remark().is_some()
         });
         let heard = heard.map(|(job, _)| job.end.lease.job.0).collect();
         let tx = &*self;
@@ -475,16 +475,15 @@ impl Transaction<'_> {
     /// What parents are to tell of children that brought a document which cannot be read.
     fn tell_remarks(&mut self, jobs: &[(&Held<'_>, JobState)], parents: &[(i64, i64)]) {
         let remarks = jobs.iter().filter_map(|(job, _)| {
-            let reason = remark_of(&job.end.completion.effects)?;
-            Some((job.end.lease.job.0, (*job, reason)))
+            let why = job.end.completion.remark()?;
+            Some((job.end.lease.job.0, (*job, why)))
         });
-        let remarks: HashMap<i64, (&Held<'_>, &str)> = remarks.collect();
+        let remarks: HashMap<i64, (&Held<'_>, Failure)> = remarks.collect();
         for (child, parent) in parents {
-            let Some((job, reason)) = remarks.get(child) else {
+            let Some((job, why)) = remarks.get(child) else {
                 continue;
             };
-            let why = Failure::new("unread", *reason);
-            let remark = FailedChild::new(job.kind.clone(), job.key.clone(), &why);
+            let remark = FailedChild::new(job.kind.clone(), job.key.clone(), why);
             let delta = self.parent(JobId(*parent), job.end.now);
             delta.rollup.child_remarked(remark);
         }

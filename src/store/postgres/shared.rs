@@ -11,9 +11,9 @@ use super::claim_cursors::ClaimCursors;
 use super::notifier::Notifier;
 use super::presence::Presence;
 use super::transaction::House;
-use crate::metrics::OutageLog;
+use crate::engine::metrics::OutageLog;
+use crate::engine::store::Absence;
 use crate::model::histogram::Histogram;
-use crate::store::absence::Absence;
 use crate::store::{Hints, StoreError, WRITES, WriterStats};
 
 /// Documents that were stored in this time are stored as soon as they come. If the last ones took longer, a group

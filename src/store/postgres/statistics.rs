@@ -10,8 +10,8 @@ use super::locks::Class;
 use super::transaction::Transaction;
 use crate::model::statistics::{GameFacts, YearlyTally};
 use crate::model::{IdError, Platform};
+use crate::store::rows::Tallies;
 use crate::store::rows::{TallyTuple, tally_from, to_json};
-use crate::store::upkeep::Tallies;
 use crate::store::{StoreError, StoreResult};
 
 /// A game of a player that counts.

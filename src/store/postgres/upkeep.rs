@@ -23,8 +23,9 @@ use crate::model::Timestamp;
 use crate::model::records::{MatchRecord, Payload, PayloadKind};
 use crate::model::statistics::YearlyTally;
 use crate::store::repack::{Repacked, Trained};
+use crate::store::rows::Tallies;
 use crate::store::rows::{READER, tally_from, to_json};
-use crate::store::upkeep::{PlayersGame, Tallies, YearTuple, add_up};
+use crate::store::upkeep::{PlayersGame, YearTuple, add_up};
 use crate::store::{Cleanup, Repair, StoreError, StoreResult};
 
 /// How often a piece is tried that others were in the way of, or whose connection was lost.

@@ -8,10 +8,8 @@ use super::transaction::Transaction;
 use crate::model::attempt::{self, cancelled_on_request};
 use crate::model::rollup::FailedChild;
 use crate::model::suspicion::{Death, Suspicion, after_death, parts, runs_alone};
-use crate::model::{ClaimedJob, Failure, JobId, JobState, Lease, Outcome, Timestamp};
-use crate::store::rows::{
-    append_error, no_less_urgent, priority_from, remark_of, to_i32, to_json, to_u32,
-};
+use crate::model::{ClaimedJob, JobId, JobState, Lease, Outcome, Timestamp};
+use crate::store::rows::{append_error, no_less_urgent, priority_from, to_i32, to_json, to_u32};
 use crate::store::{Completion, Fenced, Rescued, Staged, StoreResult, Wanted};
 
 impl Transaction<'_> {
@@ -194,10 +192,9 @@ impl Transaction<'_> {
                 self.note_ready(&queue);
             }
         }
-        if let Some(reason) = remark_of(&completion.effects) {
+        if let Some(why) = completion.remark() {
             let parents: Vec<i64> = sql::Parents { child: lease.job.0 }.load(self.conn)?;
             for parent in parents {
-                let why = Failure::new("unread", reason);
                 let remark = FailedChild::new(kind.clone(), key.clone(), &why);
                 let delta = self.parent(JobId(parent), now);
                 delta.rollup.child_remarked(remark);
@@ -234,7 +231,7 @@ impl Transaction<'_> {
             && settlement.error.is_none()
             && completion.children.is_empty()
             && completion.survived
-            && remark_of(&completion.effects).is_none();
+            && completion.remark().is_none();
         if !plain {
             return Ok(false);
         }

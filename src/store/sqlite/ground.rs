@@ -97,7 +97,7 @@ impl Ground {
     /// Ends the store if an error says that it has.
     pub(super) fn hear(&self, error: &DieselError) {
         if let DieselError::DatabaseError(_, told) = error
-            && super::codes::is_damage(told.message())
+            && crate::engine::sqlite::codes::is_damage(told.message())
         {
             self.ends(StoreError::Damaged {
                 path: self.path.clone(),

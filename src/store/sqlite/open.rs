@@ -12,9 +12,9 @@ use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-use super::codes::{Class, broken, class_of, is_damage};
 use super::{log, peek};
 use crate::config::open_lock;
+use crate::engine::sqlite::codes::{Class, broken, class_of, is_damage};
 use crate::store::copy::MARK_TABLE;
 use crate::store::{Migrations, StoreError, StoreResult};
 

@@ -8,9 +8,8 @@ use super::reader::ReadDsl;
 use super::{Backend, SqliteStore};
 use crate::model::{Puuid, RiotId, Timestamp};
 use crate::store::people::{Appearance, LostPlayer, PeopleStore, TrackedPlayer};
-use crate::store::rows::{
-    AppearanceTuple, LostTuple, PlayerTuple, appearances_from, lost_from, player_from, to_json,
-};
+use crate::store::people::{AppearanceTuple, LostTuple, appearances_from, lost_from};
+use crate::store::rows::{PlayerTuple, player_from, to_json};
 use crate::store::{StoreResult, StoredPlayer};
 
 mod sql {

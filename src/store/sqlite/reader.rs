@@ -18,9 +18,10 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::codes::located;
 use super::ground::Ground;
 use super::open::{self, Access};
+use crate::engine::sqlite::codes::located;
+use crate::engine::store::TooLate;
 use crate::store::question::{Question, WaitingLine};
 use crate::store::{StoreError, StoreResult};
 
@@ -256,11 +257,6 @@ impl Readers {
         }
     }
 }
-
-/// A read that took longer than its question may.
-#[derive(Debug, thiserror::Error)]
-#[error("this question takes it too long")]
-pub(in crate::store) struct TooLate;
 
 /// Makes a read, for as long as it may take. What takes longer goes on by itself.
 async fn in_time<T>(read: impl Future<Output = QueryResult<T>>) -> QueryResult<T> {

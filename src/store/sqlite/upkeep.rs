@@ -12,8 +12,9 @@ use super::upkeep_statements as sql;
 use crate::model::Timestamp;
 use crate::model::records::{MatchRecord, Payload, PayloadKind};
 use crate::model::statistics::YearlyTally;
+use crate::store::rows::Tallies;
 use crate::store::rows::{READER, tally_from, to_json};
-use crate::store::upkeep::{PlayersGame, Tallies, YearTuple, add_up};
+use crate::store::upkeep::{PlayersGame, YearTuple, add_up};
 use crate::store::{Cleanup, Repair, StoreResult};
 
 impl Transaction<'_> {

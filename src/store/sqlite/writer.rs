@@ -20,9 +20,9 @@ use super::checkpoints::Checkpoints;
 use super::ground::Ground;
 use super::job_statements as sql;
 use super::transaction::{Consequences, Transaction};
-use crate::metrics::OutageLog;
+use crate::engine::metrics::OutageLog;
+use crate::engine::store::Absence;
 use crate::model::histogram::Histogram;
-use crate::store::absence::Absence;
 use crate::store::question::Fate;
 use crate::store::{Hints, StoreError, StoreResult, WRITES, WriterStats};
 

@@ -22,10 +22,11 @@ use self::survey::{
 use super::failed::bad_arguments;
 use super::upkeep::{give_back, job, percent, store_failed};
 use super::{MAINTENANCE, Policies};
-use crate::engine::{JobContext, Task, TaskFuture, TaskResult};
+use crate::engine::Task;
 use crate::model::records::{Payload, PayloadKind};
 use crate::model::{Failure, JobState, MatchId, NewJob, Outcome, Priority, RetryPolicy, Timestamp};
 use crate::riot::{LEVELS, Packer, Repack, RiotError, to_gzip};
+use crate::store::engine::{JobContext, TaskFuture, TaskResult};
 use crate::store::repack::{Packing, Repacked, Spot};
 use crate::store::{JobFilter, Store, StoreResult};
 
@@ -118,7 +119,7 @@ struct Place {
     tallies: [Tally; 2],
 }
 
-impl Task for Recompress {
+impl Task<dyn Store> for Recompress {
     fn kind(&self) -> &'static str {
         Self::KIND
     }

@@ -320,7 +320,7 @@ async fn a_sync_waits_for_a_database_that_another_riftsync_has_for_a_moment() {
     let sync = Heard::start(setup.command(SYNC));
     let sync = sync.until(&["another riftsync (pid ", "has the database"]);
     let sync = sync.await;
-    riftsync::store::Store::close(&store).await.unwrap();
+    riftsync::store::Database::close(&store).await.unwrap();
     drop(store);
     sync.ended_well().await;
 }

@@ -14,7 +14,7 @@ use super::outage_log::{OutageLog, Words};
 use super::rotating::{LogFiles, RotatingFile};
 use super::sample::Sample;
 use super::{Event, Metrics};
-use crate::model::Timestamp;
+use riftsync_basics::Timestamp;
 
 /// The version of the log's fields.
 pub const VERSION: u32 = 1;

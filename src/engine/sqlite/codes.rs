@@ -38,7 +38,7 @@ const TRANSIENT: [c_int; 3] = [SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_NOMEM];
 
 /// What a code of SQLite says is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Class {
+pub enum Class {
     /// The file is no longer what was written to it.
     Damage,
     /// Another program has it.
@@ -50,7 +50,7 @@ pub(in crate::store) enum Class {
 }
 
 /// None: the same would fail again.
-pub(in crate::store) fn class_of(message: &str) -> Option<Class> {
+pub fn class_of(message: &str) -> Option<Class> {
     let is_of = |codes: &[c_int]| codes.iter().any(|code| message == text_of(*code));
     if is_damage(message) {
         Some(Class::Damage)
@@ -66,14 +66,14 @@ pub(in crate::store) fn class_of(message: &str) -> Option<Class> {
 }
 
 /// Whether SQLite says with this message that the file is damaged.
-pub(super) fn is_damage(message: &str) -> bool {
+pub fn is_damage(message: &str) -> bool {
     DAMAGE.iter().any(|code| message == text_of(*code))
         || message.starts_with(MALFORMED_SCHEMA)
         || message == UNKNOWN_FORMAT
 }
 
 /// What a line of a check says is wrong with the pages of the file, or between a table and its indexes.
-pub(super) fn broken(found: &str) -> Option<String> {
+pub fn broken(found: &str) -> Option<String> {
     if let Some(told) = found.strip_prefix(BROKEN_PAGES) {
         // The first line names the database, which is always "main".
         let cause = told.split_once('\n').map_or(told, |(_, cause)| cause);
@@ -123,7 +123,7 @@ impl DatabaseErrorInformation for Damage {
 }
 
 /// The same error, saying which file is damaged, if it says that one is.
-pub(super) fn located(error: DieselError, path: &std::path::Path) -> DieselError {
+pub fn located(error: DieselError, path: &std::path::Path) -> DieselError {
     match error {
         DieselError::DatabaseError(kind, told) if is_damage(told.message()) => {
             let damage = Damage {

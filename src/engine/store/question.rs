@@ -15,7 +15,7 @@ use super::{StoreError, StoreResult};
 /// How long the database may take for all that one question needs of it. The rest of a second is for the socket.
 pub const ANSWER_MAX: Duration = Duration::from_millis(600);
 /// How long a database is given to show that it lives.
-pub(in crate::store) const PING_MAX: Duration = Duration::from_millis(150);
+pub const PING_MAX: Duration = Duration::from_millis(150);
 /// A write that is under way for longer is looked at so often.
 const LOOK: Duration = Duration::from_millis(500);
 /// Questions that wait for one connection at most.
@@ -27,7 +27,7 @@ tokio::task_local! {
 
 /// One question, and until when it is to be answered.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::store) struct Question {
+pub struct Question {
     until: Instant,
 }
 
@@ -47,12 +47,12 @@ pub async fn in_time<F: Future>(work: F) -> Option<F::Output> {
 
 impl Question {
     /// What is asked now; none: the engine works for itself.
-    pub(in crate::store) fn current() -> Option<Self> {
+    pub fn current() -> Option<Self> {
         QUESTION.try_with(|question| *question).ok()
     }
 
     /// None: the time was up before.
-    pub(in crate::store) async fn in_time<F: Future>(self, work: F) -> Option<F::Output> {
+    pub async fn in_time<F: Future>(self, work: F) -> Option<F::Output> {
         if Instant::now() >= self.until {
             return None;
         }
@@ -62,11 +62,11 @@ impl Question {
 
 /// Those who wait for a connection.
 #[derive(Debug, Default)]
-pub(in crate::store) struct WaitingLine(AtomicUsize);
+pub struct WaitingLine(AtomicUsize);
 
 /// A place in the line; left when dropped.
 #[derive(Debug)]
-pub(in crate::store) struct Place<'l>(&'l WaitingLine);
+pub struct Place<'l>(&'l WaitingLine);
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
@@ -75,7 +75,7 @@ impl Drop for Place<'_> {
 }
 
 impl WaitingLine {
-    pub(in crate::store) fn enter(&self) -> StoreResult<Place<'_>> {
+    pub fn enter(&self) -> StoreResult<Place<'_>> {
         let before = self.0.fetch_add(1, Ordering::Relaxed);
         let place = Place(self);
         if before >= QUEUE_MAX {
@@ -85,7 +85,7 @@ impl WaitingLine {
     }
 
     /// What is told to those for whom it took too long.
-    pub(in crate::store) fn too_long(&self) -> StoreError {
+    pub fn too_long(&self) -> StoreError {
         let others = self.0.load(Ordering::Relaxed).saturating_sub(1);
         StoreError::Busy(match others {
             0 => "this question takes it too long".to_owned(),
@@ -101,26 +101,26 @@ const WITHDRAWN: u8 = 2;
 
 /// What may still become of a command: one that its caller has given up is never committed.
 #[derive(Debug, Clone)]
-pub(in crate::store) struct Fate(Option<Arc<AtomicU8>>);
+pub struct Fate(Option<Arc<AtomicU8>>);
 
 impl Fate {
     /// Of a command that is given to a writer now. What the engine does for itself is never withdrawn.
-    pub(in crate::store) fn open() -> Self {
+    pub fn open() -> Self {
         Self(Question::current().map(|_| Arc::default()))
     }
 
     /// It is about to be committed. False: it was withdrawn, and must not be.
-    pub(in crate::store) fn seal(&self) -> bool {
+    pub fn seal(&self) -> bool {
         self.go(OPEN, SEALED);
         !self.is_withdrawn()
     }
 
     /// It was not committed after all, and may be tried again.
-    pub(in crate::store) fn unseal(&self) {
+    pub fn unseal(&self) {
         self.go(SEALED, OPEN);
     }
 
-    pub(in crate::store) fn is_withdrawn(&self) -> bool {
+    pub fn is_withdrawn(&self) -> bool {
         let fate = self.0.as_ref();
         fate.is_some_and(|fate| fate.load(Ordering::Acquire) == WITHDRAWN)
     }
@@ -141,7 +141,7 @@ impl Fate {
 /// Waits for the answer to a write: as long as it takes where the database works, and no longer than the question
 /// may take where it is `stuck`, and not at all where it is known to be `away` and still is. Then the command is
 /// withdrawn, so that nothing is done that was refused.
-pub(in crate::store) async fn written<T, S: Future<Output = Option<StoreError>>>(
+pub async fn written<T, S: Future<Output = Option<StoreError>>>(
     fate: &Fate,
     answer: impl Future<Output = StoreResult<T>>,
     away: bool,

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::Completion;
-use crate::model::attempt::settle;
-use crate::model::suspicion::Death;
-use crate::model::{After, Failure, JobId, NewJob, OnFailure, Outcome, Priority, Timestamp};
+use super::super::store::{Completion, Effect};
+use riftsync_basics::attempt::settle;
+use riftsync_basics::suspicion::Death;
+use riftsync_basics::{After, Failure, JobId, NewJob, OnFailure, Outcome, Priority, Timestamp};
 
-pub(crate) const QUEUES: [&str; 2] = ["q0", "q1"];
-pub(crate) const LANES: [&str; 3] = ["", "l1", "l2"];
+pub const QUEUES: [&str; 2] = ["q0", "q1"];
+pub const LANES: [&str; 3] = ["", "l1", "l2"];
 const KINDS: [&str; 2] = ["k0", "k1"];
 
 #[derive(Debug, Clone)]
-pub(crate) enum StoreCall {
+pub enum StoreCall {
     Enqueue(Vec<JobSketch>),
     Batch(Vec<JobSketch>),
     Claim {
@@ -53,7 +53,7 @@ pub(crate) enum StoreCall {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct JobSketch {
+pub struct JobSketch {
     kind: usize,
     queue: usize,
     lane: usize,
@@ -65,7 +65,7 @@ pub(crate) struct JobSketch {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum End {
+pub enum End {
     Complete(Vec<JobSketch>),
     Retry,
     Snooze,
@@ -102,7 +102,12 @@ impl JobSketch {
 }
 
 impl End {
-    pub fn completion(&self, attempt: u32, max_attempts: u32, now: Timestamp) -> Arc<Completion> {
+    pub fn completion<E: Effect>(
+        &self,
+        attempt: u32,
+        max_attempts: u32,
+        now: Timestamp,
+    ) -> Arc<Completion<E>> {
         let failure = || Failure::new("test", "as ordered");
         let (outcome, children) = match self {
             Self::Complete(children) => (
@@ -130,7 +135,7 @@ impl End {
 }
 
 /// What a claim of only urgent jobs is for, or one of only the others: before which priority, and from which on.
-pub(crate) fn bounds(urgent: Option<bool>) -> [Option<Priority>; 2] {
+pub fn bounds(urgent: Option<bool>) -> [Option<Priority>; 2] {
     let bound = Some(Priority::new(1));
     match urgent {
         None => [None, None],
@@ -140,7 +145,7 @@ pub(crate) fn bounds(urgent: Option<bool>) -> [Option<Priority>; 2] {
 }
 
 /// The lanes a claim passes over.
-pub(crate) fn lanes(closed: Option<usize>) -> Vec<String> {
+pub fn lanes(closed: Option<usize>) -> Vec<String> {
     closed.iter().map(|lane| LANES[*lane].to_owned()).collect()
 }
 
@@ -168,7 +173,7 @@ fn sketch() -> impl Strategy<Value = JobSketch> {
         )
 }
 
-pub(crate) fn end() -> impl Strategy<Value = End> {
+pub fn end() -> impl Strategy<Value = End> {
     prop_oneof![
         4 => prop::collection::vec(sketch(), 0..4).prop_map(End::Complete),
         2 => Just(End::Retry),
@@ -178,7 +183,7 @@ pub(crate) fn end() -> impl Strategy<Value = End> {
     ]
 }
 
-pub(crate) fn store_calls(length: usize) -> impl Strategy<Value = Vec<StoreCall>> {
+pub fn store_calls(length: usize) -> impl Strategy<Value = Vec<StoreCall>> {
     let call = prop_oneof![
         3 => prop::collection::vec(sketch(), 1..4).prop_map(StoreCall::Enqueue),
         1 => prop::collection::vec(sketch(), 0..4).prop_map(StoreCall::Batch),

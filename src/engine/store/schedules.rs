@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
 use super::{Enqueued, StoreError, StoreResult};
-use crate::model::{CatchUp, JobId, NewJob, Timestamp};
+use riftsync_basics::{CatchUp, JobId, NewJob, Timestamp};
 
 /// Schedules that there may be.
 pub const SCHEDULES_MAX: usize = 1_000;
@@ -102,7 +102,7 @@ pub trait ScheduleStore {
 }
 
 /// A row of the table.
-pub(super) type ScheduleRow = (
+pub type ScheduleRow = (
     Text,
     Text,
     Text,
@@ -114,7 +114,7 @@ pub(super) type ScheduleRow = (
     Nullable<BigInt>,
     BigInt,
 );
-pub(super) type ScheduleTuple = (
+pub type ScheduleTuple = (
     String,
     String,
     String,
@@ -127,7 +127,7 @@ pub(super) type ScheduleTuple = (
     i64,
 );
 
-pub(super) fn schedule_from(row: ScheduleTuple) -> StoreResult<StoredSchedule> {
+pub fn schedule_from(row: ScheduleTuple) -> StoreResult<StoredSchedule> {
     let (name, expression, zone, catch_up, kind, args, origin, last_tick, last_job, made) = row;
     let origin = match origin.as_str() {
         "config" => Origin::Config,
@@ -155,13 +155,13 @@ pub(super) fn schedule_from(row: ScheduleTuple) -> StoreResult<StoredSchedule> {
 }
 
 /// Why an added schedule cannot take a name.
-pub(super) fn held_by_config(name: &str) -> StoreError {
+pub fn held_by_config(name: &str) -> StoreError {
     StoreError::Refused(format!(
         "the schedule '{name}' stands in the configuration. Change it there, under [schedules.{name}]; when = \"off\" ends it"
     ))
 }
 
-pub(super) fn too_many() -> StoreError {
+pub fn too_many() -> StoreError {
     StoreError::Refused(format!(
         "there are {SCHEDULES_MAX} schedules, the most that are taken. Remove one with: riftsync schedule remove NAME"
     ))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::model::histogram::Times;
+use riftsync_basics::histogram::Times;
 
 /// A reading of one actor. Counters only grow; what goes up and down is a gauge.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,13 +41,13 @@ impl Sample {
         }
     }
 
-    pub(super) fn counter(&self, name: &str) -> u64 {
+    pub fn counter(&self, name: &str) -> u64 {
         let found = self.counters.iter().find(|(other, _)| *other == name);
         found.map_or(0, |(_, value)| *value)
     }
 
     /// None: it is not known now.
-    pub(super) fn gauge(&self, name: &str) -> Option<f64> {
+    pub fn gauge(&self, name: &str) -> Option<f64> {
         let found = self.gauges.iter().find(|(other, _)| *other == name);
         found.map(|(_, value)| *value)
     }
@@ -142,7 +142,7 @@ fn rounded(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::histogram::Histogram;
+    use riftsync_basics::histogram::Histogram;
 
     fn sample(processed: u64, busy_us: u64, times: &Times) -> Sample {
         Sample {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::StoreError;
-use crate::model::Timestamp;
+use riftsync_basics::Timestamp;
 
 /// A database that cannot be used now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl From<Away> for StoreError {
 
 /// What is known of a database's absence.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Absence {
+pub struct Absence {
     unreached: Mutex<Option<Away>>,
     unwritable: Mutex<Option<Away>>,
     /// When it last answered anything.
@@ -46,7 +46,7 @@ pub(in crate::store) struct Absence {
 
 impl Absence {
     /// It did something that it was asked for.
-    pub(in crate::store) fn heard(&self) {
+    pub fn heard(&self) {
         self.heard
             .store(Timestamp::now().as_millis(), Ordering::Relaxed);
         self.silent.store(0, Ordering::Relaxed);
@@ -55,22 +55,22 @@ impl Absence {
         }
     }
 
-    pub(in crate::store) fn has_answered_since(&self, asked: Timestamp) -> bool {
+    pub fn has_answered_since(&self, asked: Timestamp) -> bool {
         self.heard.load(Ordering::Relaxed) >= asked.as_millis()
     }
 
     /// It gave no sign of life.
-    pub(in crate::store) fn silent(&self) {
+    pub fn silent(&self) {
         self.silent
             .store(Timestamp::now().as_millis(), Ordering::Relaxed);
     }
 
-    pub(in crate::store) fn was_silent_since(&self, moment: Timestamp) -> bool {
+    pub fn was_silent_since(&self, moment: Timestamp) -> bool {
         self.silent.load(Ordering::Relaxed) >= moment.as_millis()
     }
 
     /// It could not be reached, or did not answer. Away it is since it was last heard; if that was never, since now.
-    pub(in crate::store) fn unreached(&self, why: &str) -> Away {
+    pub fn unreached(&self, why: &str) -> Away {
         let heard = self.heard.load(Ordering::Relaxed);
         let since = match heard {
             0 => Timestamp::now(),
@@ -80,22 +80,22 @@ impl Absence {
     }
 
     /// It was reached, and could not write.
-    pub(in crate::store) fn unwritable(&self, why: &str) {
+    pub fn unwritable(&self, why: &str) {
         begin(&self.unwritable, Timestamp::now(), why, true);
     }
 
-    pub(in crate::store) fn written(&self) {
+    pub fn written(&self) {
         self.heard();
         lock(&self.unwritable).take();
     }
 
-    /// See [`super::Store::away`].
-    pub(in crate::store) fn now(&self) -> Option<Away> {
+    /// See [`super::Database::away`].
+    pub fn now(&self) -> Option<Away> {
         let unreached = lock(&self.unreached).clone();
         unreached.or_else(|| lock(&self.unwritable).clone())
     }
 
-    pub(in crate::store) fn is_unreached(&self) -> bool {
+    pub fn is_unreached(&self) -> bool {
         lock(&self.unreached).is_some()
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use crate::model::Timestamp;
+use riftsync_basics::Timestamp;
 
 /// Events that wait to be written; beyond them the oldest is dropped, and counted.
 const PENDING_MAX: usize = 1_024;

@@ -1,15 +1,15 @@
 //! What holds of jobs whatever is ordered, on the reference model.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::Wanted;
+use super::super::store::{Fenced, Retried, Wanted};
 use super::ledger::Ledger;
 use super::random_calls::{QUEUES, StoreCall, bounds, lanes, store_calls};
-use super::{Fenced, Retried};
-use crate::model::{ClaimedJob, JobId, JobState, Timestamp};
+use riftsync_basics::{ClaimedJob, JobId, JobState, Timestamp};
 
 /// A world that carries out calls on a ledger and checks every step.
 struct World {
@@ -76,7 +76,9 @@ impl World {
                     .lease
                     .as_ref()
                     .is_some_and(|(held, _)| *held == job.lease);
-                let fenced = self.ledger.settle(job.lease, &completion, now);
+                let fenced = self
+                    .ledger
+                    .settle::<Infallible>(job.lease, &completion, now);
                 assert_eq!(fenced == Fenced::Applied, held);
                 if fenced == Fenced::Stale {
                     assert_eq!(self.ledger, before, "a stale attempt changes nothing");
@@ -87,7 +89,7 @@ impl World {
             }
             StoreCall::Retry { job } => {
                 let job = pick(*job)?;
-                let is_batch = self.ledger.jobs[&job].kind == crate::model::attempt::BATCH_KIND;
+                let is_batch = self.ledger.jobs[&job].kind == riftsync_basics::attempt::BATCH_KIND;
                 if !is_batch && self.ledger.retry(job, now) == Retried::Available {
                     return Some(job);
                 }
@@ -176,7 +178,7 @@ proptest! {
             world.step(call);
         }
         world.step(&StoreCall::Crash {
-            death: crate::model::suspicion::Death::FromOutside,
+            death: riftsync_basics::suspicion::Death::FromOutside,
         });
         for _ in 0..2_000 {
             world.step(&StoreCall::Stage { after_s: 10 });
@@ -191,7 +193,7 @@ proptest! {
             for job in jobs {
                 let end = super::random_calls::End::Complete(Vec::new());
                 let completion = end.completion(job.attempt, job.max_attempts, world.now);
-                prop_assert_eq!(world.ledger.settle(job.lease, &completion, world.now), Fenced::Applied);
+                prop_assert_eq!(world.ledger.settle::<Infallible>(job.lease, &completion, world.now), Fenced::Applied);
             }
         }
         for (id, row) in &world.ledger.jobs {

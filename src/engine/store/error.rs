@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use super::sqlite::{Class, TooLate, class_of};
-use crate::model::Foreign;
+use super::super::sqlite::codes::{Class, class_of};
+use riftsync_basics::Foreign;
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -127,7 +127,7 @@ impl StoreError {
     }
 
     /// Would a smaller write perhaps have succeeded?
-    pub(super) fn is_for_want_of_room(&self) -> bool {
+    pub fn is_for_want_of_room(&self) -> bool {
         matches!(self, Self::Full(_))
     }
 
@@ -142,7 +142,8 @@ impl StoreError {
     }
 
     /// The same error, saying which file is damaged, if it is known only here.
-    pub(super) fn located(self, database: &Path) -> Self {
+    #[must_use]
+    pub fn located(self, database: &Path) -> Self {
         match self {
             Self::Damaged { path, cause } if path.as_os_str().is_empty() => Self::Damaged {
                 path: database.to_owned(),
@@ -177,6 +178,11 @@ fn shell_word(text: &str) -> String {
         format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
+
+/// A read that took longer than its question may.
+#[derive(Debug, thiserror::Error)]
+#[error("this question takes it too long")]
+pub struct TooLate;
 
 /// Of SQLite: PostgreSQL's errors are judged where it is known what follows from them (`postgres::fault`).
 impl From<DieselError> for StoreError {

@@ -15,7 +15,7 @@ const ZERO_WIDTH_NON_JOINER: char = '\u{200C}';
 const ZERO_WIDTH_JOINER: char = '\u{200D}';
 
 /// The text as it was meant; what is inside of it and should not be there is left for the caller to refuse.
-pub(super) fn cleaned(text: &str) -> Cow<'_, str> {
+pub fn cleaned(text: &str) -> Cow<'_, str> {
     // Nearly every name that is met in a match ends here.
     if text.is_ascii() {
         return Cow::Borrowed(trimmed(text));
@@ -47,12 +47,12 @@ fn cleaned_once(text: &str) -> Cow<'_, str> {
 }
 
 /// The hash sign as other keyboards and fonts have it.
-pub(super) fn is_hash(c: char) -> bool {
+pub fn is_hash(c: char) -> bool {
     matches!(c, '#' | '\u{FF03}' | '\u{FE5F}')
 }
 
 /// Joiners make no other name.
-pub(super) fn is_joiner(c: char) -> bool {
+pub fn is_joiner(c: char) -> bool {
     matches!(c, ZERO_WIDTH_NON_JOINER | ZERO_WIDTH_JOINER)
 }
 
@@ -87,7 +87,7 @@ fn is_wide_blank(c: char) -> bool {
 }
 
 /// What takes no place on the screen: soft hyphens, joiners, marks of direction, zero-width blanks, byte order marks.
-pub(super) fn is_unseen(c: char) -> bool {
+pub fn is_unseen(c: char) -> bool {
     matches!(
         c,
         '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Metrics;
-use crate::model::Timestamp;
-use crate::supervision::{EndReason, Observer};
+use riftsync_basics::Timestamp;
+use riftsync_supervision::{EndReason, Observer};
 
 /// One supervised actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,19 +5,21 @@
 //! (`model::attempt`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 
-use super::Wanted;
-use super::rows::no_less_urgent;
-use super::{Batch, Cancelled, Completion, Enqueued, Fenced, Rescued, Retried};
-use crate::model::attempt::{self, BATCH_KIND, cancelled_on_request};
-use crate::model::rollup::FailedChild;
-use crate::model::suspicion::{Death, Suspicion, after_death, may_join, parts, runs_alone};
-use crate::model::{
+use super::super::store::rows::no_less_urgent;
+use super::super::store::{
+    Batch, Cancelled, Completion, Effect, Enqueued, Fenced, Rescued, Retried, Wanted,
+};
+use riftsync_basics::attempt::{self, BATCH_KIND, cancelled_on_request};
+use riftsync_basics::rollup::FailedChild;
+use riftsync_basics::suspicion::{Death, Suspicion, after_death, may_join, parts, runs_alone};
+use riftsync_basics::{
     ClaimedJob, JobId, JobState, Lease, NewJob, OnFailure, Outcome, Priority, Rollup, Timestamp,
 };
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Row {
+pub struct Row {
     pub kind: String,
     pub queue: String,
     pub lane: &'static str,
@@ -47,7 +49,7 @@ pub(crate) struct Row {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Ledger {
+pub struct Ledger {
     pub jobs: BTreeMap<JobId, Row>,
     ids: i64,
     tokens: i64,
@@ -373,7 +375,12 @@ impl Ledger {
         self.deaths.insert(engine.to_owned(), death);
     }
 
-    pub fn settle(&mut self, lease: Lease, completion: &Completion, now: Timestamp) -> Fenced {
+    pub fn settle<E: Effect>(
+        &mut self,
+        lease: Lease,
+        completion: &Completion<E>,
+        now: Timestamp,
+    ) -> Fenced {
         let held = self
             .jobs
             .get(&lease.job)
@@ -546,7 +553,7 @@ impl Ledger {
                 let (settlement, known) = after_death(row.attempt, row.known, death, part, now);
                 row.known = known;
                 rescued.count(settlement.state);
-                let mut end = Completion::of(settlement);
+                let mut end = Completion::<Infallible>::of(settlement);
                 end.survived = false;
                 let _ = self.settle(lease, &end, now);
             }
@@ -576,7 +583,7 @@ impl Ledger {
                     std::time::Duration::ZERO,
                     now,
                 );
-                let _ = self.settle(lease, &Completion::of(end), now);
+                let _ = self.settle(lease, &Completion::<Infallible>::of(end), now);
             } else {
                 row.state = JobState::Available;
                 row.attempt -= 1;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{StoreError, StoreResult};
-use crate::model::Timestamp;
+use riftsync_basics::Timestamp;
 
 /// How a queue moves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,10 +27,10 @@ pub trait ProbeStore {
 }
 
 /// (queue, oldest waiting, how many wait, last completed, how many are held back)
-pub(super) type ProgressTuple = (String, Option<i64>, i64, Option<i64>, i64);
+pub type ProgressTuple = (String, Option<i64>, i64, Option<i64>, i64);
 
 /// One line a queue of lines that each tell one thing.
-pub(super) fn progress_from(rows: Vec<ProgressTuple>) -> Vec<QueueProgress> {
+pub fn progress_from(rows: Vec<ProgressTuple>) -> Vec<QueueProgress> {
     let mut all: Vec<QueueProgress> = Vec::new();
     for (queue, oldest, waiting, completed, held_back) in rows {
         let at = if let Some(at) = all.iter().position(|progress| progress.queue == queue) {
@@ -61,6 +61,6 @@ pub(super) fn progress_from(rows: Vec<ProgressTuple>) -> Vec<QueueProgress> {
 }
 
 /// The engine's row is written by itself when it starts.
-pub(super) fn no_such_engine(engine: &str) -> StoreError {
+pub fn no_such_engine(engine: &str) -> StoreError {
     StoreError::Unexpected(format!("engine {engine} has no row"))
 }

@@ -1,0 +1,4 @@
+//! The databases under a running engine.
+
+mod metrics_log;
+mod writer;

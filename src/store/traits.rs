@@ -1,0 +1,33 @@
+//! A riftsync database, as one trait over all that is asked of it.
+
+use super::{
+    BudgetBoard, DataStore, Effect, ExportStore, JobStore, OpenTree, PeopleStore, ProbeStore,
+    RepackStore, UpkeepStore,
+};
+
+/// A riftsync database: jobs whose effects are League rows, and what is read and kept in order of these.
+pub trait Store:
+    JobStore<Effect = Effect>
+    + DataStore
+    + UpkeepStore
+    + BudgetBoard
+    + PeopleStore
+    + ExportStore
+    + RepackStore
+    + ProbeStore
+    + OpenTree
+{
+}
+
+impl<S> Store for S where
+    S: JobStore<Effect = Effect>
+        + DataStore
+        + UpkeepStore
+        + BudgetBoard
+        + PeopleStore
+        + ExportStore
+        + RepackStore
+        + ProbeStore
+        + OpenTree
+{
+}
