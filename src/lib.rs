@@ -27,9 +27,9 @@
 //! | [`model`] | facts and decisions about League's data; no tokio, actix, diesel or reqwest |
 //! | [`basics`] | those that have nothing to do with League: time, jobs, counting, when trouble is told |
 //!
-//! Rooms that can stand alone are crates of their own: `riftsync-basics`, `riftsync-model`, `riftsync-limiter`,
-//! `riftsync-simulator`, `riftsync-supervision`, `riftsync-web`. Each lists what it needs, so that the compiler holds
-//! it to its place.
+//! Rooms that can stand alone are crates of their own: `riftsync-basics`, `riftsync-engine`, `riftsync-model`,
+//! `riftsync-limiter`, `riftsync-simulator`, `riftsync-supervision`, `riftsync-web`. Each lists what it needs, so that
+//! the compiler holds it to its place.
 //!
 //! Invariants, above all what is absent:
 //! - What a job writes, the jobs it spawns and its own end commit in one transaction, fenced by the
@@ -62,7 +62,6 @@ pub mod boot;
 pub mod cli;
 pub mod config;
 pub mod control;
-pub mod engine;
 pub mod export;
 pub mod gate;
 pub mod manual;
@@ -72,6 +71,7 @@ pub mod store;
 pub mod tasks;
 
 pub use riftsync_basics as basics;
+pub use riftsync_engine as engine;
 pub use riftsync_limiter as limiter;
 pub use riftsync_model as model;
 pub use riftsync_simulator as simulator;

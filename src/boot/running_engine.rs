@@ -134,6 +134,7 @@ impl RunningEngine {
             metrics_log: metrics_log(config, database),
             metrics_interval: Duration::from_secs(config.metrics.interval_s),
             traces: Some(beside(database).join("engines")),
+            version: env!("CARGO_PKG_VERSION"),
             ..EngineConfig::default()
         };
         let engine = Engine::start(

@@ -1,4 +1,6 @@
-//! The engine: queues over a durable store, run by supervised actors. It knows no League word.
+#![doc = include_str!("README.md")]
+//!
+//! # Inside
 //!
 //! ```text
 //! EngineSupervisor (rest-for-one)
@@ -12,11 +14,16 @@
 //!  ├─ scheduler        jobs of schedules that are due
 //!  └─ pruner           finished jobs that were kept long enough
 //! ```
+//!
+//! `task`, `registry` (kinds of jobs), `queue`, `slot_window`, `executor` (how they run), `heartbeat`, `rescuer`,
+//! `trace`, `solo` (engines that die), `stager`, `scheduler`, `pruner` (what is done by the clock), `store` (the traits
+//! of a store of jobs), `memory` (one in memory), `conformance` (what every store must do), `metrics` (counters, events
+//! and their log), `sqlite` (what SQLite's errors are).
 
 mod attempts;
 mod clock;
-#[cfg(test)]
-pub(crate) mod conformance;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod controls;
 mod executor;
 mod halt;
@@ -24,6 +31,7 @@ mod handle;
 mod heartbeat;
 mod lanes;
 mod lock_file;
+pub mod memory;
 pub mod metrics;
 mod metrics_actor;
 mod pruner;
@@ -94,6 +102,8 @@ pub struct EngineConfig {
     pub traces: Option<PathBuf>,
     /// What time it is to the engine and its tasks.
     pub clock: Clock,
+    /// Of the program that the engine is part of, as others see it in the list of engines.
+    pub version: &'static str,
 }
 
 impl Default for EngineConfig {
@@ -108,6 +118,7 @@ impl Default for EngineConfig {
             metrics_interval: Duration::from_secs(10),
             traces: None,
             clock: Clock::default(),
+            version: env!("CARGO_PKG_VERSION"),
         }
     }
 }
@@ -134,7 +145,7 @@ impl<S: JobStore + ?Sized> Engine<S> {
             id: id.to_string(),
             pid: std::process::id(),
             host: hostname(),
-            version: env!("CARGO_PKG_VERSION"),
+            version: config.version,
         };
         let clock = config.clock;
         let now = clock.now();

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::conformance::ledger::{Ledger, Row};
+use super::memory::ledger::{Ledger, Row};
 use super::slot_window::{Look, Next, SlotWindow};
 use super::store::{Completion, Fenced, Retried};
 use riftsync_basics::attempt::settle;

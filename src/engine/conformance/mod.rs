@@ -1,6 +1,9 @@
-//! What every store of jobs must do, and the means to hold one to it.
+//! What every store of jobs must do, and the means to hold one to it: random calls, and a run of them on the store
+//! and on the reference model at once. With the feature `conformance`.
 
-pub mod ledger;
+pub mod agreement;
 #[cfg(test)]
 mod properties;
-pub mod random_calls;
+mod random_calls;
+
+pub use random_calls::{End, JobSketch, QUEUES, StoreCall, store_calls};

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::store::{Fenced, Retried, Wanted};
-use super::ledger::Ledger;
 use super::random_calls::{QUEUES, StoreCall, bounds, lanes, store_calls};
+use crate::memory::ledger::Ledger;
+use crate::store::{Fenced, Retried, Wanted};
 use riftsync_basics::{ClaimedJob, JobId, JobState, Timestamp};
 
 /// A world that carries out calls on a ledger and checks every step.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::store::{Completion, Effect};
+use crate::store::{Completion, Effect};
 use riftsync_basics::attempt::settle;
 use riftsync_basics::suspicion::Death;
 use riftsync_basics::{After, Failure, JobId, NewJob, OnFailure, Outcome, Priority, Timestamp};

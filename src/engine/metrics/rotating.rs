@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::super::lock_file::open_lock;
+use crate::lock_file::open_lock;
 
 /// Where the log is, and how large it may become.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use super::super::sqlite::codes::{Class, class_of};
+use crate::sqlite::codes::{Class, class_of};
 use riftsync_basics::Foreign;
 
 #[derive(Debug, Clone, thiserror::Error)]

@@ -31,7 +31,7 @@ pub use job_store::{Database, FleetStore, JobStore};
 pub use queue_progress::ProbeStore;
 pub use schedules::ScheduleStore;
 
-use super::metrics::Words;
+use crate::metrics::Words;
 
 pub type StoreResult<T> = Result<T, StoreError>;
 
@@ -394,6 +394,16 @@ impl Hints {
     /// The same for a queue that somebody waits for; any other is nobody's.
     pub fn notify_if_known(&self, queue: &str) {
         if let Some(notify) = self.queues.get(queue) {
+            notify.notify_one();
+        }
+    }
+
+    /// Wakes all who wait for anything: for a store that does not know what has changed.
+    pub fn notify_all(&self) {
+        for notify in &self.queues {
+            notify.notify_one();
+        }
+        for notify in [&self.schedule, &self.cancels, &self.schedules] {
             notify.notify_one();
         }
     }

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
-use super::super::store::rows::no_less_urgent;
-use super::super::store::{
+use crate::store::rows::no_less_urgent;
+use crate::store::{
     Batch, Cancelled, Completion, Effect, Enqueued, Fenced, Rescued, Retried, Wanted,
 };
 use riftsync_basics::attempt::{self, BATCH_KIND, cancelled_on_request};
@@ -22,6 +22,8 @@ use riftsync_basics::{
 pub struct Row {
     pub kind: String,
     pub queue: String,
+    pub args: String,
+    pub enqueued_at: Timestamp,
     pub lane: &'static str,
     pub key: Option<String>,
     pub priority: Priority,
@@ -113,6 +115,8 @@ impl Ledger {
         let id = self.insert(Row {
             kind: BATCH_KIND.to_owned(),
             queue: "default".to_owned(),
+            args: "{}".to_owned(),
+            enqueued_at: now,
             lane: "",
             key: None,
             priority: Priority::DEFAULT,
@@ -259,6 +263,8 @@ impl Ledger {
         let id = self.insert(Row {
             kind: job.kind.to_owned(),
             queue: job.queue.to_owned(),
+            args: job.args.clone(),
+            enqueued_at: now,
             lane: job.lane,
             key: job.key.clone(),
             priority: job.priority,
@@ -339,7 +345,7 @@ impl Ledger {
                     kind: row.kind.clone(),
                     lane: row.lane.to_owned(),
                     key: row.key.clone(),
-                    args: String::new(),
+                    args: row.args.clone(),
                     priority: row.priority,
                     attempt: row.attempt,
                     max_attempts: row.max_attempts,
