@@ -216,7 +216,7 @@ async fn settle_result<S: JobStore + ?Sized>(
     let mut given_up = false;
     let (store, clock) = (&tools.store, &tools.clock);
     let now = clock.now();
-    let backoff = task.retry_policy().backoff(job.attempt, fastrand::f64());
+    let backoff = task.backoff(job.attempt, fastrand::f64());
     log_outcome(job, &result.outcome, backoff);
     let settlement = settle(job.attempt, job.max_attempts, result.outcome, backoff, now);
     let mut state = settlement.state;

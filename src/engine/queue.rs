@@ -491,9 +491,10 @@ impl<S: JobStore + ?Sized> Handler<ChildEnded> for QueueSupervisor<S> {
             return;
         };
         let failure = Failure::new("panic", cause).retryable();
-        let backoff = self.registry.task(&job.kind).map_or(POLL, |task| {
-            task.retry_policy().backoff(job.attempt, fastrand::f64())
-        });
+        let backoff = self
+            .registry
+            .task(&job.kind)
+            .map_or(POLL, |task| task.backoff(job.attempt, fastrand::f64()));
         let settlement = attempt::settle(
             job.attempt,
             job.max_attempts,

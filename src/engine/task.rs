@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -137,6 +138,11 @@ pub trait Task<S: JobStore + ?Sized>: Send + Sync + 'static {
     fn kind(&self) -> &'static str;
     fn queue(&self) -> &'static str;
     fn retry_policy(&self) -> RetryPolicy;
+    /// The pause after a failed attempt (the first is 1); `chance` lies in `0..1`. What is written here in the place of
+    /// the policy's is a strategy of its own.
+    fn backoff(&self, attempt: u32, chance: f64) -> Duration {
+        self.retry_policy().backoff(attempt, chance)
+    }
     /// A job of this kind from arguments that somebody wrote, or what is wrong with them. A kind that
     /// only other jobs spawn leaves this out.
     fn order(&self, _args: &str) -> Result<NewJob, String> {
