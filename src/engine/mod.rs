@@ -74,6 +74,12 @@ pub use registry::{OrderError, Registry};
 pub use slot_window::express_slots;
 pub use task::{JobContext, Task, TaskFuture, TaskResult};
 
+// What jobs are made of, for those who have no other need of `riftsync-basics`.
+pub use riftsync_basics::{
+    After, CatchUp, ClaimedJob, Failure, JobId, JobRecord, JobState, Lease, NewJob, OnFailure,
+    Outcome, Priority, Rate, RetryPolicy, Timestamp,
+};
+
 use self::metrics::{LogFiles, Metrics, Source, Telemetry, open_log};
 use self::solo::Floor;
 use self::sources::{ActorSource, ProcessSource, QueueSource, StoreSource};

@@ -17,6 +17,7 @@ use riftsync_basics::{ClaimedJob, JobId, JobState, Timestamp};
 
 use super::random_calls::{End, QUEUES, StoreCall, bounds, lanes};
 use crate::memory::ledger::Ledger;
+use crate::store::rows::ERRORS_KEPT;
 use crate::store::{
     Batch, Completion, Database, Effect, Enqueued, Fenced, FleetStore, JobStore, Retried, Wanted,
 };
@@ -308,7 +309,7 @@ impl<'p, P: Place> Pair<'p, P> {
                     row.priority,
                     row.children.len(),
                     rollup(&row.rollup),
-                    row.errors.min(10),
+                    row.errors.len().min(ERRORS_KEPT),
                     row.state.is_final(),
                 ),
                 "job {id}: {record:?}\n{row:?}"

@@ -7,15 +7,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
-use crate::store::rows::no_less_urgent;
+use crate::store::rows::{dependency_failed, no_less_urgent};
 use crate::store::{
     Batch, Cancelled, Completion, Effect, Enqueued, Fenced, Rescued, Retried, Wanted,
 };
 use riftsync_basics::attempt::{self, BATCH_KIND, cancelled_on_request};
+use riftsync_basics::job::AttemptError;
 use riftsync_basics::rollup::FailedChild;
 use riftsync_basics::suspicion::{Death, Suspicion, after_death, may_join, parts, runs_alone};
 use riftsync_basics::{
-    ClaimedJob, JobId, JobState, Lease, NewJob, OnFailure, Outcome, Priority, Rollup, Timestamp,
+    ClaimedJob, Failure, JobId, JobState, Lease, NewJob, OnFailure, Outcome, Priority, Rollup,
+    Timestamp,
 };
 
 #[derive(Debug, Clone, PartialEq)]
@@ -45,9 +47,21 @@ pub struct Row {
     pub worked: bool,
     pub rollup: Rollup,
     pub cancel_requested: bool,
-    pub errors: usize,
+    pub errors: Vec<AttemptError>,
     /// How often an attempt's effects were written.
     pub effects: usize,
+}
+
+impl Row {
+    /// A line of its history.
+    fn failed(&mut self, why: Option<Failure>, now: Timestamp) {
+        let attempt = self.attempt;
+        self.errors.extend(why.map(|failure| AttemptError {
+            attempt,
+            at: now,
+            failure,
+        }));
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -135,7 +149,7 @@ impl Ledger {
             worked: true,
             rollup: Rollup::default(),
             cancel_requested: false,
-            errors: 0,
+            errors: Vec::new(),
             effects: 0,
         });
         let origin = Origin {
@@ -222,24 +236,28 @@ impl Ledger {
         now: Timestamp,
     ) -> Enqueued {
         let mut after = BTreeMap::new();
-        let mut failed = false;
+        let mut failed = None;
         for other in &job.after.jobs {
             match self.row(*other).state {
                 JobState::Completed => {}
-                state if state.is_final() => failed |= job.after.on_failure == OnFailure::Cancel,
+                state if state.is_final() => {
+                    if job.after.on_failure == OnFailure::Cancel {
+                        failed = Some(dependency_failed(*other, state));
+                    }
+                }
                 _ => {
                     after.insert(*other, job.after.on_failure);
                 }
             }
         }
         let run_at = job.run_at.unwrap_or(now);
-        let state = match (failed, after.is_empty()) {
+        let state = match (failed.is_some(), after.is_empty()) {
             (true, _) => JobState::Cancelled,
             (_, false) => JobState::Blocked,
             _ if run_at > now => JobState::Scheduled,
             _ => JobState::Available,
         };
-        if failed {
+        if failed.is_some() {
             after.clear();
         }
         let place = turns
@@ -249,7 +267,7 @@ impl Ledger {
             *next += 1;
             *next - 1
         });
-        if let (Some(id), false) = (self.open_by_key(job.kind, job.key.as_deref()), failed) {
+        if let (Some(id), None) = (self.open_by_key(job.kind, job.key.as_deref()), &failed) {
             // SQLite uses up an id for a row that conflicts.
             self.ids += 1;
             let row = self.row(id);
@@ -283,9 +301,10 @@ impl Ledger {
             worked: false,
             rollup: Rollup::default(),
             cancel_requested: false,
-            errors: usize::from(failed),
+            errors: Vec::new(),
             effects: 0,
         });
+        self.row(id).failed(failed, now);
         Enqueued { id, joined: false }
     }
 
@@ -409,9 +428,9 @@ impl Ledger {
         if completion.survived {
             row.known.level = 0;
         }
+        row.failed(settlement.error.clone(), now);
         row.attempt = settlement.attempt;
         row.run_at = settlement.run_at;
-        row.errors += usize::from(settlement.error.is_some());
         row.state = settlement.state;
         if settlement.state == JobState::Completed && !children.is_empty() {
             let flow = row.flow;
@@ -490,7 +509,7 @@ impl Ledger {
             if state != JobState::Completed && policy == Some(OnFailure::Cancel) {
                 row.after.clear();
                 row.state = JobState::Cancelled;
-                row.errors += 1;
+                row.failed(Some(dependency_failed(id, state)), now);
                 self.ended(waiter, false, now);
             } else if row.after.is_empty() {
                 row.state = if row.run_at > now {
@@ -613,7 +632,7 @@ impl Ledger {
             return Cancelled::Requested;
         }
         row.state = JobState::Cancelled;
-        row.errors += 1;
+        row.failed(Some(cancelled_on_request()), now);
         row.after.clear();
         let (children, worked) = (std::mem::take(&mut row.children), row.worked);
         let mut alone = Vec::new();

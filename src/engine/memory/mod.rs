@@ -1,10 +1,12 @@
 //! A store of jobs in memory: for tests of tasks, without a database. Nothing of it outlives the process.
 //!
 //! It does what the databases do, by the reference model that they are held to, one call after the other. What jobs
-//! write is kept in the order of their ends. Of a job's errors those of its attempts are kept.
+//! write is kept in the order of their ends.
 
 pub(crate) mod ledger;
 mod schedules;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,8 +18,10 @@ use riftsync_basics::job::AttemptError;
 use riftsync_basics::suspicion::Death;
 use riftsync_basics::{ClaimedJob, JobId, JobRecord, JobState, Lease, NewJob, Priority, Timestamp};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use self::ledger::{Ledger, Row};
+use crate::store::rows::ERRORS_KEPT;
 use crate::store::schedules::StoredSchedule;
 use crate::store::{
     Batch, Beat, Cancelled, Completion, Database, Effect, EngineInfo, EngineRow, EngineState,
@@ -29,6 +33,8 @@ use crate::store::{
 pub struct MemoryStore<E> {
     state: Mutex<State<E>>,
     hints: Hints,
+    /// How many writes there were.
+    writes: watch::Sender<u64>,
 }
 
 struct State<E> {
@@ -48,7 +54,6 @@ struct Details {
     percent: u8,
     progress: Value,
     result: Option<Value>,
-    errors: Vec<AttemptError>,
     started_at: Option<Timestamp>,
     finished_at: Option<Timestamp>,
 }
@@ -65,6 +70,7 @@ impl<E> Default for MemoryStore<E> {
                 stats: WriterStats::default(),
             }),
             hints: Hints::default(),
+            writes: watch::Sender::default(),
         }
     }
 }
@@ -83,6 +89,26 @@ impl<E> MemoryStore<E> {
         effects.map(look).collect()
     }
 
+    /// All jobs, the oldest first.
+    pub fn records(&self) -> Vec<JobRecord> {
+        let state = self.lock();
+        let ids = state.ledger.jobs.keys();
+        ids.filter_map(|id| state.record(*id)).collect()
+    }
+
+    /// What a look finds, as soon as it finds something: it looks again after every write.
+    pub async fn wait_for<T>(&self, look: impl AsyncFn() -> Option<T>) -> T {
+        let mut writes = self.writes.subscribe();
+        loop {
+            writes.borrow_and_update();
+            if let Some(found) = look().await {
+                return found;
+            }
+            // It cannot be closed: this holds the sender.
+            let _ = writes.changed().await;
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<E>> {
         // A panic while it was held is a bug of the model, which a test shows by itself.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -97,7 +123,12 @@ impl<E> MemoryStore<E> {
         state.stats.commands += 1;
         drop(state);
         self.hints.notify_all();
+        self.written();
         done
+    }
+
+    fn written(&self) {
+        self.writes.send_modify(|writes| *writes += 1);
     }
 }
 
@@ -111,6 +142,17 @@ impl<E> State<E> {
             } else if details.finished_at.is_none() {
                 details.finished_at = Some(now);
             }
+        }
+    }
+
+    /// Refuses jobs that come after what there is not.
+    fn knows_all(&self, jobs: &[NewJob]) -> StoreResult<()> {
+        let mut others = jobs.iter().flat_map(|job| &job.after.jobs);
+        match others.find(|id| !self.ledger.jobs.contains_key(id)) {
+            Some(id) => Err(StoreError::Refused(format!(
+                "there is no job {id} to come after"
+            ))),
+            None => Ok(()),
         }
     }
 
@@ -135,6 +177,12 @@ impl<E> State<E> {
     }
 }
 
+/// As many as the history of a job keeps.
+fn last_errors(row: &Row) -> Vec<AttemptError> {
+    let errors = &row.errors;
+    errors[errors.len().saturating_sub(ERRORS_KEPT)..].to_vec()
+}
+
 fn record_of(id: JobId, row: &Row, details: Details) -> JobRecord {
     JobRecord {
         id,
@@ -154,7 +202,7 @@ fn record_of(id: JobId, row: &Row, details: Details) -> JobRecord {
         rollup: row.rollup.clone(),
         children_pending: u32::try_from(row.children.len()).unwrap_or(u32::MAX),
         result: details.result,
-        errors: details.errors,
+        errors: last_errors(row),
         enqueued_at: row.enqueued_at,
         started_at: details.started_at,
         finished_at: details.finished_at,
@@ -168,11 +216,17 @@ impl<E: Effect> JobStore for MemoryStore<E> {
     type Effect = E;
 
     async fn enqueue(&self, jobs: Vec<NewJob>, now: Timestamp) -> StoreResult<Vec<Enqueued>> {
-        Ok(self.write(now, |state| state.ledger.enqueue(&jobs, now)))
+        self.write(now, |state| {
+            state.knows_all(&jobs)?;
+            Ok(state.ledger.enqueue(&jobs, now))
+        })
     }
 
     async fn enqueue_batch(&self, jobs: Vec<NewJob>, now: Timestamp) -> StoreResult<Batch> {
-        Ok(self.write(now, |state| state.ledger.enqueue_batch(&jobs, now)))
+        self.write(now, |state| {
+            state.knows_all(&jobs)?;
+            Ok(state.ledger.enqueue_batch(&jobs, now))
+        })
     }
 
     async fn cancel(&self, id: JobId, now: Timestamp) -> StoreResult<Cancelled> {
@@ -195,6 +249,8 @@ impl<E: Effect> JobStore for MemoryStore<E> {
         for job in &claimed {
             state.details.entry(job.lease.job).or_default().started_at = Some(now);
         }
+        drop(state);
+        self.written();
         Ok(claimed)
     }
 
@@ -214,6 +270,8 @@ impl<E: Effect> JobStore for MemoryStore<E> {
         details.step = Some(step.to_owned());
         details.percent = percent;
         details.progress = counters;
+        drop(state);
+        self.written();
         Ok(Fenced::Applied)
     }
 
@@ -224,30 +282,19 @@ impl<E: Effect> JobStore for MemoryStore<E> {
         now: Timestamp,
     ) -> StoreResult<Fenced> {
         completion.check()?;
-        Ok(self.write(now, |state| {
-            let attempt = state
-                .ledger
-                .jobs
-                .get(&lease.job)
-                .map_or(0, |row| row.attempt);
+        self.write(now, |state| {
+            state.knows_all(&completion.children)?;
             let fenced = state.ledger.settle(lease, &completion, now);
             if fenced == Fenced::Stale {
                 state.stats.stale += 1;
-                return fenced;
+                return Ok(fenced);
             }
             let details = state.details.entry(lease.job).or_default();
             let end = &completion.settlement;
             details.result.clone_from(&end.result);
-            details
-                .errors
-                .extend(end.error.clone().map(|failure| AttemptError {
-                    attempt,
-                    at: now,
-                    failure,
-                }));
             state.ends.push((lease.job, completion));
-            fenced
-        }))
+            Ok(fenced)
+        })
     }
 
     async fn stage(&self, now: Timestamp) -> StoreResult<Staged> {
@@ -257,6 +304,7 @@ impl<E: Effect> JobStore for MemoryStore<E> {
         drop(state);
         if moved > 0 {
             self.hints.notify_all();
+            self.written();
         }
         Ok(Staged { moved, next_due })
     }

@@ -46,7 +46,7 @@ pub fn to_i32(value: u32) -> i32 {
 }
 
 /// Failed attempts that a job's history keeps.
-const ERRORS_KEPT: usize = 10;
+pub const ERRORS_KEPT: usize = 10;
 
 pub fn append_error(
     history: &str,
