@@ -4,8 +4,8 @@
 //! cargo run -p riftsync-engine --example mail
 //! ```
 //!
-//! - A schedule enqueues a `Newsletter`. It fans out: it ends with a `Letter` for every reader, and is complete when these
-//!   have ended.
+//! - A schedule enqueues a `Newsletter`. It fans out: it ends with a `Letter` for every reader, and is complete when
+//!   these have ended.
 //! - A `Letter` hands one letter to a mail server. That it was sent, a [`Sent`], commits with the end of the attempt:
 //!   once, whatever becomes of the engine. The handing over is outside of every transaction. A crash between the two
 //!   hands the letter over again, under the same message id, by which the server can tell.
@@ -258,7 +258,14 @@ impl Office {
     /// The first job that is as it is meant, as soon as there is one.
     async fn when(&self, meant: impl Fn(&JobRecord) -> bool) -> JobRecord {
         let store = &self.store;
-        let found = async || store.records().into_iter().find(|job| meant(job));
+        let found = async || {
+            let jobs = store.records();
+            let found = jobs.iter().find(|job| meant(job)).cloned();
+            // When all have ended and none is meant, none will be.
+            let may_come = jobs.is_empty() || jobs.iter().any(|job| !job.state.is_final());
+            assert!(found.is_some() || may_come, "all is over: {jobs:?}");
+            found
+        };
         store.wait_for(found).await
     }
 

@@ -96,8 +96,9 @@ pub trait FleetStore {
     async fn beat(&self, engine: &EngineInfo) -> StoreResult<Beat>;
     /// Engines that live, or died or stopped within the last day; oldest first.
     async fn engines(&self) -> StoreResult<Vec<EngineRow>>;
-    /// Returns the running jobs of dead engines: those whose session is gone, or that were silent for [`DEAD_AFTER`],
-    /// by the clock of the database; on SQLite, which has one engine at a time, those of every engine but `alive`.
+    /// Returns the running jobs of dead engines: those whose session is gone, or that were silent for
+    /// [`DEAD_AFTER`](super::DEAD_AFTER), by the clock of the database; on SQLite, which has one engine at a time,
+    /// those of every engine but `alive`.
     async fn rescue(&self, alive: &str, now: Timestamp) -> StoreResult<Rescued>;
     /// How an engine died, as it is now known. False: this database knows no such engine.
     async fn died(&self, engine: &str, death: Death) -> StoreResult<bool>;
