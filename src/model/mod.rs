@@ -4,6 +4,7 @@ pub mod board_claim;
 pub mod board_time;
 pub mod budget_share;
 mod company;
+pub mod details;
 mod fingerprint;
 pub mod health;
 pub mod host;

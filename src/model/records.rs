@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Timestamp;
+use super::details::{BanRecord, Details, TeamRecord, patch_of};
 use super::ids::{MatchId, Platform, Puuid, RiotId};
 
 /// How a stored body is packed.
@@ -107,6 +108,16 @@ pub struct MatchRecord {
     pub year: i16,
     pub class: MatchClass,
     pub participants: Vec<ParticipantRecord>,
+    pub teams: Vec<TeamRecord>,
+    /// In the order of the document.
+    pub bans: Vec<BanRecord>,
+}
+
+impl MatchRecord {
+    /// See [`patch_of`].
+    pub fn patch(&self) -> Option<String> {
+        patch_of(&self.game_version)
+    }
 }
 
 /// Who a participant is.
@@ -145,6 +156,7 @@ pub struct ParticipantRecord {
     pub spells: [i32; 2],
     pub perk_primary_style: i32,
     pub perk_sub_style: i32,
+    pub details: Details,
 }
 
 #[derive(Debug, Clone, PartialEq)]

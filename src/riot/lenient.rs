@@ -28,7 +28,7 @@ thread_local! {
 }
 
 /// Takes room for something that a document makes us keep. False: there is none.
-fn takes_room(bytes: usize) -> bool {
+pub(super) fn takes_room(bytes: usize) -> bool {
     let left = ROOM.get().checked_sub(bytes);
     ROOM.set(left.unwrap_or(0));
     left.is_some()
@@ -208,6 +208,7 @@ macro_rules! whole_number {
     };
 }
 
+whole_number!(i16);
 whole_number!(i32);
 whole_number!(i64);
 
@@ -308,15 +309,31 @@ impl<'de, T: Lenient<'de>> Lenient<'de> for Named<T> {
     }
 }
 
+/// What takes names of an object that are not its fields.
+pub(super) trait Others {
+    /// Where the value of a name goes.
+    type Place: Copy;
+    /// None: it does not want that name.
+    fn place(name: &str) -> Option<Self::Place>;
+    /// Reads the value.
+    fn read<'de, A: MapAccess<'de>>(
+        &mut self,
+        place: Self::Place,
+        object: &mut A,
+        odd: &mut Odd,
+    ) -> Result<(), A::Error>;
+}
+
 /// Declares an object by its fields, each with its name in the document. All are optional; names that are not
-/// declared are passed over.
+/// declared are passed over, or taken by what stands behind a `..`.
 macro_rules! lenient_object {
-    ($(#[$meta:meta])* $vis:vis $name:ident { $($field:ident: $type:ty = $key:literal),* $(,)? }) => {
+    ($(#[$meta:meta])* $vis:vis $name:ident { $($field:ident: $type:ty = $key:literal),* $(,)? $(.. $others:ident: $taker:ty)? }) => {
         $(#[$meta])*
         #[derive(Debug, Default)]
         #[allow(clippy::struct_field_names, reason = "fields are named as in the document")]
         $vis struct $name {
             $($vis $field: Option<$type>,)*
+            $($vis $others: $taker,)?
             $vis odd: $crate::riot::lenient::Odd,
         }
 
@@ -325,7 +342,10 @@ macro_rules! lenient_object {
                 mut object: A,
             ) -> Result<$crate::riot::lenient::Soft<Self>, A::Error> {
                 #[allow(non_camel_case_types, reason = "named as the fields are")]
-                enum Key { $($field,)* other_ }
+                enum Key {
+                    $($field,)*
+                    other_ $((Option<<$taker as $crate::riot::lenient::Others>::Place>))?
+                }
 
                 impl<'de> serde::Deserialize<'de> for Key {
                     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -338,7 +358,9 @@ macro_rules! lenient_object {
                             fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Key, E> {
                                 Ok(match name {
                                     $($key => Key::$field,)*
-                                    _ => Key::other_,
+                                    #[allow(unused_variables, reason = "few ask for it")]
+                                    name => Key::other_
+                                        $((<$taker as $crate::riot::lenient::Others>::place(name)))?,
                                 })
                             }
                         }
@@ -356,7 +378,10 @@ macro_rules! lenient_object {
                             }
                             this.$field = read.value;
                         })*
-                        Key::other_ => {
+                        $(Key::other_(Some($others)) => {
+                            <$taker as $crate::riot::lenient::Others>::read(&mut this.$others, $others, &mut object, &mut this.odd)?;
+                        })?
+                        Key::other_ { .. } => {
                             object.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }

@@ -3,6 +3,7 @@
 
 use super::error::RiotError;
 use super::lenient::{List, Odd, lenient_object};
+use super::match_details::{Challenges, OwnCells, Perks, Team, details, teams};
 use super::reading::{
     Metadata, Understood, check_id, document, no_document, participant_numbers, place,
 };
@@ -38,6 +39,7 @@ lenient_object! {
         platform_id: String = "platformId",
         queue_id: i32 = "queueId",
         participants: List<Participant> = "participants",
+        teams: List<Team> = "teams",
     }
 }
 
@@ -75,26 +77,9 @@ lenient_object! {
         summoner1_id: i32 = "summoner1Id",
         summoner2_id: i32 = "summoner2Id",
         perks: Perks = "perks",
+        challenges: Challenges = "challenges",
         game_ended_in_early_surrender: bool = "gameEndedInEarlySurrender",
-    }
-}
-
-lenient_object! {
-    Perks { styles: List<PerkStyle> = "styles" }
-}
-
-lenient_object! {
-    PerkStyle { description: String = "description", style: i32 = "style" }
-}
-
-impl Perks {
-    fn style(&self, description: &str) -> i32 {
-        let styles = self
-            .styles
-            .iter()
-            .flat_map(|list| list.entries.iter().flatten());
-        let mut of_kind = styles.filter(|one| one.description.as_deref() == Some(description));
-        of_kind.next().and_then(|one| one.style).unwrap_or(0)
+        .. others: OwnCells
     }
 }
 
@@ -123,6 +108,7 @@ pub fn understand_match(id: MatchId, text: &[u8]) -> Result<Understood<MatchReco
     odd.note_all(&info.odd);
     let list = info.participants.take();
     let facts = Facts::of(&info, list.as_ref(), &mut odd)?;
+    let (teams, bans) = teams(info.teams.take(), &mut odd);
     Ok(Understood {
         record: MatchRecord {
             id,
@@ -140,6 +126,8 @@ pub fn understand_match(id: MatchId, text: &[u8]) -> Result<Understood<MatchReco
             year: facts.year,
             class: facts.class,
             participants: read_participants(list, &mut odd),
+            teams,
+            bans,
         },
         odd,
     })
@@ -284,15 +272,10 @@ fn read_participants(list: Option<List<Participant>>, odd: &mut Odd) -> Vec<Part
         }
         odd.note_all(&one.odd);
         if let Some(perks) = &one.perks {
-            odd.note_all(&perks.odd);
-            let styles = perks
-                .styles
-                .iter()
-                .flat_map(|list| list.entries.iter().flatten());
-            styles.for_each(|style| odd.note_all(&style.odd));
+            perks.note_odd(odd);
         }
         let player = read_player(&one, &rows, odd);
-        rows.push(read_participant(one, number, player));
+        rows.push(read_participant(one, number, player, odd));
     }
     rows
 }
@@ -330,9 +313,10 @@ fn read_participant(
     one: Participant,
     participant_id: i32,
     player: Option<SeenPlayer>,
+    odd: &mut Odd,
 ) -> ParticipantRecord {
     let number = |field: Option<i32>| field.unwrap_or(0);
-    let perks = one.perks.unwrap_or_default();
+    let style = |of: &str| one.perks.as_ref().map_or(0, |perks| perks.style(of));
     ParticipantRecord {
         participant_id,
         player,
@@ -359,8 +343,9 @@ fn read_participant(
         ]
         .map(number),
         spells: [one.summoner1_id, one.summoner2_id].map(number),
-        perk_primary_style: perks.style("primaryStyle"),
-        perk_sub_style: perks.style("subStyle"),
+        perk_primary_style: style("primaryStyle"),
+        perk_sub_style: style("subStyle"),
+        details: details(one.others, one.challenges, one.perks.as_ref(), odd),
     }
 }
 

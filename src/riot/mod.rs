@@ -4,6 +4,7 @@
 mod client;
 mod error;
 mod lenient;
+mod match_details;
 mod match_rows;
 mod people;
 #[cfg(test)]

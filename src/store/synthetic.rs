@@ -34,10 +34,11 @@ WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE
 SELECT n, substr('{zeros}' || n, length(CAST(n AS TEXT)) + 1, 78), 'bench', 'Bench ' || n, 'SIM', 'bench' || n || '#sim', 'euw1', 100, n = 1, {now}, {now}
 FROM numbers;
 
-INSERT INTO matches
+INSERT INTO matches (match_id, platform, data_version, game_creation, game_start, game_end, game_duration_s, queue_id, map_id, game_mode,
+    game_type, game_version, end_of_game_result, year, is_remake, stored_at, patch)
 WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {matches})
 SELECT {id}, 'euw1', '2', {start}, {start}, {start} + 1800000, 1800 + n % 600, 420, 11, 'CLASSIC', 'MATCHED_GAME',
-    '15.' || (n % 24 + 1) || '.701.8888', 'GameComplete', 2025, n % 50 = 0, {now}
+    '15.' || (n % 24 + 1) || '.701.8888', 'GameComplete', 2025, n % 50 = 0, {now}, '15.' || (n % 24 + 1)
 FROM numbers WHERE {there} ORDER BY 1;
 
 INSERT INTO match_participants

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::repack::gone;
 use super::rows::{Tallies, TallyRow, TallyTuple, from_json, game_of, payload_from, tally_from};
 use super::{StoreError, StoreResult, check_match};
+use crate::model::details::{BanRecord, Cell, Details, MatchDetails, SHEETS, TeamRecord};
 use crate::model::records::{
     Dictionary, MatchClass, MatchRecord, ParticipantRecord, Payload, PayloadKind, SeenPlayer,
     TimelineRecord,
@@ -27,6 +28,8 @@ pub enum Repair {
         /// Of the key that the puuids belong to; empty: not known.
         key_fingerprint: Arc<str>,
     },
+    /// The tables of details become what the document says; all other rows of the match are as it says.
+    Details { record: Arc<MatchRecord> },
     Timeline {
         record: TimelineRecord,
         payload: Option<Payload>,
@@ -45,7 +48,7 @@ impl Repair {
     /// Refuses what the tables cannot hold before anything is written.
     pub(super) fn check(&self) -> StoreResult<()> {
         match self {
-            Self::Match { record, .. } => check_match(record),
+            Self::Match { record, .. } | Self::Details { record } => check_match(record),
             Self::Timeline { .. } | Self::Unread { .. } | Self::Statistics { .. } => Ok(()),
         }
     }
@@ -59,6 +62,7 @@ pub struct StoredDocuments {
     pub record: Option<MatchRecord>,
     pub platform: Option<String>,
     pub participants: Vec<ParticipantRow>,
+    pub details: MatchDetails,
     pub timeline: Option<TimelineRecord>,
     /// What cannot be read has a reason.
     pub payloads: HashMap<PayloadKind, Result<Payload, String>>,
@@ -157,6 +161,7 @@ struct MatchColumns(
     Option<String>,
     i16,
     i64,
+    Option<String>,
 );
 
 #[derive(Deserialize)]
@@ -200,6 +205,14 @@ struct TimelineColumns(String, i64, i32, i32);
 #[derive(Deserialize)]
 struct UnreadColumns(String, String, String, String);
 
+#[derive(Deserialize)]
+struct BanColumns(i32, Cell, Cell, Cell);
+
+/// The tables of lines that hold details of participants, one after the other; then teams, and bans.
+const DETAILS: std::ops::Range<i16> = 10..14;
+const TEAM: i16 = 14;
+const BAN: i16 = 15;
+
 /// The table of a line that holds a dictionary.
 const DICTIONARY: i16 = 4;
 
@@ -219,14 +232,16 @@ pub(super) fn documents_from(mut rows: Vec<DocumentTuple>) -> StoreResult<Vec<St
             record: None,
             platform: None,
             participants: Vec::new(),
+            details: MatchDetails::default(),
             timeline: None,
             payloads: HashMap::new(),
             unread: HashMap::new(),
         });
         match table {
             0 => {
-                let (record, platform) = match_of(match_id, &columns)?;
+                let (record, platform, patch) = match_of(match_id, &columns)?;
                 one.record = Some(record);
+                one.details.patch = patch;
                 one.platform = Some(platform);
             }
             1 => one.participants.push(participant_of(&columns)?),
@@ -251,6 +266,9 @@ pub(super) fn documents_from(mut rows: Vec<DocumentTuple>) -> StoreResult<Vec<St
                 one.unread
                     .extend(PayloadKind::parse(&kind).map(|kind| (kind, row)));
             }
+            table if DETAILS.contains(&table) || table == TEAM || table == BAN => {
+                detail_of(&mut one.details, table, &columns)?;
+            }
             _ => {
                 let kind = match columns.as_str() {
                     "timeline" => PayloadKind::Timeline,
@@ -270,8 +288,42 @@ pub(super) fn documents_from(mut rows: Vec<DocumentTuple>) -> StoreResult<Vec<St
     for one in &mut all {
         one.participants
             .sort_by_key(|row| row.participant.participant_id);
+        one.details.teams.sort_by_key(|team| team.team_id);
+        one.details.bans.sort_by_key(|ban| ban.ban);
     }
     Ok(all)
+}
+
+/// A line of details: its number, then its cells.
+fn detail_of(details: &mut MatchDetails, table: i16, columns: &str) -> StoreResult<()> {
+    if table == BAN {
+        let BanColumns(ban, team_id, turn, champion_id) = from_json(columns)?;
+        details.bans.push(BanRecord {
+            ban,
+            team_id,
+            turn,
+            champion_id,
+        });
+        return Ok(());
+    }
+    let cells: Vec<Cell> = from_json(columns)?;
+    let Some((Some(number), cells)) = cells.split_first() else {
+        return Err(StoreError::Unexpected(
+            "a row of details is empty".to_owned(),
+        ));
+    };
+    if table == TEAM {
+        details.teams.push(TeamRecord {
+            team_id: *number,
+            cells: cells.to_vec(),
+        });
+        return Ok(());
+    }
+    let at = usize::from(table.abs_diff(DETAILS.start));
+    let one = details.participants.entry(*number).or_default();
+    one.rows[at] = true;
+    one.details.set(&SHEETS[at], cells);
+    Ok(())
 }
 
 pub(super) fn parse_id(id: &str) -> StoreResult<MatchId> {
@@ -291,7 +343,7 @@ pub(super) fn ids_from(rows: &[String]) -> Vec<MatchId> {
     rows.iter().filter_map(|id| id.parse().ok()).collect()
 }
 
-fn match_of(id: MatchId, columns: &str) -> StoreResult<(MatchRecord, String)> {
+fn match_of(id: MatchId, columns: &str) -> StoreResult<(MatchRecord, String, Option<String>)> {
     let MatchColumns(
         platform,
         data_version,
@@ -307,6 +359,7 @@ fn match_of(id: MatchId, columns: &str) -> StoreResult<(MatchRecord, String)> {
         end_of_game_result,
         year,
         is_remake,
+        patch,
     ) = from_json(columns)?;
     let class = match (duration, is_remake) {
         (0, _) => MatchClass::Void,
@@ -329,8 +382,10 @@ fn match_of(id: MatchId, columns: &str) -> StoreResult<(MatchRecord, String)> {
         year,
         class,
         participants: Vec::new(),
+        teams: Vec::new(),
+        bans: Vec::new(),
     };
-    Ok((record, platform))
+    Ok((record, platform, patch))
 }
 
 fn participant_of(columns: &str) -> StoreResult<ParticipantRow> {
@@ -364,6 +419,8 @@ fn participant_of(columns: &str) -> StoreResult<ParticipantRow> {
         spells: things.1,
         perk_primary_style: things.2,
         perk_sub_style: things.3,
+        // See `StoredDocuments::details`.
+        details: Details::default(),
     };
     Ok(ParticipantRow {
         participant,

@@ -1,10 +1,12 @@
 //! Is what is stored of a match what its documents say? The comparison is pure; [`verify`] reads and mends.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::model::details::{Details, MatchDetails};
 use crate::model::records::{MatchRecord, ParticipantRecord, PayloadKind, TimelineRecord};
 use crate::model::{MatchId, Timestamp};
 use crate::riot::{
@@ -152,7 +154,15 @@ pub(super) fn examine(one: &StoredDocuments) -> Vec<Finding> {
         // Rows that another version made of it stay.
         Some(Ok(Err(_))) if has_rows => {}
         Some(Ok(Err(why))) => findings.push(Finding::keep(one, PayloadKind::Match, why)),
-        Some(Ok(Ok(record))) => findings.extend(examine_match(one, record)),
+        Some(Ok(Ok(record))) => {
+            let record = Arc::new(record);
+            let finding = examine_match(one, &record);
+            // Rows that are all made anew have their details with them.
+            if finding.as_ref().is_none_or(|one| !one.if_known.is_empty()) {
+                findings.extend(examine_details(one, &record));
+            }
+            findings.extend(finding);
+        }
     }
     let timeline = read(one, PayloadKind::Timeline, |text| {
         understand_timeline(one.id, text)
@@ -207,7 +217,19 @@ fn read<T>(
     }))
 }
 
-fn examine_match(one: &StoredDocuments, record: MatchRecord) -> Option<Finding> {
+/// The tables of details, which may be younger than the match.
+fn examine_details(one: &StoredDocuments, record: &Arc<MatchRecord>) -> Option<Finding> {
+    let told = MatchDetails::told(record);
+    let what = match &one.details {
+        stored if *stored == told => return None,
+        stored if *stored == MatchDetails::default() => "the rows of its details are not there",
+        _ => "the rows of its details differ from its document",
+    };
+    let record = record.clone();
+    Some(Finding::rows(what, Repair::Details { record }))
+}
+
+fn examine_match(one: &StoredDocuments, record: &Arc<MatchRecord>) -> Option<Finding> {
     let told = MatchRecord {
         data_version: clean(&record.data_version),
         game_mode: clean(&record.game_mode),
@@ -215,7 +237,9 @@ fn examine_match(one: &StoredDocuments, record: MatchRecord) -> Option<Finding> 
         game_version: clean(&record.game_version),
         end_of_game_result: record.end_of_game_result.as_deref().map(clean),
         participants: Vec::new(),
-        ..record.clone()
+        teams: Vec::new(),
+        bans: Vec::new(),
+        ..MatchRecord::clone(record)
     };
     let mut if_known = Vec::new();
     let unread = one.unread.get(&PayloadKind::Match);
@@ -246,7 +270,7 @@ fn examine_match(one: &StoredDocuments, record: MatchRecord) -> Option<Finding> 
         }
     };
     let repair = Repair::Match {
-        record: record.into(),
+        record: record.clone(),
         payload: None,
         // The document does not tell of which key its puuids are.
         key_fingerprint: unread.map_or("", |row| &row.key_fingerprint).into(),
@@ -277,6 +301,7 @@ fn same_participant(row: &ParticipantRow, participant: &ParticipantRecord) -> bo
         team_position: clean(&participant.team_position),
         role: clean(&participant.role),
         lane: clean(&participant.lane),
+        details: Details::default(),
         ..participant.clone()
     };
     row.participant == told
@@ -439,6 +464,7 @@ mod tests {
             record: None,
             platform: None,
             participants: Vec::new(),
+            details: MatchDetails::default(),
             timeline: Some(record.clone()),
             payloads: HashMap::from([(PayloadKind::Timeline, Ok(payload))]),
             unread: HashMap::new(),

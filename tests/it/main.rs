@@ -11,6 +11,7 @@ mod copy;
 mod cut;
 mod data;
 mod deaths;
+mod details;
 mod engine;
 mod examples;
 mod export;

@@ -2,12 +2,27 @@
 
 use std::sync::Arc;
 
+use diesel::prelude::*;
+use diesel::row::NamedRow;
+use diesel::sql_types::{Nullable, Text};
+use diesel::sqlite::{Sqlite, SqliteConnection};
 use riftsync::store::Store;
 use riftsync::store::postgres::PostgresStore;
 use riftsync::store::sqlite::SqliteStore;
 use tempfile::TempDir;
 
 use crate::scratch::Scratch;
+
+/// A row whatever its columns are.
+struct Texts(Vec<Option<String>>);
+
+impl QueryableByName<Sqlite> for Texts {
+    fn build<'a>(row: &impl NamedRow<'a, Sqlite>) -> diesel::deserialize::Result<Self> {
+        let text = |at| row.get_value::<Nullable<Text>, Option<String>, usize>(at);
+        let texts: Result<_, _> = (0..row.field_count()).map(text).collect();
+        texts.map(Self)
+    }
+}
 
 /// Where a test's database is; gone when dropped.
 #[derive(Debug)]
@@ -29,6 +44,30 @@ impl Place {
         match self {
             Self::Sqlite(folder) => format!("sqlite://{}/t.db", folder.path().display()),
             Self::Postgres(scratch) => scratch.url().to_owned(),
+        }
+    }
+
+    /// The rows of a query as text, the same of both databases: a boolean is 0 or 1.
+    pub fn rows(&self, query: &str) -> Vec<Vec<Option<String>>> {
+        match self {
+            Self::Postgres(scratch) => {
+                let mut rows = scratch.rows(query);
+                for cell in rows.iter_mut().flatten().flatten() {
+                    match cell.as_str() {
+                        "t" => "1".clone_into(cell),
+                        "f" => "0".clone_into(cell),
+                        _ => {}
+                    }
+                }
+                rows
+            }
+            Self::Sqlite(_) => {
+                let url = self.url();
+                let path = url.trim_start_matches("sqlite://");
+                let mut conn = SqliteConnection::establish(path).unwrap();
+                let rows: Vec<Texts> = diesel::sql_query(query).load(&mut conn).unwrap();
+                rows.into_iter().map(|row| row.0).collect()
+            }
         }
     }
 

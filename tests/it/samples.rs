@@ -21,7 +21,7 @@ use crate::store::new_job;
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_449_600_000);
 
-fn samples(kind: &str) -> Vec<(MatchId, Vec<u8>)> {
+pub fn samples(kind: &str) -> Vec<(MatchId, Vec<u8>)> {
     let folder = std::env::var_os("RIFTSYNC_SAMPLES")
         .map_or_else(
             || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/samples"),
@@ -47,7 +47,7 @@ fn samples(kind: &str) -> Vec<(MatchId, Vec<u8>)> {
     samples
 }
 
-fn payload(text: &[u8]) -> Payload {
+pub fn payload(text: &[u8]) -> Payload {
     Payload {
         codec: Codec::Gzip,
         body: as_gzip(text),

@@ -22,6 +22,7 @@ on_each_place! {
     all_tracked_players_and_several_years_are_recovered_at_once,
     without_verify_only_the_gap_is_filled,
     a_replay_rebuilds_all_rows_without_a_call_or_a_key,
+    what_an_older_program_did_not_store_comes_from_a_replay_and_nothing_else_changes,
     a_replay_that_is_killed_goes_on_where_it_was,
     a_cleanup_keeps_statistics_and_nothing_is_fetched_again,
     cleanups_during_a_sync_of_the_same_players_leave_it_complete_and_exact,
@@ -30,19 +31,32 @@ on_each_place! {
 
 /// What a recovery must bring back: participants, statistics, documents byte for byte, and matches and timelines
 /// whatever the time at which they were stored.
-const CONTENTS: [&str; 4] = [
+const CONTENTS: [&str; 11] = [
     TABLES[2],
     TABLES[4],
     "SELECT match_id || '|' || platform || '|' || year || '|' || game_start || '|' || game_duration_s || '|' || game_mode || '|' || game_version
         || '|' || CAST(is_remake AS INTEGER) AS row FROM matches",
+    "SELECT match_id || '|' || coalesce(patch, '') AS row FROM matches",
+    "SELECT match_id || '|' || team_id || '|' || coalesce(tower_kills, -1) AS row FROM match_teams",
+    "SELECT match_id || '|' || ban || '|' || coalesce(champion_id, -9) AS row FROM match_bans",
+    "SELECT match_id || '|' || participant_id || '|' || coalesce(dealt, -1) AS row FROM participant_damage",
+    "SELECT match_id || '|' || participant_id || '|' || coalesce(experience, -1) AS row FROM participant_combat",
+    "SELECT match_id || '|' || participant_id || '|' || coalesce(wards_placed, -1) AS row FROM participant_vision",
+    "SELECT match_id || '|' || participant_id || '|' || coalesce(rune0, -1) AS row FROM participant_loadout",
     "SELECT match_id || '|' || frame_interval_ms || '|' || frame_count || '|' || event_count AS row FROM match_timelines",
 ];
 
 /// Everything that is data, and no note of the engine.
-const DATA: [&str; 9] = [
+const DATA: [&str; 15] = [
     "players",
     "matches",
     "match_participants",
+    "match_teams",
+    "match_bans",
+    "participant_damage",
+    "participant_combat",
+    "participant_vision",
+    "participant_loadout",
     "match_timelines",
     "payloads",
     "player_yearly_stats",
@@ -423,6 +437,37 @@ async fn a_replay_rebuilds_all_rows_without_a_call_or_a_key(place: Place) {
     assert_eq!(rig.setup.simulator.counters().calls, called);
 }
 
+async fn what_an_older_program_did_not_store_comes_from_a_replay_and_nothing_else_changes(
+    place: Place,
+) {
+    let rig = Rig::synced(place, 30).await;
+    let before = rig.contents();
+    rig.execute(
+        "UPDATE matches SET patch = NULL, stored_at = 7; DELETE FROM match_teams; DELETE FROM match_bans;
+         DELETE FROM participant_damage; DELETE FROM participant_combat; DELETE FROM participant_vision;
+         DELETE FROM participant_loadout",
+    );
+    // Rows that are right are not written anew: a player who is gone from them would come back.
+    let verified = rig.recover(&["--verify", "--dry-run"]).await;
+    let matches = rig.number("SELECT count(*) FROM matches WHERE game_duration_s > 0");
+    let found = verified["result"]["differences_found"].as_u64();
+    assert!(found >= Some(matches), "{verified:#}");
+    let called = rig.setup.simulator.counters().calls;
+    let replayed = rig.done(&["replay"]).await.remove(0);
+    assert!(replayed["result"]["changed"].as_u64() >= Some(matches));
+    rig.check_contents(&before);
+    assert_eq!(rig.setup.simulator.counters().calls, called);
+    let again = rig.recover(&["--verify"]).await;
+    assert_eq!(again["result"]["differences_found"], 0, "{again:#}");
+    // A value that somebody changed is put right too.
+    rig.execute(
+        "UPDATE participant_damage SET dealt = 1; UPDATE match_teams SET dragon_kills = NULL; DELETE FROM match_bans",
+    );
+    let mended = rig.recover(&["--verify"]).await;
+    assert!(mended["result"]["differences_found"].as_u64() > Some(20));
+    rig.check_contents(&before);
+}
+
 async fn a_replay_that_is_killed_goes_on_where_it_was(place: Place) {
     let rig = Rig::synced(place, 300).await;
     let called = rig.setup.simulator.counters().calls;
@@ -490,7 +535,7 @@ async fn a_cleanup_keeps_statistics_and_nothing_is_fetched_again(place: Place) {
 
     let output = clean(&[]).await;
     assert!(output.status.success(), "{}", text(&output));
-    for table in &DATA[1..5] {
+    for table in &DATA[1..11] {
         let left = rig.number(&format!("SELECT count(*) FROM {table}"));
         assert_eq!(left, 0, "{table}");
     }

@@ -342,6 +342,7 @@ impl Transaction<'_> {
         self.update_players(&newer).await?;
         let matches: Vec<_> = sorted.matches.iter().collect();
         self.insert_participants(&matches, &players).await?;
+        self.insert_details(&matches).await?;
         Ok(players)
     }
 
@@ -444,9 +445,10 @@ impl Transaction<'_> {
         let mut sums = Sums::of(&games);
         self.pass_new_years(&sums);
         let tx = &*self;
-        let ((), counted) = tokio::try_join!(
+        let ((), (), counted) = tokio::try_join!(
             biased;
             tx.insert_participants(matches, &known.ids),
+            tx.insert_details(matches),
             tx.count_new(&sums),
         )?;
         sums.leave_out(&counted)?;

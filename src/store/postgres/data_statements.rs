@@ -160,11 +160,12 @@ statement! {
         durations: Vec<i64> => Array<BigInt>, queue_ids: Vec<i32> => Array<Integer>, map_ids: Vec<i32> => Array<Integer>,
         modes: Vec<&'a str> => Array<Text>, types: Vec<&'a str> => Array<Text>, versions: Vec<&'a str> => Array<Text>,
         results: Vec<Option<&'a str>> => Array<Opt<Text>>, years: Vec<i32> => Array<Integer>, remakes: Vec<bool> => Array<Bool>,
-        stored_at: Vec<i64> => Array<BigInt>,
+        stored_at: Vec<i64> => Array<BigInt>, patches: Vec<Option<&'a str>> => Array<Opt<Text>>,
     } -> Text =
     "INSERT INTO matches (match_id, platform, data_version, game_creation, game_start, game_end, game_duration_s, queue_id,
-                          map_id, game_mode, game_type, game_version, end_of_game_result, year, is_remake, stored_at)
-     SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AS new (id) ORDER BY id
+                          map_id, game_mode, game_type, game_version, end_of_game_result, year, is_remake, stored_at,
+                          patch)
+     SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AS new (id) ORDER BY id
      ON CONFLICT DO NOTHING RETURNING match_id";
 }
 

@@ -60,6 +60,7 @@ impl Transaction<'_> {
         let results: Vec<Option<Cow<'_, str>>> = each()
             .map(|m| m.end_of_game_result.as_deref().map(clean))
             .collect();
+        let patches: Vec<Option<String>> = each().map(|m| m.patch()).collect();
         let text = |n: usize| texts.iter().map(|texts| &*texts[n]).collect();
         let new: Vec<String> = sql::InsertMatches {
             ids: sorted.matches.keys().map(String::as_str).collect(),
@@ -82,6 +83,7 @@ impl Transaction<'_> {
                 .values()
                 .map(|new| new.stored_at.as_millis())
                 .collect(),
+            patches: patches.iter().map(Option::as_deref).collect(),
         }
         .load(&mut { self.conn })
         .await?;

@@ -149,6 +149,12 @@ impl UpkeepStore for PostgresStore {
             let documents = upkeep_statements::Documents {
                 matches: ids.clone(),
                 participants: ids.clone(),
+                damage: ids.clone(),
+                combat: ids.clone(),
+                vision: ids.clone(),
+                loadout: ids.clone(),
+                teams: ids.clone(),
+                bans: ids.clone(),
                 timelines: ids.clone(),
                 payloads: ids.clone(),
                 dictionaries: ids.clone(),

@@ -61,6 +61,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         "together",
         include_str!("../../../migrations/postgres/00000000000010_together/up.sql"),
     ),
+    (
+        "00000000000011",
+        "details",
+        include_str!("../../../migrations/postgres/00000000000011_details/up.sql"),
+    ),
 ];
 
 /// Held while one engine migrates; any number that nobody else uses.

@@ -17,6 +17,7 @@ mod commit_marks;
 pub(in crate::store) mod connect;
 mod data;
 mod data_statements;
+mod details;
 mod documents;
 mod enqueue;
 mod export;

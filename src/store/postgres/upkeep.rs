@@ -97,7 +97,7 @@ async fn once(shared: &Shared, upkeep: &Upkeep) -> Result<u64, Fault> {
 }
 
 impl Transaction<'_> {
-    async fn is_cleaned(&mut self, id: &str) -> Result<bool, Fault> {
+    pub(super) async fn is_cleaned(&mut self, id: &str) -> Result<bool, Fault> {
         let cleaned = sql::IsCleaned { id }.get_result(&mut self.conn).await;
         let found: Option<String> = cleaned.optional()?;
         Ok(found.is_some())
@@ -142,6 +142,7 @@ impl Transaction<'_> {
                 self.repair_match(record, payload.as_ref(), key_fingerprint, now)
                     .await
             }
+            Repair::Details { record } => self.repair_details(record).await,
             Repair::Timeline { record, payload } => {
                 let id = record.id.to_string();
                 if self.is_cleaned(&id).await? {
@@ -192,6 +193,7 @@ impl Transaction<'_> {
         let ids = vec![id];
         let participants = sql::DropParticipants { ids: ids.clone() };
         participants.execute(&mut self.conn).await?;
+        self.drop_details(&ids).await?;
         sql::DropMatches { ids }.execute(&mut self.conn).await?;
         let puuids = record.participants.iter().filter_map(|participant| {
             let seen = participant.player.as_ref()?;
@@ -319,6 +321,7 @@ impl Transaction<'_> {
         payloads.execute(&mut self.conn).await?;
         let unread = sql::DropUnread { ids: ids.clone() };
         unread.execute(&mut self.conn).await?;
+        self.drop_details(&ids).await?;
         sql::DropParticipants { ids }
             .execute(&mut self.conn)
             .await?;

@@ -2,14 +2,26 @@
 
 use diesel::sql_types::{Array, BigInt, Integer, Text};
 
+use super::details::told;
 use crate::store::statement::statement;
 use crate::store::upkeep::{DocumentRow, PlayersGameRow, StatsRow, YearRow};
 
+/// Rows of the tables of a list, numbered as the list says.
+macro_rules! details {
+    ($($table:ident $name:ident $number:literal $id:ident { $($column:ident: $kind:ident = $key:literal,)* })*) => {
+        concat!($(
+            " UNION ALL SELECT ", stringify!($number), "::smallint, match_id, json_build_array(", stringify!($id), $(told!($kind $column),)*
+            ")::text, 0, NULL::int, NULL::bytea FROM ", stringify!($table), " WHERE match_id = ANY(?)",
+        )*)
+    };
+}
+
 statement! {
     /// All of some matches in one statement: at one moment.
-    Documents { matches: Vec<String> => Array<Text>, participants: Vec<String> => Array<Text>, timelines: Vec<String> => Array<Text>, payloads: Vec<String> => Array<Text>, dictionaries: Vec<String> => Array<Text>, unread: Vec<String> => Array<Text> } -> DocumentRow =
-    "SELECT 0::smallint, m.match_id, json_build_array(m.platform, data_version, game_creation, game_start, game_end, game_duration_s, queue_id, map_id,
-        game_mode, game_type, game_version, end_of_game_result, year, is_remake::int)::text, 0, NULL::int, NULL::bytea
+    Documents { matches: Vec<String> => Array<Text>, participants: Vec<String> => Array<Text>, timelines: Vec<String> => Array<Text>, payloads: Vec<String> => Array<Text>, dictionaries: Vec<String> => Array<Text>, unread: Vec<String> => Array<Text>,
+        damage: Vec<String> => Array<Text>, combat: Vec<String> => Array<Text>, vision: Vec<String> => Array<Text>, loadout: Vec<String> => Array<Text>, teams: Vec<String> => Array<Text>, bans: Vec<String> => Array<Text> } -> DocumentRow =
+    concat!("SELECT 0::smallint, m.match_id, json_build_array(m.platform, data_version, game_creation, game_start, game_end, game_duration_s, queue_id, map_id,
+        game_mode, game_type, game_version, end_of_game_result, year, is_remake::int, patch)::text, 0, NULL::int, NULL::bytea
      FROM matches m WHERE m.match_id = ANY(?)
      UNION ALL
      SELECT 1::smallint, p.match_id, json_build_array(json_build_array(participant_id, player_id, puuid, team_id, champion_id, champion_name, team_position, role, lane),
@@ -27,7 +39,10 @@ statement! {
      WHERE id IN (SELECT dictionary FROM payloads WHERE codec = 2 AND match_id = ANY(?))
      UNION ALL
      SELECT 5::smallint, match_id, json_build_array(kind, reason, version, key_fingerprint)::text, 0, NULL::int, NULL::bytea
-     FROM unread_payloads WHERE match_id = ANY(?)";
+     FROM unread_payloads WHERE match_id = ANY(?)",
+     crate::model::participant_sheets!(details), crate::model::team_sheet!(details),
+     " UNION ALL SELECT 15::smallint, match_id, json_build_array(ban, team_id, turn, champion_id)::text, 0, NULL::int, NULL::bytea
+     FROM match_bans WHERE match_id = ANY(?)");
 }
 
 statement! {

@@ -177,7 +177,7 @@ impl Transaction<'_> {
                 )?;
             }
         }
-        Ok(())
+        self.put_details(&id, record)
     }
 
     /// Whether the match was new.
@@ -203,6 +203,7 @@ impl Transaction<'_> {
             year: i32::from(record.year),
             is_remake: record.class == MatchClass::Remake,
             stored_at: stored_at.as_millis(),
+            patch: record.patch().as_deref(),
         }
         .execute(self.conn)?;
         Ok(inserted > 0)

@@ -115,11 +115,12 @@ statement! {
         id: &'a str => Text, platform: &'a str => Text, data_version: &'a str => Text, creation: i64 => BigInt,
         start: i64 => BigInt, end: i64 => BigInt, duration: i64 => BigInt, queue_id: i32 => Integer, map_id: i32 => Integer,
         mode: &'a str => Text, game_type: &'a str => Text, version: &'a str => Text, result: Option<&'a str> => Opt<Text>,
-        year: i32 => Integer, is_remake: bool => Bool, stored_at: i64 => BigInt,
+        year: i32 => Integer, is_remake: bool => Bool, stored_at: i64 => BigInt, patch: Option<&'a str> => Opt<Text>,
     } -> () =
     "INSERT INTO matches (match_id, platform, data_version, game_creation, game_start, game_end, game_duration_s, queue_id,
-                          map_id, game_mode, game_type, game_version, end_of_game_result, year, is_remake, stored_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+                          map_id, game_mode, game_type, game_version, end_of_game_result, year, is_remake, stored_at,
+                          patch)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
 }
 
 statement! {

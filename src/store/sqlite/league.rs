@@ -149,6 +149,12 @@ impl UpkeepStore for SqliteStore {
         let rows: Vec<DocumentTuple> = upkeep_statements::Documents {
             matches: list,
             participants: list,
+            damage: list,
+            combat: list,
+            vision: list,
+            loadout: list,
+            teams: list,
+            bans: list,
             timelines: list,
             payloads: list,
             dictionaries: list,

@@ -9,6 +9,7 @@ mod budgets;
 mod checkpoints;
 mod data;
 mod data_statements;
+mod details;
 mod enqueue;
 mod export;
 mod ground;

@@ -49,6 +49,7 @@ impl Transaction<'_> {
                 payload,
                 key_fingerprint,
             } => self.repair_match(record, payload.as_ref(), key_fingerprint, now),
+            Repair::Details { record } => self.repair_details(record),
             Repair::Timeline { record, payload } => {
                 let id = record.id.to_string();
                 if self.is_cleaned(&id)? {
@@ -102,6 +103,7 @@ impl Transaction<'_> {
         let before: Vec<(i32, i64, Option<i64>)> =
             sql::ParticipantsOf { id: &id }.load(self.conn)?;
         let stored_at = self.kept_since(PayloadKind::Match, &id)?;
+        self.drop_details(&ids)?;
         sql::DropParticipants { ids: &ids }.execute(self.conn)?;
         sql::DropMatches { ids: &ids }.execute(self.conn)?;
         let stored_at = stored_at.map_or(now, Timestamp::from_millis);
@@ -135,6 +137,7 @@ impl Transaction<'_> {
             self.store_participant(&id, participant, player)?;
             concerned.extend(player);
         }
+        self.put_details(&id, record)?;
         let concerned: Vec<i64> = concerned.into_iter().collect();
         self.recompute_players(&concerned)
     }
@@ -227,6 +230,7 @@ impl Transaction<'_> {
         sql::DropPayloads { ids: &ids }.execute(self.conn)?;
         sql::DropUnread { ids: &ids }.execute(self.conn)?;
         sql::DropParticipants { ids: &ids }.execute(self.conn)?;
+        self.drop_details(&ids)?;
         if cleanup.adjust_stats {
             let players: Vec<i64> = players.into_iter().collect();
             self.recompute_players(&players)?;

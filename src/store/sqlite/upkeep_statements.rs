@@ -5,11 +5,22 @@ use diesel::sql_types::{BigInt, Integer, Text};
 use crate::store::statement::statement;
 use crate::store::upkeep::{DocumentRow, PlayersGameRow, StatsRow, YearRow};
 
+/// Rows of the tables of a list, numbered as the list says.
+macro_rules! details {
+    ($($table:ident $name:ident $number:literal $id:ident { $($column:ident: $kind:ident = $key:literal,)* })*) => {
+        concat!($(
+            " UNION ALL SELECT ", stringify!($number), ", match_id, json_array(", stringify!($id), $(", ", stringify!($column),)*
+            "), 0, NULL, NULL FROM ", stringify!($table), " WHERE match_id IN (SELECT value FROM json_each(?))",
+        )*)
+    };
+}
+
 statement! {
     /// All of some matches in one statement: at one moment.
-    Documents<'a> { matches: &'a str => Text, participants: &'a str => Text, timelines: &'a str => Text, payloads: &'a str => Text, dictionaries: &'a str => Text, unread: &'a str => Text } -> DocumentRow =
-    "SELECT 0, m.match_id, json_array(m.platform, data_version, game_creation, game_start, game_end, game_duration_s, queue_id, map_id,
-        game_mode, game_type, game_version, end_of_game_result, year, is_remake), 0, NULL, NULL
+    Documents<'a> { matches: &'a str => Text, participants: &'a str => Text, timelines: &'a str => Text, payloads: &'a str => Text, dictionaries: &'a str => Text, unread: &'a str => Text,
+        damage: &'a str => Text, combat: &'a str => Text, vision: &'a str => Text, loadout: &'a str => Text, teams: &'a str => Text, bans: &'a str => Text } -> DocumentRow =
+    concat!("SELECT 0, m.match_id, json_array(m.platform, data_version, game_creation, game_start, game_end, game_duration_s, queue_id, map_id,
+        game_mode, game_type, game_version, end_of_game_result, year, is_remake, patch), 0, NULL, NULL
      FROM matches m WHERE m.match_id IN (SELECT value FROM json_each(?))
      UNION ALL
      SELECT 1, p.match_id, json_array(json_array(participant_id, player_id, puuid, team_id, champion_id, champion_name, team_position, role, lane),
@@ -27,7 +38,10 @@ statement! {
      WHERE id IN (SELECT dictionary FROM payloads WHERE codec = 2 AND match_id IN (SELECT value FROM json_each(?)))
      UNION ALL
      SELECT 5, match_id, json_array(kind, reason, version, key_fingerprint), 0, NULL, NULL
-     FROM unread_payloads WHERE match_id IN (SELECT value FROM json_each(?))";
+     FROM unread_payloads WHERE match_id IN (SELECT value FROM json_each(?))",
+     crate::model::participant_sheets!(details), crate::model::team_sheet!(details),
+     " UNION ALL SELECT 15, match_id, json_array(ban, team_id, turn, champion_id), 0, NULL, NULL
+     FROM match_bans WHERE match_id IN (SELECT value FROM json_each(?))");
 }
 
 statement! {
