@@ -47,7 +47,41 @@ impl Hasher for NameHasher {
     }
 }
 
-type Names = HashMap<&'static str, Place, BuildHasherDefault<NameHasher>>;
+/// The cells of an object by the names of their values.
+#[derive(Default)]
+struct Names {
+    /// By the first byte of a name: a bit for each length that such a name has. Most names of a document are no cell's.
+    lengths: Vec<u64>,
+    places: HashMap<&'static str, Place, BuildHasherDefault<NameHasher>>,
+}
+
+impl Names {
+    fn of(named: impl Iterator<Item = (&'static str, Place)>) -> Self {
+        let mut all = Self {
+            lengths: vec![0; 256],
+            ..Self::default()
+        };
+        for (name, place) in named {
+            let (first, length) = Self::looks(name);
+            all.lengths[first] |= length;
+            all.places.insert(name, place);
+        }
+        all
+    }
+
+    fn looks(name: &str) -> (usize, u64) {
+        let first = name.as_bytes().first().copied().unwrap_or(0);
+        (first.into(), 1 << name.len().min(63))
+    }
+
+    fn get(&self, name: &str) -> Option<Place> {
+        let (first, length) = Self::looks(name);
+        if self.lengths[first] & length == 0 {
+            return None;
+        }
+        self.places.get(name).copied()
+    }
+}
 
 fn all_columns() -> impl Iterator<Item = (usize, &'static Column)> {
     let columns = SHEETS.iter().flat_map(|sheet| sheet.columns);
@@ -62,7 +96,7 @@ fn named(column: (usize, &'static Column), key: &'static str) -> (&'static str, 
 
 static OWN: LazyLock<Names> = LazyLock::new(|| {
     let own = all_columns().filter(|(_, column)| !column.key.contains('/'));
-    own.map(|column| named(column, column.1.key)).collect()
+    Names::of(own.map(|column| named(column, column.1.key)))
 });
 
 static IN_CHALLENGES: LazyLock<Names> = LazyLock::new(|| {
@@ -70,7 +104,7 @@ static IN_CHALLENGES: LazyLock<Names> = LazyLock::new(|| {
         let key = column.1.key.strip_prefix(CHALLENGES)?;
         Some(named(column, key))
     });
-    inside.collect()
+    Names::of(inside)
 });
 
 /// Where the cells of runes begin: three shards, six runes, then three values of each.
@@ -133,7 +167,7 @@ macro_rules! cells_of {
             type Place = Place;
 
             fn place(name: &str) -> Option<Place> {
-                $names.get(name).copied()
+                $names.get(name)
             }
 
             fn read<'de, A: MapAccess<'de>>(

@@ -1,65 +1,85 @@
 //! What a match document tells beyond its first rows: a table of participants for each subject, teams, and bans.
 
+use std::marker::PhantomData;
+
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{Integer, Nullable, Text};
 
 use super::Backend;
 use super::transaction::Transaction;
-use crate::model::details::{Cell, SHEETS};
+use crate::model::details::{Cell, SHEETS, Sheet};
 use crate::model::records::MatchRecord;
 use crate::store::StoreResult;
 
-/// The `?` of a column.
-macro_rules! mark {
-    ($column:ident) => {
-        ", ?"
-    };
+/// A table of rows that a match has several of.
+trait Table: 'static {
+    /// All of its statement but the rows.
+    const INSERT: &'static str;
 }
 
-/// How a row of each table of a list is written.
-macro_rules! inserts {
+macro_rules! tables {
     ($($table:ident $name:ident $number:literal $id:ident { $($column:ident: $kind:ident = $key:literal,)* })*) => {
-        use diesel::sql_types::{Integer, Nullable, Text};
-
-        use super::Cell;
-        use crate::store::statement::statement;
-
         $(
-            statement! {
-                $name<'a> { match_id: &'a str => Text, $id: i32 => Integer, $($column: Option<i32> => Nullable<Integer>),* } -> () =
-                concat!("INSERT INTO ", stringify!($table), " (match_id, ", stringify!($id), $(", ", stringify!($column),)*
-                    ") VALUES (?, ?", $(mark!($column),)* ")");
-            }
+            struct $name;
 
-            impl<'a> $name<'a> {
-                /// None: these are not as many cells as the table has columns.
-                pub(super) fn row(match_id: &'a str, $id: i32, cells: &[Cell]) -> Option<Self> {
-                    let [$($column),*] = *cells else { return None };
-                    Some(Self { match_id, $id, $($column),* })
-                }
+            impl Table for $name {
+                const INSERT: &'static str = concat!("INSERT INTO ", stringify!($table), " (match_id, ", stringify!($id),
+                    $(", ", stringify!($column),)* ") VALUES ");
             }
         )*
     };
 }
 
-mod participants {
-    crate::model::participant_sheets!(inserts);
+crate::model::participant_sheets!(tables);
+crate::model::team_sheet!(tables);
+tables! {
+    match_bans Bans 15 ban { team_id: int = "teamId", turn: int = "pickTurn", champion_id: int = "championId", }
 }
 
-mod teams {
-    crate::model::team_sheet!(inserts);
+/// The number of a row among those of its match, and its cells.
+type Row<'a> = (i32, &'a [Cell]);
+
+/// Rows of one match in one statement: to begin and end a statement costs as much as to write a row of it.
+struct Rows<'a, T, const N: usize> {
+    match_id: &'a str,
+    rows: [Row<'a>; N],
+    of: PhantomData<T>,
 }
+
+impl<T: Table, const N: usize> QueryFragment<Backend> for Rows<'_, T, N> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
+        out.push_sql(T::INSERT);
+        for (at, (number, cells)) in self.rows.iter().enumerate() {
+            out.push_sql(if at == 0 { "(" } else { ", (" });
+            out.push_bind_param::<Text, str>(self.match_id)?;
+            out.push_sql(", ");
+            out.push_bind_param::<Integer, i32>(number)?;
+            for cell in *cells {
+                out.push_sql(", ");
+                out.push_bind_param::<Nullable<Integer>, Cell>(cell)?;
+            }
+            out.push_sql(")");
+        }
+        Ok(())
+    }
+}
+
+impl<T: Table, const N: usize> QueryId for Rows<'_, T, N> {
+    type QueryId = Rows<'static, T, N>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<T, const N: usize> Query for Rows<'_, T, N> {
+    type SqlType = ();
+}
+
+impl<T, C, const N: usize> RunQueryDsl<C> for Rows<'_, T, N> {}
 
 mod sql {
-    use diesel::sql_types::{Integer, Nullable, Text};
+    use diesel::sql_types::{Nullable, Text};
 
     use crate::store::statement::statement;
-
-    statement! {
-        InsertBan<'a> {
-            match_id: &'a str => Text, ban: i32 => Integer, team_id: Option<i32> => Nullable<Integer>,
-            turn: Option<i32> => Nullable<Integer>, champion_id: Option<i32> => Nullable<Integer>,
-        } -> () = "INSERT INTO match_bans (match_id, ban, team_id, turn, champion_id) VALUES (?, ?, ?, ?, ?)";
-    }
 
     statement! {
         SetPatch<'a> { patch: Option<&'a str> => Nullable<Text>, match_id: &'a str => Text } -> () =
@@ -89,54 +109,43 @@ mod sql {
 }
 
 impl Transaction<'_> {
-    /// Of a match whose tables have no row of this.
-    pub(super) fn put_details(&mut self, id: &str, record: &MatchRecord) -> StoreResult<()> {
-        // Table by table: the rows of each are neighbours.
-        let [damage, combat, vision, loadout] = &SHEETS;
-        for one in &record.participants {
-            let (number, details) = (one.participant_id, &one.details);
-            let cells = details.of(damage).unwrap_or_default();
-            if let Some(row) = participants::Damage::row(id, number, cells) {
-                row.execute(self.conn)?;
-            }
+    fn put_rows<'a, T: Table>(
+        &mut self,
+        match_id: &'a str,
+        rows: impl Iterator<Item = Row<'a>>,
+    ) -> StoreResult<()> {
+        let of = PhantomData::<T>;
+        let rows: Vec<Row<'a>> = rows.collect();
+        // Most matches have ten participants.
+        let (tens, others) = rows.as_chunks::<10>();
+        for rows in tens {
+            let rows = *rows;
+            Rows { match_id, rows, of }.execute(self.conn)?;
         }
-        for one in &record.participants {
-            let (number, details) = (one.participant_id, &one.details);
-            let cells = details.of(combat).unwrap_or_default();
-            if let Some(row) = participants::Combat::row(id, number, cells) {
-                row.execute(self.conn)?;
-            }
-        }
-        for one in &record.participants {
-            let (number, details) = (one.participant_id, &one.details);
-            let cells = details.of(vision).unwrap_or_default();
-            if let Some(row) = participants::Vision::row(id, number, cells) {
-                row.execute(self.conn)?;
-            }
-        }
-        for one in &record.participants {
-            let (number, details) = (one.participant_id, &one.details);
-            let cells = details.of(loadout).unwrap_or_default();
-            if let Some(row) = participants::Loadout::row(id, number, cells) {
-                row.execute(self.conn)?;
-            }
-        }
-        for team in &record.teams {
-            if let Some(row) = teams::Teams::row(id, team.team_id, &team.cells) {
-                row.execute(self.conn)?;
-            }
-        }
-        for ban in &record.bans {
-            sql::InsertBan {
-                match_id: id,
-                ban: ban.ban,
-                team_id: ban.team_id,
-                turn: ban.turn,
-                champion_id: ban.champion_id,
-            }
-            .execute(self.conn)?;
+        for row in others {
+            let rows = [*row];
+            Rows { match_id, rows, of }.execute(self.conn)?;
         }
         Ok(())
+    }
+
+    /// Of a match whose tables have no row of this.
+    pub(super) fn put_details(&mut self, id: &str, record: &MatchRecord) -> StoreResult<()> {
+        let [damage, combat, vision, loadout] = &SHEETS;
+        let rows = |sheet: &'static Sheet| {
+            let participants = record.participants.iter();
+            participants.filter_map(|one| Some((one.participant_id, one.details.of(sheet)?)))
+        };
+        self.put_rows::<Damage>(id, rows(damage))?;
+        self.put_rows::<Combat>(id, rows(combat))?;
+        self.put_rows::<Vision>(id, rows(vision))?;
+        self.put_rows::<Loadout>(id, rows(loadout))?;
+        let teams = record.teams.iter();
+        self.put_rows::<Teams>(id, teams.map(|team| (team.team_id, &*team.cells)))?;
+        let bans = record.bans.iter();
+        let cells = bans.map(|ban| (ban.ban, [ban.team_id, ban.turn, ban.champion_id]));
+        let cells: Vec<(i32, [Cell; 3])> = cells.collect();
+        self.put_rows::<Bans>(id, cells.iter().map(|(ban, cells)| (*ban, &cells[..])))
     }
 
     /// `ids`: a JSON list.
