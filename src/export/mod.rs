@@ -5,6 +5,7 @@
 //! to stdout as it is read.
 
 mod csv;
+mod details;
 mod file;
 mod parquet;
 
@@ -24,7 +25,7 @@ use crate::model::records::PayloadKind;
 use crate::model::table::{Column, Rows};
 use crate::riot::timeline_rows::{self, timeline_events, timeline_frames};
 use crate::riot::{Odd, document_of};
-use crate::store::export::{ExportFilter, PAGE_MAX, matches, participants, stats};
+use crate::store::export::{DetailRow, ExportFilter, PAGE_MAX, matches, participants, stats};
 use crate::store::{Store, StoreError};
 
 /// Matches whose participants are one page.
@@ -41,6 +42,12 @@ const AHEAD: usize = 1;
 pub enum What {
     Matches,
     Participants,
+    Teams,
+    Bans,
+    Damage,
+    Combat,
+    Vision,
+    Loadout,
     TimelineFrames,
     TimelineEvents,
     Stats,
@@ -57,6 +64,12 @@ impl What {
         match self {
             Self::Matches => "matches",
             Self::Participants => "participants",
+            Self::Teams => "teams",
+            Self::Bans => "bans",
+            Self::Damage => "damage",
+            Self::Combat => "combat",
+            Self::Vision => "vision",
+            Self::Loadout => "loadout",
             Self::TimelineFrames => "timeline_frames",
             Self::TimelineEvents => "timeline_events",
             Self::Stats => "stats",
@@ -64,12 +77,15 @@ impl What {
     }
 
     pub fn columns(self) -> &'static [Column] {
+        if let Some(table) = details::table(self) {
+            return details::columns(table);
+        }
         match self {
             Self::Matches => matches::COLUMNS,
             Self::Participants => participants::COLUMNS,
             Self::TimelineFrames => timeline_frames::COLUMNS,
             Self::TimelineEvents => timeline_events::COLUMNS,
-            Self::Stats => stats::COLUMNS,
+            _ => stats::COLUMNS,
         }
     }
 }
@@ -166,6 +182,7 @@ pub enum ExportError {
 enum Page {
     Matches(Vec<matches::Row>),
     Participants(Vec<participants::Row>),
+    Details(Vec<DetailRow>),
     Stats(Vec<stats::Row>),
     /// Of matches: the id and the stored timeline.
     Timelines(Vec<(String, crate::model::records::Payload)>),
@@ -272,6 +289,9 @@ async fn read(store: &dyn Store, export: &Export, pages: &Pages) -> Result<(), S
 }
 
 async fn page_of(store: &dyn Store, what: What, ids: Vec<String>) -> Result<Page, StoreError> {
+    if let Some(table) = details::table(what) {
+        return Ok(Page::Details(store.export_details(table, &ids).await?));
+    }
     Ok(match what {
         What::Matches => Page::Matches(store.export_matches(&ids).await?),
         What::Participants => Page::Participants(store.export_participants(&ids).await?),
@@ -345,6 +365,13 @@ fn write_page(
     match page {
         Page::Matches(rows) => write_rows(rows, sink, matches::write),
         Page::Participants(rows) => write_rows(rows, sink, participants::write),
+        Page::Details(rows) => {
+            let columns = what.columns();
+            for row in rows {
+                details::write(row, columns, sink)?;
+            }
+            Ok(rows.len() as u64)
+        }
         Page::Stats(rows) => write_rows(rows, sink, stats::write),
         Page::Timelines(timelines) => {
             let mut written = 0;

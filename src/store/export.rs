@@ -4,6 +4,8 @@ use async_trait::async_trait;
 use diesel::sql_types::{BigInt, Bool, Double, Integer, Nullable, Text};
 
 use super::StoreResult;
+use super::rows::from_json;
+use crate::model::details::{Cell, Column, Kind};
 
 /// Matches of one page at most.
 pub const PAGE_MAX: usize = 1_000;
@@ -26,6 +28,7 @@ crate::model::exported_table! {
             game_type: String, game_version: String, end_of_game_result: Option<String>, is_remake: bool,
             data_version: String, stored_at: i64 => time,
         }
+        { patch: Option<String> }
     }
 }
 
@@ -70,6 +73,62 @@ crate::model::exported_table! {
     }
 }
 
+/// A table beside the first rows of a match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DetailTable {
+    Damage,
+    Combat,
+    Vision,
+    Loadout,
+    Teams,
+    Bans,
+}
+
+/// The columns of bans behind their number.
+pub const BAN_COLUMNS: &[Column] = &[
+    Column {
+        name: "team_id",
+        kind: Kind::Int,
+        key: "teamId",
+    },
+    Column {
+        name: "turn",
+        kind: Kind::Int,
+        key: "pickTurn",
+    },
+    Column {
+        name: "champion_id",
+        kind: Kind::Int,
+        key: "championId",
+    },
+];
+
+/// A row of such a table, and what its match is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DetailRow {
+    pub match_id: String,
+    pub platform: String,
+    pub year: i32,
+    pub patch: Option<String>,
+    /// The participant's, team's or ban's number, then the columns.
+    pub cells: Vec<Cell>,
+}
+
+pub(super) type DetailTuple = (String, String, i32, Option<String>, String);
+
+pub(super) fn details_from(rows: Vec<DetailTuple>) -> StoreResult<Vec<DetailRow>> {
+    let row = |(match_id, platform, year, patch, cells): DetailTuple| {
+        Ok(DetailRow {
+            match_id,
+            platform,
+            year,
+            patch,
+            cells: from_json(&cells)?,
+        })
+    };
+    rows.into_iter().map(row).collect()
+}
+
 #[async_trait]
 pub trait ExportStore {
     /// Ids of matches after this one, in their order; with a stored timeline only, if asked for.
@@ -82,6 +141,11 @@ pub trait ExportStore {
     ) -> StoreResult<Vec<String>>;
     async fn export_matches(&self, ids: &[String]) -> StoreResult<Vec<matches::Row>>;
     async fn export_participants(&self, ids: &[String]) -> StoreResult<Vec<participants::Row>>;
+    async fn export_details(
+        &self,
+        table: DetailTable,
+        ids: &[String],
+    ) -> StoreResult<Vec<DetailRow>>;
     /// Statistics of players after this one, all years of a player in one page.
     async fn export_stats(
         &self,
@@ -95,24 +159,30 @@ pub trait ExportStore {
 
 type Opt<T> = Nullable<T>;
 
-pub(super) type MatchRow = ((
-    Text,
-    Text,
-    Integer,
-    BigInt,
-    BigInt,
-    BigInt,
-    BigInt,
-    Integer,
-    Integer,
-    Text,
-    Text,
-    Text,
-    Opt<Text>,
-    Bool,
-    Text,
-    BigInt,
-),);
+pub(super) type MatchRow = (
+    (
+        Text,
+        Text,
+        Integer,
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+        Integer,
+        Integer,
+        Text,
+        Text,
+        Text,
+        Opt<Text>,
+        Bool,
+        Text,
+        BigInt,
+    ),
+    (Opt<Text>,),
+);
+
+/// The cells are a JSON list.
+pub(super) type DetailColumns = (Text, Text, Integer, Opt<Text>, Text);
 
 pub(super) type ParticipantRow = (
     (
@@ -194,7 +264,8 @@ pub(super) type StatsRow = (
 macro_rules! match_columns {
     () => {
         "m.match_id, m.platform, m.year, m.game_creation, m.game_start, m.game_end, m.game_duration_s, m.queue_id, m.map_id,
-         m.game_mode, m.game_type, m.game_version, m.end_of_game_result, m.is_remake, m.data_version, m.stored_at"
+         m.game_mode, m.game_type, m.game_version, m.end_of_game_result, m.is_remake, m.data_version, m.stored_at,
+         m.patch"
     };
 }
 

@@ -168,7 +168,7 @@ async fn the_questions_in_sql_have_answers() {
     let file = folder.path().join(".local/share/riftsync/simulated.db");
     let mut conn = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
     let questions = [questions(README), questions(page_text("data"))].concat();
-    assert_eq!(questions.len(), 5);
+    assert_eq!(questions.len(), 6);
     let postgres = Place::postgres();
     postgres.open().await.close().await.unwrap();
     for question in questions {

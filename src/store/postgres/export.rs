@@ -8,8 +8,9 @@ use super::reader::{Patience, read};
 use super::{Backend, PostgresStore};
 use crate::store::StoreResult;
 use crate::store::export::{
-    ExportFilter, ExportStore, MatchRow, ParticipantRow, StatsRow, match_columns, matches,
-    participant_columns, participants, stats, stats_select,
+    DetailColumns, DetailRow, DetailTable, ExportFilter, ExportStore, MatchRow, ParticipantRow,
+    StatsRow, details_from, match_columns, matches, participant_columns, participants, stats,
+    stats_select,
 };
 
 mod sql {
@@ -65,6 +66,40 @@ mod sql {
     }
 }
 
+/// A table beside the first rows of a match.
+macro_rules! tables {
+    ($($table:ident $name:ident $number:literal $id:ident { $($column:ident: $kind:ident = $key:literal,)* })*) => {
+        use diesel::sql_types::{Array, Text};
+
+        use super::DetailColumns;
+        use crate::store::postgres::details::told;
+        use crate::store::statement::statement;
+
+        $(
+            statement! {
+                $name<'a> { ids: Vec<&'a str> => Array<Text> } -> DetailColumns =
+                concat!("SELECT m.match_id, m.platform, m.year, m.patch, json_build_array(", stringify!($id), $(told!($kind $column),)*
+                    ")::text FROM matches m JOIN ", stringify!($table), " d ON d.match_id = m.match_id WHERE m.match_id = ANY(?)
+                    ORDER BY d.match_id, d.", stringify!($id));
+            }
+        )*
+    };
+}
+
+mod of_participants {
+    crate::model::participant_sheets!(tables);
+}
+
+mod of_teams {
+    crate::model::team_sheet!(tables);
+}
+
+mod of_bans {
+    tables! {
+        match_bans Bans 15 ban { team_id: int = "teamId", turn: int = "pickTurn", champion_id: int = "championId", }
+    }
+}
+
 fn texts(ids: &[String]) -> Vec<&str> {
     ids.iter().map(String::as_str).collect()
 }
@@ -104,6 +139,25 @@ impl ExportStore for PostgresStore {
         let rows =
             read!(self.readers, conn => sql::Participants { ids: texts(ids) }.load(conn).await);
         Ok(rows)
+    }
+
+    async fn export_details(
+        &self,
+        table: DetailTable,
+        ids: &[String],
+    ) -> StoreResult<Vec<DetailRow>> {
+        let rows = read!(self.readers, conn => {
+            let ids = texts(ids);
+            match table {
+                DetailTable::Damage => of_participants::Damage { ids }.load(conn).await,
+                DetailTable::Combat => of_participants::Combat { ids }.load(conn).await,
+                DetailTable::Vision => of_participants::Vision { ids }.load(conn).await,
+                DetailTable::Loadout => of_participants::Loadout { ids }.load(conn).await,
+                DetailTable::Teams => of_teams::Teams { ids }.load(conn).await,
+                DetailTable::Bans => of_bans::Bans { ids }.load(conn).await,
+            }
+        });
+        details_from(rows)
     }
 
     async fn export_stats(

@@ -7,8 +7,9 @@ use super::reader::ReadDsl;
 use super::{Backend, SqliteStore};
 use crate::store::StoreResult;
 use crate::store::export::{
-    ExportFilter, ExportStore, MatchRow, ParticipantRow, StatsRow, match_columns, matches,
-    participant_columns, participants, stats, stats_select,
+    DetailColumns, DetailRow, DetailTable, ExportFilter, ExportStore, MatchRow, ParticipantRow,
+    StatsRow, details_from, match_columns, matches, participant_columns, participants, stats,
+    stats_select,
 };
 use crate::store::rows::to_json;
 
@@ -62,6 +63,39 @@ mod sql {
             after: i64 => BigInt, first_id: i64 => BigInt, last_id: i64 => BigInt, first: i32 => Integer,
             last: i32 => Integer, limit: i64 => BigInt, first_year: i32 => Integer, last_year: i32 => Integer,
         } -> StatsRow = stats_select!();
+    }
+}
+
+/// A table beside the first rows of a match: its rows come in the order of its key, which it is stored by.
+macro_rules! tables {
+    ($($table:ident $name:ident $number:literal $id:ident { $($column:ident: $kind:ident = $key:literal,)* })*) => {
+        use diesel::sql_types::Text;
+
+        use super::DetailColumns;
+        use crate::store::statement::statement;
+
+        $(
+            statement! {
+                $name<'a> { ids: &'a str => Text } -> DetailColumns =
+                concat!("SELECT m.match_id, m.platform, m.year, m.patch, json_array(d.", stringify!($id), $(", d.", stringify!($column),)*
+                    ") FROM json_each(?) j CROSS JOIN matches m ON m.match_id = j.value CROSS JOIN ", stringify!($table),
+                    " d ON d.match_id = m.match_id");
+            }
+        )*
+    };
+}
+
+mod of_participants {
+    crate::model::participant_sheets!(tables);
+}
+
+mod of_teams {
+    crate::model::team_sheet!(tables);
+}
+
+mod of_bans {
+    tables! {
+        match_bans Bans 15 ban { team_id: int = "teamId", turn: int = "pickTurn", champion_id: int = "championId", }
     }
 }
 
@@ -142,6 +176,25 @@ impl ExportStore for SqliteStore {
             diesel::RunQueryDsl::load(sql::Participants { ids: &ids }, conn)
         });
         Ok(rows.await?)
+    }
+
+    async fn export_details(
+        &self,
+        table: DetailTable,
+        ids: &[String],
+    ) -> StoreResult<Vec<DetailRow>> {
+        let ids = &to_json(&ids)?;
+        let mut reader = self.readers.borrow().await?;
+        let conn = reader.conn();
+        let rows = match table {
+            DetailTable::Damage => of_participants::Damage { ids }.load(conn).await,
+            DetailTable::Combat => of_participants::Combat { ids }.load(conn).await,
+            DetailTable::Vision => of_participants::Vision { ids }.load(conn).await,
+            DetailTable::Loadout => of_participants::Loadout { ids }.load(conn).await,
+            DetailTable::Teams => of_teams::Teams { ids }.load(conn).await,
+            DetailTable::Bans => of_bans::Bans { ids }.load(conn).await,
+        };
+        details_from(rows?)
     }
 
     async fn export_stats(
