@@ -283,8 +283,11 @@ pub const TEAMS: Sheet = Sheet {
 /// Cells of a team.
 pub const TEAM_CELLS: usize = TEAMS.columns.len();
 
-/// A value of the document; none: it does not tell.
+/// A value of the document; none: it does not tell. Never [`NONE`].
 pub type Cell = Option<i32>;
+
+/// What no cell holds: statements send it where there is nothing.
+pub const NONE: i32 = i32::MIN;
 
 /// All cells of a participant, or none at all: then it has no row in these tables.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use serde::de::MapAccess;
 use super::lenient::{List, Odd, Others, Soft, lenient_object, takes_room};
 use super::reading::place;
 use crate::model::details::{
-    BanRecord, CELLS, Cell, Column, Details, Kind, SHEETS, TEAMS, TeamRecord,
+    BanRecord, CELLS, Cell, Column, Details, Kind, NONE, SHEETS, TEAMS, TeamRecord,
 };
 
 /// Teams of one match that are kept; the largest modes have two.
@@ -122,6 +122,7 @@ struct Cells(Vec<Cell>);
 
 impl Cells {
     fn put(&mut self, cell: usize, value: Cell) {
+        let value = value.filter(|value| *value != NONE);
         if self.0.is_empty() && value.is_some() && takes_room(CELLS * size_of::<Cell>()) {
             self.0 = vec![None; CELLS];
         }
@@ -150,7 +151,7 @@ impl Cells {
                 (read.value.map(i32::from), read.odd)
             }
         };
-        if is_odd {
+        if is_odd || value == Some(NONE) {
             odd.note_read(at.key);
         }
         self.put(at.cell, value);

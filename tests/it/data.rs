@@ -139,7 +139,7 @@ fn a_ban(ban: i32, n: u64) -> BanRecord {
         ban,
         team_id: Some(100),
         turn: (ban != 3).then_some(ban),
-        champion_id: (n % 5 > 0).then_some(ban * 10 - 1),
+        champion_id: (!n.is_multiple_of(5)).then_some(ban * 10 - 1),
     }
 }
 

@@ -317,6 +317,14 @@ fn check_bans_and_patches(place: &Place, documents: &BTreeMap<MatchId, (Vec<u8>,
             runes += chosen.filter(|rune| rune["perk"] != 0).count();
         }
     }
+    // As the database sorts, and not as ids of matches do.
+    bans.sort_by_key(|row| {
+        (
+            row[0].clone(),
+            row[1].as_ref().unwrap().parse::<i64>().unwrap(),
+        )
+    });
+    patches.sort();
     let stored = place.rows(
         "SELECT match_id, ban, team_id, turn, champion_id FROM match_bans ORDER BY match_id, ban",
     );
@@ -353,7 +361,7 @@ async fn every_column_of_every_real_match_is_what_its_json_says_on_both_database
 /// A document whose teams and numbers are as nobody expects them.
 fn odd_match() -> Value {
     let participant = json!({ "participantId": 1, "championName": "Ryze", "teamId": 100, "totalDamageDealt": "12",
-        "wardsPlaced": 70_000, "firstBloodKill": 1, "doubleKills": null, "tripleKills": [3], "timePlayed": 9e99,
+        "wardsPlaced": 70_000, "firstBloodKill": 1, "doubleKills": null, "tripleKills": [3], "timePlayed": 9e99, "totalHeal": i32::MIN,
         "challenges": [], "perks": { "statPerks": 5, "styles": [{ "description": "primaryStyle", "style": 8_000,
             "selections": [{ "perk": 8_005, "var1": "7" }, null, 7] }] } });
     json!({ "metadata": { "matchId": "EUW1_7" }, "info": { "gameDuration": 1_500, "gameStartTimestamp": 1_741_000_000_000_i64,
@@ -374,6 +382,7 @@ async fn odd_values_of_teams_and_details_are_nothing_and_cost_no_match() {
         "wardsPlaced",
         "firstBloodKill",
         "tripleKills",
+        "totalHeal",
         "challenges",
         "statPerks",
         "teamId",
@@ -409,8 +418,8 @@ async fn odd_values_of_teams_and_details_are_nothing_and_cost_no_match() {
         // A character that would control a terminal is left out.
         is("SELECT patch FROM matches", &[&["16.4"]]);
         is(
-            "SELECT dealt, taken FROM participant_damage",
-            &[&["12", "-"]],
+            "SELECT dealt, taken, healed FROM participant_damage",
+            &[&["12", "-", "-"]],
         );
         is(
             "SELECT double_kills, triple_kills, first_blood_kill, time_played_s, solo_kills FROM participant_combat",

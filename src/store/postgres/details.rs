@@ -1,31 +1,20 @@
 //! What a match document tells beyond its first rows: a table of participants for each subject, teams, and bans. One
 //! statement for all of a batch. Whoever has inserted a match is alone with its rows here.
 
+use std::marker::PhantomData;
+use std::sync::LazyLock;
+
+use diesel::prelude::QueryResult;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{Array, Integer, Text};
 use diesel_async::RunQueryDsl;
 
 use super::Backend;
 use super::data::NewMatch;
 use super::fault::Fault;
 use super::transaction::Transaction;
-use crate::model::details::{BanRecord, Cell, SHEETS, Sheet};
+use crate::model::details::{BanRecord, Cell, Column, Kind, NONE, SHEETS, Sheet, TEAMS};
 use crate::model::records::MatchRecord;
-
-/// The `?` of a column.
-macro_rules! mark {
-    ($column:ident) => {
-        ", ?"
-    };
-}
-
-/// The column as it is selected: an array of flags is sent as numbers.
-macro_rules! selected {
-    (flag $column:ident) => {
-        concat!(", ", stringify!($column), "::boolean")
-    };
-    ($kind:ident $column:ident) => {
-        concat!(", ", stringify!($column))
-    };
-}
 
 /// A column as JSON has it: a flag is a number.
 macro_rules! told {
@@ -39,58 +28,115 @@ macro_rules! told {
 
 pub(super) use told;
 
-/// How rows of each table of a list are written.
-macro_rules! inserts {
-    ($($table:ident $name:ident $number:literal $id:ident { $($column:ident: $kind:ident = $key:literal,)* })*) => {
-        use diesel::sql_types::{Array, Integer, Nullable, Text};
+/// A table of rows that a match has several of.
+trait Table: 'static {
+    /// All of its statement around the ids of matches, the numbers of rows, and the cells.
+    fn text() -> &'static [String; 4];
+}
 
-        use super::Cell;
-        use crate::store::statement::statement;
+/// An array with all cells of all rows is quicker to take apart than one for each column. It has no NULL, or to find a
+/// cell would be to walk there.
+fn text_of(table: &str, number: &str, columns: &[Column]) -> [String; 4] {
+    let names = columns.iter().map(|column| format!(", {}", column.name));
+    let names = names.collect::<Vec<_>>().concat();
+    let many = columns.len();
+    let cells = columns.iter().enumerate().map(|(at, column)| {
+        let flag = match column.kind {
+            Kind::Flag => "::boolean",
+            Kind::Int | Kind::Small => "",
+        };
+        let back = many - 1 - at;
+        format!(", nullif(v.cells[g * {many} - {back}], {NONE}){flag}")
+    });
+    let cells = cells.collect::<Vec<_>>().concat();
+    [
+        format!(
+            "INSERT INTO {table} (match_id, {number}{names}) SELECT v.ids[g], v.numbers[g]{cells} FROM (SELECT "
+        ),
+        "::text[] AS ids, ".to_owned(),
+        "::integer[] AS numbers, ".to_owned(),
+        "::integer[] AS cells) v, generate_series(1, cardinality(v.numbers)) g".to_owned(),
+    ]
+}
 
+macro_rules! tables {
+    ($($name:ident $sheet:expr, $number:literal;)*) => {
         $(
-            statement! {
-                $name<'a> {
-                    match_ids: Vec<&'a str> => Array<Text>, $id: Vec<i32> => Array<Integer>,
-                    $($column: Vec<Option<i32>> => Array<Nullable<Integer>>),*
-                } -> () =
-                concat!("INSERT INTO ", stringify!($table), " (match_id, ", stringify!($id), $(", ", stringify!($column),)*
-                    ") SELECT match_id, ", stringify!($id), $(selected!($kind $column),)*
-                    " FROM unnest(?, ?", $(mark!($column),)* ") AS new (match_id, ", stringify!($id), $(", ", stringify!($column),)* ")");
-            }
+            struct $name;
 
-            impl<'a> $name<'a> {
-                /// Rows with as many cells as the table has columns; others are none.
-                pub(super) fn rows<'c>(rows: impl Iterator<Item = (&'a str, i32, &'c [Cell])> + Clone) -> Self {
-                    let room = rows.clone().count();
-                    let mut all = Self {
-                        match_ids: Vec::with_capacity(room),
-                        $id: Vec::with_capacity(room),
-                        $($column: Vec::with_capacity(room)),*
-                    };
-                    for (match_id, $id, cells) in rows {
-                        let [$($column),*] = *cells else { continue };
-                        all.match_ids.push(match_id);
-                        all.$id.push($id);
-                        $(all.$column.push($column);)*
-                    }
-                    all
-                }
-
-                pub(super) fn is_empty(&self) -> bool {
-                    self.match_ids.is_empty()
+            impl Table for $name {
+                fn text() -> &'static [String; 4] {
+                    static TEXT: LazyLock<[String; 4]> =
+                        LazyLock::new(|| text_of($sheet.table, $number, $sheet.columns));
+                    &TEXT
                 }
             }
         )*
     };
 }
 
-mod participants {
-    crate::model::participant_sheets!(inserts);
+tables! {
+    Damage SHEETS[0], "participant_id";
+    Combat SHEETS[1], "participant_id";
+    Vision SHEETS[2], "participant_id";
+    Loadout SHEETS[3], "participant_id";
+    Teams TEAMS, "team_id";
 }
 
-mod teams {
-    crate::model::team_sheet!(inserts);
+/// The rows of a table: all cells one after the other.
+struct Insert<'a, T> {
+    ids: Vec<&'a str>,
+    numbers: Vec<i32>,
+    cells: Vec<i32>,
+    of: PhantomData<T>,
 }
+
+impl<'a, T> Insert<'a, T> {
+    fn of<'c>(rows: impl Iterator<Item = (&'a str, i32, &'c [Cell])>) -> Self {
+        let mut all = Self {
+            ids: Vec::new(),
+            numbers: Vec::new(),
+            cells: Vec::new(),
+            of: PhantomData,
+        };
+        for (id, number, cells) in rows {
+            all.ids.push(id);
+            all.numbers.push(number);
+            all.cells
+                .extend(cells.iter().map(|cell| cell.unwrap_or(NONE)));
+        }
+        all
+    }
+
+    fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}
+
+impl<T: Table> QueryFragment<Backend> for Insert<'_, T> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
+        let [insert, ids, numbers, cells] = T::text();
+        out.push_sql(insert);
+        out.push_bind_param::<Array<Text>, Vec<&str>>(&self.ids)?;
+        out.push_sql(ids);
+        out.push_bind_param::<Array<Integer>, Vec<i32>>(&self.numbers)?;
+        out.push_sql(numbers);
+        out.push_bind_param::<Array<Integer>, Vec<i32>>(&self.cells)?;
+        out.push_sql(cells);
+        Ok(())
+    }
+}
+
+impl<T: Table> QueryId for Insert<'_, T> {
+    type QueryId = Insert<'static, T>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<T> Query for Insert<'_, T> {
+    type SqlType = ();
+}
+
+impl<T, C> diesel::RunQueryDsl<C> for Insert<'_, T> {}
 
 mod sql {
     use diesel::sql_types::{Array, Integer, Nullable, Text};
@@ -172,11 +218,11 @@ impl Transaction<'_> {
     /// The statements are sent together.
     async fn put_details(&self, matches: &[Of<'_>]) -> Result<(), Fault> {
         let [damage, combat, vision, loadout] = &SHEETS;
-        let damage = participants::Damage::rows(cells(matches, damage));
-        let combat = participants::Combat::rows(cells(matches, combat));
-        let vision = participants::Vision::rows(cells(matches, vision));
-        let loadout = participants::Loadout::rows(cells(matches, loadout));
-        let teams = teams::Teams::rows(matches.iter().flat_map(|(id, record)| {
+        let damage = Insert::<Damage>::of(cells(matches, damage));
+        let combat = Insert::<Combat>::of(cells(matches, combat));
+        let vision = Insert::<Vision>::of(cells(matches, vision));
+        let loadout = Insert::<Loadout>::of(cells(matches, loadout));
+        let teams = Insert::<Teams>::of(matches.iter().flat_map(|(id, record)| {
             let teams = record.teams.iter();
             teams.map(move |team| (*id, team.team_id, &*team.cells))
         }));

@@ -11,7 +11,7 @@ use super::fault::Fault;
 use super::locks::Class;
 use super::transaction::Transaction;
 use crate::model::Timestamp;
-use crate::model::records::{MatchClass, ParticipantRecord};
+use crate::model::records::{MatchClass, MatchRecord, ParticipantRecord};
 use crate::store::rows::{READER, to_i32};
 
 impl Transaction<'_> {
@@ -60,7 +60,7 @@ impl Transaction<'_> {
         let results: Vec<Option<Cow<'_, str>>> = each()
             .map(|m| m.end_of_game_result.as_deref().map(clean))
             .collect();
-        let patches: Vec<Option<String>> = each().map(|m| m.patch()).collect();
+        let patches: Vec<Option<String>> = each().map(MatchRecord::patch).collect();
         let text = |n: usize| texts.iter().map(|texts| &*texts[n]).collect();
         let new: Vec<String> = sql::InsertMatches {
             ids: sorted.matches.keys().map(String::as_str).collect(),

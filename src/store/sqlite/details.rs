@@ -41,13 +41,13 @@ tables! {
 type Row<'a> = (i32, &'a [Cell]);
 
 /// Rows of one match in one statement: to begin and end a statement costs as much as to write a row of it.
-struct Rows<'a, T, const N: usize> {
+struct Insert<'a, T, const N: usize> {
     match_id: &'a str,
     rows: [Row<'a>; N],
     of: PhantomData<T>,
 }
 
-impl<T: Table, const N: usize> QueryFragment<Backend> for Rows<'_, T, N> {
+impl<T: Table, const N: usize> QueryFragment<Backend> for Insert<'_, T, N> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
         out.push_sql(T::INSERT);
         for (at, (number, cells)) in self.rows.iter().enumerate() {
@@ -65,16 +65,16 @@ impl<T: Table, const N: usize> QueryFragment<Backend> for Rows<'_, T, N> {
     }
 }
 
-impl<T: Table, const N: usize> QueryId for Rows<'_, T, N> {
-    type QueryId = Rows<'static, T, N>;
+impl<T: Table, const N: usize> QueryId for Insert<'_, T, N> {
+    type QueryId = Insert<'static, T, N>;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl<T, const N: usize> Query for Rows<'_, T, N> {
+impl<T, const N: usize> Query for Insert<'_, T, N> {
     type SqlType = ();
 }
 
-impl<T, C, const N: usize> RunQueryDsl<C> for Rows<'_, T, N> {}
+impl<T, C, const N: usize> RunQueryDsl<C> for Insert<'_, T, N> {}
 
 mod sql {
     use diesel::sql_types::{Nullable, Text};
@@ -120,11 +120,11 @@ impl Transaction<'_> {
         let (tens, others) = rows.as_chunks::<10>();
         for rows in tens {
             let rows = *rows;
-            Rows { match_id, rows, of }.execute(self.conn)?;
+            Insert { match_id, rows, of }.execute(self.conn)?;
         }
         for row in others {
             let rows = [*row];
-            Rows { match_id, rows, of }.execute(self.conn)?;
+            Insert { match_id, rows, of }.execute(self.conn)?;
         }
         Ok(())
     }
