@@ -50,3 +50,4 @@ mod strangers;
 mod together;
 mod unread;
 mod upkeep;
+mod views;

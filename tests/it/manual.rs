@@ -168,7 +168,7 @@ async fn the_questions_in_sql_have_answers() {
     let file = folder.path().join(".local/share/riftsync/simulated.db");
     let mut conn = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
     let questions = [questions(README), questions(page_text("data"))].concat();
-    assert_eq!(questions.len(), 6);
+    assert_eq!(questions.len(), 7);
     let postgres = Place::postgres();
     postgres.open().await.close().await.unwrap();
     for question in questions {
@@ -243,7 +243,15 @@ fn sqlite_columns(conn: &mut SqliteConnection) -> Vec<ColumnRow> {
 }
 
 /// What a view gives has no types on SQLite, and may be NULL on both.
-const VIEWS: &[&str] = &["player_names", "match_runes"];
+const VIEWS: &[&str] = &[
+    "player_names",
+    "match_runes",
+    "v_matches",
+    "v_player_matches",
+    "v_champion_stats",
+    "v_duos",
+    "v_matchups",
+];
 
 /// Holds the page to a database. `kinds`: what its types are called on the page.
 fn compare(database: &str, mut tables: Tables, rows: Vec<ColumnRow>, kinds: &[(&str, &[&str])]) {

@@ -66,6 +66,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         "details",
         include_str!("../../../migrations/postgres/00000000000011_details/up.sql"),
     ),
+    (
+        "00000000000012",
+        "views",
+        include_str!("../../../migrations/postgres/00000000000012_views/up.sql"),
+    ),
 ];
 
 /// Held while one engine migrates; any number that nobody else uses.
