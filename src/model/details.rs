@@ -30,8 +30,8 @@ pub struct Sheet {
     pub first: usize,
 }
 
-/// Hands the tables of participants to a macro: name, type, number, key, and of each column its kind and its name in the
-/// document. `challenges/` is the object of that name; `rune/` and `perks/` are said by [`crate::details`]'s readers.
+/// Hands the tables of participants to a macro: name, type, number, key, and of each column its kind and its name in
+/// the document. `challenges/` is the object of that name; `rune/` and `perks/` are its reader's own.
 #[macro_export]
 macro_rules! participant_sheets {
     ($use:ident) => {
@@ -372,23 +372,6 @@ pub struct MatchDetails {
     pub participants: std::collections::BTreeMap<i32, StoredDetails>,
     pub teams: Vec<TeamRecord>,
     pub bans: Vec<BanRecord>,
-}
-
-impl MatchDetails {
-    /// What is stored of a match once its document is read.
-    pub fn told(record: &crate::records::MatchRecord) -> Self {
-        let participants = record.participants.iter();
-        let mut teams = record.teams.clone();
-        teams.sort_by_key(|team| team.team_id);
-        Self {
-            patch: record.patch(),
-            participants: participants
-                .filter_map(|one| Some((one.participant_id, StoredDetails::told(&one.details)?)))
-                .collect(),
-            teams,
-            bans: record.bans.clone(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Timestamp;
-use super::details::{BanRecord, Details, TeamRecord, patch_of};
+use super::details::{BanRecord, Details, MatchDetails, StoredDetails, TeamRecord, patch_of};
 use super::ids::{MatchId, Platform, Puuid, RiotId};
 
 /// How a stored body is packed.
@@ -117,6 +117,21 @@ impl MatchRecord {
     /// See [`patch_of`].
     pub fn patch(&self) -> Option<String> {
         patch_of(&self.game_version)
+    }
+
+    /// What is stored beside its first rows.
+    pub fn details(&self) -> MatchDetails {
+        let participants = self.participants.iter();
+        let mut teams = self.teams.clone();
+        teams.sort_by_key(|team| team.team_id);
+        MatchDetails {
+            patch: self.patch(),
+            participants: participants
+                .filter_map(|one| Some((one.participant_id, StoredDetails::told(&one.details)?)))
+                .collect(),
+            teams,
+            bans: self.bans.clone(),
+        }
     }
 }
 

@@ -327,7 +327,9 @@ pub(super) trait Others {
 /// Declares an object by its fields, each with its name in the document. All are optional; names that are not
 /// declared are passed over, or taken by what stands behind a `..`.
 macro_rules! lenient_object {
-    ($(#[$meta:meta])* $vis:vis $name:ident { $($field:ident: $type:ty = $key:literal),* $(,)? $(.. $others:ident: $taker:ty)? }) => {
+    ($(#[$meta:meta])* $vis:vis $name:ident {
+        $($field:ident: $type:ty = $key:literal),* $(,)? $(.. $others:ident: $taker:ty)?
+    }) => {
         $(#[$meta])*
         #[derive(Debug, Default)]
         #[allow(clippy::struct_field_names, reason = "fields are named as in the document")]
@@ -379,7 +381,8 @@ macro_rules! lenient_object {
                             this.$field = read.value;
                         })*
                         $(Key::other_(Some($others)) => {
-                            <$taker as $crate::riot::lenient::Others>::read(&mut this.$others, $others, &mut object, &mut this.odd)?;
+                            let (taker, odd) = (&mut this.$others, &mut this.odd);
+                            <$taker as $crate::riot::lenient::Others>::read(taker, $others, &mut object, odd)?;
                         })?
                         Key::other_ { .. } => {
                             object.next_value::<serde::de::IgnoredAny>()?;

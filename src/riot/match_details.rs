@@ -1,5 +1,5 @@
-//! What a match document tells beyond the rows that everything counts with: the tables of [`details`](crate::model::details).
-//! What the document does not have is nothing there, and not 0.
+//! What a match document tells beyond the rows that everything counts with: the tables of
+//! [`details`](crate::model::details). What the document does not have is nothing there, and not 0.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};

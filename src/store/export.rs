@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use diesel::sql_types::{BigInt, Bool, Double, Integer, Nullable, Text};
 
 use super::StoreResult;
-use super::rows::from_json;
 use crate::model::details::{Cell, Column, Kind};
 
 /// Matches of one page at most.
@@ -112,21 +111,6 @@ pub struct DetailRow {
     pub patch: Option<String>,
     /// The participant's, team's or ban's number, then the columns.
     pub cells: Vec<Cell>,
-}
-
-pub(super) type DetailTuple = (String, String, i32, Option<String>, String);
-
-pub(super) fn details_from(rows: Vec<DetailTuple>) -> StoreResult<Vec<DetailRow>> {
-    let row = |(match_id, platform, year, patch, cells): DetailTuple| {
-        Ok(DetailRow {
-            match_id,
-            platform,
-            year,
-            patch,
-            cells: from_json(&cells)?,
-        })
-    };
-    rows.into_iter().map(row).collect()
 }
 
 #[async_trait]

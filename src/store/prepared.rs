@@ -29,10 +29,11 @@ use super::copy::{Copy, MARK_TABLE};
 use super::postgres::{PostgresStore, Settings};
 use super::scratch::Scratch;
 use super::sqlite::{Backup, open};
-use super::synthetic::Synthetic;
+use super::synthetic::{FIRST_GAME, Synthetic};
 use super::world::Taken;
-use super::{Location, StoreError, StoreResult};
+use super::{Location, Repair, Store, StoreError, StoreResult};
 use crate::model::Timestamp;
+use crate::model::details::{TEAM_CELLS, TeamRecord};
 
 /// A statement, as its declaration lists it.
 pub(super) struct Declared {
@@ -390,6 +391,18 @@ impl Instrumentation for Noting {
     }
 }
 
+/// Gives a match a team: what is written of the tables beside its first rows is made of the list of their columns.
+async fn write_details(store: &dyn Store) -> StoreResult<()> {
+    let id = format!("EUW1_{}", FIRST_GAME + 1).parse().unwrap();
+    let found = store.documents(&[id]).await?.remove(0);
+    let (mut record, cells) = (found.record.unwrap(), vec![Some(1); TEAM_CELLS]);
+    let team_id = 100;
+    record.teams.push(TeamRecord { team_id, cells });
+    let record = record.into();
+    let repair = Repair::Details { record };
+    store.repair(vec![repair], Timestamp::now()).await
+}
+
 /// Runs what is put together of parts, or stands for itself.
 async fn run_the_rest(folder: &Path) -> StoreResult<()> {
     let file = |name: &str| Location::Sqlite(folder.join(name));
@@ -429,6 +442,7 @@ async fn run_the_rest(folder: &Path) -> StoreResult<()> {
         let store = place.open().await?;
         store.engine_stopped("nobody", Timestamp::now()).await?;
         store.give_back(1).await?;
+        write_details(&*store).await?;
         store.close().await?;
     }
 

@@ -14,7 +14,7 @@ use super::{Location, StoreError, StoreResult};
 use crate::model::{MatchId, Platform, Puuid, Timestamp};
 
 /// Numbers of matches begin here, so that all ids are of one length, as they are on a server.
-const FIRST_GAME: u64 = 7_000_000_000;
+pub(super) const FIRST_GAME: u64 = 7_000_000_000;
 
 /// What to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

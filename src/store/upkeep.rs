@@ -256,16 +256,7 @@ pub(super) fn documents_from(mut rows: Vec<DocumentTuple>) -> StoreResult<Vec<St
                     event_count,
                 });
             }
-            5 => {
-                let UnreadColumns(kind, reason, version, key_fingerprint) = from_json(&columns)?;
-                let row = UnreadRow {
-                    reason,
-                    version,
-                    key_fingerprint,
-                };
-                one.unread
-                    .extend(PayloadKind::parse(&kind).map(|kind| (kind, row)));
-            }
+            5 => one.unread.extend(unread_of(&columns)?),
             table if DETAILS.contains(&table) || table == TEAM || table == BAN => {
                 detail_of(&mut one.details, table, &columns)?;
             }
@@ -292,6 +283,17 @@ pub(super) fn documents_from(mut rows: Vec<DocumentTuple>) -> StoreResult<Vec<St
         one.details.bans.sort_by_key(|ban| ban.ban);
     }
     Ok(all)
+}
+
+/// A line of a document that could not be read; none: of no kind that we know.
+fn unread_of(columns: &str) -> StoreResult<Option<(PayloadKind, UnreadRow)>> {
+    let UnreadColumns(kind, reason, version, key_fingerprint) = from_json(columns)?;
+    let row = UnreadRow {
+        reason,
+        version,
+        key_fingerprint,
+    };
+    Ok(PayloadKind::parse(&kind).map(|kind| (kind, row)))
 }
 
 /// A line of details: its number, then its cells.

@@ -219,7 +219,7 @@ fn read<T>(
 
 /// The tables of details, which may be younger than the match.
 fn examine_details(one: &StoredDocuments, record: &Arc<MatchRecord>) -> Option<Finding> {
-    let told = MatchDetails::told(record);
+    let told = record.details();
     let what = match &one.details {
         stored if *stored == told => return None,
         stored if *stored == MatchDetails::default() => "the rows of its details are not there",

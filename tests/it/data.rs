@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use futures_util::future::join_all;
-use riftsync::model::details::{BanRecord, Cell, Column, Details, Kind, SHEETS, TEAMS, TeamRecord};
 use riftsync::model::records::{
     Codec, MatchClass, MatchRecord, ParticipantRecord, Payload, PayloadKind, PlayerRecord,
     SeenPlayer, TimelineRecord,
@@ -16,6 +15,7 @@ use riftsync::model::{
 use riftsync::store::{Completion, Effect, Fenced, ListEnd, ListedYear, Store, Wanted};
 use serde_json::json;
 
+use crate::made_details;
 use crate::place::{Place, on_each_store};
 use crate::store::{NOW, new_job};
 
@@ -39,7 +39,6 @@ pub fn payload() -> Payload {
 /// Match `n` of a world of so many players. The same `n` is always the same match.
 pub fn game(n: u64, players: usize) -> Arc<MatchRecord> {
     let mut rng = Rng::with_seed(n);
-    let mut more = Rng::with_seed(n + 1_000_000);
     let start = Timestamp::from_millis(
         1_640_995_200_000 - 3_600_000 * i64::try_from(rng.u64(0..48)).unwrap(),
     );
@@ -84,7 +83,7 @@ pub fn game(n: u64, players: usize) -> Arc<MatchRecord> {
             spells: [4, 14],
             perk_primary_style: 8_000,
             perk_sub_style: 8_100,
-            details: details(&mut more),
+            details: made_details::details(n, index),
         }
     });
     let participants = participants.collect();
@@ -104,43 +103,9 @@ pub fn game(n: u64, players: usize) -> Arc<MatchRecord> {
         year: start.year().unwrap(),
         class,
         participants,
-        teams: [100, 200].map(|team_id| team(team_id, n)).into(),
-        bans: (1..=4).map(|ban| a_ban(ban, n)).collect(),
+        teams: made_details::teams(n),
+        bans: made_details::bans(n),
     })
-}
-
-/// Cells as documents have them: some say nothing.
-fn cells(columns: &[Column], rng: &mut Rng) -> Vec<Cell> {
-    let cell = |column: &Column| match (rng.u8(0..4), column.kind) {
-        (0, _) => None,
-        (_, Kind::Flag) => Some(rng.i32(0..2)),
-        (1, Kind::Int) => Some(rng.i32(..)),
-        (1, Kind::Small) => Some(rng.i16(..).into()),
-        _ => Some(0),
-    };
-    columns.iter().map(cell).collect()
-}
-
-fn details(rng: &mut Rng) -> Details {
-    let cells = SHEETS.iter().flat_map(|sheet| cells(sheet.columns, rng));
-    Details::new(cells.collect())
-}
-
-fn team(team_id: i32, n: u64) -> TeamRecord {
-    let mut rng = Rng::with_seed(n + u64::try_from(team_id).unwrap());
-    TeamRecord {
-        team_id,
-        cells: cells(TEAMS.columns, &mut rng),
-    }
-}
-
-fn a_ban(ban: i32, n: u64) -> BanRecord {
-    BanRecord {
-        ban,
-        team_id: Some(100),
-        turn: (ban != 3).then_some(ban),
-        champion_id: (!n.is_multiple_of(5)).then_some(ban * 10 - 1),
-    }
 }
 
 fn timeline(id: MatchId) -> TimelineRecord {

@@ -415,7 +415,6 @@ async fn odd_values_of_teams_and_details_are_nothing_and_cost_no_match() {
                 .collect();
             assert_eq!(rows, expected, "{query}");
         };
-        // A character that would control a terminal is left out.
         is("SELECT patch FROM matches", &[&["16.4"]]);
         is(
             "SELECT dealt, taken, healed FROM participant_damage",

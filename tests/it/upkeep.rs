@@ -31,12 +31,11 @@ on_each_place! {
 
 /// What a recovery must bring back: participants, statistics, documents byte for byte, and matches and timelines
 /// whatever the time at which they were stored.
-const CONTENTS: [&str; 11] = [
+const CONTENTS: [&str; 10] = [
     TABLES[2],
     TABLES[4],
     "SELECT match_id || '|' || platform || '|' || year || '|' || game_start || '|' || game_duration_s || '|' || game_mode || '|' || game_version
-        || '|' || CAST(is_remake AS INTEGER) AS row FROM matches",
-    "SELECT match_id || '|' || coalesce(patch, '') AS row FROM matches",
+        || '|' || CAST(is_remake AS INTEGER) || '|' || coalesce(patch, '') AS row FROM matches",
     "SELECT match_id || '|' || team_id || '|' || coalesce(tower_kills, -1) AS row FROM match_teams",
     "SELECT match_id || '|' || ban || '|' || coalesce(champion_id, -9) AS row FROM match_bans",
     "SELECT match_id || '|' || participant_id || '|' || coalesce(dealt, -1) AS row FROM participant_damage",
@@ -447,7 +446,6 @@ async fn what_an_older_program_did_not_store_comes_from_a_replay_and_nothing_els
          DELETE FROM participant_damage; DELETE FROM participant_combat; DELETE FROM participant_vision;
          DELETE FROM participant_loadout",
     );
-    // Rows that are right are not written anew: a player who is gone from them would come back.
     let verified = rig.recover(&["--verify", "--dry-run"]).await;
     let matches = rig.number("SELECT count(*) FROM matches WHERE game_duration_s > 0");
     let found = verified["result"]["differences_found"].as_u64();

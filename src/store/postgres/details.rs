@@ -16,18 +16,6 @@ use super::transaction::Transaction;
 use crate::model::details::{BanRecord, Cell, Column, Kind, NONE, SHEETS, Sheet, TEAMS};
 use crate::model::records::MatchRecord;
 
-/// A column as JSON has it: a flag is a number.
-macro_rules! told {
-    (flag $column:ident) => {
-        concat!(", ", stringify!($column), "::int")
-    };
-    ($kind:ident $column:ident) => {
-        concat!(", ", stringify!($column))
-    };
-}
-
-pub(super) use told;
-
 /// A table of rows that a match has several of.
 trait Table: 'static {
     /// All of its statement around the ids of matches, the numbers of rows, and the cells.

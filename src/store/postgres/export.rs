@@ -9,9 +9,9 @@ use super::{Backend, PostgresStore};
 use crate::store::StoreResult;
 use crate::store::export::{
     DetailColumns, DetailRow, DetailTable, ExportFilter, ExportStore, MatchRow, ParticipantRow,
-    StatsRow, details_from, match_columns, matches, participant_columns, participants, stats,
-    stats_select,
+    StatsRow, match_columns, matches, participant_columns, participants, stats, stats_select,
 };
+use crate::store::rows::details_from;
 
 mod sql {
     use super::{Array, BigInt, Integer, MatchRow, ParticipantRow, StatsRow, Text};
@@ -72,7 +72,7 @@ macro_rules! tables {
         use diesel::sql_types::{Array, Text};
 
         use super::DetailColumns;
-        use crate::store::postgres::details::told;
+        use crate::store::postgres::upkeep_statements::told;
         use crate::store::statement::statement;
 
         $(

@@ -2,9 +2,20 @@
 
 use diesel::sql_types::{Array, BigInt, Integer, Text};
 
-use super::details::told;
 use crate::store::statement::statement;
 use crate::store::upkeep::{DocumentRow, PlayersGameRow, StatsRow, YearRow};
+
+/// A column as JSON has it: a flag is a number.
+macro_rules! told {
+    (flag $column:ident) => {
+        concat!(", ", stringify!($column), "::int")
+    };
+    ($kind:ident $column:ident) => {
+        concat!(", ", stringify!($column))
+    };
+}
+
+pub(super) use told;
 
 /// Rows of the tables of a list, numbered as the list says.
 macro_rules! details {

@@ -8,10 +8,9 @@ use super::{Backend, SqliteStore};
 use crate::store::StoreResult;
 use crate::store::export::{
     DetailColumns, DetailRow, DetailTable, ExportFilter, ExportStore, MatchRow, ParticipantRow,
-    StatsRow, details_from, match_columns, matches, participant_columns, participants, stats,
-    stats_select,
+    StatsRow, match_columns, matches, participant_columns, participants, stats, stats_select,
 };
-use crate::store::rows::to_json;
+use crate::store::rows::{details_from, to_json};
 
 mod sql {
     use super::{BigInt, Integer, MatchRow, ParticipantRow, StatsRow, Text};
