@@ -465,7 +465,7 @@ async fn a_first_sync_tells_what_became_of_every_match_and_what_can_be_typed_nex
     assert!(first.status.success(), "{said}");
     let line = said
         .lines()
-        .find(|line| line.contains("in 2025: "))
+        .find(|line| line.contains("for 2025: "))
         .unwrap();
     let numbers = |text: &str| -> Vec<u64> {
         let words = text.split(|letter: char| !letter.is_ascii_digit());
