@@ -68,6 +68,7 @@ on_each_store! { tokio::test;
     when_one_runs_alone_its_engines_death_is_its_own,
     released_jobs_get_their_attempt_back,
     flows_take_turns_whatever_their_size,
+    children_come_behind_those_that_waited_before_one_of_them_raised_another,
     a_job_that_comes_after_others_waits_for_the_last_of_them,
     when_what_it_comes_after_fails_a_job_is_cancelled_or_runs_anyway_as_it_said,
     a_batch_ends_with_the_last_of_its_jobs_and_an_empty_one_at_once,
@@ -453,6 +454,36 @@ async fn flows_take_turns_whatever_their_size(store: Arc<dyn Store>) {
     let next = store.claim(Wanted::of("q", 20), "e1", NOW).await.unwrap();
     let small = next.iter().filter(|job| job.kind == "small").count();
     assert_eq!(small, 10, "ten of each: {next:?}");
+}
+
+async fn children_come_behind_those_that_waited_before_one_of_them_raised_another(
+    store: Arc<dyn Store>,
+) {
+    let urgent = |kind| NewJob {
+        priority: Priority::INTERACTIVE,
+        ..new_job(kind, None)
+    };
+    let parent = NewJob {
+        queue: "p",
+        ..urgent("parent")
+    };
+    store.enqueue(vec![parent], NOW).await.unwrap();
+    let joined = new_job("joined", Some("a"));
+    store.enqueue(vec![joined.clone()], NOW).await.unwrap();
+    store.enqueue(vec![urgent("older"); 3], NOW).await.unwrap();
+    claim_one(&*store, "q").await;
+
+    // The first child joins a job of an earlier turn, which becomes as urgent as their parent.
+    let lease = claim_one(&*store, "p").await;
+    let children = Completion {
+        children: vec![joined, new_job("child", None)],
+        ..end(Outcome::Complete(json!(null)))
+    };
+    assert_eq!(settle(&*store, lease, children).await, Fenced::Applied);
+
+    let next = store.claim(Wanted::of("q", 4), "e1", NOW).await.unwrap();
+    let kinds: Vec<_> = next.iter().map(|job| job.kind.as_str()).collect();
+    assert_eq!(kinds, ["joined", "older", "older", "child"]);
 }
 
 async fn a_job_that_comes_after_others_waits_for_the_last_of_them(store: Arc<dyn Store>) {

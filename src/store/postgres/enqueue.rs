@@ -238,15 +238,16 @@ impl Transaction<'_> {
         circles: bool,
     ) -> Result<Vec<StoreResult<Brought>>, Fault> {
         let states = self.states_of(calls).await?;
+        let coming = Coming::of(&[], calls);
+        // The turns that are next as the call begins: what is raised brings turns of elsewhere with it.
+        let firsts = self.first_turns(&coming).await?;
         self.raise_joined(calls, &states, open).await?;
         if circles {
             // One at a time may link a job to one that waits itself.
             self.locks.pass::<()>(Class::Circles, &[]);
             let _locked: i32 = sql::LockCircles {}.get_result(&mut self.conn).await?;
         }
-        let coming = Coming::of(&[], calls);
         let mut ids = self.take_ids(&coming).await?.into_iter();
-        let firsts = self.first_turns(&coming).await?;
         let mut rows: Vec<Row<'_>> = Vec::new();
         let mut links = Links::new();
         let mut all = Vec::with_capacity(calls.len());
