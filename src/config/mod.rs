@@ -2,6 +2,7 @@
 //!
 //! A setting that is not known is an error, not a silence: a typing mistake must not run for a week.
 
+mod environment;
 mod files;
 mod served;
 
@@ -10,7 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use config::{Config as Source, Environment, File, FileFormat};
+use config::{Config as Source, File, FileFormat};
 use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 
@@ -210,6 +211,21 @@ impl ScheduleSettings {
     }
 }
 
+/// Names the first environment variable that is meant for a section and does not reach it.
+fn check_environment() -> Result<(), ConfigError> {
+    let defaults = Source::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+    let sections = defaults
+        .build()
+        .and_then(Source::try_deserialize::<BTreeMap<String, config::Value>>)
+        .map_err(|error| ConfigError::Invalid(error.to_string()))?;
+    let sections: Vec<String> = sections.into_keys().collect();
+    let mut names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    match names.find_map(|name| environment::misspelt(&name, &sections)) {
+        Some(why) => Err(ConfigError::Invalid(why)),
+        None => Ok(()),
+    }
+}
+
 impl Config {
     /// Reads the defaults, what the profile changes, the file (if one is named) and the environment.
     /// The profile is the one that is asked for, else the one that file or environment name, else
@@ -220,17 +236,14 @@ impl Config {
         file: Option<&Path>,
     ) -> Result<Self, ConfigError> {
         let invalid = |error: config::ConfigError| ConfigError::Invalid(error.to_string());
+        check_environment()?;
         let text = file.map(settings_of).transpose()?;
         let named = || {
             let mut source = Source::builder();
             if let Some(text) = &text {
                 source = source.add_source(File::from_str(text, FileFormat::Toml));
             }
-            let environment = Environment::with_prefix("RIFTSYNC")
-                .prefix_separator("_")
-                .separator("__")
-                .try_parsing(true);
-            source.add_source(environment).build()
+            source.add_source(environment::source()).build()
         };
         let named = named().map_err(invalid)?;
         let profile = match (asked, named.get::<Profile>("profile")) {
