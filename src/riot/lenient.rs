@@ -19,6 +19,8 @@ const LIST_MAX: usize = 5_000;
 const ENTRIES_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What is put right is copied; no real document is half as large.
 const PUT_RIGHT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Larger documents are timelines.
+const CHECKED_BYTES_MAX: usize = 160 * 1024;
 /// Odd fields of a document that are told apart.
 const ODD_MAX: usize = 64;
 
@@ -324,9 +326,67 @@ pub(super) trait Others {
     ) -> Result<(), A::Error>;
 }
 
+/// Takes no name: for objects of which a document has many, so that their names are guessed.
+#[derive(Debug, Default)]
+pub(super) struct Nothing;
+
+impl Others for Nothing {
+    type Place = std::convert::Infallible;
+
+    fn place(_: &str) -> Option<Self::Place> {
+        None
+    }
+
+    fn read<'de, A: MapAccess<'de>>(
+        &mut self,
+        place: Self::Place,
+        _: &mut A,
+        _: &mut Odd,
+    ) -> Result<(), A::Error> {
+        match place {}
+    }
+}
+
+/// Names that are guessed at most; the participants of a real document have some 160.
+const GUESSES_MAX: usize = 512;
+/// So many names may be left out before the next that is guessed.
+const LEFT_OUT_MAX: usize = 8;
+
+/// What the names of an object mean, in the order in which the objects before had them: that is the order of the next,
+/// and to compare a name with one other is quicker than to look for it among all.
+pub(super) struct Guesses<K>(Vec<(Box<str>, K)>);
+
+impl<K: Copy> Guesses<K> {
+    pub(super) const NONE: Self = Self(Vec::new());
+
+    /// What the next name means; `at`: where it is guessed.
+    pub(super) fn of(&mut self, name: &str, at: &mut usize, look_up: impl FnOnce() -> K) -> K {
+        let next = self.0.iter().skip(*at).take(LEFT_OUT_MAX);
+        if let Some((left_out, (_, key))) =
+            next.enumerate().find(|(_, (known, _))| **known == *name)
+        {
+            *at += left_out + 1;
+            return *key;
+        }
+        let key = look_up();
+        if name.len() > GUESSES_MAX || self.0.len() == GUESSES_MAX {
+            self.0.clear();
+        }
+        *at = (*at).min(self.0.len());
+        self.0.insert(*at, (name.into(), key));
+        *at += 1;
+        key
+    }
+}
+
 /// Declares an object by its fields, each with its name in the document. All are optional; names that are not
 /// declared are passed over, or taken by what stands behind a `..`.
 macro_rules! lenient_object {
+    (@keep $place:ident, $guesses:ident, $others:ident) => { $place.set($guesses) };
+    (@next $object:ident, $guesses:ident, $at:ident) => { $object.next_key::<Key>()? };
+    (@next $object:ident, $guesses:ident, $at:ident $others:ident) => {
+        $object.next_key_seed(Guessed { guesses: &mut $guesses, at: &mut $at })?
+    };
     ($(#[$meta:meta])* $vis:vis $name:ident {
         $($field:ident: $type:ty = $key:literal),* $(,)? $(.. $others:ident: $taker:ty)?
     }) => {
@@ -343,10 +403,21 @@ macro_rules! lenient_object {
             fn from_object<A: serde::de::MapAccess<'de>>(
                 mut object: A,
             ) -> Result<$crate::riot::lenient::Soft<Self>, A::Error> {
+                #[derive(Clone, Copy)]
                 #[allow(non_camel_case_types, reason = "named as the fields are")]
                 enum Key {
                     $($field,)*
                     other_ $((Option<<$taker as $crate::riot::lenient::Others>::Place>))?
+                }
+
+                impl Key {
+                    fn of(name: &str) -> Self {
+                        match name {
+                            $($key => Self::$field,)*
+                            #[allow(unused_variables, reason = "few ask for it")]
+                            name => Self::other_ $((<$taker as $crate::riot::lenient::Others>::place(name)))?,
+                        }
+                    }
                 }
 
                 impl<'de> serde::Deserialize<'de> for Key {
@@ -358,20 +429,46 @@ macro_rules! lenient_object {
                                 f.write_str("a name")
                             }
                             fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Key, E> {
-                                Ok(match name {
-                                    $($key => Key::$field,)*
-                                    #[allow(unused_variables, reason = "few ask for it")]
-                                    name => Key::other_
-                                        $((<$taker as $crate::riot::lenient::Others>::place(name)))?,
-                                })
+                                Ok(Key::of(name))
                             }
                         }
                         from.deserialize_identifier(Keys)
                     }
                 }
 
+                $(
+                    struct Guessed<'g> {
+                        guesses: &'g mut $crate::riot::lenient::Guesses<Key>,
+                        at: &'g mut usize,
+                    }
+
+                    impl<'de> serde::de::DeserializeSeed<'de> for Guessed<'_> {
+                        type Value = Key;
+                        fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<Key, D::Error> {
+                            from.deserialize_identifier(self)
+                        }
+                    }
+
+                    impl serde::de::Visitor<'_> for Guessed<'_> {
+                        type Value = Key;
+                        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                            f.write_str("a name")
+                        }
+                        fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Key, E> {
+                            Ok(self.guesses.of(name, self.at, || Key::of(name)))
+                        }
+                    }
+
+                    thread_local! {
+                        #[doc = stringify!($others)]
+                        static GUESSES: std::cell::Cell<$crate::riot::lenient::Guesses<Key>> =
+                            const { std::cell::Cell::new($crate::riot::lenient::Guesses::NONE) };
+                    }
+                    let mut guesses = GUESSES.replace($crate::riot::lenient::Guesses::NONE);
+                    let mut at = 0;
+                )?
                 let mut this = Self::default();
-                while let Some(key) = object.next_key::<Key>()? {
+                while let Some(key) = $crate::riot::lenient::lenient_object!(@next object, guesses, at $($others)?) {
                     match key {
                         $(Key::$field => {
                             let read: $crate::riot::lenient::Soft<$type> = object.next_value()?;
@@ -389,6 +486,7 @@ macro_rules! lenient_object {
                         }
                     }
                 }
+                $($crate::riot::lenient::lenient_object!(@keep GUESSES, guesses, $others);)?
                 Ok($crate::riot::lenient::Soft::good(this))
             }
         }
@@ -400,7 +498,12 @@ pub(super) use lenient_object;
 /// Reads a document. The error says what is no JSON about it.
 pub(super) fn read<'de, T: Lenient<'de>>(text: &'de [u8]) -> Result<Soft<T>, serde_json::Error> {
     ROOM.set(ENTRIES_BYTES_MAX);
-    serde_json::from_slice(text)
+    // It costs less to check a small document at once than string by string; of a large one most are passed over.
+    let is_small = text.len() < CHECKED_BYTES_MAX;
+    match is_small.then(|| std::str::from_utf8(text)) {
+        Some(Ok(text)) => serde_json::from_str(text),
+        _ => serde_json::from_slice(text),
+    }
 }
 
 /// The same document without what JSON allows and Rust cannot hold: halves of characters, bytes that are no UTF-8, and
@@ -533,6 +636,48 @@ mod tests {
         let things = thing.things.unwrap();
         assert_eq!(things.entries, [Some(1), None, None, Some(4), None]);
         assert_eq!(thing.odd.names(), ["size", "things"]);
+    }
+
+    lenient_object! { Guessed { size: i32 = "size", weight: i32 = "weight", .. others: Nothing } }
+
+    #[test]
+    fn names_are_what_they_are_in_whichever_order_they_come() {
+        let many = |from: usize| {
+            let names = (from..from + 2 * GUESSES_MAX).map(|n| format!("\"n{n}\":{n},"));
+            names.collect::<String>()
+        };
+        let long = format!("\"{}\":7,", "x".repeat(GUESSES_MAX + 1));
+        for between in [
+            "",
+            "\"new\":[1],",
+            &long,
+            &many(0),
+            "",
+            &many(3_000),
+            "\"new\":2,",
+        ] {
+            for (text, size, weight) in [
+                (
+                    format!("{{\"size\":1,{between}\"weight\":2}}"),
+                    Some(1),
+                    Some(2),
+                ),
+                (
+                    format!("{{{between}\"weight\":3,\"size\":4}}"),
+                    Some(4),
+                    Some(3),
+                ),
+                (
+                    format!("{{\"weight\":5,{between}\"weight\":6}}"),
+                    None,
+                    Some(6),
+                ),
+                ("{}".to_owned(), None, None),
+            ] {
+                let read = soft::<Guessed>(&text).0.unwrap();
+                assert_eq!((read.size, read.weight), (size, weight));
+            }
+        }
     }
 
     #[test]

@@ -122,6 +122,12 @@ impl Transaction<'_> {
             let rows = *rows;
             Insert { match_id, rows, of }.execute(self.conn)?;
         }
+        // And two teams.
+        let (twos, others) = others.as_chunks::<2>();
+        for rows in twos {
+            let rows = *rows;
+            Insert { match_id, rows, of }.execute(self.conn)?;
+        }
         for row in others {
             let rows = [*row];
             Insert { match_id, rows, of }.execute(self.conn)?;
