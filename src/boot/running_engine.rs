@@ -230,6 +230,7 @@ pub(super) fn policies(config: &Config) -> Policies {
         recovery: of(Recover::KIND, default.recovery),
         maintenance: of("cleanup_old_data", default.maintenance),
         retention: config.riot.retention(),
+        timeline_detail: config.data.timeline_rows,
     }
 }
 

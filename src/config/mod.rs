@@ -20,6 +20,7 @@ pub use crate::engine::open_lock;
 pub use self::files::{Readers, read_at_most, read_by_others, read_key_file};
 pub use self::served::{MetricsSettings, WebPages, listen_address};
 use crate::model::records::PayloadKind;
+use crate::model::timeline_details::TimelineDetail;
 use crate::model::{
     Cadence, CatchUp, DatabaseUrl, Platform, Rate, Retention, RetryPolicy, Route, Share, Timestamp,
 };
@@ -68,6 +69,7 @@ pub struct Config {
     pub database: DatabaseConfig,
     pub files: FilesSettings,
     pub riot: RiotConfig,
+    pub data: DataSettings,
     pub engine: EngineSettings,
     pub control: ControlSettings,
     pub log: LogSettings,
@@ -89,6 +91,12 @@ pub struct DatabaseConfig {
     pub pooler: bool,
     /// Engines of one PostgreSQL tell each other of new work.
     pub notify: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSettings {
+    pub timeline_rows: TimelineDetail,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::What;
 use crate::model::details::{self, SHEETS, TEAMS};
 use crate::model::table::{Cell, Column, Kind, Rows, Value};
-use crate::store::export::{BAN_COLUMNS, DetailRow, DetailTable};
+use crate::store::export::{BAN_COLUMNS, DetailRow, DetailTable, MINUTE_COLUMNS, PURCHASE_COLUMNS};
 
 /// What every row begins with.
 const OF_MATCH: [Column; 4] = [
@@ -24,6 +24,8 @@ fn columns_of(table: DetailTable) -> Vec<Column> {
         DetailTable::Loadout => ("participant_id", SHEETS[3].columns),
         DetailTable::Teams => ("team_id", TEAMS.columns),
         DetailTable::Bans => ("ban", BAN_COLUMNS),
+        DetailTable::Minutes => ("participant_id", MINUTE_COLUMNS),
+        DetailTable::Purchases => ("participant_id", PURCHASE_COLUMNS),
     };
     let cells = columns.iter().map(|column| Column {
         name: column.name,
@@ -37,9 +39,12 @@ fn columns_of(table: DetailTable) -> Vec<Column> {
     OF_MATCH.into_iter().chain([number]).chain(cells).collect()
 }
 
-static COLUMNS: LazyLock<[Vec<Column>; 6]> = LazyLock::new(|| {
-    use DetailTable::{Bans, Combat, Damage, Loadout, Teams, Vision};
-    [Damage, Combat, Vision, Loadout, Teams, Bans].map(columns_of)
+static COLUMNS: LazyLock<[Vec<Column>; 8]> = LazyLock::new(|| {
+    use DetailTable::{Bans, Combat, Damage, Loadout, Minutes, Purchases, Teams, Vision};
+    [
+        Damage, Combat, Vision, Loadout, Teams, Bans, Minutes, Purchases,
+    ]
+    .map(columns_of)
 });
 
 pub(super) fn columns(table: DetailTable) -> &'static [Column] {
@@ -55,6 +60,8 @@ pub(super) fn table(what: What) -> Option<DetailTable> {
         What::Loadout => DetailTable::Loadout,
         What::Teams => DetailTable::Teams,
         What::Bans => DetailTable::Bans,
+        What::Minutes => DetailTable::Minutes,
+        What::Purchases => DetailTable::Purchases,
         What::Matches
         | What::Participants
         | What::TimelineFrames

@@ -14,6 +14,7 @@ pub mod records;
 mod share;
 pub mod statistics;
 pub mod table;
+pub mod timeline_details;
 pub mod waiting;
 mod whereabouts;
 mod whom;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::Timestamp;
 use super::details::{BanRecord, Details, MatchDetails, StoredDetails, TeamRecord, patch_of};
 use super::ids::{MatchId, Platform, Puuid, RiotId};
+use super::timeline_details::TimelineDetails;
 
 /// How a stored body is packed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,6 +182,8 @@ pub struct TimelineRecord {
     pub frame_interval_ms: i64,
     pub frame_count: i32,
     pub event_count: i32,
+    /// What is stored beside its row.
+    pub details: TimelineDetails,
 }
 
 /// A player as account-v1 and summoner-v4 tell.

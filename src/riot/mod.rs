@@ -11,6 +11,7 @@ mod people;
 mod properties;
 mod reading;
 mod repack;
+mod timeline_details;
 pub mod timeline_rows;
 mod unpack;
 
@@ -27,5 +28,5 @@ pub use people::{
 };
 pub use reading::{Reading, Understood, kept};
 pub use repack::{LEVELS, Packer, Repack, to_gzip, train};
-pub use timeline_rows::{parse_timeline, understand_timeline};
+pub use timeline_details::{parse_timeline, understand_timeline};
 pub use unpack::{as_gzip, document_of, unpack, unpacked};

@@ -9,6 +9,7 @@ use super::timeline_rows::{read_events, read_frames};
 use super::{kept, understand_match, understand_timeline, unpack};
 use crate::model::MatchId;
 use crate::model::records::{MatchRecord, PayloadKind};
+use crate::model::timeline_details::TimelineDetail;
 use crate::simulator::{World, WorldConfig};
 
 struct Document {
@@ -164,7 +165,7 @@ proptest! {
         which: prop::sample::Index, at: prop::sample::Index, value in any_json(),
     ) {
         let (id, place, text) = with(&TIMELINES, which, at, value);
-        match kept(&text, |text| understand_timeline(id, text)) {
+        match kept(&text, |text| understand_timeline(id, text, TimelineDetail::All)) {
             Ok(Ok(understood)) => {
                 let events = read_events("KR_1", &text).unwrap().rows;
                 prop_assert_eq!(i32::try_from(events.len()).unwrap(), understood.record.event_count);

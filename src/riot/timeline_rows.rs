@@ -5,12 +5,9 @@
 use std::collections::HashMap;
 
 use super::error::RiotError;
-use super::lenient::{Count, List, Named, Odd, lenient_object};
-use super::reading::{
-    Metadata, Understood, check_id, document, no_document, participant_numbers, place,
-};
-use crate::model::records::TimelineRecord;
-use crate::model::{MatchId, Puuid};
+use super::lenient::{List, Named, Odd, lenient_object};
+use super::reading::{Metadata, document, participant_numbers, place};
+use crate::model::Puuid;
 
 crate::model::exported_table! {
     /// How a participant stood at a frame, one a minute.
@@ -59,9 +56,40 @@ crate::model::exported_table! {
     }
 }
 
+/// What all forms of the document have.
+pub(super) struct Parts<F> {
+    pub(super) metadata: Option<Metadata>,
+    /// None: it has no info.
+    pub(super) game: Option<Game<F>>,
+    pub(super) odd: Odd,
+}
+
+pub(super) struct Game<F> {
+    pub(super) id: Option<i64>,
+    pub(super) frame_interval: Option<i64>,
+    pub(super) frames: Option<List<F>>,
+}
+
 /// A document with what is wanted of its frames.
 macro_rules! timeline_document {
     ($document:ident, $info:ident, $frame:ident) => {
+        impl $document {
+            pub(super) fn parts(self) -> $crate::riot::timeline_rows::Parts<$frame> {
+                let mut odd = self.odd;
+                let game = self.info.map(|info| {
+                    odd.note_all(&info.odd);
+                    $crate::riot::timeline_rows::Game {
+                        id: info.game_id,
+                        frame_interval: info.frame_interval,
+                        frames: info.frames,
+                    }
+                });
+                $crate::riot::timeline_rows::Parts { metadata: self.metadata, game, odd }
+            }
+        }
+        timeline_document!(@objects $document, $info, $frame);
+    };
+    (@objects $document:ident, $info:ident, $frame:ident) => {
         lenient_object! {
             $document { metadata: Metadata = "metadata", info: $info = "info" }
         }
@@ -76,15 +104,14 @@ macro_rules! timeline_document {
     };
 }
 
-timeline_document!(CountedDocument, CountedInfo, CountedFrame);
-timeline_document!(StandingsDocument, StandingsInfo, StandingsFrame);
-timeline_document!(EventsDocument, EventsInfo, EventsFrame);
+pub(super) use timeline_document;
+
+timeline_document!(@objects StandingsDocument, StandingsInfo, StandingsFrame);
+timeline_document!(@objects EventsDocument, EventsInfo, EventsFrame);
 
 lenient_object! {
-    Participant { participant_id: i32 = "participantId", puuid: String = "puuid" }
+    pub(super) Participant { participant_id: i32 = "participantId", puuid: String = "puuid" }
 }
-
-lenient_object! { CountedFrame { events: Count = "events" } }
 
 lenient_object! {
     StandingsFrame {
@@ -111,7 +138,7 @@ lenient_object! {
     }
 }
 
-lenient_object! { Position { x: i32 = "x", y: i32 = "y" } }
+lenient_object! { pub(super) Position { x: i32 = "x", y: i32 = "y" } }
 
 lenient_object! {
     Damage {
@@ -143,7 +170,7 @@ lenient_object! {
 lenient_object! { EventsFrame { events: List<Event> = "events" } }
 
 lenient_object! {
-    Event {
+    pub(super) Event {
         timestamp: i64 = "timestamp",
         kind: String = "type",
         real_timestamp: i64 = "realTimestamp",
@@ -184,55 +211,10 @@ lenient_object! {
 }
 
 lenient_object! {
-    Hit { magic: i32 = "magicDamage", physical: i32 = "physicalDamage", real: i32 = "trueDamage" }
+    pub(super) Hit { magic: i32 = "magicDamage", physical: i32 = "physicalDamage", real: i32 = "trueDamage" }
 }
 
-/// Reads the timeline document of `id`: its events are counted, not kept; the payload keeps them. A document of
-/// another match, and what is no document, is an error of the answer; one without frames is [`RiotError::Unread`].
-pub fn parse_timeline(id: MatchId, text: &[u8]) -> Result<TimelineRecord, RiotError> {
-    understand_timeline(id, text).map(|understood| understood.record)
-}
-
-/// The same, and which fields were odd.
-pub fn understand_timeline(
-    id: MatchId,
-    text: &[u8],
-) -> Result<Understood<TimelineRecord>, RiotError> {
-    let CountedDocument {
-        metadata,
-        info,
-        mut odd,
-    } = document(text)?;
-    if metadata.is_none() && info.is_none() {
-        return Err(no_document());
-    }
-    let metadata = metadata.unwrap_or_default();
-    let game = info.as_ref().and_then(|info| info.game_id);
-    check_id(id, &metadata, game, None)?;
-    let info = info.ok_or_else(|| RiotError::Unread("it has no info".into()))?;
-    odd.note_all(&metadata.odd);
-    odd.note_all(&info.odd);
-    let frames = info
-        .frames
-        .ok_or_else(|| RiotError::Unread("it has no frames".into()))?;
-    let mut events = 0;
-    for frame in frames.entries.iter().flatten() {
-        odd.note_all(&frame.odd);
-        events += frame.events.as_ref().map_or(0, |events| events.0);
-    }
-    Ok(Understood {
-        record: TimelineRecord {
-            id,
-            data_version: metadata.data_version.unwrap_or_default(),
-            frame_interval_ms: info.frame_interval.unwrap_or(0),
-            frame_count: number(frames.total),
-            event_count: number(events),
-        },
-        odd,
-    })
-}
-
-fn number(index: usize) -> i32 {
+pub(super) fn number(index: usize) -> i32 {
     i32::try_from(index).unwrap_or(i32::MAX)
 }
 
@@ -240,7 +222,7 @@ fn minute(ms: i64) -> Option<i32> {
     i32::try_from(ms / 60_000).ok()
 }
 
-fn both(one: Option<i32>, other: Option<i32>) -> Option<i32> {
+pub(super) fn both(one: Option<i32>, other: Option<i32>) -> Option<i32> {
     one?.checked_add(other?)
 }
 
@@ -265,7 +247,7 @@ pub fn read_frames(
     for (index, frame) in frames.into_iter().enumerate() {
         let Some(frame) = frame else { continue };
         odd.note_all(&frame.odd);
-        for (participant_id, it) in in_order(frame.participant_frames) {
+        for (participant_id, it) in in_order(frame.participant_frames, |it| it.participant_id) {
             note_standing(&it, &mut odd);
             let key = (
                 match_id.to_owned(),
@@ -305,20 +287,23 @@ fn puuids_of(list: Option<List<Participant>>, odd: &mut Odd) -> HashMap<i32, Str
 }
 
 /// The standings of a frame by the participants' numbers: the name of an entry is its place.
-fn in_order(standings: Option<Named<Standing>>) -> Vec<(i32, Standing)> {
+pub(super) fn in_order<S>(
+    standings: Option<Named<S>>,
+    said: impl Fn(&S) -> Option<i32>,
+) -> Vec<(i32, S)> {
     let entries = standings.map(|named| named.0).unwrap_or_default();
     let places = (entries.into_iter().enumerate()).map(|(index, (name, standing))| {
         let named: Option<i32> = name.parse().ok().filter(|number| *number > 0);
         (named.unwrap_or(place(index)), standing)
     });
-    let mut entries: Vec<(i32, Standing)> = places.collect();
+    let mut entries: Vec<(i32, S)> = places.collect();
     entries.sort_by_key(|(place, _)| *place);
-    let said: Vec<_> = (entries.iter())
-        .map(|(place, standing)| (standing.participant_id, *place))
+    let numbered: Vec<_> = (entries.iter())
+        .map(|(place, standing)| (said(standing), *place))
         .collect();
-    let numbers = participant_numbers(&said);
+    let numbers = participant_numbers(&numbered);
     let standings = entries.into_iter().map(|(_, standing)| standing);
-    let mut rows: Vec<(i32, Standing)> = numbers.into_iter().zip(standings).collect();
+    let mut rows: Vec<(i32, S)> = numbers.into_iter().zip(standings).collect();
     rows.sort_by_key(|(number, _)| *number);
     rows
 }
@@ -490,6 +475,8 @@ fn damage_of(hits: List<Hit>) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::MatchId;
+    use crate::riot::parse_timeline;
 
     fn puuid(letter: &str) -> String {
         letter.repeat(Puuid::LEN)

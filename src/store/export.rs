@@ -81,6 +81,8 @@ pub enum DetailTable {
     Loadout,
     Teams,
     Bans,
+    Minutes,
+    Purchases,
 }
 
 /// The columns of bans behind their number.
@@ -100,6 +102,37 @@ pub const BAN_COLUMNS: &[Column] = &[
         kind: Kind::Int,
         key: "championId",
     },
+];
+
+/// A column of a view of timelines.
+const fn of_timelines(name: &'static str, kind: Kind) -> Column {
+    Column {
+        name,
+        kind,
+        key: "",
+    }
+}
+
+/// The columns of minutes behind the participant's number.
+pub const MINUTE_COLUMNS: &[Column] = &[
+    of_timelines("minute", Kind::Int),
+    of_timelines("gold", Kind::Int),
+    of_timelines("xp", Kind::Int),
+    of_timelines("cs", Kind::Int),
+    of_timelines("jungle_cs", Kind::Int),
+    of_timelines("level", Kind::Int),
+    of_timelines("x", Kind::Int),
+    of_timelines("y", Kind::Int),
+    of_timelines("damage", Kind::Int),
+    of_timelines("damage_taken", Kind::Int),
+    of_timelines("is_last", Kind::Flag),
+];
+
+/// The same of purchases.
+pub const PURCHASE_COLUMNS: &[Column] = &[
+    of_timelines("purchase", Kind::Int),
+    of_timelines("item_id", Kind::Int),
+    of_timelines("at_ms", Kind::Int),
 ];
 
 /// A row of such a table, and what its match is.

@@ -14,6 +14,7 @@ use crate::model::records::{
     Dictionary, MatchClass, MatchRecord, ParticipantRecord, Payload, PayloadKind, SeenPlayer,
     TimelineRecord,
 };
+use crate::model::timeline_details::{EventRecord, ParticipantTimeline, TimelineDetails};
 use crate::model::{MatchId, Timestamp};
 
 /// Puts the rows of one thing right. Of a match that was cleaned away it changes nothing.
@@ -63,7 +64,9 @@ pub struct StoredDocuments {
     pub platform: Option<String>,
     pub participants: Vec<ParticipantRow>,
     pub details: MatchDetails,
+    /// Without its details.
     pub timeline: Option<TimelineRecord>,
+    pub timeline_details: TimelineDetails,
     /// What cannot be read has a reason.
     pub payloads: HashMap<PayloadKind, Result<Payload, String>>,
     /// Documents that could not be made into rows.
@@ -208,10 +211,67 @@ struct UnreadColumns(String, String, String, String);
 #[derive(Deserialize)]
 struct BanColumns(i32, Cell, Cell, Cell);
 
+#[derive(Deserialize)]
+struct TimelineOfParticipant(i32, String, String);
+
+impl From<TimelineOfParticipant> for ParticipantTimeline {
+    fn from(row: TimelineOfParticipant) -> Self {
+        Self {
+            participant_id: row.0,
+            minutes: row.1,
+            purchases: row.2,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct EventColumns(
+    i32,
+    Cell,
+    Option<String>,
+    Cell,
+    Cell,
+    Cell,
+    Option<String>,
+    Cell,
+    Cell,
+    Cell,
+    Cell,
+    Cell,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
+
+impl From<EventColumns> for EventRecord {
+    fn from(row: EventColumns) -> Self {
+        Self {
+            event: row.0,
+            at_ms: row.1,
+            kind: row.2,
+            participant_id: row.3,
+            victim_id: row.4,
+            team_id: row.5,
+            assists: row.6,
+            x: row.7,
+            y: row.8,
+            item_id: row.9,
+            value: row.10,
+            bounty: row.11,
+            about: row.12,
+            about_more: row.13,
+            lane: row.14,
+        }
+    }
+}
+
 /// The tables of lines that hold details of participants, one after the other; then teams, and bans.
 const DETAILS: std::ops::Range<i16> = 10..14;
 const TEAM: i16 = 14;
 const BAN: i16 = 15;
+/// Those of timelines.
+const PARTICIPANT_TIMELINE: i16 = 16;
+const EVENT: i16 = 17;
 
 /// The table of a line that holds a dictionary.
 const DICTIONARY: i16 = 4;
@@ -234,6 +294,7 @@ pub(super) fn documents_from(mut rows: Vec<DocumentTuple>) -> StoreResult<Vec<St
             participants: Vec::new(),
             details: MatchDetails::default(),
             timeline: None,
+            timeline_details: TimelineDetails::default(),
             payloads: HashMap::new(),
             unread: HashMap::new(),
         });
@@ -254,9 +315,18 @@ pub(super) fn documents_from(mut rows: Vec<DocumentTuple>) -> StoreResult<Vec<St
                     frame_interval_ms,
                     frame_count,
                     event_count,
+                    details: TimelineDetails::default(),
                 });
             }
             5 => one.unread.extend(unread_of(&columns)?),
+            PARTICIPANT_TIMELINE => {
+                let row: TimelineOfParticipant = from_json(&columns)?;
+                one.timeline_details.participants.push(row.into());
+            }
+            EVENT => {
+                let row: EventColumns = from_json(&columns)?;
+                one.timeline_details.events.push(row.into());
+            }
             table if DETAILS.contains(&table) || table == TEAM || table == BAN => {
                 detail_of(&mut one.details, table, &columns)?;
             }
@@ -281,6 +351,9 @@ pub(super) fn documents_from(mut rows: Vec<DocumentTuple>) -> StoreResult<Vec<St
             .sort_by_key(|row| row.participant.participant_id);
         one.details.teams.sort_by_key(|team| team.team_id);
         one.details.bans.sort_by_key(|ban| ban.ban);
+        let timeline = &mut one.timeline_details;
+        timeline.participants.sort_by_key(|row| row.participant_id);
+        timeline.events.sort_by_key(|row| row.event);
     }
     Ok(all)
 }

@@ -52,6 +52,7 @@ pub use unread::{REMEDY as UNREAD_REMEDY, unread_text};
 
 use crate::engine::QueueConfig;
 use crate::gate::RiotApi;
+use crate::model::timeline_details::TimelineDetail;
 use crate::model::{Retention, RetryPolicy};
 use crate::store::engine::Registry;
 
@@ -104,6 +105,8 @@ pub struct Policies {
     pub maintenance: RetryPolicy,
     /// How long Riot keeps documents.
     pub retention: Retention,
+    /// Which rows are made of timelines.
+    pub timeline_detail: TimelineDetail,
 }
 
 impl Default for Policies {
@@ -115,6 +118,7 @@ impl Default for Policies {
             recovery: RetryPolicy::new(2, 120, 600),
             maintenance: RetryPolicy::new(1, 300, 300),
             retention: Retention::default(),
+            timeline_detail: TimelineDetail::default(),
         }
     }
 }

@@ -269,7 +269,7 @@ async fn recover(
             listed.extend(unlisted.map(|id| Listed::at(id, context.now())));
         }
         let ids: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
-        verify_matches(store, &ids, mend, &mut verified).await?;
+        verify_matches(store, &ids, policies.timeline_detail, mend, &mut verified).await?;
         verify_statistics(store, own, mend, &mut verified).await?;
     }
     let total = json!({ "total_matches": listed.len() });

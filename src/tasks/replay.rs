@@ -12,6 +12,7 @@ use super::upkeep::{job, percent, rest, store_failed};
 use super::verify::{Verified, verify_matches, verify_statistics};
 use super::{MAINTENANCE, Policies};
 use crate::engine::Task;
+use crate::model::timeline_details::TimelineDetail;
 use crate::model::{NewJob, Outcome, Priority, RetryPolicy};
 use crate::store::Store;
 use crate::store::StoreResult;
@@ -82,9 +83,10 @@ impl Task<dyn Store> for Replay {
     }
 
     fn run(&self, context: JobContext) -> TaskFuture {
+        let detail = self.policies.timeline_detail;
         Box::pin(async move {
             match serde_json::from_str(&context.job.args) {
-                Ok(args) => replay(&context, args)
+                Ok(args) => replay(&context, args, detail)
                     .await
                     .unwrap_or_else(|error| store_failed(&error)),
                 Err(error) => bad_arguments(&error),
@@ -93,7 +95,11 @@ impl Task<dyn Store> for Replay {
     }
 }
 
-async fn replay(context: &JobContext, args: ReplayArgs) -> StoreResult<TaskResult> {
+async fn replay(
+    context: &JobContext,
+    args: ReplayArgs,
+    detail: TimelineDetail,
+) -> StoreResult<TaskResult> {
     let store = context.store();
     let known = store.job(context.lease().job).await?;
     let known = known.and_then(|job| serde_json::from_value(job.progress).ok());
@@ -104,7 +110,7 @@ async fn replay(context: &JobContext, args: ReplayArgs) -> StoreResult<TaskResul
         let ids = store.matches_after(&place.after, MATCHES).await?;
         let Some(last) = ids.last() else { break };
         let mut verified = Verified::default();
-        verify_matches(store, &ids, !args.dry_run, &mut verified).await?;
+        verify_matches(store, &ids, detail, !args.dry_run, &mut verified).await?;
         verify_statistics(store, None, !args.dry_run, &mut verified).await?;
         place.after = last.to_string();
         place.matches += ids.len() as u64;

@@ -116,7 +116,8 @@ async fn sync(task: &TimelineSync, context: &JobContext, args: &Args) -> TaskRes
         Err(end) => return end,
     };
     let key_fingerprint = response.key_fingerprint.clone();
-    let understand = move |text: &[u8]| kept(text, |text| understand_timeline(id, text));
+    let detail = task.policies.timeline_detail;
+    let understand = move |text: &[u8]| kept(text, |text| understand_timeline(id, text, detail));
     match api.read(response, understand).await {
         Ok((Err(reason), payload)) => task.oddities.kept(UnreadPayload {
             kind: PayloadKind::Timeline,

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::model::details::{Details, MatchDetails};
 use crate::model::records::{MatchRecord, ParticipantRecord, PayloadKind, TimelineRecord};
+use crate::model::timeline_details::{TimelineDetail, TimelineDetails};
 use crate::model::{MatchId, Timestamp};
 use crate::riot::{
     Reading, RiotError, Understood, document_of, kept, understand_match, understand_timeline,
@@ -136,7 +137,7 @@ impl Finding {
 }
 
 /// Compares the rows of a match with its documents. What has neither is no finding: the gap analysis sees it.
-pub(super) fn examine(one: &StoredDocuments) -> Vec<Finding> {
+pub(super) fn examine(one: &StoredDocuments, detail: TimelineDetail) -> Vec<Finding> {
     let mut findings = Vec::new();
     let has_rows = one.record.is_some() || !one.participants.is_empty();
     let was_unread = |kind| one.unread.contains_key(&kind);
@@ -165,7 +166,7 @@ pub(super) fn examine(one: &StoredDocuments) -> Vec<Finding> {
         }
     }
     let timeline = read(one, PayloadKind::Timeline, |text| {
-        understand_timeline(one.id, text)
+        understand_timeline(one.id, text, detail)
     });
     let was_unread = was_unread(PayloadKind::Timeline);
     match timeline {
@@ -183,12 +184,15 @@ pub(super) fn examine(one: &StoredDocuments) -> Vec<Finding> {
         Some(Ok(Ok(record))) => {
             let told = TimelineRecord {
                 data_version: clean(&record.data_version),
+                details: TimelineDetails::default(),
                 ..record.clone()
             };
-            if one.timeline.as_ref() != Some(&told) || was_unread {
+            let is_told = one.timeline.as_ref() == Some(&told);
+            if !is_told || one.timeline_details != record.details || was_unread {
                 let what = match &one.timeline {
                     _ if was_unread => READ_NOW,
                     None => "the timeline's row is gone",
+                    Some(_) if is_told => timeline_details_differ(one, &record),
                     Some(_) => "the timeline's row differs from its document",
                 };
                 let payload = None;
@@ -215,6 +219,16 @@ fn read<T>(
         let reading = reading.map_err(|error| error.to_string())?;
         Ok(reading.map(|understood| understood.record))
     }))
+}
+
+fn timeline_details_differ(one: &StoredDocuments, record: &TimelineRecord) -> &'static str {
+    if record.details.is_empty() {
+        "the rows of its timeline are not wanted"
+    } else if one.timeline_details.is_empty() {
+        "the rows of its timeline are not there"
+    } else {
+        "the rows of its timeline differ from its document"
+    }
 }
 
 /// The tables of details, which may be younger than the match.
@@ -359,6 +373,7 @@ fn cleaned(mut one: StoredDocuments) -> StoredDocuments {
 pub(super) async fn verify_matches(
     store: &dyn Store,
     ids: &[MatchId],
+    detail: TimelineDetail,
     mend: bool,
     verified: &mut Verified,
 ) -> StoreResult<()> {
@@ -368,7 +383,7 @@ pub(super) async fn verify_matches(
         let examined = tokio::task::spawn_blocking(move || {
             let examined = documents.into_iter().map(|one| {
                 let one = cleaned(one);
-                let findings = examine(&one);
+                let findings = examine(&one, detail);
                 let seated: Vec<i64> = one
                     .participants
                     .iter()
@@ -466,6 +481,7 @@ mod tests {
             participants: Vec::new(),
             details: MatchDetails::default(),
             timeline: Some(record.clone()),
+            timeline_details: TimelineDetails::default(),
             payloads: HashMap::from([(PayloadKind::Timeline, Ok(payload))]),
             unread: HashMap::new(),
         }
@@ -477,6 +493,7 @@ mod tests {
         let id = "KR_1".parse().unwrap();
         let record = crate::riot::parse_timeline(id, text).unwrap();
         let good = as_gzip(text).to_vec();
+        let examine = |one: &StoredDocuments| examine(one, TimelineDetail::Off);
         assert!(examine(&stored(good.clone(), &record)).is_empty());
         let mut found = 0;
         for at in 0..good.len() {

@@ -115,6 +115,7 @@ fn timeline(id: MatchId) -> TimelineRecord {
         frame_interval_ms: 60_000,
         frame_count: 30,
         event_count: 1_000,
+        details: made_details::timeline(1, 10, 25),
     }
 }
 

@@ -274,7 +274,7 @@ async fn a_file_that_cannot_be_written_is_named_and_nothing_is_left() {
 }
 
 /// A Python that can import `duckdb`.
-fn duckdb_python() -> std::path::PathBuf {
+pub fn duckdb_python() -> std::path::PathBuf {
     let named = std::env::var_os("TEST_DUCKDB_PYTHON").map(std::path::PathBuf::from);
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-python/bin/python");
     let python = named.unwrap_or(made);
@@ -330,6 +330,8 @@ async fn duckdb_reads_every_table_in_either_format_with_its_types_and_all_its_ro
         "combat",
         "vision",
         "loadout",
+        "minutes",
+        "purchases",
         "timeline_frames",
         "timeline_events",
         "stats",
@@ -374,6 +376,8 @@ async fn duckdb_reads_every_table_in_either_format_with_its_types_and_all_its_ro
         ("bans", "champion_id", "INTEGER"),
         ("combat", "first_blood_kill", "BOOLEAN"),
         ("loadout", "rune0", "INTEGER"),
+        ("minutes", "is_last", "BOOLEAN"),
+        ("purchases", "at_ms", "INTEGER"),
     ] {
         assert_eq!(read[what]["types"][column], known, "{what}.{column}");
     }

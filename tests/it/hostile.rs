@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use riftsync::model::MatchId;
+use riftsync::model::timeline_details::TimelineDetail;
 use riftsync::riot::timeline_rows::{read_events, read_frames};
 use riftsync::riot::{
     as_gzip, parse_league, parse_league_page, parse_match_ids, understand_match,
@@ -104,9 +105,11 @@ fn one_hostile_answer_is_read() {
     let packed = std::fs::read(packed).unwrap();
     let before = memory_kib("VmRSS");
     // Whatever it may be taken for, one after the other.
-    let readers: [Reader<'_>; 8] = [
+    let readers: [Reader<'_>; 10] = [
         &|text| drop(understand_match(id, text)),
-        &|text| drop(understand_timeline(id, text)),
+        &|text| drop(understand_timeline(id, text, TimelineDetail::Off)),
+        &|text| drop(understand_timeline(id, text, TimelineDetail::Minutes)),
+        &|text| drop(understand_timeline(id, text, TimelineDetail::All)),
         &|text| drop(read_frames("EUW1_7", text)),
         &|text| drop(read_events("EUW1_7", text)),
         &|text| drop(parse_league(text)),

@@ -49,6 +49,7 @@ mod setup;
 mod sqlite;
 mod store;
 mod strangers;
+mod timeline_details;
 mod together;
 mod unread;
 mod upkeep;

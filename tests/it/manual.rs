@@ -163,12 +163,14 @@ async fn the_questions_in_sql_have_answers() {
     let folder = TempDir::new().unwrap();
     let words = "sync Faker#KR1 --platform kr --year 2025 --simulate --matches 120 --limits none";
     let words: Vec<&str> = words.split(' ').collect();
-    let synced = run(at_home(&folder, bare(&words))).await;
+    let mut sync = at_home(&folder, bare(&words));
+    sync.env("RIFTSYNC_DATA__TIMELINE_ROWS", "all");
+    let synced = run(sync).await;
     assert!(synced.status.success(), "{}", text(&synced));
     let file = folder.path().join(".local/share/riftsync/simulated.db");
     let mut conn = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
     let questions = [questions(README), questions(page_text("data"))].concat();
-    assert_eq!(questions.len(), 7);
+    assert_eq!(questions.len(), 15);
     let postgres = Place::postgres();
     postgres.open().await.close().await.unwrap();
     for question in questions {
@@ -251,6 +253,10 @@ const VIEWS: &[&str] = &[
     "v_champion_stats",
     "v_duos",
     "v_matchups",
+    "v_daily",
+    "participant_minutes",
+    "participant_purchases",
+    "lane_leads",
 ];
 
 /// Holds the page to a database. `kinds`: what its types are called on the page.

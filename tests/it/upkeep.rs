@@ -31,7 +31,7 @@ on_each_place! {
 
 /// What a recovery must bring back: participants, statistics, documents byte for byte, and matches and timelines
 /// whatever the time at which they were stored.
-const CONTENTS: [&str; 10] = [
+const CONTENTS: [&str; 12] = [
     TABLES[2],
     TABLES[4],
     "SELECT match_id || '|' || platform || '|' || year || '|' || game_start || '|' || game_duration_s || '|' || game_mode || '|' || game_version
@@ -42,11 +42,13 @@ const CONTENTS: [&str; 10] = [
     "SELECT match_id || '|' || participant_id || '|' || coalesce(experience, -1) AS row FROM participant_combat",
     "SELECT match_id || '|' || participant_id || '|' || coalesce(wards_placed, -1) AS row FROM participant_vision",
     "SELECT match_id || '|' || participant_id || '|' || coalesce(rune0, -1) AS row FROM participant_loadout",
+    "SELECT match_id || '|' || participant_id || '|' || minutes || '|' || purchases AS row FROM participant_timelines",
+    "SELECT match_id || '|' || event || '|' || type AS row FROM match_events",
     "SELECT match_id || '|' || frame_interval_ms || '|' || frame_count || '|' || event_count AS row FROM match_timelines",
 ];
 
 /// Everything that is data, and no note of the engine.
-const DATA: [&str; 15] = [
+const DATA: [&str; 17] = [
     "players",
     "matches",
     "match_participants",
@@ -57,6 +59,8 @@ const DATA: [&str; 15] = [
     "participant_vision",
     "participant_loadout",
     "match_timelines",
+    "participant_timelines",
+    "match_events",
     "payloads",
     "player_yearly_stats",
     "missing_payloads",
@@ -444,7 +448,7 @@ async fn what_an_older_program_did_not_store_comes_from_a_replay_and_nothing_els
     rig.execute(
         "UPDATE matches SET patch = NULL, stored_at = 7; DELETE FROM match_teams; DELETE FROM match_bans;
          DELETE FROM participant_damage; DELETE FROM participant_combat; DELETE FROM participant_vision;
-         DELETE FROM participant_loadout",
+         DELETE FROM participant_loadout; DELETE FROM participant_timelines",
     );
     let verified = rig.recover(&["--verify", "--dry-run"]).await;
     let matches = rig.number("SELECT count(*) FROM matches WHERE game_duration_s > 0");
@@ -459,7 +463,7 @@ async fn what_an_older_program_did_not_store_comes_from_a_replay_and_nothing_els
     assert_eq!(again["result"]["differences_found"], 0, "{again:#}");
     // A value that somebody changed is put right too.
     rig.execute(
-        "UPDATE participant_damage SET dealt = 1; UPDATE match_teams SET dragon_kills = NULL; DELETE FROM match_bans",
+        "UPDATE participant_damage SET dealt = 1; UPDATE match_teams SET dragon_kills = NULL; DELETE FROM match_bans; UPDATE participant_timelines SET purchases = '[]'",
     );
     let mended = rig.recover(&["--verify"]).await;
     assert!(mended["result"]["differences_found"].as_u64() > Some(20));

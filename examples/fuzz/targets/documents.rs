@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use riftsync::model::records::{Codec, MatchRecord, Payload};
+use riftsync::model::timeline_details::TimelineDetail;
 use riftsync::model::{
     After, MatchId, NewJob, Outcome, Platform, Priority, Timestamp, attempt, secrets,
 };
@@ -95,7 +96,7 @@ fn is_sound(id: MatchId, record: &MatchRecord) {
 
 pub fn timelines(corpus: &Corpus, rng: &mut Rng) {
     let (id, text) = changed(&corpus.timelines, corpus.short[1], rng);
-    let understood = understand_timeline(id, &text);
+    let understood = understand_timeline(id, &text, TimelineDetail::All);
     let events = read_events("KR_1", &text);
     let frames = read_frames("KR_1", &text);
     match understood {

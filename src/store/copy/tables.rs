@@ -42,6 +42,8 @@ pub const COPIED: &[Table] = &[
     table("participant_vision", &["match_id", "participant_id"]),
     table("participant_loadout", &["match_id", "participant_id"]),
     table("match_timelines", &["match_id"]),
+    table("participant_timelines", &["match_id", "participant_id"]),
+    table("match_events", &["match_id", "event"]),
     table("player_yearly_stats", &["player_id", "year", "platform"]),
     table("cleaned_matches", &["match_id"]),
     table("cleaned_stats", &["player_id", "year", "platform"]),

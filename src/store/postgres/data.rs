@@ -365,6 +365,7 @@ impl Transaction<'_> {
         }
         .load(&mut self.conn)
         .await?;
+        self.put_timeline_details(&[(&id, record)]).await?;
         match payload {
             Some(payload) => {
                 self.put_payloads(&[(&id, PayloadKind::Timeline, payload)])
@@ -404,10 +405,16 @@ impl Transaction<'_> {
         self.pass_payloads(&payloads);
         self.pass_unread(&unread);
         let new = self.pass_new_players(&sightings, &known);
+        let timelines = sorted.timelines.iter();
+        let timelines = timelines.filter(|(id, _)| new_timelines.contains(*id));
+        let timelines: Vec<(&str, &TimelineRecord)> = timelines
+            .map(|(id, (record, ..))| (id.as_str(), *record))
+            .collect();
         let tx = &*self;
-        let ((), (), made) = tokio::try_join!(
+        let ((), (), (), made) = tokio::try_join!(
             biased;
             tx.write_payloads(&payloads),
+            tx.put_timeline_details(&timelines),
             tx.put_unread(&unread),
             tx.make_players(&new),
         )?;

@@ -68,7 +68,7 @@ mod sql {
 
 /// A table beside the first rows of a match.
 macro_rules! tables {
-    ($($table:ident $name:ident $number:literal $id:ident { $($column:ident: $kind:ident = $key:literal,)* })*) => {
+    ($($table:ident $name:ident $number:literal $id:ident $(then $then:ident)? { $($column:ident: $kind:ident = $key:literal,)* })*) => {
         use diesel::sql_types::{Array, Text};
 
         use super::DetailColumns;
@@ -80,7 +80,7 @@ macro_rules! tables {
                 $name<'a> { ids: Vec<&'a str> => Array<Text> } -> DetailColumns =
                 concat!("SELECT m.match_id, m.platform, m.year, m.patch, json_build_array(", stringify!($id), $(told!($kind $column),)*
                     ")::text FROM matches m JOIN ", stringify!($table), " d ON d.match_id = m.match_id WHERE m.match_id = ANY(?)
-                    ORDER BY d.match_id, d.", stringify!($id));
+                    ORDER BY d.match_id, d.", stringify!($id) $(, ", d.", stringify!($then))?);
             }
         )*
     };
@@ -92,6 +92,16 @@ mod of_participants {
 
 mod of_teams {
     crate::model::team_sheet!(tables);
+}
+
+mod of_timelines {
+    tables! {
+        participant_minutes Minutes 16 participant_id then minute {
+            minute: int = "", gold: int = "", xp: int = "", cs: int = "", jungle_cs: int = "", level: int = "", x: int = "",
+            y: int = "", damage: int = "", damage_taken: int = "", is_last: flag = "",
+        }
+        participant_purchases Purchases 17 participant_id then purchase { purchase: int = "", item_id: int = "", at_ms: int = "", }
+    }
 }
 
 mod of_bans {
@@ -155,6 +165,8 @@ impl ExportStore for PostgresStore {
                 DetailTable::Loadout => of_participants::Loadout { ids }.load(conn).await,
                 DetailTable::Teams => of_teams::Teams { ids }.load(conn).await,
                 DetailTable::Bans => of_bans::Bans { ids }.load(conn).await,
+                DetailTable::Minutes => of_timelines::Minutes { ids }.load(conn).await,
+                DetailTable::Purchases => of_timelines::Purchases { ids }.load(conn).await,
             }
         });
         details_from(rows)

@@ -155,6 +155,8 @@ impl UpkeepStore for PostgresStore {
                 loadout: ids.clone(),
                 teams: ids.clone(),
                 bans: ids.clone(),
+                minutes: ids.clone(),
+                events: ids.clone(),
                 timelines: ids.clone(),
                 payloads: ids.clone(),
                 dictionaries: ids.clone(),

@@ -45,6 +45,7 @@ mod scratch_database;
 mod settle;
 mod shared;
 mod statistics;
+mod timeline_details;
 mod tls;
 mod transaction;
 mod upkeep;

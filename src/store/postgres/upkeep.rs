@@ -154,6 +154,8 @@ impl Transaction<'_> {
                 }
                 .execute(&mut self.conn)
                 .await?;
+                self.drop_timeline_details(std::slice::from_ref(&id))
+                    .await?;
                 self.forget_unread(PayloadKind::Timeline, &id).await?;
                 let stored_at = stored_at.map_or(now, Timestamp::from_millis);
                 self.put_timeline(record, payload.as_ref(), stored_at).await
@@ -317,6 +319,7 @@ impl Transaction<'_> {
         matches.execute(&mut self.conn).await?;
         let timelines = sql::DropTimelines { ids: ids.clone() };
         timelines.execute(&mut self.conn).await?;
+        self.drop_timeline_details(&ids).await?;
         let payloads = sql::DropPayloads { ids: ids.clone() };
         payloads.execute(&mut self.conn).await?;
         let unread = sql::DropUnread { ids: ids.clone() };

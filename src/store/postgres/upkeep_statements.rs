@@ -30,7 +30,7 @@ macro_rules! details {
 statement! {
     /// All of some matches in one statement: at one moment.
     Documents { matches: Vec<String> => Array<Text>, participants: Vec<String> => Array<Text>, timelines: Vec<String> => Array<Text>, payloads: Vec<String> => Array<Text>, dictionaries: Vec<String> => Array<Text>, unread: Vec<String> => Array<Text>,
-        damage: Vec<String> => Array<Text>, combat: Vec<String> => Array<Text>, vision: Vec<String> => Array<Text>, loadout: Vec<String> => Array<Text>, teams: Vec<String> => Array<Text>, bans: Vec<String> => Array<Text> } -> DocumentRow =
+        damage: Vec<String> => Array<Text>, combat: Vec<String> => Array<Text>, vision: Vec<String> => Array<Text>, loadout: Vec<String> => Array<Text>, teams: Vec<String> => Array<Text>, bans: Vec<String> => Array<Text>, minutes: Vec<String> => Array<Text>, events: Vec<String> => Array<Text> } -> DocumentRow =
     concat!("SELECT 0::smallint, m.match_id, json_build_array(m.platform, data_version, game_creation, game_start, game_end, game_duration_s, queue_id, map_id,
         game_mode, game_type, game_version, end_of_game_result, year, is_remake::int, patch)::text, 0, NULL::int, NULL::bytea
      FROM matches m WHERE m.match_id = ANY(?)
@@ -53,7 +53,11 @@ statement! {
      FROM unread_payloads WHERE match_id = ANY(?)",
      crate::model::participant_sheets!(details), crate::model::team_sheet!(details),
      " UNION ALL SELECT 15::smallint, match_id, json_build_array(ban, team_id, turn, champion_id)::text, 0, NULL::int, NULL::bytea
-     FROM match_bans WHERE match_id = ANY(?)");
+     FROM match_bans WHERE match_id = ANY(?)
+     UNION ALL SELECT 16::smallint, match_id, json_build_array(participant_id, minutes, purchases)::text, 0, NULL::int, NULL::bytea
+     FROM participant_timelines WHERE match_id = ANY(?)
+     UNION ALL SELECT 17::smallint, match_id, json_build_array(event, at_ms, type, participant_id, victim_id, team_id, assists, x, y, item_id, value, bounty, about, about_more, lane)::text, 0, NULL::int, NULL::bytea
+     FROM match_events WHERE match_id = ANY(?)");
 }
 
 statement! {

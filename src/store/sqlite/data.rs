@@ -37,6 +37,7 @@ impl Transaction<'_> {
                 .execute(self.conn)?;
                 if stored > 0 {
                     self.store_payload(PayloadKind::Timeline, &id, payload)?;
+                    self.put_timeline_details(&id, &record.details)?;
                 }
                 Ok(())
             }

@@ -92,6 +92,16 @@ mod of_teams {
     crate::model::team_sheet!(tables);
 }
 
+mod of_timelines {
+    tables! {
+        participant_minutes Minutes 16 participant_id {
+            minute: int = "", gold: int = "", xp: int = "", cs: int = "", jungle_cs: int = "", level: int = "", x: int = "",
+            y: int = "", damage: int = "", damage_taken: int = "", is_last: flag = "",
+        }
+        participant_purchases Purchases 17 participant_id { purchase: int = "", item_id: int = "", at_ms: int = "", }
+    }
+}
+
 mod of_bans {
     tables! {
         match_bans Bans 15 ban { team_id: int = "teamId", turn: int = "pickTurn", champion_id: int = "championId", }
@@ -192,6 +202,8 @@ impl ExportStore for SqliteStore {
             DetailTable::Loadout => of_participants::Loadout { ids }.load(conn).await,
             DetailTable::Teams => of_teams::Teams { ids }.load(conn).await,
             DetailTable::Bans => of_bans::Bans { ids }.load(conn).await,
+            DetailTable::Minutes => of_timelines::Minutes { ids }.load(conn).await,
+            DetailTable::Purchases => of_timelines::Purchases { ids }.load(conn).await,
         };
         details_from(rows?)
     }

@@ -155,6 +155,8 @@ impl UpkeepStore for SqliteStore {
             loadout: list,
             teams: list,
             bans: list,
+            minutes: list,
+            events: list,
             timelines: list,
             payloads: list,
             dictionaries: list,

@@ -27,6 +27,7 @@ mod reader;
 mod relations;
 mod repack;
 mod schedules;
+mod timeline_details;
 mod transaction;
 mod upkeep;
 mod upkeep_statements;

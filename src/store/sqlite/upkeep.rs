@@ -58,6 +58,7 @@ impl Transaction<'_> {
                 let stored_at = self.kept_since(PayloadKind::Timeline, &id)?;
                 let ids = to_json(&[&id])?;
                 sql::DropTimelines { ids: &ids }.execute(self.conn)?;
+                self.drop_timeline_details(&ids)?;
                 data_statements::InsertTimeline {
                     id: &id,
                     data_version: &record.data_version,
@@ -67,6 +68,7 @@ impl Transaction<'_> {
                     stored_at: stored_at.unwrap_or(now.as_millis()),
                 }
                 .execute(self.conn)?;
+                self.put_timeline_details(&id, &record.details)?;
                 match payload {
                     Some(payload) => self.store_payload(PayloadKind::Timeline, &id, payload),
                     None => self.forget_unread(PayloadKind::Timeline, &id),
@@ -227,6 +229,7 @@ impl Transaction<'_> {
         .execute(self.conn)?;
         sql::DropMatches { ids: &ids }.execute(self.conn)?;
         sql::DropTimelines { ids: &ids }.execute(self.conn)?;
+        self.drop_timeline_details(&ids)?;
         sql::DropPayloads { ids: &ids }.execute(self.conn)?;
         sql::DropUnread { ids: &ids }.execute(self.conn)?;
         sql::DropParticipants { ids: &ids }.execute(self.conn)?;

@@ -18,7 +18,7 @@ macro_rules! details {
 statement! {
     /// All of some matches in one statement: at one moment.
     Documents<'a> { matches: &'a str => Text, participants: &'a str => Text, timelines: &'a str => Text, payloads: &'a str => Text, dictionaries: &'a str => Text, unread: &'a str => Text,
-        damage: &'a str => Text, combat: &'a str => Text, vision: &'a str => Text, loadout: &'a str => Text, teams: &'a str => Text, bans: &'a str => Text } -> DocumentRow =
+        damage: &'a str => Text, combat: &'a str => Text, vision: &'a str => Text, loadout: &'a str => Text, teams: &'a str => Text, bans: &'a str => Text, minutes: &'a str => Text, events: &'a str => Text } -> DocumentRow =
     concat!("SELECT 0, m.match_id, json_array(m.platform, data_version, game_creation, game_start, game_end, game_duration_s, queue_id, map_id,
         game_mode, game_type, game_version, end_of_game_result, year, is_remake, patch), 0, NULL, NULL
      FROM matches m WHERE m.match_id IN (SELECT value FROM json_each(?))
@@ -41,7 +41,11 @@ statement! {
      FROM unread_payloads WHERE match_id IN (SELECT value FROM json_each(?))",
      crate::model::participant_sheets!(details), crate::model::team_sheet!(details),
      " UNION ALL SELECT 15, match_id, json_array(ban, team_id, turn, champion_id), 0, NULL, NULL
-     FROM match_bans WHERE match_id IN (SELECT value FROM json_each(?))");
+     FROM match_bans WHERE match_id IN (SELECT value FROM json_each(?))
+     UNION ALL SELECT 16, match_id, json_array(participant_id, minutes, purchases), 0, NULL, NULL
+     FROM participant_timelines WHERE match_id IN (SELECT value FROM json_each(?))
+     UNION ALL SELECT 17, match_id, json_array(event, at_ms, type, participant_id, victim_id, team_id, assists, x, y, item_id, value, bounty, about, about_more, lane), 0, NULL, NULL
+     FROM match_events WHERE match_id IN (SELECT value FROM json_each(?))");
 }
 
 statement! {
