@@ -5,7 +5,8 @@
 # one of its own, from the binaries on this machine, in a temporary folder that is gone at the end; else the
 # binaries are installed, where that may be done. A second server of its own is there to be restarted by tests.
 # DuckDB, which reads the exported files: its Python package, in a virtual environment below target/ that is made
-# once; or the Python of $TEST_DUCKDB_PYTHON, if that is set.
+# once; or the Python of $TEST_DUCKDB_PYTHON, if that is set. With it DuckDB's readers of SQLite and PostgreSQL, Polars and
+# pandas, for the examples of the manual.
 # Arguments go to `cargo test`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -129,8 +130,10 @@ start_server_for_restarts() {
 
 # Another program than ours has to be able to read what is exported.
 duckdb_version=1.4.4
+# Its readers of databases, which it would fetch itself from a host of its own.
+duckdb_readers=$duckdb_version.20260205
 
-has_duckdb() { "$1" -c "import duckdb; assert duckdb.__version__ == '$duckdb_version'" >/dev/null 2>&1; }
+has_duckdb() { "$1" -c "import duckdb, duckdb_ext, pandas, polars; assert duckdb.__version__ == '$duckdb_version'" >/dev/null 2>&1; }
 
 prepare_duckdb() {
     local place="$PWD/target/test-python"
@@ -147,7 +150,8 @@ prepare_duckdb() {
         rm -rf "$place"
         python3 -m venv "$place" >&2 || fail "python3 -m venv failed, see above. Install it (python3-venv), or set TEST_DUCKDB_PYTHON to a Python that can import duckdb"
     fi
-    "$TEST_DUCKDB_PYTHON" -m pip install --quiet --disable-pip-version-check --only-binary :all: "duckdb==$duckdb_version" >&2 ||
+    "$TEST_DUCKDB_PYTHON" -m pip install --quiet --disable-pip-version-check --only-binary :all: "duckdb==$duckdb_version" \
+        "duckdb-ext-sqlite==$duckdb_readers" "duckdb-ext-postgres==$duckdb_readers" "pandas>=2" "polars>=1" >&2 ||
         fail "DuckDB could not be installed with pip, see above. Set TEST_DUCKDB_PYTHON to a Python that can import duckdb"
 }
 

@@ -71,7 +71,7 @@ pub fn timeline(n: u64, participants: i32, minutes: usize) -> TimelineDetails {
             lists.push(&at_minute(n, participant_id, minute));
             purchases.push(&[
                 Some(1_001 + participant_id),
-                (minute != 3).then_some(60_000 * minute as i32),
+                (minute != 3).then_some(60_000 * i32::try_from(minute).unwrap()),
             ]);
         }
         ParticipantTimeline {

@@ -36,6 +36,7 @@ mod person;
 mod place;
 mod postgres;
 mod program;
+mod questions;
 mod reach;
 mod recompress;
 mod rig;

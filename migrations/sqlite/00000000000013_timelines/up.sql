@@ -115,11 +115,11 @@ LEFT JOIN participant_timelines ot ON ot.match_id = p.match_id AND ot.participan
 
 -- What a player did on a day, by queue.
 CREATE VIEW v_daily AS
-SELECT p.player_id AS player_id, max(pl.game_name) AS game_name, max(pl.tag_line) AS tag_line, date(m.game_start / 1000, 'unixepoch') AS day, m.queue_id AS queue_id,
+SELECT p.player_id AS player_id, max(pl.game_name) AS game_name, max(pl.tag_line) AS tag_line, strftime('%Y-%m-%d', m.game_start / 1000, 'unixepoch') AS day, m.queue_id AS queue_id,
        count(*) AS games, sum(CASE WHEN p.win THEN 1 ELSE 0 END) AS wins,
        CAST(100 * sum(CASE WHEN p.win THEN 1 ELSE 0 END) AS DOUBLE PRECISION) / count(*) AS win_rate,
        sum(p.kills) AS kills, sum(p.deaths) AS deaths, sum(p.assists) AS assists,
        CAST(sum(m.game_duration_s) AS DOUBLE PRECISION) / 60 AS minutes
 FROM match_participants p JOIN matches m ON m.match_id = p.match_id JOIN players pl ON pl.id = p.player_id
 WHERE NOT m.is_remake AND m.game_duration_s > 0
-GROUP BY p.player_id, date(m.game_start / 1000, 'unixepoch'), m.queue_id;
+GROUP BY p.player_id, strftime('%Y-%m-%d', m.game_start / 1000, 'unixepoch'), m.queue_id;

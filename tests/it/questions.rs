@@ -1,0 +1,183 @@
+//! The questions of the data dictionary: one answer on both databases and on exported files, and its examples for other
+//! tools.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::export::duckdb_python;
+use crate::place::Place;
+use crate::rig::Rig;
+use crate::setup::{run, text};
+
+const PAGE: &str = include_str!("../../src/manual/data.md");
+
+/// The examples of a section in a language.
+fn examples(section: &str, language: &str) -> Vec<String> {
+    let (_, rest) = PAGE.split_once(&format!("\n## {section}\n")).unwrap();
+    let section = rest.split("\n## ").next().unwrap();
+    let begin = format!("```{language}\n");
+    let blocks = section.split(&begin).skip(1);
+    blocks
+        .map(|block| block.split("```").next().unwrap().to_owned())
+        .collect()
+}
+
+/// Those that say the same everywhere, with all their rows: how texts are sorted is the database's own.
+fn questions() -> Vec<String> {
+    let mut all = examples("Questions in SQL", "sql");
+    all.truncate(10);
+    for one in &mut all {
+        *one = one.trim().trim_end_matches(';').to_owned();
+        if let Some(at) = one.rfind(" LIMIT ") {
+            one.truncate(at);
+        }
+    }
+    all
+}
+
+/// Rows in one order, numbers in one form.
+fn normal(mut rows: Vec<Vec<Option<String>>>) -> Vec<Vec<Option<String>>> {
+    for cell in rows.iter_mut().flatten().flatten() {
+        if let Ok(number) = cell.parse::<f64>() {
+            *cell = format!("{number:.6}");
+        }
+    }
+    rows.sort();
+    rows
+}
+
+/// Has all rows of timelines.
+async fn filled(place: Place) -> Rig {
+    let rig = Rig::synced(place, 120).await;
+    let mut replay = rig.command(&["replay", "--json"]);
+    replay.env("RIFTSYNC_DATA__TIMELINE_ROWS", "all");
+    let output = run(replay).await;
+    assert!(output.status.success(), "{}", text(&output));
+    rig
+}
+
+async fn exported(rig: &Rig) -> std::path::PathBuf {
+    let folder = rig.setup.folder.path().join("lake");
+    let tables = [
+        "matches",
+        "participants",
+        "teams",
+        "bans",
+        "minutes",
+        "purchases",
+        "timeline_events",
+    ];
+    for what in tables {
+        let out = folder.join(what).with_extension("parquet");
+        let out = out.to_str().unwrap();
+        rig.done(&["export", "--what", what, "--out", out, "--mkdir"])
+            .await;
+    }
+    folder
+}
+
+/// Runs Python in a folder; it tells JSON.
+async fn python(program: &str, folder: &std::path::Path, args: &[String]) -> Value {
+    let mut command = Command::new(duckdb_python());
+    command
+        .arg("-c")
+        .arg(program)
+        .args(args)
+        .current_dir(folder);
+    let output = run(command).await;
+    assert!(output.status.success(), "{}", text(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+const ASK: &str = r"
+import duckdb, json, sys
+duckdb.sql(sys.argv[1])
+text = lambda cell: None if cell is None else str(cell)
+print(json.dumps([[[text(cell) for cell in row] for row in duckdb.sql(question).fetchall()] for question in sys.argv[2:]]))
+";
+
+#[tokio::test]
+async fn each_question_has_one_answer_on_both_databases_and_on_exported_files() {
+    let (file, server) = (
+        filled(Place::sqlite()).await,
+        filled(Place::postgres()).await,
+    );
+    let questions = questions();
+    let mut args = vec![examples("The same on files with DuckDB", "duckdb").remove(0)];
+    args.extend(questions.iter().cloned());
+    let files = python(ASK, &exported(&server).await, &args).await;
+    for (question, on_files) in questions.iter().zip(files.as_array().unwrap()) {
+        let on_files: Vec<Vec<Option<String>>> = serde_json::from_value(on_files.clone()).unwrap();
+        let expected = normal(file.place.rows(question));
+        assert!(!expected.is_empty(), "{question}");
+        assert_eq!(normal(server.place.rows(question)), expected, "{question}");
+        assert_eq!(normal(on_files), expected, "{question}");
+    }
+}
+
+const ATTACH: &str = r#"
+import duckdb, duckdb_ext, glob, json, os, sys
+for name in ("sqlite_scanner", "postgres_scanner"):
+    [found] = [file for place in duckdb_ext.__path__ for file in glob.glob(f"{place}/**/{name}.duckdb_extension", recursive=True)]
+    duckdb.sql(f"LOAD '{found}'")
+attach, question = sys.argv[1].split(";")[:2]
+duckdb.sql(attach)
+print(json.dumps([[str(cell) for cell in row] for row in duckdb.sql(question).fetchall()]))
+for columns, view in (("queue, started_at, counts", "v_matches"), ("opponent_id, kda, gold_lead_15", "v_player_matches"), ("minute, gold, is_last", "participant_minutes"), ("item_id, at_ms", "participant_purchases")):
+    assert duckdb.sql(f"SELECT {columns} FROM rift.{view} LIMIT 3").fetchall(), view
+"#;
+
+#[tokio::test]
+async fn the_examples_for_other_tools_say_what_the_database_does() {
+    let (file, server) = (
+        filled(Place::sqlite()).await,
+        filled(Place::postgres()).await,
+    );
+    let folder = exported(&file).await;
+    let url = file.place.url();
+    let path = url.trim_start_matches("sqlite://");
+    let expected = normal(file.place.rows(
+        "SELECT champion, sum(games) AS games FROM v_champion_stats GROUP BY champion ORDER BY games DESC, champion LIMIT 5",
+    ));
+    let [on_file, on_server] = <[String; 2]>::try_from(examples("Other tools", "duckdb")).unwrap();
+    for example in [
+        on_file.replace("riftsync.db", path),
+        on_server.replace(
+            "postgres://riftsync@127.0.0.1/riftsync",
+            &server.place.url(),
+        ),
+    ] {
+        let told = python(ATTACH, &folder, std::slice::from_ref(&example)).await;
+        let told: Vec<Vec<Option<String>>> = serde_json::from_value(told).unwrap();
+        assert_eq!(normal(told), expected, "{example}");
+    }
+    let [polars, pandas] = <[String; 2]>::try_from(examples("Other tools", "python")).unwrap();
+    let rows = |line: &str, of: &str| {
+        assert!(line.starts_with("print("), "{line}");
+        let of = line
+            .trim()
+            .trim_start_matches("print(")
+            .trim_end_matches(')')
+            .to_owned()
+            + of;
+        format!("import json\nprint(json.dumps([[str(cell) for cell in row] for row in {of}]))\n")
+    };
+    for (example, of, counted) in [
+        (polars, ")", false),
+        (pandas.replace("riftsync.db", path), ")).values", true),
+    ] {
+        let (begin, last) = example.trim().rsplit_once('\n').unwrap();
+        let program = format!("{begin}\n{}", rows(last, of));
+        let told = python(&program, &folder, &[]).await;
+        let told: Vec<Vec<Option<String>>> = serde_json::from_value(told).unwrap();
+        let expected = if counted {
+            expected.clone()
+        } else {
+            normal(file.place.rows(
+                "SELECT champion_name, count(*) AS games FROM match_participants GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5",
+            ))
+        };
+        assert_eq!(normal(told), expected, "{example}");
+    }
+}
