@@ -35,7 +35,7 @@ pub use database_url::{DatabaseUrl, is_pairs, redact};
 pub use failure::{ABSENT, Failure};
 pub use foreign::Foreign;
 pub use job::{After, ClaimedJob, JobId, JobRecord, JobState, Lease, NewJob, OnFailure, Priority};
-pub use outage::{Before, Outage, OutageNews, UNTIL_QUIET};
+pub use outage::{Before, DatabaseOutage, Outage, OutageNews, UNTIL_QUIET};
 pub use retry_policy::RetryPolicy;
 pub use rollup::Rollup;
 pub use time::Timestamp;

@@ -158,6 +158,59 @@ impl Outage {
     }
 }
 
+/// An end of a job that could not be stored for so long, and not because the database was away, is told.
+const END_LATE: Duration = Duration::from_secs(10);
+/// An outage that was shorter says nothing of an end that waits: it is the end that failed.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// A database that cannot be written, whoever meets it: one outage of it is one thing, and told as one. An end of a job
+/// that waits is told by itself only for what no outage explains.
+#[derive(Debug, Default)]
+pub struct DatabaseOutage {
+    writes: Outage,
+    ends: Outage,
+    /// When the last one that lasted began and ended.
+    last: Option<(Duration, Duration)>,
+}
+
+impl DatabaseOutage {
+    /// See [`Outage::failed`].
+    pub fn failed(&mut self, weight: u64, now: Duration) -> OutageNews {
+        self.writes.failed(weight, now)
+    }
+
+    /// See [`Outage::worked`].
+    pub fn worked(&mut self, weight: u64, now: Duration) -> OutageNews {
+        let began = self.writes.began();
+        let news = self.writes.worked(weight, now);
+        if let Some(began) = began
+            && !self.is_on()
+            && now.saturating_sub(began) >= MOMENT
+        {
+            self.last = Some((began, now));
+        }
+        news
+    }
+
+    pub fn is_on(&self) -> bool {
+        self.writes.is_on()
+    }
+
+    /// An end could not be stored once more, and waits since then. None: for long enough, but for outages, it does not.
+    pub fn end_waits(&mut self, since: Duration, now: Duration) -> Option<OutageNews> {
+        let current = self.writes.began().map(|began| (began, now));
+        let explained = [current, self.last].into_iter().flatten();
+        let explained = explained.map(|(began, ended)| ended.saturating_sub(began.max(since)));
+        let alone = now.saturating_sub(since + explained.sum());
+        (alone >= END_LATE).then(|| self.ends.failed(0, now))
+    }
+
+    /// An end that was told to wait is stored.
+    pub fn end_stored(&mut self, now: Duration) -> OutageNews {
+        self.ends.worked(0, now)
+    }
+}
+
 /// What was not told before.
 #[derive(Debug, Clone, Copy)]
 pub struct Before(pub u64);
@@ -195,6 +248,8 @@ mod tests {
         works: Option<(u64, u64)>,
         /// How large the first thing is that works when it is over.
         then: u64,
+        /// Ends of jobs wait for it.
+        of_database: bool,
     }
 
     const KINDS: [Kind; 9] = [
@@ -204,6 +259,7 @@ mod tests {
             fails: (500, 60_000),
             works: Some((50, 300)),
             then: 90_000,
+            of_database: true,
         },
         Kind {
             name: "a disk that has room again for less than was refused",
@@ -211,6 +267,7 @@ mod tests {
             fails: (500, 60_000),
             works: Some((5_000, 0)),
             then: 0,
+            of_database: true,
         },
         Kind {
             name: "a database that another program holds locked",
@@ -218,6 +275,7 @@ mod tests {
             fails: (5_000, 0),
             works: None,
             then: 0,
+            of_database: true,
         },
         Kind {
             name: "a server that is away",
@@ -225,6 +283,7 @@ mod tests {
             fails: (40, 0),
             works: None,
             then: 0,
+            of_database: true,
         },
         Kind {
             name: "a route that does not work, tried more and more rarely",
@@ -232,6 +291,7 @@ mod tests {
             fails: (20_000, 0),
             works: None,
             then: 0,
+            of_database: false,
         },
         Kind {
             name: "a key that is rejected",
@@ -239,6 +299,7 @@ mod tests {
             fails: (48_000, 0),
             works: None,
             then: 0,
+            of_database: false,
         },
         Kind {
             name: "refusals of a service between good answers",
@@ -246,6 +307,7 @@ mod tests {
             fails: (7_000, UNTIL_QUIET),
             works: Some((90, 0)),
             then: 0,
+            of_database: false,
         },
         Kind {
             name: "a metrics log on a full disk",
@@ -253,6 +315,7 @@ mod tests {
             fails: (10_000, 4_000),
             works: None,
             then: 5_000,
+            of_database: false,
         },
         Kind {
             name: "a control socket that can take nobody in",
@@ -260,8 +323,78 @@ mod tests {
             fails: (100, 0),
             works: None,
             then: 0,
+            of_database: false,
         },
     ];
+
+    /// Of kinds that a database has: the ends of jobs that cannot be stored are tried again, each after some time.
+    const ENDS_EVERY: u64 = 10_500;
+
+    /// What is told of a database in trouble, of writes or of ends.
+    fn told_of_database(kind: &Kind, seconds: u64) -> Vec<OutageNews> {
+        let mut outage = DatabaseOutage::default();
+        let mut told = Vec::new();
+        let (over, mut waits) = (seconds * 1_000, None);
+        for at in (0..over + 15_000).step_by(10) {
+            let now = ms(at);
+            if at < over && at % kind.fails.0 == 0 {
+                told.push(outage.failed(kind.fails.1, now));
+            } else if let Some((every, weight)) = kind.works
+                && at % every == 0
+            {
+                told.push(outage.worked(weight, now));
+            }
+            if at >= over && at % 1_000 == 0 {
+                told.push(outage.worked(kind.then, now));
+            }
+            // One that was on its way when the trouble was over hears of it a moment later.
+            if at > 0 && at <= over + ENDS_EVERY / 2 && at % ENDS_EVERY == 0 {
+                let since = *waits.get_or_insert(now);
+                told.extend(outage.end_waits(since, now));
+            }
+        }
+        told.retain(|news| *news != Nothing);
+        told
+    }
+
+    #[test]
+    fn an_outage_of_a_database_is_one_thing_however_many_ends_of_jobs_wait_for_it() {
+        for kind in KINDS.iter().filter(|kind| kind.of_database) {
+            for seconds in [12, 28, 50] {
+                let told = told_of_database(kind, seconds);
+                assert!(
+                    matches!(told[..], [Begins { untold: 0 }, Ends { .. }]),
+                    "{} for {seconds} s: {told:?}",
+                    kind.name
+                );
+            }
+            let lines = told_of_database(kind, 200).len();
+            assert_eq!(lines, 5, "{}", kind.name);
+        }
+    }
+
+    #[test]
+    fn an_end_that_alone_cannot_be_stored_is_told_though_each_try_looks_like_an_outage() {
+        let mut outage = DatabaseOutage::default();
+        let (since, mut ends) = (ms(500), Vec::new());
+        for at in (500..75_000).step_by(500) {
+            outage.failed(0, ms(at));
+            ends.extend(outage.end_waits(since, ms(at + 10)));
+            outage.worked(0, ms(at + 300));
+        }
+        ends.push(outage.end_stored(ms(75_000)));
+        ends.retain(|news| *news != Nothing);
+        assert!(
+            matches!(ends[..], [Begins { .. }, Lasts { .. }, Ends { .. }]),
+            "{ends:?}"
+        );
+        // One that waited for an outage and goes on waiting has its own time.
+        let mut outage = DatabaseOutage::default();
+        outage.failed(0, ms(0));
+        outage.worked(0, ms(30_000));
+        assert_eq!(outage.end_waits(ms(5_000), ms(39_900)), None);
+        assert!(outage.end_waits(ms(5_000), ms(40_000)).is_some());
+    }
 
     fn told(kind: &Kind, seconds: u64) -> Vec<OutageNews> {
         let mut outage = (kind.outage)();

@@ -9,7 +9,6 @@ use dashmap::DashMap;
 use tokio::sync::watch;
 
 use super::halt::Halt;
-use super::metrics::{OutageLog, Words};
 use super::store::JobStore;
 use super::trouble::Trouble;
 use riftsync_basics::{JobId, Lease, Priority};
@@ -25,8 +24,6 @@ pub struct Attempts {
     requested: Mutex<HashSet<Lease>>,
     /// The priorities that the jobs of this engine have by now.
     priorities: watch::Sender<Priorities>,
-    /// Ends that cannot be stored for long.
-    pub(super) ends: OutageLog,
 }
 
 impl Default for Attempts {
@@ -35,10 +32,6 @@ impl Default for Attempts {
             running: DashMap::new(),
             requested: Mutex::default(),
             priorities: watch::Sender::default(),
-            ends: OutageLog::new(Words {
-                over: "the ends of jobs are stored again",
-                failures: "tries failed",
-            }),
         }
     }
 }

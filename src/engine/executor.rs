@@ -30,8 +30,6 @@ const CANCEL_GRACE: Duration = Duration::from_secs(5);
 const WORTH_TELLING: Duration = Duration::from_millis(5);
 /// Pause between tries to settle while the database cannot be written.
 const SETTLE_RETRY: Duration = Duration::from_millis(500);
-/// An end that waits so long is told with its cause: it may be the only one that does.
-const SETTLE_LATE: Duration = Duration::from_secs(10);
 
 /// The work of a job's attempt is done; its end is to be committed.
 #[derive(Debug, Message)]
@@ -309,25 +307,26 @@ struct Late {
 }
 
 impl Late {
-    fn waits<S: ?Sized>(&mut self, job: &ClaimedJob, error: &StoreError, tools: &Tools<S>) {
+    fn waits<S: JobStore + ?Sized>(
+        &mut self,
+        job: &ClaimedJob,
+        error: &StoreError,
+        tools: &Tools<S>,
+    ) {
         let since = *self.since.get_or_insert_with(tokio::time::Instant::now);
-        let waited = since.elapsed();
-        if waited >= SETTLE_LATE {
-            self.told = true;
-            let id = job.lease.job;
-            let why = format_args!(
-                "the end of job {id} ({}) could not be stored for {waited:.0?}: {error}. `riftsync job cancel {id}` ends it \
-                 without what it did",
-                job.kind
-            );
-            // One line for all that wait.
-            tools.attempts.ends.failed(0, why);
-        }
+        let (id, waited) = (job.lease.job, since.elapsed());
+        let why = format_args!(
+            "the end of job {id} ({}) could not be stored for {waited:.0?}: {error}. `riftsync job cancel {id}` ends it \
+             without what it did",
+            job.kind
+        );
+        // It may be the only one that waits. One line for all that do, none if the database is away for everybody.
+        self.told |= tools.store.outages().end_waits(since, why);
     }
 
-    fn is_over<S: ?Sized>(&self, tools: &Tools<S>) {
+    fn is_over<S: JobStore + ?Sized>(&self, tools: &Tools<S>) {
         if self.told {
-            tools.attempts.ends.worked(0);
+            tools.store.outages().end_stored();
         }
     }
 }

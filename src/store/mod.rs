@@ -51,7 +51,7 @@ pub use crate::engine::store::{
     OpenCount, ProbeStore, Rescued, Retried, ScheduleStore, Staged, StoreError, StoreResult,
     Wanted, WriterStats, question, queue_progress, schedules,
 };
-use crate::engine::store::{SEARCHED_MAX, WRITES, searched_ids};
+use crate::engine::store::{SEARCHED_MAX, searched_ids};
 use crate::model::missing::MissingCounts;
 use crate::model::records::{
     MatchRecord, Payload, PayloadKind, PlayerRecord, TimelineRecord, UnreadPayload,

@@ -21,6 +21,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use self::ledger::{Ledger, Row};
+use crate::metrics::DatabaseOutageLog;
 use crate::store::rows::ERRORS_KEPT;
 use crate::store::schedules::StoredSchedule;
 use crate::store::{
@@ -33,6 +34,7 @@ use crate::store::{
 pub struct MemoryStore<E> {
     state: Mutex<State<E>>,
     hints: Hints,
+    outages: DatabaseOutageLog,
     /// How many writes there were.
     writes: watch::Sender<u64>,
 }
@@ -70,6 +72,7 @@ impl<E> Default for MemoryStore<E> {
                 stats: WriterStats::default(),
             }),
             hints: Hints::default(),
+            outages: DatabaseOutageLog::default(),
             writes: watch::Sender::default(),
         }
     }
@@ -472,6 +475,10 @@ impl<E: Effect> Database for MemoryStore<E> {
 
     fn writer_stats(&self) -> WriterStats {
         self.lock().stats
+    }
+
+    fn outages(&self) -> &DatabaseOutageLog {
+        &self.outages
     }
 
     /// It has none.

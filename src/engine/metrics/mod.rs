@@ -20,7 +20,7 @@ use dashmap::DashMap;
 
 pub use actors::{ActorState, Actors};
 pub use events::{Event, Events, FailedAttempt};
-pub use outage_log::{OutageLog, Words};
+pub use outage_log::{DatabaseOutageLog, OutageLog, Words};
 pub use rotating::{LogFiles, RotatingFile};
 pub use sample::{Sample, WindowSample};
 pub use telemetry::{Reading, Source, Telemetry, VERSION, open_log};

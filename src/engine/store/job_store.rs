@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use riftsync_basics::suspicion::Death;
 use riftsync_basics::{ClaimedJob, JobId, JobRecord, Lease, NewJob, Priority, Timestamp};
 
+use crate::metrics::DatabaseOutageLog;
+
 use super::{
     Away, Batch, Beat, Cancelled, Completion, Effect, EngineInfo, EngineRow, Enqueued, Fenced,
     Hints, JobFilter, JobList, OpenCount, Rescued, Retried, ScheduleStore, Staged, StoreError,
@@ -123,6 +125,8 @@ pub trait Database: fmt::Debug + Send + Sync + 'static {
     fn away(&self) -> Option<Away> {
         None
     }
+    /// Where it is told that it cannot be written, once for everybody who meets it.
+    fn outages(&self) -> &DatabaseOutageLog;
     /// What the database takes on the disk; none if it does not tell.
     async fn size_bytes(&self) -> StoreResult<Option<u64>> {
         Ok(None)

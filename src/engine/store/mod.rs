@@ -31,8 +31,6 @@ pub use job_store::{Database, FleetStore, JobStore};
 pub use queue_progress::ProbeStore;
 pub use schedules::ScheduleStore;
 
-use crate::metrics::Words;
-
 pub type StoreResult<T> = Result<T, StoreError>;
 
 /// What a job writes with its end, in the same transaction: a type of the program that the engine is part of. Its store
@@ -347,12 +345,6 @@ pub struct EngineInfo {
     pub host: String,
     pub version: &'static str,
 }
-
-/// How an outage of a database is told.
-pub const WRITES: Words = Words {
-    over: "everything goes on: the database can be written again",
-    failures: "writes failed",
-};
 
 /// Commits of the writer, for people and the metrics log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

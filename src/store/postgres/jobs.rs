@@ -13,6 +13,7 @@ use super::command::{Claim, Progress, Release, Verb};
 use super::reader::{Patience, read};
 use super::{Writers, lock};
 use super::{job_statements, presence, writer};
+use crate::engine::metrics::DatabaseOutageLog;
 use crate::model::suspicion::Death;
 use crate::model::{ClaimedJob, JobId, JobRecord, Lease, NewJob, Priority, Timestamp};
 use crate::store::rows::{CountTuple, counts_from};
@@ -248,6 +249,10 @@ impl Database for PostgresStore {
 
     fn away(&self) -> Option<Away> {
         self.shared.absence.now()
+    }
+
+    fn outages(&self) -> &DatabaseOutageLog {
+        &self.shared.outages
     }
 
     async fn size_bytes(&self) -> StoreResult<Option<u64>> {

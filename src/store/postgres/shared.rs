@@ -11,10 +11,10 @@ use super::claim_cursors::ClaimCursors;
 use super::notifier::Notifier;
 use super::presence::Presence;
 use super::transaction::House;
-use crate::engine::metrics::OutageLog;
+use crate::engine::metrics::DatabaseOutageLog;
 use crate::engine::store::Absence;
 use crate::model::histogram::Histogram;
-use crate::store::{Hints, StoreError, WRITES, WriterStats};
+use crate::store::{Hints, StoreError, WriterStats};
 
 /// Documents that were stored in this time are stored as soon as they come. If the last ones took longer, a group
 /// gathers for a part of the time that was too long, and so longer the more engines there are, whose small groups would
@@ -42,7 +42,7 @@ pub(super) struct Shared {
     /// What is told of it to those who ask.
     pub(super) absence: Arc<Absence>,
     /// The database is away, or cannot be written.
-    outage: OutageLog,
+    pub(super) outages: DatabaseOutageLog,
     /// Writers in the middle of a group.
     pub(super) busy: AtomicU32,
     /// One of them has come to its end.
@@ -101,7 +101,7 @@ impl Shared {
             closing: AtomicBool::new(false),
             others: AtomicU32::new(0),
             absence: Arc::default(),
-            outage: OutageLog::new(WRITES),
+            outages: DatabaseOutageLog::default(),
             busy: AtomicU32::new(0),
             freed: Notify::new(),
             took: AtomicU32::new(0),
@@ -111,18 +111,18 @@ impl Shared {
 
     /// A commit is under way, or was tried and could not be made.
     pub(super) fn is_busy(&self) -> bool {
-        self.busy.load(Ordering::Relaxed) > 0 || self.outage.is_on()
+        self.busy.load(Ordering::Relaxed) > 0 || self.outages.is_on()
     }
 
     /// Told once, not for each of those who wait. `weight`: bytes for which there was no room; 0 if that is not why.
     pub(super) fn write_failed(&self, why: &str, weight: usize) {
         self.absence.unwritable(why);
         let error = StoreError::Unavailable(why.to_owned());
-        self.outage.failed(weight as u64, error);
+        self.outages.failed(weight as u64, error);
     }
 
     pub(super) fn write_worked(&self, weight: usize) {
         self.absence.written();
-        self.outage.worked(weight as u64);
+        self.outages.worked(weight as u64);
     }
 }

@@ -11,6 +11,7 @@ use super::checkpoints::Checkpoints;
 use super::reader::ReadDsl;
 use super::{Writer, writer_gone};
 use super::{job_statements, open, writer};
+use crate::engine::metrics::DatabaseOutageLog;
 use crate::model::suspicion::Death;
 use crate::model::{ClaimedJob, JobId, JobRecord, Lease, NewJob, Priority, Timestamp};
 use crate::store::rows::{
@@ -222,6 +223,10 @@ impl Database for SqliteStore {
 
     fn away(&self) -> Option<Away> {
         self.counters.absence.now()
+    }
+
+    fn outages(&self) -> &DatabaseOutageLog {
+        &self.counters.outages
     }
 
     async fn size_bytes(&self) -> StoreResult<Option<u64>> {

@@ -20,11 +20,11 @@ use super::checkpoints::Checkpoints;
 use super::ground::Ground;
 use super::job_statements as sql;
 use super::transaction::{Consequences, Transaction};
-use crate::engine::metrics::OutageLog;
+use crate::engine::metrics::DatabaseOutageLog;
 use crate::engine::store::Absence;
 use crate::model::histogram::Histogram;
 use crate::store::question::Fate;
-use crate::store::{Hints, StoreError, StoreResult, WRITES, WriterStats};
+use crate::store::{Hints, StoreError, StoreResult, WriterStats};
 
 /// Commands that may wait; callers beyond wait for room.
 pub(super) const QUEUE_MAX: usize = 4_096;
@@ -92,7 +92,7 @@ pub(super) struct Counters {
     pub(super) absence: Absence,
     times: Histogram,
     /// A disk that is full, a lock that is held.
-    outage: OutageLog,
+    pub(super) outages: DatabaseOutageLog,
 }
 
 impl Default for Counters {
@@ -105,7 +105,7 @@ impl Default for Counters {
             begins: AtomicBool::new(false),
             absence: Absence::default(),
             times: Histogram::default(),
-            outage: OutageLog::new(WRITES),
+            outages: DatabaseOutageLog::default(),
         }
     }
 }
@@ -203,7 +203,7 @@ fn commit_group(
     match outcome {
         Ok((effects, stale)) => {
             counters.absence.written();
-            counters.outage.worked(weight);
+            counters.outages.worked(weight);
             counters.times.note(begun.elapsed());
             counters.commits.fetch_add(1, Ordering::Relaxed);
             counters
@@ -234,7 +234,7 @@ fn commit_group(
                 } else {
                     0
                 };
-                counters.outage.failed(weight, &error);
+                counters.outages.failed(weight, &error);
             }
             let _ = diesel::sql_query("ROLLBACK").execute(conn);
             let error = ground.hears(error);
