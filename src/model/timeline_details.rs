@@ -1,7 +1,7 @@
 //! What a timeline tells that is kept as rows: how each participant stood minute by minute, what it bought and when,
 //! and events.
 //!
-//! A participant's minutes are one row, with a JSON list for each minute: as a row each they would cost five times as
+//! A participant's minutes are one row, with a JSON list for each minute: as a row each they would cost three times as
 //! much to write, and views take them apart about as quickly as a table of them is read.
 
 use serde::{Deserialize, Serialize};

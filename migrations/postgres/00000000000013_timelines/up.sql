@@ -3,7 +3,7 @@
 -- Rows of timelines that were stored before come from `riftsync replay`, without a call.
 
 -- A participant through a match, if data.timeline_rows asks for minutes: all in one row, for a row of each minute would
--- cost five times as much to write. participant_minutes and participant_purchases take it apart.
+-- cost three times as much to write. participant_minutes and participant_purchases take it apart.
 CREATE TABLE participant_timelines (
     match_id            TEXT COLLATE "C" NOT NULL,
     participant_id      INTEGER NOT NULL,
