@@ -68,6 +68,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     pub files: FilesSettings,
     pub riot: RiotConfig,
+    pub data: DataSettings,
+    pub names: NamesSettings,
     pub engine: EngineSettings,
     pub control: ControlSettings,
     pub log: LogSettings,
@@ -126,6 +128,24 @@ impl RiotConfig {
     pub fn timelines_gone(&self, now: Timestamp) -> Option<Timestamp> {
         self.retention().begins(PayloadKind::Timeline, now)
     }
+}
+
+/// What is stored beside matches.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSettings {
+    /// Each is one call with every sync of a tracked player.
+    pub ranks: bool,
+    pub mastery: bool,
+}
+
+/// Where names come from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamesSettings {
+    pub base_url: String,
+    pub constants_url: String,
+    pub language: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -24,6 +24,8 @@ mod recover;
 mod replay;
 mod report;
 mod resolve;
+mod standing;
+mod static_data;
 mod timeline;
 mod tracked;
 mod unread;
@@ -46,6 +48,8 @@ pub use recover::{GapAnalysis, Recover, RecoverArgs};
 pub use replay::{Replay, ReplayArgs};
 pub use report::{Parts, PlayerReport, job_document};
 pub use resolve::PlayerResolve;
+pub use standing::Standing;
+pub use static_data::StaticSync;
 pub use timeline::TimelineSync;
 pub use tracked::TrackedSync;
 pub use unread::{REMEDY as UNREAD_REMEDY, unread_text};
@@ -104,6 +108,7 @@ pub struct Policies {
     pub maintenance: RetryPolicy,
     /// How long Riot keeps documents.
     pub retention: Retention,
+    pub standing: Standing,
 }
 
 impl Default for Policies {
@@ -115,6 +120,7 @@ impl Default for Policies {
             recovery: RetryPolicy::new(2, 120, 600),
             maintenance: RetryPolicy::new(1, 300, 300),
             retention: Retention::default(),
+            standing: Standing::default(),
         }
     }
 }

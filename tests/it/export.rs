@@ -274,7 +274,7 @@ async fn a_file_that_cannot_be_written_is_named_and_nothing_is_left() {
 }
 
 /// A Python that can import `duckdb`.
-fn duckdb_python() -> std::path::PathBuf {
+pub fn duckdb_python() -> std::path::PathBuf {
     let named = std::env::var_os("TEST_DUCKDB_PYTHON").map(std::path::PathBuf::from);
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-python/bin/python");
     let python = named.unwrap_or(made);

@@ -59,6 +59,8 @@ const VERBS: &[&[&str]] = &[
     &["track", "A#B"],
     &["untrack", "A#B"],
     &["tracked"],
+    &["rank", "A#B"],
+    &["names"],
     &["engine", "drain"],
     &["engine", "stop"],
     &["key", "set"],

@@ -720,6 +720,7 @@ async fn who_was_left_with_failed_documents_is_recovered_by_schedule_the_longest
         ("health_check", "every 1h"),
         ("recompress", "off"),
         ("sync_missing", "every 15m"),
+        ("sync_static_data", "every 24h"),
         ("sync_tracked", "every 24h"),
     ];
     assert_eq!(when, usual);

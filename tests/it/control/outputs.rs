@@ -88,6 +88,7 @@ async fn every_verb_speaks_json_to_programs_also_when_it_fails() {
         &["replay", "--dry-run"],
         &["export", "--what", "matches", "--out", out],
         &["tracked"],
+        &["rank", PLAYER],
         &["track", PLAYER],
         &["untrack", PLAYER],
         &["schedule", "list"],
@@ -103,6 +104,7 @@ async fn every_verb_speaks_json_to_programs_also_when_it_fails() {
         (&["job", "retry", "1"], 1),
         (&["stats", "Nobody#404"], 1),
         (&["track", "Nobody#404"], 1),
+        (&["rank", "Nobody#404"], 1),
         (&["sync", "Nobody#404", "--platform", "euw1"], 1),
         (&["recover", "Nobody#404", "--platform", "euw1"], 1),
     ];
