@@ -96,14 +96,9 @@ impl RunningEngine {
             Location::Postgres(_) => None,
         };
         let health = HealthProbe::new(gate.clone(), folder, config.platform()?);
-        let files = PublishedClient::new().map_err(CliError::Engine)?;
         let registry = tasks::registry(&gate.api, policies)
             .with(HealthCheck::new(health.clone()))
-            .with(StaticSync::new(
-                files,
-                published(config)?,
-                config.policy(StaticSync::KIND, StaticSync::RETRIES),
-            ));
+            .with(static_sync(config)?);
         let registry = Arc::new(registry);
         if let Some(control) = control {
             services.above = control.above(&gate, &health, database, config.platform()?);
@@ -245,19 +240,18 @@ pub(super) fn policies(config: &Config) -> Policies {
     }
 }
 
-/// Where the configuration has Riot's published files, or what is wrong with it.
-fn published(config: &Config) -> Result<Published, CliError> {
+/// The job that fetches the published files, or what is wrong with where they are said to be.
+fn static_sync(config: &Config) -> Result<StaticSync, CliError> {
     let published = Published {
         base_url: config.names.base_url.clone(),
         constants_url: config.names.constants_url.clone(),
         language: config.names.language.clone(),
     };
-    match published.check() {
-        Ok(()) => Ok(published),
-        Err(why) => Err(CliError::Usage(format!(
-            "the configuration is wrong: names.{why}"
-        ))),
-    }
+    let wrong = |why| CliError::Usage(format!("the configuration is wrong: names.{why}"));
+    published.check().map_err(wrong)?;
+    let client = PublishedClient::new().map_err(CliError::Engine)?;
+    let policy = config.policy(StaticSync::KIND, StaticSync::RETRIES);
+    Ok(StaticSync::new(client, published, policy))
 }
 
 /// The schedules of the configuration, or what is wrong with one.

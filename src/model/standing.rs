@@ -33,7 +33,8 @@ impl Rank {
         }
     }
 
-    /// Its height on one ladder of all tiers: 100 a division from the foot of Iron IV on. None: it has no height that is
+    /// Its height on one ladder of all tiers: 100 a division from the foot of Iron IV on. None: it has no height
+    /// that is
     /// known here. The view `v_ranks` says the same.
     pub fn points(&self) -> Option<i32> {
         const TIERS: [&str; 7] = [
@@ -100,7 +101,8 @@ pub fn changed<S: Seen>(stored: &[(S, Timestamp)], told: &[S], at: Timestamp) ->
     news.cloned().collect()
 }
 
-/// The ranks that Riot tells, and that there is none any more in a queue that had one. `whole`: all of the answer could be
+/// The ranks that Riot tells, and that there is none any more in a queue that had one. `whole`: all of the answer
+/// could be
 /// read.
 pub fn with_lost_ranks(stored: &[(Rank, Timestamp)], told: &[Rank], whole: bool) -> Vec<Rank> {
     let mut all = told.to_vec();

@@ -1,4 +1,5 @@
-//! Riot's published files: names of champions, items and the rest. They are on hosts of their own, need no key, and have no
+//! Riot's published files: names of champions, items and the rest. They are on hosts of their own, need no key, and
+//! have no
 //! limits that are told; the client is apart from that of the API and never has its key.
 
 use std::collections::{BTreeMap, BTreeSet};

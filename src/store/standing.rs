@@ -7,7 +7,8 @@ use super::StoreResult;
 use crate::model::standing::{Mastery, Rank};
 use crate::model::{Puuid, Timestamp};
 
-/// What Riot told of a player at a moment; the player is in a row, or comes with the same end. Of it only what changed is
+/// What Riot told of a player at a moment; the player is in a row, or comes with the same end. Of it only what
+/// changed is
 /// written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToldStanding {
@@ -42,7 +43,8 @@ pub struct PlayerStanding {
 
 #[async_trait]
 pub trait StandingStore {
-    /// A player's standing, with up to `changes` ranks of each queue and up to `champions`. None: there is no such player.
+    /// A player's standing, with up to `changes` ranks of each queue and up to `champions`. None: there is no such
+    /// player.
     async fn standing(
         &self,
         player_id: i64,

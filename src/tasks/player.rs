@@ -13,7 +13,7 @@ use super::identity::{self, Found};
 use super::match_data::Hints;
 use super::paging::{Next, Paging};
 use super::plan::{Again, Listed, Wanted, of_year, plan};
-use super::standing::{self, Answers, Refusals};
+use super::standing::{self, Refusals};
 use super::{PLAYER_SYNC, Policies, coverage, match_data, timeline};
 use crate::engine::Task;
 use crate::gate::RiotApi;
@@ -293,12 +293,9 @@ async fn sync(
     let (found, key_fingerprint, listed) =
         resolve_and_list(api, context, &args, STEPS, policies.retention).await?;
     let player = &found.player;
+    let total = json!({ "total_matches": listed.len() });
     let _ = context
-        .progress(
-            "analyzing_existing_data",
-            20,
-            json!({ "total_matches": listed.len() }),
-        )
+        .progress("analyzing_existing_data", 20, total)
         .await?;
     let ids: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
     let stored = context.store().stored_matches(&ids).await?;
@@ -345,16 +342,12 @@ async fn sync(
         end,
         unstored: stored.unstored(&ids),
     });
-    let standing = if args.track {
-        standing::ask(api, context, player, policies.standing, &task.refusals).await?
-    } else {
-        Answers::default()
-    };
+    let wanted = args.track.then_some(policies.standing);
+    let standing = standing::ask(api, context, player, wanted, &task.refusals).await?;
     let mut written = identity::written(api, context, found, &key_fingerprint).await?;
     written.notes.extend(standing.notes);
     own["notes"] = json!(written.notes);
     written.effects.push(listing);
-    // Behind the player's row.
     written.effects.extend(standing.effects);
     Ok(TaskResult::complete(own)
         .with_effects(written.effects)

@@ -1,13 +1,13 @@
-//! Where a player stands: asked with every sync that keeps its player tracked, one call each, and stored with its end.
+//! Where a player stands: asked with every sync that keeps its player tracked, one call each, and stored with its
+//! end.
 //!
-//! It is an addition to the sync. A call that fails costs the sync nothing but time, which is bounded: the matches go on,
-//! a note says what was not told, and the next sync asks again.
+//! It is an addition to the sync. A call that fails costs the sync nothing but time, which is bounded: the matches go
+//! on, a note says what was not told, and the next sync asks again.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::player::Stop;
 use crate::gate::RiotApi;
 use crate::model::records::PlayerRecord;
 use crate::model::{Puuid, Timestamp};
@@ -91,16 +91,19 @@ pub(super) struct Answers {
     pub(super) notes: Vec<String>,
 }
 
-/// Asks for what is wanted of a player.
+/// Asks for what is wanted of a player; none: for nothing.
 pub(super) async fn ask(
     api: &RiotApi,
     context: &JobContext,
     player: &PlayerRecord,
-    wanted: Standing,
+    wanted: Option<Standing>,
     refusals: &Refusals,
-) -> Result<Answers, Stop> {
+) -> Result<Answers, RiotError> {
     let key = &*api.key_fingerprint();
     let mut answers = Answers::default();
+    let Some(wanted) = wanted else {
+        return Ok(answers);
+    };
     for (what, wanted) in [(RANKS, wanted.ranks), (MASTERY, wanted.mastery)] {
         if !wanted || !refusals.may_ask(what, key, context.now()) {
             continue;
@@ -113,7 +116,7 @@ pub(super) async fn ask(
                 continue;
             }
             Ok(Err(error @ (RiotError::Cancelled | RiotError::Stopping))) => {
-                return Err(error.into());
+                return Err(error);
             }
             Ok(Err(error)) => {
                 if matches!(error, RiotError::Forbidden(_))

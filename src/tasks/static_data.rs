@@ -1,8 +1,10 @@
 //! `sync_static_data`: names of champions, items and the rest, from the files that Riot publishes for everybody.
 //!
 //! They are no calls of the API: they go to other hosts, by a client that never has the key, and no limit is told for
-//! them. Every run asks for the newest version; the rest is asked for when that is a new one, when something is not there
-//! yet, or after a week, and a file that did not change is not sent again. All of a run is written together, or nothing.
+//! them. Every run asks for the newest version; the rest is asked for when that is a new one, when something is not
+//! there
+//! yet, or after a week, and a file that did not change is not sent again. All of a run is written together, or
+//! nothing.
 
 use std::collections::HashMap;
 use std::time::Duration;

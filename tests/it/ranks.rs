@@ -229,7 +229,8 @@ async fn a_rank_that_is_not_told_costs_a_sync_nothing(place: Place) {
     assert_eq!((lost.len(), rig.ranks().len()), (2, 4), "{:?}", rig.ranks());
 }
 
-/// The ranks are told, and what was asked for behind them is not answered: nothing of it is stored when the engine dies.
+/// The ranks are told, and what was asked for behind them is not answered: nothing of it is stored when the engine
+/// dies.
 async fn an_engine_killed_between_the_call_and_its_commit_stores_the_rank_once(place: Place) {
     let rig = Rig::new(place, 6).await;
     rig.faults(&["stall=60s@mastery"]);

@@ -1,4 +1,5 @@
-//! Names from published files: fetched without the key, only when there is something new, and kept whatever is answered.
+//! Names from published files: fetched without the key, only when there is something new, and kept whatever is
+//! answered.
 
 use std::process::Command;
 use std::time::Duration;

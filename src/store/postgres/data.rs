@@ -239,38 +239,6 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    async fn put_listed(&mut self, listed: &ListedYear, now: Timestamp) -> Result<(), Fault> {
-        let (puuid, platform) = (listed.puuid.as_str(), listed.platform.as_str());
-        let year = i32::from(listed.year);
-        let ends = listed.end.to_column();
-        sql::PutPlayerYear {
-            year,
-            platform,
-            at: now.as_millis(),
-            matches: i64::from(listed.matches),
-            ends: ends.as_deref(),
-            puuid,
-        }
-        .execute(&mut self.conn)
-        .await?;
-        sql::ForgetListed {
-            puuid,
-            year,
-            platform,
-        }
-        .execute(&mut self.conn)
-        .await?;
-        sql::PutListed {
-            year,
-            platform,
-            ids: id_texts(&listed.unstored),
-            puuid,
-        }
-        .execute(&mut self.conn)
-        .await?;
-        Ok(())
-    }
-
     /// What is said of documents that came, or did not: the next that are written.
     fn pass_notes<'s>(&mut self, sorted: &'s Sorted<'_>) -> Vec<(&'s str, &'s str, bool)> {
         let came = PayloadKind::Match.as_str();

@@ -47,7 +47,8 @@ mod sql {
     }
 
     statement! {
-        /// Whose standing is written has a row that this transaction holds from here on. None: there is no such player, or
+        /// Whose standing is written has a row that this transaction holds from here on. None: there is no such
+        /// player, or
         /// what was asked for later is stored already.
         RanksTold<'a> { at: i64 => BigInt, puuid: &'a str => Text, now: i64 => BigInt } -> BigInt =
         "UPDATE players SET ranks_at = ? WHERE puuid = ? AND coalesce(ranks_at, -1) < ? RETURNING id";
@@ -101,7 +102,8 @@ mod sql {
 }
 
 impl Transaction<'_> {
-    /// Writes what changed. The player's row is locked first: of two that bring the same player, the second sees what the
+    /// Writes what changed. The player's row is locked first: of two that bring the same player, the second sees
+    /// what the
     /// first has written.
     pub(super) async fn put_standing(&mut self, told: &ToldStanding) -> Result<(), Fault> {
         let (puuid, at) = (told.puuid.as_str(), told.at.as_millis());
@@ -182,7 +184,12 @@ impl StandingStore for PostgresStore {
             read!(self.readers, conn => sql::Asked { player }.get_result(conn).await.optional());
         let ranks: Vec<RankTuple> =
             read!(self.readers, conn => sql::Ranks { player, limit: changes }.load(conn).await);
-        let masteries: Vec<MasteryTuple> = read!(self.readers, conn => sql::Masteries { player, limit: champions }.load(conn).await);
+        let masteries = || sql::Masteries {
+            player,
+            limit: champions,
+        };
+        let masteries: Vec<MasteryTuple> =
+            read!(self.readers, conn => masteries().load(conn).await);
         Ok(standing_from(asked, ranks, masteries))
     }
 }
