@@ -44,6 +44,7 @@ mod samples;
 mod schedules;
 #[path = "../support/scratch.rs"]
 mod scratch;
+mod season_points;
 mod seasons;
 mod server;
 mod setup;
