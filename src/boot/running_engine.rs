@@ -13,12 +13,13 @@ use crate::engine::scheduler::check_schedule;
 use crate::gate::{Gate, KeptShares, KeySource, KeyState, Sharing};
 use crate::metrics::Metrics;
 use crate::model::{JobRecord, RetryPolicy};
-use crate::riot::{ApiKey, BaseUrl, RiotClient};
+use crate::riot::{ApiKey, BaseUrl, Published, PublishedClient, RiotClient};
 use crate::store::engine::{Engine, Registry};
 use crate::store::schedules::Schedule;
 use crate::store::{Location, Store};
 use crate::tasks::{
-    self, HealthCheck, HealthProbe, MatchSync, Pacing, PlayerSync, Policies, Recover, TimelineSync,
+    self, HealthCheck, HealthProbe, MatchSync, Pacing, PlayerSync, Policies, Recover, Standing,
+    StaticSync, TimelineSync,
 };
 
 /// An engine inside this process, with what it stands on.
@@ -95,7 +96,9 @@ impl RunningEngine {
             Location::Postgres(_) => None,
         };
         let health = HealthProbe::new(gate.clone(), folder, config.platform()?);
-        let registry = tasks::registry(&gate.api, policies).with(HealthCheck::new(health.clone()));
+        let registry = tasks::registry(&gate.api, policies)
+            .with(HealthCheck::new(health.clone()))
+            .with(static_sync(config)?);
         let registry = Arc::new(registry);
         if let Some(control) = control {
             services.above = control.above(&gate, &health, database, config.platform()?);
@@ -231,7 +234,25 @@ pub(super) fn policies(config: &Config) -> Policies {
         maintenance: of("cleanup_old_data", default.maintenance),
         retention: config.riot.retention(),
         timeline_detail: config.data.timeline_rows,
+        standing: Standing {
+            ranks: config.data.ranks,
+            mastery: config.data.mastery,
+        },
     }
+}
+
+/// The job that fetches the published files, or what is wrong with where they are said to be.
+fn static_sync(config: &Config) -> Result<StaticSync, CliError> {
+    let published = Published {
+        base_url: config.names.base_url.clone(),
+        constants_url: config.names.constants_url.clone(),
+        language: config.names.language.clone(),
+    };
+    let wrong = |why| CliError::Usage(format!("the configuration is wrong: names.{why}"));
+    published.check().map_err(wrong)?;
+    let client = PublishedClient::new().map_err(CliError::Engine)?;
+    let policy = config.policy(StaticSync::KIND, StaticSync::RETRIES);
+    Ok(StaticSync::new(client, published, policy))
 }
 
 /// The schedules of the configuration, or what is wrong with one.

@@ -20,6 +20,7 @@ use crate::config::{self, Config};
 use crate::control::{self, PlayerStats};
 use crate::export::{self, Export, ExportError, Exported, Format, Out, What};
 use crate::metrics::process::resident_peak_bytes;
+use crate::model::names::NamedKind;
 use crate::model::{Timestamp, Whom, Year};
 use crate::store::export::ExportFilter;
 use crate::store::people;
@@ -55,7 +56,9 @@ pub(super) async fn show_stats(
         Some(year) => Some(store.aborted_matches(player.id, year).await?),
         None => None,
     };
+    let champions = store.names(NamedKind::Champion).await?;
     let document = control::stats_document(&PlayerStats {
+        champions: &champions,
         player: &player,
         note: note.as_deref(),
         rows: &rows,

@@ -10,14 +10,15 @@ use super::sync_target::{PlayedOn, read_years};
 use crate::cli::follow::{plan_text, report_of, summary_of, tell_notes};
 use crate::cli::remote::{Reach, Session};
 use crate::cli::{
-    CleanupArgs, CliError, Global, RecompressArgs, RecoverArgs, ReplayArgs, remote, upkeep,
+    CleanupArgs, CliError, Global, NamesArgs, RecompressArgs, RecoverArgs, ReplayArgs, remote,
+    upkeep,
 };
 use crate::config::Config;
 use crate::gate::KeySource;
 use crate::model::{Platform, Route, Timestamp, Whom, Year};
 use crate::store::StoredPlayer;
 use crate::tasks::{
-    self, CleanOld, DRY_RUN, MAINTENANCE, PlayerSyncArgs, Recompress, Recover, Replay,
+    self, CleanOld, DRY_RUN, MAINTENANCE, PlayerSyncArgs, Recompress, Recover, Replay, StaticSync,
 };
 
 pub(super) async fn recover(
@@ -214,6 +215,15 @@ pub(super) async fn replay(
 ) -> Result<(), CliError> {
     let order = json!({ "dry_run": args.dry_run });
     maintain(global, config, ("replay", Replay::KIND), order, "replay").await
+}
+
+pub(super) async fn names(
+    global: &Global,
+    config: &Config,
+    args: &NamesArgs,
+) -> Result<(), CliError> {
+    let order = json!({ "all": args.all });
+    maintain(global, config, ("names", StaticSync::KIND), order, "names").await
 }
 
 pub(super) async fn recompress(

@@ -84,6 +84,10 @@ pub enum Verb {
     Recompress(RecompressArgs),
     /// Show a player's yearly statistics
     Stats(StatsArgs),
+    /// Fetch the names of champions, items and the rest, which Riot publishes for everybody
+    Names(NamesArgs),
+    /// Show where a player stands in the leagues, and how that came about
+    Rank(RankArgs),
     /// Run the engine on what is queued until it is stopped
     Serve(ServeArgs),
     /// Sync the players of a ladder's tier, the best first
@@ -717,6 +721,25 @@ pub struct StatsArgs {
     /// Read the database of `sync --simulate`
     #[arg(long)]
     pub simulate: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct NamesArgs {
+    /// Ask for every file, also those that were asked for lately
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RankArgs {
+    #[command(flatten)]
+    pub player: PlayerArg,
+    /// So many of the last changes in each queue
+    #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub changes: u16,
+    /// So many champions, those with the most mastery points
+    #[arg(long, value_name = "NUMBER", default_value_t = 5, value_parser = clap::value_parser!(u16).range(0..=1_000))]
+    pub champions: u16,
 }
 
 #[derive(Debug, Args)]

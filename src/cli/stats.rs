@@ -124,7 +124,10 @@ fn table(rows: &[&Value]) -> String {
         count(row, "unique_champions_played").to_string()
     });
     line("most played", &|row| {
-        let champion = word(row, "most_played_champion");
+        let champion = match row["most_played_name"].as_str() {
+            Some(name) => name.to_owned(),
+            None => word(row, "most_played_champion"),
+        };
         // An older engine does not say how often.
         match row["most_played_champion_games"].as_u64() {
             Some(games) => format!("{champion} ({games})"),

@@ -52,6 +52,19 @@ pub fn findings(result: &Value, dry_run: bool) -> String {
     text
 }
 
+/// What came of a look at the published files.
+fn named(result: &Value) -> String {
+    let number = |name: &str| result[name].as_u64().unwrap_or(0);
+    match (&result["note"], number("names")) {
+        (Value::String(note), _) => note.clone(),
+        (_, 0) => "the names are as they were".to_owned(),
+        (_, names) => format!(
+            "{names} names of version {}",
+            result["version"].as_str().unwrap_or("-")
+        ),
+    }
+}
+
 /// What a cleanup would delete.
 pub fn leftovers(days: u32, found: &Leftovers) -> String {
     let mb = |bytes: u64| bytes as f64 / 1e6;
@@ -78,6 +91,8 @@ pub fn done(result: &Value) -> String {
     let number = |name: &str| result[name].as_u64().unwrap_or(0);
     if result["undo"].is_boolean() {
         recompressed(result)
+    } else if result["names"].is_u64() {
+        named(result)
     } else if result["cleaned_matches"].is_u64() {
         format!(
             "{} matches cleaned away; documents of {:.1} MB",

@@ -70,6 +70,7 @@ pub struct Config {
     pub files: FilesSettings,
     pub riot: RiotConfig,
     pub data: DataSettings,
+    pub names: NamesSettings,
     pub engine: EngineSettings,
     pub control: ControlSettings,
     pub log: LogSettings,
@@ -91,12 +92,6 @@ pub struct DatabaseConfig {
     pub pooler: bool,
     /// Engines of one PostgreSQL tell each other of new work.
     pub notify: bool,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataSettings {
-    pub timeline_rows: TimelineDetail,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -134,6 +129,25 @@ impl RiotConfig {
     pub fn timelines_gone(&self, now: Timestamp) -> Option<Timestamp> {
         self.retention().begins(PayloadKind::Timeline, now)
     }
+}
+
+/// What is stored beside matches.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSettings {
+    pub timeline_rows: TimelineDetail,
+    /// Each is one call with every sync of a tracked player.
+    pub ranks: bool,
+    pub mastery: bool,
+}
+
+/// Where names come from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamesSettings {
+    pub base_url: String,
+    pub constants_url: String,
+    pub language: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

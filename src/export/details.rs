@@ -66,7 +66,10 @@ pub(super) fn table(what: What) -> Option<DetailTable> {
         | What::Participants
         | What::TimelineFrames
         | What::TimelineEvents
-        | What::Stats => return None,
+        | What::Stats
+        | What::Ranks
+        | What::Mastery
+        | What::Names => return None,
     })
 }
 

@@ -25,7 +25,9 @@ use crate::model::records::PayloadKind;
 use crate::model::table::{Column, Rows};
 use crate::riot::timeline_rows::{self, timeline_events, timeline_frames};
 use crate::riot::{Odd, document_of};
-use crate::store::export::{DetailRow, ExportFilter, PAGE_MAX, matches, participants, stats};
+use crate::store::export::{
+    DetailRow, ExportFilter, PAGE_MAX, mastery, matches, names, participants, ranks, stats,
+};
 use crate::store::{Store, StoreError};
 
 /// Matches whose participants are one page.
@@ -53,6 +55,9 @@ pub enum What {
     TimelineFrames,
     TimelineEvents,
     Stats,
+    Ranks,
+    Mastery,
+    Names,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -77,6 +82,9 @@ impl What {
             Self::TimelineFrames => "timeline_frames",
             Self::TimelineEvents => "timeline_events",
             Self::Stats => "stats",
+            Self::Ranks => "ranks",
+            Self::Mastery => "mastery",
+            Self::Names => "names",
         }
     }
 
@@ -89,6 +97,9 @@ impl What {
             Self::Participants => participants::COLUMNS,
             Self::TimelineFrames => timeline_frames::COLUMNS,
             Self::TimelineEvents => timeline_events::COLUMNS,
+            Self::Ranks => ranks::COLUMNS,
+            Self::Mastery => mastery::COLUMNS,
+            Self::Names => names::COLUMNS,
             _ => stats::COLUMNS,
         }
     }
@@ -188,6 +199,9 @@ enum Page {
     Participants(Vec<participants::Row>),
     Details(Vec<DetailRow>),
     Stats(Vec<stats::Row>),
+    Ranks(Vec<ranks::Row>),
+    Mastery(Vec<mastery::Row>),
+    Names(Vec<names::Row>),
     /// Of matches: the id and the stored timeline.
     Timelines(Vec<(String, crate::model::records::Payload)>),
 }
@@ -249,18 +263,11 @@ type Pages = mpsc::Sender<Option<Page>>;
 /// Reads pages until there are no more, or nobody takes them.
 async fn read(store: &dyn Store, export: &Export, pages: &Pages) -> Result<(), StoreError> {
     let filter = export.filter;
-    if export.what == What::Stats {
-        let mut after = 0;
-        loop {
-            let rows = store.export_stats(filter, after, PAGE_MAX).await?;
-            let Some(last) = rows.last() else {
-                return Ok(());
-            };
-            after = last.0.0;
-            if pages.send(Some(Page::Stats(rows))).await.is_err() {
-                return Ok(());
-            }
-        }
+    if export.what == What::Names {
+        return read_names(store, pages).await;
+    }
+    if matches!(export.what, What::Stats | What::Ranks | What::Mastery) {
+        return read_of_players(store, export, pages).await;
     }
     let timelines = matches!(export.what, What::TimelineFrames | What::TimelineEvents);
     // A timeline is as large as the rows of many matches.
@@ -290,6 +297,62 @@ async fn read(store: &dyn Store, export: &Export, pages: &Pages) -> Result<(), S
         }
     }
     Ok(())
+}
+
+/// Tables of players, which are read in the order of their keys.
+async fn read_of_players(
+    store: &dyn Store,
+    export: &Export,
+    pages: &Pages,
+) -> Result<(), StoreError> {
+    let filter = export.filter;
+    let mut after = (0, String::new(), 0, i64::MIN);
+    loop {
+        let (player, queue, champion, seen_at) = &after;
+        let (page, last) = match export.what {
+            What::Ranks => {
+                let after = (*player, queue.as_str(), *seen_at);
+                let rows = store.export_ranks(filter, after, PAGE_MAX).await?;
+                let last = rows
+                    .last()
+                    .map(|row| (row.0.0, row.0.5.clone(), 0, row.0.7));
+                (Page::Ranks(rows), last)
+            }
+            What::Mastery => {
+                let after = (*player, *champion, *seen_at);
+                let rows = store.export_mastery(filter, after, PAGE_MAX).await?;
+                let last = rows.last();
+                let last = last.map(|row| (row.0.0, String::new(), row.0.5, row.0.8));
+                (Page::Mastery(rows), last)
+            }
+            _ => {
+                let rows = store.export_stats(filter, *player, PAGE_MAX).await?;
+                let last = rows.last().map(|row| (row.0.0, String::new(), 0, 0));
+                (Page::Stats(rows), last)
+            }
+        };
+        let Some(last) = last else { return Ok(()) };
+        if pages.send(Some(page)).await.is_err() {
+            return Ok(());
+        }
+        after = last;
+    }
+}
+
+async fn read_names(store: &dyn Store, pages: &Pages) -> Result<(), StoreError> {
+    let mut after: [String; 4] = Default::default();
+    loop {
+        let rows = store
+            .export_names(after.each_ref().map(String::as_str), PAGE_MAX)
+            .await?;
+        let Some((last,)) = rows.last() else {
+            return Ok(());
+        };
+        after = [&last.0, &last.1, &last.2, &last.3].map(String::clone);
+        if pages.send(Some(Page::Names(rows))).await.is_err() {
+            return Ok(());
+        }
+    }
 }
 
 async fn page_of(store: &dyn Store, what: What, ids: Vec<String>) -> Result<Page, StoreError> {
@@ -377,6 +440,9 @@ fn write_page(
             Ok(rows.len() as u64)
         }
         Page::Stats(rows) => write_rows(rows, sink, stats::write),
+        Page::Ranks(rows) => write_rows(rows, sink, ranks::write),
+        Page::Mastery(rows) => write_rows(rows, sink, mastery::write),
+        Page::Names(rows) => write_rows(rows, sink, names::write),
         Page::Timelines(timelines) => {
             let mut written = 0;
             for (id, payload) in timelines {

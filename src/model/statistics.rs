@@ -151,6 +151,13 @@ impl YearlyTally {
             .map(|ChampionCount(games, name)| (&**name, *games))
     }
 
+    /// Riot's number of the same champion.
+    pub fn most_played_champion_id(&self) -> Option<i32> {
+        let champions = self.counts.champions.iter().rev();
+        let most = champions.max_by_key(|(_, ChampionCount(games, _))| *games);
+        most.map(|(id, _)| *id)
+    }
+
     /// Wins per 100 games; 0 without games.
     pub fn win_rate(&self) -> f64 {
         100.0 * self.per_match(self.wins)

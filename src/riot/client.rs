@@ -126,10 +126,12 @@ pub enum Method {
     League,
     LeagueEntries,
     AccountRegion,
+    Ranks,
+    Mastery,
 }
 
 impl Method {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::AccountByRiotId,
         Self::SummonerByPuuid,
         Self::MatchIds,
@@ -140,13 +142,15 @@ impl Method {
         Self::League,
         Self::LeagueEntries,
         Self::AccountRegion,
+        Self::Ranks,
+        Self::Mastery,
     ];
 
     /// The document of an answer without one (204), where that means that there is nothing.
     fn empty(self) -> Option<&'static [u8]> {
         match self {
             Self::League => Some(b"{}"),
-            Self::LeagueEntries | Self::MatchIds => Some(b"[]"),
+            Self::LeagueEntries | Self::MatchIds | Self::Ranks | Self::Mastery => Some(b"[]"),
             Self::AccountByRiotId
             | Self::SummonerByPuuid
             | Self::Match
@@ -171,6 +175,8 @@ impl Method {
             Some(Self::League) => "league",
             Some(Self::LeagueEntries) => "league-entries",
             Some(Self::AccountRegion) => "account-region",
+            Some(Self::Ranks) => "ranks",
+            Some(Self::Mastery) => "mastery",
             None => "unknown",
         }
     }
@@ -249,6 +255,24 @@ impl Call {
                 part(tier),
                 part(division)
             ),
+        }
+    }
+
+    /// A player's places in the leagues of all queues.
+    pub fn ranks(puuid: &Puuid, platform: Platform) -> Self {
+        Self {
+            method: Method::Ranks,
+            route: Route::Platform(platform),
+            path: format!("/lol/league/v4/entries/by-puuid/{puuid}"),
+        }
+    }
+
+    /// What a player has come to with each champion.
+    pub fn mastery(puuid: &Puuid, platform: Platform) -> Self {
+        Self {
+            method: Method::Mastery,
+            route: Route::Platform(platform),
+            path: format!("/lol/champion-mastery/v4/champion-masteries/by-puuid/{puuid}"),
         }
     }
 
@@ -547,7 +571,7 @@ async fn read_body(response: &mut reqwest::Response) -> Result<Bytes, RiotError>
 }
 
 /// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> Foreign {
+pub(super) fn chain(error: &dyn std::error::Error) -> Foreign {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -9,6 +9,7 @@ mod match_rows;
 mod people;
 #[cfg(test)]
 mod properties;
+mod published;
 mod reading;
 mod repack;
 mod timeline_details;
@@ -23,8 +24,11 @@ pub use error::{LimitScope, RiotError};
 pub use lenient::Odd;
 pub use match_rows::{parse_match, understand_match};
 pub use people::{
-    Account, LeagueEntry, Summoner, parse_account, parse_league, parse_league_page,
-    parse_match_ids, parse_region, parse_summoner,
+    Account, LeagueEntry, Summoner, parse_account, parse_league, parse_league_page, parse_mastery,
+    parse_match_ids, parse_ranks, parse_region, parse_summoner,
+};
+pub use published::{
+    Fetched, File, Published, PublishedClient, PublishedError, parse_names, parse_versions,
 };
 pub use reading::{Reading, Understood, kept};
 pub use repack::{LEVELS, Packer, Repack, to_gzip, train};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::error::RiotError;
+use crate::model::standing::{Mastery, Rank};
 use crate::model::{MatchId, Platform, Puuid};
 
 /// Entries of a page of the match list that are looked at; a call asks for 100.
@@ -16,6 +17,10 @@ const MATCH_IDS_MAX: usize = 200;
 const LEAGUE_PAGE_MAX: usize = 2_000;
 /// Of a whole league. Master of the largest server has some ten thousand.
 const LEAGUE_MAX: usize = 50_000;
+/// Queues with leagues. There are three or four.
+const RANKS_MAX: usize = 50;
+/// Champions. There are about 170.
+const MASTERIES_MAX: usize = 2_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -104,6 +109,82 @@ pub fn parse_league_page(text: &[u8]) -> Result<(Vec<LeagueEntry>, usize), RiotE
 pub fn parse_match_ids(text: &[u8]) -> Result<(Vec<MatchId>, usize), RiotError> {
     let id = |entry: &RawValue| words(Some(entry))?.parse().ok();
     Ok(sorted_out(parse::<Entries<'_, MATCH_IDS_MAX>>(text)?, id))
+}
+
+/// A player's places in the leagues, one of a queue, and how many entries are none.
+pub fn parse_ranks(text: &[u8]) -> Result<(Vec<Rank>, usize), RiotError> {
+    Ok(sorted_out(parse::<Entries<'_, RANKS_MAX>>(text)?, rank))
+}
+
+/// What a player has come to with champions, and how many entries are none.
+pub fn parse_mastery(text: &[u8]) -> Result<(Vec<Mastery>, usize), RiotError> {
+    Ok(sorted_out(
+        parse::<Entries<'_, MASTERIES_MAX>>(text)?,
+        mastery,
+    ))
+}
+
+/// A word of the API's own, as `RANKED_SOLO_5x5`: anything else would be a name nobody could ask for.
+fn api_word(value: Option<&RawValue>) -> Option<String> {
+    let is_of_one = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    words(value).filter(|word| (1..=40).contains(&word.len()) && word.chars().all(is_of_one))
+}
+
+fn rank(entry: &RawValue) -> Option<Rank> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Read<'a> {
+        #[serde(borrow)]
+        queue_type: Option<&'a RawValue>,
+        #[serde(borrow)]
+        tier: Option<&'a RawValue>,
+        #[serde(borrow)]
+        rank: Option<&'a RawValue>,
+        #[serde(borrow)]
+        league_points: Option<&'a RawValue>,
+        #[serde(borrow)]
+        wins: Option<&'a RawValue>,
+        #[serde(borrow)]
+        losses: Option<&'a RawValue>,
+        #[serde(borrow)]
+        hot_streak: Option<&'a RawValue>,
+    }
+    let read: Read<'_> = serde_json::from_str(entry.get()).ok()?;
+    let small = |value| number(value).and_then(|number| i32::try_from(number).ok());
+    Some(Rank {
+        queue: api_word(read.queue_type)?,
+        tier: Some(api_word(read.tier)?),
+        division: api_word(read.rank),
+        league_points: small(read.league_points),
+        wins: small(read.wins),
+        losses: small(read.losses),
+        hot_streak: read
+            .hot_streak
+            .and_then(|value| serde_json::from_str(value.get()).ok()),
+    })
+}
+
+fn mastery(entry: &RawValue) -> Option<Mastery> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Read<'a> {
+        #[serde(borrow)]
+        champion_id: Option<&'a RawValue>,
+        #[serde(borrow)]
+        champion_level: Option<&'a RawValue>,
+        #[serde(borrow)]
+        champion_points: Option<&'a RawValue>,
+        #[serde(borrow)]
+        last_play_time: Option<&'a RawValue>,
+    }
+    let read: Read<'_> = serde_json::from_str(entry.get()).ok()?;
+    let small = |value| number(value).and_then(|number| i32::try_from(number).ok());
+    Some(Mastery {
+        champion_id: small(read.champion_id)?,
+        level: small(read.champion_level),
+        points: number(read.champion_points),
+        last_played: number(read.last_play_time),
+    })
 }
 
 fn league_entry(entry: &RawValue) -> Option<LeagueEntry> {
@@ -301,5 +382,38 @@ mod tests {
             summoner(r#"{"profileIconId":7,"summonerLevel":-1}"#),
             (Some(7), Some(-1))
         );
+    }
+
+    #[test]
+    fn odd_entries_of_ranks_and_of_mastery_are_left_out_and_odd_fields_are_unknown() {
+        let (ranks, odd) = parse_ranks(
+            br#"[{"queueType":"RANKED_SOLO_5x5","tier":"GOLD","rank":"II","leaguePoints":7,"wins":1,"losses":2,"hotStreak":true},
+                 {"queueType":"RANKED_FLEX_SR","tier":"IRON","rank":4,"leaguePoints":1e30,"hotStreak":"yes"},
+                 {"queueType":"CHERRY","leaguePoints":3},{"tier":"GOLD"},{"queueType":"a b","tier":"GOLD"},
+                 {"queueType":"x","tier":"GO\u0000LD"},7,null]"#,
+        )
+        .unwrap();
+        assert_eq!((ranks.len(), odd), (2, 6));
+        assert_eq!(ranks[0].points(), Some(1_407));
+        assert_eq!(
+            (ranks[1].division.as_ref(), ranks[1].league_points),
+            (None, None)
+        );
+        assert_eq!(ranks[1].hot_streak, None);
+        let (champions, odd) = parse_mastery(
+            br#"[{"championId":7,"championLevel":5,"championPoints":3000000000,"lastPlayTime":1.5},{"championId":"x"},
+                 {"championId":9999999999},{"championLevel":1},{"championId":8,"championPoints":"many"}]"#,
+        )
+        .unwrap();
+        let told: Vec<_> = champions
+            .iter()
+            .map(|one| (one.champion_id, one.points))
+            .collect();
+        assert_eq!((told, odd), (vec![(7, Some(3_000_000_000)), (8, None)], 3));
+        for broken in ["", "{}", "null", "<html>"] {
+            assert!(parse_ranks(broken.as_bytes()).is_err(), "{broken}");
+            assert!(parse_mastery(broken.as_bytes()).is_err(), "{broken}");
+        }
+        assert_eq!(parse_ranks(b"[]"), Ok((Vec::new(), 0)));
     }
 }

@@ -18,11 +18,12 @@ pub enum Method {
     LeagueEntries,
     LeagueExpEntries,
     LeagueOfPlayer,
+    Mastery,
     Status,
 }
 
 impl Method {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::AccountByRiotId,
         Self::AccountByPuuid,
         Self::AccountRegion,
@@ -36,6 +37,7 @@ impl Method {
         Self::LeagueEntries,
         Self::LeagueExpEntries,
         Self::LeagueOfPlayer,
+        Self::Mastery,
         Self::Status,
     ];
 
@@ -55,6 +57,7 @@ impl Method {
             Self::LeagueEntries => "league-entries",
             Self::LeagueExpEntries => "league-exp-entries",
             Self::LeagueOfPlayer => "league-of-player",
+            Self::Mastery => "mastery",
             Self::Status => "status",
         }
     }
@@ -145,6 +148,14 @@ impl Call {
             ["lol", "league-exp", "v4", "entries", queue, tier, division] => {
                 (Method::LeagueExpEntries, vec![*queue, *tier, *division])
             }
+            [
+                "lol",
+                "champion-mastery",
+                "v4",
+                "champion-masteries",
+                "by-puuid",
+                puuid,
+            ] => (Method::Mastery, vec![*puuid]),
             ["lol", "status", "v4", "platform-data"] => (Method::Status, vec![]),
             _ => return None,
         };

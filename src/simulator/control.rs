@@ -98,6 +98,8 @@ impl Default for SimulatorConfig {
 pub(super) struct Switches {
     pub key_rejected: bool,
     pub fail_all: Option<u16>,
+    /// Published files whose path has this in it are answered so.
+    pub static_answer: Option<(String, u16, Vec<u8>)>,
     pub failing_routes: HashMap<Route, u16>,
     pub strict_limits: bool,
     pub retry_after: RetryAfter,
@@ -161,6 +163,7 @@ impl Shared {
             switches: Mutex::new(Switches {
                 key_rejected: false,
                 fail_all: None,
+                static_answer: None,
                 failing_routes: HashMap::new(),
                 strict_limits: config.strict_limits,
                 retry_after: config.retry_after,
@@ -241,6 +244,12 @@ impl Control {
     /// Every call gets this status: an outage.
     pub fn fail_all(&self, status: Option<u16>) {
         self.shared.switches().fail_all = status;
+    }
+
+    /// Published files whose path has `part` in it are answered with this; none: as they are.
+    pub fn set_static_answer(&self, answer: Option<(&str, u16, &[u8])>) {
+        let answer = answer.map(|(part, status, body)| (part.to_owned(), status, body.to_vec()));
+        self.shared.switches().static_answer = answer;
     }
 
     /// Every call to this route gets this status: an outage of one host.

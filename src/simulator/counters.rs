@@ -44,6 +44,12 @@ pub struct Counters {
     /// Answers of an outage (`Control::fail_all`, `Control::fail_route`). Those of rules are faults.
     pub outage: u64,
     pub faults: BTreeMap<FaultKind, u64>,
+    /// Requests for published files, those of them that were answered with 304, and those that brought a key. They
+    /// are in no
+    /// other count.
+    pub static_requests: u64,
+    pub static_unchanged: u64,
+    pub static_with_key: u64,
     /// Calls without a key, or with one that is not accepted, or no longer.
     pub key_refused: u64,
     /// Bytes of bodies as sent.

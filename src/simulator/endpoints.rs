@@ -6,6 +6,7 @@ use crate::gzip;
 use crate::hash::hash;
 use crate::json::Json;
 use crate::league;
+use crate::mastery;
 use crate::odd;
 use crate::people::{KeyScope, Player};
 use crate::reply::Reply;
@@ -76,6 +77,7 @@ pub fn answer(world: &World, request: &Request<'_>) -> Reply {
         Method::LeagueEntries => league_entries(world, request, false),
         Method::LeagueExpEntries => league_entries(world, request, true),
         Method::LeagueOfPlayer => league_of_player(world, request),
+        Method::Mastery => mastery_of_player(world, request),
         Method::Status => status(request),
     };
     reply.unwrap_or_else(|error| error)
@@ -256,6 +258,14 @@ fn document(world: &World, request: &Request<'_>) -> Reply {
     })
 }
 
+fn view<'w>(world: &'w World, request: &Request<'_>) -> league::View<'w> {
+    league::View {
+        people: world.people(),
+        scope: request.scope,
+        now: world.now(),
+    }
+}
+
 fn queue(request: &Request<'_>) -> Result<league::Queue, Reply> {
     let queue = request.call.parts[0].parse();
     queue.map_err(|()| Reply::error(400, "Bad Request - queue"))
@@ -265,13 +275,7 @@ fn league_list(world: &World, request: &Request<'_>, tier: league::Tier) -> Resu
     let platform = platform(request)?;
     Ok(Reply::json(
         200,
-        league::list(
-            world.people(),
-            platform,
-            queue(request)?,
-            tier,
-            request.scope,
-        ),
+        league::list(view(world, request), platform, queue(request)?, tier),
     ))
 }
 
@@ -295,15 +299,7 @@ fn league_entries(
     let page = usize::try_from(page).unwrap_or(1);
     Ok(Reply::json(
         200,
-        league::page(
-            world.people(),
-            platform,
-            queue,
-            tier,
-            division,
-            page,
-            request.scope,
-        ),
+        league::page(view(world, request), platform, queue, tier, division, page),
     ))
 }
 
@@ -314,11 +310,22 @@ fn league_of_player(world: &World, request: &Request<'_>) -> Result<Reply, Reply
     Ok(Reply::json(
         200,
         if known {
-            league::of_player(world.people(), player, request.scope)
+            league::of_player(view(world, request), player)
         } else {
             "[]".to_owned()
         },
     ))
+}
+
+fn mastery_of_player(world: &World, request: &Request<'_>) -> Result<Reply, Reply> {
+    let platform = platform(request)?;
+    let player = player(world, request)?;
+    let text = if player.platform == platform {
+        mastery::of_player(view(world, request), player)
+    } else {
+        "[]".to_owned()
+    };
+    Ok(Reply::json(200, text))
 }
 
 fn status(request: &Request<'_>) -> Result<Reply, Reply> {

@@ -6,10 +6,18 @@
 
 use std::str::FromStr;
 
-use crate::hash::Draw;
+use crate::hash::{Draw, hash};
 use crate::json::Json;
 use crate::people::{KeyScope, People, Player};
-use riftsync_model::Platform;
+use riftsync_model::{Platform, Timestamp, Year};
+
+/// Who is asked about, by whom, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'w> {
+    pub people: &'w People,
+    pub scope: KeyScope,
+    pub now: Timestamp,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Queue {
@@ -91,6 +99,7 @@ impl FromStr for Tier {
 pub const DIVISIONS: [&str; 4] = ["I", "II", "III", "IV"];
 /// Each division's share of its tier in hundredths.
 const DIVISION_SHARE: [u32; 4] = [10, 15, 25, 50];
+const DAY_MS: i64 = 86_400_000;
 const PAGE_ENTRIES: usize = 205;
 /// A page begins with the last entries of the one before (developer-relations issue 685).
 const PAGE_OVERLAP: usize = 5;
@@ -123,14 +132,8 @@ fn places(tier: Tier, division: Option<usize>, count: usize) -> std::ops::Range<
 }
 
 /// A whole league of the top: one object, not paged.
-pub fn list(
-    people: &People,
-    platform: Platform,
-    queue: Queue,
-    tier: Tier,
-    scope: KeyScope,
-) -> String {
-    let ladder = ladder(people, platform, queue);
+pub fn list(view: View<'_>, platform: Platform, queue: Queue, tier: Tier) -> String {
+    let ladder = ladder(view.people, platform, queue);
     let mut json = Json::new();
     json.open().text("tier", tier.as_str());
     if !ladder.is_empty() {
@@ -141,7 +144,7 @@ pub fn list(
     json.key("entries").open_list();
     for player in &ladder[places(tier, None, ladder.len())] {
         json.open();
-        entry(&mut json, people, *player, queue, 0, scope);
+        entry(&mut json, view, *player, queue, 0);
         json.close();
     }
     json.close_list().close();
@@ -150,15 +153,14 @@ pub fn list(
 
 /// One page of a division, counted from 1. The divisions below I of a tier without divisions are empty.
 pub fn page(
-    people: &People,
+    view: View<'_>,
     platform: Platform,
     queue: Queue,
     tier: Tier,
     division: usize,
     page: usize,
-    scope: KeyScope,
 ) -> String {
-    let ladder = ladder(people, platform, queue);
+    let ladder = ladder(view.people, platform, queue);
     let all = if tier.is_apex() && division > 0 {
         &[]
     } else {
@@ -174,25 +176,23 @@ pub fn page(
         .skip(from)
         .take(if more { PAGE_ENTRIES } else { 0 })
     {
-        full_entry(&mut json, people, *player, queue, tier, division, scope);
+        full_entry(&mut json, view, *player, queue, tier, division);
     }
     json.close_list();
     json.into_text()
 }
 
 /// A player's places in all queues.
-pub fn of_player(people: &People, player: Player, scope: KeyScope) -> String {
+pub fn of_player(view: View<'_>, player: Player) -> String {
     let mut json = Json::new();
     json.open_list();
+    let count = view.people.count(player.platform) as usize;
     for queue in Queue::ALL {
-        let ladder = ladder(people, player.platform, queue);
-        let Some(place) = ladder.iter().position(|other| *other == player) else {
-            continue;
-        };
+        let place = place_of(view.people, player, queue);
         for (tier, ..) in Tier::ALL {
             for division in 0..if tier.is_apex() { 1 } else { DIVISIONS.len() } {
-                if places(tier, Some(division), ladder.len()).contains(&place) {
-                    full_entry(&mut json, people, player, queue, tier, division, scope);
+                if places(tier, Some(division), count).contains(&place) {
+                    full_entry(&mut json, view, player, queue, tier, division);
                 }
             }
         }
@@ -201,45 +201,59 @@ pub fn of_player(people: &People, player: Player, scope: KeyScope) -> String {
     json.into_text()
 }
 
+/// A player's place in the ladder, without putting all the others in order.
+fn place_of(people: &People, player: Player, queue: Queue) -> usize {
+    let key = |player| people.hash_of(player, 20 + queue as u64);
+    let own = (key(player), player.number);
+    let all = (0..people.count(player.platform)).map(|number| Player { number, ..player });
+    all.filter(|other| (key(*other), other.number) < own)
+        .count()
+}
+
 fn full_entry(
     json: &mut Json,
-    people: &People,
+    view: View<'_>,
     player: Player,
     queue: Queue,
     tier: Tier,
     division: usize,
-    scope: KeyScope,
 ) {
     json.open()
         .text("leagueId", &league_id(player.platform, queue, tier));
     json.text("queueType", queue.as_str())
         .text("tier", tier.as_str());
-    entry(json, people, player, queue, division, scope);
+    entry(json, view, player, queue, division);
     json.close();
 }
 
-fn entry(
-    json: &mut Json,
-    people: &People,
-    player: Player,
-    queue: Queue,
-    division: usize,
-    scope: KeyScope,
-) {
-    let mut draw = Draw::new(people.hash_of(player, 30 + queue as u64));
+/// Points change from day to day, and games add up in a year.
+fn entry(json: &mut Json, view: View<'_>, player: Player, queue: Queue, division: usize) {
+    let person = view.people.hash_of(player, 30 + queue as u64);
+    let days = view.now.as_millis().div_euclid(DAY_MS);
+    let of_year = view
+        .now
+        .year()
+        .and_then(|year| Year::new(year, view.now).ok());
+    let begun = of_year.map_or(0, |year| year.start().as_millis().div_euclid(DAY_MS));
+    let mut draw = Draw::new(person);
+    let (wins, losses) = (draw.between(5, 60), draw.between(5, 60));
+    let (won, lost) = (draw.between(0, 200), draw.between(0, 200));
+    let (veteran, fresh) = (draw.chance(300), draw.chance(100));
+    let hundredths = |a_day: i64| a_day * (days - begun) / 100;
+    let mut today = Draw::new(hash(&[person, days.unsigned_abs()]));
     json.text("rank", DIVISIONS[division])
-        .text("puuid", people.puuid(player, scope).as_str());
-    json.int("leaguePoints", draw.below(100))
-        .int("wins", draw.below(300) + 5)
-        .int("losses", draw.below(300) + 5);
-    json.flag("veteran", draw.chance(300))
+        .text("puuid", view.people.puuid(player, view.scope).as_str());
+    json.int("leaguePoints", today.below(100))
+        .int("wins", wins + hundredths(won))
+        .int("losses", losses + hundredths(lost));
+    json.flag("veteran", veteran)
         .flag("inactive", false)
-        .flag("freshBlood", draw.chance(100))
-        .flag("hotStreak", draw.chance(150));
+        .flag("freshBlood", fresh)
+        .flag("hotStreak", today.chance(150));
 }
 
 fn league_id(platform: Platform, queue: Queue, tier: Tier) -> String {
-    let bits = crate::hash::hash(&[platform as u64, queue as u64, tier as u64]);
+    let bits = hash(&[platform as u64, queue as u64, tier as u64]);
     format!(
         "{:08x}-{:04x}-3a00-8000-{:012x}",
         bits >> 32,
@@ -256,6 +270,14 @@ mod tests {
 
     fn people() -> People {
         People::new(2, &[("Listed#ONE".parse().unwrap(), Platform::Kr)], 10_000)
+    }
+
+    fn view(people: &People) -> View<'_> {
+        View {
+            people,
+            scope: KeyScope::SHARED,
+            now: Timestamp::from_millis(1_780_000_000_000),
+        }
     }
 
     fn puuids(text: &str) -> Vec<String> {
@@ -281,13 +303,12 @@ mod tests {
         let people = people();
         let page = |number| {
             puuids(&page(
-                &people,
+                view(&people),
                 Platform::Kr,
                 Queue::Solo,
                 Tier::Gold,
                 3,
                 number,
-                KeyScope::SHARED,
             ))
         };
         let (first, second) = (page(1), page(2));
@@ -308,24 +329,14 @@ mod tests {
             platform: Platform::Kr,
             number: 0,
         };
-        let places: Vec<Value> =
-            serde_json::from_str(&of_player(&people, player, KeyScope::SHARED)).unwrap();
+        let places: Vec<Value> = serde_json::from_str(&of_player(view(&people), player)).unwrap();
         assert_eq!(places.len(), 2);
         for place in places {
             let queue: Queue = place["queueType"].as_str().unwrap().parse().unwrap();
             let tier: Tier = place["tier"].as_str().unwrap().parse().unwrap();
             let division = DIVISIONS.iter().position(|d| place["rank"] == **d).unwrap();
-            let found = (1..=20).flat_map(|n| {
-                puuids(&page(
-                    &people,
-                    Platform::Kr,
-                    queue,
-                    tier,
-                    division,
-                    n,
-                    KeyScope::SHARED,
-                ))
-            });
+            let found = (1..=20)
+                .flat_map(|n| puuids(&page(view(&people), Platform::Kr, queue, tier, division, n)));
             let mine = people.puuid(player, KeyScope::SHARED).to_string();
             assert_eq!(found.filter(|puuid| *puuid == mine).count(), 1);
         }
@@ -334,12 +345,40 @@ mod tests {
     #[test]
     fn a_platform_without_players_has_an_empty_league_without_a_name() {
         let text = list(
-            &people(),
+            view(&people()),
             Platform::Jp1,
             Queue::Solo,
             Tier::Challenger,
-            KeyScope::SHARED,
         );
         assert_eq!(text, r#"{"tier":"CHALLENGER","entries":[]}"#);
+    }
+
+    #[test]
+    fn points_change_from_day_to_day_and_games_add_up() {
+        let people = people();
+        let player = Player {
+            platform: Platform::Kr,
+            number: 0,
+        };
+        let on = |day: i64| {
+            let now = Timestamp::from_millis(1_780_000_000_000 + day * DAY_MS);
+            let view = View {
+                now,
+                ..view(&people)
+            };
+            let told: Vec<Value> = serde_json::from_str(&of_player(view, player)).unwrap();
+            let games = |of: &Value| of["wins"].as_i64().unwrap() + of["losses"].as_i64().unwrap();
+            (told[0]["leaguePoints"].as_i64().unwrap(), games(&told[0]))
+        };
+        assert_eq!(on(3), on(3));
+        let days: Vec<(i64, i64)> = (0..30).map(on).collect();
+        assert!(
+            days.windows(2)
+                .filter(|pair| pair[0].0 != pair[1].0)
+                .count()
+                > 20
+        );
+        assert!(days.windows(2).all(|pair| pair[0].1 <= pair[1].1));
+        assert!(days[0].1 < days[29].1);
     }
 }

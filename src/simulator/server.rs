@@ -25,6 +25,7 @@ use crate::faults::FaultKind;
 use crate::hash::hash;
 use crate::latency;
 use crate::middleware::{self, Outcome};
+use crate::published;
 use crate::reply::Reply;
 use crate::world::World;
 
@@ -96,6 +97,11 @@ impl Simulator {
         format!("http://{}/{{route}}", SocketAddr::new(ip, self.addr.port()))
     }
 
+    /// Where the published files are: the base of Data Dragon's, and with `/docs` behind it that of the constants.
+    pub fn static_url(&self) -> String {
+        self.base_url().replace("/{route}", "/static")
+    }
+
     pub fn counters(&self) -> Counters {
         self.shared.counters().clone()
     }
@@ -143,6 +149,9 @@ async fn handle(
         };
         return into_response(reply, 0, None);
     }
+    if let Some(path) = head.uri.path().strip_prefix(published::PREFIX) {
+        return into_response(published_file(&shared, &head.headers, path), 0, None);
+    }
     let number = {
         let mut counters = shared.counters();
         counters.calls += 1;
@@ -184,6 +193,22 @@ async fn handle(
     }
     drop(counters);
     into_response(reply, hash(&[shared.seed, number]), drip)
+}
+
+/// A file that is there for everybody.
+fn published_file(shared: &Shared, headers: &HeaderMap, path: &str) -> Reply {
+    let known = headers.get(header::IF_NONE_MATCH);
+    let known = known.and_then(|value| value.to_str().ok());
+    let told = shared.switches().static_answer.clone();
+    let reply = match told {
+        Some((part, status, body)) if path.contains(&part) => Reply::json(status, body),
+        _ => published::answer(shared.world.now(), path, known),
+    };
+    let mut counters = shared.counters();
+    counters.static_requests += 1;
+    counters.static_unchanged += u64::from(reply.status == 304);
+    counters.static_with_key += u64::from(headers.contains_key("x-riot-token"));
+    reply
 }
 
 /// Nothing at all for no time: a timer's tick is a millisecond.

@@ -72,6 +72,41 @@ crate::model::exported_table! {
     }
 }
 
+crate::model::exported_table! {
+    /// A change of a player's rank in a queue.
+    ranks {
+        {
+            player_id: i64, puuid: String, game_name: Option<String>, tag_line: Option<String>, platform: String,
+            queue: String, year: i32, seen_at: i64 => time,
+        }
+        {
+            tier: Option<String>, division: Option<String>, league_points: Option<i32>, points: Option<i32>,
+            wins: Option<i32>, losses: Option<i32>, hot_streak: Option<bool>,
+        }
+    }
+}
+
+crate::model::exported_table! {
+    /// A change of what a player has come to with a champion.
+    mastery {
+        {
+            player_id: i64, puuid: String, game_name: Option<String>, tag_line: Option<String>, platform: String,
+            champion_id: i32, champion: Option<String>, year: i32, seen_at: i64 => time,
+        }
+        { level: Option<i32>, points: Option<i64>, last_played: Option<i64> => time }
+    }
+}
+
+crate::model::exported_table! {
+    /// What something is called in a patch.
+    names {
+        {
+            kind: String, id: String, patch: String, language: String, name: String, image: Option<String>,
+            stored_at: i64 => time,
+        }
+    }
+}
+
 /// A table beside the first rows of a match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DetailTable {
@@ -170,6 +205,22 @@ pub trait ExportStore {
         after: i64,
         limit: usize,
     ) -> StoreResult<Vec<stats::Row>>;
+    /// Changes of ranks after this one (player, queue, moment).
+    async fn export_ranks(
+        &self,
+        filter: ExportFilter,
+        after: (i64, &str, i64),
+        limit: usize,
+    ) -> StoreResult<Vec<ranks::Row>>;
+    /// Changes of mastery after this one (player, champion, moment).
+    async fn export_mastery(
+        &self,
+        filter: ExportFilter,
+        after: (i64, i32, i64),
+        limit: usize,
+    ) -> StoreResult<Vec<mastery::Row>>;
+    /// Names after this one (kind, id, patch, language).
+    async fn export_names(&self, after: [&str; 4], limit: usize) -> StoreResult<Vec<names::Row>>;
 }
 
 // The SQL types of the rows, in their nesting.
@@ -277,6 +328,45 @@ pub(super) type StatsRow = (
     (Double, Double, Double, Double, Double, Double, Double),
 );
 
+pub(super) type RanksRow = (
+    (
+        BigInt,
+        Text,
+        Opt<Text>,
+        Opt<Text>,
+        Text,
+        Text,
+        Integer,
+        BigInt,
+    ),
+    (
+        Opt<Text>,
+        Opt<Text>,
+        Opt<Integer>,
+        Opt<Integer>,
+        Opt<Integer>,
+        Opt<Integer>,
+        Opt<Bool>,
+    ),
+);
+
+pub(super) type MasteryRow = (
+    (
+        BigInt,
+        Text,
+        Opt<Text>,
+        Opt<Text>,
+        Text,
+        Integer,
+        Opt<Text>,
+        Integer,
+        BigInt,
+    ),
+    (Opt<Integer>, Opt<BigInt>, Opt<BigInt>),
+);
+
+pub(super) type NamesRow = ((Text, Text, Text, Text, Text, Opt<Text>, BigInt),);
+
 /// The columns of the selects, once for both databases.
 macro_rules! match_columns {
     () => {
@@ -313,4 +403,32 @@ macro_rules! stats_select {
     };
 }
 
-pub(super) use {match_columns, participant_columns, stats_select};
+macro_rules! ranks_select {
+    () => {
+        "SELECT player_id, puuid, game_name, tag_line, platform, queue, year, seen_at, tier, division, league_points, points, wins,
+            losses, hot_streak
+         FROM v_ranks
+         WHERE (player_id, queue, seen_at) > (?, ?, ?) AND player_id BETWEEN ? AND ? AND year BETWEEN ? AND ?
+         ORDER BY player_id, queue, seen_at LIMIT ?"
+    };
+}
+
+macro_rules! mastery_select {
+    () => {
+        "SELECT player_id, puuid, game_name, tag_line, platform, champion_id, champion, year, seen_at, level, points, last_played
+         FROM v_mastery
+         WHERE (player_id, champion_id, seen_at) > (?, ?, ?) AND player_id BETWEEN ? AND ? AND year BETWEEN ? AND ?
+         ORDER BY player_id, champion_id, seen_at LIMIT ?"
+    };
+}
+
+macro_rules! names_select {
+    () => {
+        "SELECT kind, id, patch, language, name, image, stored_at FROM static_names
+         WHERE (kind, id, patch, language) > (?, ?, ?, ?) ORDER BY kind, id, patch, language LIMIT ?"
+    };
+}
+
+pub(super) use {
+    mastery_select, match_columns, names_select, participant_columns, ranks_select, stats_select,
+};

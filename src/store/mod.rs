@@ -13,6 +13,7 @@ mod data_store;
 pub mod engine;
 pub mod export;
 mod location;
+pub mod names;
 pub mod open_tree;
 pub mod people;
 pub mod postgres;
@@ -24,6 +25,7 @@ mod rows;
 #[path = "../../tests/support/scratch.rs"]
 pub(crate) mod scratch;
 pub mod sqlite;
+pub mod standing;
 mod statement;
 pub mod synthetic;
 #[cfg(test)]
@@ -38,9 +40,11 @@ use std::sync::Arc;
 pub use data_store::{BudgetBoard, DataStore, UpkeepStore};
 pub use export::ExportStore;
 pub use location::Location;
+pub use names::NamesStore;
 pub use open_tree::OpenTree;
 pub use people::PeopleStore;
 pub use repack::RepackStore;
+pub use standing::StandingStore;
 pub use traits::Store;
 pub use upkeep::{Cleanup, Leftovers, ParticipantRow, Repair, StoredDocuments, UnreadRow};
 
@@ -68,7 +72,12 @@ impl crate::engine::store::Effect for Effect {
         match self {
             Self::Match { payload, .. } | Self::Timeline { payload, .. } => payload.body.len(),
             Self::Unread(unread) => unread.payload.body.len(),
-            Self::Player { .. } | Self::Missing(_) | Self::Repair(_) | Self::Listed(_) => 0,
+            Self::Player { .. }
+            | Self::Missing(_)
+            | Self::Repair(_)
+            | Self::Listed(_)
+            | Self::Standing(_)
+            | Self::Names(_) => 0,
         }
     }
 
@@ -114,6 +123,8 @@ pub enum Effect {
     Repair(Repair),
     /// A player's year as Riot lists it; the player is in a row, or comes with the same end.
     Listed(ListedYear),
+    Standing(standing::ToldStanding),
+    Names(names::StaticFile),
 }
 
 /// A player's year as Riot listed it.

@@ -1,8 +1,8 @@
 //! A riftsync database, as one trait over all that is asked of it.
 
 use super::{
-    BudgetBoard, DataStore, Effect, ExportStore, JobStore, OpenTree, PeopleStore, ProbeStore,
-    RepackStore, UpkeepStore,
+    BudgetBoard, DataStore, Effect, ExportStore, JobStore, NamesStore, OpenTree, PeopleStore,
+    ProbeStore, RepackStore, StandingStore, UpkeepStore,
 };
 
 /// A riftsync database: jobs whose effects are League rows, and what is read and kept in order of these.
@@ -14,6 +14,8 @@ pub trait Store:
     + PeopleStore
     + ExportStore
     + RepackStore
+    + StandingStore
+    + NamesStore
     + ProbeStore
     + OpenTree
 {
@@ -27,6 +29,8 @@ impl<S> Store for S where
         + PeopleStore
         + ExportStore
         + RepackStore
+        + StandingStore
+        + NamesStore
         + ProbeStore
         + OpenTree
 {

@@ -24,6 +24,8 @@ mod recover;
 mod replay;
 mod report;
 mod resolve;
+mod standing;
+mod static_data;
 mod timeline;
 mod tracked;
 mod unread;
@@ -46,6 +48,8 @@ pub use recover::{GapAnalysis, Recover, RecoverArgs};
 pub use replay::{Replay, ReplayArgs};
 pub use report::{Parts, PlayerReport, job_document};
 pub use resolve::PlayerResolve;
+pub use standing::Standing;
+pub use static_data::StaticSync;
 pub use timeline::TimelineSync;
 pub use tracked::TrackedSync;
 pub use unread::{REMEDY as UNREAD_REMEDY, unread_text};
@@ -107,6 +111,7 @@ pub struct Policies {
     pub retention: Retention,
     /// Which rows are made of timelines.
     pub timeline_detail: TimelineDetail,
+    pub standing: Standing,
 }
 
 impl Default for Policies {
@@ -119,6 +124,7 @@ impl Default for Policies {
             maintenance: RetryPolicy::new(1, 300, 300),
             retention: Retention::default(),
             timeline_detail: TimelineDetail::default(),
+            standing: Standing::default(),
         }
     }
 }

@@ -13,6 +13,7 @@ use super::identity::{self, Found};
 use super::match_data::Hints;
 use super::paging::{Next, Paging};
 use super::plan::{Again, Listed, Wanted, of_year, plan};
+use super::standing::{self, Refusals};
 use super::{PLAYER_SYNC, Policies, coverage, match_data, timeline};
 use crate::engine::Task;
 use crate::gate::RiotApi;
@@ -198,13 +199,18 @@ impl Order {
 pub struct PlayerSync {
     api: Arc<RiotApi>,
     policies: Policies,
+    refusals: Arc<Refusals>,
 }
 
 impl PlayerSync {
     pub const KIND: &str = "sync_player_data";
 
     pub fn new(api: Arc<RiotApi>, policies: Policies) -> Self {
-        Self { api, policies }
+        Self {
+            api,
+            policies,
+            refusals: Arc::default(),
+        }
     }
 }
 
@@ -231,13 +237,13 @@ impl Task<dyn Store> for PlayerSync {
     }
 
     fn run(&self, context: JobContext) -> TaskFuture {
-        let (api, policies) = (self.api.clone(), self.policies);
+        let task = self.clone();
         Box::pin(async move {
             let args = match serde_json::from_str(&context.job.args) {
                 Ok(args) => args,
                 Err(error) => return bad_arguments(&error),
             };
-            match sync(&api, &context, args, policies).await {
+            match sync(&task, &context, args).await {
                 Ok(result) => result,
                 Err(stop) => stop.into(),
             }
@@ -279,20 +285,17 @@ impl From<StoreError> for Stop {
 }
 
 async fn sync(
-    api: &RiotApi,
+    task: &PlayerSync,
     context: &JobContext,
     args: PlayerSyncArgs,
-    policies: Policies,
 ) -> Result<TaskResult, Stop> {
+    let (api, policies) = (&*task.api, task.policies);
     let (found, key_fingerprint, listed) =
         resolve_and_list(api, context, &args, STEPS, policies.retention).await?;
     let player = &found.player;
+    let total = json!({ "total_matches": listed.len() });
     let _ = context
-        .progress(
-            "analyzing_existing_data",
-            20,
-            json!({ "total_matches": listed.len() }),
-        )
+        .progress("analyzing_existing_data", 20, total)
         .await?;
     let ids: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
     let stored = context.store().stored_matches(&ids).await?;
@@ -339,9 +342,13 @@ async fn sync(
         end,
         unstored: stored.unstored(&ids),
     });
+    let wanted = args.track.then_some(policies.standing);
+    let standing = standing::ask(api, context, player, wanted, &task.refusals).await?;
     let mut written = identity::written(api, context, found, &key_fingerprint).await?;
+    written.notes.extend(standing.notes);
     own["notes"] = json!(written.notes);
     written.effects.push(listing);
+    written.effects.extend(standing.effects);
     Ok(TaskResult::complete(own)
         .with_effects(written.effects)
         .with_children(children))

@@ -59,6 +59,8 @@ const VERBS: &[&[&str]] = &[
     &["track", "A#B"],
     &["untrack", "A#B"],
     &["tracked"],
+    &["rank", "A#B"],
+    &["names"],
     &["engine", "drain"],
     &["engine", "stop"],
     &["key", "set"],
@@ -157,9 +159,8 @@ pub fn verbs() -> Vec<Vec<String>> {
     let mut open = vec![(Cli::command(), Vec::<String>::new())];
     while let Some((command, words)) = open.pop() {
         let subcommands = command.get_subcommands();
-        let mut subcommands = subcommands
-            .filter(|sub| sub.get_name() != "help")
-            .peekable();
+        let subcommands = subcommands.filter(|sub| sub.get_name() != "help");
+        let mut subcommands = subcommands.peekable();
         if subcommands.peek().is_none() {
             verbs.push(words.clone());
         }

@@ -20,7 +20,7 @@ on_each_place! {
 const SYNC: [&str; 6] = ["sync", PLAYER, "--platform", "euw1", "--year", "2025"];
 
 impl Rig {
-    fn faults(&self, faults: &[&str]) {
+    pub fn faults(&self, faults: &[&str]) {
         let script: Vec<FaultRule> = faults.iter().map(|fault| fault.parse().unwrap()).collect();
         self.setup.simulator.control().set_script(script);
     }

@@ -222,6 +222,8 @@ pub fn bare(args: &[&str]) -> Command {
     // The simulated API keeps what Riot deletes, unless a test tells it otherwise.
     command.env("RIFTSYNC_RIOT__MATCHES_KEPT_DAYS", "0");
     command.env("RIFTSYNC_RIOT__TIMELINES_KEPT_DAYS", "0");
+    // No test asks anybody outside.
+    command.env("RIFTSYNC_NAMES__BASE_URL", "");
     command
 }
 

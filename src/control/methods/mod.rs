@@ -8,7 +8,7 @@ mod queue;
 mod schedule;
 
 pub(super) use job::{OneJob, OneSubscription, unknown as unknown_job};
-pub use player::{PlayerStats, stats_document, track_document, tracked_document};
+pub use player::{PlayerStats, rank_document, stats_document, track_document, tracked_document};
 pub(super) use queue::Counted;
 pub use schedule::schedules_document;
 
@@ -93,6 +93,9 @@ const METHODS: &[(&str, Call)] = &[
     ("player.stats", |control, params| {
         Box::pin(player::stats(control, params))
     }),
+    ("player.rank", |control, params| {
+        Box::pin(player::rank(control, params))
+    }),
     ("player.locate", |control, params| {
         Box::pin(player::locate(control, params))
     }),
@@ -122,6 +125,7 @@ const WAITED_FOR: &[&str] = &[
     "job.submit_batch",
     "player.locate",
     "player.stats",
+    "player.rank",
 ];
 
 /// Answers a request, within a second as far as the database is concerned, unless the client would rather wait.

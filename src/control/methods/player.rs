@@ -6,8 +6,12 @@ use serde_json::{Value, json};
 use super::Answer;
 use crate::control::rpc::{Params, RpcError};
 use crate::control::state::ControlState;
+use crate::model::Timestamp;
+use crate::model::names::{NamedKind, StaticName};
+use crate::model::standing::{Mastery, Rank};
 use crate::model::{Puuid, RiotId, Whereabouts, Whom};
 use crate::store::people::{self, TrackedPlayer};
+use crate::store::standing::PlayerStanding;
 use crate::store::{StoredPlayer, YearCoverage, YearlyStats, question};
 use crate::tasks::coverage;
 
@@ -45,6 +49,7 @@ pub(super) async fn stats(control: &ControlState, params: Params<'_>) -> Answer 
         coverage: &coverage,
         aborted,
         unread: store.count_unread().await?,
+        champions: &store.names(NamedKind::Champion).await?,
     }))
 }
 
@@ -69,12 +74,17 @@ pub struct PlayerStats<'a> {
     pub aborted: Option<u64>,
     /// Matches and timelines of anybody that are stored and could not be read.
     pub unread: [u64; 2],
+    /// What champions are called, as far as is known.
+    pub champions: &'a [StaticName],
 }
 
 /// A player's yearly rows, and how whole each year is, as every program sees them.
 pub fn stats_document(told: &PlayerStats<'_>) -> Value {
     let years = told.rows.iter().map(|row| {
         let mut document = year(row);
+        let champion = row.tally.most_played_champion_id();
+        let name = champion.and_then(|id| champion_name(id, told.champions));
+        document["most_played_name"] = json!(name);
         let mut coverage = told.coverage.iter();
         let of_year = coverage.find(|one| one.year == row.year && one.platform == row.platform);
         if let (Some(of_year), Value::Object(document)) = (of_year, &mut document)
@@ -101,6 +111,12 @@ pub fn stats_document(told: &PlayerStats<'_>) -> Value {
     })
 }
 
+fn champion_name(id: i32, champions: &[StaticName]) -> Option<&str> {
+    let id = id.to_string();
+    let found = champions.iter().find(|one| one.id == id);
+    found.map(|one| one.name.as_str())
+}
+
 fn year(row: &YearlyStats) -> Value {
     let tally = &row.tally;
     json!({
@@ -111,6 +127,86 @@ fn year(row: &YearlyStats) -> Value {
         "unique_champions_played": tally.counts.champions.len(),
         "most_played_champion": tally.most_played_champion().map(|(name, _)| name),
         "most_played_champion_games": tally.most_played_champion().map(|(_, games)| games),
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RankOf {
+    #[serde(default)]
+    riot_id: Option<RiotId>,
+    #[serde(default)]
+    puuid: Option<Puuid>,
+    #[serde(default)]
+    changes: Option<usize>,
+    #[serde(default)]
+    champions: Option<usize>,
+}
+
+/// Ranks of a queue, and champions, that one answer tells at most.
+pub const CHANGES_MAX: usize = 1_000;
+pub const CHAMPIONS_MAX: usize = 1_000;
+pub const CHANGES_USUAL: usize = 10;
+pub const CHAMPIONS_USUAL: usize = 5;
+
+pub(super) async fn rank(control: &ControlState, params: Params<'_>) -> Answer {
+    let asked: RankOf = params.read()?;
+    let whom = Whom {
+        riot_id: asked.riot_id,
+        puuid: asked.puuid,
+    };
+    let (player, note) = stored(control, &whom).await?;
+    let changes = asked.changes.unwrap_or(CHANGES_USUAL).clamp(1, CHANGES_MAX);
+    let champions = asked.champions.unwrap_or(CHAMPIONS_USUAL);
+    let store = &control.engine.store;
+    let standing = store
+        .standing(player.id, changes, champions.min(CHAMPIONS_MAX))
+        .await?;
+    let names = store.names(NamedKind::Champion).await?;
+    let note = note.as_deref();
+    Ok(rank_document(&player, note, standing.as_ref(), &names))
+}
+
+/// Where a player stands, as every program sees it: the ranks of now, how they came about, and the champions.
+pub fn rank_document(
+    player: &StoredPlayer,
+    note: Option<&str>,
+    standing: Option<&PlayerStanding>,
+    champions: &[StaticName],
+) -> Value {
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    let rank = |(rank, at): &(Rank, Timestamp)| {
+        let games = rank.wins.zip(rank.losses);
+        let games =
+            games.map(|(wins, losses)| (f64::from(wins), f64::from(wins) + f64::from(losses)));
+        let rate = games.filter(|(_, games)| *games > 0.0);
+        json!({
+            "queue": rank.queue, "tier": rank.tier, "division": rank.division, "league_points": rank.league_points,
+            "points": rank.points(), "wins": rank.wins, "losses": rank.losses,
+            "win_rate": rate.map(|(wins, games)| 100.0 * wins / games), "hot_streak": rank.hot_streak,
+            "seen_at": at.to_string(),
+        })
+    };
+    let mastery = |(mastery, at): &(Mastery, Timestamp)| {
+        json!({
+            "champion_id": mastery.champion_id, "champion": champion_name(mastery.champion_id, champions), "level": mastery.level, "points": mastery.points,
+            "last_played": time(mastery.last_played.map(Timestamp::from_millis)), "seen_at": at.to_string(),
+        })
+    };
+    let ranks = standing.map_or(&[][..], |standing| &standing.ranks);
+    let mut queue = None;
+    let now = ranks
+        .iter()
+        .filter(|(rank, _)| queue.replace(&rank.queue) != Some(&rank.queue));
+    let now: Vec<Value> = now.map(rank).collect();
+    let masteries = standing.map_or(&[][..], |standing| &standing.masteries);
+    json!({
+        "riot_id": player.riot_id, "puuid": player.puuid, "platform": player.platform, "note": note,
+        "tracked": standing.map(|standing| standing.tracked),
+        "ranks_at": time(standing.and_then(|standing| standing.ranks_at)),
+        "mastery_at": time(standing.and_then(|standing| standing.mastery_at)),
+        "ranks": now, "changes": ranks.iter().map(rank).collect::<Vec<Value>>(),
+        "mastery": masteries.iter().map(mastery).collect::<Vec<Value>>(),
     })
 }
 

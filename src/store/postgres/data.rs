@@ -21,7 +21,9 @@ use crate::model::records::{
 };
 use crate::model::statistics::GameFacts;
 use crate::model::{MatchId, MissingDocument, Timestamp};
+use crate::store::names::StaticFile;
 use crate::store::rows::facts;
+use crate::store::standing::ToldStanding;
 use crate::store::{Effect, ListedYear, Repair};
 
 /// A match to store, once it is known to be new.
@@ -50,6 +52,8 @@ pub(super) struct Sorted<'a> {
     pub(super) unread: BTreeMap<(String, &'static str), (&'a UnreadPayload, Timestamp)>,
     pub(super) players: Vec<(&'a PlayerRecord, &'a str, &'a [i64], Timestamp)>,
     pub(super) repairs: Vec<(&'a Repair, Timestamp)>,
+    pub(super) standings: Vec<&'a ToldStanding>,
+    pub(super) names: BTreeMap<&'a str, &'a StaticFile>,
 }
 
 impl<'a> Sorted<'a> {
@@ -99,8 +103,15 @@ impl<'a> Sorted<'a> {
                     let place = (listed.puuid.as_str(), listed.year, listed.platform.as_str());
                     sorted.listed.insert(place, (listed, now));
                 }
+                Effect::Standing(told) => sorted.standings.push(told),
+                Effect::Names(file) => {
+                    sorted.names.insert(&file.file, file);
+                }
             }
         }
+        sorted
+            .standings
+            .sort_by_key(|told| (told.puuid.as_str(), told.at));
         sorted
     }
 }
@@ -133,7 +144,11 @@ impl Outset {
                     outset.unites = true;
                     None
                 }
-                Effect::Missing(_) | Effect::Listed(_) => None,
+                Effect::Standing(_) => {
+                    outset.names_players = true;
+                    None
+                }
+                Effect::Missing(_) | Effect::Listed(_) | Effect::Names(_) => None,
             };
             outset.ids.extend(id.map(|id| id.to_string()));
         }
@@ -195,7 +210,13 @@ impl Transaction<'_> {
             sorted.unread.retain(|(of, _), _| of != id);
         }
         self.store_documents(&sorted).await?;
-        if sorted.repairs.is_empty() && sorted.listed.is_empty() {
+        let rest = [
+            sorted.repairs.is_empty(),
+            sorted.listed.is_empty(),
+            sorted.standings.is_empty(),
+            sorted.names.is_empty(),
+        ];
+        if rest == [true; 4] {
             return Ok(());
         }
         self.write_sums().await?;
@@ -209,38 +230,12 @@ impl Transaction<'_> {
         for (listed, now) in sorted.listed.values() {
             self.put_listed(listed, *now).await?;
         }
-        Ok(())
-    }
-
-    async fn put_listed(&mut self, listed: &ListedYear, now: Timestamp) -> Result<(), Fault> {
-        let (puuid, platform) = (listed.puuid.as_str(), listed.platform.as_str());
-        let year = i32::from(listed.year);
-        let ends = listed.end.to_column();
-        sql::PutPlayerYear {
-            year,
-            platform,
-            at: now.as_millis(),
-            matches: i64::from(listed.matches),
-            ends: ends.as_deref(),
-            puuid,
+        for told in &sorted.standings {
+            self.put_standing(told).await?;
         }
-        .execute(&mut self.conn)
-        .await?;
-        sql::ForgetListed {
-            puuid,
-            year,
-            platform,
+        for file in sorted.names.values() {
+            self.put_names(file).await?;
         }
-        .execute(&mut self.conn)
-        .await?;
-        sql::PutListed {
-            year,
-            platform,
-            ids: id_texts(&listed.unstored),
-            puuid,
-        }
-        .execute(&mut self.conn)
-        .await?;
         Ok(())
     }
 

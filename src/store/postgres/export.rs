@@ -8,14 +8,22 @@ use super::reader::{Patience, read};
 use super::{Backend, PostgresStore};
 use crate::store::StoreResult;
 use crate::store::export::{
-    DetailColumns, DetailRow, DetailTable, ExportFilter, ExportStore, MatchRow, ParticipantRow,
-    StatsRow, match_columns, matches, participant_columns, participants, stats, stats_select,
+    DetailColumns, DetailRow, DetailTable, ExportFilter, ExportStore, MasteryRow, MatchRow,
+    NamesRow, ParticipantRow, RanksRow, StatsRow, mastery, mastery_select, match_columns, matches,
+    names, names_select, participant_columns, participants, ranks, ranks_select, stats,
+    stats_select,
 };
 use crate::store::rows::details_from;
 
 mod sql {
-    use super::{Array, BigInt, Integer, MatchRow, ParticipantRow, StatsRow, Text};
-    use super::{match_columns, participant_columns, stats_select};
+    use super::{
+        Array, BigInt, Integer, MasteryRow, MatchRow, NamesRow, ParticipantRow, RanksRow, StatsRow,
+        Text,
+    };
+    use super::{
+        mastery_select, match_columns, names_select, participant_columns, ranks_select,
+        stats_select,
+    };
     use crate::store::statement::statement;
 
     statement! {
@@ -63,6 +71,25 @@ mod sql {
             after: i64 => BigInt, first_id: i64 => BigInt, last_id: i64 => BigInt, first: i32 => Integer,
             last: i32 => Integer, limit: i64 => BigInt, first_year: i32 => Integer, last_year: i32 => Integer,
         } -> StatsRow = stats_select!();
+    }
+
+    statement! {
+        Ranks<'a> {
+            player: i64 => BigInt, queue: &'a str => Text, seen_at: i64 => BigInt, first_id: i64 => BigInt, last_id: i64 => BigInt,
+            first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt,
+        } -> RanksRow = ranks_select!();
+    }
+
+    statement! {
+        Mastery {
+            player: i64 => BigInt, champion: i32 => Integer, seen_at: i64 => BigInt, first_id: i64 => BigInt, last_id: i64 => BigInt,
+            first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt,
+        } -> MasteryRow = mastery_select!();
+    }
+
+    statement! {
+        Names<'a> { kind: &'a str => Text, id: &'a str => Text, patch: &'a str => Text, language: &'a str => Text, limit: i64 => BigInt } -> NamesRow =
+        names_select!();
     }
 }
 
@@ -186,5 +213,58 @@ impl ExportStore for PostgresStore {
             stats.load(conn).await
         });
         Ok(rows)
+    }
+
+    async fn export_ranks(
+        &self,
+        filter: ExportFilter,
+        (player, queue, seen_at): (i64, &str, i64),
+        limit: usize,
+    ) -> StoreResult<Vec<ranks::Row>> {
+        let (first, last) = (filter.years.0.into(), filter.years.1.into());
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let (first_id, last_id) = filter.player.map_or((0, i64::MAX), |id| (id, id));
+        Ok(read!(self.readers, conn => sql::Ranks {
+            player,
+            queue,
+            seen_at,
+            first_id,
+            last_id,
+            first,
+            last,
+            limit,
+        }.load(conn).await))
+    }
+
+    async fn export_mastery(
+        &self,
+        filter: ExportFilter,
+        (player, champion, seen_at): (i64, i32, i64),
+        limit: usize,
+    ) -> StoreResult<Vec<mastery::Row>> {
+        let (first, last) = (filter.years.0.into(), filter.years.1.into());
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let (first_id, last_id) = filter.player.map_or((0, i64::MAX), |id| (id, id));
+        Ok(read!(self.readers, conn => sql::Mastery {
+            player,
+            champion,
+            seen_at,
+            first_id,
+            last_id,
+            first,
+            last,
+            limit,
+        }.load(conn).await))
+    }
+
+    async fn export_names(
+        &self,
+        [kind, id, patch, language]: [&str; 4],
+        limit: usize,
+    ) -> StoreResult<Vec<names::Row>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        Ok(
+            read!(self.readers, conn => sql::Names { kind, id, patch, language, limit }.load(conn).await),
+        )
     }
 }

@@ -20,6 +20,8 @@
 //! | 12 | `players` that are there | puuid | documents with a newer name; who tracks |
 //! | 13 | `player_yearly_stats` that are there | player, year, platform | |
 //! | 14 | `player_years`, with `listed_matches` | puuid, year, platform | |
+//! | | `rank_history`, `mastery_history` | | who has the player's row (10, 12) |
+//! | | `static_names`, `static_files` | file, id | the one job that fetches them |
 //! | 15 | `engines` | id | who buries the dead |
 //! | 16 | `jobs` that are there, with their `job_links` | id | everybody |
 //! | 17 | the lock of circles | | who links a job to one that waits |

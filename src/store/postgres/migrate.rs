@@ -76,6 +76,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         "timelines",
         include_str!("../../../migrations/postgres/00000000000013_timelines/up.sql"),
     ),
+    (
+        "00000000000014",
+        "ranks_and_names",
+        include_str!("../../../migrations/postgres/00000000000014_ranks_and_names/up.sql"),
+    ),
 ];
 
 /// Held while one engine migrates; any number that nobody else uses.

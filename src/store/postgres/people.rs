@@ -6,7 +6,8 @@ use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
 use diesel_async::RunQueryDsl;
 
 use super::command::Verb;
-use super::data::clean;
+use super::data::{clean, id_texts};
+use super::data_statements;
 use super::fault::Fault;
 use super::reader::{Patience, read};
 use super::transaction::Transaction;
@@ -15,7 +16,7 @@ use crate::model::{Puuid, RiotId, Timestamp};
 use crate::store::people::{Appearance, LostPlayer, PeopleStore, TrackedPlayer};
 use crate::store::people::{AppearanceTuple, LostTuple, appearances_from, lost_from};
 use crate::store::rows::{PlayerTuple, player_from};
-use crate::store::{StoreResult, StoredPlayer};
+use crate::store::{ListedYear, StoreResult, StoredPlayer};
 
 mod sql {
     use super::{Array, BigInt, Bool, Integer, Nullable, Text};
@@ -91,6 +92,42 @@ mod sql {
 }
 
 impl Transaction<'_> {
+    pub(super) async fn put_listed(
+        &mut self,
+        listed: &ListedYear,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let (puuid, platform) = (listed.puuid.as_str(), listed.platform.as_str());
+        let year = i32::from(listed.year);
+        let ends = listed.end.to_column();
+        data_statements::PutPlayerYear {
+            year,
+            platform,
+            at: now.as_millis(),
+            matches: i64::from(listed.matches),
+            ends: ends.as_deref(),
+            puuid,
+        }
+        .execute(&mut self.conn)
+        .await?;
+        data_statements::ForgetListed {
+            puuid,
+            year,
+            platform,
+        }
+        .execute(&mut self.conn)
+        .await?;
+        data_statements::PutListed {
+            year,
+            platform,
+            ids: id_texts(&listed.unstored),
+            puuid,
+        }
+        .execute(&mut self.conn)
+        .await?;
+        Ok(())
+    }
+
     pub(super) async fn track(&mut self, players: &[i64], tracked: bool) -> Result<usize, Fault> {
         self.after.wrote = true;
         let ids = players.to_vec();

@@ -193,6 +193,7 @@ impl Transaction<'_> {
             };
             track.execute(&mut self.conn).await?;
             self.unite_cleaned(to, &from).await?;
+            self.move_standing(to, &from).await?;
             for &gone in &from {
                 self.move_lists_and_names(to, gone, present.as_deref())
                     .await?;

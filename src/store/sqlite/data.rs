@@ -53,6 +53,8 @@ impl Transaction<'_> {
             Effect::Unread(unread) => self.store_unread(unread, now),
             Effect::Repair(repair) => self.repair(repair, now),
             Effect::Listed(listed) => self.store_listed(listed, now),
+            Effect::Standing(told) => self.store_standing(told),
+            Effect::Names(file) => self.store_names(file),
         }
     }
 
@@ -335,6 +337,7 @@ impl Transaction<'_> {
             sql::MoveGames { to: stays, from }.execute(self.conn)?;
             sql::TrackAlso { to: stays, from }.execute(self.conn)?;
             self.move_lists_and_names(stays, from, present.as_deref())?;
+            self.move_standing(stays, from)?;
             sql::DropPlayer { id: from }.execute(self.conn)?;
         }
         sql::SetPuuid {

@@ -88,6 +88,7 @@ async fn every_verb_speaks_json_to_programs_also_when_it_fails() {
         &["replay", "--dry-run"],
         &["export", "--what", "matches", "--out", out],
         &["tracked"],
+        &["rank", PLAYER],
         &["track", PLAYER],
         &["untrack", PLAYER],
         &["schedule", "list"],

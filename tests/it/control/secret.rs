@@ -42,6 +42,8 @@ const VERBS: &[&[&str]] = &[
     LADDER,
     &["recover", PLAYER, "--platform", "euw1", "--year", "2025"],
     &["stats", PLAYER],
+    &["rank", PLAYER],
+    &["names"],
     &["job", "list", "--limit", "1000"],
     &["job", "show", "1"],
     &["job", "show", "2"],

@@ -335,6 +335,7 @@ async fn an_engine_that_does_not_answer_is_told_by_every_verb_that_asks_it() {
         &["queue", "list"],
         &["schedule", "list"],
         &["tracked"],
+        &["rank", PLAYER],
         &["engine", "drain"],
         &["job", "list"],
         SYNC,
