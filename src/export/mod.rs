@@ -10,6 +10,7 @@ mod file;
 mod parquet;
 
 use std::fmt;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::str::FromStr;
@@ -180,6 +181,28 @@ pub enum ExportError {
     /// Of stdout: no failure, as with `| head`.
     #[error("whoever read stdout has had enough")]
     ReaderGone,
+}
+
+/// Writes a document that is in memory, as a table is written.
+pub fn write_whole(out: &Out, document: &[u8]) -> Result<(), ExportError> {
+    let write = || {
+        let mut output = Output::open(out)?;
+        output.write_all(document)?;
+        output.keep()
+    };
+    match (write(), out) {
+        (Ok(_), _) => Ok(()),
+        (Err(error), Out::Stdout) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Err(ExportError::ReaderGone)
+        }
+        (Err(error), out) => Err(ExportError::File {
+            path: match out {
+                Out::File { path, .. } => path.clone(),
+                Out::Stdout => PathBuf::from("stdout"),
+            },
+            cause: error.to_string(),
+        }),
+    }
 }
 
 /// Some rows of a table.

@@ -31,6 +31,7 @@ mod tests;
 mod traits;
 pub mod upkeep;
 pub mod world;
+pub mod year;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -43,6 +44,7 @@ pub use people::PeopleStore;
 pub use repack::RepackStore;
 pub use traits::Store;
 pub use upkeep::{Cleanup, Leftovers, ParticipantRow, Repair, StoredDocuments, UnreadRow};
+pub use year::YearStore;
 
 // The jobs' half is the engine's, and is found here too.
 pub use crate::engine::store::{

@@ -2,7 +2,7 @@
 
 use super::{
     BudgetBoard, DataStore, Effect, ExportStore, JobStore, OpenTree, PeopleStore, ProbeStore,
-    RepackStore, UpkeepStore,
+    RepackStore, UpkeepStore, YearStore,
 };
 
 /// A riftsync database: jobs whose effects are League rows, and what is read and kept in order of these.
@@ -16,6 +16,7 @@ pub trait Store:
     + RepackStore
     + ProbeStore
     + OpenTree
+    + YearStore
 {
 }
 
@@ -29,5 +30,6 @@ impl<S> Store for S where
         + RepackStore
         + ProbeStore
         + OpenTree
+        + YearStore
 {
 }

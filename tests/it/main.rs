@@ -55,3 +55,4 @@ mod together;
 mod unread;
 mod upkeep;
 mod views;
+mod year;
