@@ -10,6 +10,7 @@ mod locations;
 mod lookout;
 mod measure;
 mod pipeline;
+mod report;
 mod running_engine;
 mod serve;
 mod service;
@@ -85,6 +86,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             Verb::Ladder(args) => batch::ladder(&cli.global, &config, &args).await,
             Verb::Stats(args) => show::show_stats(&cli.global, &config, &args).await,
             Verb::Rank(args) => remote::show_rank(&reach(&cli.global, &config)?, &args).await,
+            Verb::Report(args) => report::report(&cli.global, &config, &args).await,
             Verb::Serve(args) => serve::serve(&cli.global, &config, &args).await,
             // Done above.
             Verb::Completions { .. } | Verb::Man { .. } => Ok(()),
@@ -160,6 +162,7 @@ fn word_of(verb: &Verb) -> Option<&'static str> {
         Verb::Stats(_) => "stats",
         Verb::Rank(_) => "rank",
         Verb::Names(_) => "names",
+        Verb::Report(_) => "report",
         Verb::Job(_) => "job",
         Verb::Queue(_) => "queue",
         Verb::Health => "health",

@@ -24,12 +24,13 @@
 //! | [`config`] | settings |
 //! | [`engine`] | queues over a durable store of jobs, whatever they are about; counters, and what is written of them |
 //! | [`supervision`] | OTP strategies over actix |
+//! | [`report`] | a player's year: figures, charts and the page; no tokio, actix, diesel or reqwest |
 //! | [`model`] | facts and decisions about League's data; no tokio, actix, diesel or reqwest |
 //! | [`basics`] | those that have nothing to do with League: time, jobs, counting, when trouble is told |
 //!
 //! Rooms that can stand alone are crates of their own: `riftsync-basics`, `riftsync-engine`, `riftsync-model`,
-//! `riftsync-limiter`, `riftsync-simulator`, `riftsync-supervision`, `riftsync-web`. Each lists what it needs, so that
-//! the compiler holds it to its place.
+//! `riftsync-limiter`, `riftsync-report`, `riftsync-simulator`, `riftsync-supervision`, `riftsync-web`. Each lists
+//! what it needs, so that the compiler holds it to its place.
 //!
 //! Invariants, above all what is absent:
 //! - What a job writes, the jobs it spawns and its own end commit in one transaction, fenced by the
@@ -74,6 +75,7 @@ pub use riftsync_basics as basics;
 pub use riftsync_engine as engine;
 pub use riftsync_limiter as limiter;
 pub use riftsync_model as model;
+pub use riftsync_report as report;
 pub use riftsync_simulator as simulator;
 pub use riftsync_supervision as supervision;
 pub use riftsync_web as web;

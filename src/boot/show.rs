@@ -91,7 +91,7 @@ pub(super) async fn show_stats(
 }
 
 /// A player of the database.
-async fn stored(
+pub(super) async fn stored(
     store: &dyn Store,
     whom: &Whom,
 ) -> Result<(StoredPlayer, Option<String>), CliError> {

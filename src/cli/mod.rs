@@ -13,6 +13,7 @@ pub mod players;
 #[cfg(test)]
 mod readme;
 pub mod remote;
+mod report;
 pub mod stats;
 pub mod terminal;
 pub mod top;
@@ -28,6 +29,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use behaviour::BehaviourArgs;
 pub use error::CliError;
+pub use report::ReportArgs;
 
 use crate::config::{Profile, listen_address};
 use crate::export::{Format, What};
@@ -88,6 +90,8 @@ pub enum Verb {
     Names(NamesArgs),
     /// Show where a player stands in the leagues, and how that came about
     Rank(RankArgs),
+    /// Write a player's year as a page: one file that needs no script and no network
+    Report(ReportArgs),
     /// Run the engine on what is queued until it is stopped
     Serve(ServeArgs),
     /// Sync the players of a ladder's tier, the best first

@@ -34,8 +34,8 @@ pub use client::{Client, ClientError, Notification};
 pub use exporter::{ScrapePlace, exporter_spec};
 pub use lines::{Lines, Taken};
 pub use methods::{
-    PlayerStats, rank_document, schedules_document, stats_document, track_document,
-    tracked_document,
+    PlayerStats, YearFigures, rank_document, schedules_document, stats_document, time_zone,
+    track_document, tracked_document,
 };
 pub use own::OwnConnections;
 pub use server::{ControlServer, own_server_spec, server_spec};

@@ -7,12 +7,13 @@
 mod csv;
 mod details;
 mod file;
+mod format;
 mod parquet;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::pin::pin;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,6 +22,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use self::file::Output;
+pub use self::format::Format;
 use crate::model::records::PayloadKind;
 use crate::model::table::{Column, Rows};
 use crate::riot::timeline_rows::{self, timeline_events, timeline_frames};
@@ -58,12 +60,6 @@ pub enum What {
     Ranks,
     Mastery,
     Names,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    Parquet,
-    Csv,
 }
 
 impl What {
@@ -108,31 +104,6 @@ impl What {
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-impl Format {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Parquet => "parquet",
-            Self::Csv => "csv",
-        }
-    }
-
-    /// By the end of a file's name.
-    pub fn of(path: &Path) -> Option<Self> {
-        path.extension()?.to_str()?.parse().ok()
-    }
-}
-
-impl FromStr for Format {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "parquet" => Ok(Self::Parquet),
-            "csv" => Ok(Self::Csv),
-            _ => Err(()),
-        }
     }
 }
 
@@ -191,6 +162,28 @@ pub enum ExportError {
     /// Of stdout: no failure, as with `| head`.
     #[error("whoever read stdout has had enough")]
     ReaderGone,
+}
+
+/// Writes a document that is in memory, as a table is written.
+pub fn write_whole(out: &Out, document: &[u8]) -> Result<(), ExportError> {
+    let write = || {
+        let mut output = Output::open(out)?;
+        output.write_all(document)?;
+        output.keep()
+    };
+    match (write(), out) {
+        (Ok(_), _) => Ok(()),
+        (Err(error), Out::Stdout) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Err(ExportError::ReaderGone)
+        }
+        (Err(error), out) => Err(ExportError::File {
+            path: match out {
+                Out::File { path, .. } => path.clone(),
+                Out::Stdout => PathBuf::from("stdout"),
+            },
+            cause: error.to_string(),
+        }),
+    }
 }
 
 /// Some rows of a table.

@@ -33,6 +33,7 @@ mod tests;
 mod traits;
 pub mod upkeep;
 pub mod world;
+pub mod year;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -47,6 +48,7 @@ pub use repack::RepackStore;
 pub use standing::StandingStore;
 pub use traits::Store;
 pub use upkeep::{Cleanup, Leftovers, ParticipantRow, Repair, StoredDocuments, UnreadRow};
+pub use year::YearStore;
 
 // The jobs' half is the engine's, and is found here too.
 pub use crate::engine::store::{

@@ -1,13 +1,18 @@
 //! What upkeep sees of a database, and what it asks of it: the same on both.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod sums;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use diesel::sql_types::{BigInt, Binary, Double, Integer, Nullable, SmallInt, Text};
+use diesel::sql_types::{Binary, Integer, Nullable, SmallInt, Text};
 use serde::Deserialize;
 
+pub(super) use self::sums::{
+    PlayersGame, PlayersGameRow, StatsRow, StatsTuple, YearRow, YearTuple, add_up, differing,
+};
 use super::repack::gone;
-use super::rows::{Tallies, TallyRow, TallyTuple, from_json, game_of, payload_from, tally_from};
+use super::rows::{from_json, payload_from};
 use super::{StoreError, StoreResult, check_match};
 use crate::model::details::{BanRecord, Cell, Details, MatchDetails, SHEETS, TeamRecord};
 use crate::model::records::{
@@ -306,18 +311,7 @@ pub(super) fn documents_from(mut rows: Vec<DocumentTuple>) -> StoreResult<Vec<St
                 one.platform = Some(platform);
             }
             1 => one.participants.push(participant_of(&columns)?),
-            2 => {
-                let TimelineColumns(data_version, frame_interval_ms, frame_count, event_count) =
-                    from_json(&columns)?;
-                one.timeline = Some(TimelineRecord {
-                    id: match_id,
-                    data_version,
-                    frame_interval_ms,
-                    frame_count,
-                    event_count,
-                    details: TimelineDetails::default(),
-                });
-            }
+            2 => one.timeline = Some(timeline_of(match_id, &columns)?),
             5 => one.unread.extend(unread_of(&columns)?),
             PARTICIPANT_TIMELINE => {
                 let row: TimelineOfParticipant = from_json(&columns)?;
@@ -346,16 +340,34 @@ pub(super) fn documents_from(mut rows: Vec<DocumentTuple>) -> StoreResult<Vec<St
         }
     }
     let mut all: Vec<StoredDocuments> = all.into_values().collect();
-    for one in &mut all {
-        one.participants
+    all.iter_mut().for_each(StoredDocuments::sort);
+    Ok(all)
+}
+
+impl StoredDocuments {
+    /// Rows come in no order.
+    fn sort(&mut self) {
+        self.participants
             .sort_by_key(|row| row.participant.participant_id);
-        one.details.teams.sort_by_key(|team| team.team_id);
-        one.details.bans.sort_by_key(|ban| ban.ban);
-        let timeline = &mut one.timeline_details;
+        self.details.teams.sort_by_key(|team| team.team_id);
+        self.details.bans.sort_by_key(|ban| ban.ban);
+        let timeline = &mut self.timeline_details;
         timeline.participants.sort_by_key(|row| row.participant_id);
         timeline.events.sort_by_key(|row| row.event);
     }
-    Ok(all)
+}
+
+fn timeline_of(id: MatchId, columns: &str) -> StoreResult<TimelineRecord> {
+    let TimelineColumns(data_version, frame_interval_ms, frame_count, event_count) =
+        from_json(columns)?;
+    Ok(TimelineRecord {
+        id,
+        data_version,
+        frame_interval_ms,
+        frame_count,
+        event_count,
+        details: TimelineDetails::default(),
+    })
 }
 
 /// A line of a document that could not be read; none: of no kind that we know.
@@ -501,126 +513,4 @@ fn participant_of(columns: &str) -> StoreResult<ParticipantRow> {
         participant,
         player_id: who.1,
     })
-}
-
-/// A game of a player, with the player.
-pub(super) type PlayersGameRow = (
-    BigInt,
-    (
-        Integer,
-        Text,
-        diesel::sql_types::Bool,
-        BigInt,
-        diesel::sql_types::Bool,
-        Integer,
-        Integer,
-        Integer,
-    ),
-    (
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-        Text,
-        Text,
-        Text,
-    ),
-);
-pub(super) type PlayersGame = (
-    i64,
-    (i32, String, bool, i64, bool, i32, i32, i32),
-    (i32, i32, i32, i32, i32, String, String, String),
-);
-
-/// A year of a player: (player, year, platform, sums).
-pub(super) type YearRow = (BigInt, Integer, Text, TallyRow);
-pub(super) type YearTuple = (i64, i32, String, TallyTuple);
-
-/// What players' games add up to, with what cleaned matches count for.
-pub(super) fn add_up(games: Vec<PlayersGame>, cleaned: Vec<YearTuple>) -> StoreResult<Tallies> {
-    let mut tallies = Tallies::new();
-    for (player, year, platform, tally) in cleaned {
-        tallies.insert((player, year, platform), tally_from(tally)?);
-    }
-    for (player, one, other) in games {
-        let Some((year, platform, facts)) = game_of((one, other)) else {
-            continue;
-        };
-        tallies
-            .entry((player, year, platform))
-            .or_default()
-            .add(&facts);
-    }
-    Ok(tallies)
-}
-
-/// A whole row of `player_yearly_stats`.
-pub(super) type StatsRow = (
-    BigInt,
-    Integer,
-    Text,
-    TallyRow,
-    (BigInt, BigInt, Nullable<Text>, BigInt, BigInt, BigInt),
-    (Double, Double, Double, Double, Double, Double, Double),
-);
-pub(super) type StatsTuple = (
-    i64,
-    i32,
-    String,
-    TallyTuple,
-    (i64, i64, Option<String>, i64, i64, i64),
-    (f64, f64, f64, f64, f64, f64, f64),
-);
-
-/// Players whose rows are not those that follow from their tallies, in any column.
-pub(super) fn differing(stored: Vec<StatsTuple>, tallies: &Tallies) -> Vec<i64> {
-    let mut differ = BTreeSet::new();
-    let mut seen = BTreeSet::new();
-    for (player, year, platform, sums, numbers, shares) in stored {
-        let place = (player, year, platform);
-        let matches = tallies.get(&place).is_some_and(|tally| {
-            let (name, games) = tally
-                .most_played_champion()
-                .map_or((None, 0), |(name, games)| {
-                    (Some(name.to_owned()), i64::from(games))
-                });
-            let counts = &tally.counts;
-            let exact = (
-                tally.total_matches(),
-                counts.champions.len() as i64,
-                name,
-                games,
-                counts.roles.len() as i64,
-                counts.lanes.len() as i64,
-            );
-            let ratios = [
-                tally.win_rate(),
-                tally.kda_ratio(),
-                tally.per_match(tally.kills),
-                tally.per_match(tally.deaths),
-                tally.per_match(tally.assists),
-                tally.per_match(tally.gold_earned),
-                tally.average_cs(),
-            ];
-            let shares = [
-                shares.0, shares.1, shares.2, shares.3, shares.4, shares.5, shares.6,
-            ];
-            // The same sums give the same ratios, to the bit.
-            tally_from(sums).is_ok_and(|sums| sums == *tally)
-                && numbers == exact
-                && shares.map(f64::to_bits) == ratios.map(f64::to_bits)
-        });
-        if !matches {
-            differ.insert(player);
-        }
-        seen.insert(place);
-    }
-    differ.extend(
-        tallies
-            .keys()
-            .filter(|place| !seen.contains(*place))
-            .map(|place| place.0),
-    );
-    differ.into_iter().collect()
 }

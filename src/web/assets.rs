@@ -13,7 +13,9 @@ const ICON: &str = include_str!("assets/icon.svg");
 /// Changes with any of them.
 pub(crate) static HASH: LazyLock<String> = LazyLock::new(|| {
     // FNV-1a: it tells versions apart, and guards nothing.
-    let bytes = [STYLE, SCRIPT, ICON].into_iter().flat_map(str::bytes);
+    let bytes = [STYLE, riftsync_report::STYLE, SCRIPT, ICON]
+        .into_iter()
+        .flat_map(str::bytes);
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
@@ -23,6 +25,7 @@ pub(crate) static HASH: LazyLock<String> = LazyLock::new(|| {
 pub(crate) async fn asset(Path((hash, name)): Path<(String, String)>) -> Response {
     let (kind, text) = match &*name {
         "style.css" => ("text/css; charset=utf-8", STYLE),
+        "year.css" => ("text/css; charset=utf-8", riftsync_report::STYLE),
         "app.js" => ("text/javascript; charset=utf-8", SCRIPT),
         "icon.svg" => ("image/svg+xml", ICON),
         _ => return StatusCode::NOT_FOUND.into_response(),
@@ -44,7 +47,7 @@ mod tests {
     #[test]
     fn the_script_is_small_and_neither_asks_anybody_else() {
         assert!(SCRIPT.len() < 10_000, "{} bytes", SCRIPT.len());
-        for text in [STYLE, SCRIPT] {
+        for text in [STYLE, riftsync_report::STYLE, SCRIPT] {
             for elsewhere in ["http:", "https:", "//cdn", "url(", "@import", "eval("] {
                 assert!(!text.contains(elsewhere), "{elsewhere}");
             }

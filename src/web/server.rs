@@ -75,6 +75,7 @@ fn router(site: Arc<Site>) -> Router {
         .route("/queues/{change}", post(pages::change_queue))
         .route("/players", get(pages::players).post(pages::change_player))
         .route("/player", get(pages::player))
+        .route("/player/{platform}/{name}/{year}", get(pages::year))
         .route("/actors", get(pages::actors))
         .route(
             "/schedules",

@@ -315,29 +315,30 @@ told["last"] = duckdb.sql(f"SELECT epoch_ms(max(game_start)) FROM '{sys.argv[1]}
 print(json.dumps(told))
 "#;
 
+const TABLES: [&str; 13] = [
+    "matches",
+    "participants",
+    "teams",
+    "bans",
+    "damage",
+    "combat",
+    "vision",
+    "loadout",
+    "minutes",
+    "purchases",
+    "timeline_frames",
+    "timeline_events",
+    "stats",
+];
+
 #[tokio::test]
 async fn duckdb_reads_every_table_in_either_format_with_its_types_and_all_its_rows() {
     let python = duckdb_python();
     let setup = setup(16).await;
     let synced = run(setup.sync()).await;
     assert!(synced.status.success(), "{}", text(&synced));
-    let tables = [
-        "matches",
-        "participants",
-        "teams",
-        "bans",
-        "damage",
-        "combat",
-        "vision",
-        "loadout",
-        "minutes",
-        "purchases",
-        "timeline_frames",
-        "timeline_events",
-        "stats",
-    ];
     let mut rows = BTreeMap::new();
-    for what in tables {
+    for what in TABLES {
         for format in ["csv", "parquet"] {
             let out = setup.folder.path().join(what).with_extension(format);
             let out = out.to_str().unwrap();
@@ -350,11 +351,11 @@ async fn duckdb_reads_every_table_in_either_format_with_its_types_and_all_its_ro
     }
     let mut command = std::process::Command::new(python);
     command.arg("-c").arg(READ_WITH_DUCKDB);
-    command.arg(setup.folder.path()).args(tables);
+    command.arg(setup.folder.path()).args(TABLES);
     let read = run(command).await;
     assert!(read.status.success(), "{}", text(&read));
     let read: Value = serde_json::from_slice(&read.stdout).unwrap();
-    for what in tables {
+    for what in TABLES {
         let of = &read[what];
         assert!(of["rows"].as_u64() > Some(0), "{what}");
         assert_eq!(

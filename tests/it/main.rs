@@ -58,3 +58,4 @@ mod together;
 mod unread;
 mod upkeep;
 mod views;
+mod year;

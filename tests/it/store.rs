@@ -463,27 +463,22 @@ async fn children_come_behind_those_that_waited_before_one_of_them_raised_anothe
         priority: Priority::INTERACTIVE,
         ..new_job(kind, None)
     };
-    let parent = NewJob {
-        queue: "p",
-        ..urgent("parent")
-    };
-    store.enqueue(vec![parent], NOW).await.unwrap();
+    let mut parent = urgent("parent");
+    parent.queue = "p";
     let joined = new_job("joined", Some("a"));
-    store.enqueue(vec![joined.clone()], NOW).await.unwrap();
-    store.enqueue(vec![urgent("older"); 3], NOW).await.unwrap();
+    for jobs in [vec![parent], vec![joined.clone()], vec![urgent("older"); 3]] {
+        store.enqueue(jobs, NOW).await.unwrap();
+    }
     claim_one(&*store, "q").await;
 
     // The first child joins a job of an earlier turn, which becomes as urgent as their parent.
     let lease = claim_one(&*store, "p").await;
-    let children = Completion {
-        children: vec![joined, new_job("child", None)],
-        ..end(Outcome::Complete(json!(null)))
-    };
-    assert_eq!(settle(&*store, lease, children).await, Fenced::Applied);
-
+    let mut parent = end(Outcome::Complete(json!(null)));
+    parent.children = vec![joined, new_job("child", None)];
+    assert_eq!(settle(&*store, lease, parent).await, Fenced::Applied);
     let next = store.claim(Wanted::of("q", 4), "e1", NOW).await.unwrap();
-    let kinds: Vec<_> = next.iter().map(|job| job.kind.as_str()).collect();
-    assert_eq!(kinds, ["joined", "older", "older", "child"]);
+    let kinds = next.iter().map(|job| &*job.kind);
+    assert!(kinds.eq(["joined", "older", "older", "child"]), "{next:?}");
 }
 
 async fn a_job_that_comes_after_others_waits_for_the_last_of_them(store: Arc<dyn Store>) {

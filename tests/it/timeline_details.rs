@@ -201,7 +201,8 @@ fn a_timeline_that_is_odd_gives_what_can_be_read_of_it() {
     let buys = |who: Value, item: i64, at: Value| json!({ "type": "ITEM_PURCHASED", "participantId": who, "itemId": item, "timestamp": at });
     let document = json!({ "metadata": { "matchId": "KR_1" }, "info": { "frames": [
         { "participantFrames": { "1": standing(1, json!(500)), "2": standing(2, json!(1.4)) }, "events": [
-            buys(json!(1), 1_001, json!(9)), buys(json!(1), 1_055, json!(10)), buys(json!(1), 1_055, json!(null)), buys(json!(null), 4, json!(1)),
+            buys(json!(1), 1_001, json!(9)), buys(json!(1), 1_055, json!(10)),
+            buys(json!(1), 1_055, json!(null)), buys(json!(null), 4, json!(1)),
             buys(json!(9), 4, json!(1)), { "type": "ITEM_UNDO", "participantId": 1, "beforeId": 1_055, "afterId": 0 },
             { "type": "ITEM_UNDO", "participantId": 2, "beforeId": 0, "afterId": 3 }, null, 7, [], "x"] },
         null,

@@ -22,7 +22,7 @@ on_each_place! {
     all_tracked_players_and_several_years_are_recovered_at_once,
     without_verify_only_the_gap_is_filled,
     a_replay_rebuilds_all_rows_without_a_call_or_a_key,
-    what_an_older_program_did_not_store_comes_from_a_replay_and_nothing_else_changes,
+    a_replay_alone_stores_what_an_older_program_did_not,
     a_replay_that_is_killed_goes_on_where_it_was,
     a_cleanup_keeps_statistics_and_nothing_is_fetched_again,
     cleanups_during_a_sync_of_the_same_players_leave_it_complete_and_exact,
@@ -440,9 +440,7 @@ async fn a_replay_rebuilds_all_rows_without_a_call_or_a_key(place: Place) {
     assert_eq!(rig.setup.simulator.counters().calls, called);
 }
 
-async fn what_an_older_program_did_not_store_comes_from_a_replay_and_nothing_else_changes(
-    place: Place,
-) {
+async fn a_replay_alone_stores_what_an_older_program_did_not(place: Place) {
     let rig = Rig::synced(place, 30).await;
     let before = rig.contents();
     rig.execute(

@@ -11,7 +11,7 @@ use crate::place::Place;
 const POSITIONS: [&str; 5] = ["TOP", "JUNGLE", "MIDDLE", "BOTTOM", "UTILITY"];
 
 /// Games of two teams; in some nobody has a position, and some have no winner in their table of teams.
-fn games() -> Vec<Arc<MatchRecord>> {
+pub fn games() -> Vec<Arc<MatchRecord>> {
     let games = (0..60).map(|n| {
         let mut one = MatchRecord::clone(&game(n, 14));
         let version = if n.is_multiple_of(2) {

@@ -6,11 +6,13 @@ mod key;
 mod player;
 mod queue;
 mod schedule;
+mod year;
 
 pub(super) use job::{OneJob, OneSubscription, unknown as unknown_job};
 pub use player::{PlayerStats, rank_document, stats_document, track_document, tracked_document};
 pub(super) use queue::Counted;
 pub use schedule::schedules_document;
+pub use year::{YearFigures, time_zone};
 
 use std::future::{Future, ready};
 use std::pin::Pin;
@@ -95,6 +97,9 @@ const METHODS: &[(&str, Call)] = &[
     }),
     ("player.rank", |control, params| {
         Box::pin(player::rank(control, params))
+    }),
+    ("player.year", |control, params| {
+        Box::pin(year::year(control, params))
     }),
     ("player.locate", |control, params| {
         Box::pin(player::locate(control, params))

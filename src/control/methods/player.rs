@@ -54,7 +54,7 @@ pub(super) async fn stats(control: &ControlState, params: Params<'_>) -> Answer 
 }
 
 /// A player of the database.
-async fn stored(
+pub(super) async fn stored(
     control: &ControlState,
     whom: &Whom,
 ) -> Result<(StoredPlayer, Option<String>), RpcError> {

@@ -153,8 +153,8 @@ impl DatabaseOutageLog {
         self.is_on.load(Ordering::Acquire)
     }
 
-    /// The end of a job could not be stored once more, and waits since then. False: an outage explains that, or it is not
-    /// for long.
+    /// The end of a job could not be stored once more, and waits since then. False: an outage explains that, or
+    /// it is not for long.
     pub fn end_waits(&self, since: Instant, why: impl Display) -> bool {
         let since = since.saturating_duration_since(self.epoch);
         let news = self.lock().end_waits(since, self.epoch.elapsed());

@@ -95,7 +95,11 @@ mod sql {
 
 /// A table beside the first rows of a match.
 macro_rules! tables {
-    ($($table:ident $name:ident $number:literal $id:ident $(then $then:ident)? { $($column:ident: $kind:ident = $key:literal,)* })*) => {
+    ($(
+        $table:ident $name:ident $number:literal $id:ident $(then $then:ident)? {
+            $($column:ident: $kind:ident = $key:literal,)*
+        }
+    )*) => {
         use diesel::sql_types::{Array, Text};
 
         use super::DetailColumns;
@@ -127,7 +131,9 @@ mod of_timelines {
             minute: int = "", gold: int = "", xp: int = "", cs: int = "", jungle_cs: int = "", level: int = "", x: int = "",
             y: int = "", damage: int = "", damage_taken: int = "", is_last: flag = "",
         }
-        participant_purchases Purchases 17 participant_id then purchase { purchase: int = "", item_id: int = "", at_ms: int = "", }
+        participant_purchases Purchases 17 participant_id then purchase {
+            purchase: int = "", item_id: int = "", at_ms: int = "",
+        }
     }
 }
 

@@ -53,6 +53,7 @@ mod transaction;
 mod upkeep;
 mod upkeep_statements;
 mod writer;
+mod year;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

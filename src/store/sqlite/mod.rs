@@ -34,6 +34,7 @@ mod transaction;
 mod upkeep;
 mod upkeep_statements;
 mod writer;
+mod year;
 
 use std::future::ready;
 use std::path::{Path, PathBuf};

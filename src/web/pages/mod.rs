@@ -6,6 +6,7 @@ mod player;
 mod schedule;
 mod sign_in;
 mod submit;
+mod year;
 
 pub(crate) use job::{ask_about_all, change_all, change_job, change_queue, job, jobs};
 pub(crate) use overview::{actors, find, live, log, nowhere, overview};
@@ -14,6 +15,7 @@ pub(crate) use schedule::{change_schedule, schedules};
 pub(crate) use sign_in::{ask_to_sign_in, sign_in, sign_in_by_url};
 pub use submit::KINDS;
 pub(crate) use submit::{submit, submit_form};
+pub(crate) use year::year;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 

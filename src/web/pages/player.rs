@@ -124,6 +124,8 @@ struct Year {
 #[derive(Debug)]
 struct Row {
     year: i64,
+    /// Its own page; none for somebody without a name.
+    path: Option<String>,
     platform: String,
     record: String,
     win_rate: String,
@@ -179,13 +181,15 @@ pub(crate) async fn player(State(site): State<Arc<Site>>, Query(whom): Query<Who
         platform: years
             .first()
             .map_or_else(String::new, |year| year.platform.clone()),
-        years: years.into_iter().map(year_row).collect(),
+        years: (years.into_iter())
+            .map(|year| year_row(year, stats.riot_id.as_deref().unwrap_or_default()))
+            .collect(),
         this_year: Timestamp::now().to_zoned(TimeZone::UTC).year(),
         known,
     })
 }
 
-fn year_row(year: &Year) -> Row {
+fn year_row(year: &Year, riot_id: &str) -> Row {
     let mut parts = vec![(
         "stored".to_owned(),
         year.total_matches + year.remakes,
@@ -227,6 +231,7 @@ fn year_row(year: &Year) -> Row {
     }
     Row {
         year: year.year,
+        path: super::year::path(&year.platform, riot_id, year.year),
         platform: year.platform.to_uppercase(),
         record: format!("{} – {}", year.wins, year.losses),
         win_rate: format!("{:.1} %", year.win_rate),

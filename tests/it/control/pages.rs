@@ -421,3 +421,42 @@ async fn where_others_reach_the_pages_they_need_a_password_that_is_long() {
         text(&refused)
     );
 }
+
+#[tokio::test]
+async fn a_players_year_is_a_page_with_a_link_to_it_and_its_zone_can_be_chosen() {
+    let setup = setup(12).await;
+    let synced = run(setup.sync()).await;
+    assert!(synced.status.success(), "{}", text(&synced));
+    let (_served, browser) = setup.in_a_browser(&[]).await;
+    let player = browser.html("/player?riot_id=Quiet%20Otter%23SIM").await;
+    let (_, link) = player.split_once("href=\"/player/").unwrap();
+    let link = format!("/player/{}", link.split_once('"').unwrap().0);
+    let page = browser.html(&format!("{link}?timezone=Asia/Seoul")).await;
+    assert!(
+        page.contains("Day by day") && page.contains("those of Asia/Seoul"),
+        "{page}"
+    );
+    assert!(
+        !page.contains(" style=") && !page.contains("<style"),
+        "inline style is not let through"
+    );
+    let style = page
+        .split("href=\"")
+        .find(|link| link.contains("/year.css"))
+        .unwrap();
+    let style = browser.get(style.split_once('"').unwrap().0).await;
+    assert_eq!(style.status(), StatusCode::OK);
+    for (path, status) in [
+        ("/player/KR/Nobody-X/2025", StatusCode::NOT_FOUND),
+        ("/player/KR/Faker/2025", StatusCode::NOT_FOUND),
+        ("/player/KR/Faker-KR1/never", StatusCode::NOT_FOUND),
+        (
+            "/player/KR/Quiet%20Otter-SIM/2025?timezone=nope",
+            StatusCode::BAD_REQUEST,
+        ),
+    ] {
+        assert_eq!(browser.get(path).await.status(), status, "{path}");
+    }
+    let stranger = Browser::stranger(&browser.base);
+    assert_eq!(stranger.get(&link).await.status(), StatusCode::UNAUTHORIZED);
+}

@@ -1,0 +1,86 @@
+//! A player's year as a file.
+
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+use super::locations::{locate, open_read_only};
+use super::show::stored;
+use crate::cli::{CliError, Global, ReportArgs};
+use crate::config::Config;
+use crate::control::{YearFigures, time_zone};
+use crate::export::{ExportError, Out, write_whole};
+use crate::model::{Platform, Timestamp, Year};
+use crate::report;
+
+pub(super) async fn report(
+    global: &Global,
+    config: &Config,
+    args: &ReportArgs,
+) -> Result<(), CliError> {
+    let whom = args.player.read()?;
+    let now = Timestamp::now();
+    let this_year = jiff::Timestamp::now().to_zoned(TimeZone::UTC).year();
+    let year = match &args.year {
+        Some(text) => Year::parse(text, now)?,
+        None => Year::new(this_year, now)?,
+    };
+    let platform: Option<Platform> = args.platform.as_deref().map(str::parse).transpose()?;
+    let zone = time_zone(args.timezone.as_deref()).map_err(CliError::Usage)?;
+    let database = locate(global, config, args.simulate)?;
+    let store = open_read_only(&database).await?;
+    let (player, note) = stored(&*store, &whom).await?;
+    if let Some(note) = note {
+        crate::errln!("{note}");
+    }
+    let figures = YearFigures {
+        player: &player,
+        year: year.get(),
+        platform: platform.map(Platform::as_str),
+        zone: &zone,
+    };
+    let figures = figures
+        .read(&*store, config.riot.timelines_gone(now))
+        .await?;
+    let page = report::file(&figures);
+    let name = figures.player.riot_id.as_deref().unwrap_or("player");
+    let (out, file) = match &args.out {
+        Some(file) if file.as_os_str() == "-" => (Out::Stdout, "-".to_owned()),
+        told => {
+            let path = told.clone();
+            let path = path.unwrap_or_else(|| PathBuf::from(report::file_name(name, year.get())));
+            let file = path.display().to_string();
+            let make_folder = args.mkdir;
+            (Out::File { path, make_folder }, file)
+        }
+    };
+    let to_stdout = out == Out::Stdout;
+    match write_whole(&out, page.as_bytes()) {
+        Err(ExportError::ReaderGone) => return Ok(()),
+        written => written?,
+    }
+    let games = figures.all.games;
+    let text = if global.json {
+        json!({ "file": file, "bytes": page.len(), "year": figures.year, "games": games })
+            .to_string()
+    } else {
+        format!(
+            "{file}: {games} games of {}, {:.0} kB",
+            figures.year,
+            page.len() as f64 / 1e3
+        )
+    };
+    if to_stdout {
+        crate::errln!("{text}");
+    } else {
+        crate::outln!("{text}");
+    }
+    if games == 0 {
+        crate::errln!(
+            "no game of {} that counts is stored; the page says how the year is brought in",
+            figures.year
+        );
+    }
+    Ok(())
+}
