@@ -181,7 +181,9 @@ fn examples() -> Value {
         "engine.status": {}, "engine.health": {}, "engine.waiting": {}, "engine.metrics": {}, "engine.drain": {}, "engine.stop": {},
         "key.set": { "key": "same" }, "key.share": { "share": "80%", "route": "europe" },
         "player.stats": { "riot_id": "A#B", "year": 2025 }, "player.locate": { "riot_id": "A#KR1" },
-        "player.year": { "riot_id": "A#B", "year": 2025, "platform": "kr", "timezone": "UTC" }, "player.track": { "riot_id": "A#B" }, "player.untrack": { "riot_id": "A#B" },
+        "player.year": { "riot_id": "A#B", "year": 2025, "platform": "kr", "timezone": "UTC" },
+        "player.rank": { "riot_id": "A#B", "changes": 3, "champions": 3 },
+        "player.track": { "riot_id": "A#B" }, "player.untrack": { "riot_id": "A#B" },
         "player.tracked": { "limit": 3 }, "schedule.list": {}, "schedule.remove": { "name": "x" },
         "schedule.add": { "name": "x", "when": "every 1h", "kind": "noop", "args": {}, "timezone": "UTC", "catch_up": "skip" },
     })
