@@ -331,7 +331,7 @@ fn rolling(ends: &[(Date, bool)]) -> Vec<Point> {
     points
 }
 
-/// The longest row of games with one end; the first of several.
+/// The longest streak of games with one end; the first of several.
 fn longest(ends: &[(Date, bool)], win: bool) -> Streak {
     let mut best = Streak::default();
     let mut row = 0;

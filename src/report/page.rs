@@ -261,7 +261,7 @@ fn recap(year: &Year) -> Vec<String> {
     )];
     if let Some(line) = year.champions.first() {
         told.push(format!(
-            "The champion of the year was {}, with {} and a win rate of {}; {} played in all.",
+            "The champion played most was {}, with {} and a win rate of {}; {} played in all.",
             shown(&line.name),
             counted(line.tally.games, "game", "games"),
             percent(line.tally.win_rate()),
@@ -284,11 +284,14 @@ fn recap(year: &Year) -> Vec<String> {
     if year.won.games > 1 {
         told.push(format!(
             "{}.",
-            streak(year, &year.won, "The longest row of wins was")
+            streak(year, &year.won, "The longest winning streak was")
         ));
     }
     if year.lost.games > 1 {
-        told.push(format!("{}.", streak(year, &year.lost, "Of losses it was")));
+        told.push(format!(
+            "{}.",
+            streak(year, &year.lost, "The longest losing streak was")
+        ));
     }
     told.extend(habits(year));
     told
@@ -322,7 +325,7 @@ fn habits(year: &Year) -> Vec<String> {
         .and_then(|duo| Some((duo, duo.riot_id.as_ref()?)))
     {
         told.push(format!(
-            "Most of all it was played with {}: {}, {} won.",
+            "The partner of most games was {}: {}, {} won.",
             shown(riot_id),
             counted(duo.games, "game", "games"),
             grouped(duo.wins)

@@ -18,8 +18,7 @@ use crate::setup::{PLAYER, Setup, as_user, bare, exited, on_a_small_disk, run, s
 
 /// What has not ended in this time never does.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Programs at once.
-const AT_ONCE: usize = 4;
+const PROGRAMS_AT_ONCE: usize = 4;
 
 /// Words that bring every verb to its work, or would if it had an engine, a key or a player. None of them runs for long.
 const VERBS: &[&[&str]] = &[
@@ -32,6 +31,7 @@ const VERBS: &[&[&str]] = &[
     &["serve"],
     &["ladder", "--tier", "challenger", "--platform", "kr"],
     &["export", "--what", "matches"],
+    &["report", "A#B"],
     &["simulate", "--limits", "nonsense"],
     &["job", "list"],
     &["job", "wait", "1"],
@@ -88,6 +88,7 @@ const PATHS: &[(&str, &[&str])] = &[
         "export --out",
         &["export", "--what", "matches", "--format", "csv", "--out"],
     ),
+    ("report --out", &["report", "A#B", "--out"]),
     ("copy --from", &["db", "copy", "--to", "other.db", "--from"]),
     ("copy --to", &["db", "copy", "--to"]),
     (
@@ -150,8 +151,7 @@ const PATHS: &[(&str, &[&str])] = &[
     ("man folder", &["man"]),
 ];
 
-/// Those that belong to all.
-const GLOBAL: [&str; 3] = ["--config", "--socket", "--database"];
+const GLOBAL_OPTIONS: [&str; 3] = ["--config", "--socket", "--database"];
 
 /// The words of every verb there is.
 pub fn verbs() -> Vec<Vec<String>> {
@@ -216,7 +216,7 @@ fn every_verb_and_every_option_that_names_a_path_is_tried() {
     assert_eq!(paths, tried);
     global.sort();
     global.dedup();
-    let mut known = GLOBAL.to_vec();
+    let mut known = GLOBAL_OPTIONS.to_vec();
     known.sort_unstable();
     assert_eq!(global, known);
 }
@@ -316,7 +316,7 @@ async fn no_verb_panics_or_hangs_on_a_wrong_path() {
     assert!(made.await.status.success());
     let mut tries: Vec<Try> = Vec::new();
     for (n, verb) in VERBS.iter().enumerate() {
-        for (m, option) in GLOBAL.iter().enumerate() {
+        for (m, option) in GLOBAL_OPTIONS.iter().enumerate() {
             // A measurement takes its time, and looks at neither socket nor file.
             if verb[0] == "bench" && m > 0 {
                 continue;
@@ -331,7 +331,7 @@ async fn no_verb_panics_or_hangs_on_a_wrong_path() {
     let verbs = tries.len();
     let mut ended: Vec<_> = futures_util::stream::iter(tries)
         .map(|one| tried(home.path(), one))
-        .buffered(AT_ONCE)
+        .buffered(PROGRAMS_AT_ONCE)
         .collect()
         .await;
     // The tries of one option come one after the other: they may want the same database for themselves.
@@ -347,7 +347,7 @@ async fn no_verb_panics_or_hangs_on_a_wrong_path() {
     };
     let own: Vec<_> = futures_util::stream::iter(PATHS)
         .map(|(_, words)| of_option(words))
-        .buffered(AT_ONCE)
+        .buffered(PROGRAMS_AT_ONCE)
         .collect()
         .await;
     ended.extend(own.into_iter().flatten());

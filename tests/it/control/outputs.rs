@@ -70,6 +70,8 @@ async fn every_verb_speaks_json_to_programs_also_when_it_fails() {
         .await;
     let out = setup.path("matches.csv");
     let out = out.to_str().unwrap();
+    let page = setup.path("year.html");
+    let page = page.to_str().unwrap();
     let recover = ["recover", PLAYER, "--platform", "euw1", "--year", "2025"];
     let dry = |verb: &[&'static str]| [verb, &["--dry-run"]].concat();
     let (sync_dry, recover_dry) = (dry(SYNC), dry(&recover));
@@ -87,6 +89,7 @@ async fn every_verb_speaks_json_to_programs_also_when_it_fails() {
         &["cleanup", "--days", "300"],
         &["replay", "--dry-run"],
         &["export", "--what", "matches", "--out", out],
+        &["report", PLAYER, "--year", "2025", "--out", page],
         &["tracked"],
         &["rank", PLAYER],
         &["track", PLAYER],

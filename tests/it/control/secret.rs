@@ -57,6 +57,7 @@ const VERBS: &[&[&str]] = &[
     &["untrack", PLAYER],
     &["replay"],
     &["export", "--what", "matches", "--out", "OUT.csv"],
+    &["report", PLAYER, "--year", "2025", "--out", "OUT.html"],
     &["db", "info"],
     &["config", "show"],
     &["cleanup", "--days", "300", "--dry-run"],
