@@ -10,7 +10,7 @@ use super::show::stored;
 use crate::cli::{CliError, Global, ReportArgs};
 use crate::config::Config;
 use crate::control::{YearFigures, time_zone};
-use crate::export::{ExportError, Out, write_whole};
+use crate::export::{ExportError, OpenPlace, Out};
 use crate::model::{Platform, Timestamp, Year};
 use crate::report;
 
@@ -30,6 +30,16 @@ pub(super) async fn report(
     let zone = time_zone(args.timezone.as_deref()).map_err(CliError::Usage)?;
     let database = locate(global, config, args.simulate)?;
     let store = open_read_only(&database).await?;
+    let out_at = |path: PathBuf| Out::File {
+        path,
+        make_folder: args.mkdir,
+    };
+    let told = args.out.as_ref().map(|file| match file.to_str() {
+        Some("-") => Out::Stdout,
+        _ => out_at(file.clone()),
+    });
+    // First, so that nothing is read for a place that cannot be written.
+    let told = told.map(OpenPlace::open).transpose()?;
     let (player, note) = stored(&*store, &whom).await?;
     if let Some(note) = note {
         crate::errln!("{note}");
@@ -45,18 +55,13 @@ pub(super) async fn report(
         .await?;
     let page = report::file(&figures);
     let name = figures.player.riot_id.as_deref().unwrap_or("player");
-    let (out, file) = match &args.out {
-        Some(file) if file.as_os_str() == "-" => (Out::Stdout, "-".to_owned()),
-        told => {
-            let path = told.clone();
-            let path = path.unwrap_or_else(|| PathBuf::from(report::file_name(name, year.get())));
-            let file = path.display().to_string();
-            let make_folder = args.mkdir;
-            (Out::File { path, make_folder }, file)
-        }
+    let place = match told {
+        Some(place) => place,
+        None => OpenPlace::open(out_at(report::file_name(name, year.get()).into()))?,
     };
-    let to_stdout = out == Out::Stdout;
-    match write_whole(&out, page.as_bytes()) {
+    let file = place.name().display().to_string();
+    let to_stdout = place.is_stdout();
+    match place.write(page.as_bytes()) {
         Err(ExportError::ReaderGone) => return Ok(()),
         written => written?,
     }

@@ -9,9 +9,9 @@ mod details;
 mod file;
 mod format;
 mod parquet;
+mod place;
 
 use std::fmt;
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 
 use self::file::Output;
 pub use self::format::Format;
+pub use self::place::OpenPlace;
 use crate::model::records::PayloadKind;
 use crate::model::table::{Column, Rows};
 use crate::riot::timeline_rows::{self, timeline_events, timeline_frames};
@@ -162,28 +163,6 @@ pub enum ExportError {
     /// Of stdout: no failure, as with `| head`.
     #[error("whoever read stdout has had enough")]
     ReaderGone,
-}
-
-/// Writes a document that is in memory, as a table is written.
-pub fn write_whole(out: &Out, document: &[u8]) -> Result<(), ExportError> {
-    let write = || {
-        let mut output = Output::open(out)?;
-        output.write_all(document)?;
-        output.keep()
-    };
-    match (write(), out) {
-        (Ok(_), _) => Ok(()),
-        (Err(error), Out::Stdout) if error.kind() == io::ErrorKind::BrokenPipe => {
-            Err(ExportError::ReaderGone)
-        }
-        (Err(error), out) => Err(ExportError::File {
-            path: match out {
-                Out::File { path, .. } => path.clone(),
-                Out::Stdout => PathBuf::from("stdout"),
-            },
-            cause: error.to_string(),
-        }),
-    }
 }
 
 /// Some rows of a table.
