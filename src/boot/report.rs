@@ -65,15 +65,20 @@ pub(super) async fn report(
         Err(ExportError::ReaderGone) => return Ok(()),
         written => written?,
     }
+    tell(global.json, &file, page.len(), &figures, to_stdout);
+    Ok(())
+}
+
+/// What was written.
+fn tell(json: bool, file: &str, bytes: usize, figures: &report::Year, to_stdout: bool) {
     let games = figures.all.games;
-    let text = if global.json {
-        json!({ "file": file, "bytes": page.len(), "year": figures.year, "games": games })
-            .to_string()
+    let text = if json {
+        json!({ "file": file, "bytes": bytes, "year": figures.year, "games": games }).to_string()
     } else {
         format!(
             "{file}: {games} games of {}, {:.0} kB",
             figures.year,
-            page.len() as f64 / 1e3
+            bytes as f64 / 1e3
         )
     };
     if to_stdout {
@@ -87,5 +92,4 @@ pub(super) async fn report(
             figures.year
         );
     }
-    Ok(())
 }

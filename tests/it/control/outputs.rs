@@ -68,11 +68,15 @@ async fn every_verb_speaks_json_to_programs_also_when_it_fails() {
             (&["serve", "--metrics-listen", "nowhere"], 2),
         ])
         .await;
-    let out = setup.path("matches.csv");
-    let out = out.to_str().unwrap();
-    let page = setup.path("year.html");
-    let page = page.to_str().unwrap();
+    let [out, page] = ["matches.csv", "year.html"].map(|name| setup.path(name));
+    let (out, page) = (out.to_str().unwrap(), page.to_str().unwrap());
     let recover = ["recover", PLAYER, "--platform", "euw1", "--year", "2025"];
+    let when = ["--when", "every 6h"];
+    let schedule = [
+        &["schedule", "add", "x", "--kind", "sync_tracked"],
+        &when[..],
+    ]
+    .concat();
     let dry = |verb: &[&'static str]| [verb, &["--dry-run"]].concat();
     let (sync_dry, recover_dry) = (dry(SYNC), dry(&recover));
     // Without an engine, and through one.
@@ -129,15 +133,7 @@ async fn every_verb_speaks_json_to_programs_also_when_it_fails() {
                 "100/m",
             ],
             &["queue", "resume", "all"],
-            &[
-                "schedule",
-                "add",
-                "x",
-                "--when",
-                "every 6h",
-                "--kind",
-                "sync_tracked",
-            ],
+            &schedule,
             &["schedule", "remove", "x"],
             &["engine", "drain"],
             &["engine", "stop"],
