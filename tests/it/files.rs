@@ -146,7 +146,7 @@ const PATHS: &[(&str, &[&str])] = &[
     ("backup file", &["db", "backup"]),
     (
         "restore file",
-        &["db", "restore", "--database", "restored.db"],
+        &["db", "restore", "--replace", "--database", "restored.db"],
     ),
     ("man folder", &["man"]),
 ];
