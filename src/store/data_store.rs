@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use super::{
-    BudgetMember, Census, Cleanup, Leftovers, Repair, StoreResult, StoredDocuments, StoredMatches,
-    StoredPlayer, YearCoverage, YearlyStats,
+    BudgetMember, Census, Cleanup, GivenUp, Leftovers, Repair, StoreResult, StoredDocuments,
+    StoredMatches, StoredPlayer, YearCoverage, YearlyStats,
 };
 use crate::model::board_time::BoardTime;
 use crate::model::budget_share::{BoardGrant, BoardReport};
@@ -69,6 +69,8 @@ pub trait UpkeepStore {
     async fn players_to_recover(&self) -> StoreResult<Vec<StoredPlayer>>;
     /// Discarded jobs for the documents of these matches.
     async fn discarded_jobs(&self, ids: &[MatchId]) -> StoreResult<u64>;
+    /// Documents of these matches whose jobs were discarded because they ended their engines.
+    async fn given_up(&self, ids: &[MatchId]) -> StoreResult<Vec<GivenUp>>;
     /// Puts rows right, all in one transaction. Doing it again changes nothing.
     async fn repair(&self, repairs: Vec<Repair>, now: Timestamp) -> StoreResult<()>;
     /// What there is to clean away.

@@ -63,7 +63,7 @@ use crate::model::records::{
     MatchRecord, Payload, PayloadKind, PlayerRecord, TimelineRecord, UnreadPayload,
 };
 use crate::model::statistics::YearlyTally;
-use crate::model::{Failure, MatchId, MissingDocument, Platform, Puuid, RiotId, Timestamp};
+use crate::model::{Failure, JobId, MatchId, MissingDocument, Platform, Puuid, RiotId, Timestamp};
 
 /// The end of an attempt of a League job.
 pub type Completion = crate::engine::store::Completion<Effect>;
@@ -231,6 +231,16 @@ pub struct StoredMatches {
     pub cleaned: Vec<MatchId>,
     /// Stored, and not made into rows.
     pub unread: Vec<(PayloadKind, MatchId)>,
+    /// What ended the engines that fetched it; only where that was asked for.
+    pub given_up: Vec<GivenUp>,
+}
+
+/// A document whose job was discarded because it ended its engines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GivenUp {
+    pub kind: PayloadKind,
+    pub id: MatchId,
+    pub job: JobId,
 }
 
 impl StoredMatches {

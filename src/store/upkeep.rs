@@ -13,14 +13,14 @@ pub(super) use self::sums::{
 };
 use super::repack::gone;
 use super::rows::{from_json, payload_from};
-use super::{StoreError, StoreResult, check_match};
+use super::{GivenUp, StoreError, StoreResult, check_match};
 use crate::model::details::{BanRecord, Cell, Details, MatchDetails, SHEETS, TeamRecord};
 use crate::model::records::{
     Dictionary, MatchClass, MatchRecord, ParticipantRecord, Payload, PayloadKind, SeenPlayer,
     TimelineRecord,
 };
 use crate::model::timeline_details::{EventRecord, ParticipantTimeline, TimelineDetails};
-use crate::model::{MatchId, Timestamp};
+use crate::model::{JobId, MatchId, Timestamp};
 
 /// Puts the rows of one thing right. Of a match that was cleaned away it changes nothing.
 #[derive(Debug, Clone)]
@@ -423,6 +423,19 @@ pub(super) fn job_keys(ids: &[MatchId]) -> Vec<String> {
     ids.iter()
         .flat_map(|id| ["", "/no-timeline", "/mend"].map(|what| format!("{id}{what}")))
         .collect()
+}
+
+pub(super) fn given_up_from(rows: Vec<(String, String, i64)>) -> Vec<GivenUp> {
+    let one = |(kind, key, job): (String, String, i64)| {
+        let kind = match kind.as_str() {
+            "sync_match_data" => PayloadKind::Match,
+            _ => PayloadKind::Timeline,
+        };
+        let id = key.split('/').next()?.parse().ok()?;
+        let job = JobId(job);
+        Some(GivenUp { kind, id, job })
+    };
+    rows.into_iter().filter_map(one).collect()
 }
 
 /// Ids that are none, which somebody wrote by hand, are passed over.

@@ -4,10 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
+use super::{MatchSync, TimelineSync};
 use crate::model::missing::MissingCounts;
 use crate::model::records::PayloadKind;
+use crate::model::rollup::FailedChild;
+use crate::model::suspicion::LONE_DEATHS_MAX;
 use crate::model::{MatchId, MissingDocument, MissingReason, Retention, Timestamp};
-use crate::store::StoredMatches;
+use crate::store::{GivenUp, StoredMatches};
 
 /// An id of the list, and what the list tells of its match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +113,8 @@ pub(super) struct Plan {
     /// Stored, and not made into rows; not asked for again.
     pub unread_matches: usize,
     pub unread_timelines: usize,
+    /// Not asked for: engines ended when they did.
+    pub given_up: Vec<GivenUp>,
 }
 
 impl Plan {
@@ -132,8 +137,30 @@ impl Plan {
         result["cleaned_matches"] = self.cleaned_matches.into();
         result["unread_matches"] = self.unread_matches.into();
         result["unread_timelines"] = self.unread_timelines.into();
+        // Told, or a sync would be complete without them.
+        if !self.given_up.is_empty() {
+            let given_up: Vec<FailedChild> = self.given_up.iter().map(failed).collect();
+            result["given_up"] = json!(given_up);
+        }
         result["match_calls"] = self.matches.len().into();
         result["timeline_calls"] = self.timeline_calls().into();
+    }
+}
+
+fn failed(given_up: &GivenUp) -> FailedChild {
+    let kind = match given_up.kind {
+        PayloadKind::Match => MatchSync::KIND,
+        PayloadKind::Timeline => TimelineSync::KIND,
+    };
+    let job = given_up.job.0;
+    FailedChild {
+        kind: kind.to_owned(),
+        key: given_up.id.to_string(),
+        reason: format!(
+            "not fetched again: the engine died by itself {LONE_DEATHS_MAX} times while job {job} fetched it alone; \
+             when the cause is found: riftsync job retry {job}"
+        ),
+        error: "poison_pill".to_owned(),
     }
 }
 
@@ -150,6 +177,11 @@ pub(super) fn plan(listed: &[Listed], stored: &StoredMatches, wanted: &Wanted) -
         let missing = missing.get(&(kind, id))?;
         wanted.leaves(missing).then_some(missing.reason)
     };
+    let given_up: HashMap<_, _> = stored
+        .given_up
+        .iter()
+        .map(|one| ((one.kind, one.id), one))
+        .collect();
     let cleaned: HashSet<_> = stored.cleaned.iter().collect();
     let unread: HashSet<_> = stored.unread.iter().collect();
     let mut plan = Plan::default();
@@ -173,12 +205,16 @@ pub(super) fn plan(listed: &[Listed], stored: &StoredMatches, wanted: &Wanted) -
                     plan.missing_timelines.add(MissingReason::TooOld, 1);
                 } else if let Some(reason) = left(PayloadKind::Timeline, id) {
                     plan.missing_timelines.add(reason, 1);
+                } else if let Some(given_up) = given_up.get(&(PayloadKind::Timeline, id)) {
+                    plan.given_up.push(**given_up);
                 } else {
                     plan.timelines.push(id);
                 }
             }
         } else if let Some(reason) = left(PayloadKind::Match, id) {
             plan.missing_matches.add(reason, 1);
+        } else if let Some(given_up) = given_up.get(&(PayloadKind::Match, id)) {
+            plan.given_up.push(**given_up);
         } else {
             plan.matches.push(id);
             let has_timeline = has_timeline || unread.contains(&(PayloadKind::Timeline, id));
@@ -212,7 +248,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::Platform;
+    use crate::model::{JobId, Platform};
     use crate::store::StoredMatch;
 
     /// 2026-11-23T16:00:00Z
@@ -283,6 +319,7 @@ mod tests {
             ],
             cleaned: ids(&[6]),
             unread: Vec::new(),
+            given_up: Vec::new(),
         };
         let with = plan(&listed(&[1, 2, 3, 4, 5, 6]), &there, &sync(true));
         assert_eq!(
@@ -298,6 +335,38 @@ mod tests {
             plan(&listed(&[3]), &there, &sync(false))
                 .timelines
                 .is_empty()
+        );
+    }
+
+    #[test]
+    fn what_ended_engines_is_not_asked_for_again_and_is_told_as_failed() {
+        let given_up = |kind, number| GivenUp {
+            kind,
+            id: id(number),
+            job: JobId(7),
+        };
+        let there = StoredMatches {
+            matches: stored(&[1, 2], NOW),
+            given_up: vec![
+                given_up(PayloadKind::Match, 1),
+                given_up(PayloadKind::Timeline, 2),
+                given_up(PayloadKind::Match, 3),
+            ],
+            ..StoredMatches::default()
+        };
+        let found = plan(&listed(&[1, 2, 3, 4]), &there, &sync(true));
+        assert_eq!(
+            (&found.matches, &found.timelines),
+            (&ids(&[4]), &ids(&[1])),
+            "match 1 came in another way"
+        );
+        let mut told = json!({});
+        found.tell(&mut told, 4);
+        let keys: Vec<&Value> = told["given_up"].as_array().unwrap().iter().collect();
+        assert_eq!(keys.len(), 2);
+        assert_eq!(
+            (&keys[0]["key"], &keys[1]["key"]),
+            (&json!("KR_2"), &json!("KR_3"))
         );
     }
 

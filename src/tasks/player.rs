@@ -298,7 +298,8 @@ async fn sync(
         .progress("analyzing_existing_data", 20, total)
         .await?;
     let ids: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
-    let stored = context.store().stored_matches(&ids).await?;
+    let mut stored = context.store().stored_matches(&ids).await?;
+    stored.given_up = context.store().given_up(&ids).await?;
     let (listed, other_years) = of_year(listed, &stored, args.year.get());
     let ids: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
     let wanted = Wanted {

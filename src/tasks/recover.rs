@@ -207,6 +207,7 @@ async fn analyse(
 ) -> StoreResult<GapAnalysis> {
     let ids: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
     let mut stored = store.stored_matches(&ids).await?;
+    stored.given_up = store.given_up(&ids).await?;
     for (kind, id) in &verified.rebuilt {
         match kind {
             PayloadKind::Match => stored.matches.push(StoredMatch {

@@ -42,6 +42,8 @@ pub struct PlayerReport {
     pub timeline_calls: u64,
     /// Matches and timelines that this job asked for and Riot did not give.
     pub missing_now: [u64; 2],
+    /// Of the failed ones, those that this job did not ask for, as they ended engines before.
+    pub given_up: [u64; 2],
     /// The oldest match of the list, where that ends before the year begins (empty: it has none of the year), and when
     /// it was played if it is stored.
     pub list_ends_at: Option<String>,
@@ -72,6 +74,7 @@ struct NotThere {
     failed: Vec<FailedChild>,
     missing: MissingCounts,
     now: u64,
+    given_up: u64,
 }
 
 fn failures(job: &JobRecord, kind: &str, own: &Value) -> NotThere {
@@ -80,11 +83,15 @@ fn failures(job: &JobRecord, kind: &str, own: &Value) -> NotThere {
     } else {
         "missing_timelines_by_reason"
     };
-    let known = own.get(name).cloned().unwrap_or_default();
+    let own = |name| own.get(name).cloned().unwrap_or_default();
+    let mut given_up: Vec<FailedChild> =
+        serde_json::from_value(own("given_up")).unwrap_or_default();
+    given_up.retain(|one| one.kind == kind);
     let mut not_there = NotThere {
-        failed: Vec::new(),
+        given_up: given_up.len() as u64,
+        failed: given_up,
         // A job of an older version has none.
-        missing: serde_json::from_value(known).unwrap_or_default(),
+        missing: serde_json::from_value(own(name)).unwrap_or_default(),
         now: 0,
     };
     for failure in job
@@ -114,7 +121,11 @@ impl PlayerReport {
         let timelines = job.rollup.of(TimelineSync::KIND);
         let matches = job.rollup.of(MatchSync::KIND);
         Self {
-            lost: [matches, timelines].map(|count| u64::from(count.lost)),
+            lost: [
+                u64::from(matches.lost) + failed_matches.given_up,
+                u64::from(timelines.lost) + failed_timelines.given_up,
+            ],
+            given_up: [failed_matches.given_up, failed_timelines.given_up],
             total_matches: number("total_matches"),
             existing_matches: number("existing_matches"),
             processed_matches: matches.completed.saturating_sub(matches.remarked),
@@ -143,7 +154,7 @@ impl PlayerReport {
 
     /// Match and timeline calls that are still to be made.
     pub fn calls_left(&self) -> [u64; 2] {
-        let done = |count: u32, failed: &[FailedChild]| u64::from(count) + failed.len() as u64;
+        let failed = self.failed_now();
         let [matches, timelines] = self.missing_now;
         let unread = |kind| {
             self.unread_now
@@ -155,10 +166,16 @@ impl PlayerReport {
         let timelines = timelines + unread(TimelineSync::KIND);
         [
             self.match_calls
-                .saturating_sub(done(self.processed_matches, &self.failed_matches) + matches),
+                .saturating_sub(u64::from(self.processed_matches) + failed[0] + matches),
             self.timeline_calls
-                .saturating_sub(done(self.processed_timelines, &self.failed_timelines) + timelines),
+                .saturating_sub(u64::from(self.processed_timelines) + failed[1] + timelines),
         ]
+    }
+
+    /// Failed matches and timelines that this job asked for.
+    fn failed_now(&self) -> [u64; 2] {
+        let failed = [self.failed_matches.len(), self.failed_timelines.len()];
+        [0, 1].map(|at| (failed[at] as u64).saturating_sub(self.given_up[at]))
     }
 
     /// What was not fetched, though Riot has it as far as is known. None: nothing.
@@ -232,7 +249,7 @@ impl PlayerReport {
         // The timeline of a match that did not come never comes.
         let to_fetch = self
             .timeline_calls
-            .saturating_sub(self.failed_matches.len() as u64 + matches_now)
+            .saturating_sub(self.failed_now()[0] + matches_now)
             .max(u64::from(self.total_timelines));
         let known = self.missing_timelines.saturating_sub(timelines_now);
         let unread_now = self
@@ -242,7 +259,7 @@ impl PlayerReport {
         let unread = self
             .unread_timelines
             .saturating_sub(unread_now.count() as u64);
-        let timelines = self.existing_timelines + known + unread + to_fetch;
+        let timelines = self.existing_timelines + known + unread + self.given_up[1] + to_fetch;
         [Some(self.total_matches), Some(timelines)]
     }
 

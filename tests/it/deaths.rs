@@ -1,12 +1,14 @@
 //! Processes that die, one after the other: from outside, which costs time and nothing else, and by themselves, which
 //! finds the job that did it.
 
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
+use riftsync::model::MatchId;
 use riftsync::simulator::{FaultKind, Faults};
 use riftsync::store::JobStore;
 use riftsync::store::sqlite::SqliteStore;
@@ -50,7 +52,8 @@ impl Watchman {
     }
 }
 
-/// What holds the word does not go on.
+/// What holds the word does not go on, and its connection stays open: if it closed, the client would ask a second time,
+/// and a process that comes after it would be ended for that.
 async fn carry(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
@@ -61,7 +64,8 @@ async fn carry(
         if let Some((word, seen)) = &stops_at
             && String::from_utf8_lossy(&bytes[..length]).contains(word)
         {
-            return seen.store(true, Ordering::Release);
+            seen.store(true, Ordering::Release);
+            return std::future::pending().await;
         }
         if to.write_all(&bytes[..length]).await.is_err() {
             return;
@@ -69,15 +73,19 @@ async fn carry(
     }
 }
 
-/// A process that aborts ends by the signal that this sends: one match does that to whoever asks for it.
-#[tokio::test]
-async fn a_match_that_ends_its_process_is_found_and_its_sync_says_what_is_missing() {
-    let setup = setup(60).await;
-    let player = PLAYER.parse().unwrap();
-    let poison = setup.world.player_matches(&player, 2025)[7].id;
-    let watchman = Watchman::watch(&setup, format!("/matches/{poison} ")).await;
+/// When the match ends whoever asks for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    AtOnce,
+    /// When everything else is done.
+    Last,
+}
+
+/// Syncs until a process lives to its end: a process that aborts ends by the signal that this sends, and one match does
+/// that to whoever asks for it. How many died, and what the last one said.
+async fn sync_past_deaths(setup: &Setup, watchman: &Watchman, moment: Moment) -> (u32, Output) {
     let mut deaths = 0;
-    let output = loop {
+    loop {
         let mut sync = setup.sync();
         sync.env("RIFTSYNC_RIOT__BASE_URL", &watchman.base_url);
         let child = sync.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
@@ -86,16 +94,26 @@ async fn a_match_that_ends_its_process_is_found_and_its_sync_says_what_is_missin
             tokio::task::yield_now().await;
         }
         if !watchman.seen.swap(false, Ordering::AcqRel) {
-            break exited(child).await;
+            return (deaths, exited(child).await);
+        }
+        if moment == Moment::Last {
+            let store = SqliteStore::open_read_only(setup.database().as_ref()).unwrap();
+            // It, and the sync that waits for it.
+            while store.open_jobs().await.unwrap() > 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
         }
         signal(&child, "-ABRT");
         exited(child).await;
         deaths += 1;
         assert!(deaths < 10, "it is never found");
-    };
-    assert_eq!(deaths, 6);
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
-    let told = text(&output);
+    }
+}
+
+/// The sync says which match is missing and why; returns the job that would fetch it.
+fn misses(output: &Output, poison: MatchId) -> String {
+    let told = text(output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains("1 match was not fetched"), "{told}");
     assert!(told.contains("died by itself 3 times"), "{told}");
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -105,9 +123,42 @@ async fn a_match_that_ends_its_process_is_found_and_its_sync_says_what_is_missin
     assert_eq!(failed.len(), 1, "{result}");
     assert_eq!(failed[0]["key"], poison.to_string().as_str());
     assert_eq!(failed[0]["error"], "poison_pill");
-    // Everything else is there, and what did it is fetched when it is asked for again and does no harm.
-    let again = run(setup.sync()).await;
-    assert!(again.status.success(), "{}", text(&again));
+    let reason = failed[0]["reason"].as_str().unwrap();
+    let job = reason.split_once("riftsync job retry ");
+    job.map(|(_, job)| job.to_owned()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_match_that_ends_its_process_is_found_and_its_sync_says_what_is_missing() {
+    let setup = setup(60).await;
+    let player = PLAYER.parse().unwrap();
+    let poison = setup.world.player_matches(&player, 2025)[7].id;
+    let watchman = Watchman::watch(&setup, format!("/matches/{poison} ")).await;
+    let (deaths, output) = sync_past_deaths(&setup, &watchman, Moment::AtOnce).await;
+    // Three less if the others are done before it ends its first process.
+    assert!((3..=6).contains(&deaths), "{deaths}");
+    misses(&output, poison);
+}
+
+/// The sync that waited for the match ended as the last process began, so the one typed then is another. It must not
+/// end one process after the other for ever: what a job did to three of them is not asked for again, unless somebody
+/// says so.
+#[tokio::test]
+async fn a_match_that_ends_its_process_is_left_alone_until_somebody_wants_it_again() {
+    let setup = setup(60).await;
+    let player = PLAYER.parse().unwrap();
+    let poison = setup.world.player_matches(&player, 2025)[7].id;
+    let watchman = Watchman::watch(&setup, format!("/matches/{poison} ")).await;
+    let (deaths, output) = sync_past_deaths(&setup, &watchman, Moment::Last).await;
+    assert_eq!(deaths, 3);
+    let job = misses(&output, poison);
+    let (deaths, again) = sync_past_deaths(&setup, &watchman, Moment::AtOnce).await;
+    assert_eq!((deaths, misses(&again, poison)), (0, job.clone()));
+    // It does no harm any more. Everything else is there.
+    let retried = run(setup.command(&["job", "retry", &job])).await;
+    assert!(retried.status.success(), "{}", text(&retried));
+    let whole = run(setup.sync()).await;
+    assert!(whole.status.success(), "{}", text(&whole));
     setup.check_complete_small(60).await;
 }
 
@@ -195,7 +246,7 @@ async fn a_database_that_was_copied_with_jobs_under_way_starts_at_full_speed() {
         };
         while running(conn) < 20 {
             assert!(child.try_wait().unwrap().is_none(), "{}", setup.log());
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
         child.kill().unwrap();
         child.wait().unwrap();

@@ -328,11 +328,10 @@ async fn ends_by_itself(store: &dyn Store, id: &str) {
 }
 
 async fn a_job_alone_in_three_engines_that_died_by_themselves_is_discarded(store: Arc<dyn Store>) {
-    assert!(
-        !store.died("e1", Death::ByItself).await.unwrap(),
-        "nobody knows it"
-    );
-    let id = store.enqueue(vec![new_job("k", None)], NOW).await.unwrap()[0].id;
+    let told = store.died("e1", Death::ByItself).await.unwrap();
+    assert!(!told, "nobody knows it");
+    let job = new_job("sync_match_data", Some("KR_7/no-timeline"));
+    let id = store.enqueue(vec![job], NOW).await.unwrap()[0].id;
     ends_by_itself(&*store, "e1").await;
     for death in 1..=3 {
         let wanted = Wanted::of("q", 1);
@@ -347,6 +346,8 @@ async fn a_job_alone_in_three_engines_that_died_by_themselves_is_discarded(store
     let record = store.job(id).await.unwrap().unwrap();
     assert_eq!(record.state, JobState::Discarded);
     assert_eq!(record.errors[0].failure.kind, "poison_pill");
+    let given_up = store.given_up(&["KR_7".parse().unwrap()]).await.unwrap();
+    assert_eq!((given_up.len(), given_up[0].job), (1, id));
 }
 
 async fn engines_that_are_killed_make_no_suspects_and_discard_nothing(store: Arc<dyn Store>) {

@@ -13,6 +13,7 @@ use super::{data, data_statements, job_statements, upkeep_statements};
 use crate::model::board_time::BoardTime;
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
+use crate::model::suspicion::LONE_DEATHS_MAX;
 use crate::model::{MatchId, MissingDocument, RiotId, Timestamp};
 use crate::store::rows::{
     CensusTuple, CoverageTuple, PlayerTuple, census_from, coverage_from, player_from,
@@ -20,13 +21,13 @@ use crate::store::rows::{
 };
 use crate::store::rows::{StoredTuple, TallyTuple, stored_from, tallies_from, witness_from};
 use crate::store::upkeep::{
-    DocumentTuple, LeftoversTuple, StatsTuple, differing, documents_from, ids_from, job_keys,
-    leftovers_from,
+    DocumentTuple, LeftoversTuple, StatsTuple, differing, documents_from, given_up_from, ids_from,
+    job_keys, leftovers_from,
 };
 use crate::store::{BudgetBoard, DataStore, UpkeepStore};
 use crate::store::{
-    BudgetMember, Census, Cleanup, Leftovers, Repair, StoreResult, StoredDocuments, StoredMatches,
-    StoredPlayer, YearCoverage, YearlyStats,
+    BudgetMember, Census, Cleanup, GivenUp, Leftovers, Repair, StoreResult, StoredDocuments,
+    StoredMatches, StoredPlayer, YearCoverage, YearlyStats,
 };
 
 #[async_trait]
@@ -218,6 +219,18 @@ impl UpkeepStore for PostgresStore {
             upkeep_statements::DiscardedJobs { ids }.get_result(conn).await
         });
         Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    async fn given_up(&self, ids: &[MatchId]) -> StoreResult<Vec<GivenUp>> {
+        let keys = job_keys(ids);
+        let rows = read!(self.readers, conn => {
+            let statement = upkeep_statements::GivenUp {
+                ids: keys.clone(),
+                deaths: LONE_DEATHS_MAX.cast_signed(),
+            };
+            statement.load(conn).await
+        });
+        Ok(given_up_from(rows))
     }
 
     async fn repair(&self, repairs: Vec<Repair>, now: Timestamp) -> StoreResult<()> {

@@ -120,6 +120,13 @@ statement! {
 }
 
 statement! {
+    /// Keys as above. With the jobs that ended their engines as often as that.
+    GivenUp { ids: Vec<String> => Array<Text>, deaths: i32 => Integer } -> (Text, Text, BigInt) =
+    "SELECT kind, key, max(id) FROM jobs WHERE state = 'discarded' AND kind IN ('sync_match_data', 'sync_match_timeline')
+        AND key = ANY(?) AND lone_deaths >= ? GROUP BY kind, key ORDER BY kind, key";
+}
+
+statement! {
     IsCleaned<'a> { id: &'a str => Text } -> Text = "SELECT match_id FROM cleaned_matches WHERE match_id = ?";
 }
 

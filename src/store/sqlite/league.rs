@@ -8,19 +8,20 @@ use super::{data_statements, job_statements, upkeep_statements};
 use crate::model::board_time::BoardTime;
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
+use crate::model::suspicion::LONE_DEATHS_MAX;
 use crate::model::{MatchId, MissingDocument, RiotId, Timestamp};
 use crate::store::rows::{
     CensusTuple, CoverageTuple, PlayerTuple, StoredTuple, TallyTuple, census_from, coverage_from,
     player_from, recomputed_from, stored_from, tallies_from, to_json, witness_from,
 };
 use crate::store::upkeep::{
-    DocumentTuple, LeftoversTuple, StatsTuple, differing, documents_from, ids_from, job_keys,
-    leftovers_from,
+    DocumentTuple, LeftoversTuple, StatsTuple, differing, documents_from, given_up_from, ids_from,
+    job_keys, leftovers_from,
 };
 use crate::store::{BudgetBoard, DataStore, UpkeepStore};
 use crate::store::{
-    BudgetMember, Census, Cleanup, Leftovers, Repair, StoreResult, StoredDocuments, StoredMatches,
-    StoredPlayer, YearCoverage, YearlyStats,
+    BudgetMember, Census, Cleanup, GivenUp, Leftovers, Repair, StoreResult, StoredDocuments,
+    StoredMatches, StoredPlayer, YearCoverage, YearlyStats,
 };
 
 #[async_trait]
@@ -223,6 +224,16 @@ impl UpkeepStore for SqliteStore {
             .get_result(reader.conn())
             .await?;
         Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    async fn given_up(&self, ids: &[MatchId]) -> StoreResult<Vec<GivenUp>> {
+        let ids = &to_json(&job_keys(ids))?;
+        let mut reader = self.readers.borrow().await?;
+        let statement = upkeep_statements::GivenUp {
+            ids,
+            deaths: LONE_DEATHS_MAX.cast_signed(),
+        };
+        Ok(given_up_from(statement.load(reader.conn()).await?))
     }
 
     async fn repair(&self, repairs: Vec<Repair>, now: Timestamp) -> StoreResult<()> {

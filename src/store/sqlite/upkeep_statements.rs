@@ -108,6 +108,13 @@ statement! {
 }
 
 statement! {
+    /// Keys as above. With the jobs that ended their engines as often as that.
+    GivenUp<'a> { ids: &'a str => Text, deaths: i32 => Integer } -> (Text, Text, BigInt) =
+    "SELECT kind, key, max(id) FROM jobs WHERE state = 'discarded' AND kind IN ('sync_match_data', 'sync_match_timeline')
+        AND key IN (SELECT value FROM json_each(?)) AND lone_deaths >= ? GROUP BY kind, key ORDER BY kind, key";
+}
+
+statement! {
     IsCleaned<'a> { id: &'a str => Text } -> Text = "SELECT match_id FROM cleaned_matches WHERE match_id = ?";
 }
 
