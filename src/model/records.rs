@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use serde::{Deserialize, Serialize};
+
 use super::Timestamp;
 use super::details::{BanRecord, Details, MatchDetails, StoredDetails, TeamRecord, patch_of};
 use super::ids::{MatchId, Platform, Puuid, RiotId};
@@ -58,7 +60,8 @@ pub struct Payload {
 }
 
 /// The two documents of a match.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PayloadKind {
     Match,
     Timeline,

@@ -38,6 +38,8 @@ pub mod year;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 pub use data_store::{BudgetBoard, DataStore, UpkeepStore};
 pub use export::ExportStore;
 pub use location::Location;
@@ -236,7 +238,7 @@ pub struct StoredMatches {
 }
 
 /// A document whose job was discarded because it ended its engines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GivenUp {
     pub kind: PayloadKind,
     pub id: MatchId,

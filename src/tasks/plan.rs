@@ -4,11 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
-use super::{MatchSync, TimelineSync};
 use crate::model::missing::MissingCounts;
 use crate::model::records::PayloadKind;
-use crate::model::rollup::FailedChild;
-use crate::model::suspicion::LONE_DEATHS_MAX;
 use crate::model::{MatchId, MissingDocument, MissingReason, Retention, Timestamp};
 use crate::store::{GivenUp, StoredMatches};
 
@@ -139,28 +136,10 @@ impl Plan {
         result["unread_timelines"] = self.unread_timelines.into();
         // Told, or a sync would be complete without them.
         if !self.given_up.is_empty() {
-            let given_up: Vec<FailedChild> = self.given_up.iter().map(failed).collect();
-            result["given_up"] = json!(given_up);
+            result["given_up"] = json!(self.given_up);
         }
         result["match_calls"] = self.matches.len().into();
         result["timeline_calls"] = self.timeline_calls().into();
-    }
-}
-
-fn failed(given_up: &GivenUp) -> FailedChild {
-    let kind = match given_up.kind {
-        PayloadKind::Match => MatchSync::KIND,
-        PayloadKind::Timeline => TimelineSync::KIND,
-    };
-    let job = given_up.job.0;
-    FailedChild {
-        kind: kind.to_owned(),
-        key: given_up.id.to_string(),
-        reason: format!(
-            "not fetched again: the engine died by itself {LONE_DEATHS_MAX} times while job {job} fetched it alone; \
-             when the cause is found: riftsync job retry {job}"
-        ),
-        error: "poison_pill".to_owned(),
     }
 }
 
@@ -230,17 +209,21 @@ pub(super) fn plan(listed: &[Listed], stored: &StoredMatches, wanted: &Wanted) -
         }
     }
     let is_missing = |kind, id: &MatchId| missing.contains_key(&(kind, *id));
+    plan.again = asked_again(&plan, is_missing);
+    plan
+}
+
+fn asked_again(plan: &Plan, is_missing: impl Fn(PayloadKind, &MatchId) -> bool) -> [usize; 2] {
     let matches = plan.matches.iter();
     let timelines = plan.timelines.iter().chain(&plan.with_timeline);
-    plan.again = [
+    [
         matches
             .filter(|id| is_missing(PayloadKind::Match, id))
             .count(),
         timelines
             .filter(|id| is_missing(PayloadKind::Timeline, id))
             .count(),
-    ];
-    plan
+    ]
 }
 
 #[cfg(test)]
@@ -365,7 +348,7 @@ mod tests {
         let keys: Vec<&Value> = told["given_up"].as_array().unwrap().iter().collect();
         assert_eq!(keys.len(), 2);
         assert_eq!(
-            (&keys[0]["key"], &keys[1]["key"]),
+            (&keys[0]["id"], &keys[1]["id"]),
             (&json!("KR_2"), &json!("KR_3"))
         );
     }

@@ -24,9 +24,8 @@ use crate::model::{
     Route, Timestamp, Whom, Year,
 };
 use crate::riot::{Call, RiotError, parse_match_ids};
-use crate::store::Store;
 use crate::store::engine::{JobContext, TaskFuture, TaskResult};
-use crate::store::{Effect, ListEnd, ListedYear, StoreError, StoredMatches};
+use crate::store::{Effect, ListEnd, ListedYear, Store, StoreError, StoredMatches};
 
 /// Which of a match's times the list is filtered by is not documented, so the year is asked for with
 /// an overlap on both sides. A match counts in the year of its own start.

@@ -5,8 +5,11 @@ use serde_json::{Value, json};
 
 use super::{MatchSync, PlayerSync, Recover, TimelineSync};
 use crate::model::missing::MissingCounts;
+use crate::model::records::PayloadKind;
 use crate::model::rollup::FailedChild;
+use crate::model::suspicion::LONE_DEATHS_MAX;
 use crate::model::{JobRecord, JobState, MissingReason};
+use crate::store::GivenUp;
 
 /// A player job's counts, while it runs and when it is done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +80,24 @@ struct NotThere {
     given_up: u64,
 }
 
+/// What was not asked for, as what fails.
+fn failed(given_up: &GivenUp) -> FailedChild {
+    let kind = match given_up.kind {
+        PayloadKind::Match => MatchSync::KIND,
+        PayloadKind::Timeline => TimelineSync::KIND,
+    };
+    let job = given_up.job.0;
+    FailedChild {
+        kind: kind.to_owned(),
+        key: given_up.id.to_string(),
+        reason: format!(
+            "not fetched again: the engine died by itself {LONE_DEATHS_MAX} times while job {job} fetched it alone; \
+             when the cause is found: riftsync job retry {job}"
+        ),
+        error: "poison_pill".to_owned(),
+    }
+}
+
 fn failures(job: &JobRecord, kind: &str, own: &Value) -> NotThere {
     let name = if kind == MatchSync::KIND {
         "missing_matches_by_reason"
@@ -84,9 +105,9 @@ fn failures(job: &JobRecord, kind: &str, own: &Value) -> NotThere {
         "missing_timelines_by_reason"
     };
     let own = |name| own.get(name).cloned().unwrap_or_default();
-    let mut given_up: Vec<FailedChild> =
-        serde_json::from_value(own("given_up")).unwrap_or_default();
-    given_up.retain(|one| one.kind == kind);
+    let given_up: Vec<GivenUp> = serde_json::from_value(own("given_up")).unwrap_or_default();
+    let of_kind = given_up.iter().map(failed).filter(|one| one.kind == kind);
+    let given_up: Vec<FailedChild> = of_kind.collect();
     let mut not_there = NotThere {
         given_up: given_up.len() as u64,
         failed: given_up,

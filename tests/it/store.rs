@@ -328,8 +328,7 @@ async fn ends_by_itself(store: &dyn Store, id: &str) {
 }
 
 async fn a_job_alone_in_three_engines_that_died_by_themselves_is_discarded(store: Arc<dyn Store>) {
-    let told = store.died("e1", Death::ByItself).await.unwrap();
-    assert!(!told, "nobody knows it");
+    assert!(!store.died("e1", Death::ByItself).await.unwrap()); // nobody knows it
     let job = new_job("sync_match_data", Some("KR_7/no-timeline"));
     let id = store.enqueue(vec![job], NOW).await.unwrap()[0].id;
     ends_by_itself(&*store, "e1").await;
