@@ -23,7 +23,7 @@ pub mod rollup;
 pub mod secrets;
 pub mod snapshot;
 pub mod suspicion;
-mod time;
+pub mod time;
 pub mod typed;
 
 pub use attempt::{Outcome, Settlement};

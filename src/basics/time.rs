@@ -5,7 +5,7 @@ use std::ops::{Add, Sub};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Milliseconds since 1970-01-01T00:00:00Z: the unit of the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -68,6 +68,24 @@ impl Sub<Duration> for Timestamp {
 }
 
 /// RFC 3339 in UTC, as logs and JSON show it.
+/// For `serialize_with`: as text for people and programs outside, not as the database's number.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+pub fn as_text<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(at)
+}
+
+/// The same of a moment that may not have been.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+pub fn as_text_if_any<S: Serializer>(
+    at: &Option<Timestamp>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => as_text(at, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_millisecond(self.0) {

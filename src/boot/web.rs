@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::{CliError, ServeArgs};
 use crate::config::{Config, open_lock, read_key_file};
 use crate::control::ControlState;
-use crate::supervision::{ChildSpec, EndReason};
+use crate::supervision::{ChildSpec, EndReason, report_state};
 use crate::web::{Ask, AskError, Secret, WebPlace, WebSettings, serve};
 
 /// Bytes of a secret that is made here.
@@ -93,12 +94,22 @@ fn kept_secret(path: &Path) -> io::Result<Secret> {
     Secret::new(&text).map_err(io::Error::other)
 }
 
+/// How the web server stands.
+#[derive(Debug, Serialize)]
+struct WebState {
+    address: SocketAddr,
+}
+
 /// The pages as a child of the engine's supervisor, on a thread of its own: no reader takes time from jobs.
 pub(super) fn web_spec(place: Arc<WebPlace>, control: Arc<ControlState>) -> ChildSpec {
     ChildSpec::looped_apart("web_server", move || {
         let asked = Arc::new(Asked(control.clone()));
         let serving = serve(place.clone(), asked);
+        let state = WebState {
+            address: place.addr(),
+        };
         async move {
+            report_state(&state);
             let ended = serving.await;
             let why = ended
                 .err()

@@ -9,28 +9,26 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as Waker, Poll};
 use std::time::Duration;
 
-use actix::prelude::*;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::server::Thread;
 use super::state::KeyAccess;
 use crate::metrics::{OutageLog, Words, prometheus};
 use crate::model::host;
 use crate::store::engine::EngineHandle;
 use crate::store::question;
-use crate::supervision::{ChildGuard, ChildHandle, ChildSpec, EndReason, Stop, stopped_by};
+use crate::supervision::{ChildSpec, EndReason, report_state};
 
 /// Readers at once; others wait at the door.
 const READERS_MAX: usize = 8;
@@ -78,85 +76,50 @@ struct Page {
     key: Arc<dyn KeyAccess>,
 }
 
-/// See the module.
-#[derive(Debug)]
-struct Exporter {
-    place: Arc<ScrapePlace>,
-    page: Arc<Page>,
-    guard: ChildGuard,
-}
-
 /// The exporter as a child of the engine's supervisor, on a thread of its own.
 pub fn exporter_spec(
     place: Arc<ScrapePlace>,
     engine: EngineHandle,
     key: Arc<dyn KeyAccess>,
 ) -> ChildSpec {
-    let thread = Rc::new(Thread::new());
-    let page = Arc::new(Page {
-        place: place.clone(),
-        engine,
-        key,
-    });
-    ChildSpec::permanent("metrics_exporter", move |guard| {
-        let (place, page, thread) = (place.clone(), page.clone(), thread.clone());
-        let exporter = move |_: &mut Context<Exporter>| Exporter { place, page, guard };
-        let addr = Exporter::start_in_arbiter(&thread.handle(), exporter);
-        let ours = stopped_by(addr);
-        ChildHandle {
-            stop: Box::new(move || {
-                Box::pin(async move {
-                    (ours.stop)().await;
-                    drop(thread);
-                })
-            }),
+    let page = Arc::new(Page { place, engine, key });
+    ChildSpec::looped_apart("metrics_exporter", move || serve(page.clone()))
+}
+
+async fn serve(page: Arc<Page>) -> EndReason {
+    let listener = match page.place.listener() {
+        Ok(listener) => listener,
+        Err(cause) => {
+            return EndReason::Died(format!("{} cannot be served: {cause}", page.place.addr));
         }
-    })
+    };
+    report_state(&ExporterState {
+        address: page.place.addr,
+    });
+    let doors = LimitedListener {
+        listener,
+        places: Arc::new(Semaphore::new(READERS_MAX)),
+        outage: OutageLog::new(Words {
+            over: "the metrics can be read again",
+            failures: "tries failed",
+        }),
+    };
+    let router = axum::Router::new()
+        .route("/metrics", get(metrics))
+        .fallback(elsewhere)
+        .layer(from_fn_with_state(page.clone(), by_a_known_name))
+        .with_state(page);
+    let ended = axum::serve(doors, router).await;
+    let why = ended
+        .err()
+        .map_or_else(String::new, |error| error.to_string());
+    EndReason::Died(why)
 }
 
-impl Actor for Exporter {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        let listener = match self.place.listener() {
-            Ok(listener) => listener,
-            Err(cause) => {
-                let why = format!("{} cannot be served: {cause}", self.place.addr);
-                self.guard.ends(EndReason::Died(why));
-                ctx.stop();
-                return;
-            }
-        };
-        let doors = LimitedListener {
-            listener,
-            places: Arc::new(Semaphore::new(READERS_MAX)),
-            outage: OutageLog::new(Words {
-                over: "the metrics can be read again",
-                failures: "tries failed",
-            }),
-        };
-        let router = axum::Router::new()
-            .route("/metrics", get(metrics))
-            .fallback(elsewhere)
-            .layer(from_fn_with_state(self.page.clone(), by_a_known_name))
-            .with_state(self.page.clone());
-        let serve = async move { axum::serve(doors, router).await };
-        ctx.spawn(serve.into_actor(self).map(|ended, this, ctx| {
-            let why = ended
-                .err()
-                .map_or_else(String::new, |error| error.to_string());
-            this.guard.ends(EndReason::Died(why));
-            ctx.stop();
-        }));
-    }
-}
-
-impl Handler<Stop> for Exporter {
-    type Result = ();
-    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
-        self.guard.ends(EndReason::Shutdown);
-        ctx.stop();
-    }
+/// How the exporter stands.
+#[derive(Debug, Serialize)]
+struct ExporterState {
+    address: SocketAddr,
 }
 
 /// Turns away whoever asks by a name that could be a stranger's.

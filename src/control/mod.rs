@@ -38,7 +38,7 @@ pub use methods::{
     track_document, tracked_document,
 };
 pub use own::OwnConnections;
-pub use server::{ControlServer, own_server_spec, server_spec};
+pub use server::{own_server_spec, server_spec};
 pub use socket::{SocketError, SocketPlace, check_length, default_path, meeting_folders};
 pub use state::{
     About, Advisers, CallCounts, ControlState, HealthReadings, KeyAccess, Locate, TimeLeft,

@@ -1,11 +1,10 @@
 //! The server: takes connections in, each a task of its own, and no more than there may be.
 
 use std::io::Write;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::prelude::*;
+use serde::Serialize;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
@@ -15,18 +14,10 @@ use super::rpc::RpcError;
 use super::socket::SocketPlace;
 use super::state::ControlState;
 use crate::metrics::{OutageLog, Words};
-use crate::supervision::{ChildGuard, ChildHandle, ChildSpec, EndReason, Stop, stopped_by};
+use crate::supervision::{ChildSpec, EndReason, report_state};
 
 /// Pause after a connection that could not be taken, which means that files have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// See the module.
-#[derive(Debug)]
-pub struct ControlServer {
-    entrance: Entrance,
-    control: Arc<ControlState>,
-    guard: ChildGuard,
-}
 
 /// Where connections come from.
 #[derive(Debug, Clone)]
@@ -70,72 +61,30 @@ pub fn own_server_spec(own: OwnConnections, control: Arc<ControlState>) -> Child
 }
 
 fn spec(name: &'static str, entrance: Entrance, control: Arc<ControlState>) -> ChildSpec {
-    let thread = Rc::new(Thread::new());
-    ChildSpec::permanent(name, move |guard| {
-        let (entrance, control, thread) = (entrance.clone(), control.clone(), thread.clone());
-        let server = move |_: &mut Context<ControlServer>| ControlServer {
-            entrance,
-            control,
-            guard,
-        };
-        let addr = ControlServer::start_in_arbiter(&thread.handle(), server);
-        let ours = stopped_by(addr);
-        ChildHandle {
-            stop: Box::new(move || {
-                Box::pin(async move {
-                    (ours.stop)().await;
-                    drop(thread);
-                })
-            }),
+    ChildSpec::looped_apart(name, move || serve(entrance.clone(), control.clone()))
+}
+
+async fn serve(entrance: Entrance, control: Arc<ControlState>) -> EndReason {
+    let (incoming, ours) = match (entrance.open(), own_uid()) {
+        (Ok(incoming), Ok(ours)) => (incoming, ours),
+        (Err(cause), _) | (_, Err(cause)) => {
+            return EndReason::Died(format!("the control socket cannot be served: {cause}"));
         }
-    })
+    };
+    let watch = control.clone();
+    // Neither ends by itself.
+    tokio::join!(
+        async move { watch.watch.run().await },
+        accept(incoming, control, ours)
+    );
+    EndReason::Normal
 }
 
-/// A thread of a service; it ends with the last who needs it.
-pub(super) struct Thread(Arbiter);
-
-impl Thread {
-    pub(super) fn new() -> Self {
-        Self(Arbiter::new())
-    }
-
-    pub(super) fn handle(&self) -> ArbiterHandle {
-        self.0.handle()
-    }
-}
-
-impl Drop for Thread {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
-}
-
-impl Actor for ControlServer {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        let ours = own_uid();
-        let (incoming, ours) = match (self.entrance.open(), ours) {
-            (Ok(incoming), Ok(ours)) => (incoming, ours),
-            (Err(cause), _) | (_, Err(cause)) => {
-                let why = format!("the control socket cannot be served: {cause}");
-                self.guard.ends(EndReason::Died(why));
-                ctx.stop();
-                return;
-            }
-        };
-        let control = self.control.clone();
-        ctx.spawn(async move { control.watch.run().await }.into_actor(self));
-        ctx.spawn(accept(incoming, self.control.clone(), ours).into_actor(self));
-    }
-}
-
-impl Handler<Stop> for ControlServer {
-    type Result = ();
-    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
-        self.guard.ends(EndReason::Shutdown);
-        ctx.stop();
-    }
+/// How the server stands.
+#[derive(Debug, Serialize)]
+struct ServerState {
+    connections: usize,
+    connections_max: usize,
 }
 
 /// Takes connections in until it is dropped, and then ends them.
@@ -145,7 +94,12 @@ async fn accept(incoming: Incoming, control: Arc<ControlState>, ours: u32) {
         over: "the control socket takes connections again",
         failures: "tries failed",
     });
+    let max = control.limits.connections;
     loop {
+        report_state(&ServerState {
+            connections: connections.len(),
+            connections_max: max,
+        });
         tokio::select! {
             Some(ended) = connections.join_next(), if !connections.is_empty() => {
                 if let Err(error) = ended && error.is_panic() {
@@ -156,7 +110,6 @@ async fn accept(incoming: Incoming, control: Arc<ControlState>, ours: u32) {
             accepted = incoming.accept() => match accepted {
                 Ok(stream) => {
                     outage.worked(0);
-                    let max = control.limits.connections;
                     match greet(&stream, ours, connections.len(), max) {
                         Ok(()) => {
                             let connection = Connection::new(stream, control.clone());

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
+use serde::Serialize;
 use tokio::sync::watch;
 
 use super::halt::Halt;
 use super::store::JobStore;
 use super::trouble::Trouble;
 use riftsync_basics::{JobId, Lease, Priority};
+use riftsync_supervision::report_state;
 
 /// A look at least this often, whatever the hints say.
 const LOOK_MAX: Duration = Duration::from_secs(5);
@@ -252,6 +254,13 @@ impl Attempts {
     }
 }
 
+/// How the canceller stands.
+#[derive(Debug, Serialize)]
+struct CancellerState {
+    /// Running jobs of this engine that are to be cancelled.
+    requests: usize,
+}
+
 /// Hears of requests to cancel running jobs, and of jobs that somebody waits for by now.
 pub(super) async fn heed_requests<S: JobStore + ?Sized>(
     engine: Arc<str>,
@@ -259,10 +268,15 @@ pub(super) async fn heed_requests<S: JobStore + ?Sized>(
     attempts: Arc<Attempts>,
 ) {
     let trouble = Trouble::new("requests to cancel wait");
+    let mut asked = None;
     loop {
         let requests = store.cancel_requests(&engine).await;
         trouble.heed(&requests);
         if let Ok(leases) = requests {
+            let requests = leases.len();
+            if asked.replace(requests) != Some(requests) {
+                report_state(&CancellerState { requests });
+            }
             attempts.requests(leases);
             // Where that could be asked, this can; if not, the next look will tell.
             if let Ok(held) = store.held(&engine).await {

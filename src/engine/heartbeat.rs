@@ -9,11 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use tokio::sync::watch;
 
 use super::metrics::Metrics;
 use super::store::{Beat, DEAD_AFTER, EngineInfo, JobStore, LEADS_FOR};
 use super::trouble::Trouble;
+use riftsync_basics::Timestamp;
+use riftsync_basics::time::as_text_if_any;
+use riftsync_supervision::report_state;
 
 /// How often an engine is heard.
 pub(super) const EVERY: Duration = Duration::from_secs(5);
@@ -183,12 +187,35 @@ impl<S: JobStore + ?Sized> Standings<S> {
     }
 }
 
+/// How the heartbeat stands.
+#[derive(Debug, Serialize)]
+struct HeartbeatState {
+    /// None: it was not heard yet.
+    #[serde(serialize_with = "as_text_if_any")]
+    heard_at: Option<Timestamp>,
+    /// The last beat arrived.
+    heard: bool,
+    leads: bool,
+    /// How often its jobs were returned behind its back.
+    losses: u64,
+}
+
 /// Beats. See the module.
 pub(super) async fn beat_on<S: JobStore + ?Sized>(standings: Arc<Standings<S>>) {
     let trouble = Trouble::new("this engine cannot be heard now");
+    let mut heard_at = None;
     loop {
         let heard = standings.beat().await;
         trouble.heed(&heard);
+        if heard.is_ok() {
+            heard_at = Some(Timestamp::now());
+        }
+        report_state(&HeartbeatState {
+            heard_at,
+            heard: heard.is_ok(),
+            leads: standings.leads().is_some(),
+            losses: standings.watch().borrow().losses,
+        });
         let pause = heard.unwrap_or(AGAIN);
         tokio::time::sleep(pause).await;
     }

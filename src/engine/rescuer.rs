@@ -11,15 +11,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::heartbeat::{EVERY, Standings};
 use super::metrics::Metrics;
-use super::store::{JobStore, StoreResult};
+use super::store::{JobStore, Rescued, StoreResult};
 use super::trace::{Trace, left_in};
 use super::trouble::Trouble;
+use riftsync_basics::Timestamp;
 use riftsync_basics::suspicion::Death;
+use riftsync_basics::time::as_text_if_any;
+use riftsync_supervision::report_state;
 
 /// How often it is looked whether another engine is gone, and whether this one is seen.
 const LOOK: Duration = Duration::from_millis(200);
@@ -35,6 +39,18 @@ pub(super) struct Duty<S: ?Sized> {
     /// Where engines of this machine leave their traces, and this one's.
     pub(super) traces: Option<PathBuf>,
     pub(super) trace: Option<Arc<Trace>>,
+}
+
+/// How the rescuer stands.
+#[derive(Debug, Default, Serialize)]
+struct RescuerState {
+    /// None: there was no reason to look since it was started.
+    #[serde(serialize_with = "as_text_if_any")]
+    looked_at: Option<Timestamp>,
+    /// Jobs of dead engines that it gave back since then.
+    returned: usize,
+    /// And those that it took for the cause of deaths.
+    discarded: usize,
 }
 
 /// The trace of an engine that starts; none: it has no place for one.
@@ -53,14 +69,14 @@ pub(super) fn trace(folder: Option<&PathBuf>, engine: &str) -> Option<Arc<Trace>
 
 impl<S: JobStore + ?Sized> Duty<S> {
     /// Returns what dead engines held, if this engine leads or knows one that is gone.
-    pub(super) async fn look(&self) -> StoreResult<()> {
+    pub(super) async fn look(&self) -> StoreResult<Rescued> {
         if self.standings.leads().is_none() && !self.store.knows_of_deaths() {
-            return Ok(());
+            return Ok(Rescued::default());
         }
         self.read_traces().await?;
         let rescued = self.store.rescue(&self.engine, self.clock.now()).await?;
         if rescued.returned + rescued.poisoned == 0 {
-            return Ok(());
+            return Ok(rescued);
         }
         let what = format!(
             "{} jobs of an engine that ended abruptly run again; {} were discarded after too many such ends",
@@ -76,7 +92,7 @@ impl<S: JobStore + ?Sized> Duty<S> {
                 rescued.held_back
             );
         }
-        Ok(())
+        Ok(rescued)
     }
 
     async fn read_traces(&self) -> StoreResult<()> {
@@ -107,6 +123,8 @@ impl<S: JobStore + ?Sized> Duty<S> {
         let trouble = Trouble::new("jobs of dead engines are returned later");
         let mut heard = self.standings.watch();
         let mut refresh_at = Instant::now();
+        let mut state = RescuerState::default();
+        report_state(&state);
         loop {
             if refresh_at <= Instant::now() {
                 refresh_at = Instant::now() + EVERY;
@@ -122,7 +140,14 @@ impl<S: JobStore + ?Sized> Duty<S> {
             self.standings.heed_sight().await;
             let changed = tokio::time::timeout(LOOK, heard.changed()).await.is_ok();
             if changed || self.store.knows_of_deaths() {
-                trouble.heed(&self.look().await);
+                let looked = self.look().await;
+                trouble.heed(&looked);
+                if let Ok(rescued) = looked {
+                    state.looked_at = Some(self.clock.now());
+                    state.returned += rescued.returned;
+                    state.discarded += rescued.poisoned;
+                    report_state(&state);
+                }
             }
         }
     }

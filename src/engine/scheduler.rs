@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::sync::watch;
 
 use super::clock::Clock;
@@ -21,7 +22,9 @@ use super::store::schedules::{Schedule, StoredSchedule, Tick, Ticked};
 use super::store::{JobStore, StoreResult};
 use super::trouble::Trouble;
 use riftsync_basics::cadence::{Cadence, Turn};
+use riftsync_basics::time::as_text_if_any;
 use riftsync_basics::{NewJob, Timestamp};
+use riftsync_supervision::report_state;
 
 /// A look at least this often: another engine's operator may have changed a schedule, or somebody the clock.
 const LOOK_MAX: Duration = Duration::from_secs(20);
@@ -29,6 +32,18 @@ const LOOK_MAX: Duration = Duration::from_secs(20);
 pub const SET_RIGHT: &str = "schedule_set_right";
 /// A look at most this often, whatever the schedules say.
 const LOOK_MIN: Duration = Duration::from_millis(20);
+
+/// How the scheduler stands.
+#[derive(Debug, Default, Serialize)]
+struct SchedulerState {
+    /// Of several engines the one that leads looks after schedules.
+    leads: bool,
+    #[serde(serialize_with = "as_text_if_any")]
+    looked_at: Option<Timestamp>,
+    /// None: nothing is to run.
+    #[serde(serialize_with = "as_text_if_any")]
+    next_run: Option<Timestamp>,
+}
 
 /// Starts the jobs of schedules that are due, while this engine leads. `configured`: the schedules of the
 /// configuration.
@@ -42,6 +57,7 @@ pub(super) async fn schedule_on<S: JobStore + ?Sized>(
 ) {
     let mut looker = Looker::new(store, registry);
     loop {
+        report_state(&SchedulerState::default());
         // Who will never be the leader has nothing to do.
         if leader.wait_for(|leads| *leads).await.is_err() {
             std::future::pending::<()>().await;
@@ -82,6 +98,13 @@ async fn lead<S: JobStore + ?Sized>(
         };
         let next = round.await;
         trouble.heed(&next);
+        if let Ok(next) = &next {
+            report_state(&SchedulerState {
+                leads: true,
+                looked_at: Some(now),
+                next_run: *next,
+            });
+        }
         for name in looker.set_right.drain(..) {
             metrics.events.tell(SET_RIGHT, "/engine/scheduler", name);
         }

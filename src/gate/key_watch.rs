@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
+use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::key_ring::KeyRing;
@@ -38,6 +39,14 @@ pub struct KeyWatch {
 struct Seen {
     mark: String,
     key: Result<ApiKey, String>,
+}
+
+/// How the watch stands.
+#[derive(Debug, Serialize)]
+struct KeyWatchState {
+    file: Option<String>,
+    /// The file holds a key by its form.
+    usable: bool,
 }
 
 impl KeyWatch {
@@ -92,6 +101,10 @@ impl KeyWatch {
         // A file that was put aside for a key of the environment counts once it changes.
         let is_news = self.seen.as_ref().is_some_and(|mark| *mark != seen.mark);
         self.seen = Some(seen.mark);
+        self.guard.report(&KeyWatchState {
+            file: self.file.as_deref().map(|file| file.display().to_string()),
+            usable: seen.key.is_ok(),
+        });
         if seen.key.is_ok() {
             self.outage.worked(0);
         }

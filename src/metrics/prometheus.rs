@@ -438,6 +438,7 @@ mod tests {
             up: false,
             restarts: 2,
             since: Timestamp::from_millis(0),
+            state: None,
         };
         actors.insert("/engine/stager".to_owned(), state);
         let text = text(&about(), &[queue, limiter], &actors);

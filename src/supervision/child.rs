@@ -5,7 +5,9 @@ use std::rc::Rc;
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
 
-use super::guard::{ChildGuard, EndReason};
+use super::guard::ChildGuard;
+use super::observer::EndReason;
+use super::reporter::Reporter;
 use super::supervisor::{ChildHandle, ChildSpec, LocalFuture};
 
 /// Asks a child to end. It tells its guard that the end was meant ([`EndReason::Shutdown`]), and stops.
@@ -29,13 +31,7 @@ impl ChildSpec {
         F: Future + 'static,
         F::Output: Into<EndReason>,
     {
-        Self::actor(name, move |guard| {
-            let run = run();
-            Loop {
-                run: Some(Box::pin(async move { run.await.into() })),
-                guard,
-            }
-        })
+        Self::actor(name, move |guard| Loop::new(run(), guard))
     }
 }
 
@@ -50,13 +46,7 @@ impl ChildSpec {
         let thread = Rc::new(Thread(Arbiter::new()));
         Self::permanent(name, move |guard| {
             let (run, thread) = (run.clone(), thread.clone());
-            let addr = Loop::start_in_arbiter(&thread.0.handle(), move |_| {
-                let run = run();
-                Loop {
-                    run: Some(Box::pin(async move { run.await.into() })),
-                    guard,
-                }
-            });
+            let addr = Loop::start_in_arbiter(&thread.0.handle(), move |_| Loop::new(run(), guard));
             let ours = stopped_by(addr);
             ChildHandle {
                 stop: Box::new(move || {
@@ -106,6 +96,20 @@ struct Loop {
     guard: ChildGuard,
 }
 
+impl Loop {
+    fn new<F>(run: F, guard: ChildGuard) -> Self
+    where
+        F: Future + 'static,
+        F::Output: Into<EndReason>,
+    {
+        let run = Reporter::scope(guard.reporter(), run);
+        Self {
+            run: Some(Box::pin(async move { run.await.into() })),
+            guard,
+        }
+    }
+}
+
 impl Actor for Loop {
     type Context = Context<Self>;
 
@@ -130,11 +134,12 @@ impl Handler<Stop> for Loop {
 mod tests {
     use std::cell::Cell;
     use std::rc::Rc;
+    use std::sync::Arc;
 
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::{Intensity, Shutdown, Strategy, Supervisor, watch_panics};
+    use crate::{Intensity, Observer, Shutdown, Strategy, Supervisor, report_state, watch_panics};
 
     struct TellsItsDrop(mpsc::UnboundedSender<&'static str>);
 
@@ -175,5 +180,40 @@ mod tests {
         assert_eq!(told.recv().await, Some("waits"));
         root.send(Shutdown).await.unwrap();
         assert_eq!(told.recv().await, Some("dropped"));
+    }
+
+    struct Hears(mpsc::UnboundedSender<(String, serde_json::Value)>);
+
+    impl Observer for Hears {
+        fn started(&self, _: &str) {}
+        fn ended(&self, _: &str, _: &EndReason) {}
+        fn gave_up(&self, _: &str, _: &str) {}
+        fn reported(&self, path: &str, state: serde_json::Value) {
+            let _ = self.0.send((path.to_owned(), state));
+        }
+    }
+
+    #[actix::test]
+    async fn a_loop_reports_by_its_path_wherever_it_runs() {
+        let (hear, mut heard) = mpsc::unbounded_channel();
+        let run = || async {
+            report_state(&7);
+            std::future::pending::<()>().await;
+        };
+        let children = vec![
+            ChildSpec::looped("here", run),
+            ChildSpec::looped_apart("apart", run),
+        ];
+        let (one, budget) = (Strategy::OneForOne, Intensity::default());
+        let root = Supervisor::new("/app", one, budget, children)
+            .observed(&Arc::new(Hears(hear)))
+            .start();
+        let mut paths = [heard.recv().await.unwrap(), heard.recv().await.unwrap()];
+        paths.sort_by(|one, other| one.0.cmp(&other.0));
+        let told = ["/app/apart", "/app/here"].map(|path| (path.to_owned(), 7.into()));
+        assert_eq!(paths, told);
+        report_state(&8); // nobody hears it
+        root.send(Shutdown).await.unwrap();
+        assert!(heard.recv().await.is_none());
     }
 }

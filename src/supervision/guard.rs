@@ -8,20 +8,13 @@ use std::panic::PanicHookInfo;
 use std::sync::Once;
 
 use actix::prelude::*;
+use serde::Serialize;
+
+use super::observer::EndReason;
+use super::reporter::Reporter;
 
 thread_local! {
     static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// How a child came to its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EndReason {
-    /// It finished what it was for.
-    Normal,
-    /// It was told to stop, and did.
-    Shutdown,
-    /// It panicked, or its arbiter dropped it.
-    Died(String),
 }
 
 /// A child has ended. Sent once for every guard.
@@ -41,6 +34,7 @@ pub struct ChildGuard {
     incarnation: u64,
     supervisor: Recipient<ChildEnded>,
     reason: Option<EndReason>,
+    reporter: Option<Reporter>,
 }
 
 impl ChildGuard {
@@ -50,6 +44,25 @@ impl ChildGuard {
             incarnation,
             supervisor,
             reason: None,
+            reporter: None,
+        }
+    }
+
+    /// Its states are heard.
+    #[must_use]
+    pub(super) fn reporting(mut self, reporter: Option<Reporter>) -> Self {
+        self.reporter = reporter;
+        self
+    }
+
+    pub(super) fn reporter(&self) -> Option<Reporter> {
+        self.reporter.clone()
+    }
+
+    /// Says how the child stands: the observer of its supervisor has it ([`Observer::reported`](super::Observer)).
+    pub fn report(&self, state: &impl Serialize) {
+        if let Some(reporter) = &self.reporter {
+            reporter.report(state);
         }
     }
 

@@ -8,12 +8,16 @@
 mod budget;
 mod child;
 mod guard;
+mod observer;
+mod reporter;
 mod supervisor;
 
 pub use budget::{Intensity, RestartBackoff, RestartBudget};
 pub use child::{Stop, stopped_by};
-pub use guard::{ChildEnded, ChildGuard, EndReason, last_panic, watch_panics};
+pub use guard::{ChildEnded, ChildGuard, last_panic, watch_panics};
+pub use observer::{EndReason, Observer};
+pub use reporter::report_state;
 pub use supervisor::{
-    ChildHandle, ChildSpec, ListChildren, LocalFuture, Observer, Restart, Shutdown, Strategy,
-    Supervisor, supervisor_handle,
+    ChildHandle, ChildSpec, ListChildren, LocalFuture, Restart, Shutdown, Strategy, Supervisor,
+    supervisor_handle,
 };

@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 
 use super::budget::{Intensity, RestartBackoff, RestartBudget};
-use super::guard::{ChildEnded, ChildGuard, EndReason};
+use super::guard::{ChildEnded, ChildGuard};
+use super::observer::{EndReason, Observer};
+use super::reporter::Reporter;
 
 pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -69,16 +71,6 @@ impl ChildSpec {
             start: Rc::new(start),
         }
     }
-}
-
-/// Who is told of the lives of children and supervisors, each by its path: `/engine/queues/match_processing`.
-pub trait Observer {
-    /// A child was made, for the first time or again.
-    fn started(&self, path: &str);
-    /// A child ended that nobody had told to.
-    fn ended(&self, path: &str, reason: &EndReason);
-    /// A supervisor restarted more than it may, and ends.
-    fn gave_up(&self, path: &str, why: &str);
 }
 
 struct Child {
@@ -179,16 +171,19 @@ impl Supervisor {
         let child = &mut self.children[index];
         child.incarnation = self.incarnations;
         child.started = Instant::now();
+        let path = format!("{}/{}", self.path, child.spec.name);
+        // Before the child is made, which may report at once.
+        if let Some(observer) = &self.observer {
+            observer.started(&path);
+        }
+        let reporter = self.observer.clone();
         let guard = ChildGuard::new(
             &child.spec.name,
             child.incarnation,
             ctx.address().recipient(),
-        );
+        )
+        .reporting(reporter.map(|observer| Reporter::new(&path, observer)));
         child.handle = Some((child.spec.start)(guard));
-        let path = format!("{}/{}", self.path, self.children[index].spec.name);
-        if let Some(observer) = &self.observer {
-            observer.started(&path);
-        }
     }
 
     /// Stops children `from..`, each within its time: in reverse order where one leans on another, all

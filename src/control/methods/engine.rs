@@ -113,7 +113,11 @@ pub(super) async fn metrics(control: &ControlState, params: Params<'_>) -> Answe
         .all()
         .iter()
         .map(|(path, actor)| {
-            json!({ "actor": path, "up": actor.up, "restarts": actor.restarts, "since": actor.since.to_string() })
+            let mut told = json!({ "actor": path, "up": actor.up, "restarts": actor.restarts, "since": actor.since.to_string() });
+            if let Some(state) = &actor.state {
+                told["state"] = state.clone();
+            }
+            told
         })
         .collect();
     let (events, failures) = engine.metrics.events.recent();

@@ -7,6 +7,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use riftsync_basics::Timestamp;
+use riftsync_basics::time::as_text;
 
 /// Events that wait to be written; beyond them the oldest is dropped, and counted.
 const PENDING_MAX: usize = 1_024;
@@ -38,11 +39,6 @@ pub struct FailedAttempt {
     pub message: String,
     /// It will be tried again.
     pub retried: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-fn as_text<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(at)
 }
 
 #[derive(Debug, Default)]

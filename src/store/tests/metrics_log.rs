@@ -5,7 +5,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::engine::{EngineConfig, QueueConfig, Task};
-use crate::metrics::{LogFiles, Metrics};
+use crate::metrics::{ActorState, LogFiles, Metrics};
 use crate::model::{After, NewJob, Outcome, Priority, RetryPolicy, Timestamp};
 use crate::store::engine::{Engine, JobContext, Registry, Services, TaskFuture, TaskResult};
 use crate::store::sqlite::SqliteStore;
@@ -146,7 +146,35 @@ async fn a_panic_and_the_restart_after_it_are_written_at_once() {
         .collect();
     assert_eq!(events.first().unwrap(), "engine_started");
     assert_eq!(events.last().unwrap(), "engine_stopped");
-    // Those who lean on the writer were started anew with it.
-    let actors = engine.handle().metrics.actors.all();
-    assert_eq!(actors["/engine/stager"].restarts, 1);
+}
+
+#[actix::test]
+async fn every_loop_of_an_engine_says_how_it_stands_also_when_it_was_made_anew() {
+    crate::supervision::watch_panics(str::to_owned);
+    let folder = TempDir::new().unwrap();
+    let (engine, store) = start(&folder, Duration::from_hours(1)).await;
+    let actors = &engine.handle().metrics.actors;
+    for life in 0..2 {
+        // All of them lean on the writer.
+        for (name, field) in [
+            ("heartbeat", "heard"),
+            ("rescuer", "returned"),
+            ("stager", "next_due"),
+            ("canceller", "requests"),
+            ("pruner", "pruned"),
+            ("metrics", "interval_s"),
+        ] {
+            let stands = |actor: &ActorState| {
+                let told = actor.state.as_ref();
+                actor.up
+                    && actor.restarts == life
+                    && told.is_some_and(|told| told.get(field).is_some())
+            };
+            actors.wait_for(&format!("/engine/{name}"), stands).await;
+        }
+        if life == 0 {
+            store.panic_in_writer().await;
+        }
+    }
+    engine.stop().await.unwrap();
 }
