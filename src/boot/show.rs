@@ -73,7 +73,7 @@ pub(super) async fn show_stats(
     if let Some(note) = note {
         crate::errln!("{note}");
     }
-    if let Some(text) = stats::met_text(&player, &rows, &coverage) {
+    if let Some(text) = stats::met_text(&player, &rows, &coverage, args.simulate) {
         crate::errln!("{text}");
     }
     crate::outln!(

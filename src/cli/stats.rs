@@ -44,11 +44,13 @@ pub fn year_text(player: &str, year: Option<i16>, told: &Value) -> String {
     table(&rows)
 }
 
-/// That years of a player came with the matches of others, and how they are brought in whole. None: they did not.
+/// That years of a player came with the matches of others, and how they are brought in whole, in the same world. None:
+/// they did not.
 pub fn met_text(
     player: &StoredPlayer,
     rows: &[YearlyStats],
     years: &[YearCoverage],
+    simulate: bool,
 ) -> Option<String> {
     let listed = |row: &YearlyStats| {
         years.iter().any(|year| {
@@ -64,11 +66,12 @@ pub fn met_text(
         return None;
     }
     let name = shell_quoted(&riot_id.to_string());
+    let world = if simulate { " --simulate" } else { "" };
     let lines = met.iter().map(|row| {
         let games = row.tally.total_matches() + row.tally.remakes;
         let games = counted(u64::try_from(games).unwrap_or(0), "game", "games");
         format!(
-            "{riot_id} was only met in others' matches in {} on {}: {games}; `riftsync sync {name} --platform {} --year {}` \
+            "{riot_id} was only met in others' matches in {} on {}: {games}; `riftsync sync {name} --platform {} --year {}{world}` \
              brings the year",
             row.year, row.platform, row.platform, row.year
         )
