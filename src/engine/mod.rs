@@ -18,7 +18,7 @@
 //! `task`, `registry` (kinds of jobs), `queue`, `slot_window`, `executor` (how they run), `heartbeat`, `rescuer`,
 //! `trace`, `solo` (engines that die), `stager`, `scheduler`, `pruner` (what is done by the clock), `store` (the traits
 //! of a store of jobs), `memory` (one in memory), `conformance` (what every store must do), `metrics` (counters, events
-//! and their log), `sqlite` (what SQLite's errors are).
+//! and their log), `sqlite` (one in a file).
 
 mod attempts;
 mod clock;
@@ -46,6 +46,8 @@ mod solo;
 mod sources;
 pub mod sqlite;
 mod stager;
+#[doc(hidden)]
+pub mod statement;
 pub mod store;
 mod task;
 mod tools;

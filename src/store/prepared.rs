@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -15,11 +14,8 @@ use std::sync::Mutex;
 use diesel::connection::{
     Instrumentation, InstrumentationEvent, SimpleConnection, set_default_instrumentation,
 };
-use diesel::expression::QueryMetadata;
-use diesel::pg::{Pg, PgMetadataLookup, PgTypeMetadata};
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text};
-use diesel::sqlite::Sqlite;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
@@ -32,97 +28,11 @@ use super::sqlite::{Backup, open};
 use super::synthetic::{FIRST_GAME, Synthetic};
 use super::world::Taken;
 use super::{Location, Repair, Store, StoreError, StoreResult};
+use crate::engine::statement::{Declared, Server};
 use crate::model::Timestamp;
 use crate::model::details::{TEAM_CELLS, TeamRecord};
 
-/// A statement, as its declaration lists it.
-pub(super) struct Declared {
-    pub(super) name: &'static str,
-    pub(super) place: (&'static str, u32),
-    pub(super) database: Database,
-    pub(super) text: &'static str,
-    /// PostgreSQL's numbers of the types that its fields are sent as.
-    pub(super) fields: fn() -> Vec<u32>,
-    /// The types that its columns are read as; none where no row is read.
-    pub(super) columns: fn() -> Vec<u32>,
-}
-
-inventory::collect!(Declared);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Database {
-    Sqlite,
-    Postgres,
-}
-
-/// A database, and the numbers of its types. SQLite has none: a column may hold anything there.
-pub(super) trait Typed: diesel::backend::Backend + Sized {
-    const DATABASE: Database;
-
-    fn types<T>() -> Vec<u32>
-    where
-        Self: QueryMetadata<T>;
-}
-
-impl Typed for Sqlite {
-    const DATABASE: Database = Database::Sqlite;
-
-    fn types<T>() -> Vec<u32>
-    where
-        Self: QueryMetadata<T>,
-    {
-        let mut types = Vec::new();
-        Self::row_metadata(&mut (), &mut types);
-        vec![0; types.len()]
-    }
-}
-
-impl Typed for Pg {
-    const DATABASE: Database = Database::Postgres;
-
-    fn types<T>() -> Vec<u32>
-    where
-        Self: QueryMetadata<T>,
-    {
-        /// Types of the server alone are used, whose numbers are known.
-        struct Nowhere;
-        impl PgMetadataLookup for Nowhere {
-            fn lookup_type(&mut self, name: &str, _: Option<&str>) -> PgTypeMetadata {
-                panic!("{name} is no type of the server")
-            }
-        }
-        let mut types = Vec::new();
-        Self::row_metadata(&mut Nowhere, &mut types);
-        let number = |known: Option<PgTypeMetadata>| known.unwrap().oid().unwrap();
-        types.into_iter().map(number).collect()
-    }
-}
-
-/// The rows of a statement. Those of `()` have no types, so the method of that name comes before the trait's.
-pub(super) struct Row<DB, T>(PhantomData<(DB, T)>);
-
-impl<DB, T> Row<DB, T> {
-    pub(super) const NEW: Self = Self(PhantomData);
-}
-
-impl<DB> Row<DB, ()> {
-    #[allow(clippy::unused_self, reason = "it stands before a trait's method")]
-    pub(super) fn types(&self) -> Vec<u32> {
-        Vec::new()
-    }
-}
-
-pub(super) trait RowTypes {
-    fn types(&self) -> Vec<u32>;
-}
-
-impl<DB: Typed + QueryMetadata<T>, T> RowTypes for Row<DB, T> {
-    fn types(&self) -> Vec<u32> {
-        DB::types::<T>()
-    }
-}
-
-fn declared(database: Database) -> impl Iterator<Item = &'static Declared> {
+fn declared(database: Server) -> impl Iterator<Item = &'static Declared> {
     inventory::iter::<Declared>
         .into_iter()
         .filter(move |statement| statement.database == database)
@@ -154,9 +64,9 @@ struct Step {
 fn sqlite_understands_every_declared_statement() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("t.db");
-    let mut conn = open::open_writer(&path).unwrap();
+    let mut conn = open::FORMAT.open_writer(&path).unwrap();
     let mut faults = Vec::new();
-    for statement in declared(Database::Sqlite) {
+    for statement in declared(Server::Sqlite) {
         // To explain it is to prepare it; nothing runs.
         let steps = diesel::sql_query(format!("EXPLAIN {}", statement.text)).load(&mut conn);
         let steps: Vec<Step> = match steps {
@@ -175,7 +85,7 @@ fn sqlite_understands_every_declared_statement() {
         }
     }
     nothing_wrong(&faults, UNDERSTOOD);
-    assert!(declared(Database::Sqlite).count() > 100);
+    assert!(declared(Server::Sqlite).count() > 100);
 }
 
 #[tokio::test]
@@ -184,7 +94,7 @@ async fn postgres_understands_every_declared_statement() {
     let (client, connection) = tokio_postgres::connect(scratch.url(), NoTls).await.unwrap();
     let connection = tokio::spawn(connection);
     let mut faults = Vec::new();
-    for statement in declared(Database::Postgres) {
+    for statement in declared(Server::Postgres) {
         let typed = |number: u32| Type::from_oid(number).unwrap();
         let fields: Vec<Type> = (statement.fields)().into_iter().map(typed).collect();
         match client
@@ -213,7 +123,7 @@ async fn postgres_understands_every_declared_statement() {
     drop(client);
     connection.await.unwrap().unwrap();
     nothing_wrong(&faults, UNDERSTOOD);
-    assert!(declared(Database::Postgres).count() > 100);
+    assert!(declared(Server::Postgres).count() > 100);
 }
 
 /// The statement as PostgreSQL takes it: `$1` for the first `?`.
@@ -261,11 +171,11 @@ fn is_sql(text: &str) -> bool {
             .any(|word| SQL.contains(&word))
 }
 
-/// The SQL literals of the store, but for those of tests.
+/// The SQL literals of the store and of the engine's own, but for those of tests.
 fn literals() -> Vec<Literal> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut found, mut tests) = (Vec::new(), BTreeSet::new());
-    let mut folders = vec![root.join("src/store")];
+    let mut folders = vec![root.join("src/store"), root.join("src/engine/sqlite")];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
@@ -282,7 +192,7 @@ fn literals() -> Vec<Literal> {
         let shown = file.strip_prefix(root).unwrap().display().to_string();
         let tokens: TokenStream = fs::read_to_string(file).unwrap().parse().unwrap();
         let mut look = Look {
-            folder: file.parent().unwrap(),
+            folder: &folder_of_modules(file),
             file: &shown,
             found: Vec::new(),
             tests: &mut tests,
@@ -295,6 +205,15 @@ fn literals() -> Vec<Literal> {
         .filter(|(file, _)| !tests.contains(file))
         .flat_map(|(_, literals)| literals)
         .collect()
+}
+
+/// Where the modules of a file are.
+fn folder_of_modules(file: &Path) -> PathBuf {
+    if file.ends_with("mod.rs") {
+        file.parent().unwrap().to_owned()
+    } else {
+        file.with_extension("")
+    }
 }
 
 struct Look<'l> {
@@ -451,7 +370,7 @@ async fn run_the_rest(folder: &Path) -> StoreResult<()> {
         "CREATE TABLE {MARK_TABLE} (source TEXT NOT NULL); INSERT INTO {MARK_TABLE} VALUES ('elsewhere')"
     );
     one.run(&mark);
-    let mut conn = open::open_writer(&folder.join("source.db"))?;
+    let mut conn = open::FORMAT.open_writer(&folder.join("source.db"))?;
     conn.batch_execute(&mark)?;
     drop(conn);
     for place in [server(&one.settings()), file("source.db")] {

@@ -153,7 +153,7 @@ impl Synthetic {
 
     fn fill_file(self, path: &Path) -> StoreResult<()> {
         let _lock = open::lock(path)?;
-        let mut conn = open::open_writer(path)?;
+        let mut conn = open::FORMAT.open_writer(path)?;
         let body = hex(&crate::riot::as_gzip(DOCUMENT));
         let statements = self.statements(&format!("x'{body}'"));
         // It is worth nothing if the machine stops.

@@ -91,10 +91,10 @@ fn take_file(
     refused: impl Fn(Before) -> StoreError,
 ) -> StoreResult<Taken> {
     open::make_folder(path)?;
-    open::check_file(path, open::Purpose::Write)?;
+    open::FORMAT.check_file(path, open::Purpose::Write)?;
     // Nobody works on it while it is looked at, and made anew.
     let _lock = open::lock(path)?;
-    let mut conn = open::open_writer(path)?;
+    let mut conn = open::FORMAT.open_writer(path)?;
     let was = match before(&mut conn)? {
         Before::World(name) if name == world => return Ok(Taken::Same),
         Before::Empty => {
@@ -107,7 +107,7 @@ fn take_file(
     };
     drop(conn);
     remove(path)?;
-    set_name(&mut open::open_writer(path)?, world)?;
+    set_name(&mut open::FORMAT.open_writer(path)?, world)?;
     Ok(Taken::Renewed { was })
 }
 

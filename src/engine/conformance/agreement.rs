@@ -6,10 +6,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
 use futures_util::future::{BoxFuture, join_all};
 use riftsync_basics::rollup::KindCount;
 use riftsync_basics::suspicion::Death;
@@ -32,6 +36,51 @@ pub trait Place: Sync {
     fn turns(&self) -> BTreeMap<JobId, i64>;
     /// An engine without a life of its own has died, and so.
     fn died(&self, engine: &str, death: Death);
+}
+
+/// A file of SQLite, where a store has its jobs in the tables of [`crate::sqlite`].
+#[derive(Debug)]
+pub struct InFile<S: ?Sized> {
+    pub path: PathBuf,
+    pub open: fn(&Path) -> Arc<S>,
+}
+
+impl<S: ?Sized> InFile<S> {
+    /// A connection past the store.
+    fn connect(&self) -> SqliteConnection {
+        let mut conn = SqliteConnection::establish(self.path.to_str().unwrap()).unwrap();
+        conn.batch_execute("PRAGMA busy_timeout = 30000").unwrap();
+        conn
+    }
+}
+
+#[async_trait]
+impl<S: JobStore + ?Sized> Place for InFile<S> {
+    type Store = S;
+
+    async fn open(&self) -> Arc<S> {
+        (self.open)(&self.path)
+    }
+
+    fn turns(&self) -> BTreeMap<JobId, i64> {
+        diesel::table! { jobs { id -> BigInt, turn -> BigInt, } }
+        let rows: Vec<(i64, i64)> = jobs::table.load(&mut self.connect()).unwrap();
+        let turn = |(id, turn)| (JobId(id), turn);
+        rows.into_iter().map(turn).collect()
+    }
+
+    fn died(&self, engine: &str, death: Death) {
+        self.connect().batch_execute(&dead(engine, death)).unwrap();
+    }
+}
+
+/// A statement by which a table of engines comes to know one that has died.
+pub fn dead(engine: &str, death: Death) -> String {
+    let death = death.number();
+    format!(
+        "INSERT INTO engines (id, pid, host, version, started_at, heartbeat_at, stopped_at, death)
+         VALUES ('{engine}', 1, 'h', '1', 0, 0, 1, {death})"
+    )
 }
 
 /// What a call came to, in words that both sides share. Ids are the model's.

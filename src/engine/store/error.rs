@@ -2,11 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
-
-use crate::sqlite::codes::{Class, class_of};
-use riftsync_basics::Foreign;
-
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// Transient: the disk is full, a lock is held, a connection is cut. The same write may succeed later.
@@ -184,29 +179,6 @@ fn shell_word(text: &str) -> String {
 #[error("this question takes it too long")]
 pub struct TooLate;
 
-/// Of SQLite: PostgreSQL's errors are judged where it is known what follows from them (`postgres::fault`).
-impl From<DieselError> for StoreError {
-    fn from(error: DieselError) -> Self {
-        let text = String::from(Foreign::from(error.to_string()));
-        match &error {
-            DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => {
-                Self::Unavailable(text)
-            }
-            DieselError::DatabaseError(_, told) => match class_of(told.message()) {
-                Some(Class::Damage) => Self::Damaged {
-                    path: told.details().unwrap_or_default().into(),
-                    cause: text,
-                },
-                Some(Class::Full) => Self::Full(text),
-                Some(Class::Transient | Class::Locked) => Self::Unavailable(text),
-                None => Self::Unexpected(text),
-            },
-            DieselError::QueryBuilderError(why) if why.is::<TooLate>() => Self::Busy(text),
-            _ => Self::Unexpected(text),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,24 +199,5 @@ mod tests {
             let text = StoreError::Damaged { path, cause }.to_string();
             assert!(text.contains(&format!("`{typed}`")), "{text}");
         }
-    }
-
-    #[test]
-    fn damage_is_not_transient_and_is_told_with_its_file_wherever_that_is_known() {
-        let told = || Box::new("database disk image is malformed".to_owned());
-        let error = || {
-            StoreError::from(DieselError::DatabaseError(
-                DatabaseErrorKind::Unknown,
-                told(),
-            ))
-        };
-        assert!(error().is_end() && error().is_told() && !error().is_transient());
-        let located = error()
-            .located(Path::new("/a.db"))
-            .located(Path::new("/b.db"));
-        assert!(
-            located.to_string().contains("/a.db is damaged"),
-            "{located}"
-        );
     }
 }

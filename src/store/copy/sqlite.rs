@@ -45,10 +45,10 @@ impl SqliteSide {
                 path.display()
             )));
         }
-        open::check_file(path, open::Purpose::Write)?;
+        open::FORMAT.check_file(path, open::Purpose::Write)?;
         let lock = open::lock(path)?;
         let mut side = Self {
-            conn: open::open_writer(path)?,
+            conn: open::FORMAT.open_writer(path)?,
             _lock: lock,
         };
         // What is read is one moment of the file, also if another program writes to it.
@@ -59,9 +59,9 @@ impl SqliteSide {
     /// The file that is written.
     pub(super) fn target(path: &Path) -> StoreResult<Self> {
         open::make_folder(path)?;
-        open::check_file(path, open::Purpose::Write)?;
+        open::FORMAT.check_file(path, open::Purpose::Write)?;
         let lock = open::lock(path)?;
-        let conn = open::open_any(path)?;
+        let conn = open::FORMAT.open_any(path)?;
         Ok(Self { conn, _lock: lock })
     }
 

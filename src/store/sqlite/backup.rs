@@ -88,7 +88,7 @@ impl Backup {
         if fs::symlink_metadata(&self.to).is_ok() {
             return Err(self.refused("there is something of that name already. Name a new file"));
         }
-        let mut source = open::check(&self.from)?;
+        let mut source = open::FORMAT.check(&self.from)?;
         let bytes = self.copy(&mut source)?;
         self.finish(|| Ok(None), bytes)
     }
@@ -102,7 +102,7 @@ impl Backup {
         }
         if fs::symlink_metadata(&self.to).is_ok() {
             // What is damaged may be replaced; what is another program's may not.
-            match open::check_file(&self.to, Purpose::Write) {
+            match open::FORMAT.check_file(&self.to, Purpose::Write) {
                 Ok(()) | Err(StoreError::Damaged { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -114,7 +114,9 @@ impl Backup {
         }
         open::make_folder(&self.to)?;
         let _lock = open::lock(&self.to)?;
-        let mut source = open::check(&self.from).map_err(|error| self.of_the_backup(error))?;
+        let mut source = open::FORMAT
+            .check(&self.from)
+            .map_err(|error| self.of_the_backup(error))?;
         if let Some(source_name) =
             open::copy_mark(&mut source).map_err(|error| self.failed(&error))?
         {
@@ -165,7 +167,7 @@ impl Backup {
                 damaged @ StoreError::Damaged { .. } => damaged,
                 _ => self.failed(&error),
             })?;
-        open::check_file(&self.partial, Purpose::Read)?;
+        open::FORMAT.check_file(&self.partial, Purpose::Read)?;
         open::look_through(&self.partial)
     }
 

@@ -2,14 +2,59 @@
 
 use diesel::prelude::*;
 
-use super::job_statements as sql;
+use super::Backend;
 use super::transaction::Transaction;
+use crate::model::Timestamp;
 use crate::model::board_time::{BoardTime, in_time};
 use crate::model::budget_share::{BoardGrant, BoardReport, BoardRow, share};
 use crate::store::rows::{from_json, to_json};
 use crate::store::{BudgetMember, StoreResult};
 
+mod sql {
+    use crate::store::statement::statement;
+    use diesel::sql_types::{BigInt, Nullable as Opt, Text};
+
+    statement! {
+        BudgetRows<'a> { key: &'a str => Text, route: &'a str => Text } -> (Text, Text, BigInt, Opt<BigInt>) =
+        "SELECT engine_id, windows, reported_at, ended_at FROM rate_budgets WHERE key_fingerprint = ? AND route = ?";
+    }
+
+    statement! {
+        PutBudget<'a> {
+            key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text, windows: &'a str => Text,
+            reported_at: i64 => BigInt,
+        } -> () =
+        "INSERT OR REPLACE INTO rate_budgets (key_fingerprint, route, engine_id, windows, reported_at) VALUES (?, ?, ?, ?, ?)";
+    }
+
+    statement! {
+        MoveBudget<'a> {
+            windows: &'a str => Text, reported_at: i64 => BigInt, ended_at: Option<i64> => Opt<BigInt>,
+            key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text,
+        } -> () =
+        "UPDATE rate_budgets SET windows = ?, reported_at = ?, ended_at = ?
+         WHERE key_fingerprint = ? AND route = ? AND engine_id = ?";
+    }
+
+    statement! {
+        DropBudget<'a> { key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text } -> () =
+        "DELETE FROM rate_budgets WHERE key_fingerprint = ? AND route = ? AND engine_id = ?";
+    }
+
+    statement! {
+        /// A database file has one engine: those before it have ended.
+        EndBudgets { now: i64 => BigInt } -> () = "UPDATE rate_budgets SET ended_at = ? WHERE ended_at IS NULL";
+    }
+}
+
 impl Transaction<'_> {
+    /// A new engine has the file: the budgets of those before it have ended.
+    pub(super) fn end_budgets(&mut self, now: Timestamp) -> StoreResult<()> {
+        let now = now.as_millis();
+        sql::EndBudgets { now }.execute(self.conn)?;
+        Ok(())
+    }
+
     pub(super) fn share_budget(
         &mut self,
         member: &BudgetMember,

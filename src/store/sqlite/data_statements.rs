@@ -315,3 +315,17 @@ statement! {
     "SELECT 2, kind, id, first_seen, tries, reason, next_try, expires_at FROM missing_payloads
      WHERE next_try IS NOT NULL AND next_try <= ? ORDER BY next_try, kind, id LIMIT ?";
 }
+
+statement! {
+    /// Ids of a JSON list that are in one of the tables of documents.
+    Stored<'a> { matches: &'a str => Text, timelines: &'a str => Text, missing: &'a str => Text, cleaned: &'a str => Text, unread: &'a str => Text } -> StoredRow =
+    "SELECT 0, '', match_id, game_start, year, '', NULL, NULL FROM matches WHERE match_id IN (SELECT value FROM json_each(?))
+     UNION ALL
+     SELECT 1, '', match_id, 0, 0, '', NULL, NULL FROM match_timelines WHERE match_id IN (SELECT value FROM json_each(?))
+     UNION ALL
+     SELECT 2, kind, id, first_seen, tries, reason, next_try, expires_at FROM missing_payloads WHERE id IN (SELECT value FROM json_each(?))
+     UNION ALL
+     SELECT 3, '', match_id, 0, 0, '', NULL, NULL FROM cleaned_matches WHERE match_id IN (SELECT value FROM json_each(?))
+     UNION ALL
+     SELECT 4, kind, match_id, 0, 0, '', NULL, NULL FROM unread_payloads WHERE match_id IN (SELECT value FROM json_each(?))";
+}

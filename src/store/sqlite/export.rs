@@ -145,7 +145,7 @@ impl ExportStore for SqliteStore {
     ) -> StoreResult<Vec<String>> {
         let (first, last) = (filter.years.0.into(), filter.years.1.into());
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let conn = reader.conn();
         let page = match (filter.player, with_timeline) {
             (None, false) => {
@@ -196,7 +196,7 @@ impl ExportStore for SqliteStore {
 
     async fn export_matches(&self, ids: &[String]) -> StoreResult<Vec<matches::Row>> {
         let ids = to_json(&ids)?;
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         // Rows that are read on the connection's own thread need not be copied value by value first.
         let rows = reader.conn().spawn_blocking(move |conn| {
             diesel::RunQueryDsl::load(sql::Matches { ids: &ids }, conn)
@@ -206,7 +206,7 @@ impl ExportStore for SqliteStore {
 
     async fn export_participants(&self, ids: &[String]) -> StoreResult<Vec<participants::Row>> {
         let ids = to_json(&ids)?;
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows = reader.conn().spawn_blocking(move |conn| {
             diesel::RunQueryDsl::load(sql::Participants { ids: &ids }, conn)
         });
@@ -219,7 +219,7 @@ impl ExportStore for SqliteStore {
         ids: &[String],
     ) -> StoreResult<Vec<DetailRow>> {
         let ids = &to_json(&ids)?;
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let conn = reader.conn();
         let rows = match table {
             DetailTable::Damage => of_participants::Damage { ids }.load(conn).await,
@@ -243,7 +243,7 @@ impl ExportStore for SqliteStore {
         let (first, last) = (filter.years.0.into(), filter.years.1.into());
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let (first_id, last_id) = filter.player.map_or((0, i64::MAX), |id| (id, id));
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let stats = sql::Stats {
             after,
             first_id,
@@ -266,7 +266,7 @@ impl ExportStore for SqliteStore {
         let (first, last) = (filter.years.0.into(), filter.years.1.into());
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let (first_id, last_id) = filter.player.map_or((0, i64::MAX), |id| (id, id));
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         Ok(sql::Ranks {
             player,
             queue,
@@ -290,7 +290,7 @@ impl ExportStore for SqliteStore {
         let (first, last) = (filter.years.0.into(), filter.years.1.into());
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let (first_id, last_id) = filter.player.map_or((0, i64::MAX), |id| (id, id));
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         Ok(sql::Mastery {
             player,
             champion,
@@ -311,7 +311,7 @@ impl ExportStore for SqliteStore {
         limit: usize,
     ) -> StoreResult<Vec<names::Row>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         Ok(sql::Names {
             kind,
             id,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::SqliteStore;
 use super::reader::ReadDsl;
-use super::{data_statements, job_statements, upkeep_statements};
+use super::{data_statements, upkeep_statements};
 use crate::model::board_time::BoardTime;
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
@@ -28,8 +28,8 @@ use crate::store::{
 impl DataStore for SqliteStore {
     async fn stored_matches(&self, ids: &[MatchId]) -> StoreResult<StoredMatches> {
         let list = to_json(&ids)?;
-        let mut reader = self.readers.borrow().await?;
-        let rows: Vec<StoredTuple> = job_statements::Stored {
+        let mut reader = self.readers().borrow().await?;
+        let rows: Vec<StoredTuple> = data_statements::Stored {
             matches: &list,
             timelines: &list,
             missing: &list,
@@ -50,7 +50,7 @@ impl DataStore for SqliteStore {
             now: now.as_millis(),
             limit: i64::try_from(limit).unwrap_or(i64::MAX),
         };
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<StoredTuple> = due.load(reader.conn()).await?;
         Ok(stored_from(rows)?.missing)
     }
@@ -61,7 +61,7 @@ impl DataStore for SqliteStore {
         played_since: Timestamp,
     ) -> StoreResult<Option<MatchId>> {
         let platforms = to_json(&platforms)?;
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let found: Vec<String> = data_statements::WitnessMatch {
             platforms: &platforms,
             since: played_since.as_millis(),
@@ -77,7 +77,7 @@ impl DataStore for SqliteStore {
 
     async fn namesakes(&self, riot_id: &RiotId) -> StoreResult<Vec<StoredPlayer>> {
         let name = riot_id.folded();
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<PlayerTuple> = data_statements::PlayersByName { name: &name }
             .load(reader.conn())
             .await?;
@@ -101,7 +101,7 @@ impl DataStore for SqliteStore {
             since: timelines_gone.map_or(i64::MIN, Timestamp::as_millis),
             gone: timelines_gone.map_or(i64::MIN, Timestamp::as_millis),
         };
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<CoverageTuple> = coverage.load(reader.conn()).await?;
         Ok(coverage_from(rows))
     }
@@ -111,7 +111,7 @@ impl DataStore for SqliteStore {
         player_id: i64,
         year: Option<i16>,
     ) -> StoreResult<Vec<YearlyStats>> {
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<(i32, String, TallyTuple)> =
             data_statements::TalliesOfPlayer { player: player_id }
                 .load(reader.conn())
@@ -128,13 +128,13 @@ impl DataStore for SqliteStore {
     }
 
     async fn census(&self) -> StoreResult<Census> {
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let row: CensusTuple = data_statements::Census {}.get_result(reader.conn()).await?;
         Ok(census_from(row))
     }
 
     async fn count_unread(&self) -> StoreResult<[u64; 2]> {
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let (matches, timelines): (i64, i64) = data_statements::CountUnread {}
             .get_result(reader.conn())
             .await?;
@@ -146,7 +146,7 @@ impl DataStore for SqliteStore {
 impl UpkeepStore for SqliteStore {
     async fn documents(&self, ids: &[MatchId]) -> StoreResult<Vec<StoredDocuments>> {
         let list = &to_json(&ids)?;
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<DocumentTuple> = upkeep_statements::Documents {
             matches: list,
             participants: list,
@@ -169,7 +169,7 @@ impl UpkeepStore for SqliteStore {
     }
 
     async fn matches_of(&self, player: i64, year: i16) -> StoreResult<Vec<MatchId>> {
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let year = i32::from(year);
         let rows: Vec<String> = upkeep_statements::MatchesOf { player, year }
             .load(reader.conn())
@@ -178,7 +178,7 @@ impl UpkeepStore for SqliteStore {
     }
 
     async fn matches_after(&self, id: &str, limit: usize) -> StoreResult<Vec<MatchId>> {
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let max = i64::try_from(limit).unwrap_or(i64::MAX);
         let after = upkeep_statements::MatchesAfter {
             stored_after: id,
@@ -194,7 +194,7 @@ impl UpkeepStore for SqliteStore {
     async fn false_statistics(&self, players: &[i64]) -> StoreResult<Vec<i64>> {
         let list = to_json(&players)?;
         let rows: Vec<StatsTuple> = {
-            let mut reader = self.readers.borrow().await?;
+            let mut reader = self.readers().borrow().await?;
             upkeep_statements::StatsOfPlayers { players: &list }
                 .load(reader.conn())
                 .await?
@@ -204,13 +204,13 @@ impl UpkeepStore for SqliteStore {
 
     async fn known_puuids(&self, puuids: &[&str]) -> StoreResult<Vec<String>> {
         let puuids = &to_json(&puuids)?;
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let known = upkeep_statements::KnownPuuids { puuids };
         Ok(known.load(reader.conn()).await?)
     }
 
     async fn players_to_recover(&self) -> StoreResult<Vec<StoredPlayer>> {
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<PlayerTuple> = upkeep_statements::TrackedPlayers {}
             .load(reader.conn())
             .await?;
@@ -219,7 +219,7 @@ impl UpkeepStore for SqliteStore {
 
     async fn discarded_jobs(&self, ids: &[MatchId]) -> StoreResult<u64> {
         let ids = &to_json(&job_keys(ids))?;
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let count: i64 = upkeep_statements::DiscardedJobs { ids }
             .get_result(reader.conn())
             .await?;
@@ -228,7 +228,7 @@ impl UpkeepStore for SqliteStore {
 
     async fn given_up(&self, ids: &[MatchId]) -> StoreResult<Vec<GivenUp>> {
         let ids = &to_json(&job_keys(ids))?;
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let statement = upkeep_statements::GivenUp {
             ids,
             deaths: LONE_DEATHS_MAX.cast_signed(),
@@ -244,7 +244,7 @@ impl UpkeepStore for SqliteStore {
 
     async fn leftovers(&self, before: Timestamp) -> StoreResult<Leftovers> {
         let at = before.as_millis();
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let row: LeftoversTuple = upkeep_statements::Leftovers {
             matches: at,
             participants: at,

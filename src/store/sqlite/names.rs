@@ -72,20 +72,20 @@ impl Transaction<'_> {
 #[async_trait]
 impl NamesStore for SqliteStore {
     async fn static_files(&self) -> StoreResult<Vec<StaticFile>> {
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<FileTuple> = sql::Files {}.load(reader.conn()).await?;
         Ok(files_from(rows))
     }
 
     async fn names(&self, kind: NamedKind) -> StoreResult<Vec<StaticName>> {
         let kind = kind.as_str();
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<NameTuple> = sql::Names { kind }.load(reader.conn()).await?;
         Ok(names_from(rows))
     }
 
     async fn count_names(&self) -> StoreResult<Vec<(String, u64)>> {
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<(String, i64)> = sql::Counts {}.load(reader.conn()).await?;
         Ok(counts_from(rows))
     }

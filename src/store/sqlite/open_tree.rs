@@ -29,7 +29,7 @@ mod sql {
 impl OpenTree for SqliteStore {
     async fn open_tree(&self, root: JobId, limit: usize) -> StoreResult<Vec<OpenJob>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<OpenTuple> = sql::Tree {
             root: root.0,
             limit,
@@ -40,13 +40,13 @@ impl OpenTree for SqliteStore {
     }
 
     async fn so_far(&self, root: JobId) -> StoreResult<SoFar> {
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let (root, parent) = (root.0, root.0);
         so_far_from(sql::SoFar { root, parent }.load(reader.conn()).await?)
     }
 
     async fn backlog(&self) -> StoreResult<Vec<Backlog>> {
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<(String, i32, i64)> = sql::Backlog {}.load(reader.conn()).await?;
         Ok(rows.into_iter().map(backlog_from).collect())
     }

@@ -87,7 +87,7 @@ mod sql {
 impl PeopleStore for SqliteStore {
     async fn tracked_players(&self, limit: usize) -> StoreResult<Vec<TrackedPlayer>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<(PlayerTuple, Option<i64>)> =
             sql::Tracked { limit }.load(reader.conn()).await?;
         let tracked = rows.into_iter().map(|(player, last)| {
@@ -111,7 +111,7 @@ impl PeopleStore for SqliteStore {
     }
 
     async fn aborted_matches(&self, player_id: i64, year: i16) -> StoreResult<u64> {
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let count: i64 = sql::Aborted {
             player: player_id,
             year: i32::from(year),
@@ -123,7 +123,7 @@ impl PeopleStore for SqliteStore {
 
     async fn players_by_puuid(&self, puuids: &[Puuid]) -> StoreResult<Vec<StoredPlayer>> {
         let puuids = &to_json(&puuids)?;
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<PlayerTuple> = sql::ByPuuid { puuids }.load(reader.conn()).await?;
         rows.into_iter().map(player_from).collect()
     }
@@ -131,14 +131,14 @@ impl PeopleStore for SqliteStore {
     async fn former_holders(&self, riot_id: &RiotId) -> StoreResult<Vec<StoredPlayer>> {
         let name = &riot_id.folded();
         let (not, of) = (name, name);
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<PlayerTuple> = sql::Formerly { name, not, of }.load(reader.conn()).await?;
         rows.into_iter().map(player_from).collect()
     }
 
     async fn appearances(&self, player: i64, limit: usize) -> StoreResult<Vec<Appearance>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<AppearanceTuple> = sql::Appearances { player, limit }
             .load(reader.conn())
             .await?;
@@ -158,7 +158,7 @@ impl PeopleStore for SqliteStore {
 
     async fn lost_players(&self, limit: usize) -> StoreResult<Vec<LostPlayer>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<LostTuple> = sql::Lost { limit }.load(reader.conn()).await?;
         rows.into_iter().map(lost_from).collect()
     }

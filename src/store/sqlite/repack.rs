@@ -78,7 +78,7 @@ impl RepackStore for SqliteStore {
     ) -> StoreResult<Vec<Spot>> {
         let (id, kind) = (after.match_id.as_str(), after.kind.as_str());
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows = match packing {
             Packing::Gzip => {
                 let after = sql::GzipAfter { id, kind, limit };
@@ -95,12 +95,12 @@ impl RepackStore for SqliteStore {
     async fn packed_body(&self, kind: PayloadKind, id: &str) -> StoreResult<Option<PackedBody>> {
         let kind = kind.as_str();
         let body = data_statements::PayloadOf { kind, id };
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         Ok(body.get_result(reader.conn()).await.optional()?)
     }
 
     async fn dictionary(&self, id: i32) -> StoreResult<Option<Bytes>> {
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let body = sql::DictionaryOf { id }.get_result(reader.conn()).await;
         let body: Option<Vec<u8>> = body.optional()?;
         Ok(body.map(Bytes::from))
@@ -108,7 +108,7 @@ impl RepackStore for SqliteStore {
 
     async fn newest_dictionary(&self, kind: PayloadKind) -> StoreResult<Option<DictionaryRow>> {
         let kind = kind.as_str();
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let newest = sql::NewestDictionary { kind }
             .get_result(reader.conn())
             .await;

@@ -170,7 +170,7 @@ impl StandingStore for SqliteStore {
         champions: usize,
     ) -> StoreResult<Option<PlayerStanding>> {
         let limit = |count| i64::try_from(count).unwrap_or(i64::MAX);
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let asked: Vec<AskedTuple> = sql::Asked { player }.load(reader.conn()).await?;
         let ranks = sql::Ranks {
             player,

@@ -37,7 +37,7 @@ impl YearStore for SqliteStore {
             year: of.year.into(),
             platform: of.platform,
         };
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<GameTuple> = games().load(reader.conn()).await?;
         Ok(rows.into_iter().map(game_from).collect())
     }
@@ -56,14 +56,14 @@ impl YearStore for SqliteStore {
             same_team,
             limit,
         };
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<CompanyTuple> = company().load(reader.conn()).await?;
         Ok(rows.into_iter().map(companion_from).collect())
     }
 
     async fn former_names(&self, player: i64, limit: usize) -> StoreResult<Vec<String>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<(String, String)> = sql::Former { player, limit }.load(reader.conn()).await?;
         let names = rows.into_iter().map(|(name, tag)| format!("{name}#{tag}"));
         Ok(names.collect())

@@ -1,7 +1,8 @@
 //! The file beneath an open store: whether it is still the one that was opened, and whether it can still be used.
 //!
 //! A name of a file that is open can be given to another file, or go. SQLite writes on into the file it has open, which
-//! nobody may find again. So before each commit the names are looked at: a few calls of `stat`, which cost microseconds.
+//! nobody may find again. So before each commit the names are looked at: a few calls of `stat`, which cost
+//! microseconds.
 //! A file that was overwritten in place has its name still; what is wrong with it is told by SQLite as damage.
 //!
 //! Invariant: once the store has ended it stays so, for the first reason there was.
@@ -14,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use diesel::result::Error as DieselError;
 use tokio::sync::watch;
 
-use super::open::beside;
+use super::place::beside;
 use crate::store::{StoreError, StoreResult};
 
 /// See the module.
@@ -97,7 +98,7 @@ impl Ground {
     /// Ends the store if an error says that it has.
     pub(super) fn hear(&self, error: &DieselError) {
         if let DieselError::DatabaseError(_, told) = error
-            && crate::engine::sqlite::codes::is_damage(told.message())
+            && super::codes::is_damage(told.message())
         {
             self.ends(StoreError::Damaged {
                 path: self.path.clone(),

@@ -18,18 +18,20 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::codes::located;
 use super::ground::Ground;
-use super::open::{self, Access};
-use crate::engine::sqlite::codes::located;
-use crate::engine::store::TooLate;
+use super::open;
+use super::place::{self, Access};
+use crate::store::TooLate;
 use crate::store::question::{Question, WaitingLine};
 use crate::store::{StoreError, StoreResult};
 
-type ReadConnection = SyncConnectionWrapper<SqliteConnection>;
+/// What statements are read on.
+pub type ReadConnection = SyncConnectionWrapper<SqliteConnection>;
 
 /// Connections for reads, by who may wait for whom.
 #[derive(Debug)]
-pub(super) struct Readers {
+pub struct Readers {
     ground: Arc<Ground>,
     vital: Pool,
     work: Pool,
@@ -56,19 +58,21 @@ impl std::fmt::Debug for Reader {
 }
 
 /// A connection, ours until dropped.
-pub(super) struct Borrowed<'r> {
+#[derive(Debug)]
+pub struct Borrowed<'r> {
     slot: MutexGuard<'r, Option<Reader>>,
     ground: &'r Ground,
 }
 
 /// A connection whose answers are looked through for damage of the file.
-pub(super) struct Watched<'c> {
+#[allow(missing_debug_implementations, reason = "a connection has no Debug")]
+pub struct Watched<'c> {
     conn: &'c mut ReadConnection,
     ground: &'c Ground,
 }
 
 impl Borrowed<'_> {
-    pub(super) fn conn(&mut self) -> Watched<'_> {
+    pub fn conn(&mut self) -> Watched<'_> {
         Watched {
             conn: &mut self
                 .slot
@@ -82,7 +86,7 @@ impl Borrowed<'_> {
 
 impl Watched<'_> {
     /// Reads on the connection's own thread.
-    pub(super) async fn spawn_blocking<R: Send + 'static>(
+    pub async fn spawn_blocking<R: Send + 'static>(
         self,
         work: impl FnOnce(&mut SqliteConnection) -> QueryResult<R> + Send + 'static,
     ) -> QueryResult<R> {
@@ -139,7 +143,7 @@ impl<T> Drop for ToItsEnd<'_, T> {
 }
 
 /// Statements as they are read here: as [`RunQueryDsl`] does it, on a connection that is watched.
-pub(super) trait ReadDsl: Sized {
+pub trait ReadDsl: Sized {
     fn load<'q, U>(self, watched: Watched<'q>) -> BoxFuture<'q, QueryResult<Vec<U>>>
     where
         U: Send + 'q,
@@ -204,7 +208,8 @@ impl Readers {
         }
     }
 
-    pub(super) async fn borrow(&self) -> StoreResult<Borrowed<'_>> {
+    /// For what looks at a few rows.
+    pub async fn borrow(&self) -> StoreResult<Borrowed<'_>> {
         let pool = match Question::current() {
             Some(_) => &self.questions,
             None => &self.work,
@@ -213,7 +218,7 @@ impl Readers {
     }
 
     /// For lists.
-    pub(super) async fn search(&self) -> StoreResult<Borrowed<'_>> {
+    pub async fn search(&self) -> StoreResult<Borrowed<'_>> {
         let pool = match Question::current() {
             Some(_) => &self.searches,
             None => &self.work,
@@ -222,7 +227,7 @@ impl Readers {
     }
 
     /// For what must not wait.
-    pub(super) async fn vital(&self) -> StoreResult<Borrowed<'_>> {
+    pub async fn vital(&self) -> StoreResult<Borrowed<'_>> {
         self.borrow_of(&self.vital).await
     }
 
@@ -231,15 +236,15 @@ impl Readers {
         let mut slot = pool.in_turn().await?;
         let path = self.ground.path();
         // Nobody could change the file when it was opened; by now somebody may.
-        if matches!(&*slot, Some(reader) if reader.access == Access::Unchanging && open::has_log(path))
+        if matches!(&*slot, Some(reader) if reader.access == Access::Unchanging && place::has_log(path))
         {
             *slot = None;
         }
         if slot.is_none() {
             // A file that was put in the place of the open one is none of ours.
             self.ground.check()?;
-            let access = open::access(path)?;
-            let conn = connect(open::url(path, access)?).await?;
+            let access = place::access(path)?;
+            let conn = connect(place::url(path, access)?).await?;
             let conn = ReadConnection::new(heard(&self.ground, conn)?);
             *slot = Some(Reader { conn, access });
         }

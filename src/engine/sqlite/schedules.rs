@@ -5,17 +5,17 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 
 use super::reader::ReadDsl;
 use super::transaction::Transaction;
-use super::{Backend, SqliteStore};
-use crate::model::Timestamp;
+use super::{Backend, SqliteJobs};
 use crate::store::StoreResult;
 use crate::store::schedules::{
     Origin, SCHEDULES_MAX, Schedule, ScheduleRow, ScheduleStore, ScheduleTuple, StoredSchedule,
     Tick, Ticked, held_by_config, schedule_from, too_many,
 };
+use riftsync_basics::Timestamp;
 
 mod sql {
     use super::{BigInt, Nullable, ScheduleRow, Text};
-    use crate::store::statement::statement;
+    use crate::statement;
 
     statement! {
         All {} -> ScheduleRow =
@@ -143,28 +143,31 @@ impl Transaction<'_> {
 }
 
 #[async_trait]
-impl ScheduleStore for SqliteStore {
+impl<S: SqliteJobs> ScheduleStore for S {
     async fn schedules(&self) -> StoreResult<Vec<StoredSchedule>> {
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.file().readers().borrow().await?;
         let rows: Vec<ScheduleTuple> = sql::All {}.load(reader.conn()).await?;
         rows.into_iter().map(schedule_from).collect()
     }
 
     async fn put_schedule(&self, schedule: Schedule, now: Timestamp) -> StoreResult<()> {
-        self.write(move |tx| tx.put_schedule(&schedule, now)).await
+        self.file()
+            .write(move |tx| tx.put_schedule(&schedule, now))
+            .await
     }
 
     async fn remove_schedule(&self, name: &str) -> StoreResult<bool> {
         let name = name.to_owned();
-        self.write(move |tx| tx.remove_schedule(&name)).await
+        self.file().write(move |tx| tx.remove_schedule(&name)).await
     }
 
     async fn adopt_schedules(&self, schedules: Vec<Schedule>, now: Timestamp) -> StoreResult<()> {
-        self.write(move |tx| tx.adopt_schedules(&schedules, now))
+        self.file()
+            .write(move |tx| tx.adopt_schedules(&schedules, now))
             .await
     }
 
     async fn tick(&self, tick: Tick, now: Timestamp) -> StoreResult<Ticked> {
-        self.write(move |tx| tx.tick(&tick, now)).await
+        self.file().write(move |tx| tx.tick(&tick, now)).await
     }
 }

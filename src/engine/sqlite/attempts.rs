@@ -1,16 +1,28 @@
 //! The life of an attempt: claimed, under way, settled, handed back or rescued.
 
+use std::convert::Infallible;
+
 use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
 
 use super::job_statements as sql;
 use super::relations::Ended;
 use super::transaction::Transaction;
-use crate::model::attempt::{self, cancelled_on_request};
-use crate::model::rollup::FailedChild;
-use crate::model::suspicion::{Death, Suspicion, after_death, parts, runs_alone};
-use crate::model::{ClaimedJob, JobId, JobState, Lease, Outcome, Timestamp};
 use crate::store::rows::{append_error, no_less_urgent, priority_from, to_i32, to_json, to_u32};
-use crate::store::{Completion, Fenced, Rescued, Staged, StoreResult, Wanted};
+use crate::store::{Completion, Effect, Fenced, Rescued, Staged, StoreResult, Wanted};
+use riftsync_basics::attempt::{self, cancelled_on_request};
+use riftsync_basics::rollup::FailedChild;
+use riftsync_basics::suspicion::{Death, Suspicion, after_death, parts, runs_alone};
+use riftsync_basics::{ClaimedJob, JobId, JobState, Lease, Outcome, Timestamp};
+
+/// Writes an effect of a job.
+type Apply<E> = fn(&mut SqliteConnection, &E, Timestamp) -> StoreResult<()>;
+
+/// For ends that write nothing.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "it is an `Apply`")]
+fn nothing(_: &mut SqliteConnection, never: &Infallible, _: Timestamp) -> StoreResult<()> {
+    match *never {}
+}
 
 impl Transaction<'_> {
     pub(super) fn claim(
@@ -118,10 +130,11 @@ impl Transaction<'_> {
         }
     }
 
-    pub(super) fn settle(
+    pub(super) fn settle<E: Effect>(
         &mut self,
         lease: Lease,
-        completion: &Completion,
+        completion: &Completion<E>,
+        apply: Apply<E>,
         now: Timestamp,
     ) -> StoreResult<Fenced> {
         type Row = (
@@ -135,7 +148,7 @@ impl Transaction<'_> {
             i32,
             i32,
         );
-        if self.complete(lease, completion, now)? {
+        if self.complete(lease, completion, apply, now)? {
             return Ok(Fenced::Applied);
         }
         let row: Option<Row> = sql::Fence {
@@ -150,7 +163,7 @@ impl Transaction<'_> {
             return Ok(self.fenced(false));
         };
         for effect in &completion.effects {
-            self.apply(effect, now)?;
+            apply(self.conn, effect, now)?;
         }
         let mut settlement = completion.settlement.clone();
         let mut children = completion.children.as_slice();
@@ -186,27 +199,18 @@ impl Transaction<'_> {
         .execute(self.conn)?;
         self.note_state(state, &queue);
         if crashes > 0 {
-            // The next suspect may run now.
-            let queues: Vec<String> = sql::QueuesWithSuspects {}.load(self.conn)?;
-            for queue in queues {
-                self.note_ready(&queue);
-            }
+            self.note_suspects()?;
         }
         if let Some(why) = completion.remark() {
-            let parents: Vec<i64> = sql::Parents { child: lease.job.0 }.load(self.conn)?;
-            for parent in parents {
+            for parent in self.parents(lease.job)? {
                 let remark = FailedChild::new(kind.clone(), key.clone(), &why);
-                let delta = self.parent(JobId(parent), now);
-                delta.rollup.child_remarked(remark);
+                self.parent(parent, now).rollup.child_remarked(remark);
             }
         }
         match state {
             JobState::Blocked => {
-                let parents: Vec<i64> = sql::Parents { child: lease.job.0 }.load(self.conn)?;
-                for parent in parents {
-                    self.parent(JobId(parent), now)
-                        .rollup
-                        .child_completed(&kind);
+                for parent in self.parents(lease.job)? {
+                    self.parent(parent, now).rollup.child_completed(&kind);
                 }
             }
             JobState::Completed | JobState::Cancelled | JobState::Discarded => {
@@ -219,11 +223,26 @@ impl Transaction<'_> {
         Ok(Fenced::Applied)
     }
 
+    /// The next suspect may run now.
+    fn note_suspects(&mut self) -> StoreResult<()> {
+        let queues: Vec<String> = sql::QueuesWithSuspects {}.load(self.conn)?;
+        for queue in queues {
+            self.note_ready(&queue);
+        }
+        Ok(())
+    }
+
+    fn parents(&mut self, job: JobId) -> StoreResult<Vec<JobId>> {
+        let parents: Vec<i64> = sql::Parents { child: job.0 }.load(self.conn)?;
+        Ok(parents.into_iter().map(JobId).collect())
+    }
+
     /// Settles an attempt that did all its work, as most do, without a look at its job. False: it needs one.
-    fn complete(
+    fn complete<E: Effect>(
         &mut self,
         lease: Lease,
-        completion: &Completion,
+        completion: &Completion<E>,
+        apply: Apply<E>,
         now: Timestamp,
     ) -> StoreResult<bool> {
         let settlement = &completion.settlement;
@@ -250,7 +269,7 @@ impl Transaction<'_> {
             return Ok(false);
         }
         for effect in &completion.effects {
-            self.apply(effect, now)?;
+            apply(self.conn, effect, now)?;
         }
         self.completed(lease.job, now)?;
         Ok(true)
@@ -315,7 +334,7 @@ impl Transaction<'_> {
                 };
                 let mut end = Completion::of(settlement);
                 end.survived = false;
-                let _ = self.settle(lease, &end, now)?;
+                let _ = self.settle(lease, &end, nothing, now)?;
             }
         }
         self.note_scheduled();
@@ -345,7 +364,7 @@ impl Transaction<'_> {
             let attempt = to_u32(attempt);
             let outcome = Outcome::Cancel(cancelled_on_request().message);
             let end = attempt::settle(attempt, attempt, outcome, std::time::Duration::ZERO, now);
-            let _ = self.settle(lease, &Completion::of(end), now)?;
+            let _ = self.settle(lease, &Completion::of(end), nothing, now)?;
         }
         let queues: Vec<String> = sql::HandBack {
             now: now.as_millis(),

@@ -4,16 +4,16 @@ use async_trait::async_trait;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
 use super::reader::ReadDsl;
-use super::{Backend, SqliteStore};
-use crate::model::Timestamp;
+use super::{Backend, SqliteJobs};
 use crate::store::StoreResult;
 use crate::store::queue_progress::{
     ProbeStore, ProgressTuple, QueueProgress, no_such_engine, progress_from,
 };
+use riftsync_basics::Timestamp;
 
 mod sql {
     use super::{BigInt, Nullable, Text};
-    use crate::store::statement::statement;
+    use crate::statement;
 
     statement! {
         Probe<'a> { engine: &'a str => Text } -> () =
@@ -36,21 +36,22 @@ mod sql {
 }
 
 #[async_trait]
-impl ProbeStore for SqliteStore {
+impl<S: SqliteJobs> ProbeStore for S {
     async fn probe(&self, engine: &str) -> StoreResult<Option<Timestamp>> {
         let engine = engine.to_owned();
-        self.write(move |tx| {
-            let probe = sql::Probe { engine: &engine };
-            match diesel::RunQueryDsl::execute(probe, tx.conn)? {
-                0 => Err(no_such_engine(&engine)),
-                _ => Ok(None),
-            }
-        })
-        .await
+        self.file()
+            .write(move |tx| {
+                let probe = sql::Probe { engine: &engine };
+                match diesel::RunQueryDsl::execute(probe, tx.conn)? {
+                    0 => Err(no_such_engine(&engine)),
+                    _ => Ok(None),
+                }
+            })
+            .await
     }
 
     async fn queue_progress(&self, since: Timestamp) -> StoreResult<Vec<QueueProgress>> {
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.file().readers().borrow().await?;
         let since = since.as_millis();
         let rows: Vec<ProgressTuple> = sql::QueueProgress { since }.load(reader.conn()).await?;
         Ok(progress_from(rows))

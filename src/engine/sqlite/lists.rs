@@ -3,13 +3,12 @@
 use diesel::result::OptionalExtension;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
-use super::SqliteStore;
 use super::job_statements::job_columns;
-use super::reader::{Borrowed, ReadDsl};
-use crate::model::JobState;
+use super::reader::{Borrowed, ReadDsl, Readers};
+use crate::statement;
 use crate::store::rows::{JobRow, JobTuple, listed};
-use crate::store::statement::statement;
 use crate::store::{JobFilter, JobList, SEARCHED_MAX, StoreResult, searched_ids};
+use riftsync_basics::JobState;
 
 type Opt<T> = Nullable<T>;
 
@@ -100,37 +99,35 @@ statement! {
     );
 }
 
-impl SqliteStore {
-    /// See [`crate::store::Store::list_jobs`].
-    pub(super) async fn list(&self, filter: &JobFilter) -> StoreResult<JobList> {
-        let mut reader = self.readers.search().await?;
-        match filter.state {
-            Some(JobState::Running | JobState::Blocked) => list_all(&mut reader, filter).await,
-            Some(JobState::Cancelled | JobState::Discarded) => {
-                list_ended_badly(&mut reader, filter).await
-            }
-            Some(state @ (JobState::Available | JobState::Scheduled | JobState::Retryable)) => {
-                let bound = SEARCHED_MAX + 1;
-                let count = CountWaiting {
-                    one: bound,
-                    other: bound,
-                    due: bound,
-                };
-                let (available, due): (i64, i64) = count.get_result(reader.conn()).await?;
-                let waiting = if state == JobState::Available {
-                    available
-                } else {
-                    due
-                };
-                // Where very many wait, the newest jobs are looked at instead: those are among them.
-                if waiting > SEARCHED_MAX {
-                    list_ids(&mut reader, filter).await
-                } else {
-                    list_all(&mut reader, filter).await
-                }
-            }
-            Some(JobState::Completed) | None => list_ids(&mut reader, filter).await,
+/// See [`JobStore::list_jobs`](crate::store::JobStore::list_jobs).
+pub(super) async fn list(readers: &Readers, filter: &JobFilter) -> StoreResult<JobList> {
+    let mut reader = readers.search().await?;
+    match filter.state {
+        Some(JobState::Running | JobState::Blocked) => list_all(&mut reader, filter).await,
+        Some(JobState::Cancelled | JobState::Discarded) => {
+            list_ended_badly(&mut reader, filter).await
         }
+        Some(state @ (JobState::Available | JobState::Scheduled | JobState::Retryable)) => {
+            let bound = SEARCHED_MAX + 1;
+            let count = CountWaiting {
+                one: bound,
+                other: bound,
+                due: bound,
+            };
+            let (available, due): (i64, i64) = count.get_result(reader.conn()).await?;
+            let waiting = if state == JobState::Available {
+                available
+            } else {
+                due
+            };
+            // Where very many wait, the newest jobs are looked at instead: those are among them.
+            if waiting > SEARCHED_MAX {
+                list_ids(&mut reader, filter).await
+            } else {
+                list_all(&mut reader, filter).await
+            }
+        }
+        Some(JobState::Completed) | None => list_ids(&mut reader, filter).await,
     }
 }
 

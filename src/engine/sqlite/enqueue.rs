@@ -6,11 +6,11 @@ use diesel::prelude::*;
 
 use super::job_statements as sql;
 use super::transaction::Transaction;
-use crate::model::attempt::BATCH_KIND;
-use crate::model::rollup::FailedChild;
-use crate::model::{Failure, JobId, JobState, NewJob, OnFailure, Priority, Timestamp};
 use crate::store::rows::{after_failed, append_error, dependency_failed, to_i32, to_json};
 use crate::store::{Batch, Enqueued, StoreError, StoreResult};
+use riftsync_basics::attempt::BATCH_KIND;
+use riftsync_basics::rollup::FailedChild;
+use riftsync_basics::{Failure, JobId, JobState, NewJob, OnFailure, Priority, Timestamp};
 
 /// Who brings a job in.
 #[derive(Debug, Clone, Copy)]
@@ -72,11 +72,8 @@ struct Came {
 }
 
 impl Transaction<'_> {
-    pub(super) fn enqueue(
-        &mut self,
-        jobs: &[NewJob],
-        now: Timestamp,
-    ) -> StoreResult<Vec<Enqueued>> {
+    /// Enqueues jobs, or joins open ones of their keys: with what else is written here, or not at all.
+    pub fn enqueue(&mut self, jobs: &[NewJob], now: Timestamp) -> StoreResult<Vec<Enqueued>> {
         let mut turns = Turns::of(self, jobs)?;
         let came: StoreResult<Vec<Enqueued>> = jobs
             .iter()

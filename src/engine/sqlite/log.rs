@@ -7,8 +7,8 @@
 
 use std::path::Path;
 
-use super::open::beside;
 use super::peek;
+use super::place::beside;
 
 /// Where the index has the log's salts, how many of its pages are in the file for sure, and how many may be.
 const SALTS_AT: usize = 32;

@@ -5,11 +5,11 @@ use diesel::prelude::*;
 
 use super::job_statements as sql;
 use super::transaction::Transaction;
-use crate::model::attempt::{BATCH_KIND, cancelled_on_request};
-use crate::model::rollup::FailedChild;
-use crate::model::{Failure, JobId, JobState, Rollup, Timestamp};
 use crate::store::rows::{append_error, dependency_failed, from_json, to_json, to_u32};
 use crate::store::{Cancelled, Retried, StoreError, StoreResult};
+use riftsync_basics::attempt::{BATCH_KIND, cancelled_on_request};
+use riftsync_basics::rollup::FailedChild;
+use riftsync_basics::{Failure, JobId, JobState, Rollup, Timestamp};
 
 /// A job that is final now.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
 
-use crate::store::rows::{JobRow, StoredRow};
-use crate::store::statement::statement;
+use crate::statement;
+use crate::store::rows::JobRow;
 
 type Opt<T> = Nullable<T>;
 
@@ -396,50 +396,4 @@ statement! {
      UNION ALL
      SELECT queue, 'blocked', count(*) FROM jobs
          WHERE state = 'blocked' AND id IN (SELECT parent_id FROM job_links) GROUP BY queue";
-}
-
-statement! {
-    /// Ids of a JSON list that are in one of the tables of documents.
-    Stored<'a> { matches: &'a str => Text, timelines: &'a str => Text, missing: &'a str => Text, cleaned: &'a str => Text, unread: &'a str => Text } -> StoredRow =
-    "SELECT 0, '', match_id, game_start, year, '', NULL, NULL FROM matches WHERE match_id IN (SELECT value FROM json_each(?))
-     UNION ALL
-     SELECT 1, '', match_id, 0, 0, '', NULL, NULL FROM match_timelines WHERE match_id IN (SELECT value FROM json_each(?))
-     UNION ALL
-     SELECT 2, kind, id, first_seen, tries, reason, next_try, expires_at FROM missing_payloads WHERE id IN (SELECT value FROM json_each(?))
-     UNION ALL
-     SELECT 3, '', match_id, 0, 0, '', NULL, NULL FROM cleaned_matches WHERE match_id IN (SELECT value FROM json_each(?))
-     UNION ALL
-     SELECT 4, kind, match_id, 0, 0, '', NULL, NULL FROM unread_payloads WHERE match_id IN (SELECT value FROM json_each(?))";
-}
-
-statement! {
-    BudgetRows<'a> { key: &'a str => Text, route: &'a str => Text } -> (Text, Text, BigInt, Opt<BigInt>) =
-    "SELECT engine_id, windows, reported_at, ended_at FROM rate_budgets WHERE key_fingerprint = ? AND route = ?";
-}
-
-statement! {
-    PutBudget<'a> {
-        key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text, windows: &'a str => Text,
-        reported_at: i64 => BigInt,
-    } -> () =
-    "INSERT OR REPLACE INTO rate_budgets (key_fingerprint, route, engine_id, windows, reported_at) VALUES (?, ?, ?, ?, ?)";
-}
-
-statement! {
-    MoveBudget<'a> {
-        windows: &'a str => Text, reported_at: i64 => BigInt, ended_at: Option<i64> => Opt<BigInt>,
-        key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text,
-    } -> () =
-    "UPDATE rate_budgets SET windows = ?, reported_at = ?, ended_at = ?
-     WHERE key_fingerprint = ? AND route = ? AND engine_id = ?";
-}
-
-statement! {
-    DropBudget<'a> { key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text } -> () =
-    "DELETE FROM rate_budgets WHERE key_fingerprint = ? AND route = ? AND engine_id = ?";
-}
-
-statement! {
-    /// A database file has one engine: those before it have ended.
-    EndBudgets { now: i64 => BigInt } -> () = "UPDATE rate_budgets SET ended_at = ? WHERE ended_at IS NULL";
 }

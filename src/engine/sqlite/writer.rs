@@ -20,11 +20,11 @@ use super::checkpoints::Checkpoints;
 use super::ground::Ground;
 use super::job_statements as sql;
 use super::transaction::{Consequences, Transaction};
-use crate::engine::metrics::DatabaseOutageLog;
-use crate::engine::store::Absence;
-use crate::model::histogram::Histogram;
+use crate::metrics::DatabaseOutageLog;
+use crate::store::Absence;
 use crate::store::question::Fate;
 use crate::store::{Hints, StoreError, StoreResult, WriterStats};
+use riftsync_basics::histogram::Histogram;
 
 /// Commands that may wait; callers beyond wait for room.
 pub(super) const QUEUE_MAX: usize = 4_096;
