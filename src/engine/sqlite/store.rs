@@ -76,6 +76,22 @@ impl<E: SqliteEffect> SqliteStore<E> {
         Ok(reader.conn().spawn_blocking(look).await?)
     }
 
+    /// What a look finds, as soon as it finds something: it looks again after every commit of this process.
+    pub async fn wait_for<T>(
+        &self,
+        look: impl AsyncFn() -> StoreResult<Option<T>>,
+    ) -> StoreResult<T> {
+        let mut commits = self.file.counters.made.subscribe();
+        loop {
+            commits.borrow_and_update();
+            if let Some(found) = look().await? {
+                return Ok(found);
+            }
+            // It cannot be closed: this holds the sender.
+            let _ = commits.changed().await;
+        }
+    }
+
     /// Writes rows of yours, and enqueues jobs with them ([`Transaction::enqueue`]): all of it or nothing. The answer
     /// comes when it is on the disk. Work may run more than once, and then what the times before wrote is undone.
     pub async fn write<T, F>(&self, work: F) -> StoreResult<T>

@@ -86,6 +86,8 @@ pub(super) struct Counters {
     commands: AtomicU64,
     stale: AtomicU64,
     busy: AtomicBool,
+    /// Counts commits for those who wait for one.
+    pub(super) made: watch::Sender<u64>,
     /// A group waits for the lock of the file.
     begins: AtomicBool,
     /// What is told to those who ask.
@@ -102,6 +104,7 @@ impl Default for Counters {
             commands: AtomicU64::new(0),
             stale: AtomicU64::new(0),
             busy: AtomicBool::new(false),
+            made: watch::Sender::new(0),
             begins: AtomicBool::new(false),
             absence: Absence::default(),
             times: Histogram::default(),
@@ -213,6 +216,7 @@ fn commit_group(
             for command in waiting.drain(..) {
                 command.deliver(Ok(()));
             }
+            counters.made.send_modify(|made| *made += 1);
             for queue in &effects.ready {
                 hints.notify(queue);
             }
