@@ -7,6 +7,9 @@
 # DuckDB, which reads the exported files: its Python package, in a virtual environment below target/ that is made
 # once; or the Python of $TEST_DUCKDB_PYTHON, if that is set. With it DuckDB's readers of SQLite and PostgreSQL, Polars and
 # pandas, for the examples of the manual.
+# Chromium, in which the web pages are opened: installed as PostgreSQL is. What drives it, Playwright, and axe, which
+# looks for what keeps people out of a page, are Python packages in an environment like DuckDB's; or those of
+# $TEST_BROWSER_PYTHON. Playwright brings browsers of its own only if it is asked to, and it is not.
 # Arguments go to `cargo test`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -135,27 +138,55 @@ duckdb_readers=$duckdb_version.20260205
 
 has_duckdb() { "$1" -c "import duckdb, duckdb_ext, pandas, polars; assert duckdb.__version__ == '$duckdb_version'" >/dev/null 2>&1; }
 
-prepare_duckdb() {
-    local place="$PWD/target/test-python"
-    export TEST_DUCKDB_PYTHON="$place/bin/python"
-    if has_duckdb "$TEST_DUCKDB_PYTHON"; then
-        return
-    fi
-    command -v python3 >/dev/null || fail "no python3 is on the PATH, and a test reads exported files with DuckDB. Install Python 3.9 or newer, or set TEST_DUCKDB_PYTHON to a Python that can import duckdb"
-    echo "tests/run.sh: installing DuckDB $duckdb_version for Python" >&2
+# A Python of the tests in that folder, its path in that variable, for that package.
+make_environment() {
+    local place=$1 variable=$2 package=$3
+    export "$variable=$place/bin/python"
+    "$place/bin/python" -m pip --version >/dev/null 2>&1 && return
+    command -v python3 >/dev/null || fail "no python3 is on the PATH, and a test needs its package $package. Install Python 3.9 or newer, or set $variable to a Python that can import $package"
     rm -rf "$place"
     if ! python3 -m venv "$place" >/dev/null 2>&1; then
         # Debian has the module in a package of its own.
         [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && { apt-get update -qq && apt-get install -qq -y --no-install-recommends python3-venv; } >&2 || true
         rm -rf "$place"
-        python3 -m venv "$place" >&2 || fail "python3 -m venv failed, see above. Install it (python3-venv), or set TEST_DUCKDB_PYTHON to a Python that can import duckdb"
+        python3 -m venv "$place" >&2 || fail "python3 -m venv failed, see above. Install it (python3-venv), or set $variable to a Python that can import $package"
     fi
+}
+
+prepare_duckdb() {
+    make_environment "$PWD/target/test-python" TEST_DUCKDB_PYTHON duckdb
+    has_duckdb "$TEST_DUCKDB_PYTHON" && return
+    echo "tests/run.sh: installing DuckDB $duckdb_version for Python" >&2
     "$TEST_DUCKDB_PYTHON" -m pip install --quiet --disable-pip-version-check --only-binary :all: "duckdb==$duckdb_version" \
         "duckdb-ext-sqlite==$duckdb_readers" "duckdb-ext-postgres==$duckdb_readers" "pandas>=2" "polars>=1" >&2 ||
         fail "DuckDB could not be installed with pip, see above. Set TEST_DUCKDB_PYTHON to a Python that can import duckdb"
 }
 
+playwright_version=1.65.2
+axe_version=0.1.8
+
+has_browser_packages() {
+    "$1" -c "import axe_playwright_python; from importlib.metadata import version; assert version('playwright') == '$playwright_version'" >/dev/null 2>&1
+}
+
+prepare_browser() {
+    if [ -z "${TEST_CHROMIUM:-}" ]; then
+        # Debian calls it so, others not.
+        command -v chromium >/dev/null || command -v chromium-browser >/dev/null || need_program chromium "a test opens the web pages in it; or set TEST_CHROMIUM to the path of one"
+        TEST_CHROMIUM=$(command -v chromium || command -v chromium-browser)
+    fi
+    export TEST_CHROMIUM
+    [ -z "${TEST_BROWSER_PYTHON:-}" ] || return 0
+    make_environment "$PWD/target/test-browser" TEST_BROWSER_PYTHON playwright
+    has_browser_packages "$TEST_BROWSER_PYTHON" && return
+    echo "tests/run.sh: installing Playwright $playwright_version and axe for Python" >&2
+    "$TEST_BROWSER_PYTHON" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+        "playwright==$playwright_version" "axe-playwright-python==$axe_version" >&2 ||
+        fail "Playwright could not be installed with pip, see above. Set TEST_BROWSER_PYTHON to a Python that can import playwright and axe_playwright_python"
+}
+
 [ -n "${TEST_DUCKDB_PYTHON:-}" ] || prepare_duckdb
+prepare_browser
 prepare_servers
 if [ -z "${TEST_DATABASE_URL:-}" ]; then
     start_server shared

@@ -169,6 +169,7 @@ impl ControlBench {
                     database: String::new(),
                     socket: Some(socket.path().to_owned()),
                     inside: None,
+                    settings: Value::Null,
                 };
                 let (stop, document) = (watch::Sender::new(false), |_: &JobRecord| json!({}));
                 let limits = Limits::default();

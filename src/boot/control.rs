@@ -14,8 +14,9 @@ use tokio::sync::watch;
 use super::forecast::Forecast;
 use super::lookout::Lookout;
 use super::web::web_spec;
-use crate::cli::CliError;
 use crate::cli::remote::Session;
+use crate::cli::{CliError, configshow};
+use crate::config::Config;
 use crate::control::{
     About, Advisers, CallCounts, ControlState, HealthReadings, KeyAccess, Limits, Locate,
     OwnConnections, ScrapePlace, SocketError, SocketPlace, exporter_spec, own_server_spec,
@@ -154,6 +155,7 @@ impl Control {
         gate: &Gate,
         health: &Arc<HealthProbe>,
         database: &Location,
+        config: &Config,
         near: Option<Platform>,
     ) -> Above<dyn Store> {
         let about = About {
@@ -163,6 +165,7 @@ impl Control {
             },
             socket: self.place.as_ref().map(|place| absolute(place.path())),
             inside: self.inside,
+            settings: configshow::lines(config),
         };
         let key = Arc::new(GateKey(gate.clone()));
         let api = gate.api.clone();

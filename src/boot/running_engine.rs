@@ -101,7 +101,7 @@ impl RunningEngine {
             .with(static_sync(config)?);
         let registry = Arc::new(registry);
         if let Some(control) = control {
-            services.above = control.above(&gate, &health, database, config.platform()?);
+            services.above = control.above(&gate, &health, database, config, config.platform()?);
         }
         let mut queues = tasks::queues();
         let is_wanted = |name| only.is_empty() || only.contains(&name);

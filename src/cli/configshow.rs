@@ -76,6 +76,33 @@ fn table(text: &mut String, path: &str, values: &Map<String, Value>) {
     }
 }
 
+/// Every setting by its name, as it is and where it comes from. A password is in none: the address of the database
+/// is shown without.
+pub fn lines(config: &Config) -> Value {
+    let mut lines = Vec::new();
+    add_lines(&mut lines, config, "", &json!(config));
+    Value::Array(lines)
+}
+
+fn add_lines(lines: &mut Vec<Value>, config: &Config, name: &str, value: &Value) {
+    match value {
+        Value::Object(values) => {
+            for (key, value) in values {
+                let name = if name.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{name}.{key}")
+                };
+                add_lines(lines, config, &name, value);
+            }
+        }
+        Value::Null => {}
+        value => lines.push(json!({
+            "name": name, "value": value, "from": config.origins.of_setting(name),
+        })),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +125,11 @@ mod tests {
         let shown = text(&config, &places);
         assert!(!shown.contains("hunter2"), "{shown}");
         assert!(!document(&config, &places).to_string().contains("hunter2"));
+        let lines = lines(&config).to_string();
+        assert!(
+            lines.contains("host/db") && !lines.contains("hunter2"),
+            "{lines}"
+        );
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("shown.toml");
         std::fs::write(&path, &shown).unwrap();

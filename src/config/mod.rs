@@ -4,6 +4,7 @@
 
 mod environment;
 mod files;
+mod origin;
 mod served;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::engine::open_lock;
 
 pub use self::files::{Readers, read_at_most, read_by_others, read_key_file};
+pub use self::origin::Origins;
 pub use self::served::{MetricsSettings, WebPages, listen_address};
 use crate::model::records::PayloadKind;
 use crate::model::timeline_details::TimelineDetail;
@@ -79,6 +81,9 @@ pub struct Config {
     pub queues: BTreeMap<String, QueueSettings>,
     pub kinds: BTreeMap<String, KindSettings>,
     pub schedules: BTreeMap<String, ScheduleSettings>,
+    /// Where each of them comes from.
+    #[serde(skip)]
+    pub origins: Origins,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -283,10 +288,15 @@ impl Config {
             .and_then(Source::try_deserialize)
             .map_err(invalid)?;
         config.profile = Some(profile);
+        let production = (profile == Profile::Production).then_some(PRODUCTION);
+        config.origins = Origins::of(DEFAULTS, production, file.zip(text.as_deref()));
         if config.database.url.is_empty()
             && let Ok(url) = std::env::var("DATABASE_URL")
         {
             config.database.url = url.into();
+            config
+                .origins
+                .put("database.url", "the environment, DATABASE_URL");
         }
         config.check()?;
         Ok(config)

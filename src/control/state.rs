@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Limits;
-use super::methods::{self, Counted};
+use super::methods::{self, Counted, Measured};
 use super::rpc::{Params, RpcError};
 use super::view::Document;
 use super::watch::Watch;
@@ -30,6 +30,8 @@ pub struct About {
     pub socket: Option<PathBuf>,
     /// The verb that the engine is inside of, and ends with; none: a service.
     pub inside: Option<&'static str>,
+    /// The settings it began with: a list of what each is, its value and where that comes from. No secret is in there.
+    pub settings: Value,
 }
 
 /// What the socket may do with the API key: it never comes out again.
@@ -121,6 +123,7 @@ pub struct ControlState {
     pub(super) limits: Limits,
     pub(super) watch: Watch,
     pub(super) counted: Counted,
+    pub(super) measured: Measured,
     pub(super) document: Document,
     stop: watch::Sender<bool>,
 }
@@ -146,6 +149,7 @@ impl ControlState {
         Arc::new(Self {
             watch: Watch::new(engine.store.clone()),
             counted: Counted::default(),
+            measured: Measured::default(),
             engine,
             about,
             key,

@@ -24,6 +24,7 @@ mod rows;
 #[cfg(test)]
 #[path = "../../tests/support/scratch.rs"]
 pub(crate) mod scratch;
+pub mod sizes;
 pub mod sqlite;
 pub mod standing;
 mod statement;
@@ -47,6 +48,7 @@ pub use names::NamesStore;
 pub use open_tree::OpenTree;
 pub use people::PeopleStore;
 pub use repack::RepackStore;
+pub use sizes::SizesStore;
 pub use standing::StandingStore;
 pub use traits::Store;
 pub use upkeep::{Cleanup, Leftovers, ParticipantRow, Repair, StoredDocuments, UnreadRow};

@@ -16,6 +16,9 @@ pub trait OpenTree {
     async fn open_tree(&self, root: JobId, limit: usize) -> StoreResult<Vec<OpenJob>>;
     /// What the descendants of a job came to so far, those of its open children included. Of nobody, if there is no such job.
     async fn so_far(&self, root: JobId) -> StoreResult<SoFar>;
+    /// The jobs that count this one, and its open children: relatives with how many steps they are below it, those
+    /// above it less than 0. At most `limit` children.
+    async fn family(&self, job: JobId, limit: usize) -> StoreResult<Vec<(JobId, i64)>>;
     /// Jobs that may be claimed, by queue and priority.
     async fn backlog(&self) -> StoreResult<Vec<Backlog>>;
 }
@@ -130,3 +133,27 @@ macro_rules! backlog {
     };
 }
 pub(super) use backlog;
+
+/// Up to whoever submitted the first of them, and one step down. A job that is final is nobody's child any more.
+macro_rules! family {
+    () => {
+        "WITH RECURSIVE above (id, steps) AS (
+             SELECT parent_id, CAST(-1 AS BIGINT) FROM job_links WHERE child_id = ? AND relation = 'child'
+             UNION SELECT parent_id, steps - 1 FROM job_links JOIN above ON child_id = above.id
+             WHERE relation = 'child' AND steps > -8)
+         SELECT id, steps FROM above
+         UNION ALL
+         SELECT child_id, CAST(1 AS BIGINT) FROM (
+             SELECT child_id FROM job_links WHERE parent_id = ? AND relation = 'child' ORDER BY child_id LIMIT ?) AS below"
+    };
+}
+pub(super) use family;
+
+pub(super) fn family_from(rows: Vec<(i64, i64)>) -> Vec<(JobId, i64)> {
+    let mut family: Vec<(JobId, i64)> = rows
+        .into_iter()
+        .map(|(id, steps)| (JobId(id), steps))
+        .collect();
+    family.sort_by_key(|(id, steps)| (*steps, *id));
+    family
+}

@@ -2,7 +2,7 @@
 
 use super::{
     BudgetBoard, DataStore, Effect, ExportStore, JobStore, NamesStore, OpenTree, PeopleStore,
-    ProbeStore, RepackStore, StandingStore, UpkeepStore, YearStore,
+    ProbeStore, RepackStore, SizesStore, StandingStore, UpkeepStore, YearStore,
 };
 
 /// A riftsync database: jobs whose effects are League rows, and what is read and kept in order of these.
@@ -18,6 +18,7 @@ pub trait Store:
     + NamesStore
     + ProbeStore
     + OpenTree
+    + SizesStore
     + YearStore
 {
 }
@@ -34,6 +35,7 @@ impl<S> Store for S where
         + NamesStore
         + ProbeStore
         + OpenTree
+        + SizesStore
         + YearStore
 {
 }

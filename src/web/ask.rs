@@ -28,14 +28,19 @@ impl AskError {
     pub const CONFLICT: i32 = -32002;
     pub const UNAVAILABLE: i32 = -32003;
     pub const INVALID_PARAMS: i32 = -32602;
+    pub(crate) const INTERNAL: i32 = -32603;
 }
 
-/// An answer as a shape; what is not understood is empty, as an older engine may not tell it.
-pub(crate) async fn ask<T: DeserializeOwned + Default>(
+/// An answer as a shape. One that has another is an error: a page without what it is about would look like one of
+/// nothing.
+pub(crate) async fn ask<T: DeserializeOwned>(
     engine: &Arc<dyn Ask>,
     method: &str,
     params: Value,
 ) -> Result<T, AskError> {
     let answer = engine.call(method, params).await?;
-    Ok(serde_json::from_value(answer).unwrap_or_default())
+    serde_json::from_value(answer).map_err(|error| AskError {
+        code: AskError::INTERNAL,
+        message: format!("the engine's answer to {method} cannot be shown: {error}"),
+    })
 }

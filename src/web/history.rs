@@ -18,6 +18,8 @@ struct Reading {
     failed: u64,
     calls: u64,
     store_p99_ms: Option<f64>,
+    /// Of the database.
+    bytes: Option<u64>,
 }
 
 /// What one line shows.
@@ -31,6 +33,8 @@ pub(crate) enum Series {
     Calls,
     /// The slowest of a hundred commits, in milliseconds.
     Commit,
+    /// Of the database, in MiB.
+    Size,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +58,7 @@ impl History {
                 .filter(move |total| total.kind == kind)
         };
         let store = of("store").next();
+        let bytes = store.map(|store| store.database_bytes);
         self.readings.push_back(Reading {
             at_ms,
             jobs: of("queue")
@@ -62,6 +67,7 @@ impl History {
             failed: of("queue").map(|queue| queue.failed).sum(),
             calls: of("limiter").map(|limiter| limiter.granted).sum(),
             store_p99_ms: store.and_then(|store| store.ms.p99),
+            bytes: bytes.filter(|bytes| *bytes > 0),
         });
         // One more than points: each is what happened between two.
         while self.readings.len() > POINTS + 1 {
@@ -89,6 +95,7 @@ fn point(series: Series, before: &Reading, after: &Reading) -> Option<f64> {
         Series::Failures => rate(before.failed, after.failed).map(|rate| rate * 60.0),
         Series::Calls => rate(before.calls, after.calls),
         Series::Commit => after.store_p99_ms,
+        Series::Size => after.bytes.map(|bytes| bytes as f64 / f64::from(1 << 20)),
     }
 }
 

@@ -217,6 +217,17 @@ impl Live {
         parts
     }
 
+    /// What a line of the last hour is made of.
+    pub(crate) async fn points(&self, series: Series) -> Vec<Option<f64>> {
+        self.looked.lock().await.history.points(series)
+    }
+
+    /// Somebody changed something: who asks next does not get what was so before.
+    pub(crate) async fn changed(&self) {
+        self.looked.lock().await.at = None;
+        self.came.notify_one();
+    }
+
     /// Counts somebody who watches; none: so many do already.
     pub(crate) fn watch(self: &Arc<Self>, most: usize) -> Option<Viewer> {
         let viewer = Viewer(self.clone());

@@ -16,6 +16,6 @@ mod site;
 
 pub use access::{SECRET_MIN, Secret, WeakSecret};
 pub use ask::{Ask, AskError};
-pub use pages::KINDS;
+pub use pages::{KINDS, Shape};
 pub use place::{PlaceError, WebPlace, WebSettings};
 pub use server::serve;

@@ -81,6 +81,8 @@ fn router(site: Arc<Site>) -> Router {
             "/schedules",
             get(pages::schedules).post(pages::change_schedule),
         )
+        .route("/data", get(pages::data))
+        .route("/settings", get(pages::settings))
         .route("/log", get(pages::log))
         .route("/sign-in", get(pages::sign_in_by_url).post(pages::sign_in))
         .route("/assets/{hash}/{name}", get(assets::asset))

@@ -16,13 +16,15 @@ pub(crate) struct Shell {
 }
 
 /// The pages that are named on each.
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 9] = [
     ("", "Overview"),
     ("jobs", "Jobs"),
     ("submit", "Submit"),
     ("players", "Players"),
     ("actors", "Actors"),
     ("schedules", "Schedules"),
+    ("data", "Data"),
+    ("settings", "Settings"),
     ("log", "Log"),
 ];
 

@@ -126,6 +126,12 @@ pub(super) async fn metrics(control: &ControlState, params: Params<'_>) -> Answe
     )
 }
 
+/// The settings it began with, and where each comes from. What a flag says stands above them.
+pub(super) fn settings(control: &ControlState, params: Params<'_>) -> Answer {
+    params.read::<Nothing>()?;
+    Ok(json!({ "settings": control.about.settings }))
+}
+
 /// Starts no more jobs; those that run go on to their end. `queue.resume` takes it back.
 pub(super) async fn drain(control: &ControlState, params: Params<'_>) -> Answer {
     params.read::<Nothing>()?;

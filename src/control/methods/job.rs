@@ -283,3 +283,26 @@ pub(super) async fn retry(control: &ControlState, params: Params<'_>) -> Answer 
 pub(in crate::control) fn unknown(id: JobId) -> RpcError {
     RpcError::new(RpcError::NOT_FOUND, format!("there is no job {id}"))
 }
+
+/// Open children of one answer.
+const CHILDREN_MAX: usize = 50;
+
+/// Whom a job belongs to, and what is open below it: each as a list has it, and its counts of its own children.
+pub(super) async fn family(control: &ControlState, params: Params<'_>) -> Answer {
+    let id = JobId(params.read::<OneJob>()?.job_id);
+    let store = &control.engine.store;
+    let mut above = Vec::new();
+    let mut below = Vec::new();
+    for (id, steps) in store.family(id, CHILDREN_MAX + 1).await? {
+        // It may have ended and been deleted since.
+        let Some(record) = store.job(id).await? else {
+            continue;
+        };
+        let mut line = view::line(control.document, &record);
+        line["children_pending"] = json!(record.children_pending);
+        if steps < 0 { &mut above } else { &mut below }.push(line);
+    }
+    let more = below.len() > CHILDREN_MAX;
+    below.truncate(CHILDREN_MAX);
+    Ok(json!({ "parents": above, "children": below, "more": more }))
+}

@@ -1,5 +1,6 @@
 //! What can be asked: one function a method, one file a noun.
 
+mod data;
 mod engine;
 mod job;
 mod key;
@@ -8,6 +9,7 @@ mod queue;
 mod schedule;
 mod year;
 
+pub(super) use data::Measured;
 pub(super) use job::{OneJob, OneSubscription, unknown as unknown_job};
 pub use player::{PlayerStats, rank_document, stats_document, track_document, tracked_document};
 pub(super) use queue::Counted;
@@ -56,6 +58,9 @@ const METHODS: &[(&str, Call)] = &[
     ("job.waiting", |control, params| {
         Box::pin(job::waiting(control, params))
     }),
+    ("job.family", |control, params| {
+        Box::pin(job::family(control, params))
+    }),
     ("queue.list", |control, params| {
         Box::pin(queue::list(control, params))
     }),
@@ -80,11 +85,17 @@ const METHODS: &[(&str, Call)] = &[
     ("engine.metrics", |control, params| {
         Box::pin(engine::metrics(control, params))
     }),
+    ("engine.settings", |control, params| {
+        Box::pin(ready(engine::settings(control, params)))
+    }),
     ("engine.drain", |control, params| {
         Box::pin(engine::drain(control, params))
     }),
     ("engine.stop", |control, params| {
         Box::pin(ready(engine::stop(control, params)))
+    }),
+    ("data.sizes", |control, params| {
+        Box::pin(data::sizes(control, params))
     }),
     ("key.set", |control, params| {
         Box::pin(ready(key::set(control, params)))

@@ -197,6 +197,7 @@ async fn start(limits: Limits) -> Setup {
         database: database.display().to_string(),
         socket: Some(place.path().to_owned()),
         inside: None,
+        settings: json!([]),
     };
     let control: Arc<OnceLock<Arc<ControlState>>> = Arc::default();
     let told = control.clone();

@@ -45,6 +45,7 @@ mod schedules;
 mod scratch_database;
 mod settle;
 mod shared;
+mod sizes;
 mod standing;
 mod statistics;
 mod timeline_details;

@@ -9,11 +9,11 @@ use crate::model::JobId;
 use crate::model::waiting::OpenJob;
 use crate::store::StoreResult;
 use crate::store::open_tree::{
-    Backlog, OpenTree, OpenTuple, SoFar, backlog_from, open_from, so_far_from,
+    Backlog, OpenTree, OpenTuple, SoFar, backlog_from, family_from, open_from, so_far_from,
 };
 
 mod sql {
-    use crate::store::open_tree::{OpenRow, backlog, open_tree, so_far};
+    use crate::store::open_tree::{OpenRow, backlog, family, open_tree, so_far};
     use crate::store::statement::statement;
     use diesel::sql_types::{BigInt, Integer, Text};
 
@@ -22,6 +22,10 @@ mod sql {
     }
 
     statement! { SoFar { root: i64 => BigInt, parent: i64 => BigInt } -> (Text, BigInt) = so_far!(); }
+
+    statement! {
+        Family { child: i64 => BigInt, parent: i64 => BigInt, limit: i64 => BigInt } -> (BigInt, BigInt) = family!();
+    }
 
     statement! { Backlog {} -> (Text, Integer, BigInt) = backlog!(); }
 }
@@ -38,6 +42,14 @@ impl OpenTree for PostgresStore {
     async fn so_far(&self, root: JobId) -> StoreResult<SoFar> {
         let (root, parent) = (root.0, root.0);
         so_far_from(read!(self.readers, conn => sql::SoFar { root, parent }.load(conn).await))
+    }
+
+    async fn family(&self, job: JobId, limit: usize) -> StoreResult<Vec<(JobId, i64)>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let (child, parent) = (job.0, job.0);
+        let rows: Vec<(i64, i64)> =
+            read!(self.readers, conn => sql::Family { child, parent, limit }.load(conn).await);
+        Ok(family_from(rows))
     }
 
     async fn backlog(&self) -> StoreResult<Vec<Backlog>> {

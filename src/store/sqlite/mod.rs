@@ -13,6 +13,7 @@ pub(in crate::store) mod open;
 mod open_tree;
 mod people;
 mod repack;
+mod sizes;
 mod standing;
 mod timeline_details;
 mod transaction;

@@ -8,11 +8,11 @@ use crate::model::JobId;
 use crate::model::waiting::OpenJob;
 use crate::store::StoreResult;
 use crate::store::open_tree::{
-    Backlog, OpenTree, OpenTuple, SoFar, backlog_from, open_from, so_far_from,
+    Backlog, OpenTree, OpenTuple, SoFar, backlog_from, family_from, open_from, so_far_from,
 };
 
 mod sql {
-    use crate::store::open_tree::{OpenRow, backlog, open_tree, so_far};
+    use crate::store::open_tree::{OpenRow, backlog, family, open_tree, so_far};
     use crate::store::statement::statement;
     use diesel::sql_types::{BigInt, Integer, Text};
 
@@ -21,6 +21,10 @@ mod sql {
     }
 
     statement! { SoFar { root: i64 => BigInt, parent: i64 => BigInt } -> (Text, BigInt) = so_far!(); }
+
+    statement! {
+        Family { child: i64 => BigInt, parent: i64 => BigInt, limit: i64 => BigInt } -> (BigInt, BigInt) = family!();
+    }
 
     statement! { Backlog {} -> (Text, Integer, BigInt) = backlog!(); }
 }
@@ -43,6 +47,19 @@ impl OpenTree for SqliteStore {
         let mut reader = self.readers().borrow().await?;
         let (root, parent) = (root.0, root.0);
         so_far_from(sql::SoFar { root, parent }.load(reader.conn()).await?)
+    }
+
+    async fn family(&self, job: JobId, limit: usize) -> StoreResult<Vec<(JobId, i64)>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut reader = self.readers.borrow().await?;
+        let rows: Vec<(i64, i64)> = sql::Family {
+            child: job.0,
+            parent: job.0,
+            limit,
+        }
+        .load(reader.conn())
+        .await?;
+        Ok(family_from(rows))
     }
 
     async fn backlog(&self) -> StoreResult<Vec<Backlog>> {

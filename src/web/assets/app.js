@@ -91,11 +91,12 @@ for (const part of document.querySelectorAll("[data-again]")) {
 function rows() {
   const all = [...document.querySelectorAll("tbody tr")].filter((row) => row.querySelector("a"));
   for (const row of all) row.tabIndex = -1;
-  for (const wide of document.querySelectorAll(".wide")) wide.tabIndex = 0;
+  // Who has no mouse scrolls them with keys.
+  for (const wide of document.querySelectorAll(".wide, pre")) wide.tabIndex = 0;
   return all;
 }
 
-const pages = { o: "", j: "jobs", p: "players", a: "actors", s: "schedules", l: "log" };
+const pages = { o: "", j: "jobs", p: "players", a: "actors", s: "schedules", d: "data", c: "settings", l: "log" };
 let go = false;
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;

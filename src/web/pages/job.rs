@@ -10,6 +10,8 @@ use axum::response::Response;
 use futures_util::StreamExt;
 use futures_util::stream;
 use riftsync_basics::Timestamp;
+use riftsync_basics::job::AttemptError;
+use riftsync_basics::rollup::{FailedChild, KindCount, Rollup};
 use riftsync_basics::snapshot::Job;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -38,6 +40,8 @@ const SEARCHED: usize = 1_000;
 const SEARCHES_MAX: usize = 10;
 /// Jobs that one change of all is for.
 const ALL_MAX: usize = 10_000;
+/// Children that failed, of those that one page names.
+const LOST_MAX: usize = 20;
 /// Changes under way at once: as many as share a commit or two.
 const AT_ONCE: usize = 64;
 
@@ -193,29 +197,21 @@ struct Whole {
     job: Job,
     args: Value,
     result: Value,
-    errors: Vec<OneError>,
+    errors: Vec<AttemptError>,
     max_attempts: u64,
     priority: u64,
     children_pending: u64,
-    rollup: std::collections::BTreeMap<String, Tally>,
+    rollup: Rollup,
     success: bool,
 }
 
+/// `job.family`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct OneError {
-    attempt: u64,
-    at: Option<String>,
-    message: String,
-    remedy: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Tally {
-    total: u64,
-    completed: u64,
-    failed: u64,
+struct Family {
+    parents: Vec<Job>,
+    children: Vec<Job>,
+    more: bool,
 }
 
 #[derive(Template)]
@@ -225,10 +221,17 @@ struct OneJob {
     row: JobRow,
     args: String,
     result: String,
-    errors: Vec<OneError>,
+    errors: Vec<(AttemptError, When)>,
     attempts: String,
     priority: u64,
-    children: Vec<(String, Tally)>,
+    children: Vec<(String, KindCount)>,
+    parents: Vec<JobRow>,
+    /// Of the children, those that are open.
+    open_children: Vec<JobRow>,
+    more_children: bool,
+    /// Of the children, those that failed, and how many more did.
+    lost: Vec<FailedChild>,
+    lost_more: usize,
     children_pending: u64,
     times: Vec<(&'static str, When)>,
     left: String,
@@ -248,6 +251,16 @@ pub(crate) async fn job(State(site): State<Arc<Site>>, Path(id): Path<i64>) -> R
     } else {
         String::new()
     };
+    // Nobody belongs to a job that is over.
+    let family = if open {
+        ask(&site.engine, "job.family", json!({ "job_id": id })).await
+    } else {
+        Ok(Family::default())
+    };
+    let family = match family {
+        Ok(family) => family,
+        Err(error) => return respond::refused(shell, &error),
+    };
     let job = &whole.job;
     let moments = [
         ("enqueued", job.enqueued_at),
@@ -255,15 +268,27 @@ pub(crate) async fn job(State(site): State<Arc<Site>>, Path(id): Path<i64>) -> R
         ("finished", job.finished_at),
     ];
     let moment = |(name, at): (&'static str, Option<Timestamp>)| Some((name, When::from(at?)));
+    let mut lost = whole.rollup.failures;
+    let lost_more = lost.len().saturating_sub(LOST_MAX);
+    lost.truncate(LOST_MAX);
+    let errors = whole.errors.into_iter().map(|error| {
+        let at = When::from(error.at);
+        (error, at)
+    });
     respond::page(&OneJob {
         shell,
         row: show::job_row(job),
         args: pretty(&whole.args),
         result: pretty(&whole.result),
-        errors: whole.errors,
+        errors: errors.collect(),
+        parents: family.parents.iter().map(show::job_row).collect(),
+        open_children: family.children.iter().map(show::job_row).collect(),
+        more_children: family.more,
+        lost,
+        lost_more,
         attempts: format!("{} of {}", job.attempt, whole.max_attempts),
         priority: whole.priority,
-        children: whole.rollup.into_iter().collect(),
+        children: whole.rollup.kinds.into_iter().collect(),
         children_pending: whole.children_pending,
         times: moments.into_iter().filter_map(moment).collect(),
         left,
@@ -452,7 +477,10 @@ pub(crate) async fn change_queue(
         _ => return no_such_change(shell),
     };
     match site.engine.call(method, params).await {
-        Ok(_) => respond::see(&format!("{}/", site.place.settings.prefix)),
+        Ok(_) => {
+            site.live.changed().await;
+            respond::see(&format!("{}/", site.place.settings.prefix))
+        }
         Err(error) => respond::refused(shell, &error),
     }
 }

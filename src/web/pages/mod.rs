@@ -1,5 +1,6 @@
 //! The pages: one file a noun. Each asks the engine, and shows what it says.
 
+mod data;
 mod job;
 mod overview;
 mod player;
@@ -8,12 +9,13 @@ mod sign_in;
 mod submit;
 mod year;
 
+pub(crate) use data::{data, settings};
 pub(crate) use job::{ask_about_all, change_all, change_job, change_queue, job, jobs};
 pub(crate) use overview::{actors, find, live, log, nowhere, overview};
 pub(crate) use player::{change_player, player, players};
 pub(crate) use schedule::{change_schedule, schedules};
 pub(crate) use sign_in::{ask_to_sign_in, sign_in, sign_in_by_url};
-pub use submit::KINDS;
+pub use submit::{KINDS, Shape};
 pub(crate) use submit::{submit, submit_form};
 pub(crate) use year::year;
 

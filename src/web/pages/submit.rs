@@ -78,7 +78,7 @@ const PLAYER: [Field; 6] = [
     ),
     field("year", "Year", Shape::Number, "2026", true),
     field("timelines", "Timelines too", Shape::Flag, "yes", false),
-    field("track", "Again by schedule", Shape::Flag, "no", false),
+    field("track", "Again by schedule", Shape::Flag, "yes", false),
     field("dry_run", "Only count", Shape::Flag, "no", false),
 ];
 const DRY_RUN: Field = field("dry_run", "Only count", Shape::Flag, "no", false);
@@ -102,7 +102,7 @@ pub const KINDS: &[Kind] = &[
         about: "Brings one match in.",
         fields: &[
             MATCH_ID,
-            field("timeline", "Timeline too", Shape::Flag, "yes", false),
+            field("timeline", "Timeline too", Shape::Flag, "no", false),
         ],
     },
     Kind {
@@ -130,7 +130,7 @@ pub const KINDS: &[Kind] = &[
                 "RANKED_SOLO_5x5",
                 false,
             ),
-            field("limit", "Players at most", Shape::Number, "all", false),
+            field("limit", "Players at most", Shape::Number, "300", false),
             field("year", "Year", Shape::Number, "this one", false),
             TIMELINES,
         ],
@@ -199,7 +199,7 @@ pub const KINDS: &[Kind] = &[
         name: "recompress",
         about: "Packs the stored documents tighter.",
         fields: &[
-            field("level", "Level", Shape::Number, "19", false),
+            field("level", "Level", Shape::Number, "9", false),
             field(
                 "cpu_percent",
                 "Processor time at most, in percent",

@@ -2,6 +2,7 @@
 
 mod asked;
 mod away;
+mod browser;
 mod crowded;
 mod joined;
 mod outputs;

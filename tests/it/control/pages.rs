@@ -4,16 +4,20 @@ use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header, redirect};
 
+use riftsync::web::Shape;
+
 use super::*;
 use crate::setup::setup_for;
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 11] = [
     "/",
     "/jobs",
     "/submit",
     "/players",
     "/actors",
     "/schedules",
+    "/data",
+    "/settings",
     "/log",
     "/jobs?state=running&text=x",
     "/nope",
@@ -336,6 +340,37 @@ async fn what_people_are_called_is_text_and_every_kind_of_the_form_is_one() {
                 field.name
             );
         }
+        let args: serde_json::Map<String, Value> = (kind.fields.iter())
+            .filter(|field| field.required)
+            .map(|field| (field.name.to_owned(), example(field.name)))
+            .collect();
+        let answer = setup.ask("job.submit", &json!({ "kind": kind.name, "args": args }));
+        let id = &answer["result"]["job_id"];
+        let job = setup.ask("job.get", &json!({ "job_id": id }))["result"].take();
+        // What the form says of an argument that is left out is so.
+        for field in kind.fields.iter().filter(|field| !field.required) {
+            let usual = &job["args"][field.name];
+            let (said, usual) = match field.shape {
+                Shape::Flag => (json!(field.hint == "yes"), json!(*usual == true)),
+                Shape::Number if field.hint.parse::<u64>().is_ok() => {
+                    (json!(field.hint), json!(usual.to_string()))
+                }
+                Shape::Number | Shape::Text => continue,
+            };
+            assert_eq!(said, usual, "{} {}", kind.name, field.name);
+        }
+    }
+}
+
+/// An argument that a kind asks for.
+fn example(name: &str) -> Value {
+    match name {
+        "riot_id" => json!("Somebody#SIM"),
+        "platform" => json!("kr"),
+        "year" => json!(2025),
+        "match_id" => json!("KR_1"),
+        "tier" => json!("challenger"),
+        _ => json!(30),
     }
 }
 
