@@ -49,6 +49,7 @@ mod season_points;
 mod seasons;
 mod server;
 mod setup;
+mod sizes;
 mod sqlite;
 mod static_names;
 mod store;

@@ -12,6 +12,7 @@ use crate::store::{NOW, claim_one, end, new_job, settle};
 
 on_each_store! { tokio::test;
     a_tree_shows_what_is_open_with_its_engine_its_time_and_why_it_failed,
+    a_job_knows_who_counts_it_and_which_of_its_children_are_open,
     a_large_tree_is_walked_no_further_than_wanted,
     who_joins_a_job_takes_its_tree_along_and_what_it_spawns_later,
     what_open_children_came_to_counts_before_they_end,
@@ -71,6 +72,34 @@ async fn a_tree_shows_what_is_open_with_its_engine_its_time_and_why_it_failed(
     );
     assert_eq!(tree.len(), 4);
     assert!(store.open_tree(JobId(9_999), 100).await.unwrap().is_empty());
+}
+
+async fn a_job_knows_who_counts_it_and_which_of_its_children_are_open(store: Arc<dyn Store>) {
+    let top = parent_of(&*store, ["a", "b", "c"].map(child).to_vec()).await;
+    let middle = claim_one(&*store, "children").await;
+    let mut done = end(Outcome::Complete(serde_json::json!({})));
+    done.children = vec![child("d")];
+    let waits = middle.job;
+    let _ = settle(&*store, middle, done).await;
+    let over = claim_one(&*store, "children").await;
+    let over_id = over.job;
+    let _ = settle(&*store, over, end(Outcome::Complete(serde_json::json!({})))).await;
+    let family = store.family(top, 9).await.unwrap();
+    assert!(
+        family
+            .iter()
+            .all(|(id, steps)| *steps == 1 && *id != over_id)
+    );
+    assert_eq!(family.len(), 2, "what is over is left out: {family:?}");
+    assert_eq!(store.family(top, 1).await.unwrap().len(), 1);
+    let below = store.family(waits, 9).await.unwrap();
+    assert_eq!((below[0], below.len()), ((top, -1), 2), "{below:?}");
+    let bottom = below[1].0;
+    assert_eq!(
+        store.family(bottom, 9).await.unwrap(),
+        [(top, -2), (waits, -1)]
+    );
+    assert_eq!(store.family(JobId(9_999), 9).await.unwrap(), []);
 }
 
 async fn a_large_tree_is_walked_no_further_than_wanted(store: Arc<dyn Store>) {

@@ -387,7 +387,7 @@ fn document(n: u64) -> Vec<u8> {
     format!(r#"{{"id":{n},"seats":[{}]}}"#, participants.join(",")).into_bytes()
 }
 
-fn gzip(n: u64) -> Payload {
+pub fn gzip(n: u64) -> Payload {
     Payload {
         codec: Codec::Gzip,
         body: as_gzip(&document(n)),
@@ -395,7 +395,7 @@ fn gzip(n: u64) -> Payload {
 }
 
 /// A stored dictionary for such documents.
-async fn dictionary(store: &dyn Store) -> Arc<Dictionary> {
+pub async fn dictionary(store: &dyn Store) -> Arc<Dictionary> {
     let documents: Vec<Vec<u8>> = (0..60).map(document).collect();
     let trained = Trained {
         kind: PayloadKind::Match,
@@ -410,7 +410,7 @@ async fn dictionary(store: &dyn Store) -> Arc<Dictionary> {
     Arc::new(Dictionary { id, body })
 }
 
-fn repacked(n: u64, packer: &mut Packer) -> Repacked {
+pub fn repacked(n: u64, packer: &mut Packer) -> Repacked {
     let was = gzip(n);
     let Repack::Done(now) = packer.repack(&was).unwrap() else {
         panic!("it is not smaller");
@@ -424,7 +424,7 @@ fn repacked(n: u64, packer: &mut Packer) -> Repacked {
 }
 
 /// A match whose stored document is this, whatever was there.
-async fn put(store: &dyn Store, n: u64, payload: Payload) {
+pub async fn put(store: &dyn Store, n: u64, payload: Payload) {
     let repair = Repair::Match {
         record: game(n, 14),
         payload: Some(payload),
