@@ -288,15 +288,12 @@ impl Config {
             .and_then(Source::try_deserialize)
             .map_err(invalid)?;
         config.profile = Some(profile);
-        let production = (profile == Profile::Production).then_some(PRODUCTION);
-        config.origins = Origins::of(DEFAULTS, production, file.zip(text.as_deref()));
+        config.origins = Origins::of(profile, file.zip(text.as_deref()));
         if config.database.url.is_empty()
             && let Ok(url) = std::env::var("DATABASE_URL")
         {
             config.database.url = url.into();
-            config
-                .origins
-                .put("database.url", "the environment, DATABASE_URL");
+            config.origins.put("database.url", "DATABASE_URL");
         }
         config.check()?;
         Ok(config)

@@ -5,20 +5,20 @@ use std::path::Path;
 
 use config::{Config as Source, File, FileFormat, Value, ValueKind};
 
-use super::environment;
+use super::{DEFAULTS, PRODUCTION, Profile, environment};
 
 /// The last that named each setting: by its name, as `queues.recovery.slots`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins(BTreeMap<String, String>);
 
 impl Origins {
-    /// `production`: what that profile changes. `file`: that was named, with its text. They were read before, so that
-    /// what is wrong with them was told.
-    pub(super) fn of(
-        defaults: &str,
-        production: Option<&str>,
-        file: Option<(&Path, &str)>,
-    ) -> Self {
+    /// `file`: that was named, with its text. All was read before, so what is wrong with it was told.
+    pub(super) fn of(profile: Profile, file: Option<(&Path, &str)>) -> Self {
+        let production = (profile == Profile::Production).then_some(PRODUCTION);
+        Self::of_texts(DEFAULTS, production, file)
+    }
+
+    fn of_texts(defaults: &str, production: Option<&str>, file: Option<(&Path, &str)>) -> Self {
         let mut origins = Self::default();
         let text = |text: &str| {
             Source::builder()
@@ -78,7 +78,7 @@ mod tests {
     fn the_last_that_names_a_setting_is_where_it_comes_from() {
         let defaults = "[a]\nb = 1\nc = 2\n[a.d]\ne = 3";
         let file = Some((Path::new("/etc/x.toml"), "[a]\nd = { e = 5 }"));
-        let origins = Origins::of(defaults, Some("[a]\nc = 3"), file);
+        let origins = Origins::of_texts(defaults, Some("[a]\nc = 3"), file);
         let of = |name| origins.of_setting(name);
         assert_eq!(of("a.b"), "default");
         assert_eq!(of("a.c"), "profile production");

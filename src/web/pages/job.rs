@@ -304,6 +304,7 @@ async fn time_left(site: &Site, id: i64) -> String {
         .call("job.time_left", json!({ "job_id": id }))
         .await;
     let left = answer.ok().and_then(|answer| answer["eta_s"].as_u64());
+    let left = left.filter(|left| *left > 0);
     left.map_or_else(String::new, |left| format!("about {} left", duration(left)))
 }
 
