@@ -7,6 +7,7 @@ and the moment: how long things took, and how long ago they were.
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from watched import Watched
 PLAYER = "Quiet Otter#SIM"
 FOLDER = Path(__file__).parent.parent.parent / "src/manual/pictures"
 # What GitHub shows beside its own border; two of them have to be loaded before anything is read.
-VIEW = {"width": 1120, "height": 760}
+VIEW = {"width": 1180, "height": 680}
 BYTES_MAX = 150_000
 
 
@@ -46,16 +47,19 @@ def shot(page, name):
 
 
 def main():
-    program = sys.argv[1]
+    program = Path(sys.argv[1]).absolute()
     FOLDER.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
+    # Its name is on the picture, so it is always the same.
+    folder = Path(tempfile.gettempdir()) / "riftsync"
+    folder.mkdir()
+    try:
         # Limits as a key has them, so that the windows are seen filling; and a few of Riot's holes.
-        simulator = [program, "simulate", "--json", "--player", PLAYER, "--platform", "euw1", "--matches", "600"]
-        limits = ["--limits", "30:1,1000:120", "--port", "0"]
+        simulator = [program, "simulate", "--json", "--player", PLAYER, "--platform", "euw1", "--matches", "300"]
+        limits = ["--limits", "14:1,2000:120", "--port", "0"]
         with running(*simulator, *limits) as world:
             environment = {
                 "PATH": os.environ["PATH"],
-                "HOME": folder,
+                "HOME": str(folder),
                 "RIOT_API_KEY": world["key"],
                 "RIFTSYNC_RIOT__BASE_URL": world["base_url"],
                 "RIFTSYNC_RIOT__MATCHES_KEPT_DAYS": "0",
@@ -66,6 +70,8 @@ def main():
             serve = [program, "serve", "--json", "--web", "0", "--database", "sqlite://riftsync.db"]
             with running(*serve, env=environment, cwd=folder) as engine:
                 take(engine["web"])
+    finally:
+        shutil.rmtree(folder)
 
 
 def take(url):
@@ -80,7 +86,7 @@ def take(url):
     page.goto(f"{watched.base}/")
     # Long enough under way for a line of the last minute.
     done = page.get_by_role("row").filter(has_text="match_processing").get_by_role("cell").nth(4)
-    expect(done).to_have_text(re.compile("^4[5-9][0-9]$"), timeout=300_000)
+    expect(done).to_have_text(re.compile("^2[7-9][0-9]$"), timeout=300_000)
     shot(page, "overview.png")
     page.goto(job)
     expect(page.locator(".say strong")).to_have_text("completed", timeout=300_000)
@@ -89,6 +95,7 @@ def take(url):
     expect(page.get_by_role("heading", name="Day by day")).to_be_visible()
     page.goto(f"{page.url}?timezone=UTC")
     page.locator("form.filter").evaluate("(form) => form.remove()")
+    page.evaluate("document.querySelector('main').scrollIntoView()")
     shot(page, "year.png")
     watched.close()
 

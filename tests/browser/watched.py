@@ -26,6 +26,12 @@ TELL_REPORTS = """
 document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`the policy was broken: ${event.violatedDirective} by ${event.blockedURI}`));
 """
+# Of a page that is never painted: 0, late.
+FIRST_PAINT = """new Promise((told) => {
+  new PerformanceObserver((list) => list.getEntriesByName("first-contentful-paint").forEach((one) => told(one.startTime)))
+    .observe({ type: "paint", buffered: true });
+  setTimeout(() => told(0), 5000);
+})"""
 RUN_AXE = "axe.run(document, { resultTypes: ['violations'], preload: false }).then((told) => told.violations.map((one) => \
 `${one.id}: ${one.help}: ${one.nodes.map((node) => node.html.slice(0, 200)).slice(0, 3).join(' | ')}`))"
 WIDER_THAN_THE_WINDOW = """(() => {
@@ -95,8 +101,7 @@ class Watched:
 
     def look(self, page, name, most=PAGE_BYTES_MAX):
         """The page that is open, as everybody sees it."""
-        paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0")
-        self.paints_ms[name] = round(paint)
+        self.paints_ms[name] = round(page.evaluate(FIRST_PAINT))
         size = page.evaluate("performance.getEntriesByType('navigation')[0].decodedBodySize")
         if size >= most:
             self.fault(f"{name} has {size} bytes, and may have {most}")

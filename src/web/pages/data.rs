@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::ask::ask;
-use crate::chart::Sparkline;
+use crate::chart::{Sparkline, short};
 use crate::history::{self, Series};
 use crate::respond;
 use crate::shell::Shell;
@@ -35,13 +35,13 @@ struct Sizes {
     timelines: u64,
     unread_matches: u64,
     unread_timelines: u64,
-    documents: Vec<Documents>,
+    documents: Vec<Packed>,
     tables: Vec<Table>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Documents {
+struct Packed {
     kind: String,
     repacked: bool,
     documents: u64,
@@ -156,19 +156,19 @@ fn growth(points: &[Option<f64>]) -> String {
         return "The engine looks at its size every few seconds: its growth stands here in a moment.".to_owned();
     };
     let minutes = (last.0 - first.0) as u64 * history::STEP.as_secs() / 60;
-    let grown = ((last.1 - first.1).abs() * 1_048_576.0) as u64;
+    let grown = short((last.1 - first.1).abs());
     let word = if last.1 < first.1 {
         "smaller"
     } else {
         "larger"
     };
     match minutes {
-        0 => format!("{} {word} within the last minute", bytes(grown)),
-        minutes => format!("{} {word} within {minutes} min", bytes(grown)),
+        0 => format!("{grown} MiB {word} within the last minute"),
+        minutes => format!("{grown} MiB {word} within {minutes} min"),
     }
 }
 
-fn document_row(documents: &Documents) -> DocumentRow {
+fn document_row(documents: &Packed) -> DocumentRow {
     DocumentRow {
         what: match &*documents.kind {
             "match" => "matches".to_owned(),
@@ -284,7 +284,7 @@ mod tests {
         points.extend([Some(3.0); 30]);
         assert_eq!(growth(&points), "2 MiB larger within 5 min");
         points.push(Some(0.5));
-        assert_eq!(growth(&points), "512 KiB smaller within 5 min");
+        assert_eq!(growth(&points), "0.5 MiB smaller within 5 min");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The engine in a real browser: a script goes through all pages and does there what a person can do.
 //!
-//! What the script looks for stands in `tests/browser`. Its pictures of every page, as wide as a screen and as narrow as
-//! a phone, light and dark, are in `target/browser` afterwards.
+//! What the script looks for stands in `tests/browser`. Its pictures of every page, as wide as a screen and as narrow
+//! as a phone, light and dark, are in `target/browser` afterwards.
 
 use super::*;
 use crate::setup::setup_for;
