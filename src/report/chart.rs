@@ -7,6 +7,16 @@ use std::fmt::{self, Write};
 
 use askama::filters::{Html, escape};
 
+mod gold;
+mod lead;
+mod map;
+mod rank;
+
+pub(crate) use gold::{events, gold};
+pub(crate) use lead::lead;
+pub(crate) use map::{Dots, kill_map};
+pub(crate) use rank::rank;
+
 use super::figures::calendar;
 use super::text::shown;
 use super::year::{Day, GameGroup, Point, YearSpan, ratio};
@@ -52,39 +62,38 @@ pub(crate) fn bars(id: &str, title: &str, lines: &[GameGroup]) -> String {
     let room = (HEIGHT - FOOT - 14) as f64;
     let high = |games: u64| ratio(games, top.unwrap_or(0).max(1)) * room;
     let floor = (HEIGHT - FOOT) as f64;
-    let mut shapes = format!("<defs>{}</defs>", hatch(&format!("{id}-lost"), "lost", 4));
+    let (mut won_bars, mut lost_bars) = (String::new(), String::new());
+    let (mut counts, mut names) = (String::new(), String::new());
     for (at, line) in lines.iter().enumerate() {
         let (x, wide) = (10 + at * step, step - step / 5);
         let middle = x + wide / 2;
-        let (won, lost) = (high(line.tally.wins), high(line.tally.losses()));
-        let name = &shown(&line.name);
-        let label = format!(
-            "{name}: {} won, {} lost",
-            line.tally.wins,
-            line.tally.losses()
-        );
-        let (won_top, lost_top) = (floor - won, floor - won - lost);
-        let _ = write!(
-            shapes,
-            "<g><title>{}</title><rect class=\"won\" x=\"{x}\" y=\"{won_top:.1}\" width=\"{wide}\" height=\"{won:.1}\"/>\
-             <rect fill=\"url(#{id}-lost)\" x=\"{x}\" y=\"{lost_top:.1}\" width=\"{wide}\" height=\"{lost:.1}\"/>",
-            Safe(&label)
-        );
-        if line.tally.games > 0 {
-            let above = lost_top - 3.0;
+        let won_top = floor - high(line.tally.wins);
+        let lost_top = won_top - high(line.tally.losses());
+        if line.tally.wins > 0 {
+            let _ = write!(won_bars, "M{x} {floor}V{won_top:.0}h{wide}V{floor}z");
+        }
+        if line.tally.losses() > 0 {
             let _ = write!(
-                shapes,
-                "<text class=\"count\" x=\"{middle}\" y=\"{above:.1}\">{}</text>",
-                line.tally.games
+                lost_bars,
+                "M{x} {won_top:.0}V{lost_top:.0}h{wide}V{won_top:.0}z"
             );
         }
+        if line.tally.games > 0 {
+            let (y, games) = (lost_top - 3.0, line.tally.games);
+            let _ = write!(counts, "<text x=\"{middle}\" y=\"{y:.0}\">{games}</text>");
+        }
+        let (y, name) = (HEIGHT - 5, shown(&line.name));
         let _ = write!(
-            shapes,
-            "<text x=\"{middle}\" y=\"{}\">{}</text></g>",
-            HEIGHT - 5,
-            Safe(name)
+            names,
+            "<text x=\"{middle}\" y=\"{y}\">{}</text>",
+            Safe(&name)
         );
     }
+    let shapes = format!(
+        "<defs>{}</defs><path class=\"won\" d=\"{won_bars}\"/><path fill=\"url(#{id}-lost)\" d=\"{lost_bars}\"/>\
+         <g class=\"count\">{counts}</g>{names}",
+        hatch(&format!("{id}-lost"), "lost", 4)
+    );
     let says = format!(
         "A bar for each of {}: games that were won, and hatched on top of them those that were lost.",
         lines.len()
@@ -161,12 +170,7 @@ pub(crate) fn days(id: &str, title: &str, span: &YearSpan, played: &[Day]) -> St
     let (left, top) = (34, 20);
     let all = calendar(span);
     let weeks = all.last().map_or(1, |(_, week, _)| week + 1);
-    let mut shapes = format!(
-        "<defs>{}{}<pattern id=\"{id}-w2\" width=\"4\" height=\"4\" patternUnits=\"userSpaceOnUse\">\
-         <rect class=\"w2\" width=\"4\" height=\"4\"/><circle class=\"w2-line\" cx=\"2\" cy=\"2\" r=\"0.9\"/></pattern></defs>",
-        hatch(&format!("{id}-l2"), "l2", 3),
-        hatch(&format!("{id}-l1"), "l1", 6),
-    );
+    let mut shapes = patterns(id);
     for (row, name) in [(0, "Mon"), (2, "Wed"), (4, "Fri"), (6, "Sun")] {
         let y = top + row * CELL + 12;
         let _ = write!(
@@ -174,7 +178,9 @@ pub(crate) fn days(id: &str, title: &str, span: &YearSpan, played: &[Day]) -> St
             "<text class=\"left\" x=\"28\" y=\"{y}\">{name}</text>"
         );
     }
-    let mut free = String::new();
+    let mut free = Spots::default();
+    let mut squares =
+        [[(); SIDES.len()]; RATES.len()].map(|sizes| sizes.map(|()| Spots::default()));
     let mut played = played.iter().peekable();
     for (date, week, row) in all {
         let (x, y) = (left + week * CELL, top + row * CELL);
@@ -188,13 +194,37 @@ pub(crate) fn days(id: &str, title: &str, span: &YearSpan, played: &[Day]) -> St
         let date = date.to_string();
         while played.next_if(|day| day.date < date).is_some() {}
         match played.next_if(|day| day.date == date) {
-            Some(day) => shapes += &square(id, day, x, y, CELL - 2),
+            Some(day) => {
+                let rate = 100 * day.wins / day.games.max(1);
+                let at = SIDES.iter().rposition(|(from, _)| day.games >= *from);
+                let of_paint = &mut squares[paint_of(rate)][at.unwrap_or(0)];
+                of_paint.add(x + 7, y + 7);
+            }
             None => {
-                let _ = write!(free, "M{} {}h3v3h-3z", x + 6, y + 6);
+                free.add(x + 7, y + 7);
             }
         }
     }
-    let _ = write!(shapes, "<path class=\"free\" d=\"{free}\"/>");
+    let _ = write!(
+        shapes,
+        "<path class=\"free\" stroke-width=\"3\" d=\"{}\"/>",
+        free.path
+    );
+    // Squares are dots with square ends: a path for all of a kind.
+    for (sizes, (rate, _)) in squares.iter().zip(RATES) {
+        for (dots, (_, side)) in sizes
+            .iter()
+            .zip(SIDES)
+            .filter(|(dots, _)| !dots.path.is_empty())
+        {
+            let paint = paint(id, rate);
+            let _ = write!(
+                shapes,
+                "<path {paint} stroke-width=\"{side}\" d=\"{}\"/>",
+                dots.path
+            );
+        }
+    }
     let says = "A column for each week and a square for each day with a game: the larger, the more games. Days that were \
                 lost are hatched, those that were won are plain, and dotted where nearly all was won.";
     picture(
@@ -206,166 +236,79 @@ pub(crate) fn days(id: &str, title: &str, span: &YearSpan, played: &[Day]) -> St
     )
 }
 
-fn square(id: &str, day: &Day, x: usize, y: usize, room: usize) -> String {
-    let side = side(day.games, room);
-    let paint = paint(id, 100 * day.wins / day.games.max(1));
-    let (x, y) = (x + (room - side) / 2, y + (room - side) / 2);
-    let label = format!("{}: {} won of {}", day.date, day.wins, day.games);
+/// What days that were lost, and those on which nearly all was won, are painted with.
+fn patterns(id: &str) -> String {
     format!(
-        "<path {paint} d=\"M{x} {y}h{side}v{side}h-{side}z\"><title>{}</title></path>",
-        Safe(&label)
+        "<defs>{}{}<pattern id=\"{id}-w2\" width=\"4\" height=\"4\" patternUnits=\"userSpaceOnUse\">\
+         <rect class=\"w2\" width=\"4\" height=\"4\"/><circle class=\"w2-line\" cx=\"2\" cy=\"2\" r=\"0.9\"/></pattern></defs>",
+        hatch(&format!("{id}-l2"), "l2", 3),
+        hatch(&format!("{id}-l1"), "l1", 6),
     )
 }
 
-fn side(games: u64, room: usize) -> usize {
-    match games {
-        0 | 1 => 7,
-        2 | 3 => 9,
-        4 | 5 => 11,
-        6..=8 => 13,
-        _ => room,
+/// Dots, each told from the one before it, which is short.
+#[derive(Debug, Default)]
+struct Spots {
+    path: String,
+    before: (usize, usize),
+}
+
+impl Spots {
+    fn add(&mut self, x: usize, y: usize) {
+        let from = |before: usize, at: usize| at.checked_signed_diff(before).unwrap_or(0);
+        let (across, down) = (from(self.before.0, x), from(self.before.1, y));
+        let _ = write!(self.path, "m{across} {down}h0");
+        self.before = (x, y);
     }
+}
+
+/// From so many games on, and the side of the square.
+const SIDES: [(u64, usize); 5] = [(0, 7), (2, 9), (4, 11), (6, 13), (9, 15)];
+
+/// Which of [`RATES`] a win rate in percent is.
+fn paint_of(rate: u64) -> usize {
+    RATES
+        .iter()
+        .rposition(|(from, _)| rate >= *from)
+        .unwrap_or(0)
 }
 
 /// What a win rate in percent looks like.
 fn paint(id: &str, rate: u64) -> String {
-    let class = RATES.iter().rfind(|(from, _)| rate >= *from);
-    match class.map_or("even", |(_, class)| class) {
+    match RATES[paint_of(rate)].1 {
         class @ ("even" | "w1") => format!("class=\"{class}\""),
-        class => format!("fill=\"url(#{id}-{class})\""),
+        class => format!("stroke=\"url(#{id}-{class})\""),
     }
 }
 
-/// What the squares of [`days`] mean.
+/// What the squares of [`days`] mean: sizes in a line, paints in another.
 pub(crate) fn key(id: &str) -> String {
-    let mut shapes = String::new();
-    let mut x = 0;
-    let mut add = |side: usize, paint: &str, name: &str| {
-        let inset = (15 - side) / 2;
-        let _ = write!(
-            shapes,
-            "<path {paint} d=\"M{} {}h{side}v{side}h-{side}z\"/><text class=\"key\" x=\"{}\" y=\"14\">{name}</text>",
-            x + inset,
-            2 + inset,
-            x + 19
-        );
-        x += 30 + 7 * name.chars().count();
-    };
-    for (games, name) in [
-        (1, "1"),
-        (3, "2–3"),
-        (5, "4–5"),
-        (8, "6–8"),
-        (9, "9 and more games"),
-    ] {
-        add(side(games, 15), &paint(id, 50), name);
-    }
-    for (rate, name) in [
+    const GAMES: [&str; 5] = ["1", "2–3", "4–5", "6–8", "9 and more games"];
+    const WON: [(u64, &str); 5] = [
         (0, "under 30 %"),
         (30, "30–44 %"),
         (45, "45–55 %"),
         (56, "56–70 %"),
         (71, "over 70 % won"),
-    ] {
-        add(15, &paint(id, rate), name);
-    }
-    format!("<svg class=\"chart keys\" viewBox=\"0 0 {x} 20\" aria-hidden=\"true\">{shapes}</svg>")
+    ];
+    let one = |side: usize, rate: u64, name: &str| {
+        let paint = paint(id, rate);
+        format!(
+            "<span><svg class=\"chart days\" viewBox=\"0 0 15 15\" aria-hidden=\"true\"><path {paint} stroke-width=\"{side}\" d=\"M7 7h0\"/></svg> {name}</span> "
+        )
+    };
+    let sizes = SIDES
+        .iter()
+        .zip(GAMES)
+        .map(|((_, side), name)| one(*side, 50, name));
+    let sizes: String = sizes.collect();
+    let paints = WON.map(|(rate, name)| one(15, rate, name));
+    format!(
+        "<p class=\"keys\">{}</p><p class=\"keys\">{}</p>",
+        sizes,
+        paints.concat()
+    )
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::year::Tally;
-
-    fn line(name: &str, games: u64, wins: u64) -> GameGroup {
-        let tally = Tally {
-            games,
-            wins,
-            ..Tally::default()
-        };
-        GameGroup {
-            name: name.to_owned(),
-            tally,
-        }
-    }
-
-    fn day(date: &str, games: u64, wins: u64) -> Day {
-        let date = date.to_owned();
-        Day { date, games, wins }
-    }
-
-    fn span() -> YearSpan {
-        YearSpan {
-            first: "2025-01-01".to_owned(),
-            last: "2025-12-31".to_owned(),
-        }
-    }
-
-    /// A picture is what it was. With `RIFTSYNC_SNAPSHOTS` set, what it is now is written down.
-    #[track_caller]
-    fn check(name: &str, picture: &str) {
-        let path = format!("{}/snapshots/{name}.svg", env!("CARGO_MANIFEST_DIR"));
-        let picture = picture.replace("><", ">\n<") + "\n";
-        if std::env::var_os("RIFTSYNC_SNAPSHOTS").is_some() {
-            std::fs::write(&path, &picture).unwrap();
-        }
-        assert_eq!(picture, std::fs::read_to_string(&path).unwrap());
-    }
-
-    #[test]
-    fn bars_are_what_they_were() {
-        let lines = [line("Mon", 12, 7), line("Tue", 0, 0), line("<Wed>", 3, 0)];
-        check("bars", &bars("bars", "Games by weekday", &lines));
-    }
-
-    #[test]
-    fn a_curve_is_what_it_was() {
-        let point = |game, wins, date: &str| Point {
-            date: date.to_owned(),
-            game,
-            wins,
-        };
-        let points = [
-            point(20, 10, "2025-01-30"),
-            point(40, 15, "2025-03-02"),
-            point(45, 0, "2025-03-09"),
-        ];
-        check("curve", &curve("curve", "Win rate", 20, &points));
-        assert_eq!(curve("curve", "Win rate", 20, &[]), "");
-    }
-
-    #[test]
-    fn a_calendar_is_what_it_was() {
-        let played = [
-            day("2025-01-01", 1, 1),
-            day("2025-03-09", 4, 2),
-            day("2025-12-31", 12, 1),
-        ];
-        check("days", &days("days", "Games by day", &span(), &played));
-        check("key", &key("days"));
-    }
-
-    #[test]
-    fn every_day_with_a_game_has_a_square() {
-        let played: Vec<Day> = calendar(&span())
-            .iter()
-            .map(|(date, ..)| day(&date.to_string(), 5, 3))
-            .collect();
-        let picture = days("days", "Games by day", &span(), &played);
-        assert_eq!(picture.matches("3 won of 5").count(), 365);
-        assert!(picture.len() < 45_000, "{} bytes", picture.len());
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_gets_out_of_its_place(text in ".*") {
-            let picture = bars("bars", &text, &[line(&text, 1, 1)]);
-            let of_ours = bars("bars", "", &[line("", 1, 1)]);
-            for mark in ['<', '>', '"'] {
-                prop_assert_eq!(picture.matches(mark).count(), of_ours.matches(mark).count());
-            }
-        }
-    }
-}
+mod tests;

@@ -1,18 +1,21 @@
 //! From games to figures, in one pass. Days and hours are those of the reader's zone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
 
 use super::games::{Game, OBJECTIVES};
-use super::year::{Best, Day, Fact, GameGroup, Objective, Point, Streak, Tally, Year, YearSpan};
+use super::leads::{LEAD_MINUTE, LeadSums};
+use super::year::{
+    Best, Day, Fact, GameGroup, Objective, Point, Recent, Streak, Tally, Year, YearSpan,
+};
 
 /// Games that a rolling win rate is of.
 const ROLLING_GAMES: usize = 20;
 /// Points of its curve at most.
-const POINTS_MAX: usize = 120;
+const POINTS_MAX: usize = 40;
 /// From this length on in minutes, and how it is called.
 const LENGTHS: [(i64, &str); 5] = [
     (0, "under 20 min"),
@@ -28,9 +31,13 @@ const MULTIKILLS: [&str; 4] = [
     "Penta kills",
 ];
 
+/// Records whose value is told with what it is.
+pub(crate) const COMEBACK: &str = "Biggest comeback of the team";
+pub(crate) const LANE_COMEBACK: &str = "Biggest comeback against the opponent";
+
 /// What a record is of.
 type Measure = (&'static str, fn(&Game) -> i64);
-const RECORDS: [Measure; 7] = [
+const RECORDS: [Measure; 9] = [
     ("Longest game", |game| game.seconds),
     ("Most kills", |game| game.kills.into()),
     ("Most deaths", |game| game.deaths.into()),
@@ -38,7 +45,24 @@ const RECORDS: [Measure; 7] = [
     ("Most minions", |game| game.cs.into()),
     ("Most gold", |game| game.gold.into()),
     ("Most damage to champions", |game| game.damage.into()),
+    (COMEBACK, |game| {
+        if game.win {
+            game.kills_behind.unwrap_or(0).into()
+        } else {
+            0
+        }
+    }),
+    (LANE_COMEBACK, |game| {
+        let leads = game
+            .lead
+            .iter()
+            .filter(|_| game.win)
+            .flat_map(|lead| &lead.gold);
+        leads.flatten().min().map_or(0, |worst| -i64::from(*worst))
+    }),
 ];
+/// Games of the list of the last ones.
+const RECENT_MAX: usize = 5;
 
 impl Year {
     /// The figures of games in the order in which they were played. Who it is of, with whom, and how whole it is, is
@@ -95,6 +119,8 @@ struct Reckoning {
     /// The day and the end of each game.
     ends: Vec<(Date, bool)>,
     multikills: [u64; 4],
+    leads: LeadSums,
+    recent: VecDeque<Recent>,
 }
 
 impl Reckoning {
@@ -127,6 +153,8 @@ impl Reckoning {
             opponents: Named::new(),
             ends: Vec::new(),
             multikills: [0; 4],
+            leads: LeadSums::default(),
+            recent: VecDeque::new(),
         }
     }
 
@@ -143,6 +171,8 @@ impl Reckoning {
             return;
         }
         self.year.all.add(game);
+        self.year.timelines += u64::from(game.has_timeline);
+        self.leads.add(game);
         self.add_time(game, zone);
         self.add_kind(game);
         for (objective, first) in self.year.objectives.iter_mut().zip(game.firsts) {
@@ -170,6 +200,8 @@ impl Reckoning {
         self.months[index(date.month() - 1)].add(game);
         self.weekdays[index(date.weekday().to_monday_zero_offset())].add(game);
         self.hours[index(at.hour())].add(game);
+        self.recent.push_front(recent(game, date));
+        self.recent.truncate(RECENT_MAX);
         for (record, (_, measure)) in self.year.records.iter_mut().zip(RECORDS) {
             let value = u64::try_from(measure(game)).unwrap_or(0);
             if value > record.value {
@@ -241,6 +273,8 @@ impl Reckoning {
                     count,
                 })
                 .collect(),
+            leads: self.leads.end(),
+            recent: self.recent.into(),
             won: longest(&self.ends, true),
             lost: longest(&self.ends, false),
             ..self.year
@@ -261,6 +295,26 @@ impl Tally {
         self.damage += natural(game.damage);
         self.team_damage += u64::try_from(game.team_damage).unwrap_or(0);
         self.vision += natural(game.vision);
+        let lead = game
+            .lead
+            .as_ref()
+            .and_then(|lead| *lead.gold.get(LEAD_MINUTE)?);
+        self.lead_games += u64::from(lead.is_some());
+        self.lead_gold += i64::from(lead.unwrap_or(0));
+    }
+}
+
+fn recent(game: &Game, date: Date) -> Recent {
+    Recent {
+        match_id: game.match_id.clone(),
+        date: date.to_string(),
+        champion: game.champion.clone(),
+        queue: queue_name(game.queue_id),
+        win: game.win,
+        seconds: u64::try_from(game.seconds).unwrap_or(0),
+        kills: game.kills,
+        deaths: game.deaths,
+        assists: game.assists,
     }
 }
 
@@ -348,7 +402,7 @@ fn longest(ends: &[(Date, bool)], win: bool) -> Streak {
     best
 }
 
-fn role_name(position: &str) -> &str {
+pub(crate) fn role_name(position: &str) -> &str {
     match position {
         "TOP" => "Top",
         "JUNGLE" => "Jungle",
@@ -360,7 +414,7 @@ fn role_name(position: &str) -> &str {
 }
 
 /// As the view `v_matches` calls them.
-fn queue_name(id: i32) -> String {
+pub(crate) fn queue_name(id: i32) -> String {
     let name = match id {
         0 => "custom",
         400 => "normal draft",

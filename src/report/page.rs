@@ -1,11 +1,18 @@
 //! The page: as a file that needs nothing else, or as the part of another page.
 
+use std::fmt::{self, Write};
+
 use askama::Template;
 
-use super::chart;
+use super::chart::{self, Dots};
+use super::figures::{COMEBACK, LANE_COMEBACK, calendar};
 use super::games::Companion;
-use super::text::{clock, counted, day, grouped, initials, percent, shown};
-use super::year::{Best, GameGroup, Streak, Year, ratio};
+use super::kills::KillPhase;
+use super::leads::Quartiles;
+use super::ranks::RankLine;
+use super::recap::{name_of, recap};
+use super::text::{clock, counted, day, grouped, initials, percent, shown, signed};
+use super::year::{Best, GameGroup, Tally, Year, ratio};
 
 /// The style of a page with a year in it.
 pub const STYLE: &str = include_str!("style.css");
@@ -14,33 +21,55 @@ pub const STYLE: &str = include_str!("style.css");
 const ROWS_MAX: usize = 20;
 /// Hours and patches of a year have room.
 const LINES_MAX: usize = 32;
-/// Games from which on a rate is worth a sentence.
-const TOLD_FROM: u64 = 10;
+
+/// The path of a match's page.
+pub trait ToMatch: Fn(&str) -> String {}
+impl<F: Fn(&str) -> String> ToMatch for F {}
+/// The path of the page of somebody with this name, if there can be one.
+pub trait ToPlayer: Fn(&str) -> Option<String> {}
+impl<F: Fn(&str) -> Option<String>> ToPlayer for F {}
+
+/// How a page is shown among others: where its links go, and whether its lists are whole.
+#[derive(Clone, Copy, Default)]
+pub struct View<'v> {
+    /// The page of a match. None: there are no links.
+    pub to_match: Option<&'v dyn ToMatch>,
+    /// The page of a player's year, of somebody with a name.
+    pub to_player: Option<&'v dyn ToPlayer>,
+    /// Lists to their ends.
+    pub is_whole: bool,
+    /// Where they are whole.
+    pub to_whole: Option<&'v str>,
+}
+
+impl fmt::Debug for View<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("View")
+            .field("is_whole", &self.is_whole)
+            .field("to_whole", &self.to_whole)
+            .finish_non_exhaustive()
+    }
+}
 
 /// The year as one HTML file: style within, no script, nothing that is fetched.
 pub fn file(year: &Year) -> String {
     let page = File {
         title: title(year),
-        body: body(year),
+        body: body(year, View::default()),
     };
     // It fails only where it cannot be written to, and a string always can.
     page.render().unwrap_or_else(|error| error.to_string())
 }
 
 /// The year as a part of a page that has [`STYLE`].
-pub fn body(year: &Year) -> String {
-    Body { year }
+pub fn body(year: &Year, view: View<'_>) -> String {
+    Body { year, view }
         .render()
         .unwrap_or_else(|error| error.to_string())
 }
 
 fn title(year: &Year) -> String {
     format!("{} in {}", name_of(year), year.year)
-}
-
-fn name_of(year: &Year) -> String {
-    let name = year.player.riot_id.as_deref().map(shown);
-    name.unwrap_or_else(|| "A player".to_owned())
 }
 
 #[derive(Template)]
@@ -54,24 +83,44 @@ struct File {
 #[template(path = "body.html")]
 struct Body<'y> {
     year: &'y Year,
+    view: View<'y>,
 }
 
 /// A table of lines, with what its first column is called.
 #[derive(Template)]
 #[template(path = "lines.html")]
 struct GroupTable<'y> {
+    view: View<'y>,
     caption: &'static str,
     first: &'static str,
     lines: &'y [GameGroup],
     left_out: usize,
-    /// With kills, minions and damage too.
-    whole: bool,
-    tiles: bool,
+    shape: Shape,
+}
+
+/// What a table of lines has beside games and wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// The numbers of a chart.
+    Plain,
+    /// The rate as a bar too.
+    Bars,
+    /// Kills, minions, damage and lead too.
+    Whole,
+    /// Of champions, with their tiles.
+    Champions,
+}
+
+impl Shape {
+    fn is_whole(self) -> bool {
+        matches!(self, Self::Whole | Self::Champions)
+    }
 }
 
 #[allow(
     clippy::unused_self,
     clippy::trivially_copy_pass_by_ref,
+    clippy::ref_option,
     reason = "a template calls methods, and with references to fields"
 )]
 impl Body<'_> {
@@ -123,16 +172,134 @@ impl Body<'_> {
         chart::bars(id, title, lines)
     }
 
+    /// The games of each day, a week in a row.
+    fn weeks(&self) -> String {
+        let mut rows = String::new();
+        let mut played = self.year.days.iter().peekable();
+        let mut row = String::new();
+        let mut has_games = false;
+        let all = calendar(&self.year.span);
+        for (at, (date, _, weekday)) in all.iter().enumerate() {
+            let name = date.to_string();
+            if row.is_empty() {
+                let _ = write!(row, "<tr><th>{name}");
+                row += &"<td>".repeat(*weekday);
+            }
+            row += "<td>";
+            while played.next_if(|day| day.date < name).is_some() {}
+            if let Some(day) = played.next_if(|day| day.date == name) {
+                has_games = true;
+                let _ = write!(row, "{}/{}", day.wins, day.games);
+            }
+            if *weekday == 6 || at + 1 == all.len() {
+                // Weeks without a game are left out.
+                if has_games {
+                    rows += &row;
+                }
+                row.clear();
+                has_games = false;
+            }
+        }
+        rows
+    }
+
     fn table(&self, caption: &'static str, first: &'static str, lines: &[GameGroup]) -> String {
-        table(caption, first, lines, (false, false))
+        self.lines(caption, first, lines, Shape::Plain)
+    }
+
+    fn rated(&self, caption: &'static str, first: &'static str, lines: &[GameGroup]) -> String {
+        self.lines(caption, first, lines, Shape::Bars)
     }
 
     fn rows(&self, caption: &'static str, first: &'static str, lines: &[GameGroup]) -> String {
-        table(caption, first, lines, (true, false))
+        self.lines(caption, first, lines, Shape::Whole)
     }
 
     fn champions(&self, caption: &'static str, first: &'static str, lines: &[GameGroup]) -> String {
-        table(caption, first, lines, (true, true))
+        self.lines(caption, first, lines, Shape::Champions)
+    }
+
+    fn lines(
+        &self,
+        caption: &'static str,
+        first: &'static str,
+        lines: &[GameGroup],
+        shape: Shape,
+    ) -> String {
+        let room = match shape {
+            _ if self.view.is_whole => usize::MAX,
+            Shape::Champions => ROWS_MAX,
+            _ => LINES_MAX,
+        };
+        let shown = lines.len().min(room);
+        let table = GroupTable {
+            view: self.view,
+            caption,
+            first,
+            lines: &lines[..shown],
+            left_out: lines.len() - shown,
+            shape,
+        };
+        table.render().unwrap_or_else(|error| error.to_string())
+    }
+
+    fn lead(&self, of_xp: bool) -> String {
+        let minutes = self.year.leads.minutes.iter();
+        let minutes: Vec<_> = minutes
+            .map(|one| (one.minute, if of_xp { one.xp } else { one.gold }))
+            .collect();
+        if of_xp {
+            chart::lead("xp", "Lead in experience by minute", "Experience", &minutes)
+        } else {
+            chart::lead("gold", "Lead in gold by minute", "Gold", &minutes)
+        }
+    }
+
+    /// The middle half of the games.
+    fn quartiles(&self, one: &Option<Quartiles>) -> String {
+        one.map_or_else(
+            || "–".to_owned(),
+            |one| {
+                format!(
+                    "{} ({} to {})",
+                    signed(one.middle.into()),
+                    one.low,
+                    one.high
+                )
+            },
+        )
+    }
+
+    fn kill_map(&self, at: &usize, phase: &KillPhase) -> String {
+        let id = ["map-a", "map-b", "map-c"][(*at).min(2)];
+        let title = format!("Kills and deaths {}", phase.name);
+        let says = "The map of Summoner's Rift, the blue team's base in the lower left: a round dot where the player killed, a \
+                    square one where the player died.";
+        let dots = [
+            Dots {
+                class: "kill",
+                at: &phase.kills.at,
+            },
+            Dots {
+                class: "death",
+                at: &phase.deaths.at,
+            },
+        ];
+        chart::kill_map(id, &title, says, true, &dots)
+    }
+
+    fn rank(&self, at: &usize, line: &RankLine) -> String {
+        let id = format!("rank-{at}");
+        let title = format!("{} over the year", shown(&line.queue));
+        chart::rank(&id, &title, &self.year.span, &line.seen)
+    }
+
+    fn to_match(&self, match_id: &str) -> Option<String> {
+        Some(self.view.to_match?(match_id))
+    }
+
+    fn to_player(&self, companion: &Companion) -> Option<String> {
+        self.view.to_player?(companion.riot_id.as_ref()?)
     }
 
     fn rate(&self, wins: &u64, games: &u64) -> String {
@@ -147,10 +314,11 @@ impl Body<'_> {
     }
 
     fn value(&self, best: &Best) -> String {
-        if best.name == "Longest game" {
-            clock(best.value)
-        } else {
-            grouped(best.value)
+        match &*best.name {
+            "Longest game" => clock(best.value),
+            COMEBACK => counted(best.value, "kill behind", "kills behind"),
+            LANE_COMEBACK => format!("{} gold behind", grouped(best.value)),
+            _ => grouped(best.value),
         }
     }
 
@@ -195,43 +363,40 @@ impl Body<'_> {
     }
 }
 
-fn table(
-    caption: &'static str,
-    first: &'static str,
-    lines: &[GameGroup],
-    (whole, tiles): (bool, bool),
-) -> String {
-    let shown = lines.len().min(if tiles { ROWS_MAX } else { LINES_MAX });
-    let table = GroupTable {
-        caption,
-        first,
-        lines: &lines[..shown],
-        left_out: lines.len() - shown,
-        whole,
-        tiles,
-    };
-    table.render().unwrap_or_else(|error| error.to_string())
-}
-
 #[allow(
     clippy::unused_self,
     clippy::trivially_copy_pass_by_ref,
     reason = "a template calls methods, and with references to fields"
 )]
 impl GroupTable<'_> {
-    fn initials(&self, name: &str) -> String {
-        initials(name)
-    }
-
-    /// One of eight colours, always the same for a name.
-    fn hue(&self, name: &str) -> u8 {
-        name.bytes()
-            .fold(7_u8, |hue, byte| hue.wrapping_mul(31).wrapping_add(byte))
-            % 8
+    fn tile(&self, name: &str) -> String {
+        tile(name)
     }
 
     fn percent(&self, value: f64) -> String {
         percent(value)
+    }
+
+    /// Of a bar of twenty-five parts, each a class of the style.
+    fn share(&self, value: f64) -> String {
+        format!("{:.0}", value / 4.0)
+    }
+
+    fn lead(&self, tally: &Tally) -> String {
+        let lead = tally.lead();
+        lead.map_or_else(|| "–".to_owned(), signed)
+    }
+
+    fn has_leads(&self) -> bool {
+        self.shape.is_whole() && self.lines.iter().any(|line| line.tally.lead_games > 0)
+    }
+
+    fn has_bars(&self) -> bool {
+        self.shape != Shape::Plain
+    }
+
+    fn has_tiles(&self) -> bool {
+        self.shape == Shape::Champions
     }
 
     fn decimal(&self, value: f64) -> String {
@@ -247,99 +412,13 @@ impl GroupTable<'_> {
     }
 }
 
-/// The year in sentences.
-fn recap(year: &Year) -> Vec<String> {
-    let all = &year.all;
-    let name = name_of(year);
-    let mut told = vec![format!(
-        "In {} {name} played {} on {}: {} won, {} lost.",
-        year.year,
-        counted(all.games, "game", "games"),
-        counted(year.days.len() as u64, "day", "days"),
-        grouped(all.wins),
-        grouped(all.losses()),
-    )];
-    if let Some(line) = year.champions.first() {
-        told.push(format!(
-            "The champion played most was {}, with {} and a win rate of {}; {} played in all.",
-            shown(&line.name),
-            counted(line.tally.games, "game", "games"),
-            percent(line.tally.win_rate()),
-            match year.champions.len() {
-                1 => "1 champion was".to_owned(),
-                many => format!("{many} champions were"),
-            },
-        ));
-    }
-    // Of several that are as good, the first one.
-    let busiest = year.days.iter().rev().max_by_key(|day| day.games);
-    if let Some(busiest) = busiest.filter(|day| day.games > 1) {
-        told.push(format!(
-            "The busiest day was {}: {}, {} won.",
-            day(&busiest.date, year.year),
-            counted(busiest.games, "game", "games"),
-            busiest.wins
-        ));
-    }
-    if year.won.games > 1 {
-        told.push(format!(
-            "{}.",
-            streak(year, &year.won, "The longest winning streak was")
-        ));
-    }
-    if year.lost.games > 1 {
-        told.push(format!(
-            "{}.",
-            streak(year, &year.lost, "The longest losing streak was")
-        ));
-    }
-    told.extend(habits(year));
-    told
-}
-
-/// When games were won and played, and with whom.
-fn habits(year: &Year) -> Vec<String> {
-    let mut told = Vec::new();
-    let worth = |line: &&GameGroup| line.tally.games >= TOLD_FROM;
-    let by_rate = |one: &&GameGroup, other: &&GameGroup| {
-        one.tally.win_rate().total_cmp(&other.tally.win_rate())
-    };
-    if let Some(best) = year.months.iter().rev().filter(worth).max_by(by_rate) {
-        told.push(format!(
-            "The best month was {}: {} of {} won.",
-            best.name,
-            percent(best.tally.win_rate()),
-            counted(best.tally.games, "game", "games")
-        ));
-    }
-    let often = year.hours.iter().rev().max_by_key(|hour| hour.tally.games);
-    if let Some(often) = often.filter(|hour| hour.tally.games > 1) {
-        told.push(format!(
-            "Most games began between {}:00 and {}:59, {} of them.",
-            often.name, often.name, often.tally.games
-        ));
-    }
-    if let Some((duo, riot_id)) = year
-        .duos
-        .first()
-        .and_then(|duo| Some((duo, duo.riot_id.as_ref()?)))
-    {
-        told.push(format!(
-            "The partner of most games was {}: {}, {} won.",
-            shown(riot_id),
-            counted(duo.games, "game", "games"),
-            grouped(duo.wins)
-        ));
-    }
-    told
-}
-
-fn streak(year: &Year, streak: &Streak, begin: &str) -> String {
-    let (from, to) = (day(&streak.from, year.year), day(&streak.to, year.year));
-    let when = if from == to {
-        format!("on {from}")
-    } else {
-        format!("from {from} to {to}")
-    };
-    format!("{begin} {}, {when}", streak.games)
+/// A champion without a picture: its letters, in one of eight colours that is always the same for a name.
+pub(crate) fn tile(name: &str) -> String {
+    let hue = name
+        .bytes()
+        .fold(7_u8, |hue, byte| hue.wrapping_mul(31).wrapping_add(byte))
+        % 8;
+    // Letters and digits alone, or a question mark.
+    let letters = initials(name);
+    format!("<b class=\"tile t{hue}\" aria-hidden=\"true\">{letters}</b>")
 }

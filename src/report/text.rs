@@ -94,6 +94,16 @@ pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
     )
 }
 
+/// With its sign: a lead.
+pub(crate) fn signed(number: i64) -> String {
+    let sign = match number.signum() {
+        1 => "+",
+        -1 => "−",
+        _ => "",
+    };
+    format!("{sign}{}", grouped(number.unsigned_abs()))
+}
+
 pub(crate) fn percent(value: f64) -> String {
     format!("{value:.1} %")
 }

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::games::Companion;
+use super::kills::KillMap;
+use super::leads::Leads;
+use super::ranks::RankLine;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -41,6 +44,14 @@ pub struct Year {
     pub opponents: Vec<GameGroup>,
     pub duos: Vec<Companion>,
     pub rivals: Vec<Companion>,
+    /// Of each queue with one, the last first.
+    pub ranks: Vec<RankLine>,
+    /// Games that count and whose timelines are stored.
+    pub timelines: u64,
+    pub leads: Leads,
+    pub kill_map: KillMap,
+    /// The last games, the newest first.
+    pub recent: Vec<Recent>,
     pub objectives: Vec<Objective>,
     pub multikills: Vec<Fact>,
     pub won: Streak,
@@ -81,6 +92,9 @@ pub struct Tally {
     /// Of the player's teams.
     pub team_damage: u64,
     pub vision: u64,
+    /// Games of which the lead at minute 15 is known, and what it adds up to in gold.
+    pub lead_games: u64,
+    pub lead_gold: i64,
 }
 
 impl Tally {
@@ -100,6 +114,14 @@ impl Tally {
 
     pub fn cs_per_minute(&self) -> f64 {
         ratio(60 * self.cs, self.seconds)
+    }
+
+    /// Gold before the opponent at minute 15, on average; none: of no game.
+    pub fn lead(&self) -> Option<i64> {
+        let games = i64::try_from(self.lead_games)
+            .ok()
+            .filter(|games| *games > 0)?;
+        Some((2 * self.lead_gold + games).div_euclid(2 * games))
     }
 
     /// Percent of the team's.
@@ -197,4 +219,19 @@ pub struct Best {
     pub champion: String,
     pub date: String,
     pub match_id: String,
+}
+
+/// A game as a line of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Recent {
+    pub match_id: String,
+    pub date: String,
+    pub champion: String,
+    pub queue: String,
+    pub win: bool,
+    pub seconds: u64,
+    pub kills: i32,
+    pub deaths: i32,
+    pub assists: i32,
 }

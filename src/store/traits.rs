@@ -1,8 +1,8 @@
 //! A riftsync database, as one trait over all that is asked of it.
 
 use super::{
-    BudgetBoard, DataStore, Effect, ExportStore, JobStore, NamesStore, OpenTree, PeopleStore,
-    ProbeStore, RepackStore, SizesStore, StandingStore, UpkeepStore, YearStore,
+    BudgetBoard, DataStore, Effect, ExportStore, JobStore, NamesStore, OneMatchStore, OpenTree,
+    PeopleStore, ProbeStore, RepackStore, SizesStore, StandingStore, UpkeepStore, YearStore,
 };
 
 /// A riftsync database: jobs whose effects are League rows, and what is read and kept in order of these.
@@ -20,6 +20,7 @@ pub trait Store:
     + OpenTree
     + SizesStore
     + YearStore
+    + OneMatchStore
 {
 }
 
@@ -37,5 +38,6 @@ impl<S> Store for S where
         + OpenTree
         + SizesStore
         + YearStore
+        + OneMatchStore
 {
 }

@@ -21,6 +21,7 @@ mod files;
 mod fleet;
 mod ground;
 mod hostile;
+mod leads;
 mod made_details;
 mod manual;
 mod many_players;

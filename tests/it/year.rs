@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use riftsync::control::YearFigures;
 use riftsync::model::Whom;
-use riftsync::report::{Companion, GameGroup, Year, body, file};
+use riftsync::report::{Companion, GameGroup, RankLine, RankPoint, Recent, View, Year, body, file};
 use riftsync::store::people;
 use serde_json::json;
 
@@ -15,10 +15,11 @@ use crate::setup::{PLAYER, run, setup, text};
 use crate::views::games;
 
 /// Games of the player that count.
-const PLAYED: &str = "FROM match_participants p JOIN matches m ON m.match_id = p.match_id
+const PLAYED: &str = "{joined} {where}";
+const JOINED: &str = "FROM match_participants p JOIN matches m ON m.match_id = p.match_id
     LEFT JOIN match_teams t ON t.match_id = p.match_id AND t.team_id = p.team_id
-    LEFT JOIN v_player_matches v ON v.match_id = p.match_id AND v.participant_id = p.participant_id
-    WHERE p.player_id = {player} AND m.year = {year} AND NOT m.is_remake AND m.game_duration_s > 0";
+    LEFT JOIN v_player_matches v ON v.match_id = p.match_id AND v.participant_id = p.participant_id";
+const WHERE: &str = "WHERE p.player_id = {player} AND m.year = {year} AND NOT m.is_remake AND m.game_duration_s > 0";
 
 /// What every line adds up.
 const SUMS: &str = "count(*), sum(CASE WHEN p.win THEN 1 ELSE 0 END), sum(m.game_duration_s), sum(p.kills), sum(p.deaths),
@@ -28,15 +29,17 @@ const SUMS: &str = "count(*), sum(CASE WHEN p.win THEN 1 ELSE 0 END), sum(m.game
 
 type Sums = BTreeMap<String, Vec<String>>;
 
-struct Asked<'a> {
-    place: &'a Place,
-    player: i64,
-    year: i16,
+pub struct Asked<'a> {
+    pub place: &'a Place,
+    pub player: i64,
+    pub year: i16,
 }
 
 impl Asked<'_> {
-    fn rows(&self, query: &str) -> Vec<Vec<String>> {
+    /// The rows of a query on the player's games: they follow `{joined}`, and are chosen by `{where}`.
+    pub fn rows(&self, query: &str) -> Vec<Vec<String>> {
         let query = query.replace("{played}", PLAYED).replace("{sums}", SUMS);
+        let query = query.replace("{joined}", JOINED).replace("{where}", WHERE);
         let query = query.replace("{player}", &self.player.to_string());
         let rows = self
             .place
@@ -233,7 +236,7 @@ fn check_records(asked: &Asked<'_>, year: &Year) {
          JOIN match_participants q ON q.match_id = p.match_id AND q.player_id <> p.player_id AND q.team_id = p.team_id
               AND coalesce(q.subteam_id, 0) = coalesce(p.subteam_id, 0)
          WHERE p.player_id = {player} AND m.year = {year} AND NOT m.is_remake AND m.game_duration_s > 0
-         GROUP BY q.player_id HAVING count(*) > 1 ORDER BY 1 DESC, 2 DESC LIMIT 12",
+         GROUP BY q.player_id HAVING count(*) > 1 ORDER BY 1 DESC, 2 DESC LIMIT 8",
     );
     assert_eq!(company(&year.duos), duos);
     let remakes = asked.rows("SELECT count(*) FROM match_participants p JOIN matches m ON m.match_id = p.match_id WHERE p.player_id = {player} AND m.year = {year} AND m.is_remake");
@@ -366,12 +369,33 @@ fn a_hostile_name_is_text_in_the_page_and_in_its_pictures() {
     ] {
         lines.push(line.clone());
     }
+    year.recent.push(Recent {
+        match_id: name.to_owned(),
+        champion: name.to_owned(),
+        ..Recent::default()
+    });
+    let point = RankPoint {
+        date: "2025-01-02".to_owned(),
+        rank: name.to_owned(),
+        points: Some(7),
+        ..RankPoint::default()
+    };
+    year.ranks.push(RankLine {
+        queue: name.to_owned(),
+        seen: vec![point.clone()],
+        best: point,
+    });
     year.duos.push(Companion {
         riot_id: Some(name.to_owned()),
         games: 2,
         wins: 1,
     });
-    for page in [body(&year), file(&year)] {
+    let to_match = |_: &str| "/match".to_owned();
+    let linked = View {
+        to_match: Some(&to_match),
+        ..View::default()
+    };
+    for page in [body(&year, linked), file(&year)] {
         assert!(
             !page.contains("<script") && !page.contains('\u{202e}'),
             "{page}"

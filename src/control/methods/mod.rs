@@ -4,6 +4,7 @@ mod data;
 mod engine;
 mod job;
 mod key;
+mod one_match;
 mod player;
 mod queue;
 mod schedule;
@@ -111,6 +112,9 @@ const METHODS: &[(&str, Call)] = &[
     }),
     ("player.year", |control, params| {
         Box::pin(year::year(control, params))
+    }),
+    ("match.get", |control, params| {
+        Box::pin(one_match::get(control, params))
     }),
     ("player.locate", |control, params| {
         Box::pin(player::locate(control, params))

@@ -1,5 +1,7 @@
 //! `player.year`: the figures of a player's year.
 
+use std::collections::HashMap;
+
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::json;
@@ -8,15 +10,22 @@ use super::Answer;
 use super::player::stored;
 use crate::control::rpc::{Params, RpcError};
 use crate::control::state::ControlState;
+use crate::model::names::NamedKind;
 use crate::model::{Puuid, RiotId, Timestamp, Whom};
-use crate::report::{self, Wholeness, Year};
-use crate::store::year::YearOf;
+use crate::report::{self, Game, KillMap, Lead, Wholeness, Year};
+use crate::store::year::{Played, YearOf};
 use crate::store::{Store, StoreResult, StoredPlayer, YearCoverage};
 use crate::tasks::coverage;
 
 /// People who are named in each list.
-const COMPANY_MAX: usize = 12;
+const COMPANY_MAX: usize = 8;
 const FORMER_NAMES_MAX: usize = 10;
+/// Games whose minutes are in memory at once.
+const LEADS_AT_ONCE: usize = 1_000;
+/// Games of the map: each has a thousand events to look through.
+const MAPPED_MAX: usize = 30;
+/// Ranks of a year that are looked at: a tracked player's change with each game at most.
+const RANKS_MAX: usize = 5_000;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,13 +95,31 @@ impl YearFigures<'_> {
             year,
             platform,
         };
-        let games = store.games_of(of).await?;
+        let mut games = store.games_of(of).await?;
+        let champions = names_of(store, NamedKind::Champion).await?;
+        for game in &mut games {
+            if let Some(name) = champions.get(&game.champion_id) {
+                game.champion.clone_from(name);
+            }
+            let opponent = game.opponent_champion_id.and_then(|id| champions.get(&id));
+            if let Some(name) = opponent {
+                game.opponent = Some(name.clone());
+            }
+        }
+        add_leads(store, of, &mut games).await?;
         let mut figures = Year::of(year, &games, zone, jiff::Timestamp::now());
         figures.player = report::Player {
             riot_id: player.riot_id.as_ref().map(ToString::to_string),
             puuid: player.puuid.to_string(),
             former_names: store.former_names(player.id, FORMER_NAMES_MAX).await?,
         };
+        let (with_events, kills) = match played(last_on_the_rift(&games)) {
+            Some(played) => store.kills_of(of, played).await?,
+            None => (0, Vec::new()),
+        };
+        figures.kill_map = KillMap::of(with_events, &kills);
+        let ranks = store.ranks_of(player.id, year, RANKS_MAX).await?;
+        figures.ranks = report::rank_lines(&ranks, zone);
         let present = figures.player.riot_id.clone();
         let former = &mut figures.player.former_names;
         former.retain(|name| Some(name) != present.as_ref());
@@ -112,6 +139,58 @@ impl YearFigures<'_> {
             .saturating_sub(figures.all.games);
         Ok(figures)
     }
+}
+
+/// What things are called, by Riot's numbers: the newest name that is stored.
+pub(super) async fn names_of(
+    store: &dyn Store,
+    kind: NamedKind,
+) -> StoreResult<HashMap<i32, String>> {
+    let names = store.names(kind).await?.into_iter();
+    let names = names.filter_map(|one| Some((one.id.parse().ok()?, one.name)));
+    Ok(names.collect())
+}
+
+/// So many games at a time: their minutes are kilobytes each.
+async fn add_leads(store: &dyn Store, of: YearOf<'_>, games: &mut [Game]) -> StoreResult<()> {
+    for some in games.chunks_mut(LEADS_AT_ONCE) {
+        let Some(played) = played(some.iter().filter(|game| game.has_timeline)) else {
+            continue;
+        };
+        let leads = store.leads_of(of, played).await?;
+        let mut leads: HashMap<String, Lead> = leads.into_iter().collect();
+        for game in some {
+            // Of a moment at which two games began, a chunk may have the one and not the other.
+            if let Some(lead) = leads.remove(&game.match_id) {
+                game.lead = Some(lead);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// From the first of these games to the last.
+fn played<'g>(games: impl Iterator<Item = &'g Game>) -> Option<Played> {
+    let starts = games.map(|game| game.started_ms);
+    starts.fold(None, |played: Option<Played>, start| {
+        let Played { from_ms, to_ms } = played.unwrap_or(Played {
+            from_ms: start,
+            to_ms: start,
+        });
+        Some(Played {
+            from_ms: from_ms.min(start),
+            to_ms: to_ms.max(start),
+        })
+    })
+}
+
+/// The last games on Summoner's Rift that have a timeline.
+fn last_on_the_rift(games: &[Game]) -> impl Iterator<Item = &Game> {
+    let on_the_rift = games
+        .iter()
+        .rev()
+        .filter(|game| game.counts() && game.map_id == 11 && game.has_timeline);
+    on_the_rift.take(MAPPED_MAX)
 }
 
 fn wholeness(year: &YearCoverage) -> Wholeness {

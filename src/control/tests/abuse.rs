@@ -181,6 +181,7 @@ fn examples() -> Value {
         "engine.status": {}, "engine.health": {}, "engine.waiting": {}, "engine.metrics": {}, "engine.settings": {}, "data.sizes": {}, "engine.drain": {}, "engine.stop": {},
         "key.set": { "key": "same" }, "key.share": { "share": "80%", "route": "europe" },
         "player.stats": { "riot_id": "A#B", "year": 2025 }, "player.locate": { "riot_id": "A#KR1" },
+        "match.get": { "match_id": "KR_1", "timezone": "UTC" },
         "player.year": { "riot_id": "A#B", "year": 2025, "platform": "kr", "timezone": "UTC" },
         "player.rank": { "riot_id": "A#B", "changes": 3, "champions": 3 },
         "player.track": { "riot_id": "A#B" }, "player.untrack": { "riot_id": "A#B" },

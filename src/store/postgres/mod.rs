@@ -33,6 +33,7 @@ mod locks;
 pub(in crate::store) mod migrate;
 mod names;
 mod notifier;
+mod one_match;
 mod open_tree;
 mod people;
 mod players;

@@ -5,15 +5,20 @@ use diesel_async::RunQueryDsl;
 
 use super::reader::{Patience, read};
 use super::{Backend, PostgresStore};
-use crate::report::{Companion, Game};
+use crate::report::{Companion, Game, Kill, Lead, SeenRank};
 use crate::store::StoreResult;
-use crate::store::year::{CompanyTuple, GameTuple, YearOf, YearStore, companion_from, game_from};
+use crate::store::year::{
+    CompanyTuple, GameTuple, KillTuple, LeadTuple, Played, SeenTuple, YearOf, YearStore,
+    companion_from, game_from, kills_from, leads_from, seen_from,
+};
 
 mod sql {
     use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
 
     use crate::store::statement::statement;
-    use crate::store::year::{COMPANY, CompanyRow, FORMER, GAMES, GameRow};
+    use crate::store::year::{
+        COMPANY, CompanyRow, FORMER, GAMES, GameRow, KILLS, KillRow, LEADS, LeadRow, RANKS, SeenRow,
+    };
 
     statement! {
         Games<'a> { player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text> } -> GameRow =
@@ -26,6 +31,22 @@ mod sql {
             limit: i64 => BigInt,
         } -> CompanyRow = COMPANY;
     }
+
+    statement! {
+        Leads<'a> {
+            player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text>, from: i64 => BigInt,
+            to: i64 => BigInt,
+        } -> LeadRow = LEADS;
+    }
+
+    statement! {
+        Kills<'a> {
+            player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text>, from: i64 => BigInt,
+            to: i64 => BigInt,
+        } -> KillRow = KILLS;
+    }
+
+    statement! { Ranks { player: i64 => BigInt, year: i32 => Integer, limit: i64 => BigInt } -> SeenRow = RANKS; }
 
     statement! { Former { player: i64 => BigInt, limit: i64 => BigInt } -> (Text, Text) = FORMER; }
 }
@@ -58,6 +79,38 @@ impl YearStore for PostgresStore {
         };
         let rows: Vec<CompanyTuple> = read!(self.readers, conn => company().load(conn).await);
         Ok(rows.into_iter().map(companion_from).collect())
+    }
+
+    async fn leads_of(&self, of: YearOf<'_>, played: Played) -> StoreResult<Vec<(String, Lead)>> {
+        let leads = || sql::Leads {
+            player: of.player_id,
+            year: of.year.into(),
+            platform: of.platform,
+            from: played.from_ms,
+            to: played.to_ms,
+        };
+        let rows: Vec<LeadTuple> = read!(self.readers, conn => leads().load(conn).await);
+        Ok(leads_from(rows).await)
+    }
+
+    async fn kills_of(&self, of: YearOf<'_>, played: Played) -> StoreResult<(u64, Vec<Kill>)> {
+        let kills = || sql::Kills {
+            player: of.player_id,
+            year: of.year.into(),
+            platform: of.platform,
+            from: played.from_ms,
+            to: played.to_ms,
+        };
+        let rows: Vec<KillTuple> = read!(self.readers, conn => kills().load(conn).await);
+        Ok(kills_from(rows))
+    }
+
+    async fn ranks_of(&self, player: i64, year: i16, limit: usize) -> StoreResult<Vec<SeenRank>> {
+        let year = year.into();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows: Vec<SeenTuple> =
+            read!(self.readers, conn => sql::Ranks { player, year, limit }.load(conn).await);
+        Ok(seen_from(rows))
     }
 
     async fn former_names(&self, player: i64, limit: usize) -> StoreResult<Vec<String>> {

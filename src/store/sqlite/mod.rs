@@ -9,6 +9,7 @@ mod export;
 mod jobs;
 mod league;
 mod names;
+mod one_match;
 pub(in crate::store) mod open;
 mod open_tree;
 mod people;

@@ -2,6 +2,7 @@
 
 mod data;
 mod job;
+mod match_page;
 mod overview;
 mod player;
 mod schedule;
@@ -11,6 +12,7 @@ mod year;
 
 pub(crate) use data::{data, settings};
 pub(crate) use job::{ask_about_all, change_all, change_job, change_queue, job, jobs};
+pub(crate) use match_page::one_match;
 pub(crate) use overview::{actors, find, live, log, nowhere, overview};
 pub(crate) use player::{change_player, player, players};
 pub(crate) use schedule::{change_schedule, schedules};

@@ -6,11 +6,11 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use riftsync_report::{Year, body, shown};
+use riftsync_report::{View, Year, body, shown};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::encode;
+use super::{encode, query};
 use crate::ask::ask;
 use crate::respond;
 use crate::shell::Shell;
@@ -20,6 +20,8 @@ use crate::site::Site;
 #[serde(default)]
 pub(crate) struct Options {
     timezone: String,
+    /// Whatever it is: lists to their ends.
+    all: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -55,6 +57,12 @@ pub(super) fn path(platform: &str, riot_id: &str, year: i64) -> Option<String> {
     ))
 }
 
+/// The path of a match, with the reader's zone.
+pub(super) fn match_path(base: &str, match_id: &str, timezone: &str) -> String {
+    let query = query(&[("timezone", timezone)]);
+    format!("{base}/match/{}{query}", encode(match_id))
+}
+
 pub(crate) async fn year(
     State(site): State<Arc<Site>>,
     Path((platform, name, year)): Path<(String, String, String)>,
@@ -79,14 +87,37 @@ pub(crate) async fn year(
         Ok(told) => told,
         Err(error) => return respond::refused(shell, &error),
     };
+    let path = path(&platform, &riot_id, year.into()).unwrap_or_default();
+    let timezone = &options.timezone;
+    let whole = format!(
+        "{}{path}{}",
+        shell.base,
+        query(&[("timezone", timezone), ("all", "1")])
+    );
+    let to_match = |id: &str| match_path(&shell.base, id, timezone);
+    let to_player = |riot_id: &str| {
+        let path = self::path(&platform, riot_id, year.into())?;
+        Some(format!(
+            "{}{path}{}",
+            shell.base,
+            query(&[("timezone", timezone)])
+        ))
+    };
+    let view = View {
+        to_match: Some(&to_match),
+        to_player: Some(&to_player),
+        is_whole: options.all.is_some(),
+        to_whole: Some(&whole),
+    };
+    let body = body(&told.year, view);
     respond::page(&Page {
         shell,
         name: shown(told.year.player.riot_id.as_deref().unwrap_or(&riot_id)),
         year,
         note: told.note.unwrap_or_default(),
         timezone: told.year.timezone.clone(),
-        path: path(&platform, &riot_id, year.into()).unwrap_or_default(),
+        path,
         link: encode(&riot_id),
-        body: body(&told.year),
+        body,
     })
 }

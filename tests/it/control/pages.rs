@@ -481,7 +481,24 @@ async fn a_players_year_is_a_page_with_a_link_to_it_and_its_zone_can_be_chosen()
         .unwrap();
     let style = browser.get(style.split_once('"').unwrap().0).await;
     assert_eq!(style.status(), StatusCode::OK);
+    let (_, link_to_match) = page.split_once("href=\"/match/").unwrap();
+    let of_match = format!("/match/{}", link_to_match.split_once('"').unwrap().0);
+    let page = browser.html(&of_match).await;
+    assert!(
+        page.contains("Gold lead by minute") && page.contains("those of Asia/Seoul"),
+        "{page}"
+    );
+    assert!(
+        page.contains(&format!("href=\"{link}?timezone=Asia%2FSeoul")),
+        "{page}"
+    );
+    assert!(
+        !page.contains(" style=") && !page.contains("<script>"),
+        "{page}"
+    );
     for (path, status) in [
+        ("/match/KR_1", StatusCode::NOT_FOUND),
+        ("/match/%3Cscript%3E", StatusCode::BAD_REQUEST),
         ("/player/KR/Nobody-X/2025", StatusCode::NOT_FOUND),
         ("/player/KR/Faker/2025", StatusCode::NOT_FOUND),
         ("/player/KR/Faker-KR1/never", StatusCode::NOT_FOUND),
@@ -493,5 +510,7 @@ async fn a_players_year_is_a_page_with_a_link_to_it_and_its_zone_can_be_chosen()
         assert_eq!(browser.get(path).await.status(), status, "{path}");
     }
     let stranger = Browser::stranger(&browser.base);
-    assert_eq!(stranger.get(&link).await.status(), StatusCode::UNAUTHORIZED);
+    for page in [&link, &of_match] {
+        assert_eq!(stranger.get(page).await.status(), StatusCode::UNAUTHORIZED);
+    }
 }
