@@ -27,7 +27,7 @@ mod sql {
 impl OneMatchStore for SqliteStore {
     async fn one_match(&self, match_id: MatchId) -> StoreResult<Option<OneMatch>> {
         let id = &*match_id.to_string();
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let mut heads: Vec<HeadTuple> = sql::Head { id }.load(reader.conn()).await?;
         let Some(head) = heads.pop() else {
             return Ok(None);

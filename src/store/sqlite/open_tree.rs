@@ -51,7 +51,7 @@ impl OpenTree for SqliteStore {
 
     async fn family(&self, job: JobId, limit: usize) -> StoreResult<Vec<(JobId, i64)>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<(i64, i64)> = sql::Family {
             child: job.0,
             parent: job.0,

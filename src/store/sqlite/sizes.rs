@@ -27,13 +27,13 @@ mod sql {
 #[async_trait]
 impl SizesStore for SqliteStore {
     async fn table_sizes(&self) -> StoreResult<Vec<TableSize>> {
-        let mut reader = self.readers.search().await?;
+        let mut reader = self.readers().search().await?;
         let rows: Vec<TableTuple> = sql::Tables {}.load(reader.conn()).await?;
         Ok(rows.into_iter().map(table_from).collect())
     }
 
     async fn document_sizes(&self) -> StoreResult<Vec<DocumentSize>> {
-        let mut reader = self.readers.search().await?;
+        let mut reader = self.readers().search().await?;
         let rows: Vec<DocumentTuple> = sql::Documents {}.load(reader.conn()).await?;
         Ok(rows.into_iter().map(document_from).collect())
     }

@@ -91,7 +91,7 @@ impl YearStore for SqliteStore {
             to: played.to_ms,
         };
         let rows: Vec<LeadTuple> = {
-            let mut reader = self.readers.borrow().await?;
+            let mut reader = self.readers().borrow().await?;
             leads().load(reader.conn()).await?
         };
         Ok(leads_from(rows).await)
@@ -105,7 +105,7 @@ impl YearStore for SqliteStore {
             from: played.from_ms,
             to: played.to_ms,
         };
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<KillTuple> = kills().load(reader.conn()).await?;
         Ok(kills_from(rows))
     }
@@ -113,7 +113,7 @@ impl YearStore for SqliteStore {
     async fn ranks_of(&self, player: i64, year: i16, limit: usize) -> StoreResult<Vec<SeenRank>> {
         let year = year.into();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut reader = self.readers.borrow().await?;
+        let mut reader = self.readers().borrow().await?;
         let rows: Vec<SeenTuple> = sql::Ranks {
             player,
             year,
