@@ -6,6 +6,7 @@ mod control;
 mod copy;
 mod forecast;
 mod join;
+mod lake;
 mod locations;
 mod lookout;
 mod measure;
@@ -98,6 +99,9 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
             Verb::Simulate(args) => simulate::simulate(&cli.global, &args).await,
             Verb::Job(args) => remote::job(&reach(&cli.global, &config)?, args.what).await,
             Verb::Queue(args) => remote::queue(&reach(&cli.global, &config)?, args.what).await,
+            Verb::Export(args) if args.lake.all => {
+                lake::export_all(&cli.global, &config, &args).await
+            }
             Verb::Export(args) => show::export_table(&cli.global, &config, &args).await,
             Verb::Health => remote::health(&reach(&cli.global, &config)?).await,
             Verb::Schedule(args) => {

@@ -28,7 +28,7 @@ use crate::store::{Store, StoredPlayer, YearCoverage};
 use crate::tasks::{coverage, unread_text};
 
 /// How often an export is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+pub(super) const LOOK: Duration = Duration::from_millis(200);
 
 pub(super) async fn show_stats(
     global: &Global,
@@ -104,7 +104,8 @@ pub(super) async fn export_table(
     config: &Config,
     args: &ExportArgs,
 ) -> Result<(), CliError> {
-    let (out, format) = target(args)?;
+    let what = args.what.expect("required where it is not all");
+    let (out, format) = target(args, what)?;
     let years = match &args.year {
         Some(text) => read_range(text)?,
         None => (i16::MIN, i16::MAX),
@@ -122,7 +123,7 @@ pub(super) async fn export_table(
         None => None,
     };
     let order = Export {
-        what: args.what,
+        what,
         format,
         filter: ExportFilter { years, player },
         out,
@@ -136,7 +137,7 @@ pub(super) async fn export_table(
             Err(ExportError::ReaderGone) => return Ok(()),
             exported => exported?,
         },
-        never = show_rows(args.what, &told, to_stdout) => match never {},
+        never = show_rows(what, &told, to_stdout) => match never {},
         () = stop_signal() => {
             if to_stdout {
                 // A reader that reads no more would hold the writer, and the writer the end of the process.
@@ -164,10 +165,10 @@ pub(super) async fn export_table(
 }
 
 /// Where an export goes, and as what.
-fn target(args: &ExportArgs) -> Result<(Out, Format), CliError> {
+fn target(args: &ExportArgs, what: What) -> Result<(Out, Format), CliError> {
     let Some(file) = &args.out else {
         let format = args.format.unwrap_or(Format::Parquet);
-        let path = PathBuf::from(format!("{}.{}", args.what, format.as_str()));
+        let path = PathBuf::from(format!("{what}.{}", format.as_str()));
         let make_folder = false;
         return Ok((Out::File { path, make_folder }, format));
     };

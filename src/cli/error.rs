@@ -7,6 +7,7 @@ use crate::config::ConfigError;
 use crate::control::rpc::RpcError;
 use crate::control::{ClientError, SocketError};
 use crate::export::ExportError;
+use crate::export::lake::LakeFailure;
 use crate::model::{IdError, JobId, YearError};
 use crate::store::StoreError;
 
@@ -32,6 +33,8 @@ pub enum CliError {
     Ended(StoreError),
     #[error("{0}")]
     Export(#[from] ExportError),
+    #[error("{0}")]
+    Lake(#[from] LakeFailure),
     #[error("{0}")]
     Socket(#[from] SocketError),
     #[error("{0}")]
@@ -114,8 +117,12 @@ impl CliError {
                 RpcError::INVALID_PARAMS | RpcError::METHOD_NOT_FOUND => "usage",
                 _ => "engine",
             },
-            Self::Store(_) | Self::Ended(_) | Self::Export(ExportError::Store(_)) => "database",
-            Self::Export(ExportError::File { .. } | ExportError::ReaderGone) => "file",
+            Self::Store(_)
+            | Self::Ended(_)
+            | Self::Export(ExportError::Store(_))
+            | Self::Lake(LakeFailure::Store(_)) => "database",
+            Self::Export(ExportError::File { .. } | ExportError::ReaderGone)
+            | Self::Lake(LakeFailure::Place(_)) => "file",
             Self::Socket(_)
             | Self::Client(_)
             | Self::OtherDatabase { .. }
@@ -132,7 +139,9 @@ impl CliError {
     fn is_retryable(&self) -> bool {
         let ended = match self {
             Self::Ended(_) => true,
-            Self::Store(error) | Self::Export(ExportError::Store(error)) => error.is_end(),
+            Self::Store(error)
+            | Self::Export(ExportError::Store(error))
+            | Self::Lake(LakeFailure::Store(error)) => error.is_end(),
             _ => false,
         };
         self.exit_code() > 2 && !ended
@@ -145,7 +154,8 @@ impl CliError {
             Self::JobFailed(_)
             | Self::Incomplete(_)
             | Self::Degraded
-            | Self::Export(ExportError::File { .. } | ExportError::ReaderGone) => 1,
+            | Self::Export(ExportError::File { .. } | ExportError::ReaderGone)
+            | Self::Lake(LakeFailure::Place(_)) => 1,
             Self::Usage(_) | Self::Store(StoreError::Url(_) | StoreError::PostgresUrl { .. }) => 2,
             Self::Client(ClientError::Refused(error)) => match error.code {
                 RpcError::NOT_FOUND | RpcError::CONFLICT => 1,
@@ -158,6 +168,7 @@ impl CliError {
             | Self::Client(_)
             | Self::Engine(_)
             | Self::Export(ExportError::Store(_))
+            | Self::Lake(LakeFailure::Store(_))
             | Self::Unhealthy
             | Self::EndsWithVerb(_)
             | Self::OtherDatabase { .. } => 3,

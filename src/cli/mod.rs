@@ -8,6 +8,7 @@ pub mod dbcopy;
 pub mod dbinfo;
 pub mod error;
 pub mod follow;
+mod lake;
 pub mod pages;
 pub mod players;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use behaviour::BehaviourArgs;
 pub use error::CliError;
+pub use lake::LakeArgs;
 pub use report::ReportArgs;
 
 use crate::config::{Profile, listen_address};
@@ -749,8 +751,10 @@ pub struct RankArgs {
 #[derive(Debug, Args)]
 pub struct ExportArgs {
     /// Which table
-    #[arg(long, value_name = "TABLE")]
-    pub what: What,
+    #[arg(long, value_name = "TABLE", required_unless_present = "all")]
+    pub what: Option<What>,
+    #[command(flatten)]
+    pub lake: LakeArgs,
     /// parquet or csv; by the end of the file's name unless told, parquet without one, csv to stdout
     #[arg(long)]
     pub format: Option<Format>,

@@ -8,6 +8,7 @@ mod csv;
 mod details;
 mod file;
 mod format;
+pub mod lake;
 mod parquet;
 mod place;
 

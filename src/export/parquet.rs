@@ -43,7 +43,7 @@ enum Values {
     Text(Vec<ByteArray>),
 }
 
-fn schema(what: What, columns: &[Column]) -> Result<TypePtr, ParquetError> {
+pub(super) fn schema(name: &str, columns: &[Column]) -> Result<TypePtr, ParquetError> {
     let fields: Result<Vec<TypePtr>, ParquetError> = columns
         .iter()
         .map(|column| {
@@ -69,7 +69,7 @@ fn schema(what: What, columns: &[Column]) -> Result<TypePtr, ParquetError> {
             Ok(Arc::new(field.build()?))
         })
         .collect();
-    let table = Type::group_type_builder(what.as_str()).with_fields(fields?);
+    let table = Type::group_type_builder(name).with_fields(fields?);
     Ok(Arc::new(table.build()?))
 }
 
@@ -80,7 +80,7 @@ impl ParquetSink {
             .set_created_by(concat!("riftsync ", env!("CARGO_PKG_VERSION")).to_owned());
         let writer = SerializedFileWriter::new(
             BufWriter::with_capacity(1 << 16, file),
-            schema(what, columns)?,
+            schema(what.as_str(), columns)?,
             Arc::new(properties.build()),
         )?;
         Ok(Self {

@@ -12,6 +12,7 @@ pub mod copy;
 mod data_store;
 pub mod engine;
 pub mod export;
+pub mod lake;
 mod location;
 pub mod names;
 pub mod one_match;
@@ -44,6 +45,7 @@ use serde::{Deserialize, Serialize};
 
 pub use data_store::{BudgetBoard, DataStore, UpkeepStore};
 pub use export::ExportStore;
+pub use lake::LakeStore;
 pub use location::Location;
 pub use names::NamesStore;
 pub use one_match::OneMatchStore;

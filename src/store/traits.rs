@@ -1,8 +1,9 @@
 //! A riftsync database, as one trait over all that is asked of it.
 
 use super::{
-    BudgetBoard, DataStore, Effect, ExportStore, JobStore, NamesStore, OneMatchStore, OpenTree,
-    PeopleStore, ProbeStore, RepackStore, SizesStore, StandingStore, UpkeepStore, YearStore,
+    BudgetBoard, DataStore, Effect, ExportStore, JobStore, LakeStore, NamesStore, OneMatchStore,
+    OpenTree, PeopleStore, ProbeStore, RepackStore, SizesStore, StandingStore, UpkeepStore,
+    YearStore,
 };
 
 /// A riftsync database: jobs whose effects are League rows, and what is read and kept in order of these.
@@ -13,6 +14,7 @@ pub trait Store:
     + BudgetBoard
     + PeopleStore
     + ExportStore
+    + LakeStore
     + RepackStore
     + StandingStore
     + NamesStore
@@ -31,6 +33,7 @@ impl<S> Store for S where
         + BudgetBoard
         + PeopleStore
         + ExportStore
+        + LakeStore
         + RepackStore
         + StandingStore
         + NamesStore

@@ -21,6 +21,7 @@ mod files;
 mod fleet;
 mod ground;
 mod hostile;
+mod lake;
 mod leads;
 mod made_details;
 mod manual;

@@ -128,7 +128,7 @@ fn simulated_commands(text: &str) -> Vec<String> {
 #[tokio::test]
 async fn the_commands_that_need_no_key_do_what_the_pages_say() {
     let program = Path::new(env!("CARGO_BIN_EXE_riftsync"));
-    for (name, page, count) in [("README.md", README, 1), ("guide", page_text("guide"), 8)] {
+    for (name, page, count) in [("README.md", README, 1), ("guide", page_text("guide"), 9)] {
         let commands = simulated_commands(page);
         assert_eq!(commands.len(), count, "{name}: {commands:?}");
         let folder = TempDir::new().unwrap();
@@ -140,7 +140,12 @@ async fn the_commands_that_need_no_key_do_what_the_pages_say() {
             assert!(output.status.success(), "{name}: {line}\n{}", text(&output));
         }
         if name == "guide" {
-            for file in ["participants.parquet", "stats.csv", "faker.html"] {
+            for file in [
+                "participants.parquet",
+                "stats.csv",
+                "faker.html",
+                "lake/lake.sql",
+            ] {
                 let written = std::fs::metadata(folder.path().join(file)).unwrap();
                 assert!(written.len() > 100, "{file}");
             }

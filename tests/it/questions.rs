@@ -107,7 +107,23 @@ async fn each_question_has_one_answer_on_both_databases_and_on_exported_files() 
     let mut args = vec![examples("The same on files with DuckDB", "duckdb").remove(0)];
     args.extend(questions.iter().cloned());
     let files = python(ASK, &exported(&server).await, &args).await;
-    for (question, on_files) in questions.iter().zip(files.as_array().unwrap()) {
+    // And on a lake, which has views of its own.
+    let lake = server.setup.folder.path().join("all");
+    let folder = lake.to_str().unwrap();
+    server.done(&["export", "--all", "--dir", folder]).await;
+    args[0] = std::fs::read_to_string(lake.join("lake.sql")).unwrap();
+    let on_lake = python(ASK, &lake, &args).await;
+    let both = files
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(on_lake.as_array().unwrap());
+    for (question, (on_files, on_lake)) in questions.iter().zip(both) {
+        assert_eq!(
+            normal(serde_json::from_value(on_lake.clone()).unwrap()),
+            normal(serde_json::from_value(on_files.clone()).unwrap()),
+            "{question}"
+        );
         let on_files: Vec<Vec<Option<String>>> = serde_json::from_value(on_files.clone()).unwrap();
         let expected = normal(file.place.rows(question));
         assert!(!expected.is_empty(), "{question}");

@@ -72,6 +72,7 @@ pub const LEFT_OUT: &[&str] = &[
     "leadership",
     "rate_budgets",
     "store_commits",
+    "partition_stamps",
     "__diesel_schema_migrations",
     super::MARK_TABLE,
     crate::store::world::WORLD_TABLE,

@@ -81,6 +81,11 @@ const MIGRATIONS: &[(&str, &str, &str)] = &[
         "ranks_and_names",
         include_str!("../../../migrations/postgres/00000000000014_ranks_and_names/up.sql"),
     ),
+    (
+        "00000000000015",
+        "lake",
+        include_str!("../../../migrations/postgres/00000000000015_lake/up.sql"),
+    ),
 ];
 
 /// Held while one engine migrates; any number that nobody else uses.

@@ -27,6 +27,7 @@ mod group;
 mod held;
 mod job_statements;
 mod jobs;
+mod lake;
 mod league;
 mod lists;
 mod locks;

@@ -7,6 +7,7 @@ mod data_statements;
 mod details;
 mod export;
 mod jobs;
+mod lake;
 mod league;
 mod names;
 mod one_match;

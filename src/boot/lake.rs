@@ -1,0 +1,94 @@
+//! `export --all`: a lake is brought up to date.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::locations::{locate, open_read_only};
+use super::show::LOOK;
+use crate::cli::terminal::stop_signal;
+use crate::cli::view::Meter;
+use crate::cli::waits::Bars;
+use crate::cli::{CliError, ExportArgs, Global};
+use crate::config::Config;
+use crate::export::lake::{self, LakeExported, LakePlace, LakeProgress};
+use crate::metrics::process::resident_peak_bytes;
+
+/// Brings a lake up to date.
+pub(super) async fn export_all(
+    global: &Global,
+    config: &Config,
+    args: &ExportArgs,
+) -> Result<(), CliError> {
+    let folder = args.lake.dir.as_ref().expect("--all requires it");
+    let database = locate(global, config, args.simulate)?;
+    let store = open_read_only(&database).await?;
+    let place = LakePlace::folder(folder);
+    let begun = Instant::now();
+    let told = Arc::default();
+    let exported = tokio::select! {
+        exported = lake::export_lake(&*store, &place, args.lake.full, &told) => exported?,
+        never = show_partitions(&told) => match never {},
+        () = stop_signal() => return Err(CliError::Stopped),
+    };
+    show_lake(global, &exported, begun.elapsed());
+    Ok(())
+}
+
+fn show_lake(global: &Global, exported: &LakeExported, took: Duration) {
+    if global.json {
+        let mut document = json!(exported);
+        document["seconds"] = took.as_secs_f64().into();
+        document["resident_peak_bytes"] = resident_peak_bytes().into();
+        crate::outln!("{document}");
+        return;
+    }
+    let LakeExported {
+        lake,
+        generation,
+        written,
+        unchanged,
+        ..
+    } = exported;
+    if written.is_empty() {
+        crate::outln!("{lake}: nothing has changed since generation {generation}");
+        return;
+    }
+    crate::outln!(
+        "{lake}: generation {generation}, {} of {} partitions written: {} files, {} rows, {:.1} MiB, in {:.1} s",
+        written.len(),
+        written.len() + unchanged,
+        exported.files,
+        exported.rows,
+        exported.bytes as f64 / f64::from(1 << 20),
+        took.as_secs_f64()
+    );
+}
+
+/// Shows how far the export of a lake is, as long as it takes.
+async fn show_partitions(told: &LakeProgress) -> Infallible {
+    let bars = Bars::new("export of all tables");
+    loop {
+        let [rows, done, wanted] =
+            [&told.rows, &told.done, &told.wanted].map(|count| count.load(Ordering::Relaxed));
+        bars.set(rows, |scene| {
+            scene.meters = vec![
+                Meter {
+                    name: "partitions",
+                    done,
+                    whole: Some(wanted),
+                },
+                Meter {
+                    name: "rows",
+                    done: rows,
+                    whole: None,
+                },
+            ];
+            scene.is_long = true;
+        });
+        tokio::time::sleep(LOOK).await;
+    }
+}

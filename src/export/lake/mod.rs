@@ -1,0 +1,468 @@
+//! A lake: all tables as Parquet files in folders by platform, year and month, which an export brings up to date.
+//!
+//! # What has changed
+//!
+//! The data is cut into partitions (`matches|kr|2026|11`). Of each the database keeps a stamp, a random number that
+//! triggers replace in the transaction that stores, changes or deletes a row of the partition. The manifest of a lake
+//! holds the stamp that its export read, *before* it read the rows. The next export writes the partitions whose stamp
+//! is another one, and no others. Why that loses nothing:
+//! - A change is seen with its stamp, for they are one commit. If it was committed before the stamp was read, the rows
+//!   that were read after it have it. If not, however long ago its transaction began, the stamp that was read is not
+//!   its own, and the next export finds another one. No moment, sequence or snapshot is kept that a late commit
+//!   could fall behind: on PostgreSQL, where transactions write side by side, each takes a row of the partition that no
+//!   other one holds, and the stamp is the sum of all rows.
+//! - Deleted and changed rows leave a stamp as new ones do. A partition whose last row went has a stamp and no file.
+//! - Stamps are random, so none comes back: a database that was restored from a backup has the old stamps where it has
+//!   the old rows, and new ones that no lake has seen where it went on. An export writes nothing to the database, and
+//!   one database fills any number of lakes.
+//!
+//! What is committed while an export runs may be in some tables of a partition and not yet in others, until the next
+//! export; a match has the ids that were listed first, so one that comes meanwhile is in none.
+//!
+//! # What a reader sees
+//!
+//! Files are never written over: each has a name that no file had. `manifest.json` names those that belong together,
+//! and replacing it is the one moment at which a lake becomes another. `lake.sql`, which is written after it, has the
+//! same for `DuckDB`. What the generation before had stays until the next one stands, for those who are reading it. A
+//! killed export leaves files that no manifest names; the next one takes them away.
+
+mod folder;
+mod manifest;
+mod matches;
+mod place;
+mod sink;
+mod sql;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+
+use self::folder::Folder;
+use self::manifest::{File, Manifest, Partition};
+use self::matches::Passes;
+use self::place::Place;
+use crate::model::fingerprint;
+use crate::store::lake::{DATABASE, Group, LakeTable, TABLES};
+use crate::store::{Store, StoreError};
+
+/// The version of the tables, as migrations count.
+const SCHEMA_VERSION: u32 = 15;
+
+/// What stands in every lake, for who gets it from somebody else.
+const NOTICE: &str = "The data is of the Riot Games API and under Riot's policies for developers \
+(developer.riotgames.com/policies): whoever uses or passes it on keeps to them. riftsync is not endorsed by Riot Games \
+and does not reflect the views or opinions of Riot Games or anyone officially involved in producing or managing Riot \
+Games properties. Riot Games and all associated properties are trademarks or registered trademarks of Riot Games, Inc.";
+
+/// How to read it, and what is in it.
+const README: &str = include_str!("README.md");
+const DICTIONARY: &str = include_str!("../../manual/data.md");
+
+/// What went wrong with a place.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{place}: {cause}. {remedy}")]
+pub struct LakeError {
+    pub place: String,
+    pub cause: String,
+    pub remedy: String,
+    /// It may be over by itself.
+    pub passes: bool,
+}
+
+impl LakeError {
+    fn of_file(place: &str, error: &io::Error) -> Self {
+        let (cause, remedy, passes) = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => (
+                "there is no room left".to_owned(),
+                "Free some, or name another place; what was there before is whole, and the same command goes on",
+                true,
+            ),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => (
+                error.to_string(),
+                "Let this user write there, or name another place",
+                false,
+            ),
+            io::ErrorKind::ResourceBusy => (
+                "another export writes there just now".to_owned(),
+                "Wait until it is done",
+                true,
+            ),
+            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => (
+                error.to_string(),
+                "Name a folder, or one that is not there yet",
+                false,
+            ),
+            _ => (
+                error.to_string(),
+                "What was there before is whole; the same command tries again",
+                true,
+            ),
+        };
+        Self {
+            place: place.to_owned(),
+            cause,
+            remedy: remedy.to_owned(),
+            passes,
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LakeFailure {
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Place(#[from] LakeError),
+}
+
+/// How far an export is.
+#[derive(Debug, Default)]
+pub struct LakeProgress {
+    pub rows: AtomicU64,
+    /// Partitions to write, and those that are written.
+    pub wanted: AtomicU64,
+    pub done: AtomicU64,
+}
+
+/// What an export came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LakeExported {
+    pub lake: String,
+    pub generation: u64,
+    /// Partitions that were written anew, and that are as they were.
+    pub written: Vec<String>,
+    pub unchanged: usize,
+    pub files: usize,
+    pub rows: u64,
+    pub bytes: u64,
+    /// Files of former generations, or of killed exports, that were taken away.
+    pub removed: usize,
+}
+
+/// Where a lake is to be.
+#[derive(Clone)]
+pub struct LakePlace(Arc<dyn Place>);
+
+impl std::fmt::Debug for LakePlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("LakePlace").field(&self.0.name()).finish()
+    }
+}
+
+impl LakePlace {
+    pub fn folder(path: &Path) -> Self {
+        Self(Arc::new(Folder::new(path)))
+    }
+
+    pub fn name(&self) -> String {
+        self.0.name()
+    }
+}
+
+fn tables() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().map(|table| table.name)
+}
+
+/// Whether a path is of a file that an export gave its name: `TABLE/.../part-000007-0123456789abcdef.parquet`.
+fn is_ours(path: &str) -> bool {
+    let mut parts = path.split('/');
+    let known = parts
+        .next()
+        .is_some_and(|table| tables().any(|one| one == table));
+    let name = parts.next_back().unwrap_or_default();
+    let Some(number) = name
+        .strip_prefix("part-")
+        .and_then(|rest| rest.strip_suffix(".parquet"))
+    else {
+        return false;
+    };
+    known && !number.is_empty() && number.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
+}
+
+/// The path of a new file.
+fn path_of(table: &LakeTable, partition: &str, run: &str) -> String {
+    let mut path = table.name.to_owned();
+    let values = partition.split('|').skip(1);
+    for (key, value) in table.group.keys().iter().zip(values) {
+        let value =
+            percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
+        path += "/";
+        path += key;
+        path += "=";
+        path.extend(value);
+    }
+    path + "/part-" + run + ".parquet"
+}
+
+/// What the columns of a group's tables are, in short: other columns are another content.
+fn layout_of(group: Group) -> String {
+    let told: Vec<String> = (group.tables())
+        .map(|table| format!("{} {:?}", table.name, table.columns))
+        .collect();
+    fingerprint(told.join("\n").as_bytes())
+}
+
+/// Brings a lake up to date. `full`: writes all of it anew. Dropping the future leaves the lake as it was.
+pub async fn export_lake(
+    store: &dyn Store,
+    place: &LakePlace,
+    full: bool,
+    told: &Arc<LakeProgress>,
+) -> Result<LakeExported, LakeFailure> {
+    let place = &*place.0;
+    place.begin().await?;
+    let former = former(place, full).await?;
+    let mut stamps: BTreeMap<String, String> =
+        store.partition_stamps().await?.into_iter().collect();
+    let database = stamps.remove(DATABASE).unwrap_or_default();
+    let made = Manifest::new(database, SCHEMA_VERSION, NOTICE);
+    if let Some(former) = &former
+        && former.database != made.database
+        && !full
+    {
+        return Err(other_database(place).into());
+    }
+    let mut work = Work {
+        store,
+        place,
+        told,
+        run: run_name(former.as_ref()),
+        manifest: made,
+        written: Vec::new(),
+        unchanged: 0,
+    };
+    let changed = work.compare(former.as_ref(), &stamps, full);
+    told.wanted.store(changed.len() as u64, Ordering::Relaxed);
+    work.write(&changed).await?;
+    work.publish(former.as_ref()).await?;
+    Ok(work.told().await?)
+}
+
+async fn former(place: &dyn Place, full: bool) -> Result<Option<Manifest>, LakeError> {
+    let Some(bytes) = place.read(manifest::NAME).await? else {
+        return Ok(None);
+    };
+    match Manifest::read(&bytes) {
+        Ok(former) => Ok(Some(former)),
+        // What it named is taken away with the rest.
+        Err(_) if full => Ok(None),
+        Err(cause) => Err(LakeError {
+            place: place.name(),
+            cause,
+            remedy: "Name another place, or write all of it anew with --full".to_owned(),
+            passes: false,
+        }),
+    }
+}
+
+fn other_database(place: &dyn Place) -> LakeError {
+    LakeError {
+        place: place.name(),
+        cause: "this lake was made of another database".to_owned(),
+        remedy: "Name another place, or write all of it anew with --full".to_owned(),
+        passes: false,
+    }
+}
+
+/// What the files of this export are called by; no other one has the same.
+fn run_name(former: Option<&Manifest>) -> String {
+    let generation = former.map_or(0, |former| former.generation) + 1;
+    format!("{generation:06}-{:016x}", fastrand::u64(..))
+}
+
+/// One export.
+struct Work<'e> {
+    store: &'e dyn Store,
+    place: &'e dyn Place,
+    told: &'e Arc<LakeProgress>,
+    run: String,
+    /// What the lake is going to be.
+    manifest: Manifest,
+    written: Vec<File>,
+    unchanged: usize,
+}
+
+impl Work<'_> {
+    /// Takes over what has not changed. Returns what has.
+    fn compare(
+        &mut self,
+        former: Option<&Manifest>,
+        stamps: &BTreeMap<String, String>,
+        full: bool,
+    ) -> BTreeSet<String> {
+        let layouts = Group::ALL.map(layout_of);
+        let mut changed = BTreeSet::new();
+        for (name, stamp) in stamps {
+            let Some(group) = Group::of(name) else {
+                continue;
+            };
+            let version = format!("{stamp}/{}", layouts[group as usize]);
+            let known = former.and_then(|former| former.version_of(name));
+            if full || known != Some(&version) {
+                changed.insert(name.clone());
+            }
+            let name = name.clone();
+            self.manifest.partitions.push(Partition { name, version });
+        }
+        self.unchanged = self.manifest.partitions.len() - changed.len();
+        if let Some(former) = former {
+            self.manifest.generation = former.generation;
+            let same = |file: &&File| {
+                stamps.contains_key(&file.partition) && !changed.contains(&file.partition)
+            };
+            self.manifest.files = former.files.iter().filter(same).cloned().collect();
+        }
+        changed
+    }
+
+    async fn write(&mut self, changed: &BTreeSet<String>) -> Result<(), LakeFailure> {
+        let is_of_matches = |one: &&String| Group::of(one) == Some(Group::Matches);
+        let (of_matches, others): (Vec<&String>, Vec<&String>) =
+            changed.iter().partition(is_of_matches);
+        let mut passes = Passes::of(of_matches.into_iter().cloned());
+        while let Some(found) = passes.next(self.store).await? {
+            for (partition, ids) in found {
+                self.write_partition(Group::Matches, &partition, Some(&ids))
+                    .await?;
+            }
+        }
+        for partition in others {
+            let group = Group::of(partition).expect("looked at when it was compared");
+            self.write_partition(group, partition, None).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_partition(
+        &mut self,
+        group: Group,
+        partition: &str,
+        ids: Option<&matches::Ids>,
+    ) -> Result<(), LakeFailure> {
+        for table in group.tables() {
+            let target = matches::Target {
+                store: self.store,
+                place: self.place,
+                table,
+                partition,
+                path: path_of(table, partition, &self.run),
+                told: self.told,
+            };
+            if let Some(file) = target.write(ids, &self.about(table, partition)).await? {
+                self.written.push(file);
+            }
+        }
+        self.told.done.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// What a file says of itself.
+    fn about(&self, table: &LakeTable, partition: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("table", table.name.to_owned()),
+            ("partition", partition.to_owned()),
+            ("schema_version", self.manifest.schema_version.to_string()),
+            ("source", "Riot Games API, kept by riftsync".to_owned()),
+            ("notice", NOTICE.to_owned()),
+        ]
+    }
+
+    /// The lake becomes what was written, if that is another one.
+    async fn publish(&mut self, former: Option<&Manifest>) -> Result<(), LakeError> {
+        let manifest = &mut self.manifest;
+        manifest.files.extend(self.written.iter().cloned());
+        manifest
+            .files
+            .sort_by(|one, other| one.path.cmp(&other.path));
+        let same = former.is_some_and(|former| {
+            former.partitions == manifest.partitions && former.files == manifest.files
+        });
+        if same {
+            manifest.former = former.map_or(Vec::new(), |former| former.former.clone());
+        } else {
+            let now: BTreeSet<&str> = manifest.files.iter().map(|file| &*file.path).collect();
+            let before = former.map_or(&[][..], |former| &former.files);
+            let before = before.iter().map(|file| &file.path);
+            manifest.former = before
+                .filter(|path| !now.contains(&***path))
+                .cloned()
+                .collect();
+            manifest.generation += 1;
+            self.place.publish(manifest.write()).await?;
+        }
+        let sql = sql::statements(&self.manifest, &self.place.prefix());
+        for (name, text) in [
+            (sql::NAME, &*sql),
+            ("README.md", README),
+            ("DICTIONARY.md", DICTIONARY),
+        ] {
+            if self.place.read(name).await?.as_deref() != Some(text.as_bytes()) {
+                self.place.replace(name, text.into()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes away what nobody reads any more, and tells what was done.
+    async fn told(self) -> Result<LakeExported, LakeError> {
+        let kept: BTreeSet<&str> = self.manifest.kept().collect();
+        let found = self.place.list().await?;
+        let old = found
+            .into_iter()
+            .filter(|found| !kept.contains(&*found.path) && !found.may_be_at_work);
+        let old: Vec<String> = old.map(|found| found.path).collect();
+        let removed = old.len();
+        self.place.remove(old).await?;
+        let mut written: Vec<String> = (self.written.iter())
+            .map(|file| file.partition.clone())
+            .collect();
+        written.dedup();
+        Ok(LakeExported {
+            lake: self.place.name(),
+            generation: self.manifest.generation,
+            written,
+            unchanged: self.unchanged,
+            files: self.written.len(),
+            rows: self.written.iter().map(|file| file.rows).sum(),
+            bytes: self.written.iter().map(|file| file.bytes).sum(),
+            removed,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_an_export_is_known_by_its_path_and_nothing_else_is() {
+        let table = &TABLES[0];
+        let path = path_of(table, "matches|kr|2026|11", &run_name(None));
+        assert!(path.starts_with("matches/platform=kr/year=2026/month=11/part-000001-"));
+        assert!(is_ours(&path));
+        for other in [
+            "matches/mine.parquet",
+            "matches/part-.parquet",
+            "matches/part-x.parquet",
+            "other/part-000001-00.parquet",
+            "part-000001-00.parquet",
+            "manifest.json",
+        ] {
+            assert!(!is_ours(other), "{other}");
+        }
+        // Whatever is stored stays below the lake.
+        let odd = path_of(table, "matches|../..|2026|11", "1");
+        assert!(!odd.contains(".."), "{odd}");
+    }
+
+    #[test]
+    fn the_version_of_the_tables_is_that_of_the_newest_migration() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
+        let count = std::fs::read_dir(folder).unwrap().count();
+        assert_eq!(count, SCHEMA_VERSION as usize);
+    }
+}

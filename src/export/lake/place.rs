@@ -1,0 +1,47 @@
+//! Where a lake is: what is asked of any such place.
+
+use std::fs::File;
+use std::io;
+
+use async_trait::async_trait;
+
+use super::LakeError;
+
+/// A file that is being written; it has no name yet that a reader knows.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) file: File,
+    /// The name that it gets, from the lake's own place.
+    pub(super) path: String,
+}
+
+/// A file that an export wrote, whole or not.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) path: String,
+    /// It is so young that another export may be about to name it.
+    pub(super) may_be_at_work: bool,
+}
+
+/// See the module. Names are relative to the place.
+#[async_trait]
+pub(super) trait Place: Send + Sync {
+    /// What a person calls it.
+    fn name(&self) -> String;
+    /// What stands before a path where it is read.
+    fn prefix(&self) -> String;
+    /// Must be called first. An error if another export writes there, as far as that can be told.
+    async fn begin(&self) -> Result<(), LakeError>;
+    async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, LakeError>;
+    /// Begins a file; its path must be a new one.
+    fn draft(&self, path: &str) -> io::Result<Draft>;
+    /// The draft is whole: it gets its name. Returns its size.
+    async fn keep(&self, draft: Draft) -> Result<u64, LakeError>;
+    /// Replaces the manifest, at once: all files that were kept stand before it does. An error if it is another one
+    /// than was read.
+    async fn publish(&self, manifest: Vec<u8>) -> Result<(), LakeError>;
+    async fn replace(&self, name: &'static str, bytes: Vec<u8>) -> Result<(), LakeError>;
+    /// All files of tables, also what a killed export left.
+    async fn list(&self) -> Result<Vec<Found>, LakeError>;
+    async fn remove(&self, paths: Vec<String>) -> Result<(), LakeError>;
+}

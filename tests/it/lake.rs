@@ -1,0 +1,294 @@
+//! A lake is the database, whatever was stored, changed and deleted between two exports, and whenever one was killed.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::export::duckdb_python;
+use crate::place::Place;
+use crate::rig::{Rig, on_each_place};
+use crate::setup::{PLAYER, run, text};
+
+on_each_place! {
+    after_any_sequence_of_work_the_lake_is_the_database,
+    one_new_match_writes_its_own_partitions_alone,
+    an_export_that_is_killed_leaves_a_whole_lake_and_the_next_goes_on,
+}
+
+/// The tables of a lake, and how their rows are put in one order.
+const TABLES: [&str; 17] = [
+    "matches",
+    "match_participants",
+    "match_teams",
+    "match_bans",
+    "participant_damage",
+    "participant_combat",
+    "participant_vision",
+    "participant_loadout",
+    "match_timelines",
+    "participant_minutes",
+    "participant_purchases",
+    "match_events",
+    "player_yearly_stats",
+    "players",
+    "rank_history",
+    "mastery_history",
+    "static_names",
+];
+
+/// Reads the lake by `lake.sql`, and the columns and rows of each table; and by the manifest what files there are.
+const READ: &str = r#"
+import duckdb, json, os, sys
+os.chdir(sys.argv[1])
+duckdb.sql(open("lake.sql").read())
+def text(cell):
+    return None if cell is None else str(int(cell)) if isinstance(cell, bool) else str(cell)
+tables = {}
+for table in json.loads(sys.argv[2]):
+    rows = duckdb.sql(f"SELECT * FROM {table}")
+    tables[table] = {"columns": rows.columns, "rows": [[text(cell) for cell in row] for row in rows.fetchall()]}
+print(json.dumps(tables))
+"#;
+
+async fn python(program: &str, args: &[&str]) -> Value {
+    let mut command = Command::new(duckdb_python());
+    command.arg("-c").arg(program).args(args);
+    let output = run(command).await;
+    assert!(output.status.success(), "{}", text(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+type Cells = Vec<Vec<Option<String>>>;
+
+fn normal(mut rows: Cells) -> Cells {
+    for cell in rows.iter_mut().flatten().flatten() {
+        if cell.parse::<i64>().is_ok() {
+            cell.push_str(".000000000");
+        } else if let Ok(number) = cell.parse::<f64>() {
+            *cell = format!("{number:.9}");
+        }
+    }
+    rows.sort();
+    rows
+}
+
+impl Rig {
+    fn lake(&self) -> PathBuf {
+        self.setup.folder.path().join("lake")
+    }
+
+    async fn export_all(&self, more: &[&str]) -> Value {
+        let lake = self.lake();
+        let args = ["export", "--all", "--dir", lake.to_str().unwrap()];
+        self.done(&[&args[..], more].concat()).await.remove(0)
+    }
+
+    /// Every table of the lake has the rows of the database.
+    async fn check_lake(&self) {
+        let names = json!(TABLES).to_string();
+        let lake = python(READ, &[self.lake().to_str().unwrap(), &names]).await;
+        for table in TABLES {
+            let columns: Vec<String> =
+                serde_json::from_value(lake[table]["columns"].clone()).unwrap();
+            let found: Cells = serde_json::from_value(lake[table]["rows"].clone()).unwrap();
+            let query = format!("SELECT {} FROM {table}", columns.join(", "));
+            let (found, expected) = (normal(found), normal(self.place.rows(&query)));
+            assert_eq!(found.len(), expected.len(), "rows of {table}");
+            for (found, expected) in found.iter().zip(&expected) {
+                assert_eq!(found, expected, "{table}");
+            }
+        }
+    }
+}
+
+fn manifest(lake: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(lake.join("manifest.json")).unwrap()).unwrap()
+}
+
+/// All files of tables that lie in a lake.
+fn files(folder: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.to_string_lossy().contains("part-") {
+            found.insert(path);
+        }
+    }
+    found
+}
+
+fn named(lake: &Path, manifest: &Value) -> BTreeSet<PathBuf> {
+    let files = manifest["files"].as_array().unwrap().iter();
+    let files = files.map(|file| file["path"].as_str().unwrap());
+    let former = manifest["former"].as_array().unwrap().iter();
+    let all = files.chain(former.map(|path| path.as_str().unwrap()));
+    all.map(|path| lake.join(path)).collect()
+}
+
+async fn after_any_sequence_of_work_the_lake_is_the_database(place: Place) {
+    let rig = Rig::synced(place, 24).await;
+    let lake = rig.lake();
+    let first = rig.export_all(&[]).await;
+    assert_eq!(first["generation"], 1);
+    rig.check_lake().await;
+    let again = rig.export_all(&["--since", "last"]).await;
+    assert_eq!(again["written"], json!([]), "nothing has changed");
+    assert_eq!(again["generation"], 1);
+    let mut seed = fastrand::Rng::new();
+    let seed_shown = seed.get_seed();
+    for step in 0..4 {
+        for _ in 0..=seed.usize(..2) {
+            match seed.usize(..6) {
+                0 => {
+                    rig.sync(PLAYER, ["2024", "2026"][seed.usize(..2)]).await;
+                }
+                1 => {
+                    let mut replay = rig.command(&["replay", "--json"]);
+                    let rows = ["off", "minutes", "all"][seed.usize(..3)];
+                    replay.env("RIFTSYNC_DATA__TIMELINE_ROWS", rows);
+                    assert!(run(replay).await.status.success());
+                }
+                2 => {
+                    let old = "UPDATE matches SET stored_at = 1 WHERE match_id IN (SELECT match_id FROM matches ORDER BY match_id LIMIT 9)";
+                    rig.execute(old);
+                    rig.done(&["cleanup", "--days", "30"]).await;
+                }
+                3 => rig.execute("UPDATE players SET game_name = 'Another' WHERE id = 3"),
+                4 => rig.execute(
+                    "DELETE FROM match_timelines WHERE match_id IN (SELECT max(match_id) FROM match_timelines);
+                     INSERT INTO static_names (kind, id, patch, language, name, stored_at)
+                     SELECT 'item', CAST(count(*) AS TEXT), '1', 'en', 'x', 1 FROM static_names",
+                ),
+                _ => rig.execute(
+                    "UPDATE match_participants SET player_id = 2 WHERE player_id = (SELECT max(player_id) FROM match_participants WHERE player_id > 2)",
+                ),
+            }
+        }
+        let full = ["--full"];
+        rig.export_all(if step == 2 { &full } else { &[] }).await;
+        rig.check_lake().await;
+        let manifest = manifest(&lake);
+        assert_eq!(files(&lake), named(&lake, &manifest), "seed {seed_shown}");
+    }
+}
+
+async fn one_new_match_writes_its_own_partitions_alone(place: Place) {
+    let rig = Rig::synced(place, 24).await;
+    rig.export_all(&[]).await;
+    let before = manifest(&rig.lake());
+    let one = "SELECT max(match_id) AS row FROM matches";
+    let id = rig.lines(one).remove(0);
+    let month = rig.lines(&format!(
+        "SELECT s.partition AS row FROM partition_stamps s, matches m WHERE m.match_id = '{id}' AND s.partition = {}",
+        match &rig.place {
+            Place::Sqlite(_) =>
+                "'matches|' || m.platform || '|' || strftime('%Y|%m', m.game_start / 1000, 'unixepoch')",
+            Place::Postgres(_) =>
+                "'matches|' || m.platform || '|' || to_char(to_timestamp(m.game_start / 1000) AT TIME ZONE 'UTC', 'YYYY|MM')",
+        }
+    ));
+    // As if it had never been fetched; then it comes in.
+    rig.execute(&format!(
+        "DELETE FROM match_participants WHERE match_id = '{id}'; DELETE FROM match_timelines WHERE match_id = '{id}'; DELETE FROM matches WHERE match_id = '{id}'"
+    ));
+    rig.done(&["recover", PLAYER, "--year", "2025", "--verify"])
+        .await;
+    let written = rig.export_all(&[]).await["written"].clone();
+    let written: BTreeSet<String> = serde_json::from_value(written).unwrap();
+    assert!(written.contains(&month[0]), "{written:?}");
+    let of_matches = written.iter().filter(|name| name.starts_with("matches|"));
+    assert_eq!(of_matches.count(), 1, "{written:?}");
+    rig.check_lake().await;
+    let after = manifest(&rig.lake());
+    let kept = |file: &&Value| !written.contains(file["partition"].as_str().unwrap());
+    let files = |manifest: &Value| -> Vec<Value> {
+        let files = manifest["files"].as_array().unwrap().iter();
+        files.filter(kept).cloned().collect()
+    };
+    assert_eq!(
+        files(&before),
+        files(&after),
+        "the others are the same files"
+    );
+}
+
+async fn an_export_that_is_killed_leaves_a_whole_lake_and_the_next_goes_on(place: Place) {
+    let rig = Rig::synced(place, 24).await;
+    let lake = rig.lake();
+    let args = ["export", "--all", "--dir", lake.to_str().unwrap(), "--full"];
+    let mut generation = 0;
+    for wait_files in [0, 9, 60] {
+        let before = generation;
+        let mut child = rig
+            .command(&args)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let own = |lake: &Path| {
+            let new = format!("part-{:06}-", before + 1);
+            let all = if lake.is_dir() {
+                files(lake)
+            } else {
+                BTreeSet::new()
+            };
+            all.iter()
+                .filter(|path| path.to_string_lossy().contains(&new))
+                .count()
+        };
+        while own(&lake) < wait_files && child.try_wait().unwrap().is_none() {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        let _ = child.kill();
+        child.wait().unwrap();
+        if lake.join("manifest.json").exists() {
+            assert!(manifest(&lake)["generation"].as_u64().unwrap() >= before);
+            let named = named(&lake, &manifest(&lake));
+            assert!(named.is_subset(&files(&lake)), "all of it is there");
+        }
+        // Whatever was killed, the next goes on from what stands, and nothing is left over.
+        generation = rig.export_all(&[]).await["generation"].as_u64().unwrap();
+        rig.check_lake().await;
+        assert_eq!(files(&lake), named(&lake, &manifest(&lake)));
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_or_is_of_another_database_is_told_with_a_remedy() {
+    let rig = Rig::synced(Place::sqlite(), 10).await;
+    let other = Rig::synced(Place::sqlite(), 10).await;
+    let told = async |rig: &Rig, dir: &Path, more: &[&str]| {
+        let args = ["export", "--all", "--dir", dir.to_str().unwrap()];
+        let output = run(rig.command(&[&args[..], more].concat())).await;
+        (output.status.code(), text(&output))
+    };
+    let lake = rig.lake();
+    rig.export_all(&[]).await;
+    let (code, said) = told(&other, &lake, &[]).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("another database") && said.contains("--full"),
+        "{said}"
+    );
+    rig.check_lake().await;
+    assert_eq!(told(&other, &lake, &["--full"]).await.0, Some(0));
+    let file = lake.join("README.md");
+    let (code, said) = told(&rig, &file, &[]).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("Name a folder"), "{said}");
+    std::fs::write(lake.join("manifest.json"), "{}").unwrap();
+    let (code, said) = told(&other, &lake, &[]).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("manifest.json") && said.contains("--full"),
+        "{said}"
+    );
+    let lock = std::fs::File::open(lake.join(".riftsync-lock")).unwrap();
+    lock.lock().unwrap();
+    let (code, said) = told(&other, &lake, &["--full"]).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("another export writes there"), "{said}");
+}
