@@ -94,6 +94,9 @@ fn command(line: &str) -> Option<Vec<String>> {
         // A picture.
         return None;
     }
+    if words.iter().any(|word| word == "--example") {
+        return None;
+    }
     if words.first()? == "cargo"
         && let Some(own) = words.iter().position(|word| word == "--")
     {

@@ -11,7 +11,7 @@ use riftsync::model::records::{MatchRecord, TimelineRecord};
 use riftsync::model::standing::Rank;
 use riftsync::model::timeline_details::TimelineDetail;
 use riftsync::model::{MatchId, Timestamp, Whom};
-use riftsync::report::{OneMatch, Quartiles, View, Year, body, file, match_body};
+use riftsync::report::{OneMatch, Participant, Quartiles, View, Year, body, file, match_body};
 use riftsync::riot::{parse_match, understand_timeline};
 use riftsync::store::names::{StaticFile, StaticNames};
 use riftsync::store::standing::{Told, ToldStanding};
@@ -129,6 +129,32 @@ fn check_kills(asked: &Asked<'_>, year: &Year) {
     assert_eq!(year.timelines.to_string(), timelines[0][0]);
 }
 
+/// A participant as the statement has it.
+fn shown_participant(one: &Participant) -> String {
+    let perhaps =
+        |number: Option<i32>| number.map_or_else(String::new, |number| number.to_string());
+    let numbers = [
+        one.id,
+        one.team_id,
+        one.kills,
+        one.deaths,
+        one.assists,
+        one.gold,
+        one.level,
+        one.damage,
+        one.cs,
+        one.items[0],
+        one.items[6],
+    ];
+    let mut row: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    row.extend([
+        perhaps(one.taken),
+        perhaps(one.damage_kinds[1]),
+        one.purchases.len().to_string(),
+    ]);
+    row.join(" ")
+}
+
 /// The page of a match: what is on it, added up.
 fn check_match(place: &Place, told: &OneMatch) {
     let rows = |query: &str| {
@@ -145,30 +171,7 @@ fn check_match(place: &Place, told: &OneMatch) {
          FROM match_participants p
          LEFT JOIN participant_damage d ON d.match_id = p.match_id AND d.participant_id = p.participant_id WHERE p.match_id = '{id}'",
     );
-    let shown = told.participants.iter().map(|one| {
-        let perhaps =
-            |number: Option<i32>| number.map_or_else(String::new, |number| number.to_string());
-        let numbers = [
-            one.id,
-            one.team_id,
-            one.kills,
-            one.deaths,
-            one.assists,
-            one.gold,
-            one.level,
-            one.damage,
-            one.cs,
-            one.items[0],
-            one.items[6],
-        ];
-        let mut row: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-        row.extend([
-            perhaps(one.taken),
-            perhaps(one.damage_kinds[1]),
-            one.purchases.len().to_string(),
-        ]);
-        row.join(" ")
-    });
+    let shown = told.participants.iter().map(shown_participant);
     assert_eq!(
         shown.collect::<BTreeSet<_>>(),
         table(players),

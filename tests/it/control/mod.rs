@@ -7,6 +7,7 @@ mod crowded;
 mod joined;
 mod outputs;
 mod pages;
+mod player_pages;
 mod protocol;
 mod secret;
 mod top;
