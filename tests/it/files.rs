@@ -88,6 +88,7 @@ const PATHS: &[(&str, &[&str])] = &[
         "export --out",
         &["export", "--what", "matches", "--format", "csv", "--out"],
     ),
+    ("export --dir", &["export", "--all", "--dir"]),
     ("report --out", &["report", "A#B", "--out"]),
     ("copy --from", &["db", "copy", "--to", "other.db", "--from"]),
     ("copy --to", &["db", "copy", "--to"]),
@@ -308,12 +309,9 @@ async fn no_verb_panics_or_hangs_on_a_wrong_path() {
         words.push(path.to_str().unwrap().to_owned());
         words
     };
-    let made = run({
-        let mut made = bare(&["db", "migrate"]);
-        made.env("HOME", home.path());
-        made
-    });
-    assert!(made.await.status.success());
+    let mut migrate = bare(&["db", "migrate"]);
+    migrate.env("HOME", home.path());
+    assert!(run(migrate).await.status.success());
     let mut tries: Vec<Try> = Vec::new();
     for (n, verb) in VERBS.iter().enumerate() {
         for (m, option) in GLOBAL_OPTIONS.iter().enumerate() {
