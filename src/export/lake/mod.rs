@@ -96,6 +96,11 @@ impl LakeError {
                 "Name a folder, or one that is not there yet",
                 false,
             ),
+            io::ErrorKind::NotFound => (
+                error.to_string(),
+                "Name a folder that can be made there",
+                false,
+            ),
             _ => (
                 error.to_string(),
                 "What was there before is whole; the same command tries again",
