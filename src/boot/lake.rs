@@ -53,6 +53,10 @@ fn show_lake(global: &Global, exported: &LakeExported, took: Duration) {
         unchanged,
         ..
     } = exported;
+    if written.is_empty() && *unchanged == 0 {
+        crate::outln!("{lake}: the database has nothing to export yet");
+        return;
+    }
     if written.is_empty() {
         crate::outln!("{lake}: nothing has changed since generation {generation}");
         return;

@@ -359,7 +359,9 @@ async fn no_verb_panics_or_hangs_on_a_wrong_path() {
         );
         // A folder is where pages and measurements go, and a link to nothing can be made a folder nowhere.
         let fits = *kind == "a folder"
-            && words.iter().any(|word| word == "man" || word == "--folder")
+            && words
+                .iter()
+                .any(|word| ["man", "--folder", "--dir"].contains(&word.as_str()))
             || *kind == "nonsense";
         if n >= verbs && !fits {
             assert_ne!(code, Some(0), "{words:?} with {kind}: {said}");
