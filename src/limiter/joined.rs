@@ -251,6 +251,7 @@ impl Known {
                 cap: one.cap.min(other.cap),
                 part: one.part.min(other.part),
                 held: one.held.max(other.held),
+                free_in: (if one.held >= other.held { one } else { other }).free_in,
                 company: one.company || other.company,
                 silent: one.silent.max(other.silent),
                 ..one

@@ -4,9 +4,8 @@
 //!
 //! From the inside out: `slots` and `window` (when a call is safe, and why), `margin` (how far the
 //! server's edges are trusted), `counted` (what the server's counts prove), `strangers` and `habit`
-//! (others on the key), `transit` (how much of a round trip is uncertain), `ramp`, `strain` and `pause` (how carefully
-//! to go on),
-//! `doubt` (what engines left that ended), `clock` (time that no sleep stops), `answer`, `scope` and `budget` (the
+//! (others on the key), `theirs` (what engines of the board likely have in a count), `transit` (how much of a round trip
+//! is uncertain), `ramp`, `strain` and `pause` (how carefully to go on), `doubt` (what engines left that ended), `clock` (time that no sleep stops), `answer`, `scope` and `budget` (the
 //! limits of a route), `news` (what people should know): pure, tested on a virtual clock. `line` says who is next.
 //! `actor` holds both; `board` is where engines share, and `joined` makes two of them one; `permit`, `observation` and
 //! `report` are what others see of it.
@@ -32,6 +31,7 @@ mod scope;
 mod slots;
 mod strain;
 mod strangers;
+mod theirs;
 mod transit;
 mod window;
 

@@ -66,6 +66,8 @@ pub(super) struct Strangers {
     refused: Option<Duration>,
     /// When the server's running window ends at the latest, if that is known.
     ends: Option<Duration>,
+    /// When it began, about.
+    begun: Option<Duration>,
     /// The last count, and when its answer came.
     last: Option<(u32, Duration)>,
     /// When the last counts were told but one, and the last.
@@ -86,28 +88,41 @@ impl Strangers {
             was_full: false,
             refused: None,
             ends: None,
+            begun: None,
             last: None,
             looked: [Duration::ZERO; 2],
         }
     }
 
-    /// An answer told a count: does it tell where the server's window begins? `sure` of our calls are in it otherwise.
+    /// An answer told a count: does it tell that the server's window began anew since the last one? `sure` of our calls
+    /// are in it otherwise. `company`: other engines call too.
     pub(super) fn counted(
         &mut self,
         [count, sure]: [u32; 2],
         limit: u32,
         [sent, received]: [Duration; 2],
         room: Duration,
-    ) {
+        company: bool,
+    ) -> bool {
         if self.since.is_some() {
             self.adapt(count, limit, received);
         }
         let falls = match self.last {
             None => count == 1,
-            Some((before, at)) => sent >= at && count < before.min(sure),
+            Some((before, at)) if sent >= at => count < before.min(sure),
+            // It was on its way when the last answer came, which may have told of the same window. But no window begins
+            // in the first half of another. (Who calls alone sees the first call of a window.)
+            Some(_) => {
+                company
+                    && count < sure
+                    && self
+                        .ends
+                        .is_none_or(|ends| received + self.span / 2 >= ends)
+            }
         };
         if falls {
             self.ends = Some(received + self.span + room);
+            self.begun = Some(sent);
         }
         if self.last.is_none_or(|(_, at)| received >= at) {
             // Where much left the window, more than is seen may have come and gone.
@@ -121,6 +136,7 @@ impl Strangers {
             self.last = Some((count, received));
             self.looked = [self.looked[1], received];
         }
+        falls
     }
 
     /// So many more of their calls are known.
@@ -255,6 +271,11 @@ impl Strangers {
         to_come.max(step(limit)).min(limit.saturating_sub(1))
     }
 
+    /// When the server's running window began, about, if that is known.
+    pub(super) fn begun(&self) -> Option<Duration> {
+        self.begun
+    }
+
     /// When the server's window ends is known.
     pub(super) fn knows_end(&self, now: Duration) -> bool {
         self.ends.is_some_and(|ends| ends > now)
@@ -294,7 +315,7 @@ impl Strangers {
     clippy::cast_sign_loss,
     reason = "not negative and at most about a limit; the cast saturates"
 )]
-fn whole(calls: f64) -> u32 {
+pub(super) fn whole(calls: f64) -> u32 {
     calls as u32
 }
 

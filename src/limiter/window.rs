@@ -24,6 +24,7 @@ use super::margin::{Margin, Margins};
 use super::scope::SETTLE;
 use super::slots::Slots;
 use super::strangers::{Pace, Strangers};
+use super::theirs::Theirs;
 use riftsync_model::Share;
 use riftsync_model::budget_share::{
     Cleared, REPORTED, WindowGrant, WindowKey, WindowReport, is_reserved,
@@ -111,6 +112,7 @@ pub(super) struct Window {
     /// Places that may be held, where several engines share the limit by a board; and the part of it
     /// that is ours when all want it.
     cap: Option<Cap>,
+    theirs: Option<Theirs>,
     /// When engines on the board came to hold less than so many places, of late.
     held_before: VecDeque<(Duration, u32)>,
     /// Engines were at work that may be dead.
@@ -162,6 +164,7 @@ impl Window {
             unsure: None,
             share,
             cap: None,
+            theirs: None,
             held_before: VecDeque::new(),
             silence: Silence::default(),
             doubt: None,
@@ -253,6 +256,7 @@ impl Window {
             held: grant.held,
             company: grant.company,
         });
+        self.theirs = grant.company.then(|| Theirs::new(grant.free_in, now));
         if !self.is_alone() {
             self.counted.beside_others();
         }
@@ -291,6 +295,15 @@ impl Window {
         let before = self.held_before.iter().filter(late).map(|(_, held)| *held);
         let held = self.cap.map_or(0, |cap| cap.held);
         before.fold(held, u32::max)
+    }
+
+    /// Calls of engines on the board that are likely in a count, where it is known when the server's window began.
+    fn likely(&self, [sent, received]: [Duration; 2]) -> Option<u32> {
+        let begun = self.strangers.begun()?;
+        let counted = sent + received.saturating_sub(sent) / 2;
+        let after = self.span + self.margin.at(received);
+        let runs = received < begun + self.span;
+        runs.then_some(self.theirs?.likely([begun, counted], [self.span, after]))
     }
 
     /// What is held now is all that will be: for the last report.
@@ -590,8 +603,14 @@ impl Window {
         let late = Counted::latest();
         let sure = (self.ours.after((received + late).saturating_sub(self.span)))
             .saturating_sub(self.ours.after(sent.saturating_sub(late)));
-        self.strangers
-            .counted([count, sure], self.limit, told.moments, room);
+        let company = self.cap.is_some_and(|cap| cap.company);
+        let begins =
+            (self.strangers).counted([count, sure], self.limit, told.moments, room, company);
+        if begins && company {
+            // The first count that is seen of a window is not 1: what is held of the window before would hide as many
+            // calls of this one.
+            self.others.keep_latest(0);
+        }
         let mut others = count.saturating_sub(ours);
         if self.cap.is_some() {
             if others > 0 && !self.strangers.are_there() {
@@ -607,7 +626,17 @@ impl Window {
                 }
                 return false;
             }
-            others = others.saturating_sub(self.explained(sent));
+            let explained = self.explained(sent);
+            if others > explained {
+                // Somebody else calls. How much is better told by what the engines are likely to have in the count than
+                // by all that they may have there: places that were free for a while are neither.
+                let likely = self
+                    .likely(told.moments)
+                    .map_or(explained, |of| of.min(explained));
+                others -= likely;
+            } else {
+                others = 0;
+            }
         }
         let known = self.others.held();
         if others > known {

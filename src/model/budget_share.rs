@@ -30,6 +30,8 @@ pub const LEASE_MS: i64 = 10_000;
 pub(super) const ROOM_MS: i64 = 1_000;
 /// Moments that a report tells apart in a window.
 pub const REPORTED: u32 = 64;
+/// Parts of a window's span in which a grant tells when places of others become free.
+pub const PARTS: usize = 16;
 /// A place is free so long after its window's span and what was rounded up, whatever its report said.
 const PLACE_MARGIN_MS: i64 = 5_000;
 /// An engine that ended before it knew of any window is remembered for so long: longer than the longest one.
@@ -117,6 +119,9 @@ pub struct WindowGrant {
     pub part: u32,
     /// Places that other engines hold, with those that have ended.
     pub held: u32,
+    /// Of these, the places that engines at work said are in use: how many become free in each of so many parts of the
+    /// span from now on, in the last one or later.
+    pub free_in: [u32; PARTS],
     /// Other engines are at work.
     pub company: bool,
     /// Engines have ended that still hold places; none: there are none.
@@ -237,6 +242,18 @@ impl BoardWindow {
             .sum()
     }
 
+    /// Adds the places in use to those that become free in each part of the span.
+    fn add_free_in(&self, parts: &mut [u32; PARTS], now: i64) {
+        let span = u64::try_from(self.key.span()).unwrap_or(0).max(1);
+        for (free_at, calls) in &self.places {
+            let Ok(left @ 1..) = u64::try_from(free_at - now) else {
+                continue;
+            };
+            let part = usize::try_from(left * PARTS as u64 / span).unwrap_or(PARTS);
+            parts[part.min(PARTS - 1)] += calls;
+        }
+    }
+
     /// Places that others must leave to it.
     fn held(&self, row: &BoardRow, now: i64) -> u32 {
         match row.last_call_at(now) {
@@ -298,6 +315,7 @@ pub fn share(
                     cap: 0,
                     part: 0,
                     held: 0,
+                    free_in: [0; PARTS],
                     company: false,
                     ended: None,
                     silent: None,
@@ -341,6 +359,7 @@ fn share_window(
     now: i64,
 ) -> (BoardWindow, WindowGrant) {
     let mut held = 0;
+    let mut free_in = [0; PARTS];
     let mut sure = 0;
     let mut gone: Vec<(i64, u32)> = Vec::new();
     let mut doubt = 0;
@@ -371,6 +390,7 @@ fn share_window(
             doubt += window.unreported(row, ended, now);
         } else {
             held += window.held(row, now);
+            window.add_free_in(&mut free_in, now);
             sure += window.in_use(row, now);
             wishes.push(window.in_use(row, now) + window.wanted);
             let unreported = window.unreported(row, now, now);
@@ -415,6 +435,7 @@ fn share_window(
         cap,
         part,
         held,
+        free_in,
         company: !wishes.is_empty(),
         ended: last_end.map(|(at, _)| *at).max().map(|at| LastEnd {
             at,

@@ -311,3 +311,21 @@ fn a_place_is_not_held_longer_than_its_window() {
     assert_eq!(put(&mut rows, "new", report(0, 500), 15_000).cap, 39);
     assert_eq!(put(&mut rows, "new", report(0, 500), 15_200).cap, 99);
 }
+
+#[test]
+fn a_grant_tells_in_which_part_of_the_span_places_of_others_become_free() {
+    let mut rows = vec![];
+    let mut theirs = report(0, 50);
+    let span = theirs.key.seconds * 1_000;
+    // Three of the first part, two of the sixth, one that is held a little longer than a span.
+    theirs.places = vec![(1, 3), (span * 5 / 16 + 1, 2), (span + 300, 1)];
+    put(&mut rows, "a", theirs, 0);
+    let of = |rows: &mut Vec<BoardRow>, now| put(rows, "b", report(0, 10), now).free_in;
+    let mut wanted = [0; PARTS];
+    (wanted[0], wanted[5], wanted[15]) = (3, 2, 1);
+    assert_eq!(of(&mut rows, 0), wanted);
+    // A part later the first are free, and the others one part nearer.
+    let mut wanted = [0; PARTS];
+    (wanted[4], wanted[15]) = (2, 1);
+    assert_eq!(of(&mut rows, i64::from(span / 16)), wanted);
+}
