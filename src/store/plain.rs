@@ -7,6 +7,12 @@
 //!
 //! [`schema`]: super::schema
 
+#![allow(
+    clippy::needless_lifetimes,
+    clippy::type_complexity,
+    reason = "`auto_type` needs the lifetimes by name, and writes the types that are returned"
+)]
+
 use diesel::dsl::{auto_type, count_star, delete, insert_into, update};
 use diesel::prelude::*;
 
