@@ -367,7 +367,7 @@ pub(super) type MasteryRow = (
 
 pub(super) type NamesRow = ((Text, Text, Text, Text, Text, Opt<Text>, BigInt),);
 
-/// The columns of the selects, once for both databases.
+/// The columns of the selects that stand apart.
 macro_rules! match_columns {
     () => {
         "m.match_id, m.platform, m.year, m.game_creation, m.game_start, m.game_end, m.game_duration_s, m.queue_id, m.map_id,
@@ -388,8 +388,48 @@ macro_rules! participant_columns {
     };
 }
 
-macro_rules! stats_select {
-    () => {
+pub(super) use {match_columns, participant_columns};
+
+/// `Matches`, `Participants` and the tables beside them are each database's own. SQLite walks from the ids to the rows,
+/// which come in the order of their keys without being sorted: `CROSS JOIN` says so. PostgreSQL chooses its own way
+/// from an array, and sorts.
+pub(super) mod sql {
+    use super::{BigInt, Integer, MasteryRow, NamesRow, RanksRow, StatsRow, Text};
+    use crate::store::statement::shared_statement;
+
+    shared_statement! {
+        Page<'a> { after: &'a str => Text, first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt } -> Text =
+        "SELECT match_id FROM matches WHERE match_id > ? AND year BETWEEN ? AND ? ORDER BY match_id LIMIT ?";
+    }
+
+    shared_statement! {
+        TimelinePage<'a> { after: &'a str => Text, first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt } -> Text =
+        "SELECT t.match_id FROM match_timelines t JOIN matches m ON m.match_id = t.match_id
+         WHERE t.match_id > ? AND m.year BETWEEN ? AND ? ORDER BY t.match_id LIMIT ?";
+    }
+
+    shared_statement! {
+        PlayerPage<'a> {
+            player: i64 => BigInt, after: &'a str => Text, first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt,
+        } -> Text =
+        "SELECT p.match_id FROM match_participants p JOIN matches m ON m.match_id = p.match_id
+         WHERE p.player_id = ? AND p.match_id > ? AND m.year BETWEEN ? AND ? ORDER BY p.match_id LIMIT ?";
+    }
+
+    shared_statement! {
+        PlayerTimelinePage<'a> {
+            player: i64 => BigInt, after: &'a str => Text, first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt,
+        } -> Text =
+        "SELECT p.match_id FROM match_participants p JOIN matches m ON m.match_id = p.match_id
+            JOIN match_timelines t ON t.match_id = p.match_id
+         WHERE p.player_id = ? AND p.match_id > ? AND m.year BETWEEN ? AND ? ORDER BY p.match_id LIMIT ?";
+    }
+
+    shared_statement! {
+        Stats {
+            after: i64 => BigInt, first_id: i64 => BigInt, last_id: i64 => BigInt, first: i32 => Integer,
+            last: i32 => Integer, limit: i64 => BigInt, first_year: i32 => Integer, last_year: i32 => Integer,
+        } -> StatsRow =
         "SELECT s.player_id, pl.puuid, pl.game_name, pl.tag_line, s.year, s.platform, s.total_matches, s.wins, s.losses, s.remakes,
             s.total_kills, s.total_deaths, s.total_assists, s.total_gold_earned, s.total_minions_killed,
             s.total_neutral_minions_killed, s.total_damage_to_champions, s.unique_champions_played,
@@ -399,36 +439,35 @@ macro_rules! stats_select {
                WHERE player_id > ? AND player_id BETWEEN ? AND ? AND year BETWEEN ? AND ? ORDER BY player_id LIMIT ?) page
          JOIN player_yearly_stats s ON s.player_id = page.player_id
          JOIN players pl ON pl.id = s.player_id
-         WHERE s.year BETWEEN ? AND ? ORDER BY s.player_id, s.year, s.platform"
-    };
-}
+         WHERE s.year BETWEEN ? AND ? ORDER BY s.player_id, s.year, s.platform";
+    }
 
-macro_rules! ranks_select {
-    () => {
+    shared_statement! {
+        Ranks<'a> {
+            player: i64 => BigInt, queue: &'a str => Text, seen_at: i64 => BigInt, first_id: i64 => BigInt, last_id: i64 => BigInt,
+            first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt,
+        } -> RanksRow =
         "SELECT player_id, puuid, game_name, tag_line, platform, queue, year, seen_at, tier, division, league_points, points, wins,
             losses, hot_streak
          FROM v_ranks
          WHERE (player_id, queue, seen_at) > (?, ?, ?) AND player_id BETWEEN ? AND ? AND year BETWEEN ? AND ?
-         ORDER BY player_id, queue, seen_at LIMIT ?"
-    };
-}
+         ORDER BY player_id, queue, seen_at LIMIT ?";
+    }
 
-macro_rules! mastery_select {
-    () => {
+    shared_statement! {
+        Mastery {
+            player: i64 => BigInt, champion: i32 => Integer, seen_at: i64 => BigInt, first_id: i64 => BigInt, last_id: i64 => BigInt,
+            first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt,
+        } -> MasteryRow =
         "SELECT player_id, puuid, game_name, tag_line, platform, champion_id, champion, year, seen_at, level, points, last_played
          FROM v_mastery
          WHERE (player_id, champion_id, seen_at) > (?, ?, ?) AND player_id BETWEEN ? AND ? AND year BETWEEN ? AND ?
-         ORDER BY player_id, champion_id, seen_at LIMIT ?"
-    };
-}
+         ORDER BY player_id, champion_id, seen_at LIMIT ?";
+    }
 
-macro_rules! names_select {
-    () => {
+    shared_statement! {
+        Names<'a> { kind: &'a str => Text, id: &'a str => Text, patch: &'a str => Text, language: &'a str => Text, limit: i64 => BigInt } -> NamesRow =
         "SELECT kind, id, patch, language, name, image, stored_at FROM static_names
-         WHERE (kind, id, patch, language) > (?, ?, ?, ?) ORDER BY kind, id, patch, language LIMIT ?"
-    };
+         WHERE (kind, id, patch, language) > (?, ?, ?, ?) ORDER BY kind, id, patch, language LIMIT ?";
+    }
 }
-
-pub(super) use {
-    mastery_select, match_columns, names_select, participant_columns, ranks_select, stats_select,
-};

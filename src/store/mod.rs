@@ -9,6 +9,7 @@
 #[cfg(test)]
 mod agreement;
 pub mod copy;
+mod data_statements;
 mod data_store;
 pub mod engine;
 pub mod export;
@@ -18,11 +19,13 @@ pub mod names;
 pub mod one_match;
 pub mod open_tree;
 pub mod people;
+mod plain;
 pub mod postgres;
 #[cfg(test)]
 mod prepared;
 pub mod repack;
 mod rows;
+mod schema;
 #[cfg(test)]
 #[path = "../../tests/support/scratch.rs"]
 pub(crate) mod scratch;
@@ -35,6 +38,7 @@ pub mod synthetic;
 mod tests;
 mod traits;
 pub mod upkeep;
+mod upkeep_statements;
 pub mod world;
 pub mod year;
 

@@ -41,10 +41,28 @@ pub trait NamesStore {
 
 type Opt<T> = Nullable<T>;
 
-pub(super) type FileRow = (Text, Text, Opt<Text>, Text, BigInt);
 pub(super) type FileTuple = (String, String, Option<String>, String, i64);
 pub(super) type NameRow = (Text, Text, Opt<Text>);
 pub(super) type NameTuple = (String, String, Option<String>);
+
+/// `PutNames` is each database's own: JSON is taken apart in other ways.
+pub(super) mod sql {
+    use super::{BigInt, NameRow, Opt, Text};
+    use crate::store::statement::shared_statement;
+
+    shared_statement! {
+        PutFile<'a> { file: &'a str => Text, url: &'a str => Text, etag: Option<&'a str> => Opt<Text>, version: &'a str => Text,
+            at: i64 => BigInt } -> () =
+        "INSERT INTO static_files (file, url, etag, version, checked_at) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (file) DO UPDATE SET url = excluded.url, etag = excluded.etag, version = excluded.version,
+            checked_at = excluded.checked_at";
+    }
+
+    shared_statement! {
+        Names<'a> { kind: &'a str => Text } -> NameRow =
+        "SELECT id, name, image FROM v_names WHERE kind = ? ORDER BY number, id";
+    }
+}
 
 pub(super) fn files_from(rows: Vec<FileTuple>) -> Vec<StaticFile> {
     let file = |(file, url, etag, version, checked_at): FileTuple| StaticFile {

@@ -13,12 +13,22 @@ pub trait OneMatchStore {
     async fn one_match(&self, match_id: MatchId) -> StoreResult<Option<OneMatch>>;
 }
 
-/// The same on both databases.
-pub(super) const HEAD: &str = "SELECT m.match_id, m.platform, m.queue_id, m.patch, m.map_id, m.year, m.game_start, m.game_duration_s, m.is_remake,
+pub(super) mod sql {
+    use diesel::sql_types::Text;
+
+    use super::{EventRow, HeadRow, ParticipantRow, TeamRow};
+    use crate::store::statement::shared_statement;
+
+    shared_statement! {
+        Head<'a> { id: &'a str => Text } -> HeadRow =
+        "SELECT m.match_id, m.platform, m.queue_id, m.patch, m.map_id, m.year, m.game_start, m.game_duration_s, m.is_remake,
         EXISTS (SELECT 1 FROM match_timelines t WHERE t.match_id = m.match_id)
      FROM matches m WHERE m.match_id = ?";
+    }
 
-pub(super) const PARTICIPANTS: &str = "SELECT p.participant_id, p.player_id, pl.game_name, pl.tag_line, p.team_id, p.subteam_id, p.placement, p.win,
+    shared_statement! {
+        Participants<'a> { id: &'a str => Text } -> ParticipantRow =
+        "SELECT p.participant_id, p.player_id, pl.game_name, pl.tag_line, p.team_id, p.subteam_id, p.placement, p.win,
         p.champion_name, p.champion_id, p.team_position, p.champ_level,
         p.kills, p.deaths, p.assists, p.total_minions_killed + p.neutral_minions_killed, p.gold_earned, p.vision_score,
         p.damage_to_champions, d.to_champions_physical, d.to_champions_magic, d.to_champions_true, d.taken,
@@ -27,16 +37,24 @@ pub(super) const PARTICIPANTS: &str = "SELECT p.participant_id, p.player_id, pl.
      LEFT JOIN participant_damage d ON d.match_id = p.match_id AND d.participant_id = p.participant_id
      LEFT JOIN participant_timelines t ON t.match_id = p.match_id AND t.participant_id = p.participant_id
      WHERE p.match_id = ? ORDER BY p.participant_id";
+    }
 
-pub(super) const TEAMS: &str = "SELECT team_id, CAST(tower_kills AS INTEGER), CAST(inhibitor_kills AS INTEGER), CAST(dragon_kills AS INTEGER),
+    shared_statement! {
+        Teams<'a> { id: &'a str => Text } -> TeamRow =
+        "SELECT team_id, CAST(tower_kills AS INTEGER), CAST(inhibitor_kills AS INTEGER), CAST(dragon_kills AS INTEGER),
         CAST(herald_kills AS INTEGER), CAST(grub_kills AS INTEGER), CAST(baron_kills AS INTEGER)
      FROM match_teams WHERE match_id = ? ORDER BY team_id";
+    }
 
-/// Riot's longest games have some hundred of them; a document of somebody else may have more.
-pub(super) const EVENTS: &str = "SELECT coalesce(at_ms, 0), type, participant_id, victim_id, team_id, coalesce(assists, ''), x, y, coalesce(about, ''),
+    shared_statement! {
+        /// Riot's longest games have some hundred of them; a document of somebody else may have more.
+        Events<'a> { id: &'a str => Text } -> EventRow =
+        "SELECT coalesce(at_ms, 0), type, participant_id, victim_id, team_id, coalesce(assists, ''), x, y, coalesce(about, ''),
         coalesce(about_more, ''), coalesce(lane, '')
      FROM match_events
      WHERE match_id = ? AND type IN ('CHAMPION_KILL', 'ELITE_MONSTER_KILL', 'BUILDING_KILL', 'DRAGON_SOUL_GIVEN') ORDER BY event LIMIT 1000";
+    }
+}
 
 type Opt<T> = Nullable<T>;
 

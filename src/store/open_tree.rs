@@ -104,39 +104,34 @@ pub(super) fn open_from(root: JobId, rows: Vec<OpenTuple>) -> StoreResult<Vec<Op
     Ok(jobs)
 }
 
-/// Walks down from a job. The walk ends with as many as are wanted.
-macro_rules! open_tree {
-    () => {
+pub(super) mod sql {
+    use diesel::sql_types::{BigInt, Integer, Text};
+
+    use super::OpenRow;
+    use crate::store::statement::shared_statement;
+
+    shared_statement! {
+        /// Walks down from a job. The walk ends with as many as are wanted.
+        Tree { root: i64 => BigInt, limit: i64 => BigInt } -> OpenRow =
         "WITH RECURSIVE tree (id) AS (
              SELECT id FROM jobs WHERE id = ?
              UNION SELECT child_id FROM job_links JOIN tree ON parent_id = tree.id)
          SELECT jobs.id, queue, lane, state, run_at, engine_id, step, errors
-         FROM (SELECT id FROM tree LIMIT ?) AS first JOIN jobs ON jobs.id = first.id"
-    };
-}
-pub(super) use open_tree;
+         FROM (SELECT id FROM tree LIMIT ?) AS first JOIN jobs ON jobs.id = first.id";
+    }
 
-/// One look: a child that ends is in its parent's counts at the moment at which its own are gone.
-macro_rules! so_far {
-    () => {
+    shared_statement! {
+        /// One look: a child that ends is in its parent's counts at the moment at which its own are gone.
+        SoFar { root: i64 => BigInt, parent: i64 => BigInt } -> (Text, BigInt) =
         "SELECT rollup, CAST(0 AS BIGINT) FROM jobs WHERE id = ?
          UNION ALL
          SELECT rollup, CAST(children_pending AS BIGINT) FROM jobs
-         WHERE id IN (SELECT child_id FROM job_links WHERE parent_id = ? AND relation = 'child') AND rollup <> '{}'"
-    };
-}
-pub(super) use so_far;
+         WHERE id IN (SELECT child_id FROM job_links WHERE parent_id = ? AND relation = 'child') AND rollup <> '{}'";
+    }
 
-macro_rules! backlog {
-    () => {
-        "SELECT queue, priority, count(*) FROM jobs WHERE state = 'available' AND crash_count = 0 GROUP BY queue, priority"
-    };
-}
-pub(super) use backlog;
-
-/// Up to whoever submitted the first of them, and one step down. A job that is final is nobody's child any more.
-macro_rules! family {
-    () => {
+    shared_statement! {
+        /// Up to whoever submitted the first of them, and one step down. A job that is final is nobody's child any more.
+        Family { child: i64 => BigInt, parent: i64 => BigInt, limit: i64 => BigInt } -> (BigInt, BigInt) =
         "WITH RECURSIVE above (id, steps) AS (
              SELECT parent_id, CAST(-1 AS BIGINT) FROM job_links WHERE child_id = ? AND relation = 'child'
              UNION SELECT parent_id, steps - 1 FROM job_links JOIN above ON child_id = above.id
@@ -144,10 +139,14 @@ macro_rules! family {
          SELECT id, steps FROM above
          UNION ALL
          SELECT child_id, CAST(1 AS BIGINT) FROM (
-             SELECT child_id FROM job_links WHERE parent_id = ? AND relation = 'child' ORDER BY child_id LIMIT ?) AS below"
-    };
+             SELECT child_id FROM job_links WHERE parent_id = ? AND relation = 'child' ORDER BY child_id LIMIT ?) AS below";
+    }
+
+    shared_statement! {
+        Backlog {} -> (Text, Integer, BigInt) =
+        "SELECT queue, priority, count(*) FROM jobs WHERE state = 'available' AND crash_count = 0 GROUP BY queue, priority";
+    }
 }
-pub(super) use family;
 
 pub(super) fn family_from(rows: Vec<(i64, i64)>) -> Vec<(JobId, i64)> {
     let mut family: Vec<(JobId, i64)> = rows

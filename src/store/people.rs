@@ -151,6 +151,65 @@ pub trait PeopleStore {
     async fn lost_players(&self, limit: usize) -> StoreResult<Vec<LostPlayer>>;
 }
 
+/// `Track` is each database's own: PostgreSQL locks the rows in the order of all.
+pub(super) mod sql {
+    use diesel::sql_types::{BigInt, Bool, Integer, Text};
+
+    use super::super::rows::PlayerRow;
+    use crate::store::statement::{List, shared_statement};
+
+    type Opt<T> = diesel::sql_types::Nullable<T>;
+
+    shared_statement! {
+        /// The newest match of a platform has the highest id: one look into the index for each player.
+        Tracked { limit: i64 => BigInt } -> (PlayerRow, Opt<BigInt>) =
+        "SELECT * FROM (
+            SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level,
+                (SELECT m.game_start FROM match_participants p JOIN matches m ON m.match_id = p.match_id
+                 WHERE p.player_id = players.id ORDER BY p.match_id DESC LIMIT 1) AS last_played
+            FROM players WHERE tracked = {true}) AS known
+         ORDER BY last_played DESC NULLS LAST, id LIMIT ?";
+    }
+
+    shared_statement! {
+        Formerly<'a> { name: &'a str => Text, not: &'a str => Text, of: &'a str => Text } -> PlayerRow =
+        "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level
+         FROM players WHERE id IN (SELECT player_id FROM former_names WHERE name_folded = ?)
+         AND name_folded IS DISTINCT FROM ?
+         ORDER BY (SELECT max(valid_to) FROM former_names WHERE player_id = players.id AND name_folded = ?) DESC, id LIMIT 10";
+    }
+
+    shared_statement! {
+        Appearances { player: i64 => BigInt, limit: i64 => BigInt } -> (Text, Integer, BigInt) =
+        "SELECT p.match_id, p.participant_id, m.game_start FROM match_participants p JOIN matches m ON m.match_id = p.match_id
+         WHERE p.player_id = ? ORDER BY p.match_id DESC LIMIT ?";
+    }
+
+    shared_statement! {
+        Lose<'a> { now: i64 => BigInt, why: &'a str => Text, id: i64 => BigInt } -> Bool =
+        "UPDATE players SET lost_since = coalesce(lost_since, ?), lost_why = ? WHERE id = ? RETURNING tracked";
+    }
+
+    shared_statement! {
+        Lost { limit: i64 => BigInt } -> (PlayerRow, BigInt, Text) =
+        "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level,
+                lost_since, coalesce(lost_why, '')
+         FROM players WHERE tracked = {true} AND lost_since IS NOT NULL ORDER BY lost_since, id LIMIT ?";
+    }
+
+    shared_statement! {
+        Aborted { player: i64 => BigInt, year: i32 => Integer } -> BigInt =
+        "SELECT count(*) FROM match_participants p JOIN matches m ON m.match_id = p.match_id
+         WHERE p.player_id = ? AND m.year = ? AND m.game_duration_s = 0";
+    }
+
+    shared_statement! {
+        ByPuuid<'a> { puuids: &'a [&'a str] => List<Text> } -> PlayerRow =
+        "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level
+         FROM players WHERE puuid {in ?}";
+    }
+}
+
 /// A player, since when it is lost, and why.
 pub(super) type LostTuple = (PlayerTuple, i64, String);
 

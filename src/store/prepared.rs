@@ -1,8 +1,9 @@
 //! Every statement of the store is held against the migrated tables of its database.
 //!
 //! What [`statement!`](super::statement) declares puts itself on a list, and is prepared with the types of its fields
-//! and its columns. What is written otherwise (a pragma, the parts of a copy) is nothing before it is put together,
-//! so it is run: each SQL literal of the source has to be part of a statement that was prepared or was run.
+//! and its columns; a shared statement does so for each database. What is written otherwise (a pragma, the parts of a
+//! copy) is nothing before it is put together, so it is run: each SQL literal of the source has to be part of a
+//! statement that was prepared or was run.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -413,7 +414,7 @@ async fn every_other_statement_is_run() {
         .collect();
     nothing_wrong(
         &faults,
-        "SQL of the store is written with `statement!`, so that it is prepared against the migrated tables. What cannot be \
+        "SQL of the store is written with `statement!` or `shared_statement!`, so that it is prepared against the migrated tables. What cannot be \
          is run by `run_the_rest` in src/store/prepared.rs: call it there. What nobody calls is dead: delete it.",
     );
 }

@@ -144,57 +144,43 @@ pub(super) fn spots_from(rows: Vec<(String, String)>) -> Vec<Spot> {
     rows.into_iter().map(spot).collect()
 }
 
-/// The statements that are the same on both databases, but for the type of a NULL that is bound.
-macro_rules! repack_statements {
-    ($int:literal) => {
-        statement! {
-            /// Both indexes have all that is asked for: no row is looked at.
-            GzipAfter<'a> { id: &'a str => Text, kind: &'a str => Text, limit: i64 => BigInt } -> (Text, Text) =
-            "SELECT match_id, kind FROM payloads p WHERE (match_id, kind) > (?, ?)
-                AND NOT EXISTS (SELECT 1 FROM payloads z WHERE z.codec = 2 AND z.match_id = p.match_id AND z.kind = p.kind)
-             ORDER BY match_id, kind LIMIT ?";
-        }
+pub(super) mod sql {
+    use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
 
-        statement! {
-            ZstdAfter<'a> { id: &'a str => Text, kind: &'a str => Text, limit: i64 => BigInt } -> (Text, Text) =
-            "SELECT match_id, kind FROM payloads WHERE codec = 2 AND (match_id, kind) > (?, ?) ORDER BY match_id, kind LIMIT ?";
-        }
+    use crate::store::statement::shared_statement;
 
-        statement! {
-            DictionaryOf { id: i32 => Integer } -> Binary = "SELECT body FROM payload_dictionaries WHERE id = ?";
-        }
+    shared_statement! {
+        PayloadOf<'a> { kind: &'a str => Text, id: &'a str => Text } -> (Integer, Nullable<Integer>, Binary) =
+        "SELECT codec, dictionary, body FROM payloads WHERE kind = ? AND match_id = ?";
+    }
 
-        statement! {
-            NewestDictionary<'a> { kind: &'a str => Text } -> (Integer, BigInt, Integer) =
-            "SELECT id, trained_at, samples FROM payload_dictionaries WHERE kind = ? ORDER BY id DESC LIMIT 1";
-        }
+    shared_statement! {
+        /// Both indexes have all that is asked for: no row is looked at.
+        GzipAfter<'a> { id: &'a str => Text, kind: &'a str => Text, limit: i64 => BigInt } -> (Text, Text) =
+        "SELECT match_id, kind FROM payloads p WHERE (match_id, kind) > (?, ?)
+            AND NOT EXISTS (SELECT 1 FROM payloads z WHERE z.codec = 2 AND z.match_id = p.match_id AND z.kind = p.kind)
+         ORDER BY match_id, kind LIMIT ?";
+    }
 
-        statement! {
-            SameDictionary<'a> { kind: &'a str => Text, body: &'a [u8] => Binary } -> Integer =
-            "SELECT id FROM payload_dictionaries WHERE kind = ? AND body = ? ORDER BY id LIMIT 1";
-        }
+    shared_statement! {
+        ZstdAfter<'a> { id: &'a str => Text, kind: &'a str => Text, limit: i64 => BigInt } -> (Text, Text) =
+        "SELECT match_id, kind FROM payloads WHERE codec = 2 AND (match_id, kind) > (?, ?) ORDER BY match_id, kind LIMIT ?";
+    }
 
-        statement! {
-            InsertDictionary<'a> { kind: &'a str => Text, at: i64 => BigInt, samples: i32 => Integer, body: &'a [u8] => Binary } -> Integer =
-            "INSERT INTO payload_dictionaries (kind, trained_at, samples, body) VALUES (?, ?, ?, ?) RETURNING id";
-        }
+    shared_statement! {
+        DropDictionaries { before: i64 => BigInt } -> () =
+        "DELETE FROM payload_dictionaries WHERE trained_at < ?
+            AND NOT EXISTS (SELECT 1 FROM payloads p WHERE p.codec = 2 AND p.dictionary = payload_dictionaries.id)";
+    }
 
-        statement! {
-            DropDictionaries { before: i64 => BigInt } -> () =
-            "DELETE FROM payload_dictionaries WHERE trained_at < ?
-                AND NOT EXISTS (SELECT 1 FROM payloads p WHERE p.codec = 2 AND p.dictionary = payload_dictionaries.id)";
-        }
-
-        statement! {
-            Replace<'a> {
-                codec: i32 => Integer, dictionary: Option<i32> => Nullable<Integer>, body: &'a [u8] => Binary, id: &'a str => Text,
-                kind: &'a str => Text, was_codec: i32 => Integer, was_body: &'a [u8] => Binary,
-                needs: Option<i32> => Nullable<Integer>, needed: Option<i32> => Nullable<Integer>,
-            } -> () =
-            concat!("UPDATE payloads SET codec = ?, dictionary = ?, body = ?
-             WHERE match_id = ? AND kind = ? AND codec = ? AND body = ?
-                AND (?", $int, " IS NULL OR EXISTS (SELECT 1 FROM payload_dictionaries d WHERE d.id = ?))");
-        }
-    };
+    shared_statement! {
+        Replace<'a> {
+            codec: i32 => Integer, dictionary: Option<i32> => Nullable<Integer>, body: &'a [u8] => Binary, id: &'a str => Text,
+            kind: &'a str => Text, was_codec: i32 => Integer, was_body: &'a [u8] => Binary,
+            needs: Option<i32> => Nullable<Integer>, needed: Option<i32> => Nullable<Integer>,
+        } -> () =
+        "UPDATE payloads SET codec = ?, dictionary = ?, body = ?
+         WHERE match_id = ? AND kind = ? AND codec = ? AND body = ?
+            AND (CAST(? AS INTEGER) IS NULL OR EXISTS (SELECT 1 FROM payload_dictionaries d WHERE d.id = ?))";
+    }
 }
-pub(super) use repack_statements;

@@ -260,7 +260,17 @@ pub(super) fn census_from(row: CensusTuple) -> Census {
     }
 }
 
-/// The columns of `PlayersByName`, in their order.
+/// A player: the columns of `PlayersByName`, in their order.
+pub(super) type PlayerRow = (
+    BigInt,
+    Text,
+    Text,
+    Nullable<Text>,
+    Nullable<Text>,
+    Text,
+    Nullable<Integer>,
+    Nullable<BigInt>,
+);
 pub(super) type PlayerTuple = (
     i64,
     String,
@@ -341,6 +351,11 @@ pub(super) fn payload_from(
         codec,
         body: body.into(),
     })
+}
+
+/// Ids as the database has them.
+pub(super) fn id_texts(ids: &[MatchId]) -> Vec<String> {
+    ids.iter().map(ToString::to_string).collect()
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]

@@ -50,10 +50,14 @@ pub(super) fn document_from((kind, codec, documents, bytes): DocumentTuple) -> D
     }
 }
 
-macro_rules! document_sizes {
-    () => {
+pub(super) mod sql {
+    use diesel::sql_types::{BigInt, Integer, Text};
+
+    use crate::store::statement::shared_statement;
+
+    shared_statement! {
+        Documents {} -> (Text, Integer, BigInt, BigInt) =
         "SELECT kind, CAST(codec AS INTEGER), count(*), CAST(coalesce(sum(length(body)), 0) AS BIGINT)
-         FROM payloads GROUP BY kind, codec ORDER BY kind, codec"
-    };
+         FROM payloads GROUP BY kind, codec ORDER BY kind, codec";
+    }
 }
-pub(super) use document_sizes;

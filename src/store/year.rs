@@ -50,8 +50,16 @@ pub trait YearStore {
     async fn former_names(&self, player_id: i64, limit: usize) -> StoreResult<Vec<String>>;
 }
 
-/// The same on both databases: what of a game is in them, and whom it was with.
-pub(super) const GAMES: &str = "SELECT p.match_id, m.platform, m.game_start, m.game_duration_s, m.queue_id, m.patch, m.is_remake,
+pub(super) mod sql {
+    use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
+
+    use super::{CompanyRow, GameRow, KillRow, LeadRow, SeenRow};
+    use crate::store::statement::shared_statement;
+
+    shared_statement! {
+        /// What of a game is in them, and whom it was with.
+        Games<'a> { player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text> } -> GameRow =
+        "SELECT p.match_id, m.platform, m.game_start, m.game_duration_s, m.queue_id, m.patch, m.is_remake,
         p.team_id, p.win, p.champion_name, p.team_position,
         o.champion_name,
         p.kills, p.deaths, p.assists, p.total_minions_killed + p.neutral_minions_killed, p.gold_earned, p.damage_to_champions,
@@ -72,8 +80,14 @@ pub(super) const GAMES: &str = "SELECT p.match_id, m.platform, m.game_start, m.g
      LEFT JOIN participant_combat c ON c.match_id = p.match_id AND c.participant_id = p.participant_id
      WHERE p.player_id = ? AND m.year = ? AND m.platform = coalesce(?, m.platform)
      ORDER BY m.game_start, p.match_id";
+    }
 
-pub(super) const COMPANY: &str = "SELECT pl.game_name, pl.tag_line, d.games, d.wins
+    shared_statement! {
+        Company<'a> {
+            player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text>, same_team: bool => Bool,
+            limit: i64 => BigInt,
+        } -> CompanyRow =
+        "SELECT pl.game_name, pl.tag_line, d.games, d.wins
      FROM (SELECT q.player_id AS player_id, count(*) AS games, sum(CASE WHEN p.win THEN 1 ELSE 0 END) AS wins
            FROM match_participants p
            JOIN matches m ON m.match_id = p.match_id
@@ -84,9 +98,15 @@ pub(super) const COMPANY: &str = "SELECT pl.game_name, pl.tag_line, d.games, d.w
            GROUP BY q.player_id HAVING count(*) > 1) d
      JOIN players pl ON pl.id = d.player_id
      ORDER BY d.games DESC, d.wins DESC, d.player_id LIMIT ?";
+    }
 
-/// As the view `lane_leads` pairs them.
-pub(super) const LEADS: &str = "SELECT p.match_id, t.minutes, u.minutes
+    shared_statement! {
+        /// As the view `lane_leads` pairs them.
+        Leads<'a> {
+            player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text>, from: i64 => BigInt,
+            to: i64 => BigInt,
+        } -> LeadRow =
+        "SELECT p.match_id, t.minutes, u.minutes
      FROM match_participants p JOIN matches m ON m.match_id = p.match_id
      JOIN participant_timelines t ON t.match_id = p.match_id AND t.participant_id = p.participant_id
      JOIN participant_timelines u ON u.match_id = p.match_id AND u.participant_id =
@@ -94,9 +114,15 @@ pub(super) const LEADS: &str = "SELECT p.match_id, t.minutes, u.minutes
           WHERE q.match_id = p.match_id AND q.team_id <> p.team_id AND q.team_position = p.team_position AND p.team_position <> '')
      WHERE p.player_id = ? AND m.year = ? AND m.platform = coalesce(?, m.platform) AND m.game_start >= ? AND m.game_start <= ?
            AND NOT m.is_remake AND m.game_duration_s > 0";
+    }
 
-/// The first event of each match comes along, whatever it is: it tells that there are events.
-pub(super) const KILLS: &str = "SELECT e.event = 0,
+    shared_statement! {
+        /// The first event of each match comes along, whatever it is: it tells that there are events.
+        Kills<'a> {
+            player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text>, from: i64 => BigInt,
+            to: i64 => BigInt,
+        } -> KillRow =
+        "SELECT e.event = 0,
          CASE WHEN e.type = 'CHAMPION_KILL' AND (e.participant_id = p.participant_id OR e.victim_id = p.participant_id) THEN 1 ELSE 0 END,
          CASE WHEN e.victim_id = p.participant_id THEN 1 ELSE 0 END, p.team_id, e.at_ms, e.x, e.y
      FROM match_participants p JOIN matches m ON m.match_id = p.match_id
@@ -105,12 +131,14 @@ pub(super) const KILLS: &str = "SELECT e.event = 0,
      WHERE p.player_id = ? AND m.year = ? AND m.platform = coalesce(?, m.platform) AND m.game_start >= ? AND m.game_start <= ?
            AND NOT m.is_remake AND m.game_duration_s > 0 AND m.map_id = 11
      ORDER BY m.game_start, p.match_id, e.event";
+    }
 
-pub(super) const RANKS: &str =
-    "SELECT queue, seen_at, tier, division, league_points, CAST(points AS INTEGER), wins, losses
+    shared_statement! {
+        Ranks { player: i64 => BigInt, year: i32 => Integer, limit: i64 => BigInt } -> SeenRow =
+        "SELECT queue, seen_at, tier, division, league_points, CAST(points AS INTEGER), wins, losses
      FROM v_ranks WHERE player_id = ? AND year = ? ORDER BY seen_at DESC LIMIT ?";
-
-pub(super) const FORMER: &str = "SELECT game_name, tag_line FROM former_names WHERE player_id = ? ORDER BY valid_to DESC, name_folded LIMIT ?";
+    }
+}
 
 type Opt<T> = Nullable<T>;
 

@@ -6,6 +6,8 @@ use diesel::expression::QueryMetadata;
 use diesel::pg::{Pg, PgMetadataLookup, PgTypeMetadata};
 use diesel::sqlite::Sqlite;
 
+use super::Server;
+
 /// A statement, as its declaration lists it.
 #[derive(Debug)]
 pub struct Declared {
@@ -21,13 +23,6 @@ pub struct Declared {
 }
 
 inventory::collect!(Declared);
-
-/// Which database a statement is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Server {
-    Sqlite,
-    Postgres,
-}
 
 /// A database, and the numbers of its types. SQLite has none: a column may hold anything there.
 pub trait Typed: diesel::backend::Backend + Sized {

@@ -15,16 +15,15 @@ use super::locks::Class;
 use super::players::{Known, Newer, Sightings};
 use super::statistics::{Game, Sums};
 use super::transaction::Transaction;
-use super::upkeep_statements;
 use crate::model::records::{
     MatchClass, MatchRecord, Payload, PayloadKind, PlayerRecord, TimelineRecord, UnreadPayload,
 };
 use crate::model::statistics::GameFacts;
-use crate::model::{MatchId, MissingDocument, Timestamp};
+use crate::model::{MissingDocument, Timestamp};
 use crate::store::names::StaticFile;
 use crate::store::rows::facts;
 use crate::store::standing::ToldStanding;
-use crate::store::{Effect, ListedYear, Repair};
+use crate::store::{Effect, ListedYear, Repair, upkeep_statements};
 
 /// A match to store, once it is known to be new.
 pub(super) struct NewMatch<'a> {
@@ -185,7 +184,7 @@ impl Transaction<'_> {
         if outset.ids.is_empty() {
             return Ok(Vec::new());
         }
-        let ids = outset.ids.clone();
+        let ids = &outset.ids;
         let cleaned = upkeep_statements::CleanedOf { ids };
         Ok(cleaned.load(&mut { self.conn }).await?)
     }
@@ -538,9 +537,4 @@ fn clean_facts(mut facts: GameFacts) -> GameFacts {
         }
     }
     facts
-}
-
-/// Ids as the database has them.
-pub(super) fn id_texts(ids: &[MatchId]) -> Vec<String> {
-    ids.iter().map(ToString::to_string).collect()
 }

@@ -1,11 +1,12 @@
-//! The SQL of players, matches, timelines and statistics: one statement for a batch, its rows as arrays.
+//! The SQL of what comes with matches, players and statistics: one statement for a batch, its rows as arrays, for each
+//! statement is a message to a server. What is the same on both databases is in `store::data_statements`.
 //!
 //! Rows are written in the order of their keys, so that two transactions that bring the same matches or
 //! players wait for each other, and never in a circle.
 
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Double, Integer, Nullable, Text};
 
-use crate::store::rows::{CoverageRow, StoredRow, TallyRow};
+use crate::store::rows::TallyRow;
 use crate::store::statement::statement;
 
 type Opt<T> = Nullable<T>;
@@ -65,12 +66,6 @@ players_statement! {
 }
 
 statement! {
-    PlayersByName<'a> { name: &'a str => Text } -> (BigInt, Text, Text, Opt<Text>, Opt<Text>, Text, Opt<Integer>, Opt<BigInt>) =
-    "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level
-     FROM players WHERE name_folded = ? ORDER BY name_seen_at DESC, id LIMIT 10";
-}
-
-statement! {
     /// Held by those who write rows that name a player, until their commit.
     KeepPlayers {} -> Integer = "SELECT 1 FROM pg_advisory_xact_lock_shared(7523094288207667812)";
 }
@@ -81,76 +76,10 @@ statement! {
 }
 
 statement! {
-    PlayerByPuuid<'a> { puuid: &'a str => Text } -> BigInt = "SELECT id FROM players WHERE puuid = ?";
-}
-
-statement! {
-    /// Puts the games of some rows of a person under another.
-    MoveGames { to: i64 => BigInt, from: Vec<i64> => Array<BigInt> } -> () =
-    "UPDATE match_participants SET player_id = ? WHERE player_id = ANY(?)";
-}
-
-statement! {
-    DropStats { players: Vec<i64> => Array<BigInt> } -> () = "DELETE FROM player_yearly_stats WHERE player_id = ANY(?)";
-}
-
-statement! {
-    /// Tracking outlives the rows that had it.
-    TrackAlso { to: i64 => BigInt, from: Vec<i64> => Array<BigInt> } -> () =
-    "UPDATE players SET tracked = TRUE WHERE id = ? AND EXISTS (SELECT 1 FROM players WHERE id = ANY(?) AND tracked)";
-}
-
-statement! { DropPlayers { ids: Vec<i64> => Array<BigInt> } -> () = "DELETE FROM players WHERE id = ANY(?)"; }
-
-statement! {
-    SetPuuid<'a> { puuid: &'a str => Text, fingerprint: &'a str => Text, id: i64 => BigInt } -> () =
-    "UPDATE players SET puuid = ?, puuid_key_fingerprint = ? WHERE id = ?";
-}
-
-statement! {
-    PlayersThere { ids: Vec<i64> => Array<BigInt> } -> BigInt = "SELECT id FROM players WHERE id = ANY(?) ORDER BY id";
-}
-
-statement! {
     /// Those whom a sync found are lost no more. Their rows are locked by then.
     Found<'a> { puuids: Vec<&'a str> => Array<Text> } -> () =
     "UPDATE players SET lost_since = NULL, lost_why = NULL WHERE puuid = ANY(?) AND lost_since IS NOT NULL";
 }
-
-statement! {
-    /// What was listed last of each year stands.
-    MoveYears { to: i64 => BigInt, from: i64 => BigInt } -> () =
-    "INSERT INTO player_years (player_id, year, platform, listed_at, listed_matches, list_ends_at)
-     SELECT ?, year, platform, listed_at, listed_matches, list_ends_at FROM player_years WHERE player_id = ?
-     ON CONFLICT (player_id, year, platform) DO UPDATE SET listed_at = excluded.listed_at,
-        listed_matches = excluded.listed_matches, list_ends_at = excluded.list_ends_at
-     WHERE excluded.listed_at > player_years.listed_at";
-}
-
-statement! { DropYears { player: i64 => BigInt } -> () = "DELETE FROM player_years WHERE player_id = ?"; }
-
-statement! {
-    MoveListed { to: i64 => BigInt, from: i64 => BigInt } -> () =
-    "INSERT INTO listed_matches (player_id, year, platform, match_id)
-     SELECT ?, year, platform, match_id FROM listed_matches WHERE player_id = ? ON CONFLICT DO NOTHING";
-}
-
-statement! { DropListed { player: i64 => BigInt } -> () = "DELETE FROM listed_matches WHERE player_id = ?"; }
-
-statement! {
-    /// The names that a row of a person had, and its own unless that is the present one, or the row that stays has it.
-    MoveNames<'a> { to: i64 => BigInt, from: i64 => BigInt, stays: i64 => BigInt, own: i64 => BigInt,
-        present: Option<&'a str> => Opt<Text>, other: i64 => BigInt } -> () =
-    "INSERT INTO former_names (player_id, game_name, tag_line, name_folded, valid_from, valid_to)
-     SELECT ?, game_name, tag_line, name_folded, valid_from, valid_to FROM former_names WHERE player_id = ?
-     UNION ALL
-     SELECT ?, game_name, tag_line, name_folded, least(name_seen_at, created_at), name_seen_at FROM players
-     WHERE id = ? AND game_name IS NOT NULL AND tag_line IS NOT NULL
-       AND name_folded IS DISTINCT FROM ? AND name_folded IS DISTINCT FROM (SELECT name_folded FROM players WHERE id = ?)
-     ON CONFLICT DO NOTHING";
-}
-
-statement! { DropNames { player: i64 => BigInt } -> () = "DELETE FROM former_names WHERE player_id = ?"; }
 
 statement! {
     /// Those that are new come back. One that another transaction stores just now is waited for.
@@ -207,11 +136,6 @@ statement! {
     } -> () =
     "INSERT INTO payloads (kind, match_id, codec, dictionary, body) SELECT * FROM unnest(?, ?, ?, ?, ?) AS new (kind, id) ORDER BY id, kind
      ON CONFLICT (match_id, kind) DO UPDATE SET codec = excluded.codec, dictionary = excluded.dictionary, body = excluded.body";
-}
-
-statement! {
-    PayloadOf<'a> { kind: &'a str => Text, id: &'a str => Text } -> (Integer, Nullable<Integer>, Binary) =
-    "SELECT codec, dictionary, body FROM payloads WHERE kind = ? AND match_id = ?";
 }
 
 statement! {
@@ -279,13 +203,6 @@ statement! {
                   LIMIT 1 FOR UPDATE) AS stats";
 }
 
-statement! {
-    TalliesOfPlayer { player: i64 => BigInt } -> (Integer, Text, TallyRow) =
-    "SELECT year, platform, wins, losses, remakes, total_kills, total_deaths, total_assists, total_gold_earned,
-            total_minions_killed, total_neutral_minions_killed, total_damage_to_champions, counts
-     FROM player_yearly_stats WHERE player_id = ? ORDER BY year, platform";
-}
-
 /// The columns of statistics as arrays: the two statements that write them differ in nothing else.
 macro_rules! stats_statement {
     ($(#[$meta:meta])* $name:ident $row:ty = $text:expr) => {
@@ -337,104 +254,4 @@ stats_statement! {
                avg_assists, avg_gold, avg_cs, counts)
      WHERE player_yearly_stats.player_id = new.player_id AND player_yearly_stats.year = new.year
            AND player_yearly_stats.platform = new.platform"
-}
-
-statement! {
-    /// Of the matches that were stored last; how many are looked at is bounded.
-    WitnessMatch<'a> { platforms: Vec<&'a str> => Array<Text>, since: i64 => BigInt } -> Text =
-    "SELECT match_id FROM (SELECT match_id, platform, game_start FROM matches ORDER BY stored_at DESC LIMIT 5000) AS newest
-     WHERE platform = ANY(?) AND game_start > ? LIMIT 1";
-}
-
-statement! {
-    Census {} -> (BigInt, BigInt, BigInt, BigInt) =
-    "SELECT (SELECT count(*) FROM players), (SELECT count(*) FROM matches), (SELECT count(*) FROM match_timelines),
-            (SELECT count(*) FROM jobs WHERE finished_at IS NULL)";
-}
-
-statement! {
-    /// Matches, timelines.
-    CountUnread {} -> (BigInt, BigInt) =
-    "SELECT (SELECT count(*) FROM unread_payloads WHERE kind = 'match'), (SELECT count(*) FROM unread_payloads WHERE kind = 'timeline')";
-}
-
-statement! {
-    PutPlayerYear<'a> {
-        year: i32 => Integer, platform: &'a str => Text, at: i64 => BigInt, matches: i64 => BigInt, ends: Option<&'a str> => Opt<Text>,
-        puuid: &'a str => Text,
-    } -> () =
-    "INSERT INTO player_years (player_id, year, platform, listed_at, listed_matches, list_ends_at)
-     SELECT id, ?, ?, ?, ?, ? FROM players WHERE puuid = ?
-     ON CONFLICT (player_id, year, platform) DO UPDATE SET listed_at = excluded.listed_at,
-        listed_matches = excluded.listed_matches, list_ends_at = excluded.list_ends_at";
-}
-
-statement! {
-    ForgetListed<'a> { puuid: &'a str => Text, year: i32 => Integer, platform: &'a str => Text } -> () =
-    "DELETE FROM listed_matches WHERE player_id = (SELECT id FROM players WHERE puuid = ?) AND year = ? AND platform = ?";
-}
-
-statement! {
-    PutListed<'a> { year: i32 => Integer, platform: &'a str => Text, ids: Vec<String> => Array<Text>, puuid: &'a str => Text } -> () =
-    "INSERT INTO listed_matches (player_id, year, platform, match_id)
-     SELECT p.id, ?, ?, ids.id FROM unnest(?) AS ids (id), players AS p WHERE p.puuid = ? ORDER BY ids.id
-     ON CONFLICT DO NOTHING";
-}
-
-statement! {
-    /// (what, year, platform, reason or end of the list, count or size of the list, when it was listed, when it ends).
-    Coverage { years: i64 => BigInt, matches: i64 => BigInt, timelines: i64 => BigInt, old: i64 => BigInt, gone: i64 => BigInt, unread: i64 => BigInt, pending: i64 => BigInt, unread_timelines: i64 => BigInt, pending_timelines: i64 => BigInt,
-        since: i64 => BigInt }
-        -> CoverageRow =
-    "SELECT 0::smallint, y.year, y.platform, y.list_ends_at, y.listed_matches, y.listed_at, m.game_start
-     FROM player_years y LEFT JOIN matches m ON m.match_id = y.list_ends_at WHERE y.player_id = ?
-     UNION ALL
-     SELECT 1::smallint, l.year, l.platform, d.reason, count(*), NULL::bigint, NULL::bigint
-     FROM listed_matches l JOIN missing_payloads d ON d.kind = 'match' AND d.id = l.match_id
-     WHERE l.player_id = ? GROUP BY l.year, l.platform, d.reason
-     UNION ALL
-     SELECT 2::smallint, m.year, m.platform, d.reason, count(*), NULL::bigint, NULL::bigint
-     FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-        JOIN missing_payloads d ON d.kind = 'timeline' AND d.id = p.match_id
-     WHERE p.player_id = ? GROUP BY m.year, m.platform, d.reason
-     UNION ALL
-     SELECT 2::smallint, m.year, m.platform, 'too_old', count(*), NULL::bigint, NULL::bigint
-     FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-     WHERE p.player_id = ? AND m.game_start < ?
-        AND NOT EXISTS (SELECT 1 FROM match_timelines t WHERE t.match_id = p.match_id)
-        AND NOT EXISTS (SELECT 1 FROM missing_payloads d WHERE d.kind = 'timeline' AND d.id = p.match_id)
-        AND NOT EXISTS (SELECT 1 FROM unread_payloads u WHERE u.kind = 'timeline' AND u.match_id = p.match_id)
-     GROUP BY m.year, m.platform
-     UNION ALL
-     SELECT 3::smallint, l.year, l.platform, NULL::text, count(*), NULL::bigint, NULL::bigint
-     FROM listed_matches l JOIN unread_payloads u ON u.kind = 'match' AND u.match_id = l.match_id
-     WHERE l.player_id = ? GROUP BY l.year, l.platform
-     UNION ALL
-     SELECT 4::smallint, l.year, l.platform, NULL::text, count(*), NULL::bigint, NULL::bigint
-     FROM listed_matches l WHERE l.player_id = ?
-        AND NOT EXISTS (SELECT 1 FROM matches m WHERE m.match_id = l.match_id)
-        AND NOT EXISTS (SELECT 1 FROM missing_payloads d WHERE d.kind = 'match' AND d.id = l.match_id)
-        AND NOT EXISTS (SELECT 1 FROM unread_payloads u WHERE u.kind = 'match' AND u.match_id = l.match_id)
-        AND NOT EXISTS (SELECT 1 FROM cleaned_matches c WHERE c.match_id = l.match_id)
-     GROUP BY l.year, l.platform
-     UNION ALL
-     SELECT 5::smallint, m.year, m.platform, NULL::text, count(*), NULL::bigint, NULL::bigint
-     FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-        JOIN unread_payloads u ON u.kind = 'timeline' AND u.match_id = p.match_id
-     WHERE p.player_id = ? GROUP BY m.year, m.platform
-     UNION ALL
-     SELECT 6::smallint, m.year, m.platform, NULL::text, count(*), NULL::bigint, NULL::bigint
-     FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-     WHERE p.player_id = ? AND m.game_start >= ?
-        AND NOT EXISTS (SELECT 1 FROM match_timelines t WHERE t.match_id = p.match_id)
-        AND NOT EXISTS (SELECT 1 FROM missing_payloads d WHERE d.kind = 'timeline' AND d.id = p.match_id)
-        AND NOT EXISTS (SELECT 1 FROM unread_payloads u WHERE u.kind = 'timeline' AND u.match_id = p.match_id)
-     GROUP BY m.year, m.platform";
-}
-
-statement! {
-    /// As the statement `Stored` tells what is missing.
-    DueDocuments { now: i64 => BigInt, limit: i64 => BigInt } -> StoredRow =
-    "SELECT 2::smallint, kind, id, first_seen, tries, reason, next_try, expires_at FROM missing_payloads
-     WHERE next_try IS NOT NULL AND next_try <= ? ORDER BY next_try, kind, id LIMIT ?";
 }

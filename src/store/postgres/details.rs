@@ -15,6 +15,7 @@ use super::fault::Fault;
 use super::transaction::Transaction;
 use crate::model::details::{BanRecord, Cell, Column, Kind, NONE, SHEETS, Sheet, TEAMS};
 use crate::model::records::MatchRecord;
+use crate::store::{data_statements as sql, plain};
 
 /// A table of rows that a match has several of.
 trait Table: 'static {
@@ -126,7 +127,8 @@ impl<T> Query for Insert<'_, T> {
 
 impl<T, C> diesel::RunQueryDsl<C> for Insert<'_, T> {}
 
-mod sql {
+/// A batch in one statement of arrays, where SQLite writes the rows of a match.
+mod own {
     use diesel::sql_types::{Array, Integer, Nullable, Text};
 
     use crate::store::statement::statement;
@@ -136,32 +138,6 @@ mod sql {
             match_ids: Vec<&'a str> => Array<Text>, bans: Vec<i32> => Array<Integer>, teams: Vec<Option<i32>> => Array<Nullable<Integer>>,
             turns: Vec<Option<i32>> => Array<Nullable<Integer>>, champions: Vec<Option<i32>> => Array<Nullable<Integer>>,
         } -> () = "INSERT INTO match_bans (match_id, ban, team_id, turn, champion_id) SELECT * FROM unnest(?, ?, ?, ?, ?)";
-    }
-
-    statement! {
-        SetPatch<'a> { patch: Option<&'a str> => Nullable<Text>, match_id: &'a str => Text } -> () =
-        "UPDATE matches SET patch = ? WHERE match_id = ?";
-    }
-
-    /// Rows of some matches, of each table.
-    macro_rules! drops {
-        ($($name:ident $table:literal)*) => {
-            $(
-                statement! {
-                    $name<'a> { ids: &'a [String] => Array<Text> } -> () =
-                    concat!("DELETE FROM ", $table, " WHERE match_id = ANY(?)");
-                }
-            )*
-        };
-    }
-
-    drops! {
-        DropDamage "participant_damage"
-        DropCombat "participant_combat"
-        DropVision "participant_vision"
-        DropLoadout "participant_loadout"
-        DropTeams "match_teams"
-        DropBans "match_bans"
     }
 }
 
@@ -218,7 +194,7 @@ impl Transaction<'_> {
             .iter()
             .flat_map(|(id, record)| record.bans.iter().map(move |ban| (*id, ban)))
             .collect();
-        let bans = sql::InsertBans {
+        let bans = own::InsertBans {
             match_ids: bans.iter().map(|(id, _)| *id).collect(),
             bans: bans.iter().map(|(_, ban)| ban.ban).collect(),
             teams: bans.iter().map(|(_, ban)| ban.team_id).collect(),
@@ -257,12 +233,9 @@ impl Transaction<'_> {
             return Ok(());
         }
         let patch = record.patch();
-        let known = sql::SetPatch {
-            patch: patch.as_deref(),
-            match_id: &id,
-        }
-        .execute(&mut { self.conn })
-        .await?;
+        let known = plain::set_patch(&id, patch.as_deref())
+            .execute(&mut { self.conn })
+            .await?;
         // Its row may be gone since it was looked at.
         if known == 0 {
             return Ok(());

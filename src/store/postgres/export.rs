@@ -1,58 +1,22 @@
 //! The data, page by page.
 
 use async_trait::async_trait;
-use diesel::sql_types::{Array, BigInt, Integer, Text};
 use diesel_async::RunQueryDsl;
 
 use super::reader::{Patience, read};
 use super::{Backend, PostgresStore};
 use crate::store::StoreResult;
 use crate::store::export::{
-    DetailColumns, DetailRow, DetailTable, ExportFilter, ExportStore, MasteryRow, MatchRow,
-    NamesRow, ParticipantRow, RanksRow, StatsRow, mastery, mastery_select, match_columns, matches,
-    names, names_select, participant_columns, participants, ranks, ranks_select, stats,
-    stats_select,
+    DetailColumns, DetailRow, DetailTable, ExportFilter, ExportStore, MatchRow, ParticipantRow,
+    mastery, match_columns, matches, names, participant_columns, participants, ranks, sql, stats,
 };
 use crate::store::rows::details_from;
 
-mod sql {
-    use super::{
-        Array, BigInt, Integer, MasteryRow, MatchRow, NamesRow, ParticipantRow, RanksRow, StatsRow,
-        Text,
-    };
-    use super::{
-        mastery_select, match_columns, names_select, participant_columns, ranks_select,
-        stats_select,
-    };
+mod own {
+    use diesel::sql_types::{Array, Text};
+
+    use super::{MatchRow, ParticipantRow, match_columns, participant_columns};
     use crate::store::statement::statement;
-
-    statement! {
-        Page<'a> { after: &'a str => Text, first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt } -> Text =
-        "SELECT match_id FROM matches WHERE match_id > ? AND year BETWEEN ? AND ? ORDER BY match_id LIMIT ?";
-    }
-
-    statement! {
-        TimelinePage<'a> { after: &'a str => Text, first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt } -> Text =
-        "SELECT t.match_id FROM match_timelines t JOIN matches m ON m.match_id = t.match_id
-         WHERE t.match_id > ? AND m.year BETWEEN ? AND ? ORDER BY t.match_id LIMIT ?";
-    }
-
-    statement! {
-        PlayerPage<'a> {
-            player: i64 => BigInt, after: &'a str => Text, first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt,
-        } -> Text =
-        "SELECT p.match_id FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-         WHERE p.player_id = ? AND p.match_id > ? AND m.year BETWEEN ? AND ? ORDER BY p.match_id LIMIT ?";
-    }
-
-    statement! {
-        PlayerTimelinePage<'a> {
-            player: i64 => BigInt, after: &'a str => Text, first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt,
-        } -> Text =
-        "SELECT p.match_id FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-            JOIN match_timelines t ON t.match_id = p.match_id
-         WHERE p.player_id = ? AND p.match_id > ? AND m.year BETWEEN ? AND ? ORDER BY p.match_id LIMIT ?";
-    }
 
     statement! {
         Matches<'a> { ids: Vec<&'a str> => Array<Text> } -> MatchRow =
@@ -65,32 +29,16 @@ mod sql {
             JOIN match_participants p ON p.match_id = m.match_id LEFT JOIN players pl ON pl.id = p.player_id
             WHERE m.match_id = ANY(?) ORDER BY p.match_id, p.participant_id");
     }
+}
 
-    statement! {
-        Stats {
-            after: i64 => BigInt, first_id: i64 => BigInt, last_id: i64 => BigInt, first: i32 => Integer,
-            last: i32 => Integer, limit: i64 => BigInt, first_year: i32 => Integer, last_year: i32 => Integer,
-        } -> StatsRow = stats_select!();
-    }
-
-    statement! {
-        Ranks<'a> {
-            player: i64 => BigInt, queue: &'a str => Text, seen_at: i64 => BigInt, first_id: i64 => BigInt, last_id: i64 => BigInt,
-            first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt,
-        } -> RanksRow = ranks_select!();
-    }
-
-    statement! {
-        Mastery {
-            player: i64 => BigInt, champion: i32 => Integer, seen_at: i64 => BigInt, first_id: i64 => BigInt, last_id: i64 => BigInt,
-            first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt,
-        } -> MasteryRow = mastery_select!();
-    }
-
-    statement! {
-        Names<'a> { kind: &'a str => Text, id: &'a str => Text, patch: &'a str => Text, language: &'a str => Text, limit: i64 => BigInt } -> NamesRow =
-        names_select!();
-    }
+/// A column as JSON has it: a flag is a number.
+macro_rules! told {
+    (flag $column:ident) => {
+        concat!(", ", stringify!($column), "::int")
+    };
+    ($kind:ident $column:ident) => {
+        concat!(", ", stringify!($column))
+    };
 }
 
 /// A table beside the first rows of a match.
@@ -103,7 +51,6 @@ macro_rules! tables {
         use diesel::sql_types::{Array, Text};
 
         use super::DetailColumns;
-        use crate::store::postgres::upkeep_statements::told;
         use crate::store::statement::statement;
 
         $(
@@ -174,13 +121,13 @@ impl ExportStore for PostgresStore {
     }
 
     async fn export_matches(&self, ids: &[String]) -> StoreResult<Vec<matches::Row>> {
-        let rows = read!(self.readers, conn => sql::Matches { ids: texts(ids) }.load(conn).await);
+        let rows = read!(self.readers, conn => own::Matches { ids: texts(ids) }.load(conn).await);
         Ok(rows)
     }
 
     async fn export_participants(&self, ids: &[String]) -> StoreResult<Vec<participants::Row>> {
         let rows =
-            read!(self.readers, conn => sql::Participants { ids: texts(ids) }.load(conn).await);
+            read!(self.readers, conn => own::Participants { ids: texts(ids) }.load(conn).await);
         Ok(rows)
     }
 

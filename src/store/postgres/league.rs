@@ -7,16 +7,16 @@ use diesel_async::RunQueryDsl;
 
 use super::PostgresStore;
 use super::command::Verb;
+use super::job_statements;
 use super::reader::{Patience, read};
 use super::upkeep::Upkeep;
-use super::{data, data_statements, job_statements, upkeep_statements};
 use crate::model::board_time::BoardTime;
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
 use crate::model::suspicion::LONE_DEATHS_MAX;
 use crate::model::{MatchId, MissingDocument, RiotId, Timestamp};
 use crate::store::rows::{
-    CensusTuple, CoverageTuple, PlayerTuple, census_from, coverage_from, player_from,
+    CensusTuple, CoverageTuple, PlayerTuple, census_from, coverage_from, id_texts, player_from,
     recomputed_from,
 };
 use crate::store::rows::{StoredTuple, TallyTuple, stored_from, tallies_from, witness_from};
@@ -24,7 +24,9 @@ use crate::store::upkeep::{
     DocumentTuple, LeftoversTuple, StatsTuple, differing, documents_from, given_up_from, ids_from,
     job_keys, leftovers_from,
 };
-use crate::store::{BudgetBoard, DataStore, UpkeepStore};
+use crate::store::{
+    BudgetBoard, DataStore, UpkeepStore, data_statements, plain, upkeep_statements,
+};
 use crate::store::{
     BudgetMember, Census, Cleanup, GivenUp, Leftovers, Repair, StoreResult, StoredDocuments,
     StoredMatches, StoredPlayer, YearCoverage, YearlyStats,
@@ -33,7 +35,7 @@ use crate::store::{
 #[async_trait]
 impl DataStore for PostgresStore {
     async fn stored_matches(&self, ids: &[MatchId]) -> StoreResult<StoredMatches> {
-        let list = data::id_texts(ids);
+        let list = id_texts(ids);
         let rows: Vec<StoredTuple> = read!(self.readers, conn => {
             let stored = job_statements::Stored {
                 matches: list.clone(),
@@ -69,7 +71,7 @@ impl DataStore for PostgresStore {
     ) -> StoreResult<Option<MatchId>> {
         let found: Vec<String> = read!(self.readers, conn => {
             let statement = data_statements::WitnessMatch {
-                platforms: platforms.to_vec(),
+                platforms,
                 since: played_since.as_millis(),
             };
             statement.load(conn).await
@@ -84,7 +86,7 @@ impl DataStore for PostgresStore {
     async fn namesakes(&self, riot_id: &RiotId) -> StoreResult<Vec<StoredPlayer>> {
         let name = riot_id.folded();
         let rows: Vec<PlayerTuple> = read!(self.readers, conn =>
-            data_statements::PlayersByName { name: &name }.load(conn).await);
+            plain::players_by_name(&name).load(conn).await);
         rows.into_iter().map(player_from).collect()
     }
 
@@ -117,7 +119,7 @@ impl DataStore for PostgresStore {
         year: Option<i16>,
     ) -> StoreResult<Vec<YearlyStats>> {
         let rows: Vec<(i32, String, TallyTuple)> = read!(self.readers, conn =>
-            data_statements::TalliesOfPlayer { player: player_id }.load(conn).await);
+            plain::tallies_of_player(player_id).load(conn).await);
         tallies_from(rows, player_id, year)
     }
 
@@ -145,23 +147,23 @@ impl DataStore for PostgresStore {
 #[async_trait]
 impl UpkeepStore for PostgresStore {
     async fn documents(&self, ids: &[MatchId]) -> StoreResult<Vec<StoredDocuments>> {
-        let ids = data::id_texts(ids);
+        let ids = &id_texts(ids);
         let rows: Vec<DocumentTuple> = read!(self.readers, conn => {
             let documents = upkeep_statements::Documents {
-                matches: ids.clone(),
-                participants: ids.clone(),
-                damage: ids.clone(),
-                combat: ids.clone(),
-                vision: ids.clone(),
-                loadout: ids.clone(),
-                teams: ids.clone(),
-                bans: ids.clone(),
-                minutes: ids.clone(),
-                events: ids.clone(),
-                timelines: ids.clone(),
-                payloads: ids.clone(),
-                dictionaries: ids.clone(),
-                unread: ids.clone(),
+                matches: ids,
+                participants: ids,
+                damage: ids,
+                combat: ids,
+                vision: ids,
+                loadout: ids,
+                teams: ids,
+                bans: ids,
+                minutes: ids,
+                events: ids,
+                timelines: ids,
+                payloads: ids,
+                dictionaries: ids,
+                unread: ids,
             };
             documents.load(conn).await
         });
@@ -191,19 +193,14 @@ impl UpkeepStore for PostgresStore {
     }
 
     async fn false_statistics(&self, players: &[i64]) -> StoreResult<Vec<i64>> {
-        let rows: Vec<StatsTuple> = read!(self.readers, conn => {
-            let players = players.to_vec();
-            upkeep_statements::StatsOfPlayers { players }.load(conn).await
-        });
+        let rows: Vec<StatsTuple> = read!(self.readers, conn =>
+            upkeep_statements::StatsOfPlayers { players }.load(conn).await);
         Ok(differing(rows, &self.tallies(players).await?))
     }
 
     async fn known_puuids(&self, puuids: &[&str]) -> StoreResult<Vec<String>> {
-        let puuids: Vec<String> = puuids.iter().map(|puuid| (*puuid).to_owned()).collect();
-        Ok(read!(self.readers, conn => {
-            let puuids = puuids.clone();
-            upkeep_statements::KnownPuuids { puuids }.load(conn).await
-        }))
+        Ok(read!(self.readers, conn =>
+            upkeep_statements::KnownPuuids { puuids }.load(conn).await))
     }
 
     async fn players_to_recover(&self) -> StoreResult<Vec<StoredPlayer>> {
@@ -213,19 +210,17 @@ impl UpkeepStore for PostgresStore {
     }
 
     async fn discarded_jobs(&self, ids: &[MatchId]) -> StoreResult<u64> {
-        let keys = job_keys(ids);
-        let count: i64 = read!(self.readers, conn => {
-            let ids = keys.clone();
-            upkeep_statements::DiscardedJobs { ids }.get_result(conn).await
-        });
+        let ids = &job_keys(ids);
+        let count: i64 = read!(self.readers, conn =>
+            upkeep_statements::DiscardedJobs { ids }.get_result(conn).await);
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
     async fn given_up(&self, ids: &[MatchId]) -> StoreResult<Vec<GivenUp>> {
-        let keys = job_keys(ids);
+        let ids = &job_keys(ids);
         let rows = read!(self.readers, conn => {
             let statement = upkeep_statements::GivenUp {
-                ids: keys.clone(),
+                ids,
                 deaths: LONE_DEATHS_MAX.cast_signed(),
             };
             statement.load(conn).await

@@ -74,6 +74,7 @@ use self::shared::Shared;
 use super::Database as _;
 use super::rows::Tallies;
 use super::upkeep::{PlayersGame, YearTuple, add_up};
+use super::upkeep_statements as sql;
 use super::{Migrations, StoreError, StoreResult};
 use crate::store::question;
 use crate::store::repack::Dictionaries;
@@ -241,14 +242,10 @@ impl PostgresStore {
 
     /// What players' games add up to.
     async fn tallies(&self, players: &[i64]) -> StoreResult<Tallies> {
-        let games: Vec<PlayersGame> = read!(self.readers, conn => {
-            let players = players.to_vec();
-            upkeep_statements::GamesOfPlayers { players }.load(conn).await
-        });
-        let cleaned: Vec<YearTuple> = read!(self.readers, conn => {
-            let players = players.to_vec();
-            upkeep_statements::CleanedOfPlayers { players }.load(conn).await
-        });
+        let games: Vec<PlayersGame> = read!(self.readers, conn =>
+            sql::GamesOfPlayers { players }.load(conn).await);
+        let cleaned: Vec<YearTuple> = read!(self.readers, conn =>
+            sql::CleanedOfPlayers { players }.load(conn).await);
         add_up(games, cleaned)
     }
 

@@ -1,7 +1,7 @@
 //! Names from published files.
 
 use async_trait::async_trait;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 
 use super::fault::Fault;
@@ -9,15 +9,14 @@ use super::reader::{Patience, read};
 use super::transaction::Transaction;
 use super::{Backend, PostgresStore};
 use crate::model::names::{NamedKind, StaticName};
-use crate::store::StoreResult;
 use crate::store::names::{
-    FileRow, FileTuple, NameRow, NameTuple, NamesStore, StaticFile, counts_from, files_from,
-    names_from,
+    FileTuple, NameTuple, NamesStore, StaticFile, counts_from, files_from, names_from, sql,
 };
 use crate::store::rows::to_json;
+use crate::store::{StoreResult, plain};
 
-mod sql {
-    use super::{BigInt, FileRow, NameRow, Nullable, Text};
+mod own {
+    use super::{BigInt, Text};
     use crate::store::statement::statement;
 
     statement! {
@@ -29,23 +28,6 @@ mod sql {
          ORDER BY one.id COLLATE \"C\"
          ON CONFLICT (kind, id, patch, language) DO UPDATE SET name = excluded.name, image = excluded.image, stored_at = excluded.stored_at";
     }
-
-    statement! {
-        PutFile<'a> { file: &'a str => Text, url: &'a str => Text, etag: Option<&'a str> => Nullable<Text>, version: &'a str => Text,
-            at: i64 => BigInt } -> () =
-        "INSERT INTO static_files (file, url, etag, version, checked_at) VALUES (?, ?, ?, ?, ?)
-         ON CONFLICT (file) DO UPDATE SET url = excluded.url, etag = excluded.etag, version = excluded.version,
-            checked_at = excluded.checked_at";
-    }
-
-    statement! { Files {} -> FileRow = "SELECT file, url, etag, version, checked_at FROM static_files ORDER BY file"; }
-
-    statement! {
-        Names<'a> { kind: &'a str => Text } -> NameRow =
-        "SELECT id, name, image FROM v_names WHERE kind = ? ORDER BY number, id";
-    }
-
-    statement! { Counts {} -> (Text, BigInt) = "SELECT kind, count(*) FROM static_names GROUP BY kind ORDER BY kind"; }
 }
 
 impl Transaction<'_> {
@@ -53,7 +35,7 @@ impl Transaction<'_> {
         let at = file.checked_at.as_millis();
         let mut conn = self.conn;
         if let Some(of) = &file.names {
-            let put = sql::PutNames {
+            let put = own::PutNames {
                 kind: of.kind.as_str(),
                 patch: &of.patch,
                 language: &of.language,
@@ -77,7 +59,7 @@ impl Transaction<'_> {
 #[async_trait]
 impl NamesStore for PostgresStore {
     async fn static_files(&self) -> StoreResult<Vec<StaticFile>> {
-        let rows: Vec<FileTuple> = read!(self.readers, conn => sql::Files {}.load(conn).await);
+        let rows: Vec<FileTuple> = read!(self.readers, conn => plain::files().load(conn).await);
         Ok(files_from(rows))
     }
 
@@ -89,7 +71,8 @@ impl NamesStore for PostgresStore {
     }
 
     async fn count_names(&self) -> StoreResult<Vec<(String, u64)>> {
-        let rows: Vec<(String, i64)> = read!(self.readers, conn => sql::Counts {}.load(conn).await);
+        let rows: Vec<(String, i64)> =
+            read!(self.readers, conn => plain::count_names().load(conn).await);
         Ok(counts_from(rows))
     }
 }

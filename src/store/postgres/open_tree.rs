@@ -3,32 +3,14 @@
 use async_trait::async_trait;
 use diesel_async::RunQueryDsl;
 
+use super::PostgresStore;
 use super::reader::{Patience, read};
-use super::{Backend, PostgresStore};
 use crate::model::JobId;
 use crate::model::waiting::OpenJob;
 use crate::store::StoreResult;
 use crate::store::open_tree::{
-    Backlog, OpenTree, OpenTuple, SoFar, backlog_from, family_from, open_from, so_far_from,
+    Backlog, OpenTree, OpenTuple, SoFar, backlog_from, family_from, open_from, so_far_from, sql,
 };
-
-mod sql {
-    use crate::store::open_tree::{OpenRow, backlog, family, open_tree, so_far};
-    use crate::store::statement::statement;
-    use diesel::sql_types::{BigInt, Integer, Text};
-
-    statement! {
-        Tree { root: i64 => BigInt, limit: i64 => BigInt } -> OpenRow = open_tree!();
-    }
-
-    statement! { SoFar { root: i64 => BigInt, parent: i64 => BigInt } -> (Text, BigInt) = so_far!(); }
-
-    statement! {
-        Family { child: i64 => BigInt, parent: i64 => BigInt, limit: i64 => BigInt } -> (BigInt, BigInt) = family!();
-    }
-
-    statement! { Backlog {} -> (Text, Integer, BigInt) = backlog!(); }
-}
 
 #[async_trait]
 impl OpenTree for PostgresStore {

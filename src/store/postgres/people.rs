@@ -2,92 +2,30 @@
 
 use async_trait::async_trait;
 use diesel::OptionalExtension;
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
 use diesel_async::RunQueryDsl;
 
 use super::command::Verb;
-use super::data::{clean, id_texts};
-use super::data_statements;
+use super::data::clean;
 use super::fault::Fault;
 use super::reader::{Patience, read};
 use super::transaction::Transaction;
 use super::{Backend, PostgresStore};
 use crate::model::{Puuid, RiotId, Timestamp};
 use crate::store::people::{Appearance, LostPlayer, PeopleStore, TrackedPlayer};
-use crate::store::people::{AppearanceTuple, LostTuple, appearances_from, lost_from};
-use crate::store::rows::{PlayerTuple, player_from};
-use crate::store::{ListedYear, StoreResult, StoredPlayer};
+use crate::store::people::{AppearanceTuple, LostTuple, appearances_from, lost_from, sql};
+use crate::store::rows::{PlayerTuple, id_texts, player_from};
+use crate::store::{ListedYear, StoreResult, StoredPlayer, data_statements};
 
-mod sql {
-    use super::{Array, BigInt, Bool, Integer, Nullable, Text};
+mod own {
+    use diesel::sql_types::{Array, BigInt, Bool};
+
     use crate::store::statement::statement;
-
-    type Opt<T> = Nullable<T>;
-    type Player = (
-        BigInt,
-        Text,
-        Text,
-        Opt<Text>,
-        Opt<Text>,
-        Text,
-        Opt<Integer>,
-        Opt<BigInt>,
-    );
-
-    statement! {
-        /// The newest match of a platform has the highest id: one look into the index for each player.
-        Tracked { limit: i64 => BigInt } -> (Player, Opt<BigInt>) =
-        "SELECT * FROM (
-            SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level,
-                (SELECT m.game_start FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-                 WHERE p.player_id = players.id ORDER BY p.match_id DESC LIMIT 1) AS last_played
-            FROM players WHERE tracked) AS known
-         ORDER BY last_played DESC NULLS LAST, id LIMIT ?";
-    }
 
     statement! {
         Track { tracked: bool => Bool, ids: Vec<i64> => Array<BigInt> } -> () =
         "WITH told AS MATERIALIZED (SELECT ?::bool AS tracked),
               found AS MATERIALIZED (SELECT id FROM players WHERE id = ANY(?) ORDER BY puuid FOR UPDATE)
          UPDATE players SET tracked = told.tracked FROM found, told WHERE players.id = found.id";
-    }
-
-    statement! {
-        Formerly<'a> { name: &'a str => Text, not: &'a str => Text, of: &'a str => Text } -> Player =
-        "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level
-         FROM players WHERE id IN (SELECT player_id FROM former_names WHERE name_folded = ?)
-         AND name_folded IS DISTINCT FROM ?
-         ORDER BY (SELECT max(valid_to) FROM former_names WHERE player_id = players.id AND name_folded = ?) DESC, id LIMIT 10";
-    }
-
-    statement! {
-        Appearances { player: i64 => BigInt, limit: i64 => BigInt } -> (Text, Integer, BigInt) =
-        "SELECT p.match_id, p.participant_id, m.game_start FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-         WHERE p.player_id = ? ORDER BY p.match_id DESC LIMIT ?";
-    }
-
-    statement! {
-        Lose<'a> { now: i64 => BigInt, why: &'a str => Text, id: i64 => BigInt } -> Bool =
-        "UPDATE players SET lost_since = coalesce(lost_since, ?), lost_why = ? WHERE id = ? RETURNING tracked";
-    }
-
-    statement! {
-        Lost { limit: i64 => BigInt } -> (Player, BigInt, Text) =
-        "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level,
-                lost_since, coalesce(lost_why, '')
-         FROM players WHERE tracked AND lost_since IS NOT NULL ORDER BY lost_since, id LIMIT ?";
-    }
-
-    statement! {
-        Aborted { player: i64 => BigInt, year: i32 => Integer } -> BigInt =
-        "SELECT count(*) FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-         WHERE p.player_id = ? AND m.year = ? AND m.game_duration_s = 0";
-    }
-
-    statement! {
-        ByPuuid<'a> { puuids: Vec<&'a str> => Array<Text> } -> Player =
-        "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level
-         FROM players WHERE puuid = ANY(?)";
     }
 }
 
@@ -120,7 +58,7 @@ impl Transaction<'_> {
         data_statements::PutListed {
             year,
             platform,
-            ids: id_texts(&listed.unstored),
+            ids: &id_texts(&listed.unstored),
             puuid,
         }
         .execute(&mut self.conn)
@@ -131,7 +69,7 @@ impl Transaction<'_> {
     pub(super) async fn track(&mut self, players: &[i64], tracked: bool) -> Result<usize, Fault> {
         self.after.wrote = true;
         let ids = players.to_vec();
-        Ok(sql::Track { tracked, ids }.execute(&mut self.conn).await?)
+        Ok(own::Track { tracked, ids }.execute(&mut self.conn).await?)
     }
 
     pub(super) async fn lose(&mut self, id: i64, why: &str, now: Timestamp) -> Result<bool, Fault> {
@@ -173,10 +111,10 @@ impl PeopleStore for PostgresStore {
     }
 
     async fn players_by_puuid(&self, puuids: &[Puuid]) -> StoreResult<Vec<StoredPlayer>> {
-        let rows: Vec<PlayerTuple> = read!(self.readers, conn => {
-            let puuids = puuids.iter().map(Puuid::as_str).collect();
-            sql::ByPuuid { puuids }.load(conn).await
-        });
+        let puuids: Vec<&str> = puuids.iter().map(Puuid::as_str).collect();
+        let puuids = &puuids;
+        let rows: Vec<PlayerTuple> =
+            read!(self.readers, conn => sql::ByPuuid { puuids }.load(conn).await);
         rows.into_iter().map(player_from).collect()
     }
 

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use diesel::result::OptionalExtension;
 use diesel_async::RunQueryDsl;
 
-use super::data_statements as sql;
+use super::data_statements as own;
 use super::fault::Fault;
 use super::locks::Class;
 use super::transaction::Transaction;
 use crate::model::records::{PlayerRecord, SeenPlayer};
 use crate::model::{Platform, RiotId, Timestamp};
+use crate::store::data_statements as sql;
+use crate::store::plain;
 
 /// What one batch tells of one player. Of several names the newest stands.
 #[derive(Debug)]
@@ -169,32 +171,24 @@ impl Transaction<'_> {
             return Ok(());
         }
         let puuid = record.puuid.as_str();
-        let known: Option<i64> = sql::PlayerByPuuid { puuid }
+        let known: Option<(i64, i64)> = sql::PlayerByPuuid { puuid }
             .get_result(&mut self.conn)
             .await
             .optional()?;
-        let ids: Vec<i64> = was.iter().copied().chain(known).collect();
+        let ids: Vec<i64> = was.iter().copied().chain(known.map(|(id, _)| id)).collect();
         // Another sync may have made one row of some of them since they were looked up.
-        let rows: Vec<i64> = sql::PlayersThere { ids }.load(&mut self.conn).await?;
+        let rows: Vec<i64> = sql::PlayersThere { ids: &ids }.load(&mut self.conn).await?;
         let [to, from @ ..] = rows.as_slice() else {
             return Ok(());
         };
-        let (to, from) = (*to, from.to_vec());
+        let to = *to;
         let present = record.riot_id.as_ref().map(RiotId::folded);
         if !from.is_empty() {
-            let move_games = sql::MoveGames {
-                to,
-                from: from.clone(),
-            };
-            move_games.execute(&mut self.conn).await?;
-            let track = sql::TrackAlso {
-                to,
-                from: from.clone(),
-            };
-            track.execute(&mut self.conn).await?;
-            self.unite_cleaned(to, &from).await?;
-            self.move_standing(to, &from).await?;
-            for &gone in &from {
+            sql::MoveGames { to, from }.execute(&mut self.conn).await?;
+            sql::TrackAlso { to, from }.execute(&mut self.conn).await?;
+            self.unite_cleaned(to, from).await?;
+            self.move_standing(to, from).await?;
+            for &gone in from {
                 self.move_lists_and_names(to, gone, present.as_deref())
                     .await?;
             }
@@ -202,13 +196,9 @@ impl Transaction<'_> {
                 .execute(&mut self.conn)
                 .await?;
         }
-        let set = sql::SetPuuid {
-            puuid,
-            fingerprint,
-            id: to,
-        };
+        let set = plain::set_puuid(to, puuid, fingerprint);
         set.execute(&mut self.conn).await?;
-        self.recompute_players(rows).await
+        self.recompute_players(&rows).await
     }
 
     /// What was listed of one row of a person, and what it was called, goes to another.
@@ -218,11 +208,11 @@ impl Transaction<'_> {
         from: i64,
         present: Option<&str>,
     ) -> Result<(), Fault> {
-        let (conn, player) = (&mut self.conn, from);
+        let conn = &mut self.conn;
         sql::MoveYears { to, from }.execute(conn).await?;
-        sql::DropYears { player }.execute(conn).await?;
+        plain::drop_years(from).execute(conn).await?;
         sql::MoveListed { to, from }.execute(conn).await?;
-        sql::DropListed { player }.execute(conn).await?;
+        plain::drop_listed(from).execute(conn).await?;
         let names = sql::MoveNames {
             to,
             from,
@@ -232,7 +222,7 @@ impl Transaction<'_> {
             other: to,
         };
         names.execute(conn).await?;
-        sql::DropNames { player }.execute(conn).await?;
+        plain::drop_names(from).execute(conn).await?;
         Ok(())
     }
 
@@ -254,7 +244,7 @@ impl Transaction<'_> {
         if puuids.is_empty() {
             return Ok(known);
         }
-        let players = sql::KnownPlayers { puuids };
+        let players = own::KnownPlayers { puuids };
         let rows: Vec<(String, i64, i64)> = players.load(&mut { self.conn }).await?;
         for (puuid, id, seen_at) in rows {
             known.seen_at.insert(puuid.clone(), seen_at);
@@ -282,7 +272,7 @@ impl Transaction<'_> {
         if new.is_empty() {
             return Ok(Vec::new());
         }
-        let add = columns!(sql::AddPlayers, new);
+        let add = columns!(own::AddPlayers, new);
         Ok(add.load(&mut { self.conn }).await?)
     }
 
@@ -318,13 +308,13 @@ impl Transaction<'_> {
         if newer.is_empty() {
             return Ok(());
         }
-        columns!(sql::PutPlayers, newer)
+        columns!(own::PutPlayers, newer)
             .execute(&mut { self.conn })
             .await?;
         let told = newer.iter().filter(|(_, sighting)| sighting.told);
         let puuids: Vec<&str> = told.map(|(puuid, _)| *puuid).collect();
         if !puuids.is_empty() {
-            let found = sql::Found { puuids };
+            let found = own::Found { puuids };
             found.execute(&mut { self.conn }).await?;
         }
         Ok(())

@@ -5,29 +5,20 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use diesel::result::OptionalExtension;
-use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
 use diesel_async::RunQueryDsl;
 
-use super::data_statements;
+use super::PostgresStore;
 use super::fault::Fault;
 use super::reader::{Patience, read};
 use super::transaction::Transaction;
 use super::upkeep::Upkeep;
-use super::{Backend, PostgresStore};
 use crate::model::Timestamp;
 use crate::model::records::PayloadKind;
 use crate::store::repack::{
     DictionaryRow, NewestTuple, PackedBody, Packing, RepackStore, Repacked, Spot, Trained,
-    newest_from, repack_statements, spots_from,
+    newest_from, spots_from, sql,
 };
-use crate::store::{StoreError, StoreResult};
-
-mod sql {
-    use super::{BigInt, Binary, Integer, Nullable, Text};
-    use crate::store::statement::statement;
-
-    super::repack_statements!("::int");
-}
+use crate::store::{StoreError, StoreResult, plain};
 
 impl Transaction<'_> {
     pub(super) async fn repack(&mut self, repacked: &[Repacked]) -> Result<u64, Fault> {
@@ -56,17 +47,13 @@ impl Transaction<'_> {
         now: Timestamp,
     ) -> Result<u64, Fault> {
         let (kind, body) = (trained.kind.as_str(), &*trained.body);
-        let same = sql::SameDictionary { kind, body };
+        let same = plain::same_dictionary(kind, body);
         let same: Option<i32> = same.get_result(&mut self.conn).await.optional()?;
         let id = if let Some(id) = same {
             id
         } else {
-            let insert = sql::InsertDictionary {
-                kind,
-                at: now.as_millis(),
-                samples: i32::try_from(trained.samples).unwrap_or(i32::MAX),
-                body,
-            };
+            let samples = i32::try_from(trained.samples).unwrap_or(i32::MAX);
+            let insert = plain::insert_dictionary(kind, now.as_millis(), samples, body);
             insert.get_result(&mut self.conn).await?
         };
         Ok(u64::from(id.unsigned_abs()))
@@ -101,19 +88,19 @@ impl RepackStore for PostgresStore {
     async fn packed_body(&self, kind: PayloadKind, id: &str) -> StoreResult<Option<PackedBody>> {
         let kind = kind.as_str();
         Ok(read!(self.readers, conn =>
-            data_statements::PayloadOf { kind, id }.get_result(conn).await.optional()))
+            sql::PayloadOf { kind, id }.get_result(conn).await.optional()))
     }
 
     async fn dictionary(&self, id: i32) -> StoreResult<Option<Bytes>> {
         let body: Option<Vec<u8>> = read!(self.readers, conn =>
-            sql::DictionaryOf { id }.get_result(conn).await.optional());
+            plain::dictionary(id).get_result(conn).await.optional());
         Ok(body.map(Bytes::from))
     }
 
     async fn newest_dictionary(&self, kind: PayloadKind) -> StoreResult<Option<DictionaryRow>> {
         let kind = kind.as_str();
         let newest: Option<NewestTuple> = read!(self.readers, conn =>
-            sql::NewestDictionary { kind }.get_result(conn).await.optional());
+            plain::newest_dictionary(kind).get_result(conn).await.optional());
         Ok(newest.map(newest_from))
     }
 

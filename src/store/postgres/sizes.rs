@@ -7,13 +7,13 @@ use super::reader::{Patience, read};
 use super::{Backend, PostgresStore};
 use crate::store::StoreResult;
 use crate::store::sizes::{
-    DocumentSize, DocumentTuple, SizesStore, TableSize, TableTuple, document_from, table_from,
+    DocumentSize, DocumentTuple, SizesStore, TableSize, TableTuple, document_from, sql, table_from,
 };
 
-mod sql {
-    use crate::store::sizes::document_sizes;
+/// Of its own tables, each database tells in its own.
+mod own {
     use crate::store::statement::statement;
-    use diesel::sql_types::{BigInt, Integer, Text};
+    use diesel::sql_types::{BigInt, Text};
 
     statement! {
         Tables {} -> (Text, BigInt) =
@@ -21,14 +21,12 @@ mod sql {
              FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
              WHERE relkind = 'r' AND nspname = current_schema() ORDER BY 2 DESC, 1";
     }
-
-    statement! { Documents {} -> (Text, Integer, BigInt, BigInt) = document_sizes!(); }
 }
 
 #[async_trait]
 impl SizesStore for PostgresStore {
     async fn table_sizes(&self) -> StoreResult<Vec<TableSize>> {
-        let rows: Vec<TableTuple> = read!(self.readers, conn => sql::Tables {}.load(conn).await);
+        let rows: Vec<TableTuple> = read!(self.readers, conn => own::Tables {}.load(conn).await);
         Ok(rows.into_iter().map(table_from).collect())
     }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use diesel::OptionalExtension;
-use diesel::sql_types::{Array, BigInt, Text};
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 
 use super::fault::Fault;
@@ -10,26 +10,16 @@ use super::reader::{Patience, read};
 use super::transaction::Transaction;
 use super::{Backend, PostgresStore};
 use crate::model::standing::{changed, with_lost_ranks};
-use crate::store::StoreResult;
 use crate::store::rows::to_json;
 use crate::store::standing::{
-    AskedRow, AskedTuple, MasteryRow, MasteryTuple, PlayerStanding, RankRow, RankTuple,
-    StandingStore, Told, ToldStanding, masteries_from, mastery_select, ranks_from, ranks_select,
-    standing_from,
+    AskedTuple, MasteryTuple, PlayerStanding, RankTuple, StandingStore, Told, ToldStanding,
+    masteries_from, ranks_from, sql, standing_from,
 };
+use crate::store::{StoreResult, plain};
 
-mod sql {
-    use super::{Array, AskedRow, BigInt, MasteryRow, RankRow, Text, mastery_select, ranks_select};
+mod own {
+    use super::{BigInt, Text};
     use crate::store::statement::statement;
-
-    statement! {
-        Asked { player: i64 => BigInt } -> AskedRow =
-        "SELECT tracked, ranks_at, mastery_at FROM players WHERE id = ?";
-    }
-
-    statement! { Ranks { player: i64 => BigInt, limit: i64 => BigInt } -> RankRow = ranks_select!(); }
-
-    statement! { Masteries { player: i64 => BigInt, limit: i64 => BigInt } -> MasteryRow = mastery_select!(); }
 
     statement! {
         PutRanks<'a> { player: i64 => BigInt, at: i64 => BigInt, ranks: &'a str => Text } -> () =
@@ -44,60 +34,6 @@ mod sql {
         "INSERT INTO mastery_history (player_id, champion_id, seen_at, level, points, last_played)
          SELECT ?, champion_id, ?, level, points, last_played
          FROM jsonb_to_recordset(?::jsonb) AS told (champion_id int, level int, points bigint, last_played bigint)";
-    }
-
-    statement! {
-        /// Whose standing is written has a row that this transaction holds from here on. None: there is no such
-        /// player, or
-        /// what was asked for later is stored already.
-        RanksTold<'a> { at: i64 => BigInt, puuid: &'a str => Text, now: i64 => BigInt } -> BigInt =
-        "UPDATE players SET ranks_at = ? WHERE puuid = ? AND coalesce(ranks_at, -1) < ? RETURNING id";
-    }
-
-    statement! {
-        MasteryTold<'a> { at: i64 => BigInt, puuid: &'a str => Text, now: i64 => BigInt } -> BigInt =
-        "UPDATE players SET mastery_at = ? WHERE puuid = ? AND coalesce(mastery_at, -1) < ? RETURNING id";
-    }
-
-    statement! {
-        MoveRanks { to: i64 => BigInt, from: Vec<i64> => Array<BigInt> } -> () =
-        "INSERT INTO rank_history (player_id, queue, seen_at, tier, division, league_points, wins, losses, hot_streak)
-         SELECT ?, queue, seen_at, tier, division, league_points, wins, losses, hot_streak FROM rank_history WHERE player_id = ANY(?)
-         ON CONFLICT DO NOTHING";
-    }
-
-    statement! { DropRanks { players: Vec<i64> => Array<BigInt> } -> () = "DELETE FROM rank_history WHERE player_id = ANY(?)"; }
-
-    statement! {
-        /// Of two that follow each other and say the same, the later one goes.
-        ThinRanks { player: i64 => BigInt, of: i64 => BigInt } -> () =
-        "DELETE FROM rank_history WHERE player_id = ? AND (queue, seen_at) IN
-            (SELECT queue, seen_at FROM (
-                SELECT queue, seen_at, row_number() OVER w > 1
-                    AND (tier, division, league_points, wins, losses, hot_streak) IS NOT DISTINCT FROM
-                        (lag(tier) OVER w, lag(division) OVER w, lag(league_points) OVER w, lag(wins) OVER w, lag(losses) OVER w,
-                         lag(hot_streak) OVER w) AS same
-                FROM rank_history WHERE player_id = ? WINDOW w AS (PARTITION BY queue ORDER BY seen_at)) r
-             WHERE same)";
-    }
-
-    statement! {
-        MoveMasteries { to: i64 => BigInt, from: Vec<i64> => Array<BigInt> } -> () =
-        "INSERT INTO mastery_history (player_id, champion_id, seen_at, level, points, last_played)
-         SELECT ?, champion_id, seen_at, level, points, last_played FROM mastery_history WHERE player_id = ANY(?) ON CONFLICT DO NOTHING";
-    }
-
-    statement! { DropMasteries { players: Vec<i64> => Array<BigInt> } -> () = "DELETE FROM mastery_history WHERE player_id = ANY(?)"; }
-
-    statement! {
-        ThinMasteries { player: i64 => BigInt, of: i64 => BigInt } -> () =
-        "DELETE FROM mastery_history WHERE player_id = ? AND (champion_id, seen_at) IN
-            (SELECT champion_id, seen_at FROM (
-                SELECT champion_id, seen_at, row_number() OVER w > 1
-                    AND (level, points, last_played) IS NOT DISTINCT FROM
-                        (lag(level) OVER w, lag(points) OVER w, lag(last_played) OVER w) AS same
-                FROM mastery_history WHERE player_id = ? WINDOW w AS (PARTITION BY champion_id ORDER BY seen_at)) m
-             WHERE same)";
     }
 }
 
@@ -119,7 +55,7 @@ impl Transaction<'_> {
                 let ranks = changed(&stored, &with_lost_ranks(&stored, ranks, *whole), told.at);
                 if !ranks.is_empty() {
                     let ranks = &to_json(&ranks)?;
-                    let put = sql::PutRanks { player, at, ranks };
+                    let put = own::PutRanks { player, at, ranks };
                     put.execute(&mut conn).await?;
                 }
             }
@@ -133,7 +69,7 @@ impl Transaction<'_> {
                 let masteries = changed(&masteries_from(rows), masteries, told.at);
                 if !masteries.is_empty() {
                     let masteries = &to_json(&masteries)?;
-                    let put = sql::PutMasteries {
+                    let put = own::PutMasteries {
                         player,
                         at,
                         masteries,
@@ -147,25 +83,14 @@ impl Transaction<'_> {
 
     /// What rows of a person have come to goes to another.
     pub(super) async fn move_standing(&mut self, to: i64, from: &[i64]) -> Result<(), Fault> {
-        let mut conn = self.conn;
-        let of_those = || from.to_vec();
-        let (player, of) = (to, to);
-        let ranks = sql::MoveRanks {
-            to,
-            from: of_those(),
-        };
-        ranks.execute(&mut conn).await?;
-        let players = of_those();
-        sql::DropRanks { players }.execute(&mut conn).await?;
-        sql::ThinRanks { player, of }.execute(&mut conn).await?;
-        let masteries = sql::MoveMasteries {
-            to,
-            from: of_those(),
-        };
-        masteries.execute(&mut conn).await?;
-        let players = of_those();
-        sql::DropMasteries { players }.execute(&mut conn).await?;
-        sql::ThinMasteries { player, of }.execute(&mut conn).await?;
+        let conn = &mut { self.conn };
+        let (players, player, of) = (from, to, to);
+        sql::MoveRanks { to, from }.execute(conn).await?;
+        sql::DropRanks { players }.execute(conn).await?;
+        sql::ThinRanks { player, of }.execute(conn).await?;
+        sql::MoveMasteries { to, from }.execute(conn).await?;
+        sql::DropMasteries { players }.execute(conn).await?;
+        sql::ThinMasteries { player, of }.execute(conn).await?;
         Ok(())
     }
 }
@@ -181,7 +106,7 @@ impl StandingStore for PostgresStore {
         let limit = |count| i64::try_from(count).unwrap_or(i64::MAX);
         let (changes, champions) = (limit(changes), limit(champions));
         let asked: Option<AskedTuple> =
-            read!(self.readers, conn => sql::Asked { player }.get_result(conn).await.optional());
+            read!(self.readers, conn => plain::asked(player).get_result(conn).await.optional());
         let ranks: Vec<RankTuple> =
             read!(self.readers, conn => sql::Ranks { player, limit: changes }.load(conn).await);
         let masteries = || sql::Masteries {

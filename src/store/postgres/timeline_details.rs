@@ -7,7 +7,9 @@ use super::fault::Fault;
 use super::transaction::Transaction;
 use crate::model::records::TimelineRecord;
 use crate::model::timeline_details::{EventRecord, ParticipantTimeline};
+use crate::store::data_statements;
 
+/// A batch in one statement of arrays, where SQLite writes a row after the other.
 mod sql {
     use diesel::sql_types::{Array, Integer, Nullable, Text};
 
@@ -29,14 +31,6 @@ mod sql {
         "INSERT INTO match_events (match_id, event, at_ms, type, participant_id, victim_id, team_id, assists, x, y, item_id, value, bounty, about, about_more, lane)
          SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (match_id, event) DO UPDATE SET at_ms = excluded.at_ms, type = excluded.type, participant_id = excluded.participant_id, victim_id = excluded.victim_id, team_id = excluded.team_id, assists = excluded.assists, x = excluded.x, y = excluded.y, item_id = excluded.item_id, value = excluded.value, bounty = excluded.bounty, about = excluded.about, about_more = excluded.about_more, lane = excluded.lane";
-    }
-
-    statement! {
-        DropParticipants<'a> { ids: &'a [String] => Array<Text> } -> () = "DELETE FROM participant_timelines WHERE match_id = ANY(?)";
-    }
-
-    statement! {
-        DropEvents<'a> { ids: &'a [String] => Array<Text> } -> () = "DELETE FROM match_events WHERE match_id = ANY(?)";
     }
 }
 
@@ -116,10 +110,11 @@ impl Transaction<'_> {
     }
 
     pub(super) async fn drop_timeline_details(&self, ids: &[String]) -> Result<(), Fault> {
-        sql::DropParticipants { ids }
-            .execute(&mut { self.conn })
+        let conn = &mut { self.conn };
+        data_statements::DropParticipantTimelines { ids }
+            .execute(conn)
             .await?;
-        sql::DropEvents { ids }.execute(&mut { self.conn }).await?;
+        data_statements::DropEvents { ids }.execute(conn).await?;
         Ok(())
     }
 }

@@ -13,12 +13,12 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use super::PostgresStore;
 use super::connect::{Link, Purpose, begin};
 use super::data::clean;
-use super::data_statements;
+use super::data_statements as own;
 use super::fault::Fault;
 use super::locks::{Class, Lessons};
 use super::shared::Shared;
 use super::transaction::Transaction;
-use super::upkeep_statements as sql;
+use super::upkeep_statements;
 use crate::model::Timestamp;
 use crate::model::records::{MatchRecord, Payload, PayloadKind};
 use crate::model::statistics::YearlyTally;
@@ -26,7 +26,8 @@ use crate::store::repack::{Repacked, Trained};
 use crate::store::rows::Tallies;
 use crate::store::rows::{READER, tally_from, to_json};
 use crate::store::upkeep::{PlayersGame, YearTuple, add_up};
-use crate::store::{Cleanup, Repair, StoreError, StoreResult};
+use crate::store::upkeep_statements as sql;
+use crate::store::{Cleanup, Repair, StoreError, StoreResult, data_statements, plain};
 
 /// How often a piece is tried that others were in the way of, or whose connection was lost.
 const TRIES: u32 = 20;
@@ -75,9 +76,7 @@ async fn once(shared: &Shared, upkeep: &Upkeep) -> Result<u64, Fault> {
         shared.house.clone(),
     );
     tx.locks.exclusive();
-    let _locked: i32 = data_statements::UnitePlayers {}
-        .get_result(&mut tx.conn)
-        .await?;
+    let _locked: i32 = own::UnitePlayers {}.get_result(&mut tx.conn).await?;
     let done = match upkeep {
         Upkeep::Repair(repairs, now) => {
             for repair in repairs.iter() {
@@ -106,9 +105,9 @@ impl Transaction<'_> {
     /// Since when there are rows of a document, or it is kept unread.
     async fn kept_since(&mut self, kind: PayloadKind, id: &str) -> Result<Option<i64>, Fault> {
         let stored = match kind {
-            PayloadKind::Match => sql::StoredAt { id }.get_result(&mut self.conn).await,
+            PayloadKind::Match => plain::stored_at(id).get_result(&mut self.conn).await,
             PayloadKind::Timeline => {
-                let stored = sql::TimelineStoredAt { id };
+                let stored = plain::timeline_stored_at(id);
                 stored.get_result(&mut self.conn).await
             }
         };
@@ -117,7 +116,7 @@ impl Transaction<'_> {
             return Ok(stored);
         }
         let kind = kind.as_str();
-        let kept = sql::UnreadSince { kind, id }
+        let kept = plain::unread_since(kind, id)
             .get_result(&mut self.conn)
             .await;
         Ok(kept.optional()?)
@@ -125,7 +124,7 @@ impl Transaction<'_> {
 
     async fn forget_unread(&mut self, kind: PayloadKind, id: &str) -> Result<(), Fault> {
         let (kinds, ids) = (vec![kind.as_str()], vec![id]);
-        data_statements::ForgetUnread { kinds, ids }
+        own::ForgetUnread { kinds, ids }
             .execute(&mut self.conn)
             .await?;
         Ok(())
@@ -149,19 +148,15 @@ impl Transaction<'_> {
                     return Ok(());
                 }
                 let stored_at = self.kept_since(PayloadKind::Timeline, &id).await?;
-                sql::DropTimelines {
-                    ids: vec![id.clone()],
-                }
-                .execute(&mut self.conn)
-                .await?;
-                self.drop_timeline_details(std::slice::from_ref(&id))
-                    .await?;
+                let ids = std::slice::from_ref(&id);
+                sql::DropTimelines { ids }.execute(&mut self.conn).await?;
+                self.drop_timeline_details(ids).await?;
                 self.forget_unread(PayloadKind::Timeline, &id).await?;
                 let stored_at = stored_at.map_or(now, Timestamp::from_millis);
                 self.put_timeline(record, payload.as_ref(), stored_at).await
             }
             Repair::Unread { kind, id, reason } => {
-                data_statements::PutUnread {
+                own::PutUnread {
                     kinds: vec![kind.as_str()],
                     ids: vec![&id.to_string()],
                     reasons: vec![&clean(reason)],
@@ -173,7 +168,7 @@ impl Transaction<'_> {
                 .await?;
                 Ok(())
             }
-            Repair::Statistics { players } => self.recompute_players(players.clone()).await,
+            Repair::Statistics { players } => self.recompute_players(players).await,
         }
     }
 
@@ -192,17 +187,17 @@ impl Transaction<'_> {
             sql::ParticipantsOf { id: &id }.load(&mut self.conn).await?;
         let stored_at = self.kept_since(PayloadKind::Match, &id).await?;
         self.forget_unread(PayloadKind::Match, &id).await?;
-        let ids = vec![id];
-        let participants = sql::DropParticipants { ids: ids.clone() };
+        let ids = std::slice::from_ref(&id);
+        let participants = sql::DropParticipants { ids };
         participants.execute(&mut self.conn).await?;
-        self.drop_details(&ids).await?;
+        self.drop_details(ids).await?;
         sql::DropMatches { ids }.execute(&mut self.conn).await?;
         let puuids = record.participants.iter().filter_map(|participant| {
             let seen = participant.player.as_ref()?;
             Some((participant.participant_id, seen.puuid.as_str()))
         });
         let puuids: Vec<(i32, &str)> = puuids.collect();
-        let known: Vec<(String, i64, i64)> = data_statements::KnownPlayers {
+        let known: Vec<(String, i64, i64)> = own::KnownPlayers {
             puuids: puuids.iter().map(|(_, puuid)| *puuid).collect(),
         }
         .load(&mut self.conn)
@@ -229,22 +224,20 @@ impl Transaction<'_> {
             .map(|row| row.1)
             .chain(players.into_values())
             .collect();
-        self.recompute_players(concerned.into_iter().collect())
-            .await
+        let concerned: Vec<i64> = concerned.into_iter().collect();
+        self.recompute_players(&concerned).await
     }
 
-    async fn cleaned_of(&mut self, players: Vec<i64>) -> Result<Vec<YearTuple>, Fault> {
+    async fn cleaned_of(&mut self, players: &[i64]) -> Result<Vec<YearTuple>, Fault> {
         let cleaned = sql::CleanedOfPlayers { players };
         Ok(cleaned.load(&mut self.conn).await?)
     }
 
     /// The statistics of these players become what they add up to.
-    pub(super) async fn recompute_players(&mut self, players: Vec<i64>) -> Result<(), Fault> {
-        let games = sql::GamesOfPlayers {
-            players: players.clone(),
-        };
+    pub(super) async fn recompute_players(&mut self, players: &[i64]) -> Result<(), Fault> {
+        let games = sql::GamesOfPlayers { players };
         let games: Vec<PlayersGame> = games.load(&mut self.conn).await?;
-        let tallies = add_up(games, self.cleaned_of(players.clone()).await?)?;
+        let tallies = add_up(games, self.cleaned_of(players).await?)?;
         data_statements::DropStats { players }
             .execute(&mut self.conn)
             .await?;
@@ -254,21 +247,20 @@ impl Transaction<'_> {
     /// What cleaned matches count for goes with the player.
     pub(super) async fn unite_cleaned(&mut self, to: i64, from: &[i64]) -> Result<(), Fault> {
         let mut more = Tallies::new();
-        for (_, year, platform, tally) in self.cleaned_of(from.to_vec()).await? {
+        for (_, year, platform, tally) in self.cleaned_of(from).await? {
             let sum: &mut YearlyTally = more.entry((to, year, platform)).or_default();
             sum.merge(&tally_from(tally)?);
         }
         for &player in from {
-            sql::DropCleaned { player }.execute(&mut self.conn).await?;
+            plain::drop_cleaned(player).execute(&mut self.conn).await?;
         }
         self.add_cleaned(more).await
     }
 
     async fn add_cleaned(&mut self, mut more: Tallies) -> Result<(), Fault> {
         let players: BTreeSet<i64> = more.keys().map(|place| place.0).collect();
-        for (player, year, platform, tally) in
-            self.cleaned_of(players.into_iter().collect()).await?
-        {
+        let players: Vec<i64> = players.into_iter().collect();
+        for (player, year, platform, tally) in self.cleaned_of(&players).await? {
             if let Some(sum) = more.get_mut(&(player, year, platform)) {
                 sum.merge(&tally_from(tally)?);
             }
@@ -307,30 +299,24 @@ impl Transaction<'_> {
             return Ok(0);
         }
         let gone = ids.len() as u64;
-        let games = sql::GamesOfMatches { ids: ids.clone() };
+        let ids = ids.as_slice();
+        let games = sql::GamesOfMatches { ids };
         let games: Vec<PlayersGame> = games.load(&mut self.conn).await?;
         let players: BTreeSet<i64> = games.iter().map(|game| game.0).collect();
-        let mark = sql::MarkCleaned {
-            at: now.as_millis(),
-            ids: ids.clone(),
-        };
+        let at = now.as_millis();
+        let mark = sql::MarkCleaned { at, ids };
         mark.execute(&mut self.conn).await?;
-        let matches = sql::DropMatches { ids: ids.clone() };
-        matches.execute(&mut self.conn).await?;
-        let timelines = sql::DropTimelines { ids: ids.clone() };
-        timelines.execute(&mut self.conn).await?;
-        self.drop_timeline_details(&ids).await?;
-        let payloads = sql::DropPayloads { ids: ids.clone() };
-        payloads.execute(&mut self.conn).await?;
-        let unread = sql::DropUnread { ids: ids.clone() };
-        unread.execute(&mut self.conn).await?;
-        self.drop_details(&ids).await?;
-        sql::DropParticipants { ids }
-            .execute(&mut self.conn)
-            .await?;
+        sql::DropMatches { ids }.execute(&mut self.conn).await?;
+        sql::DropTimelines { ids }.execute(&mut self.conn).await?;
+        self.drop_timeline_details(ids).await?;
+        sql::DropPayloads { ids }.execute(&mut self.conn).await?;
+        sql::DropUnread { ids }.execute(&mut self.conn).await?;
+        self.drop_details(ids).await?;
+        let participants = sql::DropParticipants { ids };
+        participants.execute(&mut self.conn).await?;
         if cleanup.adjust_stats {
-            self.recompute_players(players.into_iter().collect())
-                .await?;
+            let players: Vec<i64> = players.into_iter().collect();
+            self.recompute_players(&players).await?;
         } else {
             self.add_cleaned(add_up(games, Vec::new())?).await?;
         }
@@ -342,12 +328,12 @@ impl Transaction<'_> {
         let at = before.as_millis();
         let unread = sql::DropUnreadTimelines { before: at, limit };
         unread.execute(&mut self.conn).await?;
-        let orphans = sql::DropOrphans { limit };
+        let orphans = upkeep_statements::DropOrphans { limit };
         let payloads = orphans.execute(&mut self.conn).await?;
         let dictionaries = self.drop_dictionaries(before).await?;
         let before = before.as_millis();
         self.locks.pass::<()>(Class::Engines, &[]);
-        let engines = sql::DropEngines { before };
+        let engines = upkeep_statements::DropEngines { before };
         let engines = engines.execute(&mut self.conn).await?;
         Ok((payloads + engines) as u64 + dictionaries)
     }

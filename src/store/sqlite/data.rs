@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::data_statements as sql;
+use super::data_statements as own;
 use super::transaction::Transaction;
 use crate::model::records::{
     MatchClass, MatchRecord, ParticipantRecord, Payload, PayloadKind, PlayerRecord, SeenPlayer,
@@ -10,8 +10,9 @@ use crate::model::records::{
 };
 use crate::model::statistics::{GameFacts, YearlyTally};
 use crate::model::{MissingDocument, Platform, RiotId, Timestamp};
-use crate::store::rows::{READER, TallyTuple, facts, tally_from, to_i32, to_json};
-use crate::store::{Effect, ListedYear, StoreResult};
+use crate::store::data_statements as sql;
+use crate::store::rows::{READER, TallyTuple, facts, id_texts, tally_from, to_i32, to_json};
+use crate::store::{Effect, ListedYear, StoreResult, plain};
 
 impl Transaction<'_> {
     pub(super) fn apply(&mut self, effect: &Effect, now: Timestamp) -> StoreResult<()> {
@@ -26,7 +27,7 @@ impl Transaction<'_> {
                 if self.is_cleaned(&id)? {
                     return Ok(());
                 }
-                let stored = sql::InsertTimeline {
+                let stored = own::InsertTimeline {
                     id: &id,
                     data_version: &record.data_version,
                     interval: record.frame_interval_ms,
@@ -79,7 +80,7 @@ impl Transaction<'_> {
         sql::PutListed {
             year,
             platform,
-            ids: &to_json(&listed.unstored)?,
+            ids: &id_texts(&listed.unstored),
             puuid,
         }
         .execute(self.conn)?;
@@ -92,7 +93,7 @@ impl Transaction<'_> {
         id: &str,
         payload: &Payload,
     ) -> StoreResult<()> {
-        sql::InsertPayload {
+        own::InsertPayload {
             kind: kind.as_str(),
             id,
             codec: payload.codec.number(),
@@ -100,7 +101,7 @@ impl Transaction<'_> {
             body: &payload.body,
         }
         .execute(self.conn)?;
-        sql::ForgetMissing {
+        own::ForgetMissing {
             kind: kind.as_str(),
             id,
         }
@@ -110,7 +111,7 @@ impl Transaction<'_> {
 
     pub(super) fn forget_unread(&mut self, kind: PayloadKind, id: &str) -> StoreResult<()> {
         let kind = kind.as_str();
-        sql::ForgetUnread { kind, id }.execute(self.conn)?;
+        own::ForgetUnread { kind, id }.execute(self.conn)?;
         Ok(())
     }
 
@@ -121,7 +122,7 @@ impl Transaction<'_> {
             return Ok(());
         }
         self.store_payload(unread.kind, &id, &unread.payload)?;
-        sql::PutUnread {
+        own::PutUnread {
             kind: unread.kind.as_str(),
             id: &id,
             reason: &unread.reason,
@@ -134,7 +135,7 @@ impl Transaction<'_> {
     }
 
     fn store_missing(&mut self, missing: &MissingDocument, now: Timestamp) -> StoreResult<()> {
-        sql::InsertMissing {
+        own::InsertMissing {
             kind: missing.kind.as_str(),
             id: &missing.id.to_string(),
             reason: missing.reason.as_str(),
@@ -189,7 +190,7 @@ impl Transaction<'_> {
         record: &MatchRecord,
         stored_at: Timestamp,
     ) -> StoreResult<bool> {
-        let inserted = sql::InsertMatch {
+        let inserted = own::InsertMatch {
             id: &record.id.to_string(),
             platform: record.id.platform().as_str(),
             data_version: &record.data_version,
@@ -220,7 +221,7 @@ impl Transaction<'_> {
     ) -> StoreResult<()> {
         let [item0, item1, item2, item3, item4, item5, item6] = participant.items;
         let [spell1, spell2] = participant.spells;
-        sql::InsertParticipant {
+        own::InsertParticipant {
             match_id,
             participant_id: participant.participant_id,
             player_id,
@@ -275,7 +276,7 @@ impl Transaction<'_> {
         .optional()?;
         let folded = seen.riot_id.as_ref().map(RiotId::folded);
         match (known, &seen.riot_id) {
-            (None, name) => Ok(sql::InsertPlayer {
+            (None, name) => Ok(own::InsertPlayer {
                 puuid: seen.puuid.as_str(),
                 fingerprint,
                 game_name: name.as_ref().map(RiotId::game_name),
@@ -292,7 +293,7 @@ impl Transaction<'_> {
             }
             .get_result(self.conn)?),
             (Some((id, known_at)), Some(name)) if known_at < seen_at.as_millis() => {
-                sql::RenamePlayer {
+                own::RenamePlayer {
                     game_name: name.game_name(),
                     tag_line: name.tag_line(),
                     folded: folded.as_deref().unwrap_or_default(),
@@ -326,26 +327,23 @@ impl Transaction<'_> {
             .optional()?;
         let rows: Vec<i64> = was.iter().copied().chain(known.map(|(id, _)| id)).collect();
         // Another sync may have made one row of some of them since they were looked up.
-        let ids = &to_json(&rows)?;
-        let rows: Vec<i64> = sql::PlayersThere { ids }.load(self.conn)?;
+        let rows: Vec<i64> = sql::PlayersThere { ids: &rows }.load(self.conn)?;
         let [stays, gone @ ..] = rows.as_slice() else {
             return Ok(());
         };
         let stays = *stays;
         let present = record.riot_id.as_ref().map(RiotId::folded);
-        for &from in gone {
-            sql::MoveGames { to: stays, from }.execute(self.conn)?;
-            sql::TrackAlso { to: stays, from }.execute(self.conn)?;
-            self.move_lists_and_names(stays, from, present.as_deref())?;
-            self.move_standing(stays, from)?;
-            sql::DropPlayer { id: from }.execute(self.conn)?;
+        if !gone.is_empty() {
+            let (to, from) = (stays, gone);
+            sql::MoveGames { to, from }.execute(self.conn)?;
+            sql::TrackAlso { to, from }.execute(self.conn)?;
+            self.move_standing(to, from)?;
+            for &from in gone {
+                self.move_lists_and_names(to, from, present.as_deref())?;
+            }
+            sql::DropPlayers { ids: gone }.execute(self.conn)?;
         }
-        sql::SetPuuid {
-            puuid,
-            fingerprint,
-            id: stays,
-        }
-        .execute(self.conn)?;
+        plain::set_puuid(stays, puuid, fingerprint).execute(self.conn)?;
         self.unite_cleaned(stays, gone)?;
         self.recompute_players(&rows)
     }
@@ -357,11 +355,10 @@ impl Transaction<'_> {
         from: i64,
         present: Option<&str>,
     ) -> StoreResult<()> {
-        let player = from;
         sql::MoveYears { to, from }.execute(self.conn)?;
-        sql::DropYears { player }.execute(self.conn)?;
+        plain::drop_years(from).execute(self.conn)?;
         sql::MoveListed { to, from }.execute(self.conn)?;
-        sql::DropListed { player }.execute(self.conn)?;
+        plain::drop_listed(from).execute(self.conn)?;
         sql::MoveNames {
             to,
             from,
@@ -371,7 +368,7 @@ impl Transaction<'_> {
             other: to,
         }
         .execute(self.conn)?;
-        sql::DropNames { player }.execute(self.conn)?;
+        plain::drop_names(from).execute(self.conn)?;
         Ok(())
     }
 
@@ -387,7 +384,7 @@ impl Transaction<'_> {
             riot_id: record.riot_id.clone(),
         };
         let id = self.seen_player(&seen, record.platform, fingerprint, now, now)?;
-        sql::UpdateSummoner {
+        own::UpdateSummoner {
             icon: record.profile_icon_id,
             level: record.summoner_level,
             tracked: record.tracked,
@@ -406,7 +403,7 @@ impl Transaction<'_> {
         game: &GameFacts,
     ) -> StoreResult<()> {
         let (year, platform) = (i32::from(year), platform.as_str());
-        let row: Option<TallyTuple> = sql::Tally {
+        let row: Option<TallyTuple> = own::Tally {
             player,
             year,
             platform,
@@ -429,7 +426,7 @@ impl Transaction<'_> {
             Some((name, games)) => (Some(name), i64::from(games)),
             None => (None, 0),
         };
-        sql::PutStats {
+        own::PutStats {
             player,
             year,
             platform,

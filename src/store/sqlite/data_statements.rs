@@ -1,83 +1,13 @@
-//! The SQL of players, matches, timelines and statistics.
+//! The SQL of what comes with matches, players and statistics, a row at a time: to send a statement to a file costs
+//! nothing but the statement, and each is prepared once. What is the same on both databases is in
+//! `store::data_statements`.
 
 use diesel::sql_types::{BigInt, Binary, Bool, Double, Integer, Nullable, Text};
 
-use crate::store::rows::{CoverageRow, StoredRow, TallyRow};
+use crate::store::rows::TallyRow;
 use crate::store::statement::statement;
 
 type Opt<T> = Nullable<T>;
-
-statement! {
-    PlayerByPuuid<'a> { puuid: &'a str => Text } -> (BigInt, BigInt) =
-    "SELECT id, name_seen_at FROM players WHERE puuid = ?";
-}
-
-statement! {
-    PlayersByName<'a> { name: &'a str => Text } -> (BigInt, Text, Text, Opt<Text>, Opt<Text>, Text, Opt<Integer>, Opt<BigInt>) =
-    "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level
-     FROM players WHERE name_folded = ? ORDER BY name_seen_at DESC, id LIMIT 10";
-}
-
-statement! {
-    /// Puts the games of one row of a person under another.
-    MoveGames { to: i64 => BigInt, from: i64 => BigInt } -> () =
-    "UPDATE match_participants SET player_id = ? WHERE player_id = ?";
-}
-
-statement! { DropStats { player: i64 => BigInt } -> () = "DELETE FROM player_yearly_stats WHERE player_id = ?"; }
-
-statement! {
-    /// Tracking outlives the row that had it.
-    TrackAlso { to: i64 => BigInt, from: i64 => BigInt } -> () =
-    "UPDATE players SET tracked = 1 WHERE id = ? AND EXISTS (SELECT 1 FROM players WHERE id = ? AND tracked = 1)";
-}
-
-statement! { DropPlayer { id: i64 => BigInt } -> () = "DELETE FROM players WHERE id = ?"; }
-
-statement! {
-    SetPuuid<'a> { puuid: &'a str => Text, fingerprint: &'a str => Text, id: i64 => BigInt } -> () =
-    "UPDATE players SET puuid = ?, puuid_key_fingerprint = ? WHERE id = ?";
-}
-
-statement! {
-    PlayersThere<'a> { ids: &'a str => Text } -> BigInt =
-    "SELECT id FROM players WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id";
-}
-
-statement! {
-    /// What was listed last of each year stands.
-    MoveYears { to: i64 => BigInt, from: i64 => BigInt } -> () =
-    "INSERT INTO player_years (player_id, year, platform, listed_at, listed_matches, list_ends_at)
-     SELECT ?, year, platform, listed_at, listed_matches, list_ends_at FROM player_years WHERE player_id = ?
-     ON CONFLICT (player_id, year, platform) DO UPDATE SET listed_at = excluded.listed_at,
-        listed_matches = excluded.listed_matches, list_ends_at = excluded.list_ends_at
-     WHERE excluded.listed_at > player_years.listed_at";
-}
-
-statement! { DropYears { player: i64 => BigInt } -> () = "DELETE FROM player_years WHERE player_id = ?"; }
-
-statement! {
-    MoveListed { to: i64 => BigInt, from: i64 => BigInt } -> () =
-    "INSERT INTO listed_matches (player_id, year, platform, match_id)
-     SELECT ?, year, platform, match_id FROM listed_matches WHERE player_id = ? ON CONFLICT DO NOTHING";
-}
-
-statement! { DropListed { player: i64 => BigInt } -> () = "DELETE FROM listed_matches WHERE player_id = ?"; }
-
-statement! {
-    /// The names that a row of a person had, and its own unless that is the present one, or the row that stays has it.
-    MoveNames<'a> { to: i64 => BigInt, from: i64 => BigInt, stays: i64 => BigInt, own: i64 => BigInt,
-        present: Option<&'a str> => Opt<Text>, other: i64 => BigInt } -> () =
-    "INSERT INTO former_names (player_id, game_name, tag_line, name_folded, valid_from, valid_to)
-     SELECT ?, game_name, tag_line, name_folded, valid_from, valid_to FROM former_names WHERE player_id = ?
-     UNION ALL
-     SELECT ?, game_name, tag_line, name_folded, min(name_seen_at, created_at), name_seen_at FROM players
-     WHERE id = ? AND game_name IS NOT NULL AND tag_line IS NOT NULL
-       AND name_folded IS NOT ? AND name_folded IS NOT (SELECT name_folded FROM players WHERE id = ?)
-     ON CONFLICT DO NOTHING";
-}
-
-statement! { DropNames { player: i64 => BigInt } -> () = "DELETE FROM former_names WHERE player_id = ?"; }
 
 statement! {
     InsertPlayer<'a> {
@@ -157,11 +87,6 @@ statement! {
 }
 
 statement! {
-    PayloadOf<'a> { kind: &'a str => Text, id: &'a str => Text } -> (Integer, Nullable<Integer>, Binary) =
-    "SELECT codec, dictionary, body FROM payloads WHERE kind = ? AND match_id = ?";
-}
-
-statement! {
     InsertMissing<'a> {
         kind: &'a str => Text, id: &'a str => Text, reason: &'a str => Text, tries: i32 => Integer, first: i64 => BigInt, last: i64 => BigInt,
         next: Option<i64> => Opt<BigInt>, expires: Option<i64> => Opt<BigInt>,
@@ -196,13 +121,6 @@ statement! {
 }
 
 statement! {
-    TalliesOfPlayer { player: i64 => BigInt } -> (Integer, Text, TallyRow) =
-    "SELECT year, platform, wins, losses, remakes, total_kills, total_deaths, total_assists, total_gold_earned,
-            total_minions_killed, total_neutral_minions_killed, total_damage_to_champions, counts
-     FROM player_yearly_stats WHERE player_id = ? ORDER BY year, platform";
-}
-
-statement! {
     PutStats<'a> {
         player: i64 => BigInt, year: i32 => Integer, platform: &'a str => Text, matches: i64 => BigInt, wins: i64 => BigInt,
         losses: i64 => BigInt, remakes: i64 => BigInt, kills: i64 => BigInt, deaths: i64 => BigInt, assists: i64 => BigInt,
@@ -217,115 +135,4 @@ statement! {
         unique_roles_played, unique_lanes_played, win_rate, kda_ratio, average_kills, average_deaths, average_assists,
         average_gold_per_match, average_cs_per_match, counts)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-}
-
-statement! {
-    /// Of the matches that were stored last; how many are looked at is bounded.
-    WitnessMatch<'a> { platforms: &'a str => Text, since: i64 => BigInt } -> Text =
-    "SELECT match_id FROM (SELECT match_id, platform, game_start FROM matches ORDER BY stored_at DESC LIMIT 5000)
-     WHERE platform IN (SELECT value FROM json_each(?)) AND game_start > ? LIMIT 1";
-}
-
-statement! {
-    Census {} -> (BigInt, BigInt, BigInt, BigInt) =
-    "SELECT (SELECT count(*) FROM players), (SELECT count(*) FROM matches), (SELECT count(*) FROM match_timelines),
-            (SELECT count(*) FROM jobs WHERE finished_at IS NULL)";
-}
-
-statement! {
-    /// Matches, timelines.
-    CountUnread {} -> (BigInt, BigInt) =
-    "SELECT (SELECT count(*) FROM unread_payloads WHERE kind = 'match'), (SELECT count(*) FROM unread_payloads WHERE kind = 'timeline')";
-}
-
-statement! {
-    PutPlayerYear<'a> {
-        year: i32 => Integer, platform: &'a str => Text, at: i64 => BigInt, matches: i64 => BigInt, ends: Option<&'a str> => Opt<Text>,
-        puuid: &'a str => Text,
-    } -> () =
-    "INSERT OR REPLACE INTO player_years (player_id, year, platform, listed_at, listed_matches, list_ends_at)
-     SELECT id, ?, ?, ?, ?, ? FROM players WHERE puuid = ?";
-}
-
-statement! {
-    ForgetListed<'a> { puuid: &'a str => Text, year: i32 => Integer, platform: &'a str => Text } -> () =
-    "DELETE FROM listed_matches WHERE player_id = (SELECT id FROM players WHERE puuid = ?) AND year = ? AND platform = ?";
-}
-
-statement! {
-    PutListed<'a> { year: i32 => Integer, platform: &'a str => Text, ids: &'a str => Text, puuid: &'a str => Text } -> () =
-    "INSERT OR IGNORE INTO listed_matches (player_id, year, platform, match_id)
-     SELECT p.id, ?, ?, ids.value FROM json_each(?) AS ids, players AS p WHERE p.puuid = ?";
-}
-
-statement! {
-    /// (what, year, platform, reason or end of the list, count or size of the list, when it was listed, when it ends).
-    Coverage { years: i64 => BigInt, matches: i64 => BigInt, timelines: i64 => BigInt, old: i64 => BigInt, gone: i64 => BigInt, unread: i64 => BigInt, pending: i64 => BigInt, unread_timelines: i64 => BigInt, pending_timelines: i64 => BigInt,
-        since: i64 => BigInt }
-        -> CoverageRow =
-    "SELECT 0, y.year, y.platform, y.list_ends_at, y.listed_matches, y.listed_at, m.game_start
-     FROM player_years y LEFT JOIN matches m ON m.match_id = y.list_ends_at WHERE y.player_id = ?
-     UNION ALL
-     SELECT 1, l.year, l.platform, d.reason, count(*), NULL, NULL
-     FROM listed_matches l JOIN missing_payloads d ON d.kind = 'match' AND d.id = l.match_id
-     WHERE l.player_id = ? GROUP BY l.year, l.platform, d.reason
-     UNION ALL
-     SELECT 2, m.year, m.platform, d.reason, count(*), NULL, NULL
-     FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-        JOIN missing_payloads d ON d.kind = 'timeline' AND d.id = p.match_id
-     WHERE p.player_id = ? GROUP BY m.year, m.platform, d.reason
-     UNION ALL
-     SELECT 2, m.year, m.platform, 'too_old', count(*), NULL, NULL
-     FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-     WHERE p.player_id = ? AND m.game_start < ?
-        AND NOT EXISTS (SELECT 1 FROM match_timelines t WHERE t.match_id = p.match_id)
-        AND NOT EXISTS (SELECT 1 FROM missing_payloads d WHERE d.kind = 'timeline' AND d.id = p.match_id)
-        AND NOT EXISTS (SELECT 1 FROM unread_payloads u WHERE u.kind = 'timeline' AND u.match_id = p.match_id)
-     GROUP BY m.year, m.platform
-     UNION ALL
-     SELECT 3, l.year, l.platform, NULL, count(*), NULL, NULL
-     FROM listed_matches l JOIN unread_payloads u ON u.kind = 'match' AND u.match_id = l.match_id
-     WHERE l.player_id = ? GROUP BY l.year, l.platform
-     UNION ALL
-     SELECT 4, l.year, l.platform, NULL, count(*), NULL, NULL
-     FROM listed_matches l WHERE l.player_id = ?
-        AND NOT EXISTS (SELECT 1 FROM matches m WHERE m.match_id = l.match_id)
-        AND NOT EXISTS (SELECT 1 FROM missing_payloads d WHERE d.kind = 'match' AND d.id = l.match_id)
-        AND NOT EXISTS (SELECT 1 FROM unread_payloads u WHERE u.kind = 'match' AND u.match_id = l.match_id)
-        AND NOT EXISTS (SELECT 1 FROM cleaned_matches c WHERE c.match_id = l.match_id)
-     GROUP BY l.year, l.platform
-     UNION ALL
-     SELECT 5, m.year, m.platform, NULL, count(*), NULL, NULL
-     FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-        JOIN unread_payloads u ON u.kind = 'timeline' AND u.match_id = p.match_id
-     WHERE p.player_id = ? GROUP BY m.year, m.platform
-     UNION ALL
-     SELECT 6, m.year, m.platform, NULL, count(*), NULL, NULL
-     FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-     WHERE p.player_id = ? AND m.game_start >= ?
-        AND NOT EXISTS (SELECT 1 FROM match_timelines t WHERE t.match_id = p.match_id)
-        AND NOT EXISTS (SELECT 1 FROM missing_payloads d WHERE d.kind = 'timeline' AND d.id = p.match_id)
-        AND NOT EXISTS (SELECT 1 FROM unread_payloads u WHERE u.kind = 'timeline' AND u.match_id = p.match_id)
-     GROUP BY m.year, m.platform";
-}
-
-statement! {
-    /// As the statement `Stored` tells what is missing.
-    DueDocuments { now: i64 => BigInt, limit: i64 => BigInt } -> StoredRow =
-    "SELECT 2, kind, id, first_seen, tries, reason, next_try, expires_at FROM missing_payloads
-     WHERE next_try IS NOT NULL AND next_try <= ? ORDER BY next_try, kind, id LIMIT ?";
-}
-
-statement! {
-    /// Ids of a JSON list that are in one of the tables of documents.
-    Stored<'a> { matches: &'a str => Text, timelines: &'a str => Text, missing: &'a str => Text, cleaned: &'a str => Text, unread: &'a str => Text } -> StoredRow =
-    "SELECT 0, '', match_id, game_start, year, '', NULL, NULL FROM matches WHERE match_id IN (SELECT value FROM json_each(?))
-     UNION ALL
-     SELECT 1, '', match_id, 0, 0, '', NULL, NULL FROM match_timelines WHERE match_id IN (SELECT value FROM json_each(?))
-     UNION ALL
-     SELECT 2, kind, id, first_seen, tries, reason, next_try, expires_at FROM missing_payloads WHERE id IN (SELECT value FROM json_each(?))
-     UNION ALL
-     SELECT 3, '', match_id, 0, 0, '', NULL, NULL FROM cleaned_matches WHERE match_id IN (SELECT value FROM json_each(?))
-     UNION ALL
-     SELECT 4, kind, match_id, 0, 0, '', NULL, NULL FROM unread_payloads WHERE match_id IN (SELECT value FROM json_each(?))";
 }

@@ -10,7 +10,7 @@ use super::Backend;
 use super::transaction::Transaction;
 use crate::model::details::{Cell, SHEETS, Sheet};
 use crate::model::records::MatchRecord;
-use crate::store::StoreResult;
+use crate::store::{StoreResult, data_statements as sql, plain};
 
 /// A table of rows that a match has several of.
 trait Table: 'static {
@@ -76,38 +76,6 @@ impl<T, const N: usize> Query for Insert<'_, T, N> {
 
 impl<T, C, const N: usize> RunQueryDsl<C> for Insert<'_, T, N> {}
 
-mod sql {
-    use diesel::sql_types::{Nullable, Text};
-
-    use crate::store::statement::statement;
-
-    statement! {
-        SetPatch<'a> { patch: Option<&'a str> => Nullable<Text>, match_id: &'a str => Text } -> () =
-        "UPDATE matches SET patch = ? WHERE match_id = ?";
-    }
-
-    /// Rows of some matches, of each table.
-    macro_rules! drops {
-        ($($name:ident $table:literal)*) => {
-            $(
-                statement! {
-                    $name<'a> { ids: &'a str => Text } -> () =
-                    concat!("DELETE FROM ", $table, " WHERE match_id IN (SELECT value FROM json_each(?))");
-                }
-            )*
-        };
-    }
-
-    drops! {
-        DropDamage "participant_damage"
-        DropCombat "participant_combat"
-        DropVision "participant_vision"
-        DropLoadout "participant_loadout"
-        DropTeams "match_teams"
-        DropBans "match_bans"
-    }
-}
-
 impl Transaction<'_> {
     fn put_rows<'a, T: Table>(
         &mut self,
@@ -154,8 +122,7 @@ impl Transaction<'_> {
         self.put_rows::<Bans>(id, cells.iter().map(|(ban, cells)| (*ban, &cells[..])))
     }
 
-    /// `ids`: a JSON list.
-    pub(super) fn drop_details(&mut self, ids: &str) -> StoreResult<()> {
+    pub(super) fn drop_details(&mut self, ids: &[String]) -> StoreResult<()> {
         sql::DropDamage { ids }.execute(self.conn)?;
         sql::DropCombat { ids }.execute(self.conn)?;
         sql::DropVision { ids }.execute(self.conn)?;
@@ -172,16 +139,12 @@ impl Transaction<'_> {
             return Ok(());
         }
         let patch = record.patch();
-        let known = sql::SetPatch {
-            patch: patch.as_deref(),
-            match_id: &id,
-        }
-        .execute(self.conn)?;
+        let known = plain::set_patch(&id, patch.as_deref()).execute(self.conn)?;
         // Its row may be gone since it was looked at.
         if known == 0 {
             return Ok(());
         }
-        self.drop_details(&crate::store::rows::to_json(&[&id])?)?;
+        self.drop_details(std::slice::from_ref(&id))?;
         self.put_details(&id, record)
     }
 }

@@ -1,56 +1,21 @@
 //! The data, page by page.
 
 use async_trait::async_trait;
-use diesel::sql_types::{BigInt, Integer, Text};
 
 use super::reader::ReadDsl;
 use super::{Backend, SqliteStore};
 use crate::store::StoreResult;
 use crate::store::export::{
-    DetailColumns, DetailRow, DetailTable, ExportFilter, ExportStore, MasteryRow, MatchRow,
-    NamesRow, ParticipantRow, RanksRow, StatsRow, mastery, mastery_select, match_columns, matches,
-    names, names_select, participant_columns, participants, ranks, ranks_select, stats,
-    stats_select,
+    DetailColumns, DetailRow, DetailTable, ExportFilter, ExportStore, MatchRow, ParticipantRow,
+    mastery, match_columns, matches, names, participant_columns, participants, ranks, sql, stats,
 };
 use crate::store::rows::{details_from, to_json};
 
-mod sql {
-    use super::{
-        BigInt, Integer, MasteryRow, MatchRow, NamesRow, ParticipantRow, RanksRow, StatsRow, Text,
-    };
-    use super::{
-        mastery_select, match_columns, names_select, participant_columns, ranks_select,
-        stats_select,
-    };
+mod own {
+    use diesel::sql_types::Text;
+
+    use super::{MatchRow, ParticipantRow, match_columns, participant_columns};
     use crate::store::statement::statement;
-
-    statement! {
-        Page<'a> { after: &'a str => Text, first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt } -> Text =
-        "SELECT match_id FROM matches WHERE match_id > ? AND year BETWEEN ? AND ? ORDER BY match_id LIMIT ?";
-    }
-
-    statement! {
-        TimelinePage<'a> { after: &'a str => Text, first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt } -> Text =
-        "SELECT t.match_id FROM match_timelines t JOIN matches m ON m.match_id = t.match_id
-         WHERE t.match_id > ? AND m.year BETWEEN ? AND ? ORDER BY t.match_id LIMIT ?";
-    }
-
-    statement! {
-        PlayerPage<'a> {
-            player: i64 => BigInt, after: &'a str => Text, first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt,
-        } -> Text =
-        "SELECT p.match_id FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-         WHERE p.player_id = ? AND p.match_id > ? AND m.year BETWEEN ? AND ? ORDER BY p.match_id LIMIT ?";
-    }
-
-    statement! {
-        PlayerTimelinePage<'a> {
-            player: i64 => BigInt, after: &'a str => Text, first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt,
-        } -> Text =
-        "SELECT p.match_id FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-            JOIN match_timelines t ON t.match_id = p.match_id
-         WHERE p.player_id = ? AND p.match_id > ? AND m.year BETWEEN ? AND ? ORDER BY p.match_id LIMIT ?";
-    }
 
     statement! {
         Matches<'a> { ids: &'a str => Text } -> MatchRow =
@@ -62,32 +27,6 @@ mod sql {
         Participants<'a> { ids: &'a str => Text } -> ParticipantRow =
         concat!("SELECT ", participant_columns!(), " FROM json_each(?) j CROSS JOIN matches m ON m.match_id = j.value
             CROSS JOIN match_participants p ON p.match_id = m.match_id LEFT JOIN players pl ON pl.id = p.player_id");
-    }
-
-    statement! {
-        Stats {
-            after: i64 => BigInt, first_id: i64 => BigInt, last_id: i64 => BigInt, first: i32 => Integer,
-            last: i32 => Integer, limit: i64 => BigInt, first_year: i32 => Integer, last_year: i32 => Integer,
-        } -> StatsRow = stats_select!();
-    }
-
-    statement! {
-        Ranks<'a> {
-            player: i64 => BigInt, queue: &'a str => Text, seen_at: i64 => BigInt, first_id: i64 => BigInt, last_id: i64 => BigInt,
-            first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt,
-        } -> RanksRow = ranks_select!();
-    }
-
-    statement! {
-        Mastery {
-            player: i64 => BigInt, champion: i32 => Integer, seen_at: i64 => BigInt, first_id: i64 => BigInt, last_id: i64 => BigInt,
-            first: i32 => Integer, last: i32 => Integer, limit: i64 => BigInt,
-        } -> MasteryRow = mastery_select!();
-    }
-
-    statement! {
-        Names<'a> { kind: &'a str => Text, id: &'a str => Text, patch: &'a str => Text, language: &'a str => Text, limit: i64 => BigInt } -> NamesRow =
-        names_select!();
     }
 }
 
@@ -199,7 +138,7 @@ impl ExportStore for SqliteStore {
         let mut reader = self.readers().borrow().await?;
         // Rows that are read on the connection's own thread need not be copied value by value first.
         let rows = reader.conn().spawn_blocking(move |conn| {
-            diesel::RunQueryDsl::load(sql::Matches { ids: &ids }, conn)
+            diesel::RunQueryDsl::load(own::Matches { ids: &ids }, conn)
         });
         Ok(rows.await?)
     }
@@ -208,7 +147,7 @@ impl ExportStore for SqliteStore {
         let ids = to_json(&ids)?;
         let mut reader = self.readers().borrow().await?;
         let rows = reader.conn().spawn_blocking(move |conn| {
-            diesel::RunQueryDsl::load(sql::Participants { ids: &ids }, conn)
+            diesel::RunQueryDsl::load(own::Participants { ids: &ids }, conn)
         });
         Ok(rows.await?)
     }

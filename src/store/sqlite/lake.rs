@@ -28,6 +28,8 @@ macro_rules! month {
     };
 }
 
+/// Apart on both: each has its own functions of time, and PostgreSQL keeps several rows of a stamp, so that those who
+/// write at once do not wait for each other.
 mod sql {
     use super::{BigInt, Text};
     use crate::store::statement::statement;

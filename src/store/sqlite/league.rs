@@ -4,7 +4,6 @@ use async_trait::async_trait;
 
 use super::SqliteStore;
 use super::reader::ReadDsl;
-use super::{data_statements, upkeep_statements};
 use crate::model::board_time::BoardTime;
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
@@ -12,13 +11,15 @@ use crate::model::suspicion::LONE_DEATHS_MAX;
 use crate::model::{MatchId, MissingDocument, RiotId, Timestamp};
 use crate::store::rows::{
     CensusTuple, CoverageTuple, PlayerTuple, StoredTuple, TallyTuple, census_from, coverage_from,
-    player_from, recomputed_from, stored_from, tallies_from, to_json, witness_from,
+    id_texts, player_from, recomputed_from, stored_from, tallies_from, witness_from,
 };
 use crate::store::upkeep::{
     DocumentTuple, LeftoversTuple, StatsTuple, differing, documents_from, given_up_from, ids_from,
     job_keys, leftovers_from,
 };
-use crate::store::{BudgetBoard, DataStore, UpkeepStore};
+use crate::store::{
+    BudgetBoard, DataStore, UpkeepStore, data_statements, plain, upkeep_statements,
+};
 use crate::store::{
     BudgetMember, Census, Cleanup, GivenUp, Leftovers, Repair, StoreResult, StoredDocuments,
     StoredMatches, StoredPlayer, YearCoverage, YearlyStats,
@@ -27,14 +28,14 @@ use crate::store::{
 #[async_trait]
 impl DataStore for SqliteStore {
     async fn stored_matches(&self, ids: &[MatchId]) -> StoreResult<StoredMatches> {
-        let list = to_json(&ids)?;
+        let list = &id_texts(ids);
         let mut reader = self.readers().borrow().await?;
         let rows: Vec<StoredTuple> = data_statements::Stored {
-            matches: &list,
-            timelines: &list,
-            missing: &list,
-            cleaned: &list,
-            unread: &list,
+            matches: list,
+            timelines: list,
+            missing: list,
+            cleaned: list,
+            unread: list,
         }
         .load(reader.conn())
         .await?;
@@ -60,10 +61,9 @@ impl DataStore for SqliteStore {
         platforms: &[&str],
         played_since: Timestamp,
     ) -> StoreResult<Option<MatchId>> {
-        let platforms = to_json(&platforms)?;
         let mut reader = self.readers().borrow().await?;
         let found: Vec<String> = data_statements::WitnessMatch {
-            platforms: &platforms,
+            platforms,
             since: played_since.as_millis(),
         }
         .load(reader.conn())
@@ -78,9 +78,7 @@ impl DataStore for SqliteStore {
     async fn namesakes(&self, riot_id: &RiotId) -> StoreResult<Vec<StoredPlayer>> {
         let name = riot_id.folded();
         let mut reader = self.readers().borrow().await?;
-        let rows: Vec<PlayerTuple> = data_statements::PlayersByName { name: &name }
-            .load(reader.conn())
-            .await?;
+        let rows: Vec<PlayerTuple> = plain::players_by_name(&name).load(reader.conn()).await?;
         rows.into_iter().map(player_from).collect()
     }
 
@@ -112,10 +110,9 @@ impl DataStore for SqliteStore {
         year: Option<i16>,
     ) -> StoreResult<Vec<YearlyStats>> {
         let mut reader = self.readers().borrow().await?;
-        let rows: Vec<(i32, String, TallyTuple)> =
-            data_statements::TalliesOfPlayer { player: player_id }
-                .load(reader.conn())
-                .await?;
+        let rows: Vec<(i32, String, TallyTuple)> = plain::tallies_of_player(player_id)
+            .load(reader.conn())
+            .await?;
         tallies_from(rows, player_id, year)
     }
 
@@ -145,7 +142,7 @@ impl DataStore for SqliteStore {
 #[async_trait]
 impl UpkeepStore for SqliteStore {
     async fn documents(&self, ids: &[MatchId]) -> StoreResult<Vec<StoredDocuments>> {
-        let list = &to_json(&ids)?;
+        let list = &id_texts(ids);
         let mut reader = self.readers().borrow().await?;
         let rows: Vec<DocumentTuple> = upkeep_statements::Documents {
             matches: list,
@@ -192,10 +189,9 @@ impl UpkeepStore for SqliteStore {
     }
 
     async fn false_statistics(&self, players: &[i64]) -> StoreResult<Vec<i64>> {
-        let list = to_json(&players)?;
         let rows: Vec<StatsTuple> = {
             let mut reader = self.readers().borrow().await?;
-            upkeep_statements::StatsOfPlayers { players: &list }
+            upkeep_statements::StatsOfPlayers { players }
                 .load(reader.conn())
                 .await?
         };
@@ -203,7 +199,6 @@ impl UpkeepStore for SqliteStore {
     }
 
     async fn known_puuids(&self, puuids: &[&str]) -> StoreResult<Vec<String>> {
-        let puuids = &to_json(&puuids)?;
         let mut reader = self.readers().borrow().await?;
         let known = upkeep_statements::KnownPuuids { puuids };
         Ok(known.load(reader.conn()).await?)
@@ -218,7 +213,7 @@ impl UpkeepStore for SqliteStore {
     }
 
     async fn discarded_jobs(&self, ids: &[MatchId]) -> StoreResult<u64> {
-        let ids = &to_json(&job_keys(ids))?;
+        let ids = &job_keys(ids);
         let mut reader = self.readers().borrow().await?;
         let count: i64 = upkeep_statements::DiscardedJobs { ids }
             .get_result(reader.conn())
@@ -227,7 +222,7 @@ impl UpkeepStore for SqliteStore {
     }
 
     async fn given_up(&self, ids: &[MatchId]) -> StoreResult<Vec<GivenUp>> {
-        let ids = &to_json(&job_keys(ids))?;
+        let ids = &job_keys(ids);
         let mut reader = self.readers().borrow().await?;
         let statement = upkeep_statements::GivenUp {
             ids,

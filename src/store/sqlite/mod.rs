@@ -29,8 +29,8 @@ pub use self::backup::{Backup, Written};
 use self::transaction::Transaction;
 use super::repack::Dictionaries;
 use super::rows::Tallies;
-use super::rows::to_json;
 use super::upkeep::{PlayersGame, YearTuple, add_up};
+use super::upkeep_statements as sql;
 use super::{Migrations, StoreResult};
 use crate::engine::sqlite::reader::{self, ReadDsl, Readers};
 pub use crate::engine::sqlite::tune;
@@ -90,12 +90,9 @@ impl SqliteStore {
 
     /// What players' games add up to.
     async fn tallies(&self, players: &[i64]) -> StoreResult<Tallies> {
-        let players = &to_json(&players)?;
         let mut reader = self.readers().borrow().await?;
-        let games: Vec<PlayersGame> = upkeep_statements::GamesOfPlayers { players }
-            .load(reader.conn())
-            .await?;
-        let cleaned: Vec<YearTuple> = upkeep_statements::CleanedOfPlayers { players }
+        let games: Vec<PlayersGame> = sql::GamesOfPlayers { players }.load(reader.conn()).await?;
+        let cleaned: Vec<YearTuple> = sql::CleanedOfPlayers { players }
             .load(reader.conn())
             .await?;
         add_up(games, cleaned)

@@ -2,26 +2,12 @@
 
 use async_trait::async_trait;
 
+use super::SqliteStore;
 use super::reader::ReadDsl;
-use super::{Backend, SqliteStore};
 use crate::model::MatchId;
 use crate::report::OneMatch;
 use crate::store::StoreResult;
-use crate::store::one_match::{HeadTuple, MatchRows, OneMatchStore, match_from};
-
-mod sql {
-    use diesel::sql_types::Text;
-
-    use crate::store::one_match::{
-        EVENTS, EventRow, HEAD, HeadRow, PARTICIPANTS, ParticipantRow, TEAMS, TeamRow,
-    };
-    use crate::store::statement::statement;
-
-    statement! { Head<'a> { id: &'a str => Text } -> HeadRow = HEAD; }
-    statement! { Participants<'a> { id: &'a str => Text } -> ParticipantRow = PARTICIPANTS; }
-    statement! { Teams<'a> { id: &'a str => Text } -> TeamRow = TEAMS; }
-    statement! { Events<'a> { id: &'a str => Text } -> EventRow = EVENTS; }
-}
+use crate::store::one_match::{HeadTuple, MatchRows, OneMatchStore, match_from, sql};
 
 #[async_trait]
 impl OneMatchStore for SqliteStore {

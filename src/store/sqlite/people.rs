@@ -2,84 +2,23 @@
 
 use async_trait::async_trait;
 use diesel::OptionalExtension;
-use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
 
 use super::reader::ReadDsl;
 use super::{Backend, SqliteStore};
 use crate::model::{Puuid, RiotId, Timestamp};
 use crate::store::people::{Appearance, LostPlayer, PeopleStore, TrackedPlayer};
-use crate::store::people::{AppearanceTuple, LostTuple, appearances_from, lost_from};
+use crate::store::people::{AppearanceTuple, LostTuple, appearances_from, lost_from, sql};
 use crate::store::rows::{PlayerTuple, player_from, to_json};
 use crate::store::{StoreResult, StoredPlayer};
 
-mod sql {
-    use super::{BigInt, Bool, Integer, Nullable, Text};
+mod own {
+    use diesel::sql_types::{Bool, Text};
+
     use crate::store::statement::statement;
-
-    type Opt<T> = Nullable<T>;
-    type Player = (
-        BigInt,
-        Text,
-        Text,
-        Opt<Text>,
-        Opt<Text>,
-        Text,
-        Opt<Integer>,
-        Opt<BigInt>,
-    );
-
-    statement! {
-        /// The newest match of a platform has the highest id: one look into the index for each player.
-        Tracked { limit: i64 => BigInt } -> (Player, Opt<BigInt>) =
-        "SELECT * FROM (
-            SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level,
-                (SELECT m.game_start FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-                 WHERE p.player_id = players.id ORDER BY p.match_id DESC LIMIT 1) AS last_played
-            FROM players WHERE tracked = 1) AS known
-         ORDER BY last_played IS NULL, last_played DESC, id LIMIT ?";
-    }
 
     statement! {
         Track<'a> { tracked: bool => Bool, ids: &'a str => Text } -> () =
         "UPDATE players SET tracked = ? WHERE id IN (SELECT value FROM json_each(?))";
-    }
-
-    statement! {
-        Formerly<'a> { name: &'a str => Text, not: &'a str => Text, of: &'a str => Text } -> Player =
-        "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level
-         FROM players WHERE id IN (SELECT player_id FROM former_names WHERE name_folded = ?)
-         AND name_folded IS NOT ?
-         ORDER BY (SELECT max(valid_to) FROM former_names WHERE player_id = players.id AND name_folded = ?) DESC, id LIMIT 10";
-    }
-
-    statement! {
-        Appearances { player: i64 => BigInt, limit: i64 => BigInt } -> (Text, Integer, BigInt) =
-        "SELECT p.match_id, p.participant_id, m.game_start FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-         WHERE p.player_id = ? ORDER BY p.match_id DESC LIMIT ?";
-    }
-
-    statement! {
-        Lose<'a> { now: i64 => BigInt, why: &'a str => Text, id: i64 => BigInt } -> Bool =
-        "UPDATE players SET lost_since = coalesce(lost_since, ?), lost_why = ? WHERE id = ? RETURNING tracked";
-    }
-
-    statement! {
-        Lost { limit: i64 => BigInt } -> (Player, BigInt, Text) =
-        "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level,
-                lost_since, coalesce(lost_why, '')
-         FROM players WHERE tracked = 1 AND lost_since IS NOT NULL ORDER BY lost_since, id LIMIT ?";
-    }
-
-    statement! {
-        Aborted { player: i64 => BigInt, year: i32 => Integer } -> BigInt =
-        "SELECT count(*) FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-         WHERE p.player_id = ? AND m.year = ? AND m.game_duration_s = 0";
-    }
-
-    statement! {
-        ByPuuid<'a> { puuids: &'a str => Text } -> Player =
-        "SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level
-         FROM players WHERE puuid IN (SELECT value FROM json_each(?))";
     }
 }
 
@@ -103,7 +42,7 @@ impl PeopleStore for SqliteStore {
         self.write(move |tx| {
             let ids = &to_json(&player_ids)?;
             Ok(diesel::RunQueryDsl::execute(
-                sql::Track { tracked, ids },
+                own::Track { tracked, ids },
                 tx.conn,
             )?)
         })
@@ -122,7 +61,8 @@ impl PeopleStore for SqliteStore {
     }
 
     async fn players_by_puuid(&self, puuids: &[Puuid]) -> StoreResult<Vec<StoredPlayer>> {
-        let puuids = &to_json(&puuids)?;
+        let puuids: Vec<&str> = puuids.iter().map(Puuid::as_str).collect();
+        let puuids = &puuids;
         let mut reader = self.readers().borrow().await?;
         let rows: Vec<PlayerTuple> = sql::ByPuuid { puuids }.load(reader.conn()).await?;
         rows.into_iter().map(player_from).collect()

@@ -3,26 +3,17 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use diesel::OptionalExtension;
-use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
 
-use super::data_statements;
+use super::SqliteStore;
 use super::reader::ReadDsl;
 use super::transaction::Transaction;
-use super::{Backend, SqliteStore};
 use crate::model::Timestamp;
 use crate::model::records::PayloadKind;
-use crate::store::StoreResult;
 use crate::store::repack::{
     DictionaryRow, NewestTuple, PackedBody, Packing, RepackStore, Repacked, Spot, Trained,
-    newest_from, repack_statements, spots_from,
+    newest_from, spots_from, sql,
 };
-
-mod sql {
-    use super::{BigInt, Binary, Integer, Nullable, Text};
-    use crate::store::statement::statement;
-
-    super::repack_statements!("");
-}
+use crate::store::{StoreResult, plain};
 
 impl Transaction<'_> {
     fn repack(&mut self, repacked: &[Repacked]) -> StoreResult<u64> {
@@ -47,17 +38,13 @@ impl Transaction<'_> {
 
     fn add_dictionary(&mut self, trained: &Trained, now: Timestamp) -> StoreResult<i32> {
         let (kind, body) = (trained.kind.as_str(), &*trained.body);
-        let same = sql::SameDictionary { kind, body };
+        let same = plain::same_dictionary(kind, body);
         let same: Option<i32> = diesel::RunQueryDsl::get_result(same, self.conn).optional()?;
         if let Some(id) = same {
             return Ok(id);
         }
-        let insert = sql::InsertDictionary {
-            kind,
-            at: now.as_millis(),
-            samples: i32::try_from(trained.samples).unwrap_or(i32::MAX),
-            body,
-        };
+        let samples = i32::try_from(trained.samples).unwrap_or(i32::MAX);
+        let insert = plain::insert_dictionary(kind, now.as_millis(), samples, body);
         Ok(diesel::RunQueryDsl::get_result(insert, self.conn)?)
     }
 
@@ -94,14 +81,14 @@ impl RepackStore for SqliteStore {
 
     async fn packed_body(&self, kind: PayloadKind, id: &str) -> StoreResult<Option<PackedBody>> {
         let kind = kind.as_str();
-        let body = data_statements::PayloadOf { kind, id };
+        let body = sql::PayloadOf { kind, id };
         let mut reader = self.readers().borrow().await?;
         Ok(body.get_result(reader.conn()).await.optional()?)
     }
 
     async fn dictionary(&self, id: i32) -> StoreResult<Option<Bytes>> {
         let mut reader = self.readers().borrow().await?;
-        let body = sql::DictionaryOf { id }.get_result(reader.conn()).await;
+        let body = plain::dictionary(id).get_result(reader.conn()).await;
         let body: Option<Vec<u8>> = body.optional()?;
         Ok(body.map(Bytes::from))
     }
@@ -109,7 +96,7 @@ impl RepackStore for SqliteStore {
     async fn newest_dictionary(&self, kind: PayloadKind) -> StoreResult<Option<DictionaryRow>> {
         let kind = kind.as_str();
         let mut reader = self.readers().borrow().await?;
-        let newest = sql::NewestDictionary { kind }
+        let newest = plain::newest_dictionary(kind)
             .get_result(reader.conn())
             .await;
         let newest: Option<NewestTuple> = newest.optional()?;

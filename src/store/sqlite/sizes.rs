@@ -6,13 +6,13 @@ use super::reader::ReadDsl;
 use super::{Backend, SqliteStore};
 use crate::store::StoreResult;
 use crate::store::sizes::{
-    DocumentSize, DocumentTuple, SizesStore, TableSize, TableTuple, document_from, table_from,
+    DocumentSize, DocumentTuple, SizesStore, TableSize, TableTuple, document_from, sql, table_from,
 };
 
-mod sql {
-    use crate::store::sizes::document_sizes;
+/// Of its own tables, each database tells in its own.
+mod own {
     use crate::store::statement::statement;
-    use diesel::sql_types::{BigInt, Integer, Text};
+    use diesel::sql_types::{BigInt, Text};
 
     statement! {
         Tables {} -> (Text, BigInt) =
@@ -20,15 +20,13 @@ mod sql {
              FROM dbstat LEFT JOIN sqlite_schema ON sqlite_schema.name = dbstat.name
              WHERE aggregate = TRUE GROUP BY held ORDER BY 2 DESC, 1";
     }
-
-    statement! { Documents {} -> (Text, Integer, BigInt, BigInt) = document_sizes!(); }
 }
 
 #[async_trait]
 impl SizesStore for SqliteStore {
     async fn table_sizes(&self) -> StoreResult<Vec<TableSize>> {
         let mut reader = self.readers().search().await?;
-        let rows: Vec<TableTuple> = sql::Tables {}.load(reader.conn()).await?;
+        let rows: Vec<TableTuple> = own::Tables {}.load(reader.conn()).await?;
         Ok(rows.into_iter().map(table_from).collect())
     }
 

@@ -5,8 +5,9 @@ use diesel::prelude::*;
 use super::Backend;
 use super::transaction::Transaction;
 use crate::model::timeline_details::TimelineDetails;
-use crate::store::StoreResult;
+use crate::store::{StoreResult, data_statements};
 
+/// A row after the other, where PostgreSQL writes a batch in arrays.
 mod sql {
     use diesel::sql_types::{Integer, Nullable, Text};
 
@@ -27,14 +28,6 @@ mod sql {
         } -> () =
         "INSERT OR REPLACE INTO match_events (match_id, event, at_ms, type, participant_id, victim_id, team_id, assists, x, y, item_id, value, bounty,
             about, about_more, lane) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    }
-
-    statement! {
-        DropParticipants<'a> { ids: &'a str => Text } -> () = "DELETE FROM participant_timelines WHERE match_id IN (SELECT value FROM json_each(?))";
-    }
-
-    statement! {
-        DropEvents<'a> { ids: &'a str => Text } -> () = "DELETE FROM match_events WHERE match_id IN (SELECT value FROM json_each(?))";
     }
 }
 
@@ -78,10 +71,9 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// `ids`: a JSON list.
-    pub(super) fn drop_timeline_details(&mut self, ids: &str) -> StoreResult<()> {
-        sql::DropParticipants { ids }.execute(self.conn)?;
-        sql::DropEvents { ids }.execute(self.conn)?;
+    pub(super) fn drop_timeline_details(&mut self, ids: &[String]) -> StoreResult<()> {
+        data_statements::DropParticipantTimelines { ids }.execute(self.conn)?;
+        data_statements::DropEvents { ids }.execute(self.conn)?;
         Ok(())
     }
 }

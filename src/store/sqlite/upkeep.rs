@@ -6,16 +6,17 @@ use std::sync::Arc;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
-use super::data_statements;
+use super::data_statements as own;
 use super::transaction::Transaction;
-use super::upkeep_statements as sql;
+use super::upkeep_statements;
 use crate::model::Timestamp;
 use crate::model::records::{MatchRecord, Payload, PayloadKind};
 use crate::model::statistics::YearlyTally;
 use crate::store::rows::Tallies;
 use crate::store::rows::{READER, tally_from, to_json};
 use crate::store::upkeep::{PlayersGame, YearTuple, add_up};
-use crate::store::{Cleanup, Repair, StoreResult};
+use crate::store::upkeep_statements as sql;
+use crate::store::{Cleanup, Repair, StoreResult, data_statements, plain};
 
 impl Transaction<'_> {
     pub(super) fn is_cleaned(&mut self, id: &str) -> StoreResult<bool> {
@@ -26,8 +27,8 @@ impl Transaction<'_> {
     /// Since when there are rows of a document.
     pub(super) fn stored_at(&mut self, kind: PayloadKind, id: &str) -> StoreResult<Option<i64>> {
         let found = match kind {
-            PayloadKind::Match => sql::StoredAt { id }.get_result(self.conn),
-            PayloadKind::Timeline => sql::TimelineStoredAt { id }.get_result(self.conn),
+            PayloadKind::Match => plain::stored_at(id).get_result(self.conn),
+            PayloadKind::Timeline => plain::timeline_stored_at(id).get_result(self.conn),
         };
         Ok(found.optional()?)
     }
@@ -38,7 +39,7 @@ impl Transaction<'_> {
             return Ok(Some(stored_at));
         }
         let kind = kind.as_str();
-        let kept = sql::UnreadSince { kind, id }.get_result(self.conn);
+        let kept = plain::unread_since(kind, id).get_result(self.conn);
         Ok(kept.optional()?)
     }
 
@@ -56,10 +57,10 @@ impl Transaction<'_> {
                     return Ok(());
                 }
                 let stored_at = self.kept_since(PayloadKind::Timeline, &id)?;
-                let ids = to_json(&[&id])?;
-                sql::DropTimelines { ids: &ids }.execute(self.conn)?;
-                self.drop_timeline_details(&ids)?;
-                data_statements::InsertTimeline {
+                let ids = std::slice::from_ref(&id);
+                sql::DropTimelines { ids }.execute(self.conn)?;
+                self.drop_timeline_details(ids)?;
+                own::InsertTimeline {
                     id: &id,
                     data_version: &record.data_version,
                     interval: record.frame_interval_ms,
@@ -75,7 +76,7 @@ impl Transaction<'_> {
                 }
             }
             Repair::Unread { kind, id, reason } => {
-                data_statements::PutUnread {
+                own::PutUnread {
                     kind: kind.as_str(),
                     id: &id.to_string(),
                     reason,
@@ -101,13 +102,13 @@ impl Transaction<'_> {
         if self.is_cleaned(&id)? {
             return Ok(());
         }
-        let ids = to_json(&[&id])?;
+        let ids = std::slice::from_ref(&id);
         let before: Vec<(i32, i64, Option<i64>)> =
             sql::ParticipantsOf { id: &id }.load(self.conn)?;
         let stored_at = self.kept_since(PayloadKind::Match, &id)?;
-        self.drop_details(&ids)?;
-        sql::DropParticipants { ids: &ids }.execute(self.conn)?;
-        sql::DropMatches { ids: &ids }.execute(self.conn)?;
+        self.drop_details(ids)?;
+        sql::DropParticipants { ids }.execute(self.conn)?;
+        sql::DropMatches { ids }.execute(self.conn)?;
         let stored_at = stored_at.map_or(now, Timestamp::from_millis);
         self.insert_match(record, stored_at)?;
         match payload {
@@ -145,18 +146,15 @@ impl Transaction<'_> {
     }
 
     fn tallies(&mut self, players: &[i64]) -> StoreResult<Tallies> {
-        let list = to_json(&players)?;
-        let games: Vec<PlayersGame> = sql::GamesOfPlayers { players: &list }.load(self.conn)?;
-        let cleaned: Vec<YearTuple> = sql::CleanedOfPlayers { players: &list }.load(self.conn)?;
+        let games: Vec<PlayersGame> = sql::GamesOfPlayers { players }.load(self.conn)?;
+        let cleaned: Vec<YearTuple> = sql::CleanedOfPlayers { players }.load(self.conn)?;
         add_up(games, cleaned)
     }
 
     /// The statistics of these players become what they add up to.
     pub(super) fn recompute_players(&mut self, players: &[i64]) -> StoreResult<()> {
         let tallies = self.tallies(players)?;
-        for &player in players {
-            data_statements::DropStats { player }.execute(self.conn)?;
-        }
+        data_statements::DropStats { players }.execute(self.conn)?;
         for ((player, year, platform), tally) in &tallies {
             self.put_stats(*player, *year, platform, tally)?;
         }
@@ -165,23 +163,22 @@ impl Transaction<'_> {
 
     /// What cleaned matches count for goes with the player.
     pub(super) fn unite_cleaned(&mut self, to: i64, from: &[i64]) -> StoreResult<()> {
-        let list = to_json(&from)?;
-        let rows: Vec<YearTuple> = sql::CleanedOfPlayers { players: &list }.load(self.conn)?;
+        let rows: Vec<YearTuple> = sql::CleanedOfPlayers { players: from }.load(self.conn)?;
         let mut more = BTreeMap::new();
         for (_, year, platform, tally) in rows {
             let sum: &mut YearlyTally = more.entry((to, year, platform)).or_default();
             sum.merge(&tally_from(tally)?);
         }
         for &player in from {
-            sql::DropCleaned { player }.execute(self.conn)?;
+            plain::drop_cleaned(player).execute(self.conn)?;
         }
         self.add_cleaned(more)
     }
 
     fn add_cleaned(&mut self, mut more: Tallies) -> StoreResult<()> {
         let players: BTreeSet<i64> = more.keys().map(|place| place.0).collect();
-        let list = to_json(&players)?;
-        let rows: Vec<YearTuple> = sql::CleanedOfPlayers { players: &list }.load(self.conn)?;
+        let players = &players.into_iter().collect::<Vec<_>>();
+        let rows: Vec<YearTuple> = sql::CleanedOfPlayers { players }.load(self.conn)?;
         for (player, year, platform, tally) in rows {
             if let Some(sum) = more.get_mut(&(player, year, platform)) {
                 sum.merge(&tally_from(tally)?);
@@ -219,21 +216,18 @@ impl Transaction<'_> {
         if old.is_empty() {
             return Ok(0);
         }
-        let ids = to_json(&old)?;
-        let games: Vec<PlayersGame> = sql::GamesOfMatches { ids: &ids }.load(self.conn)?;
+        let ids = old.as_slice();
+        let games: Vec<PlayersGame> = sql::GamesOfMatches { ids }.load(self.conn)?;
         let players: BTreeSet<i64> = games.iter().map(|game| game.0).collect();
-        sql::MarkCleaned {
-            at: now.as_millis(),
-            ids: &ids,
-        }
-        .execute(self.conn)?;
-        sql::DropMatches { ids: &ids }.execute(self.conn)?;
-        sql::DropTimelines { ids: &ids }.execute(self.conn)?;
-        self.drop_timeline_details(&ids)?;
-        sql::DropPayloads { ids: &ids }.execute(self.conn)?;
-        sql::DropUnread { ids: &ids }.execute(self.conn)?;
-        sql::DropParticipants { ids: &ids }.execute(self.conn)?;
-        self.drop_details(&ids)?;
+        let at = now.as_millis();
+        sql::MarkCleaned { at, ids }.execute(self.conn)?;
+        sql::DropMatches { ids }.execute(self.conn)?;
+        sql::DropTimelines { ids }.execute(self.conn)?;
+        self.drop_timeline_details(ids)?;
+        sql::DropPayloads { ids }.execute(self.conn)?;
+        sql::DropUnread { ids }.execute(self.conn)?;
+        sql::DropParticipants { ids }.execute(self.conn)?;
+        self.drop_details(ids)?;
         if cleanup.adjust_stats {
             let players: Vec<i64> = players.into_iter().collect();
             self.recompute_players(&players)?;
@@ -247,10 +241,10 @@ impl Transaction<'_> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let at = before.as_millis();
         sql::DropUnreadTimelines { before: at, limit }.execute(self.conn)?;
-        let payloads = sql::DropOrphans { limit }.execute(self.conn)?;
+        let payloads = upkeep_statements::DropOrphans { limit }.execute(self.conn)?;
         let dictionaries = self.drop_dictionaries(before)?;
         let before = before.as_millis();
-        let engines = sql::DropEngines { before }.execute(self.conn)?;
+        let engines = upkeep_statements::DropEngines { before }.execute(self.conn)?;
         Ok((payloads + engines) as u64 + dictionaries)
     }
 
@@ -260,7 +254,7 @@ impl Transaction<'_> {
             self.conn
                 .batch_execute(&format!("PRAGMA incremental_vacuum({pages})"))?;
         }
-        let free: i64 = sql::FreePages {}.get_result(self.conn)?;
+        let free: i64 = upkeep_statements::FreePages {}.get_result(self.conn)?;
         Ok(u64::try_from(free).unwrap_or(0))
     }
 }

@@ -2,53 +2,14 @@
 
 use async_trait::async_trait;
 
+use super::SqliteStore;
 use super::reader::ReadDsl;
-use super::{Backend, SqliteStore};
 use crate::report::{Companion, Game, Kill, Lead, SeenRank};
-use crate::store::StoreResult;
 use crate::store::year::{
     CompanyTuple, GameTuple, KillTuple, LeadTuple, Played, SeenTuple, YearOf, YearStore,
-    companion_from, game_from, kills_from, leads_from, seen_from,
+    companion_from, game_from, kills_from, leads_from, seen_from, sql,
 };
-
-mod sql {
-    use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
-
-    use crate::store::statement::statement;
-    use crate::store::year::{
-        COMPANY, CompanyRow, FORMER, GAMES, GameRow, KILLS, KillRow, LEADS, LeadRow, RANKS, SeenRow,
-    };
-
-    statement! {
-        Games<'a> { player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text> } -> GameRow =
-        GAMES;
-    }
-
-    statement! {
-        Company<'a> {
-            player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text>, same_team: bool => Bool,
-            limit: i64 => BigInt,
-        } -> CompanyRow = COMPANY;
-    }
-
-    statement! {
-        Leads<'a> {
-            player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text>, from: i64 => BigInt,
-            to: i64 => BigInt,
-        } -> LeadRow = LEADS;
-    }
-
-    statement! {
-        Kills<'a> {
-            player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text>, from: i64 => BigInt,
-            to: i64 => BigInt,
-        } -> KillRow = KILLS;
-    }
-
-    statement! { Ranks { player: i64 => BigInt, year: i32 => Integer, limit: i64 => BigInt } -> SeenRow = RANKS; }
-
-    statement! { Former { player: i64 => BigInt, limit: i64 => BigInt } -> (Text, Text) = FORMER; }
-}
+use crate::store::{StoreResult, plain};
 
 #[async_trait]
 impl YearStore for SqliteStore {
@@ -127,7 +88,9 @@ impl YearStore for SqliteStore {
     async fn former_names(&self, player: i64, limit: usize) -> StoreResult<Vec<String>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut reader = self.readers().borrow().await?;
-        let rows: Vec<(String, String)> = sql::Former { player, limit }.load(reader.conn()).await?;
+        let rows: Vec<(String, String)> = plain::names_before(player, limit)
+            .load(reader.conn())
+            .await?;
         let names = rows.into_iter().map(|(name, tag)| format!("{name}#{tag}"));
         Ok(names.collect())
     }
