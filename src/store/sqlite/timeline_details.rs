@@ -1,22 +1,56 @@
 //! What a timeline tells that is kept as rows.
 
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{Integer, Text};
 
 use super::Backend;
 use super::transaction::Transaction;
-use crate::model::timeline_details::TimelineDetails;
+use crate::model::timeline_details::{ParticipantTimeline, TimelineDetails};
 use crate::store::{StoreResult, data_statements};
+
+/// Participants of one match in one statement: to begin and end a statement costs as much as to write a row of it.
+struct InsertParticipants<'a, const N: usize> {
+    match_id: &'a str,
+    participants: &'a [ParticipantTimeline; N],
+}
+
+impl<const N: usize> QueryFragment<Backend> for InsertParticipants<'_, N> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
+        out.push_sql(
+            "INSERT OR REPLACE INTO participant_timelines (match_id, participant_id, minutes, purchases) VALUES ",
+        );
+        for (at, one) in self.participants.iter().enumerate() {
+            out.push_sql(if at == 0 { "(" } else { ", (" });
+            out.push_bind_param::<Text, str>(self.match_id)?;
+            out.push_sql(", ");
+            out.push_bind_param::<Integer, i32>(&one.participant_id)?;
+            out.push_sql(", ");
+            out.push_bind_param::<Text, str>(&one.minutes)?;
+            out.push_sql(", ");
+            out.push_bind_param::<Text, str>(&one.purchases)?;
+            out.push_sql(")");
+        }
+        Ok(())
+    }
+}
+
+impl<const N: usize> QueryId for InsertParticipants<'_, N> {
+    type QueryId = InsertParticipants<'static, N>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<const N: usize> Query for InsertParticipants<'_, N> {
+    type SqlType = ();
+}
+
+impl<C, const N: usize> RunQueryDsl<C> for InsertParticipants<'_, N> {}
 
 /// A row after the other, where PostgreSQL writes a batch in arrays.
 mod sql {
     use diesel::sql_types::{Integer, Nullable, Text};
 
     use crate::store::statement::statement;
-
-    statement! {
-        InsertParticipant<'a> { match_id: &'a str => Text, participant_id: i32 => Integer, minutes: &'a str => Text, purchases: &'a str => Text } -> () =
-        "INSERT OR REPLACE INTO participant_timelines (match_id, participant_id, minutes, purchases) VALUES (?, ?, ?, ?)";
-    }
 
     statement! {
         InsertEvent<'a> {
@@ -38,12 +72,19 @@ impl Transaction<'_> {
         match_id: &str,
         details: &TimelineDetails,
     ) -> StoreResult<()> {
-        for one in &details.participants {
-            sql::InsertParticipant {
+        // Most matches have ten participants.
+        let (tens, others) = details.participants.as_chunks::<10>();
+        for participants in tens {
+            InsertParticipants {
                 match_id,
-                participant_id: one.participant_id,
-                minutes: &one.minutes,
-                purchases: &one.purchases,
+                participants,
+            }
+            .execute(self.conn)?;
+        }
+        for one in others {
+            InsertParticipants {
+                match_id,
+                participants: std::array::from_ref(one),
             }
             .execute(self.conn)?;
         }
