@@ -22,6 +22,7 @@ mod fleet;
 mod ground;
 mod hostile;
 mod lake;
+mod lake_schedule;
 mod lake_storage;
 mod leads;
 mod made_details;
