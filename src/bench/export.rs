@@ -1,4 +1,4 @@
-//! `bench export`: how fast a table becomes a file, and how much memory that takes.
+//! `bench export`: how fast a table becomes a file, and all tables a lake, and how much memory that takes.
 //!
 //! Each export is a process of its own, as when somebody types it, so that its memory is its alone.
 
@@ -14,6 +14,8 @@ use crate::model::DatabaseUrl;
 use crate::store::synthetic::Synthetic;
 
 const PARTICIPANTS: u32 = 10;
+/// All tables, where the others are of one.
+const LAKE: &str = "lake";
 
 /// What to measure.
 #[derive(Debug, Clone)]
@@ -24,7 +26,7 @@ pub struct ExportBench {
     pub server: Option<DatabaseUrl>,
 }
 
-/// One file.
+/// One file, or a lake.
 #[derive(Debug, Clone, Serialize)]
 pub struct ExportTime {
     pub format: &'static str,
@@ -56,13 +58,17 @@ impl ExportBench {
         filled.map_err(|error| error.to_string())?;
         let url = place.url(self.server.as_ref());
         let mut exports = Vec::new();
-        for format in ["csv", "parquet"] {
+        for format in ["csv", "parquet", LAKE] {
             let out = folder.join("bench").with_extension(format);
             let (url, measured) = (url.clone(), out.clone());
             let done = tokio::task::spawn_blocking(move || export(&url, format, &measured)).await;
             let done = done.map_err(|error| error.to_string())?;
             // It was written to be measured.
-            let _ = std::fs::remove_file(&out);
+            let _ = if format == LAKE {
+                std::fs::remove_dir_all(&out)
+            } else {
+                std::fs::remove_file(&out)
+            };
             exports.push(done?);
         }
         Ok(ExportReport {
@@ -76,8 +82,13 @@ impl ExportBench {
 fn export(url: &DatabaseUrl, format: &'static str, out: &Path) -> Result<ExportTime, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(program);
-    command.args(["export", "--what", "participants", "--json", "--format"]);
-    command.arg(format).arg("--out").arg(out);
+    if format == LAKE {
+        command.args(["export", "--all", "--json", "--dir"]);
+    } else {
+        command.args(["export", "--what", "participants", "--json", "--format"]);
+        command.arg(format).arg("--out");
+    }
+    command.arg(out);
     // Others can read a command line, and the URL may hold a password.
     command.env("DATABASE_URL", url.expose());
     let output = command.stdin(Stdio::null()).output();
@@ -104,7 +115,7 @@ impl fmt::Display for ExportReport {
         for export in &self.exports {
             write!(
                 f,
-                "\n{:<10} {:>9.0} rows/s: {} participants in {:.2} s, {:.1} MiB; {:.1} MiB of memory at most",
+                "\n{:<10} {:>9.0} rows/s: {} rows in {:.2} s, {:.1} MiB; {:.1} MiB of memory at most",
                 export.format,
                 export.rows_per_s,
                 export.rows,

@@ -13,8 +13,8 @@ use crate::cli::terminal::stop_signal;
 use crate::cli::view::Meter;
 use crate::cli::waits::Bars;
 use crate::cli::{CliError, ExportArgs, Global};
-use crate::config::Config;
-use crate::export::lake::{self, LakeExported, LakePlace, LakeProgress};
+use crate::config::{Config, LakeAddress};
+use crate::export::lake::{self, LakeExported, LakeFailure, LakePlace, LakeProgress};
 use crate::metrics::process::resident_peak_bytes;
 
 /// Brings a lake up to date.
@@ -23,10 +23,9 @@ pub(super) async fn export_all(
     config: &Config,
     args: &ExportArgs,
 ) -> Result<(), CliError> {
-    let folder = args.lake.dir.as_ref().expect("--all requires it");
+    let place = place(config, args.lake.dir.as_ref())?;
     let database = locate(global, config, args.simulate)?;
     let store = open_read_only(&database).await?;
-    let place = LakePlace::folder(folder);
     let begun = Instant::now();
     let told = Arc::default();
     let exported = tokio::select! {
@@ -36,6 +35,19 @@ pub(super) async fn export_all(
     };
     show_lake(global, &exported, begun.elapsed());
     Ok(())
+}
+
+/// Where the lake is: as it is told, or as it is set.
+fn place(config: &Config, told: Option<&LakeAddress>) -> Result<LakePlace, CliError> {
+    // Checked when the configuration was read.
+    let set = config.lake.address().map_err(CliError::Usage)?;
+    let address = told.cloned().or(set).ok_or_else(|| {
+        CliError::Usage(
+            "where the lake is to be is not told. Add --dir with a folder or s3://bucket/prefix, or set lake.dir"
+                .to_owned(),
+        )
+    })?;
+    Ok(LakePlace::new(&address, &config.lake).map_err(LakeFailure::Place)?)
 }
 
 fn show_lake(global: &Global, exported: &LakeExported, took: Duration) {

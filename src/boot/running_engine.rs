@@ -10,6 +10,7 @@ use crate::cli::{CliError, waits};
 use crate::config::{Config, read_by_others};
 use crate::engine::EngineConfig;
 use crate::engine::scheduler::check_schedule;
+use crate::export::lake::LakePlace;
 use crate::gate::{Gate, KeptShares, KeySource, KeyState, Sharing};
 use crate::metrics::Metrics;
 use crate::model::{JobRecord, RetryPolicy};
@@ -18,8 +19,8 @@ use crate::store::engine::{Engine, Registry};
 use crate::store::schedules::Schedule;
 use crate::store::{Location, Store};
 use crate::tasks::{
-    self, HealthCheck, HealthProbe, MatchSync, Pacing, PlayerSync, Policies, Recover, Standing,
-    StaticSync, TimelineSync,
+    self, HealthCheck, HealthProbe, LakeExport, MatchSync, Pacing, PlayerSync, Policies, Recover,
+    Standing, StaticSync, TimelineSync,
 };
 
 /// An engine inside this process, with what it stands on.
@@ -98,7 +99,8 @@ impl RunningEngine {
         let health = HealthProbe::new(gate.clone(), folder, config.platform()?);
         let registry = tasks::registry(&gate.api, policies)
             .with(HealthCheck::new(health.clone()))
-            .with(static_sync(config)?);
+            .with(static_sync(config)?)
+            .with(lake_export(config)?);
         let registry = Arc::new(registry);
         if let Some(control) = control {
             services.above = control.above(&gate, &health, database, config, config.platform()?);
@@ -253,6 +255,18 @@ fn static_sync(config: &Config) -> Result<StaticSync, CliError> {
     let client = PublishedClient::new().map_err(CliError::Engine)?;
     let policy = config.policy(StaticSync::KIND, StaticSync::RETRIES);
     Ok(StaticSync::new(client, published, policy))
+}
+
+/// The job that brings the lake up to date, or what is wrong with where it is said to be.
+fn lake_export(config: &Config) -> Result<LakeExport, CliError> {
+    let wrong = |why: String| CliError::Usage(format!("the configuration is wrong: lake: {why}"));
+    let address = config.lake.address().map_err(wrong)?;
+    let place = address.map(|address| LakePlace::new(&address, &config.lake));
+    let place = place
+        .transpose()
+        .map_err(|error| wrong(error.to_string()))?;
+    let policy = config.policy(LakeExport::KIND, LakeExport::RETRIES);
+    Ok(LakeExport::new(place, policy))
 }
 
 /// The schedules of the configuration, or what is wrong with one.

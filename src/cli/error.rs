@@ -142,6 +142,7 @@ impl CliError {
             Self::Store(error)
             | Self::Export(ExportError::Store(error))
             | Self::Lake(LakeFailure::Store(error)) => error.is_end(),
+            Self::Lake(LakeFailure::Place(error)) => return error.passes,
             _ => false,
         };
         self.exit_code() > 2 && !ended

@@ -5,9 +5,14 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use config::{Config as Source, File, FileFormat};
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
+use super::ConfigError;
+
+/// A file with settings at most; nobody writes so many.
+const FILE_BYTES_MAX: u64 = 1 << 20;
 /// A key file at most.
 const KEY_FILE_BYTES_MAX: u64 = 4_096;
 
@@ -61,6 +66,30 @@ pub fn read_at_most(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The text of a file with settings, once it can be read as such.
+pub(super) fn settings_of(path: &Path) -> Result<String, ConfigError> {
+    let invalid = |why: String| ConfigError::Invalid(format!("{}: {why}", path.display()));
+    let text = read_at_most(path, FILE_BYTES_MAX).map_err(|error| invalid(error.to_string()))?;
+    let text = String::from_utf8(text).map_err(|_| invalid("it is no text".to_owned()))?;
+    let source = File::from_str(&text, FileFormat::Toml);
+    match Source::builder().add_source(source).build() {
+        Ok(_) => Ok(text),
+        Err(error) => Err(invalid(without_lines(&error.to_string()))),
+    }
+}
+
+/// What is wrong with a file, without the line that it is in: a secret may stand there that nobody has read yet.
+fn without_lines(told: &str) -> String {
+    let is_of_file = |line: &&str| {
+        let line = line
+            .trim_start()
+            .trim_start_matches(|c: char| c.is_ascii_digit());
+        !line.trim_start().starts_with('|')
+    };
+    let kept: Vec<&str> = told.lines().filter(is_of_file).collect();
+    kept.join("; ")
+}
+
 /// The text of a key file.
 pub fn read_key_file(path: &Path) -> io::Result<String> {
     let bytes = read_at_most(path, KEY_FILE_BYTES_MAX)?;
@@ -76,6 +105,16 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use tempfile::TempDir;
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_told_without_the_line_that_it_is_in() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("c.toml");
+        std::fs::write(&path, "[lake]\nsecret_access_key = \"of nobody\n").unwrap();
+        let told = settings_of(&path).unwrap_err().to_string();
+        assert!(told.contains("line 2"), "{told}");
+        assert!(!told.contains("nobody"), "{told}");
+    }
 
     #[test]
     fn a_key_file_without_an_end_is_refused_and_so_is_one_that_is_no_text() {

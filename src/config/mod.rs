@@ -4,6 +4,7 @@
 
 mod environment;
 mod files;
+mod lake;
 mod origin;
 mod served;
 
@@ -18,7 +19,9 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::engine::open_lock;
 
+use self::files::settings_of;
 pub use self::files::{Readers, read_at_most, read_by_others, read_key_file};
+pub use self::lake::{LakeAddress, LakeSettings, Secret};
 pub use self::origin::Origins;
 pub use self::served::{MetricsSettings, WebPages, listen_address};
 use crate::model::records::PayloadKind;
@@ -30,9 +33,6 @@ use crate::model::{
 /// The defaults, also the documentation of every setting.
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 const PRODUCTION: &str = include_str!("../../config/production.toml");
-
-/// A file with settings at most; nobody writes so many.
-const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Which kind of key the settings are made for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -73,6 +73,7 @@ pub struct Config {
     pub riot: RiotConfig,
     pub data: DataSettings,
     pub names: NamesSettings,
+    pub lake: LakeSettings,
     pub engine: EngineSettings,
     pub control: ControlSettings,
     pub log: LogSettings,
@@ -295,6 +296,9 @@ impl Config {
             config.database.url = url.into();
             config.origins.put("database.url", "DATABASE_URL");
         }
+        for (setting, variable) in config.lake.fill(|name| std::env::var(name).ok()) {
+            config.origins.put(setting, variable);
+        }
         config.check()?;
         Ok(config)
     }
@@ -336,6 +340,9 @@ impl Config {
             if let Err(why) = schedule.cadence() {
                 return invalid(format!("schedules.{name}: {why}"));
             }
+        }
+        if let Err(why) = self.lake.address() {
+            return invalid(format!("lake.dir: {why}"));
         }
         self.platform()?;
         self.check_served()
@@ -385,18 +392,6 @@ impl Config {
 
     pub fn drain(&self) -> Duration {
         Duration::from_secs(self.engine.drain_s)
-    }
-}
-
-/// The text of a file with settings, once it can be read as such.
-fn settings_of(path: &Path) -> Result<String, ConfigError> {
-    let invalid = |why: String| ConfigError::Invalid(format!("{}: {why}", path.display()));
-    let text = read_at_most(path, FILE_BYTES_MAX).map_err(|error| invalid(error.to_string()))?;
-    let text = String::from_utf8(text).map_err(|_| invalid("it is no text".to_owned()))?;
-    let source = File::from_str(&text, FileFormat::Toml);
-    match Source::builder().add_source(source).build() {
-        Ok(_) => Ok(text),
-        Err(error) => Err(invalid(error.to_string())),
     }
 }
 

@@ -571,7 +571,7 @@ async fn read_body(response: &mut reqwest::Response) -> Result<Bytes, RiotError>
 }
 
 /// An error with its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> Foreign {
+pub fn chain(error: &dyn std::error::Error) -> Foreign {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -17,7 +17,7 @@ pub mod timeline_rows;
 mod unpack;
 
 pub use client::{
-    Answered, ApiKey, BaseUrl, Call, Method, RateHeaders, Response, RiotClient, Transport,
+    Answered, ApiKey, BaseUrl, Call, Method, RateHeaders, Response, RiotClient, Transport, chain,
     install_tls, read_answer,
 };
 pub use error::{LimitScope, RiotError};

@@ -9,6 +9,7 @@ mod again;
 mod auto_retry;
 mod cleanup;
 pub mod coverage;
+mod export_lake;
 mod failed;
 mod health;
 mod identity;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 pub use again::MissingSync;
 pub use auto_retry::{AutoRetry, AutoRetryArgs};
 pub use cleanup::{CleanOld, CleanupArgs};
+pub use export_lake::LakeExport;
 pub use health::{HealthCheck, HealthProbe};
 pub use ladder::{LadderArgs, LadderSync, PuuidSync};
 pub use locate::whereabouts;
@@ -129,7 +131,8 @@ impl Default for Policies {
     }
 }
 
-/// Every kind of job but `health_check`, which looks at the engine that runs it.
+/// Every kind of job but `health_check`, which looks at the engine that runs it, and those that need a setting of
+/// their own: `sync_static_data` and `export_lake`.
 pub fn registry(api: &Arc<RiotApi>, policies: Policies) -> Registry {
     let oddities = unread::SharedOddities::default();
     Registry::default()

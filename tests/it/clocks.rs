@@ -21,7 +21,7 @@ const HOUR_S: i64 = 3_600;
 const SETS_S: [i64; 3] = [-HOUR_S, HOUR_S, -60];
 
 /// The library that stands between a program and its clock.
-fn library() -> &'static str {
+pub fn library() -> &'static str {
     static LIBRARY: OnceLock<String> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let asked = Command::new("faketime")

@@ -18,7 +18,7 @@ on_each_place! {
 }
 
 /// The tables of a lake, and how their rows are put in one order.
-const TABLES: [&str; 17] = [
+pub const TABLES: [&str; 17] = [
     "matches",
     "match_participants",
     "match_teams",
@@ -52,7 +52,7 @@ for table in json.loads(sys.argv[2]):
 print(json.dumps(tables))
 "#;
 
-async fn python(program: &str, args: &[&str]) -> Value {
+pub async fn python(program: &str, args: &[&str]) -> Value {
     let mut command = Command::new(duckdb_python());
     command.arg("-c").arg(program).args(args);
     let output = run(command).await;
@@ -75,7 +75,7 @@ fn normal(mut rows: Cells) -> Cells {
 }
 
 impl Rig {
-    fn lake(&self) -> PathBuf {
+    pub fn lake(&self) -> PathBuf {
         self.setup.folder.path().join("lake")
     }
 
@@ -86,29 +86,34 @@ impl Rig {
     }
 
     /// Every table of the lake has the rows of the database.
-    async fn check_lake(&self) {
+    pub async fn check_lake(&self) {
         let names = json!(TABLES).to_string();
         let lake = python(READ, &[self.lake().to_str().unwrap(), &names]).await;
-        for table in TABLES {
-            let columns: Vec<String> =
-                serde_json::from_value(lake[table]["columns"].clone()).unwrap();
-            let found: Cells = serde_json::from_value(lake[table]["rows"].clone()).unwrap();
-            let query = format!("SELECT {} FROM {table}", columns.join(", "));
-            let (found, expected) = (normal(found), normal(self.place.rows(&query)));
-            assert_eq!(found.len(), expected.len(), "rows of {table}");
-            for (found, expected) in found.iter().zip(&expected) {
-                assert_eq!(found, expected, "{table}");
-            }
+        check_tables(&self.place, &lake);
+    }
+}
+
+/// Every table that was read of a lake has the rows of the database.
+#[track_caller]
+pub fn check_tables(place: &Place, lake: &Value) {
+    for table in TABLES {
+        let columns: Vec<String> = serde_json::from_value(lake[table]["columns"].clone()).unwrap();
+        let found: Cells = serde_json::from_value(lake[table]["rows"].clone()).unwrap();
+        let query = format!("SELECT {} FROM {table}", columns.join(", "));
+        let (found, expected) = (normal(found), normal(place.rows(&query)));
+        assert_eq!(found.len(), expected.len(), "rows of {table}");
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_eq!(found, expected, "{table}");
         }
     }
 }
 
-fn manifest(lake: &Path) -> Value {
+pub fn manifest(lake: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(lake.join("manifest.json")).unwrap()).unwrap()
 }
 
 /// All files of tables that lie in a lake.
-fn files(folder: &Path) -> BTreeSet<PathBuf> {
+pub fn files(folder: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let path = entry.path();
@@ -121,7 +126,7 @@ fn files(folder: &Path) -> BTreeSet<PathBuf> {
     found
 }
 
-fn named(lake: &Path, manifest: &Value) -> BTreeSet<PathBuf> {
+pub fn named(lake: &Path, manifest: &Value) -> BTreeSet<PathBuf> {
     let files = manifest["files"].as_array().unwrap().iter();
     let files = files.map(|file| file["path"].as_str().unwrap());
     let former = manifest["former"].as_array().unwrap().iter();

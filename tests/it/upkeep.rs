@@ -708,14 +708,13 @@ async fn who_was_left_with_failed_documents_is_recovered_by_schedule_the_longest
     let engine = rig.serve().await;
     let listed = rig.schedules().await;
     let text = |line: &'static str, of: &Value| of[line].as_str().unwrap().to_owned();
-    let when = listed.iter();
-    let when: Vec<_> = when
-        .map(|line| (text("name", line), text("when", line)))
-        .collect();
+    let when = (listed.iter()).map(|line| (text("name", line), text("when", line)));
+    let when: Vec<_> = when.collect();
     let when: Vec<_> = when.iter().map(|(name, when)| (&**name, &**when)).collect();
     let usual = [
         ("auto_retry_failed", "every 6h"),
         ("cleanup_old_data", "off"),
+        ("export_lake", "off"),
         ("health_check", "every 1h"),
         ("recompress", "off"),
         ("sync_missing", "every 15m"),

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use super::manifest;
-use super::place::{Draft, Found, Place};
+use super::place::{Draft, Place};
 use super::{LakeError, is_ours};
 
 /// Held by the one export that writes.
@@ -36,10 +36,6 @@ impl Folder {
             lock: Arc::default(),
             changed: Arc::default(),
         }
-    }
-
-    fn failed(&self, error: &io::Error) -> LakeError {
-        LakeError::of_file(&self.root.display().to_string(), error)
     }
 
     /// Runs what waits for the disk on a thread of its own.
@@ -102,7 +98,7 @@ impl Folder {
         self.settle()
     }
 
-    fn find(&self, folder: &Path, found: &mut Vec<Found>) -> io::Result<()> {
+    fn find(&self, folder: &Path, found: &mut Vec<String>) -> io::Result<()> {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let path = entry.path();
@@ -114,11 +110,7 @@ impl Folder {
             let Some(name) = below.to_str() else { continue };
             let whole = name.replace(UNFINISHED, "");
             if is_ours(&whole) {
-                found.push(Found {
-                    path: name.to_owned(),
-                    // Whoever writes holds the lock, and that is us.
-                    may_be_at_work: false,
-                });
+                found.push(name.to_owned());
             }
         }
         Ok(())
@@ -134,6 +126,11 @@ impl Place for Folder {
     /// Relative: a folder may be moved, and is read from inside.
     fn prefix(&self) -> String {
         String::new()
+    }
+
+    /// Whoever writes holds the lock, and that is us.
+    fn is_alone(&self) -> bool {
+        true
     }
 
     async fn begin(&self) -> Result<(), LakeError> {
@@ -178,19 +175,25 @@ impl Place for Folder {
         .await
     }
 
-    async fn publish(&self, bytes: Vec<u8>) -> Result<(), LakeError> {
+    fn failed(&self, error: &io::Error) -> LakeError {
+        LakeError::of_file(&self.root.display().to_string(), error)
+    }
+
+    async fn publish(&self, bytes: Vec<u8>) -> Result<bool, LakeError> {
         self.on_disk(move |this| {
             this.settle()?;
-            this.replace(manifest::NAME, &bytes)
+            this.replace(manifest::NAME, &bytes)?;
+            Ok(true)
         })
         .await
     }
 
-    async fn replace(&self, name: &'static str, bytes: Vec<u8>) -> Result<(), LakeError> {
-        self.on_disk(move |this| this.replace(name, &bytes)).await
+    async fn replace(&self, name: &'static str, bytes: Vec<u8>) -> Result<bool, LakeError> {
+        self.on_disk(move |this| this.replace(name, &bytes)).await?;
+        Ok(true)
     }
 
-    async fn list(&self) -> Result<Vec<Found>, LakeError> {
+    async fn list(&self) -> Result<Vec<String>, LakeError> {
         self.on_disk(|this| {
             let mut found = Vec::new();
             for table in super::tables() {

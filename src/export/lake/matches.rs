@@ -121,8 +121,11 @@ pub(super) struct Target<'t> {
     pub(super) place: &'t dyn Place,
     pub(super) table: &'static LakeTable,
     pub(super) partition: &'t str,
+    /// Of its first file.
     pub(super) path: String,
     pub(super) told: &'t Arc<LakeProgress>,
+    /// A file that has so many bytes is followed by another one.
+    pub(super) file_bytes_max: u64,
 }
 
 /// How many matches of a table are about as many rows.
@@ -140,26 +143,13 @@ fn step(table: &LakeTable) -> usize {
 type Batches = mpsc::Sender<Option<Batch>>;
 
 impl Target<'_> {
-    /// Writes the rows of the partition. `ids`: of its matches, if they are of matches. None: there is no row.
+    /// Writes the rows of the partition, into as many files as they take. `ids`: of its matches, if it has some.
     pub(super) async fn write(
         &self,
         ids: Option<&Ids>,
         about: &[(&'static str, String)],
-    ) -> Result<Option<File>, LakeFailure> {
+    ) -> Result<Vec<File>, LakeFailure> {
         let (send, batches) = mpsc::channel(AHEAD);
-        let writing = async {
-            let (table, told, about) = (self.table, self.told.clone(), about.to_vec());
-            let (wish, mut wishes) = mpsc::channel(1);
-            let writer =
-                tokio::task::spawn_blocking(move || write(table, &about, batches, &wish, &told));
-            // The file is not made before its first row is there.
-            if let Some(answer) = wishes.recv().await {
-                let answer: tokio::sync::oneshot::Sender<_> = answer;
-                let _ = answer.send(self.place.draft(&self.path));
-            }
-            let written = writer.await;
-            written.unwrap_or_else(|panic| Err(io::Error::other(panic.to_string())))
-        };
         let reading = async {
             let read = match ids {
                 Some(ids) => self.read_matches(ids, &send).await,
@@ -172,21 +162,65 @@ impl Target<'_> {
             drop(send);
             read
         };
-        let (read, written) = tokio::join!(reading, writing);
+        let (read, written) = tokio::join!(reading, self.write_files(batches, about));
+        // Who reads ends with an error of its own, or because nobody writes any more.
         read?;
-        let failed = |error: io::Error| LakeError::of_file(&self.place.name(), &error);
-        let Some((draft, rows)) = written.map_err(failed)? else {
-            return Ok(None);
-        };
-        let path = draft.path.clone();
-        let bytes = self.place.keep(draft).await?;
-        Ok(Some(File {
-            table: self.table.name.to_owned(),
-            partition: self.partition.to_owned(),
-            path,
-            rows,
-            bytes,
-        }))
+        Ok(written?)
+    }
+
+    async fn write_files(
+        &self,
+        batches: mpsc::Receiver<Option<Batch>>,
+        about: &[(&'static str, String)],
+    ) -> Result<Vec<File>, LakeError> {
+        let mut files = Vec::new();
+        let mut left = Some(batches);
+        while let Some(batches) = left.take() {
+            let path = self.path_of_file(files.len());
+            let (written, more) = self.write_file(batches, &path, about).await?;
+            left = more;
+            if let Some((draft, rows)) = written {
+                let bytes = self.place.keep(draft).await?;
+                files.push(File {
+                    table: self.table.name.to_owned(),
+                    partition: self.partition.to_owned(),
+                    path,
+                    rows,
+                    bytes,
+                });
+            }
+        }
+        Ok(files)
+    }
+
+    fn path_of_file(&self, number: usize) -> String {
+        match (number, self.path.strip_suffix(".parquet")) {
+            (1.., Some(begin)) => format!("{begin}-{number}.parquet"),
+            _ => self.path.clone(),
+        }
+    }
+
+    /// Writes a file, of a thread's own: a reader of rows does not wait for the disk.
+    async fn write_file(
+        &self,
+        batches: mpsc::Receiver<Option<Batch>>,
+        path: &str,
+        about: &[(&'static str, String)],
+    ) -> Result<Written, LakeError> {
+        let (table, told, about) = (self.table, self.told.clone(), about.to_vec());
+        let bytes_max = self.file_bytes_max;
+        let (wish, mut wishes) = mpsc::channel(1);
+        let writer = tokio::task::spawn_blocking(move || {
+            write(table, &about, batches, &wish, &told, bytes_max)
+        });
+        // The file is not made before its first row is there.
+        if let Some(answer) = wishes.recv().await {
+            let answer: Wish = answer;
+            let _ = answer.send(self.place.draft(path));
+        }
+        let written = writer.await;
+        let written = written.unwrap_or_else(|panic| Err(io::Error::other(panic.to_string())));
+        written.map_err(|error| self.place.failed(&error))
     }
 
     async fn read_matches(&self, ids: &Ids, send: &Batches) -> StoreResult<()> {
@@ -221,16 +255,21 @@ impl Target<'_> {
 
 type Wish = tokio::sync::oneshot::Sender<io::Result<Draft>>;
 
-/// Writes batches as they come. None: there was no row.
+/// A file with its rows, if there was one, and where more rows come from, if they do.
+type Written = (Option<(Draft, u64)>, Option<mpsc::Receiver<Option<Batch>>>);
+
+/// Writes batches as they come, until they end or the file is large enough.
 fn write(
     table: &LakeTable,
     about: &[(&'static str, String)],
     mut batches: mpsc::Receiver<Option<Batch>>,
     wish: &mpsc::Sender<Wish>,
     told: &LakeProgress,
-) -> io::Result<Option<(Draft, u64)>> {
+    bytes_max: u64,
+) -> io::Result<Written> {
     let mut open: Option<(LakeSink, String)> = None;
-    loop {
+    let mut is_large = false;
+    while !is_large {
         match batches.blocking_recv() {
             Some(Some(batch)) if batch.rows == 0 => {}
             Some(Some(batch)) => {
@@ -244,22 +283,27 @@ fn write(
                 }
                 let (sink, _) = open.as_mut().expect("opened just now");
                 sink.write(batch)?;
+                is_large = sink.bytes() >= bytes_max;
                 told.rows.fetch_add(rows, Ordering::Relaxed);
             }
             Some(None) => break,
             None => return Err(io::Error::other("it was not read to its end")),
         }
     }
-    let Some((sink, path)) = open else {
-        return Ok(None);
+    let file = match open {
+        Some((sink, path)) => {
+            let (file, rows) = sink.finish()?;
+            Some((Draft { file, path }, rows))
+        }
+        None => None,
     };
-    let (file, rows) = sink.finish()?;
-    Ok(Some((Draft { file, path }, rows)))
+    Ok((file, is_large.then_some(batches)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::lake::{TABLES, Values};
 
     #[test]
     fn ids_come_out_as_they_went_in_the_odd_ones_last() {
@@ -274,5 +318,65 @@ mod tests {
         );
         assert_eq!(ids.len(), 6);
         assert!(all.iter().all(|part| part.len() <= 2));
+    }
+
+    /// So many rows that all say the same.
+    fn batch(table: &LakeTable, rows: usize) -> Batch {
+        let mut batch = Batch::of(table);
+        batch.rows = rows;
+        for (cells, column) in batch.columns.iter_mut().zip(&table.columns) {
+            if column.optional {
+                cells.present = vec![1; rows];
+            }
+            match &mut cells.values {
+                Values::Int(values) => values.resize(rows, 7),
+                Values::Long(values) => values.resize(rows, 7),
+                Values::Double(values) => values.resize(rows, 7.0),
+                Values::Bool(values) => values.resize(rows, true),
+                Values::Text(bytes, ends) => {
+                    bytes.resize(rows, b'x');
+                    ends.extend(1..=rows);
+                }
+            }
+        }
+        batch
+    }
+
+    /// The rows of each file of these batches.
+    fn files(batches: &[usize], bytes_max: u64) -> Vec<u64> {
+        let table = TABLES.iter().find(|one| one.name == "match_bans").unwrap();
+        let (send, receive) = mpsc::channel(batches.len() + 1);
+        for rows in batches {
+            send.try_send(Some(batch(table, *rows))).unwrap();
+        }
+        send.try_send(None).unwrap();
+        let (wish, mut wishes) = mpsc::channel::<Wish>(1);
+        let drafts = std::thread::spawn(move || {
+            while let Some(answer) = wishes.blocking_recv() {
+                let (file, path) = (tempfile::tempfile().unwrap(), String::new());
+                answer.send(Ok(Draft { file, path })).unwrap();
+            }
+        });
+        let told = LakeProgress::default();
+        let (mut left, mut files) = (Some(receive), Vec::new());
+        while let Some(receive) = left.take() {
+            let (file, more) = write(table, &[], receive, &wish, &told, bytes_max).unwrap();
+            files.extend(file.map(|(_, rows)| rows));
+            left = more;
+        }
+        drop(wish);
+        drafts.join().unwrap();
+        files
+    }
+
+    #[test]
+    fn rows_that_are_too_many_for_a_file_go_on_in_the_next_and_none_is_lost() {
+        let batches = [60_000, 60_000, 60_000, 60_000, 9];
+        assert_eq!(files(&batches, u64::MAX), [240_009]);
+        assert_eq!(files(&batches, 1_000), [120_000, 120_000, 9]);
+        assert_eq!(files(&[], 1), [0; 0]);
+        assert_eq!(files(&[0, 5], 1), [5]);
+        // A file that is full with the last row is the last.
+        assert_eq!(files(&[100_000], 1_000), [100_000]);
     }
 }

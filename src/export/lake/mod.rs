@@ -26,6 +26,8 @@
 //! same for `DuckDB`. What the generation before had stays until the next one stands, for those who are reading it. A
 //! killed export leaves files that no manifest names; the next one takes them away.
 
+mod bucket;
+mod error;
 mod folder;
 mod manifest;
 mod matches;
@@ -34,23 +36,30 @@ mod sink;
 mod sql;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
+use self::bucket::InBucket;
+pub use self::error::{LakeError, LakeFailure};
 use self::folder::Folder;
 use self::manifest::{File, Manifest, Partition};
 use self::matches::Passes;
 use self::place::Place;
+use crate::config::{LakeAddress, LakeSettings};
 use crate::model::fingerprint;
+use crate::store::Store;
 use crate::store::lake::{DATABASE, Group, LakeTable, TABLES};
-use crate::store::{Store, StoreError};
 
 /// The version of the tables, as migrations count.
 const SCHEMA_VERSION: u32 = 15;
+
+/// A file that is larger is followed by another one: it is sent in one request, and takes room for temporary files
+/// until then.
+const FILE_BYTES_MAX: u64 = 256 << 20;
+/// Times that a file beside the manifest may be found replaced meanwhile.
+const PUTS_MAX: u32 = 5;
 
 /// What stands in every lake, for who gets it from somebody else.
 const NOTICE: &str = "The data is of the Riot Games API and under Riot's policies for developers \
@@ -61,68 +70,6 @@ Games properties. Riot Games and all associated properties are trademarks or reg
 /// How to read it, and what is in it.
 const README: &str = include_str!("README.md");
 const DICTIONARY: &str = include_str!("../../manual/data.md");
-
-/// What went wrong with a place.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{place}: {cause}. {remedy}")]
-pub struct LakeError {
-    pub place: String,
-    pub cause: String,
-    pub remedy: String,
-    /// It may be over by itself.
-    pub passes: bool,
-}
-
-impl LakeError {
-    fn of_file(place: &str, error: &io::Error) -> Self {
-        let (cause, remedy, passes) = match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => (
-                "there is no room left".to_owned(),
-                "Free some, or name another place; what was there before is whole, and the same command goes on",
-                true,
-            ),
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => (
-                error.to_string(),
-                "Let this user write there, or name another place",
-                false,
-            ),
-            io::ErrorKind::ResourceBusy => (
-                "another export writes there just now".to_owned(),
-                "Wait until it is done",
-                true,
-            ),
-            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => (
-                error.to_string(),
-                "Name a folder, or one that is not there yet",
-                false,
-            ),
-            io::ErrorKind::NotFound => (
-                error.to_string(),
-                "Name a folder that can be made there",
-                false,
-            ),
-            _ => (
-                error.to_string(),
-                "What was there before is whole; the same command tries again",
-                true,
-            ),
-        };
-        Self {
-            place: place.to_owned(),
-            cause,
-            remedy: remedy.to_owned(),
-            passes,
-        }
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum LakeFailure {
-    #[error("{0}")]
-    Store(#[from] StoreError),
-    #[error("{0}")]
-    Place(#[from] LakeError),
-}
 
 /// How far an export is.
 #[derive(Debug, Default)]
@@ -149,22 +96,34 @@ pub struct LakeExported {
 }
 
 /// Where a lake is to be.
-#[derive(Clone)]
-pub struct LakePlace(Arc<dyn Place>);
-
-impl std::fmt::Debug for LakePlace {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("LakePlace").field(&self.0.name()).finish()
-    }
+#[derive(Debug, Clone)]
+pub struct LakePlace {
+    address: LakeAddress,
+    settings: LakeSettings,
 }
 
 impl LakePlace {
-    pub fn folder(path: &Path) -> Self {
-        Self(Arc::new(Folder::new(path)))
+    /// Nothing is asked of it yet. `settings`: of a storage.
+    pub fn new(address: &LakeAddress, settings: &LakeSettings) -> Result<Self, LakeError> {
+        let place = Self {
+            address: address.clone(),
+            settings: settings.clone(),
+        };
+        place.open().map(|_| place)
+    }
+
+    /// For one export: what it holds there, it holds until it ends.
+    fn open(&self) -> Result<Box<dyn Place>, LakeError> {
+        Ok(match &self.address {
+            LakeAddress::Folder(path) => Box::new(Folder::new(path)),
+            LakeAddress::Bucket { bucket, prefix } => {
+                Box::new(InBucket::new((bucket, prefix), &self.settings)?)
+            }
+        })
     }
 
     pub fn name(&self) -> String {
-        self.0.name()
+        self.address.to_string()
     }
 }
 
@@ -186,6 +145,12 @@ fn is_ours(path: &str) -> bool {
         return false;
     };
     known && !number.is_empty() && number.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
+}
+
+/// The generation that a file was made for.
+fn generation_of(path: &str) -> Option<u64> {
+    let (_, name) = path.rsplit_once("/part-")?;
+    name.split('-').next()?.parse().ok()
 }
 
 /// The path of a new file.
@@ -218,24 +183,26 @@ pub async fn export_lake(
     full: bool,
     told: &Arc<LakeProgress>,
 ) -> Result<LakeExported, LakeFailure> {
-    let place = &*place.0;
+    let place = &*place.open()?;
     place.begin().await?;
-    let former = former(place, full).await?;
+    let (former, generation) = former(place, full).await?;
     let mut stamps: BTreeMap<String, String> =
         store.partition_stamps().await?.into_iter().collect();
     let database = stamps.remove(DATABASE).unwrap_or_default();
-    let made = Manifest::new(database, SCHEMA_VERSION, NOTICE);
+    let mut made = Manifest::new(database, SCHEMA_VERSION, NOTICE);
+    made.generation = generation;
     if let Some(former) = &former
         && former.database != made.database
         && !full
     {
-        return Err(other_database(place).into());
+        let cause = "this lake was made of another database".to_owned();
+        return Err(LakeError::of_manifest(place.name(), cause).into());
     }
     let mut work = Work {
         store,
         place,
         told,
-        run: run_name(former.as_ref()),
+        run: run_name(generation),
         manifest: made,
         written: Vec::new(),
         unchanged: 0,
@@ -247,36 +214,35 @@ pub async fn export_lake(
     Ok(work.told().await?)
 }
 
-async fn former(place: &dyn Place, full: bool) -> Result<Option<Manifest>, LakeError> {
-    let Some(bytes) = place.read(manifest::NAME).await? else {
-        return Ok(None);
-    };
-    match Manifest::read(&bytes) {
-        Ok(former) => Ok(Some(former)),
-        // What it named is taken away with the rest.
-        Err(_) if full => Ok(None),
-        Err(cause) => Err(LakeError {
-            place: place.name(),
-            cause,
-            remedy: "Name another place, or write all of it anew with --full".to_owned(),
-            passes: false,
-        }),
+/// The manifest that is there, and the generation that this export goes on from.
+async fn former(place: &dyn Place, full: bool) -> Result<(Option<Manifest>, u64), LakeError> {
+    if let Some(bytes) = place.read(manifest::NAME).await? {
+        match Manifest::read(&bytes) {
+            Ok(former) => {
+                let generation = former.generation;
+                return Ok((Some(former), generation));
+            }
+            // What it named is taken away with the rest.
+            Err(_) if full => {}
+            Err(cause) => return Err(LakeError::of_manifest(place.name(), cause)),
+        }
     }
+    // Files of killed exports may lie there, and those of one that writes just now.
+    let mut generation = 0;
+    if !place.is_alone() {
+        let found = place.list().await?;
+        generation = found
+            .iter()
+            .filter_map(|path| generation_of(path))
+            .max()
+            .unwrap_or(0);
+    }
+    Ok((None, generation))
 }
 
-fn other_database(place: &dyn Place) -> LakeError {
-    LakeError {
-        place: place.name(),
-        cause: "this lake was made of another database".to_owned(),
-        remedy: "Name another place, or write all of it anew with --full".to_owned(),
-        passes: false,
-    }
-}
-
-/// What the files of this export are called by; no other one has the same.
-fn run_name(former: Option<&Manifest>) -> String {
-    let generation = former.map_or(0, |former| former.generation) + 1;
-    format!("{generation:06}-{:016x}", fastrand::u64(..))
+/// What the files of an export are called by that goes on from a generation; no other one has the same.
+fn run_name(generation: u64) -> String {
+    format!("{:06}-{:016x}", generation + 1, fastrand::u64(..))
 }
 
 /// One export.
@@ -315,7 +281,6 @@ impl Work<'_> {
         }
         self.unchanged = self.manifest.partitions.len() - changed.len();
         if let Some(former) = former {
-            self.manifest.generation = former.generation;
             let same = |file: &&File| {
                 stamps.contains_key(&file.partition) && !changed.contains(&file.partition)
             };
@@ -356,10 +321,10 @@ impl Work<'_> {
                 partition,
                 path: path_of(table, partition, &self.run),
                 told: self.told,
+                file_bytes_max: FILE_BYTES_MAX,
             };
-            if let Some(file) = target.write(ids, &self.about(table, partition)).await? {
-                self.written.push(file);
-            }
+            let files = target.write(ids, &self.about(table, partition)).await?;
+            self.written.extend(files);
         }
         self.told.done.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -397,7 +362,9 @@ impl Work<'_> {
                 .cloned()
                 .collect();
             manifest.generation += 1;
-            self.place.publish(manifest.write()).await?;
+            if !self.place.publish(manifest.write()).await? {
+                return Err(LakeError::overtaken(self.place.name()));
+            }
         }
         let sql = sql::statements(&self.manifest, &self.place.prefix());
         for (name, text) in [
@@ -405,8 +372,20 @@ impl Work<'_> {
             ("README.md", README),
             ("DICTIONARY.md", DICTIONARY),
         ] {
-            if self.place.read(name).await?.as_deref() != Some(text.as_bytes()) {
-                self.place.replace(name, text.into()).await?;
+            self.put_beside(name, text).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what stands beside the manifest, unless an export that came after this one has.
+    async fn put_beside(&self, name: &'static str, text: &str) -> Result<(), LakeError> {
+        for _ in 0..PUTS_MAX {
+            let there = self.place.read(name).await?;
+            let there = there.as_deref().map(String::from_utf8_lossy);
+            let is_newer = |there: &str| sql::generation_of(there) > Some(self.manifest.generation);
+            let is_done = there.is_some_and(|there| there == text || is_newer(&there));
+            if is_done || self.place.replace(name, text.into()).await? {
+                break;
             }
         }
         Ok(())
@@ -416,10 +395,14 @@ impl Work<'_> {
     async fn told(self) -> Result<LakeExported, LakeError> {
         let kept: BTreeSet<&str> = self.manifest.kept().collect();
         let found = self.place.list().await?;
-        let old = found
-            .into_iter()
-            .filter(|found| !kept.contains(&*found.path) && !found.may_be_at_work);
-        let old: Vec<String> = old.map(|found| found.path).collect();
+        // Another export may be writing files of a later generation. Those of this one and of earlier ones that the
+        // manifest does not name, none ever will: whoever writes them finds another manifest than it began with.
+        let is_past =
+            |path: &str| generation_of(path).is_none_or(|of| of <= self.manifest.generation);
+        let alone = self.place.is_alone();
+        let old: Vec<String> = (found.into_iter())
+            .filter(|path| !kept.contains(&**path) && (alone || is_past(path)))
+            .collect();
         let removed = old.len();
         self.place.remove(old).await?;
         let mut written: Vec<String> = (self.written.iter())
@@ -446,9 +429,10 @@ mod tests {
     #[test]
     fn a_file_of_an_export_is_known_by_its_path_and_nothing_else_is() {
         let table = &TABLES[0];
-        let path = path_of(table, "matches|kr|2026|11", &run_name(None));
+        let path = path_of(table, "matches|kr|2026|11", &run_name(0));
         assert!(path.starts_with("matches/platform=kr/year=2026/month=11/part-000001-"));
         assert!(is_ours(&path));
+        assert_eq!(generation_of(&path), Some(1));
         for other in [
             "matches/mine.parquet",
             "matches/part-.parquet",
@@ -466,7 +450,7 @@ mod tests {
 
     #[test]
     fn the_version_of_the_tables_is_that_of_the_newest_migration() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
         let count = std::fs::read_dir(folder).unwrap().count();
         assert_eq!(count, SCHEMA_VERSION as usize);
     }

@@ -15,14 +15,6 @@ pub(super) struct Draft {
     pub(super) path: String,
 }
 
-/// A file that an export wrote, whole or not.
-#[derive(Debug)]
-pub(super) struct Found {
-    pub(super) path: String,
-    /// It is so young that another export may be about to name it.
-    pub(super) may_be_at_work: bool,
-}
-
 /// See the module. Names are relative to the place.
 #[async_trait]
 pub(super) trait Place: Send + Sync {
@@ -30,6 +22,8 @@ pub(super) trait Place: Send + Sync {
     fn name(&self) -> String;
     /// What stands before a path where it is read.
     fn prefix(&self) -> String;
+    /// Nobody else can write there meanwhile.
+    fn is_alone(&self) -> bool;
     /// Must be called first. An error if another export writes there, as far as that can be told.
     async fn begin(&self) -> Result<(), LakeError>;
     async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, LakeError>;
@@ -37,11 +31,14 @@ pub(super) trait Place: Send + Sync {
     fn draft(&self, path: &str) -> io::Result<Draft>;
     /// The draft is whole: it gets its name. Returns its size.
     async fn keep(&self, draft: Draft) -> Result<u64, LakeError>;
-    /// Replaces the manifest, at once: all files that were kept stand before it does. An error if it is another one
+    /// What a draft's file cannot do.
+    fn failed(&self, error: &io::Error) -> LakeError;
+    /// Replaces the manifest, at once: all files that were kept stand before it does. False: it is another one
     /// than was read.
-    async fn publish(&self, manifest: Vec<u8>) -> Result<(), LakeError>;
-    async fn replace(&self, name: &'static str, bytes: Vec<u8>) -> Result<(), LakeError>;
+    async fn publish(&self, manifest: Vec<u8>) -> Result<bool, LakeError>;
+    /// False: it is another one than was read.
+    async fn replace(&self, name: &'static str, bytes: Vec<u8>) -> Result<bool, LakeError>;
     /// All files of tables, also what a killed export left.
-    async fn list(&self) -> Result<Vec<Found>, LakeError>;
+    async fn list(&self) -> Result<Vec<String>, LakeError>;
     async fn remove(&self, paths: Vec<String>) -> Result<(), LakeError>;
 }

@@ -123,6 +123,11 @@ impl LakeSink {
         Ok(())
     }
 
+    /// What is written; rows that wait for their group are not.
+    pub(super) fn bytes(&self) -> u64 {
+        self.writer.bytes_written() as u64
+    }
+
     /// Completes the file; with its rows.
     pub(super) fn finish(mut self) -> io::Result<(File, u64)> {
         if self.rows > 0 {

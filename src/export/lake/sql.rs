@@ -11,6 +11,8 @@ pub(super) const NAME: &str = "lake.sql";
 
 /// What is asked of tables again and again.
 const VIEWS: &str = include_str!("views.sql");
+/// What single files of tables do not have: names beside numbers, and points.
+const NAMES_AND_RANKS: &str = include_str!("names_and_ranks.sql");
 
 /// `prefix`: stands before each path.
 pub(super) fn statements(manifest: &Manifest, prefix: &str) -> String {
@@ -20,14 +22,28 @@ pub(super) fn statements(manifest: &Manifest, prefix: &str) -> String {
     }
     let mut sql = format!(
         "-- Generation {} of this lake, for DuckDB: the tables of the database, over the files that belong together.\n\
-         -- Run it where it lies, and again after each export; see README.md.\n",
-        manifest.generation
+         -- Run it{}, and again after each export; see README.md.\n",
+        manifest.generation,
+        if prefix.is_empty() {
+            " where it lies"
+        } else {
+            ""
+        }
     );
     for table in TABLES.iter() {
         let files = files.get(table.name).map_or(&[][..], Vec::as_slice);
         view(&mut sql, table, files, prefix);
     }
-    sql + &VIEWS.replace("CREATE VIEW", "CREATE OR REPLACE VIEW")
+    for views in [VIEWS, NAMES_AND_RANKS] {
+        sql += &views.replace("CREATE VIEW", "CREATE OR REPLACE VIEW");
+    }
+    sql
+}
+
+/// The generation of statements that were written so.
+pub(super) fn generation_of(sql: &str) -> Option<u64> {
+    let rest = sql.strip_prefix("-- Generation ")?;
+    rest.split(' ').next()?.parse().ok()
 }
 
 /// Moments are milliseconds in the database, and timestamps in the files.

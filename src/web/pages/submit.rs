@@ -211,6 +211,11 @@ pub const KINDS: &[Kind] = &[
         ],
     },
     Kind {
+        name: "export_lake",
+        about: "Brings the lake of the settings (lake.dir) up to date.",
+        fields: &[field("full", "All of it anew", Shape::Flag, "no", false)],
+    },
+    Kind {
         name: "health_check",
         about: "Takes readings of everything, and judges them.",
         fields: &[],

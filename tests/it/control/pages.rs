@@ -305,7 +305,14 @@ async fn jobs_are_found_cancelled_and_run_again_one_and_all() {
 #[tokio::test]
 async fn what_people_are_called_is_text_and_every_kind_of_the_form_is_one() {
     let setup = setup(1).await;
-    let (_served, browser) = setup.in_a_browser(&[]).await;
+    let lake = setup.path("lake");
+    let served = setup
+        .served_with(|command| {
+            let command = command.args(["--web", "0"]);
+            command.env("RIFTSYNC_LAKE__DIR", &lake)
+        })
+        .await;
+    let browser = Browser::open(&served).await;
     browser.post("/queues/pause", "queue=all").await;
     let name = "<script>alert(1)</script>";
     let encoded = "%3Cscript%3Ealert(1)%3C%2Fscript%3E%23X%22%27";
@@ -346,6 +353,7 @@ async fn what_people_are_called_is_text_and_every_kind_of_the_form_is_one() {
             .collect();
         let answer = setup.ask("job.submit", &json!({ "kind": kind.name, "args": args }));
         let id = &answer["result"]["job_id"];
+        assert!(id.is_i64(), "{}: {answer}", kind.name);
         let job = setup.ask("job.get", &json!({ "job_id": id }))["result"].take();
         // What the form says of an argument that is left out is so.
         for field in kind.fields.iter().filter(|field| !field.required) {

@@ -1,0 +1,145 @@
+//! `export_lake`: brings the lake of the settings up to date, as `riftsync export --all` does.
+//!
+//! One at a time, in the queue of the upkeep. What a job that was killed had written is no part of the lake; its next
+//! attempt goes on from the manifest that stands. A second engine, or a person at a terminal, may export at the same
+//! time: the place sees to it that one of them is told.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::MAINTENANCE;
+use super::failed::bad_arguments;
+use super::upkeep::{job, percent, store_failed};
+use crate::engine::Task;
+use crate::export::lake::{self, LakeFailure, LakePlace, LakeProgress};
+use crate::model::{Failure, NewJob, Outcome, Priority, RetryPolicy};
+use crate::store::Store;
+use crate::store::engine::{JobContext, TaskFuture, TaskResult};
+
+/// How often it is told how far it is.
+const TELL: Duration = Duration::from_secs(2);
+/// Partitions that a result names; a first export has hundreds.
+const NAMED_MAX: usize = 50;
+
+#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Args {
+    /// Writes all of it anew.
+    full: bool,
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct LakeExport {
+    place: Option<LakePlace>,
+    policy: RetryPolicy,
+}
+
+impl LakeExport {
+    pub const KIND: &str = "export_lake";
+
+    /// How it is retried unless told.
+    pub const RETRIES: RetryPolicy = RetryPolicy::new(3, 60, 600);
+
+    /// None: the settings name no place.
+    pub fn new(place: Option<LakePlace>, policy: RetryPolicy) -> Self {
+        Self { place, policy }
+    }
+}
+
+impl Task<dyn Store> for LakeExport {
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+
+    fn queue(&self) -> &'static str {
+        MAINTENANCE
+    }
+
+    fn retry_policy(&self) -> RetryPolicy {
+        self.policy
+    }
+
+    fn order(&self, args: &str) -> Result<NewJob, String> {
+        let args: Args = serde_json::from_str(args).map_err(|error| error.to_string())?;
+        if self.place.is_none() {
+            return Err(no_place());
+        }
+        let text = serde_json::to_string(&args).expect("a flag is JSON");
+        Ok(job(
+            Self::KIND,
+            "lake",
+            text,
+            Priority::DEFAULT,
+            self.policy,
+        ))
+    }
+
+    fn run(&self, context: JobContext) -> TaskFuture {
+        let place = self.place.clone();
+        Box::pin(async move {
+            match (serde_json::from_str(&context.job.args), place) {
+                (Ok(args), Some(place)) => export(&context, &place, args).await,
+                (Err(error), _) => bad_arguments(&error),
+                // It was ordered from an engine that has one.
+                (_, None) => Outcome::Discard(Failure::new("lake", no_place())).into(),
+            }
+        })
+    }
+}
+
+fn no_place() -> String {
+    "no lake is set. Set lake.dir to a folder or s3://bucket/prefix, and start the engine again"
+        .to_owned()
+}
+
+async fn export(context: &JobContext, place: &LakePlace, args: Args) -> TaskResult {
+    let told = Arc::<LakeProgress>::default();
+    let work = lake::export_lake(context.store(), place, args.full, &told);
+    let exported = tokio::select! {
+        exported = work => exported,
+        never = tell(context, &told) => match never {},
+        () = context.cancel().requested() => {
+            return Outcome::Cancel("cancelled; the lake is as it was".to_owned()).into();
+        }
+    };
+    match exported {
+        Ok(exported) => {
+            let written = exported.written.len();
+            let mut result = json!(exported);
+            if let Some(names) = result["written"].as_array_mut() {
+                names.truncate(NAMED_MAX);
+            }
+            result["partitions_written"] = written.into();
+            TaskResult::complete(result)
+        }
+        Err(LakeFailure::Store(error)) => store_failed(&error),
+        Err(LakeFailure::Place(error)) => {
+            let why = format!("{}: {}", error.place, error.cause);
+            let failure = Failure::new("lake", why).with_remedy(&error.remedy);
+            if error.passes {
+                Outcome::Retry(failure.retryable()).into()
+            } else {
+                Outcome::Discard(failure).into()
+            }
+        }
+    }
+}
+
+/// Tells how far it is, as long as it takes.
+async fn tell(context: &JobContext, told: &LakeProgress) -> std::convert::Infallible {
+    loop {
+        tokio::time::sleep(TELL).await;
+        let [rows, done, wanted] =
+            [&told.rows, &told.done, &told.wanted].map(|count| count.load(Ordering::Relaxed));
+        let counts = json!({ "rows": rows, "partitions": done, "partitions_wanted": wanted });
+        // What cannot be told now is told the next time; the store says itself when it is away.
+        let _ = context
+            .progress("exporting", percent(done, wanted), counts)
+            .await;
+    }
+}
