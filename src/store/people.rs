@@ -15,6 +15,19 @@ pub struct TrackedPlayer {
     pub player: StoredPlayer,
     /// The start of the newest stored match; none: there is none.
     pub last_played: Option<Timestamp>,
+    /// None: Riot never gave a list of a year.
+    pub last_sync: Option<LastSync>,
+    /// Asked for in vain since then, and why; none: found the last time.
+    pub lost: Option<(Timestamp, String)>,
+}
+
+/// The last time that Riot gave the list of one of a player's years.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastSync {
+    pub at: Timestamp,
+    pub year: i32,
+    /// Matches of that year that it had.
+    pub listed: u64,
 }
 
 /// A tracked player who was asked for in vain.
@@ -149,6 +162,35 @@ pub trait PeopleStore {
     async fn lose(&self, player_id: i64, why: String, now: Timestamp) -> StoreResult<bool>;
     /// Tracked players who were asked for in vain, the longest ago first.
     async fn lost_players(&self, limit: usize) -> StoreResult<Vec<LostPlayer>>;
+}
+
+/// A player, when it played last, the last list of a year (when, which, how many), since when it is lost, and why.
+pub(super) type TrackedTuple = (
+    PlayerTuple,
+    Option<i64>,
+    (
+        Option<i64>,
+        Option<i32>,
+        Option<i64>,
+        Option<i64>,
+        Option<String>,
+    ),
+);
+
+pub(super) fn tracked_from((player, last, more): TrackedTuple) -> StoreResult<TrackedPlayer> {
+    let (at, year, listed, lost_since, lost_why) = more;
+    let sync = at.zip(year).zip(listed);
+    let sync = sync.map(|((at, year), listed)| LastSync {
+        at: Timestamp::from_millis(at),
+        year,
+        listed: u64::try_from(listed).unwrap_or(0),
+    });
+    Ok(TrackedPlayer {
+        player: player_from(player)?,
+        last_played: last.map(Timestamp::from_millis),
+        last_sync: sync,
+        lost: lost_since.map(|since| (Timestamp::from_millis(since), lost_why.unwrap_or_default())),
+    })
 }
 
 /// A player, since when it is lost, and why.

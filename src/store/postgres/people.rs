@@ -14,7 +14,8 @@ use super::transaction::Transaction;
 use super::{Backend, PostgresStore};
 use crate::model::{Puuid, RiotId, Timestamp};
 use crate::store::people::{Appearance, LostPlayer, PeopleStore, TrackedPlayer};
-use crate::store::people::{AppearanceTuple, LostTuple, appearances_from, lost_from};
+use crate::store::people::{AppearanceTuple, LostTuple, TrackedTuple};
+use crate::store::people::{appearances_from, lost_from, tracked_from};
 use crate::store::rows::{PlayerTuple, player_from};
 use crate::store::{ListedYear, StoreResult, StoredPlayer};
 
@@ -36,11 +37,16 @@ mod sql {
 
     statement! {
         /// The newest match of a platform has the highest id: one look into the index for each player.
-        Tracked { limit: i64 => BigInt } -> (Player, Opt<BigInt>) =
+        Tracked { limit: i64 => BigInt }
+            -> (Player, Opt<BigInt>, (Opt<BigInt>, Opt<Integer>, Opt<BigInt>, Opt<BigInt>, Opt<Text>)) =
         "SELECT * FROM (
             SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level,
                 (SELECT m.game_start FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-                 WHERE p.player_id = players.id ORDER BY p.match_id DESC LIMIT 1) AS last_played
+                 WHERE p.player_id = players.id ORDER BY p.match_id DESC LIMIT 1) AS last_played,
+                (SELECT y.listed_at FROM player_years y WHERE y.player_id = players.id ORDER BY y.listed_at DESC, y.year DESC LIMIT 1) AS listed_at,
+                (SELECT y.year FROM player_years y WHERE y.player_id = players.id ORDER BY y.listed_at DESC, y.year DESC LIMIT 1) AS listed_year,
+                (SELECT y.listed_matches FROM player_years y WHERE y.player_id = players.id ORDER BY y.listed_at DESC, y.year DESC LIMIT 1) AS listed,
+                lost_since, lost_why
             FROM players WHERE tracked) AS known
          ORDER BY last_played DESC NULLS LAST, id LIMIT ?";
     }
@@ -147,15 +153,9 @@ impl Transaction<'_> {
 impl PeopleStore for PostgresStore {
     async fn tracked_players(&self, limit: usize) -> StoreResult<Vec<TrackedPlayer>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows: Vec<(PlayerTuple, Option<i64>)> =
+        let rows: Vec<TrackedTuple> =
             read!(self.readers, conn => sql::Tracked { limit }.load(conn).await);
-        let tracked = rows.into_iter().map(|(player, last)| {
-            Ok(TrackedPlayer {
-                player: player_from(player)?,
-                last_played: last.map(Timestamp::from_millis),
-            })
-        });
-        tracked.collect()
+        rows.into_iter().map(tracked_from).collect()
     }
 
     async fn track(&self, player_ids: Vec<i64>, tracked: bool) -> StoreResult<usize> {
