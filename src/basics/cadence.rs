@@ -2,7 +2,7 @@
 //!
 //! Three kinds of expression: a cron expression in a time zone (`30 3 * * *`, with seconds if there are six
 //! fields), an interval (`every 6h`, counted from when the schedule was made), a moment (`at
-//! 2026-12-01T03:00`); and `off`.
+//! 2026-12-01T03:00`); and `off`, alone or before one of them, which is what it goes on with.
 //!
 //! Daylight saving, in cron expressions: what falls into an hour that is left out runs once right after it; what names
 //! an hour that comes twice runs once, in the first; what runs every hour or minute goes on by real time.
@@ -98,6 +98,9 @@ impl Cadence {
             format!("'{zone}' is no time zone. Write it as Europe/Berlin or Asia/Seoul, or UTC")
         })?;
         let text = expression.trim();
+        let rest = text.strip_prefix("off ").map(str::trim);
+        let is_off = rest.is_some() || text == "off";
+        let text = rest.unwrap_or(text);
         let rule = if text == "off" {
             Rule::Off
         } else if let Some(interval) = text.strip_prefix("every ") {
@@ -117,6 +120,7 @@ impl Cadence {
             })?;
             Rule::Cron(Box::new(cron))
         };
+        let rule = if is_off { Rule::Off } else { rule };
         Ok(Self { rule, zone })
     }
 
@@ -556,7 +560,7 @@ mod tests {
 
     #[test]
     fn what_is_off_has_no_time_to_be_wrong() {
-        let off = Cadence::parse("off", "UTC").unwrap();
+        let off = Cadence::parse("off every 1h", "UTC").unwrap();
         let (made, now) = (at("2028-01-01T00:00:00Z"), at("2026-11-27T12:00:00Z"));
         assert_eq!(
             off.turn(CatchUp::Once, Some(made), made, now),

@@ -38,6 +38,26 @@ pub struct Status {
     pub queues: Vec<Queue>,
     pub working: u64,
     pub waits: Vec<Wait>,
+    /// All that share the database; none: it could not be asked.
+    pub engines: Option<Vec<Engine>>,
+}
+
+/// One of the engines that share a database.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Engine {
+    pub engine: String,
+    pub state: String,
+    /// It looks after schedules and what is left behind, for all of them.
+    pub leads: bool,
+    pub host: String,
+    pub pid: u64,
+    pub version: String,
+    #[serde(deserialize_with = "time")]
+    pub started_at: Option<Timestamp>,
+    /// Since it last said that it lives.
+    pub silent_s: f64,
+    pub running: u64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -135,6 +155,8 @@ pub struct Actor {
     pub restarts: u64,
     #[serde(deserialize_with = "time")]
     pub since: Option<Timestamp>,
+    /// What it says of itself: an object. None: it says nothing.
+    pub state: Option<Value>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -258,7 +280,8 @@ pub fn read<T: Default + for<'de> Deserialize<'de>>(answer: Value) -> T {
     serde_json::from_value(answer).unwrap_or_default()
 }
 
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+/// A moment as an answer has it, for serde; none where it has none.
+pub fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     let time = text.and_then(|text| text.parse::<jiff::Timestamp>().ok());
     Ok(time.map(|time| Timestamp::from_millis(time.as_millisecond())))

@@ -11,8 +11,9 @@ use crate::cli::{CliError, Global, ReportArgs};
 use crate::config::Config;
 use crate::control::{YearFigures, time_zone};
 use crate::export::{ExportError, OpenPlace, Out};
-use crate::model::{Platform, Timestamp, Year};
+use crate::model::{Platform, RiotId, Timestamp, Whom, Year};
 use crate::report;
+use crate::store::{Store, StoredPlayer};
 
 pub(super) async fn report(
     global: &Global,
@@ -27,6 +28,7 @@ pub(super) async fn report(
         None => Year::new(this_year, now)?,
     };
     let platform: Option<Platform> = args.platform.as_deref().map(str::parse).transpose()?;
+    let beside = beside(args, year, now)?;
     let zone = time_zone(args.timezone.as_deref()).map_err(CliError::Usage)?;
     let database = locate(global, config, args.simulate)?;
     let store = open_read_only(&database).await?;
@@ -40,24 +42,31 @@ pub(super) async fn report(
     });
     // First, so that nothing is read for a place that cannot be written.
     let told = told.map(OpenPlace::open).transpose()?;
-    let (player, note) = stored(&*store, &whom).await?;
-    if let Some(note) = note {
-        crate::errln!("{note}");
-    }
-    let figures = YearFigures {
-        player: &player,
-        year: year.get(),
-        platform: platform.map(Platform::as_str),
-        zone: &zone,
+    let player = named(&*store, &whom).await?;
+    let gone = config.riot.timelines_gone(now);
+    let read = async |player: &StoredPlayer, year: Year, platform: Option<Platform>| {
+        let figures = YearFigures {
+            player,
+            year: year.get(),
+            platform: platform.map(Platform::as_str),
+            zone: &zone,
+        };
+        figures.read(&*store, gone).await
     };
-    let figures = figures
-        .read(&*store, config.riot.timelines_gone(now))
-        .await?;
-    let page = report::file(&figures);
-    let name = figures.player.riot_id.as_deref().unwrap_or("player");
+    let figures = read(&player, year, platform).await?;
+    let other = match beside {
+        None => None,
+        Some((None, year)) => Some(read(&player, year, platform).await?),
+        // Whom it is compared with may play elsewhere.
+        Some((Some(whom), year)) => Some(read(&named(&*store, &whom).await?, year, None).await?),
+    };
+    let page = match &other {
+        None => report::file(&figures),
+        Some(other) => report::compared_file([&figures, other]),
+    };
     let place = match told {
         Some(place) => place,
-        None => OpenPlace::open(out_at(report::file_name(name, year.get()).into()))?,
+        None => OpenPlace::open(out_at(file_name(&figures, other.as_ref())))?,
     };
     let file = place.name().display().to_string();
     let to_stdout = place.is_stdout();
@@ -65,19 +74,82 @@ pub(super) async fn report(
         Err(ExportError::ReaderGone) => return Ok(()),
         written => written?,
     }
-    tell(global.json, &file, page.len(), &figures, to_stdout);
+    let years = [Some(&figures), other.as_ref()];
+    tell(global.json, &file, page.len(), years, to_stdout);
     Ok(())
 }
 
-/// What was written.
-fn tell(json: bool, file: &str, bytes: usize, figures: &report::Year, to_stdout: bool) {
-    let games = figures.all.games;
+/// The player, with what has to be said of the name.
+async fn named(store: &dyn Store, whom: &Whom) -> Result<StoredPlayer, CliError> {
+    let (player, note) = stored(store, whom).await?;
+    if let Some(note) = note {
+        crate::errln!("{note}");
+    }
+    Ok(player)
+}
+
+/// Whose year stands beside it, none for the same player's, and which one; none: no other year does.
+fn beside(
+    args: &ReportArgs,
+    year: Year,
+    now: Timestamp,
+) -> Result<Option<(Option<Whom>, Year)>, CliError> {
+    let whom = match &args.compare {
+        Some(text) => {
+            let riot_id = text
+                .parse::<RiotId>()
+                .map_err(|error| CliError::Usage(format!("--compare: {error}")))?;
+            Some(Whom {
+                riot_id: Some(riot_id),
+                puuid: None,
+            })
+        }
+        None => None,
+    };
+    let other = match &args.compare_year {
+        Some(text) => Some(Year::parse(text, now)?),
+        None => None,
+    };
+    let is_wanted = whom.is_some() || other.is_some();
+    Ok(is_wanted.then(|| (whom, other.unwrap_or(year))))
+}
+
+fn file_name(year: &report::Year, other: Option<&report::Year>) -> PathBuf {
+    let of = |year: &report::Year| {
+        let name = year.player.riot_id.as_deref().unwrap_or("player");
+        report::file_name(name, year.year)
+    };
+    let name = of(year);
+    match other {
+        None => name.into(),
+        Some(other) => {
+            let name = name.trim_end_matches(".html");
+            format!("{name}-and-{}", of(other)).into()
+        }
+    }
+}
+
+/// What was written: of a year, and of the one beside it.
+fn tell(json: bool, file: &str, bytes: usize, years: [Option<&report::Year>; 2], to_stdout: bool) {
+    let years: Vec<&report::Year> = years.into_iter().flatten().collect();
     let text = if json {
-        json!({ "file": file, "bytes": bytes, "year": figures.year, "games": games }).to_string()
+        let mut told = json!({ "file": file, "bytes": bytes });
+        for (year, [name, games]) in years
+            .iter()
+            .zip([["year", "games"], ["compared_year", "compared_games"]])
+        {
+            told[name] = json!(year.year);
+            told[games] = json!(year.all.games);
+        }
+        told.to_string()
     } else {
+        let games = years
+            .iter()
+            .map(|year| format!("{} games of {}", year.all.games, year.year));
+        let games: Vec<String> = games.collect();
         format!(
-            "{file}: {games} games of {}, {:.0} kB",
-            figures.year,
+            "{file}: {}, {:.0} kB",
+            games.join(" beside "),
             bytes as f64 / 1e3
         )
     };
@@ -86,10 +158,10 @@ fn tell(json: bool, file: &str, bytes: usize, figures: &report::Year, to_stdout:
     } else {
         crate::outln!("{text}");
     }
-    if games == 0 {
+    for year in years.iter().filter(|year| year.all.games == 0) {
         crate::errln!(
             "no game of {} that counts is stored; the page says how the year is brought in",
-            figures.year
+            year.year
         );
     }
 }

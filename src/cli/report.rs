@@ -13,6 +13,12 @@ pub struct ReportArgs {
     /// The calendar year (UTC); this year unless told
     #[arg(long)]
     pub year: Option<String>,
+    /// Another player, whose year stands beside it
+    #[arg(long, value_name = "NAME#TAG")]
+    pub compare: Option<String>,
+    /// The year that stands beside it; the same one unless told
+    #[arg(long, value_name = "YEAR")]
+    pub compare_year: Option<String>,
     /// Only games of this server: kr, euw1, na1, ...
     #[arg(long)]
     pub platform: Option<String>,

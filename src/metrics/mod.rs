@@ -1,7 +1,8 @@
-//! What the calls came to, and all that an engine tells of itself as Prometheus' text.
+//! What the calls came to, all that an engine tells of itself as Prometheus' text, and its metrics log, read again.
 //!
 //! What the actors did, and the actor metrics log, are the engine's (`engine::metrics`), and are found here too.
 
+pub mod history;
 pub mod prometheus;
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use jiff::{Timestamp, ToSpan, Zoned};
 
 use super::games::{Game, OBJECTIVES};
 use super::leads::{LEAD_MINUTE, LeadSums};
+use super::thin::thinned;
 use super::year::{
     Best, Day, Fact, GameGroup, Objective, Point, Recent, Streak, Tally, Year, YearSpan,
 };
@@ -15,7 +16,7 @@ use super::year::{
 /// Games that a rolling win rate is of.
 const ROLLING_GAMES: usize = 20;
 /// Points of its curve at most.
-const POINTS_MAX: usize = 40;
+const POINTS_MAX: usize = 32;
 /// From this length on in minutes, and how it is called.
 const LENGTHS: [(i64, &str); 5] = [
     (0, "under 20 min"),
@@ -364,25 +365,21 @@ fn numbers(patch: &str) -> Vec<u32> {
 /// The win rate of the last games, at so many games as a curve has room for.
 fn rolling(ends: &[(Date, bool)]) -> Vec<Point> {
     let points = (ends.len() + 1).saturating_sub(ROLLING_GAMES);
-    let step = points.div_ceil(POINTS_MAX).max(1);
     let mut wins_before = vec![0_u64];
     for (_, win) in ends {
         wins_before.push(wins_before[wins_before.len() - 1] + u64::from(*win));
     }
-    // The last one is always there.
-    let chosen = (0..points).rev().step_by(step);
-    let mut points: Vec<Point> = chosen
-        .map(|at| {
-            let last = at + ROLLING_GAMES;
-            Point {
-                date: ends[last - 1].0.to_string(),
-                game: last as u64,
-                wins: wins_before[last] - wins_before[at],
-            }
-        })
-        .collect();
-    points.reverse();
-    points
+    let wins_at = |at: usize| wins_before[at + ROLLING_GAMES] - wins_before[at];
+    let wins: Vec<Option<i64>> = (0..points).map(|at| wins_at(at).try_into().ok()).collect();
+    let point = |at: usize| {
+        let last = at + ROLLING_GAMES;
+        Point {
+            date: ends[last - 1].0.to_string(),
+            game: last as u64,
+            wins: wins_at(at),
+        }
+    };
+    thinned(&wins, POINTS_MAX).into_iter().map(point).collect()
 }
 
 /// The longest streak of games with one end; the first of several.

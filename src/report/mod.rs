@@ -1,6 +1,7 @@
 #![doc = include_str!("README.md")]
 
 mod chart;
+mod compare;
 mod figures;
 mod games;
 mod kills;
@@ -11,8 +12,10 @@ mod page;
 mod ranks;
 mod recap;
 mod text;
+mod thin;
 mod year;
 
+pub use compare::{ComparedPaths, compared_body, compared_file};
 pub use games::{Companion, Game, Kill, Lead, OBJECTIVES, SeenRank};
 pub use kills::{KillMap, KillPhase, Spots};
 pub use leads::{LEAD_GAMES_MIN, LeadMinute, Leads, Quartiles};

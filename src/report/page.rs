@@ -8,7 +8,7 @@ use super::chart::{self, Dots};
 use super::figures::{COMEBACK, LANE_COMEBACK, calendar};
 use super::games::Companion;
 use super::kills::KillPhase;
-use super::leads::Quartiles;
+use super::leads::{LeadMinute, Quartiles};
 use super::ranks::RankLine;
 use super::recap::{name_of, recap};
 use super::text::{clock, counted, day, grouped, initials, percent, shown, signed};
@@ -19,6 +19,11 @@ pub const STYLE: &str = include_str!("style.css");
 
 /// Rows of a table at most; beyond them stands how many there are.
 const ROWS_MAX: usize = 20;
+/// The same where a link leads to all of them.
+const ROWS_MAX_LINKED: usize = 12;
+/// Each minute up to here has a place in the curves, and of those after it each third one.
+const MINUTES_WHOLE: u64 = 15;
+const MINUTES_STEP: u64 = 3;
 /// Hours and patches of a year have room.
 const LINES_MAX: usize = 32;
 
@@ -228,6 +233,7 @@ impl Body<'_> {
     ) -> String {
         let room = match shape {
             _ if self.view.is_whole => usize::MAX,
+            Shape::Champions if self.view.to_whole.is_some() => ROWS_MAX_LINKED,
             Shape::Champions => ROWS_MAX,
             _ => LINES_MAX,
         };
@@ -244,7 +250,7 @@ impl Body<'_> {
     }
 
     fn lead(&self, of_xp: bool) -> String {
-        let minutes = self.year.leads.minutes.iter();
+        let minutes = self.minutes().into_iter();
         let minutes: Vec<_> = minutes
             .map(|one| (one.minute, if of_xp { one.xp } else { one.gold }))
             .collect();
@@ -253,6 +259,17 @@ impl Body<'_> {
         } else {
             chart::lead("gold", "Lead in gold by minute", "Gold", &minutes)
         }
+    }
+
+    /// The minutes that are told: the first and the last are among them.
+    fn minutes(&self) -> Vec<&LeadMinute> {
+        let all = &self.year.leads.minutes;
+        let last = all.last().map(|one| one.minute);
+        let chosen = all.iter().filter(|one| {
+            let past = one.minute.saturating_sub(MINUTES_WHOLE);
+            past.is_multiple_of(MINUTES_STEP) || Some(one.minute) == last
+        });
+        chosen.collect()
     }
 
     /// The middle half of the games.
@@ -422,3 +439,6 @@ pub(crate) fn tile(name: &str) -> String {
     let letters = initials(name);
     format!("<b class=\"tile t{hue}\" aria-hidden=\"true\">{letters}</b>")
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,16 +6,18 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::games::SeenRank;
+use super::thin::thinned;
 
 /// Points of a line at most.
-const POINTS_MAX: usize = 60;
+const POINTS_MAX: usize = 32;
 
 /// A queue's ranks over a year.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RankLine {
     pub queue: String,
-    /// The last one of a day, of so many days as a line has room for; the last one is always there.
+    /// The last one of a day, of so many days as a line has room for: the first, the last, the highest and the lowest
+    /// are always there.
     pub seen: Vec<RankPoint>,
     /// The highest of all, the first of several.
     pub best: RankPoint,
@@ -63,8 +65,11 @@ fn line(queue: &str, seen: &[(Date, &SeenRank)]) -> RankLine {
     let of_days: Vec<_> = ends
         .filter(|((date, _), next)| Some(*date) != *next)
         .collect();
-    let step = of_days.len().div_ceil(POINTS_MAX).max(1);
-    let chosen = of_days.iter().rev().step_by(step).rev();
+    let points: Vec<Option<i64>> = (of_days.iter())
+        .map(|((_, rank), _)| rank.points.map(i64::from))
+        .collect();
+    let chosen = thinned(&points, POINTS_MAX).into_iter();
+    let chosen = chosen.map(|at| of_days[at]);
     // Of several as high, the first one.
     let best = seen.iter().rev().max_by_key(|(_, rank)| rank.points);
     RankLine {
@@ -149,6 +154,12 @@ mod tests {
             (&*solo.best.rank, &*solo.best.date),
             ("Challenger, 45 LP", "1970-10-28")
         );
+        let low = solo.seen.iter().filter_map(|one| one.points).min();
+        assert_eq!(
+            (low, solo.seen[0].date.as_str()),
+            (Some(1_200), "1970-01-01")
+        );
+        assert!(solo.seen.iter().any(|one| one.points == Some(1_249)));
         assert_eq!(lines[1].best.rank, "Iron II, 10 LP");
     }
 }

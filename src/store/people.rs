@@ -15,6 +15,19 @@ pub struct TrackedPlayer {
     pub player: StoredPlayer,
     /// The start of the newest stored match; none: there is none.
     pub last_played: Option<Timestamp>,
+    /// None: Riot never gave a list of a year.
+    pub last_sync: Option<LastSync>,
+    /// Asked for in vain since then, and why; none: found the last time.
+    pub lost: Option<(Timestamp, String)>,
+}
+
+/// The last time that Riot gave the list of one of a player's years.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastSync {
+    pub at: Timestamp,
+    pub year: i32,
+    /// Matches of that year that it had.
+    pub listed: u64,
 }
 
 /// A tracked player who was asked for in vain.
@@ -151,6 +164,35 @@ pub trait PeopleStore {
     async fn lost_players(&self, limit: usize) -> StoreResult<Vec<LostPlayer>>;
 }
 
+/// A player, when it played last, the last list of a year (when, which, how many), since when it is lost, and why.
+pub(super) type TrackedTuple = (
+    PlayerTuple,
+    Option<i64>,
+    (
+        Option<i64>,
+        Option<i32>,
+        Option<i64>,
+        Option<i64>,
+        Option<String>,
+    ),
+);
+
+pub(super) fn tracked_from((player, last, more): TrackedTuple) -> StoreResult<TrackedPlayer> {
+    let (at, year, listed, lost_since, lost_why) = more;
+    let sync = at.zip(year).zip(listed);
+    let sync = sync.map(|((at, year), listed)| LastSync {
+        at: Timestamp::from_millis(at),
+        year,
+        listed: u64::try_from(listed).unwrap_or(0),
+    });
+    Ok(TrackedPlayer {
+        player: player_from(player)?,
+        last_played: last.map(Timestamp::from_millis),
+        last_sync: sync,
+        lost: lost_since.map(|since| (Timestamp::from_millis(since), lost_why.unwrap_or_default())),
+    })
+}
+
 /// `Track` is each database's own: PostgreSQL locks the rows in the order of all.
 pub(super) mod sql {
     use diesel::sql_types::{BigInt, Bool, Integer, Text};
@@ -162,11 +204,16 @@ pub(super) mod sql {
 
     shared_statement! {
         /// The newest match of a platform has the highest id: one look into the index for each player.
-        Tracked { limit: i64 => BigInt } -> (PlayerRow, Opt<BigInt>) =
+        Tracked { limit: i64 => BigInt }
+            -> (PlayerRow, Opt<BigInt>, (Opt<BigInt>, Opt<Integer>, Opt<BigInt>, Opt<BigInt>, Opt<Text>)) =
         "SELECT * FROM (
             SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level,
                 (SELECT m.game_start FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-                 WHERE p.player_id = players.id ORDER BY p.match_id DESC LIMIT 1) AS last_played
+                 WHERE p.player_id = players.id ORDER BY p.match_id DESC LIMIT 1) AS last_played,
+                (SELECT y.listed_at FROM player_years y WHERE y.player_id = players.id ORDER BY y.listed_at DESC, y.year DESC LIMIT 1) AS listed_at,
+                (SELECT y.year FROM player_years y WHERE y.player_id = players.id ORDER BY y.listed_at DESC, y.year DESC LIMIT 1) AS listed_year,
+                (SELECT y.listed_matches FROM player_years y WHERE y.player_id = players.id ORDER BY y.listed_at DESC, y.year DESC LIMIT 1) AS listed,
+                lost_since, lost_why
             FROM players WHERE tracked = {true}) AS known
          ORDER BY last_played DESC NULLS LAST, id LIMIT ?";
     }

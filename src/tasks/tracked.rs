@@ -191,6 +191,8 @@ mod tests {
                 summoner_level: None,
             },
             last_played: None,
+            last_sync: None,
+            lost: None,
         };
         names.iter().enumerate().map(player).collect()
     }

@@ -11,16 +11,18 @@ use std::time::Duration;
 use askama::Template;
 use axum::response::sse::Event;
 use futures_util::stream::{self, Stream};
+use riftsync_basics::Timestamp;
 use riftsync_basics::snapshot::{Job, Snapshot};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use super::actor::{self, ActorRow};
 use super::ask::{Ask, AskError, ask};
 use super::chart::Sparkline;
-use super::history::{self, History, Series};
-use super::show::{self, ActorRow, EventRow, JobRow, LimitRow, QueueRow, TroubleRow};
+use super::history::{self, History, Interval, Series};
+use super::show::{self, EngineRow, EventRow, JobRow, LimitRow, QueueRow, TroubleRow};
 
 /// Between two looks while somebody watches.
 const LOOK: Duration = Duration::from_secs(1);
@@ -135,6 +137,13 @@ struct TroublesPart<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "parts/engines.html")]
+struct EnginesPart {
+    /// None: the database cannot be asked.
+    engines: Option<Vec<EngineRow>>,
+}
+
+#[derive(Template)]
 #[template(path = "parts/actors.html")]
 struct ActorsPart {
     actors: Vec<ActorRow>,
@@ -163,6 +172,7 @@ impl Live {
 
     /// Looks again and again: often while somebody watches, and else for the history alone.
     pub(crate) async fn run(self: Arc<Self>) -> Infallible {
+        self.fill().await;
         let mut checks = tokio::task::JoinSet::new();
         let mut checked: Option<Instant> = None;
         loop {
@@ -237,6 +247,22 @@ impl Live {
         }
         self.came.notify_one();
         Some(viewer)
+    }
+
+    /// What was before the first look.
+    async fn fill(&self) {
+        #[derive(Deserialize)]
+        struct Told {
+            intervals: Vec<Interval>,
+        }
+        match ask::<Told>(&self.engine, "engine.history", json!({})).await {
+            Ok(told) => {
+                let history = &mut self.looked.lock().await.history;
+                history.fill(&told.intervals, Timestamp::now());
+            }
+            // The lines begin with now, then.
+            Err(error) => tracing::debug!("the last hour cannot be shown: {error}"),
+        }
     }
 
     async fn remember(&self) {
@@ -340,7 +366,9 @@ impl Live {
         add("running", RunningPart { base, jobs, more }.render());
         let troubles = show::troubles(snapshot, 20);
         add("troubles", TroublesPart { base, troubles }.render());
-        let actors = show::actors(snapshot);
+        let engines = show::engines(snapshot);
+        add("engines", EnginesPart { engines }.render());
+        let actors = actor::actors(snapshot);
         add("actors", ActorsPart { actors }.render());
         let events = show::events(snapshot);
         add("events", EventsPart { events }.render());

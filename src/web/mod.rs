@@ -1,6 +1,7 @@
 #![doc = include_str!("README.md")]
 
 mod access;
+mod actor;
 mod ask;
 mod assets;
 mod chart;

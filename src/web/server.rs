@@ -76,6 +76,10 @@ fn router(site: Arc<Site>) -> Router {
         .route("/players", get(pages::players).post(pages::change_player))
         .route("/player", get(pages::player))
         .route("/player/{platform}/{name}/{year}", get(pages::year))
+        .route(
+            "/player/{platform}/{name}/{year}/compare",
+            get(pages::compare),
+        )
         .route("/match/{id}", get(pages::one_match))
         .route("/actors", get(pages::actors))
         .route(

@@ -1,7 +1,12 @@
 //! How things are written for people: what the templates are given. Pure.
 
+use std::time::Duration;
+
 use riftsync_basics::Timestamp;
-use riftsync_basics::snapshot::{Actor, Happened, Job, Queue, Snapshot, Status, Total, Trouble};
+use riftsync_basics::snapshot::{Engine, Happened, Job, Queue, Snapshot, Status, Total, Trouble};
+
+/// Engines of a page: a fleet is a handful.
+const ENGINES_MAX: usize = 50;
 
 /// A moment: for a program, and for a person until the script has put it into the reader's zone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,16 +74,17 @@ pub(crate) struct JobRow {
 }
 
 #[derive(Debug)]
-pub(crate) struct ActorRow {
-    pub(crate) path: String,
-    pub(crate) name: String,
-    pub(crate) depth: usize,
-    pub(crate) up: bool,
-    pub(crate) restarts: u64,
+pub(crate) struct EngineRow {
+    pub(crate) id: String,
+    /// It is the one that these pages are of.
+    pub(crate) is_this: bool,
+    pub(crate) leads: bool,
+    pub(crate) state: String,
+    pub(crate) place: String,
+    pub(crate) version: String,
+    pub(crate) running: String,
     pub(crate) since: When,
-    pub(crate) mailbox: String,
-    pub(crate) did: String,
-    pub(crate) failure: String,
+    pub(crate) heard: String,
 }
 
 #[derive(Debug)]
@@ -211,42 +217,28 @@ pub(crate) fn running(snapshot: &Snapshot) -> Vec<JobRow> {
     jobs.into_iter().map(job_row).collect()
 }
 
-pub(crate) fn actors(snapshot: &Snapshot) -> Vec<ActorRow> {
-    let actors = snapshot.metrics.actors.iter();
-    actors.map(|actor| actor_row(snapshot, actor)).collect()
-}
-
-fn actor_row(snapshot: &Snapshot, actor: &Actor) -> ActorRow {
-    let total = snapshot
-        .metrics
-        .totals
-        .iter()
-        .find(|total| total.actor == actor.actor);
-    let did = total.map_or_else(String::new, |total| match &*total.kind {
-        "queue" => format!("{} jobs", grouped(total.processed + total.failed)),
-        "limiter" => format!("{} calls", grouped(total.granted)),
-        "store" => format!("{} commits", grouped(total.commits)),
-        _ => String::new(),
+/// All engines of the database, the leader first; none: it cannot be asked.
+pub(crate) fn engines(snapshot: &Snapshot) -> Option<Vec<EngineRow>> {
+    let status = &snapshot.status;
+    let mut engines: Vec<&Engine> = status.engines.as_ref()?.iter().collect();
+    engines.sort_by_key(|engine| (!engine.leads, engine.state != "alive", engine.started_at));
+    let rows = engines.into_iter().take(ENGINES_MAX).map(|engine| {
+        let is_this = engine.engine == status.engine;
+        EngineRow {
+            id: engine.engine.clone(),
+            is_this,
+            leads: engine.leads,
+            state: engine.state.clone(),
+            place: format!("{}, process {}", engine.host, engine.pid),
+            version: engine.version.clone(),
+            running: grouped(engine.running),
+            since: engine.started_at.map(When::from).unwrap_or_default(),
+            // What is no time, as a negative one, is none.
+            heard: Duration::try_from_secs_f64(engine.silent_s)
+                .map_or_else(|_| String::new(), |silent| duration(silent.as_secs())),
+        }
     });
-    let mut events = snapshot.metrics.events.iter().rev();
-    let failure = events.find(|event| event.actor == actor.actor && is_failure(event));
-    ActorRow {
-        path: actor.actor.clone(),
-        name: last_part(&actor.actor).to_owned(),
-        depth: actor.actor.matches('/').count().saturating_sub(2).min(4),
-        up: actor.up,
-        restarts: actor.restarts,
-        since: actor.since.map(When::from).unwrap_or_default(),
-        mailbox: total
-            .and_then(|total| total.mailbox)
-            .map_or_else(String::new, |waits| waits.to_string()),
-        did,
-        failure: failure.map_or_else(String::new, |event| event.detail.clone()),
-    }
-}
-
-fn is_failure(event: &Happened) -> bool {
-    event.event == "actor_died"
+    Some(rows.collect())
 }
 
 pub(crate) fn troubles(snapshot: &Snapshot, limit: usize) -> Vec<TroubleRow> {
@@ -376,6 +368,30 @@ mod tests {
             ["512 B", "1.5 KiB", "33 MiB"],
             [512, 1_536, 33 << 20].map(bytes)[..]
         );
+    }
+
+    #[test]
+    fn the_engine_that_leads_is_first_and_a_database_that_is_away_tells_of_none() {
+        let engine = |name: &str, leads| Engine {
+            engine: name.to_owned(),
+            leads,
+            state: "alive".to_owned(),
+            silent_s: 61.9,
+            ..Engine::default()
+        };
+        let mut snapshot = Snapshot::default();
+        assert!(engines(&snapshot).is_none());
+        snapshot.status.engine = "own".to_owned();
+        let mut all = vec![engine("own", false), engine("leader", true)];
+        all.extend((0..100).map(|n| engine(&n.to_string(), false)));
+        snapshot.status.engines = Some(all);
+        let rows = engines(&snapshot).unwrap();
+        assert_eq!(rows.len(), ENGINES_MAX);
+        let told = |row: &EngineRow| (row.id.clone(), row.leads, row.is_this, row.heard.clone());
+        let heard = "1 min 1 s".to_owned();
+        let own = ("own".to_owned(), false, true, heard.clone());
+        let leader = ("leader".to_owned(), true, false, heard);
+        assert_eq!([told(&rows[0]), told(&rows[1])], [leader, own]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from playwright.sync_api import expect
 
-from watched import YEAR_BYTES_MAX, Watched, step
+from watched import Watched, step
 
 NAME = "Quiet Otter#SIM"
 # Somebody called so is not known, and is shown all the same.
@@ -149,15 +149,40 @@ class Tour:
         self.look("player")
         self.press("Track")
         expect(self.row(NAME)).to_be_visible()
-        self.look("players", "/players")
+        self.open("/players")
+        expect(self.row(NAME)).to_contain_text(re.compile("Riot listed 2[0-9] matches of 2025"))
+        self.look("players")
         self.press("Track no more")
         expect(self.page.locator(".empty")).to_contain_text("Nobody is synced again")
         self.open(f"/player?riot_id={quote(NAME)}")
         self.page.get_by_role("link", name="2025", exact=True).click()
         expect(self.page.get_by_role("heading", name="Day by day")).to_be_visible()
-        self.look("year", most=YEAR_BYTES_MAX)
+        self.look("year")
+        self.two_years()
         self.look("player-hostile", f"/player?riot_id={quote(HOSTILE)}")
         self.title(HOSTILE)
+
+    def two_years(self):
+        """The year beside another one, and beside somebody else's."""
+        page = self.page
+        year = page.url
+        self.press("Compare")
+        self.title(re.compile("Quiet Otter#SIM 2025 and Quiet Otter#SIM 2024"))
+        self.look("compare-nothing")
+        page.get_by_label("With, if it is another player").fill(HOSTILE)
+        with self.watched.allowing("40[04]"):
+            self.press("Compare")
+            expect(page.get_by_role("alert")).to_be_visible()
+            self.look("compare-nobody")
+        page.goto(year)
+        other = page.get_by_role("region", name=re.compile("^Played (with|against)$")).get_by_role("link").first.inner_text()
+        page.get_by_label("Beside it, another player").fill(other)
+        page.get_by_label("or another year").fill("2025")
+        self.press("Compare")
+        self.title(re.compile("and " + re.escape(other) + " 2025"))
+        games = page.get_by_role("region", name="All games").get_by_role("row").filter(has_text="Games").first
+        expect(games.get_by_role("cell").first).to_have_text(re.compile("^[1-9]"))
+        self.look("compare")
 
     def jobs(self):
         page = self.page
@@ -195,6 +220,7 @@ class Tour:
         self.press("Resume match_processing")
         failed = page.locator("[data-live=troubles] tbody tr")
         expect(failed).to_have_count(3)
+        expect(page.locator("[data-live=engines]")).to_contain_text("leads")
         self.look("overview")
         self.open("/jobs?text=nothing+like+it")
         expect(page.locator(".empty")).to_contain_text("There is no such job")
@@ -228,16 +254,30 @@ class Tour:
         page.get_by_label("When").fill("every 6h")
         page.get_by_label("Kind").select_option("health_check")
         self.press("Add")
-        expect(self.row("by-hand")).to_be_visible()
-        self.look("schedules")
+        by_hand = page.get_by_role("row", name=re.compile("^by-hand"))
+        expect(by_hand).to_be_visible()
         self.press("Run by-hand now")
         expect(page.locator(".say strong")).to_have_text("completed")
+        run = re.search(r"/jobs/(\d+)", page.url).group(1)
         self.open("/schedules")
+        page.get_by_role("link", name="by-hand", exact=True).click()
+        expect(page.get_by_role("row", name=re.compile(f"^{run} by-hand .* completed"))).to_be_visible()
+        self.look("schedules")
+        self.press("Pause by-hand")
+        expect(by_hand).to_contain_text("paused")
+        self.press("Resume by-hand")
+        expect(by_hand.get_by_role("button", name="Pause by-hand")).to_be_visible()
         self.press("Remove by-hand")
         expect(self.row("by-hand")).to_have_count(0)
 
     def the_engine_itself(self):
-        self.look("actors", "/actors")
+        self.open("/actors")
+        stager = self.row("stager").first
+        expect(stager).to_contain_text(re.compile("looked at .* ago"))
+        # It looks again, and the page is told so.
+        looked = stager.locator("time").first.get_attribute("datetime")
+        expect(stager.locator("time").first).not_to_have_attribute("datetime", looked)
+        self.look("actors")
         expect(self.row("match_processing").first).to_contain_text("up")
         self.look("log", "/log")
 

@@ -17,10 +17,8 @@ from playwright.sync_api import expect, sync_playwright
 PATIENCE_MS = 60_000
 WIDTHS = {"wide": (1280, 800), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
-# Of the text of a page, without its pictures, style and script.
+# Of the text of a page, its charts among it, without its style and script.
 PAGE_BYTES_MAX = 60_000
-# The figures of a year are a page of their own kind, with its charts inside.
-YEAR_BYTES_MAX = 500_000
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 TELL_REPORTS = """
 document.addEventListener("securitypolicyviolation", (event) =>

@@ -61,13 +61,7 @@ impl Place {
                 }
                 rows
             }
-            Self::Sqlite(_) => {
-                let url = self.url();
-                let path = url.trim_start_matches("sqlite://");
-                let mut conn = SqliteConnection::establish(path).unwrap();
-                let rows: Vec<Texts> = diesel::sql_query(query).load(&mut conn).unwrap();
-                rows.into_iter().map(|row| row.0).collect()
-            }
+            Self::Sqlite(_) => sqlite_rows(self.url().trim_start_matches("sqlite://"), query),
         }
     }
 
@@ -81,6 +75,13 @@ impl Place {
             }
         }
     }
+}
+
+/// The rows of a query on a file, as text.
+pub fn sqlite_rows(path: &str, query: &str) -> Vec<Vec<Option<String>>> {
+    let mut conn = SqliteConnection::establish(path).unwrap();
+    let rows: Vec<Texts> = diesel::sql_query(query).load(&mut conn).unwrap();
+    rows.into_iter().map(|row| row.0).collect()
 }
 
 /// Runs each of the named cases on a fresh database of each kind.

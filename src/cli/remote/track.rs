@@ -66,10 +66,16 @@ pub async fn show_tracked(reach: &Reach) -> Result<(), CliError> {
                 text(&player["riot_id"]),
                 text(&player["platform"]),
                 text(&player["last_played"]),
+                match (&player["lost"]["since"], &player["last_sync"]["at"]) {
+                    (Value::String(since), _) => {
+                        format!("not found since {since}: {}", text(&player["lost"]["why"]))
+                    }
+                    (_, at) => text(at),
+                },
             ]
         };
         table(
-            &["player", "platform", "last played"],
+            &["player", "platform", "last played", "last synced"],
             players.iter().map(row),
         )
     });

@@ -5,12 +5,15 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{Answer, queue};
-use crate::control::rpc::Params;
+use crate::control::rpc::{Params, RpcError};
 use crate::control::state::ControlState;
 use crate::control::waits;
-use crate::metrics::VERSION;
+use crate::metrics::{VERSION, history};
 use crate::model::Timestamp;
 use crate::store::{EngineRow, question};
+
+/// How far back the history goes.
+const HISTORY_MS: i64 = 3_600_000;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -124,6 +127,35 @@ pub(super) async fn metrics(control: &ControlState, params: Params<'_>) -> Answe
     Ok(
         json!({ "v": VERSION, "totals": totals, "actors": actors, "events": events, "failures": failures }),
     )
+}
+
+/// What engines did here in the last hour, as the metrics log has it; nothing where this engine writes none.
+pub(super) async fn history(control: &ControlState, params: Params<'_>) -> Answer {
+    params.read::<Nothing>()?;
+    let Some(files) = control.engine.telemetry.log_files().cloned() else {
+        return Ok(json!({ "intervals": [] }));
+    };
+    let since = Timestamp::from_millis(Timestamp::now().as_millis() - HISTORY_MS);
+    // The end of a file, and its lines: off the threads that serve others.
+    let read = move || {
+        let log = files.newest(history::BYTES_MAX)?;
+        Ok::<_, std::io::Error>(history::intervals(&log, since))
+    };
+    let read = tokio::task::spawn_blocking(read).await;
+    let read = read.map_err(std::io::Error::other).flatten();
+    let intervals = read.map_err(|error| {
+        let why =
+            format!("the metrics log cannot be read: {error}. Check metrics.log of the settings");
+        RpcError::new(RpcError::INTERNAL, why)
+    })?;
+    let document = |one: &history::Interval| {
+        json!({
+            "from": one.from.to_string(), "to": one.to.to_string(), "jobs": one.jobs, "failed": one.failed,
+            "calls": one.calls, "commit_p99_ms": one.commit_p99_ms, "database_bytes": one.database_bytes,
+        })
+    };
+    let intervals: Vec<Value> = intervals.iter().map(document).collect();
+    Ok(json!({ "intervals": intervals }))
 }
 
 /// The settings it began with, and where each comes from. What a flag says stands above them.

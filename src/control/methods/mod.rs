@@ -86,6 +86,9 @@ const METHODS: &[(&str, Call)] = &[
     ("engine.metrics", |control, params| {
         Box::pin(engine::metrics(control, params))
     }),
+    ("engine.history", |control, params| {
+        Box::pin(engine::history(control, params))
+    }),
     ("engine.settings", |control, params| {
         Box::pin(ready(engine::settings(control, params)))
     }),
@@ -136,6 +139,15 @@ const METHODS: &[(&str, Call)] = &[
     }),
     ("schedule.remove", |control, params| {
         Box::pin(schedule::remove(control, params))
+    }),
+    ("schedule.pause", |control, params| {
+        Box::pin(schedule::pause(control, params))
+    }),
+    ("schedule.resume", |control, params| {
+        Box::pin(schedule::resume(control, params))
+    }),
+    ("schedule.runs", |control, params| {
+        Box::pin(schedule::runs(control, params))
     }),
 ];
 

@@ -283,9 +283,15 @@ pub fn tracked_document(players: &[TrackedPlayer]) -> Value {
         .iter()
         .map(|tracked| {
             let player = &tracked.player;
+            let sync = tracked.last_sync;
+            let lost = tracked.lost.as_ref();
             json!({
                 "riot_id": player.riot_id, "puuid": player.puuid, "platform": player.platform,
                 "last_played": tracked.last_played.map(|at| at.to_string()),
+                "last_sync": sync.map(|sync| {
+                    json!({ "at": sync.at.to_string(), "year": sync.year, "listed_matches": sync.listed })
+                }),
+                "lost": lost.map(|(since, why)| json!({ "since": since.to_string(), "why": why })),
             })
         })
         .collect();

@@ -1,5 +1,7 @@
 //! `schedule.*`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -7,13 +9,21 @@ use serde_json::{Value, json};
 use super::Answer;
 use crate::control::rpc::{Params, RpcError};
 use crate::control::state::ControlState;
+use crate::control::view;
 use crate::engine::scheduler::check_schedule;
 use crate::model::cadence::{Cadence, CatchUp, Turn};
-use crate::model::{JobId, Timestamp};
+use crate::model::{JobId, JobRecord, Timestamp};
+use crate::store::JobFilter;
 use crate::store::schedules::{Schedule, StoredSchedule};
 
 /// Arguments of a schedule's jobs at most, in bytes.
 const ARGS_BYTES_MAX: usize = 64 << 10;
+/// Runs of one answer.
+const RUNS_DEFAULT: usize = 20;
+const RUNS_MAX: usize = 200;
+/// Jobs of one kind that a look compares, and looks for the runs of one schedule.
+const RUNS_LOOKED_AT: usize = 200;
+const SEARCHES_OF_ONE: usize = 8;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,8 +46,17 @@ struct Add {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Remove {
+struct Named {
     name: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Runs {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    limit: Option<usize>,
 }
 
 pub(super) async fn list(control: &ControlState, params: Params<'_>) -> Answer {
@@ -84,15 +103,157 @@ pub(super) async fn add(control: &ControlState, params: Params<'_>) -> Answer {
 }
 
 pub(super) async fn remove(control: &ControlState, params: Params<'_>) -> Answer {
-    let name = params.read::<Remove>()?.name;
+    let name = params.read::<Named>()?.name;
     let store = &control.engine.store;
     if !store.remove_schedule(&name).await? {
-        let name: String = name.chars().take(100).collect();
-        let text = format!("there is no schedule '{name}'");
-        return Err(RpcError::new(RpcError::NOT_FOUND, text));
+        return Err(unknown(&name));
     }
     store.hints().schedules().notify_one();
     Ok(json!({ "name": name, "removed": true }))
+}
+
+fn unknown(name: &str) -> RpcError {
+    let name: String = name.chars().take(100).collect();
+    let text = format!("there is no schedule '{name}'");
+    RpcError::new(RpcError::NOT_FOUND, text)
+}
+
+/// Starts no more jobs of a schedule until it is resumed. One of the configuration is changed there.
+pub(super) async fn pause(control: &ControlState, params: Params<'_>) -> Answer {
+    set_paused(control, params, true).await
+}
+
+/// Its next run is the first that comes: what it missed is not made up for.
+pub(super) async fn resume(control: &ControlState, params: Params<'_>) -> Answer {
+    set_paused(control, params, false).await
+}
+
+async fn set_paused(control: &ControlState, params: Params<'_>, paused: bool) -> Answer {
+    let name = params.read::<Named>()?.name;
+    let store = &control.engine.store;
+    let mut schedules = store.schedules().await?.into_iter();
+    let known = schedules.find(|stored| stored.schedule.name == name);
+    let mut schedule = known.ok_or_else(|| unknown(&name))?.schedule;
+    schedule.expression = if paused {
+        put_off(&schedule.expression)
+    } else {
+        let on = put_on(&schedule.expression);
+        on.ok_or_else(|| {
+            let text = format!(
+                "the schedule '{name}' has no times to go on with: give it some with riftsync schedule add"
+            );
+            RpcError::new(RpcError::CONFLICT, text)
+        })?
+    };
+    let now = Timestamp::now();
+    store.put_schedule(schedule, now).await?;
+    store.hints().schedules().notify_one();
+    let schedules = store.schedules().await?;
+    let changed = schedules.iter().find(|stored| stored.schedule.name == name);
+    Ok(changed.map_or(Value::Null, |stored| line(stored, now)))
+}
+
+/// An expression that is off, and has what it goes on with.
+fn put_off(expression: &str) -> String {
+    if is_off(expression) {
+        expression.to_owned()
+    } else {
+        format!("off {expression}")
+    }
+}
+
+/// What an expression goes on with; none: it has nothing.
+fn put_on(expression: &str) -> Option<String> {
+    let mut rest = expression.trim();
+    while is_off(rest) {
+        rest = rest.strip_prefix("off")?.trim();
+    }
+    (!rest.is_empty()).then(|| rest.to_owned())
+}
+
+fn is_off(expression: &str) -> bool {
+    expression == "off" || expression.starts_with("off ")
+}
+
+/// The last jobs of all schedules or of one, the newest first: those of its kind with its arguments, whoever had them
+/// run.
+pub(super) async fn runs(control: &ControlState, params: Params<'_>) -> Answer {
+    let asked = params.read::<Runs>()?;
+    let limit = asked.limit.unwrap_or(RUNS_DEFAULT);
+    if limit > RUNS_MAX {
+        return Err(RpcError::invalid(format!(
+            "limit is {limit}; at most {RUNS_MAX}"
+        )));
+    }
+    let store = &control.engine.store;
+    let mut schedules = store.schedules().await?;
+    let searches = match &asked.name {
+        Some(name) => {
+            schedules.retain(|stored| stored.schedule.name == *name);
+            if schedules.is_empty() {
+                return Err(unknown(name));
+            }
+            SEARCHES_OF_ONE
+        }
+        None => 1,
+    };
+    let wanted: Vec<Wanted> = schedules
+        .iter()
+        .map(|stored| Wanted::of(control, stored))
+        .collect();
+    let kinds: BTreeSet<&str> = wanted.iter().map(|one| &*one.kind).collect();
+    let mut found: BTreeMap<JobId, (&str, JobRecord)> = BTreeMap::new();
+    for kind in kinds {
+        let mut filter = JobFilter {
+            kind: Some(kind.to_owned()),
+            limit: RUNS_LOOKED_AT,
+            ..JobFilter::default()
+        };
+        for _ in 0..searches {
+            let list = store.list_jobs(&filter).await?;
+            filter.before = list.next(filter.limit);
+            for job in list.jobs {
+                let mut wanted = wanted.iter();
+                if let Some(of) = wanted.find(|one| one.kind == kind && one.args == job.args) {
+                    found.insert(job.id, (&of.name, job));
+                }
+            }
+            if filter.before.is_none() || found.len() >= limit {
+                break;
+            }
+        }
+    }
+    let newest = found.values().rev().take(limit);
+    let newest = newest.map(|(name, job)| {
+        let mut line = view::line(control.document, job);
+        line["schedule"] = json!(name);
+        line
+    });
+    Ok(json!({ "runs": newest.collect::<Vec<Value>>() }))
+}
+
+/// What jobs of a schedule look like.
+struct Wanted {
+    name: String,
+    kind: String,
+    args: Value,
+}
+
+impl Wanted {
+    fn of(control: &ControlState, stored: &StoredSchedule) -> Self {
+        let schedule = &stored.schedule;
+        let order = control
+            .engine
+            .registry
+            .order(&schedule.kind, &schedule.args);
+        // A job has them as its kind writes them.
+        let args = order.map_or_else(|_| schedule.args.clone(), |job| job.args);
+        Self {
+            name: schedule.name.clone(),
+            kind: schedule.kind.clone(),
+            args: serde_json::from_str(&args).unwrap_or_default(),
+        }
+    }
 }
 
 /// Schedules as every program sees them.
@@ -120,9 +281,30 @@ fn line(stored: &StoredSchedule, now: Timestamp) -> Value {
     };
     let args: Value = serde_json::from_str(&schedule.args).unwrap_or_default();
     json!({
+        "paused": is_off(&schedule.expression),
         "name": schedule.name, "when": schedule.expression, "timezone": schedule.zone,
         "catch_up": schedule.catch_up, "kind": schedule.kind, "args": args, "origin": stored.origin.as_str(),
         "last": stored.last_tick.map(|last| last.to_string()), "last_job": stored.last_job.map(|JobId(id)| id),
         "next": next, "problem": problem,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_put_off_goes_on_with_what_it_was() {
+        for expression in ["every 6h", "0 4 * * *", "at 2026-12-01T03:00"] {
+            let off = put_off(expression);
+            assert!(Cadence::parse(&off, "UTC").unwrap().is_off(), "{off}");
+            assert_eq!(put_off(&off), off);
+            assert_eq!(put_on(&off).as_deref(), Some(expression));
+            assert_eq!(put_on(expression).as_deref(), Some(expression));
+        }
+        assert_eq!((put_off("off"), put_on("off")), ("off".to_owned(), None));
+        assert_eq!(put_on("off off every 1h").as_deref(), Some("every 1h"));
+        assert_eq!(put_on("off off"), None);
+        assert!(!is_off("often"));
+    }
 }

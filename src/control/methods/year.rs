@@ -12,9 +12,9 @@ use crate::control::rpc::{Params, RpcError};
 use crate::control::state::ControlState;
 use crate::model::names::NamedKind;
 use crate::model::{Puuid, RiotId, Timestamp, Whom};
-use crate::report::{self, Game, KillMap, Lead, Wholeness, Year};
+use crate::report::{self, Game, Kill, KillMap, Lead, Wholeness, Year};
 use crate::store::year::{Played, YearOf};
-use crate::store::{Store, StoreResult, StoredPlayer, YearCoverage};
+use crate::store::{Store, StoreError, StoreResult, StoredPlayer, YearCoverage};
 use crate::tasks::coverage;
 
 /// People who are named in each list.
@@ -95,8 +95,26 @@ impl YearFigures<'_> {
             year,
             platform,
         };
-        let mut games = store.games_of(of).await?;
-        let champions = names_of(store, NamedKind::Champion).await?;
+        let names = names_of(store, NamedKind::Champion);
+        let company = async {
+            let duos = store.company_of(of, true, COMPANY_MAX).await?;
+            Ok::<_, StoreError>((duos, store.company_of(of, false, COMPANY_MAX).await?))
+        };
+        let rest = async {
+            let former = store.former_names(player.id, FORMER_NAMES_MAX).await?;
+            let ranks = store.ranks_of(player.id, year, RANKS_MAX).await?;
+            let coverage = store.coverage(player.id, timelines_gone).await?;
+            let rows = store.yearly_stats(player.id, Some(year)).await?;
+            Ok::<_, StoreError>((former, ranks, coverage, rows))
+        };
+        // None of them needs another: a year of thousands of games is read by several readers at once.
+        let (games, champions, company, rest) =
+            tokio::try_join!(Games::read(store, of), names, company, rest)?;
+        let Games {
+            all: mut games,
+            with_events,
+            kills,
+        } = games;
         for game in &mut games {
             if let Some(name) = champions.get(&game.champion_id) {
                 game.champion.clone_from(name);
@@ -106,38 +124,52 @@ impl YearFigures<'_> {
                 game.opponent = Some(name.clone());
             }
         }
-        add_leads(store, of, &mut games).await?;
+        let (mut former_names, ranks, coverage, rows) = rest;
+        let riot_id = player.riot_id.as_ref().map(ToString::to_string);
+        former_names.retain(|name| Some(name) != riot_id.as_ref());
         let mut figures = Year::of(year, &games, zone, jiff::Timestamp::now());
         figures.player = report::Player {
-            riot_id: player.riot_id.as_ref().map(ToString::to_string),
+            riot_id,
             puuid: player.puuid.to_string(),
-            former_names: store.former_names(player.id, FORMER_NAMES_MAX).await?,
-        };
-        let (with_events, kills) = match played(last_on_the_rift(&games)) {
-            Some(played) => store.kills_of(of, played).await?,
-            None => (0, Vec::new()),
+            former_names,
         };
         figures.kill_map = KillMap::of(with_events, &kills);
-        let ranks = store.ranks_of(player.id, year, RANKS_MAX).await?;
         figures.ranks = report::rank_lines(&ranks, zone);
-        let present = figures.player.riot_id.clone();
-        let former = &mut figures.player.former_names;
-        former.retain(|name| Some(name) != present.as_ref());
-        figures.duos = store.company_of(of, true, COMPANY_MAX).await?;
-        figures.rivals = store.company_of(of, false, COMPANY_MAX).await?;
+        (figures.duos, figures.rivals) = company;
         let there = |one: &str| platform.is_none_or(|platform| platform == one);
-        let coverage = store.coverage(player.id, timelines_gone).await?;
         let of_year = coverage
             .iter()
             .filter(|one| one.year == year && there(&one.platform));
         figures.wholeness = of_year.map(wholeness).collect();
-        let rows = store.yearly_stats(player.id, Some(year)).await?;
         let counted = rows.iter().filter(|row| there(&row.platform));
         let counted: i64 = counted.map(|row| row.tally.total_matches()).sum();
         figures.cleaned = u64::try_from(counted)
             .unwrap_or(0)
             .saturating_sub(figures.all.games);
         Ok(figures)
+    }
+}
+
+/// The games with their leads, and what fell in the last ones.
+struct Games {
+    all: Vec<Game>,
+    with_events: u64,
+    kills: Vec<Kill>,
+}
+
+impl Games {
+    async fn read(store: &dyn Store, of: YearOf<'_>) -> StoreResult<Self> {
+        let mut games = store.games_of(of).await?;
+        add_leads(store, of, &mut games).await?;
+        let (with_events, kills) = match played(last_on_the_rift(&games)) {
+            Some(played) => store.kills_of(of, played).await?,
+            None => (0, Vec::new()),
+        };
+        Ok(Self {
+            all: games,
+            with_events,
+            kills,
+        })
     }
 }
 

@@ -178,7 +178,7 @@ fn examples() -> Value {
         "job.subscribe": { "job_id": 99 }, "job.unsubscribe": { "subscription": 99 },
         "queue.list": {}, "queue.pause": { "queue": "nope" }, "queue.resume": { "queue": "q" },
         "queue.set": { "queue": "q", "slots": 4, "rate": "none" },
-        "engine.status": {}, "engine.health": {}, "engine.waiting": {}, "engine.metrics": {}, "engine.settings": {}, "data.sizes": {}, "engine.drain": {}, "engine.stop": {},
+        "engine.status": {}, "engine.health": {}, "engine.waiting": {}, "engine.metrics": {}, "engine.history": {}, "engine.settings": {}, "data.sizes": {}, "engine.drain": {}, "engine.stop": {},
     });
     let more = json!({
         "key.set": { "key": "same" }, "key.share": { "share": "80%", "route": "europe" },
@@ -188,6 +188,7 @@ fn examples() -> Value {
         "player.rank": { "riot_id": "A#B", "changes": 3, "champions": 3 },
         "player.track": { "riot_id": "A#B" }, "player.untrack": { "riot_id": "A#B" },
         "player.tracked": { "limit": 3 }, "schedule.list": {}, "schedule.remove": { "name": "x" },
+        "schedule.pause": { "name": "x" }, "schedule.resume": { "name": "x" }, "schedule.runs": { "name": "x", "limit": 3 },
         "schedule.add": { "name": "x", "when": "every 1h", "kind": "noop", "args": {}, "timezone": "UTC", "catch_up": "skip" },
     });
     let more = more.as_object().unwrap().clone();

@@ -1,7 +1,7 @@
 //! A log file that never outgrows its limit: full files are moved aside, the oldest is deleted.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::lock_file::open_lock;
@@ -16,6 +16,47 @@ pub struct LogFiles {
     pub files: u32,
 }
 
+impl LogFiles {
+    /// The newest whole lines, so many bytes of them at most: of the file that is written, and of the one before it.
+    pub fn newest(&self, bytes_max: u64) -> io::Result<Vec<u8>> {
+        // The older one first: what is moved aside between the two is left out then, and else it would be read twice.
+        let before = open_if_any(&with_suffix(&self.path, "1"))?;
+        let now = open_if_any(&self.path)?;
+        let mut newest = now.map_or_else(|| Ok(Vec::new()), |file| end_of(file, bytes_max))?;
+        let room = bytes_max.saturating_sub(newest.len() as u64);
+        if let Some(file) = before.filter(|_| room > 0) {
+            let mut lines = end_of(file, room)?;
+            lines.append(&mut newest);
+            newest = lines;
+        }
+        Ok(newest)
+    }
+}
+
+fn open_if_any(path: &Path) -> io::Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) if file.metadata()?.is_file() => Ok(Some(file)),
+        Ok(_) => Err(io::Error::other("it is not a file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The last lines of a file, without one that is cut.
+fn end_of(mut file: File, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let start = file.metadata()?.len().saturating_sub(bytes_max);
+    // From the byte before: if that ends a line, none is cut.
+    let from = start.saturating_sub(1);
+    file.seek(SeekFrom::Start(from))?;
+    let mut lines = Vec::new();
+    file.take(bytes_max + 1).read_to_end(&mut lines)?;
+    if start > 0 {
+        let cut = lines.iter().position(|byte| *byte == b'\n');
+        lines.drain(..cut.map_or(lines.len(), |at| at + 1));
+    }
+    Ok(lines)
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct RotatingFile {
@@ -27,6 +68,10 @@ pub struct RotatingFile {
 }
 
 impl RotatingFile {
+    pub fn files(&self) -> &LogFiles {
+        &self.files
+    }
+
     /// Opens the log to go on where it ended. None: another engine writes it.
     pub fn open(files: LogFiles) -> io::Result<Option<Self>> {
         if let Some(folder) = files.path.parent() {
@@ -174,6 +219,33 @@ mod tests {
             ["line8\n", "line7\n", "line6\n"]
         );
         assert_eq!(sizes(folder.path()).len(), 3);
+    }
+
+    #[test]
+    fn the_newest_lines_are_read_whole_and_no_more_of_them_than_asked_for() {
+        let folder = TempDir::new().unwrap();
+        let mut log = open(folder.path(), 10, 3).unwrap();
+        for n in 0..9 {
+            log.write(format!("line{n}\n").as_bytes()).unwrap();
+        }
+        let files = log.files.clone();
+        let newest = |bytes| String::from_utf8(files.newest(bytes).unwrap()).unwrap();
+        assert_eq!(newest(100), "line7\nline8\n");
+        assert_eq!(newest(12), "line7\nline8\n");
+        for cut in 6..12 {
+            assert_eq!(newest(cut), "line8\n", "{cut}");
+        }
+        assert_eq!(newest(5), "");
+        let nothing = LogFiles {
+            path: folder.path().join("none"),
+            ..files.clone()
+        };
+        assert_eq!(nothing.newest(100).unwrap(), b"");
+        let device = LogFiles {
+            path: PathBuf::from("/dev/zero"),
+            ..files
+        };
+        assert!(device.newest(100).is_err());
     }
 
     #[test]

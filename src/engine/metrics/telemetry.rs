@@ -35,6 +35,8 @@ pub struct Telemetry {
     metrics: Arc<Metrics>,
     sources: Vec<Arc<dyn Source>>,
     log: Option<Mutex<Log>>,
+    /// Where the log is, for who reads it: a write that takes long holds up nobody.
+    files: Option<LogFiles>,
 }
 
 #[derive(Debug)]
@@ -53,6 +55,7 @@ impl Telemetry {
         sources: Vec<Arc<dyn Source>>,
         log: Option<RotatingFile>,
     ) -> Self {
+        let files = log.as_ref().map(|log| log.files().clone());
         let log = log.map(|file| {
             Mutex::new(Log {
                 file,
@@ -69,6 +72,7 @@ impl Telemetry {
             metrics,
             sources,
             log,
+            files,
         }
     }
 
@@ -78,6 +82,11 @@ impl Telemetry {
 
     pub fn has_log(&self) -> bool {
         self.log.is_some()
+    }
+
+    /// Where the log is; none: this engine writes none.
+    pub fn log_files(&self) -> Option<&LogFiles> {
+        self.files.as_ref()
     }
 
     /// All sources as they stand. One that does not answer is left out.

@@ -88,6 +88,18 @@ fn a_rolling_rate_is_of_the_last_games_and_ends_with_the_last_one() {
     );
     assert_eq!(points[points.len() - 1].game, 3_000);
     assert!(points.iter().all(|point| point.wins == 5));
+    // The best and the worst of all are on the curve, wherever they are.
+    let mut ends = ends;
+    ends[500..520].fill((Date::default(), true));
+    ends[1_100..1_120].fill((Date::default(), false));
+    let points = rolling(&ends);
+    let at = |game: u64| points.iter().find(|point| point.game == game);
+    assert_eq!(
+        (at(520).unwrap().wins, at(1_117).unwrap().wins),
+        (20, 0),
+        "{points:?}"
+    );
+    assert!(points.len() <= POINTS_MAX && points[0].game == 20);
     assert_eq!(rolling(&ends[..20]).len(), 1);
     assert_eq!(rolling(&ends[..19]), []);
 }

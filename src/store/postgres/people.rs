@@ -12,7 +12,8 @@ use super::transaction::Transaction;
 use super::{Backend, PostgresStore};
 use crate::model::{Puuid, RiotId, Timestamp};
 use crate::store::people::{Appearance, LostPlayer, PeopleStore, TrackedPlayer};
-use crate::store::people::{AppearanceTuple, LostTuple, appearances_from, lost_from, sql};
+use crate::store::people::{AppearanceTuple, LostTuple, TrackedTuple};
+use crate::store::people::{appearances_from, lost_from, sql, tracked_from};
 use crate::store::rows::{PlayerTuple, id_texts, player_from};
 use crate::store::{ListedYear, StoreResult, StoredPlayer, data_statements};
 
@@ -85,15 +86,9 @@ impl Transaction<'_> {
 impl PeopleStore for PostgresStore {
     async fn tracked_players(&self, limit: usize) -> StoreResult<Vec<TrackedPlayer>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows: Vec<(PlayerTuple, Option<i64>)> =
+        let rows: Vec<TrackedTuple> =
             read!(self.readers, conn => sql::Tracked { limit }.load(conn).await);
-        let tracked = rows.into_iter().map(|(player, last)| {
-            Ok(TrackedPlayer {
-                player: player_from(player)?,
-                last_played: last.map(Timestamp::from_millis),
-            })
-        });
-        tracked.collect()
+        rows.into_iter().map(tracked_from).collect()
     }
 
     async fn track(&self, player_ids: Vec<i64>, tracked: bool) -> StoreResult<usize> {

@@ -7,7 +7,8 @@ use super::reader::ReadDsl;
 use super::{Backend, SqliteStore};
 use crate::model::{Puuid, RiotId, Timestamp};
 use crate::store::people::{Appearance, LostPlayer, PeopleStore, TrackedPlayer};
-use crate::store::people::{AppearanceTuple, LostTuple, appearances_from, lost_from, sql};
+use crate::store::people::{AppearanceTuple, LostTuple, TrackedTuple};
+use crate::store::people::{appearances_from, lost_from, sql, tracked_from};
 use crate::store::rows::{PlayerTuple, player_from, to_json};
 use crate::store::{StoreResult, StoredPlayer};
 
@@ -27,15 +28,8 @@ impl PeopleStore for SqliteStore {
     async fn tracked_players(&self, limit: usize) -> StoreResult<Vec<TrackedPlayer>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut reader = self.readers().borrow().await?;
-        let rows: Vec<(PlayerTuple, Option<i64>)> =
-            sql::Tracked { limit }.load(reader.conn()).await?;
-        let tracked = rows.into_iter().map(|(player, last)| {
-            Ok(TrackedPlayer {
-                player: player_from(player)?,
-                last_played: last.map(Timestamp::from_millis),
-            })
-        });
-        tracked.collect()
+        let rows: Vec<TrackedTuple> = sql::Tracked { limit }.load(reader.conn()).await?;
+        rows.into_iter().map(tracked_from).collect()
     }
 
     async fn track(&self, player_ids: Vec<i64>, tracked: bool) -> StoreResult<usize> {

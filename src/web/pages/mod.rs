@@ -19,7 +19,7 @@ pub(crate) use schedule::{change_schedule, schedules};
 pub(crate) use sign_in::{ask_to_sign_in, sign_in, sign_in_by_url};
 pub use submit::{KINDS, Shape};
 pub(crate) use submit::{submit, submit_form};
-pub(crate) use year::year;
+pub(crate) use year::{compare, year};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 

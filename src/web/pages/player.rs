@@ -10,10 +10,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use riftsync_model::RiotId;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::encode;
+use super::{encode, query};
 use crate::ask::{AskError, ask};
 use crate::chart::{Strip, short};
 use crate::respond;
@@ -37,14 +38,37 @@ struct OneTracked {
     puuid: String,
     platform: String,
     last_played: Option<String>,
+    last_sync: Option<LastSync>,
+    lost: Option<Lost>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LastSync {
+    at: String,
+    year: i64,
+    listed_matches: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Lost {
+    since: String,
+    why: String,
 }
 
 #[derive(Debug)]
 struct TrackedRow {
     name: String,
     link: String,
+    /// Of the list of the player's syncs; none: the player has no name.
+    jobs: Option<String>,
     platform: String,
     last_played: String,
+    synced_at: String,
+    /// What the last sync came to.
+    came_to: String,
+    lost: Option<Lost>,
 }
 
 #[derive(Template)]
@@ -62,23 +86,41 @@ pub(crate) async fn players(State(site): State<Arc<Site>>) -> Response {
         Ok(tracked) => tracked,
         Err(error) => return respond::refused(shell, &error),
     };
-    let row = |player: OneTracked| {
-        let link = match &player.riot_id {
-            Some(riot_id) => format!("riot_id={}", encode(riot_id)),
-            None => format!("puuid={}", encode(&player.puuid)),
-        };
-        TrackedRow {
-            name: player.riot_id.unwrap_or(player.puuid),
-            link,
-            platform: player.platform,
-            last_played: player.last_played.unwrap_or_default(),
-        }
-    };
     respond::page(&ListPage {
         shell,
         full: tracked.players.len() == TRACKED_MAX,
-        players: tracked.players.into_iter().map(row).collect(),
+        players: tracked.players.into_iter().map(tracked_row).collect(),
     })
+}
+
+fn tracked_row(player: OneTracked) -> TrackedRow {
+    let link = match &player.riot_id {
+        Some(riot_id) => format!("riot_id={}", encode(riot_id)),
+        None => format!("puuid={}", encode(&player.puuid)),
+    };
+    let riot_id = player.riot_id.as_deref();
+    let jobs = riot_id.and_then(|riot_id| {
+        // As a job's key has it.
+        let text = riot_id.parse::<RiotId>().ok()?.folded();
+        Some(query(&[("kind", "sync_player_data"), ("text", &text)]))
+    });
+    let (synced_at, came_to) = player.last_sync.map_or_else(Default::default, |sync| {
+        let listed = match sync.listed_matches {
+            1 => "1 match".to_owned(),
+            many => format!("{} matches", grouped(many)),
+        };
+        (sync.at, format!("Riot listed {listed} of {}", sync.year))
+    });
+    TrackedRow {
+        name: player.riot_id.unwrap_or(player.puuid),
+        link,
+        jobs,
+        platform: player.platform.to_uppercase(),
+        last_played: player.last_played.unwrap_or_default(),
+        synced_at,
+        came_to,
+        lost: player.lost,
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -167,7 +209,14 @@ pub(crate) async fn player(State(site): State<Arc<Site>>, Query(whom): Query<Who
         }
         // Nobody's first sync begins with a page that only says no.
         Err(error) if error.code == AskError::NOT_FOUND && riot_id.contains('#') => {
-            (Stats::default(), false, String::new())
+            // Of several who had the name, it says who they are.
+            let is_told = error.message.starts_with("nobody is called");
+            let note = if is_told {
+                error.message
+            } else {
+                String::new()
+            };
+            (Stats::default(), false, note)
         }
         Err(error) => return respond::refused(shell, &error),
     };

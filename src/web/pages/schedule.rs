@@ -1,19 +1,26 @@
 //! What runs by the clock.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use axum::Form;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use riftsync_basics::snapshot::Job;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::ask::ask;
+use super::query;
+use crate::ask::{AskError, ask};
 use crate::respond;
 use crate::shell::Shell;
+use crate::show::{self, JobRow, When, duration};
 use crate::site::Site;
+
+/// Runs that the page shows.
+const RUNS: usize = 20;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -34,56 +41,141 @@ struct Schedule {
     last_job: Option<i64>,
     next: Option<String>,
     problem: Option<String>,
+    paused: bool,
+}
+
+/// `schedule.runs`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Runs {
+    runs: Vec<Run>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Run {
+    schedule: String,
+    #[serde(flatten)]
+    job: Job,
 }
 
 #[derive(Debug)]
 struct Row {
     name: String,
+    link: String,
     kind: String,
     args: String,
     when: String,
     timezone: String,
     by_hand: bool,
+    /// It goes on with its times when it is resumed.
+    paused: bool,
+    /// It has none.
+    is_off: bool,
     last: String,
     last_job: Option<i64>,
     next: String,
     problem: String,
 }
 
+#[derive(Debug)]
+struct RunRow {
+    schedule: String,
+    job: JobRow,
+    began: Option<When>,
+    took: String,
+}
+
 #[derive(Template)]
 #[template(path = "schedules.html")]
 struct Page {
     shell: Shell,
+    /// Whose runs are shown; empty: all of them.
+    chosen: String,
     rows: Vec<Row>,
+    runs: Vec<RunRow>,
+    /// Why they are not shown.
+    runs_untold: String,
     kinds: Vec<&'static str>,
 }
 
-pub(crate) async fn schedules(State(site): State<Arc<Site>>) -> Response {
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Chosen {
+    name: String,
+}
+
+pub(crate) async fn schedules(
+    State(site): State<Arc<Site>>,
+    Query(chosen): Query<Chosen>,
+) -> Response {
     let shell = Shell::new(&site, "schedules");
     let list: Schedules = match ask(&site.engine, "schedule.list", json!({})).await {
         Ok(list) => list,
         Err(error) => return respond::refused(shell, &error),
     };
-    let row = |schedule: Schedule| Row {
-        args: match &schedule.args {
-            Value::Object(args) if !args.is_empty() => schedule.args.to_string(),
-            _ => String::new(),
-        },
-        name: schedule.name,
-        kind: schedule.kind,
-        when: schedule.when,
-        timezone: schedule.timezone,
-        by_hand: schedule.origin != "config",
-        last: schedule.last.unwrap_or_default(),
-        last_job: schedule.last_job,
-        next: schedule.next.unwrap_or_default(),
-        problem: schedule.problem.unwrap_or_default(),
+    let chosen = chosen.name;
+    let params = if chosen.is_empty() {
+        json!({ "limit": RUNS })
+    } else {
+        json!({ "name": chosen, "limit": RUNS })
+    };
+    let (runs, runs_untold) = match ask::<Runs>(&site.engine, "schedule.runs", params).await {
+        Ok(runs) => (runs.runs, String::new()),
+        Err(error) if error.code == AskError::NOT_FOUND => return respond::refused(shell, &error),
+        // The rest of the page is as good as ever.
+        Err(error) => (Vec::new(), error.message),
     };
     respond::page(&Page {
         shell,
         rows: list.schedules.into_iter().map(row).collect(),
+        runs: runs.iter().map(run_row).collect(),
+        runs_untold,
         kinds: super::KINDS.iter().map(|kind| kind.name).collect(),
+        chosen,
     })
+}
+
+fn row(schedule: Schedule) -> Row {
+    let when = schedule.when.strip_prefix("off ");
+    Row {
+        args: match &schedule.args {
+            Value::Object(args) if !args.is_empty() => schedule.args.to_string(),
+            _ => String::new(),
+        },
+        link: query(&[("name", &schedule.name)]),
+        when: when.map_or_else(|| schedule.when.clone(), str::to_owned),
+        name: schedule.name,
+        kind: schedule.kind,
+        timezone: schedule.timezone,
+        by_hand: schedule.origin != "config",
+        paused: schedule.paused && when.is_some(),
+        is_off: schedule.paused && when.is_none(),
+        last: schedule.last.unwrap_or_default(),
+        last_job: schedule.last_job,
+        next: schedule.next.unwrap_or_default(),
+        problem: schedule.problem.unwrap_or_default(),
+    }
+}
+
+fn run_row(run: &Run) -> RunRow {
+    let took = match (run.job.started_at, run.job.finished_at) {
+        (Some(began), Some(ended)) if ended >= began => {
+            let took = ended.since(began);
+            if took < Duration::from_secs(1) {
+                format!("{} ms", took.as_millis())
+            } else {
+                duration(took.as_secs())
+            }
+        }
+        _ => String::new(),
+    };
+    RunRow {
+        schedule: run.schedule.clone(),
+        job: show::job_row(&run.job),
+        began: run.job.started_at.map(When::from),
+        took,
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -131,6 +223,13 @@ pub(crate) async fn change_schedule(
             json!({ "name": wanted.name }),
             Some("schedules"),
         ),
+        "pause" | "resume" => {
+            let method = match &*wanted.change {
+                "pause" => "schedule.pause",
+                _ => "schedule.resume",
+            };
+            (method, json!({ "name": wanted.name }), Some("schedules"))
+        }
         "add" => {
             let mut params = json!({
                 "name": wanted.name.trim(), "kind": wanted.kind, "when": wanted.when.trim(), "args": args,
@@ -141,7 +240,7 @@ pub(crate) async fn change_schedule(
             ("schedule.add", params, Some("schedules"))
         }
         _ => {
-            let message = "A schedule can be added, removed, or run now.";
+            let message = "A schedule can be added, removed, paused, resumed, or run now.";
             return respond::problem(shell, StatusCode::NOT_FOUND, "No such change", message, "");
         }
     };

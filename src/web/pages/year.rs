@@ -1,4 +1,4 @@
-//! A player's year.
+//! A player's year, and two of them side by side.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use riftsync_report::{View, Year, body, shown};
+use riftsync_report::{ComparedPaths, View, Year, body, compared_body, shown};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -63,25 +63,117 @@ pub(super) fn match_path(base: &str, match_id: &str, timezone: &str) -> String {
     format!("{base}/match/{}{query}", encode(match_id))
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Beside {
+    /// Name#TAG; empty: the same player.
+    with: String,
+    /// Empty: the same year.
+    year: String,
+    timezone: String,
+}
+
+#[derive(Template)]
+#[template(path = "compare.html")]
+struct Compared {
+    shell: Shell,
+    title: String,
+    notes: Vec<String>,
+    timezone: String,
+    /// Of the year that stands first.
+    path: String,
+    with: String,
+    with_year: i16,
+    body: String,
+}
+
+/// Who and when a path means.
+fn of_path(name: &str, year: &str) -> Option<(String, i16)> {
+    // A tag has no such sign, and a name may.
+    let (name, tag) = name.rsplit_once('-')?;
+    Some((format!("{name}#{tag}"), year.parse().ok()?))
+}
+
+fn no_such_year(shell: Shell) -> Response {
+    let remedy = "Open the player's page, which has a link to each year.";
+    let message = "A year is found at /player/KR/Name-TAG/2025.";
+    let title = "There is no such page";
+    respond::problem(shell, StatusCode::NOT_FOUND, title, message, remedy)
+}
+
+/// Two years side by side.
+pub(crate) async fn compare(
+    State(site): State<Arc<Site>>,
+    Path((platform, name, year)): Path<(String, String, String)>,
+    Query(beside): Query<Beside>,
+) -> Response {
+    let shell = Shell::new(&site, "players");
+    let Some((riot_id, year)) = of_path(&name, &year) else {
+        return no_such_year(shell);
+    };
+    let with = beside.with.trim();
+    let with_year = match beside.year.trim() {
+        "" => Ok(year),
+        text => text.parse::<i16>(),
+    };
+    let Ok(with_year) = with_year else {
+        let message = format!("'{}' is no year.", shown(beside.year.trim()));
+        let remedy = "Go back and write it as 2025.";
+        let title = "That was not understood";
+        return respond::problem(shell, StatusCode::BAD_REQUEST, title, &message, remedy);
+    };
+    let timezone = &beside.timezone;
+    let mut first =
+        json!({ "riot_id": riot_id, "year": year, "platform": platform, "timezone": timezone });
+    let one = ask::<Told>(&site.engine, "player.year", first.clone()).await;
+    first["year"] = json!(with_year);
+    let second = if with.is_empty() {
+        first
+    } else {
+        // Whom it is compared with may play elsewhere.
+        json!({ "riot_id": with, "year": with_year, "timezone": timezone })
+    };
+    let other = ask::<Told>(&site.engine, "player.year", second).await;
+    let (one, other) = match (one, other) {
+        (Ok(one), Ok(other)) => (one, other),
+        (Err(error), _) | (_, Err(error)) => return respond::refused(shell, &error),
+    };
+    let own = path(&platform, &riot_id, year.into()).unwrap_or_default();
+    let of_other = other.year.platforms.first().unwrap_or(&platform);
+    let others = other.year.player.riot_id.as_deref();
+    let others = others.and_then(|riot_id| path(of_other, riot_id, with_year.into()));
+    let to = |path: &str| format!("{}{path}{}", shell.base, query(&[("timezone", timezone)]));
+    let paths = [Some(to(&own)), others.as_deref().map(to)];
+    let paths = ComparedPaths {
+        paths: paths.each_ref().map(Option::as_deref),
+    };
+    let name = |year: &Year| shown(year.player.riot_id.as_deref().unwrap_or("a player"));
+    let body = compared_body([&one.year, &other.year], paths);
+    respond::page(&Compared {
+        title: format!(
+            "{} {year} and {} {with_year}",
+            name(&one.year),
+            name(&other.year)
+        ),
+        notes: [one.note, other.note].into_iter().flatten().collect(),
+        timezone: one.year.timezone.clone(),
+        with: with.to_owned(),
+        path: own,
+        with_year,
+        shell,
+        body,
+    })
+}
+
 pub(crate) async fn year(
     State(site): State<Arc<Site>>,
     Path((platform, name, year)): Path<(String, String, String)>,
     Query(options): Query<Options>,
 ) -> Response {
     let shell = Shell::new(&site, "players");
-    // A tag has no such sign, and a name may.
-    let (Some((name, tag)), Ok(year)) = (name.rsplit_once('-'), year.parse::<i16>()) else {
-        let remedy = "Open the player's page, which has a link to each year.";
-        let message = "A year is found at /player/KR/Name-TAG/2025.";
-        return respond::problem(
-            shell,
-            StatusCode::NOT_FOUND,
-            "There is no such page",
-            message,
-            remedy,
-        );
+    let Some((riot_id, year)) = of_path(&name, &year) else {
+        return no_such_year(shell);
     };
-    let riot_id = format!("{name}#{tag}");
     let params = json!({ "riot_id": riot_id, "year": year, "platform": platform, "timezone": options.timezone });
     let told: Told = match ask(&site.engine, "player.year", params).await {
         Ok(told) => told,

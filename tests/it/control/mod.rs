@@ -4,6 +4,7 @@ mod asked;
 mod away;
 mod browser;
 mod crowded;
+mod engine_pages;
 mod joined;
 mod outputs;
 mod pages;

@@ -76,7 +76,7 @@ impl Browser {
     }
 
     /// A form of one of the pages.
-    async fn post(&self, path: &str, fields: &str) -> Response {
+    pub(super) async fn post(&self, path: &str, fields: &str) -> Response {
         let request = self.request(Method::POST, path).body(fields.to_owned());
         let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         request
@@ -88,7 +88,7 @@ impl Browser {
 }
 
 /// Where an answer leads to.
-fn location(answer: &Response) -> &str {
+pub(super) fn location(answer: &Response) -> &str {
     let location = answer.headers().get(header::LOCATION);
     location.map_or("", |location| location.to_str().unwrap())
 }
