@@ -35,6 +35,7 @@ pub mod synthetic;
 mod tests;
 mod traits;
 pub mod upkeep;
+mod words;
 pub mod world;
 pub mod year;
 
@@ -65,7 +66,6 @@ pub use crate::engine::store::{
     OpenCount, ProbeStore, Rescued, Retried, ScheduleStore, Staged, StoreError, StoreResult,
     Wanted, WriterStats, question, queue_progress, schedules,
 };
-use crate::engine::store::{SEARCHED_MAX, searched_ids};
 use crate::model::missing::MissingCounts;
 use crate::model::records::{
     MatchRecord, Payload, PayloadKind, PlayerRecord, TimelineRecord, UnreadPayload,

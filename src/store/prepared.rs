@@ -175,7 +175,11 @@ fn is_sql(text: &str) -> bool {
 fn literals() -> Vec<Literal> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut found, mut tests) = (Vec::new(), BTreeSet::new());
-    let mut folders = vec![root.join("src/store"), root.join("src/engine/sqlite")];
+    let mut folders = vec![
+        root.join("src/store"),
+        root.join("src/engine/sqlite"),
+        root.join("src/engine/postgres"),
+    ];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {

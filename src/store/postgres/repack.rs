@@ -8,9 +8,9 @@ use diesel::result::OptionalExtension;
 use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
 use diesel_async::RunQueryDsl;
 
+use super::Fault;
 use super::data_statements;
-use super::fault::Fault;
-use super::reader::{Patience, read};
+use super::reader::read;
 use super::transaction::Transaction;
 use super::upkeep::Upkeep;
 use super::{Backend, PostgresStore};
