@@ -5,6 +5,7 @@
 //! so it is run: each SQL literal of the source has to be part of a statement that was prepared or was run.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ use super::sqlite::{Backup, open};
 use super::synthetic::{FIRST_GAME, Synthetic};
 use super::world::Taken;
 use super::{Location, Repair, Store, StoreError, StoreResult};
+use crate::engine;
 use crate::engine::statement::{Declared, Server};
 use crate::model::Timestamp;
 use crate::model::details::{TEAM_CELLS, TeamRecord};
@@ -369,6 +371,11 @@ async fn run_the_rest(folder: &Path) -> StoreResult<()> {
         super::lake::tests::read_all(&*store).await?;
         store.close().await?;
     }
+
+    // An engine makes tables of its own where riftsync has none.
+    let empty = Scratch::on_server(&std::env::var("TEST_DATABASE_URL").unwrap());
+    let alone = engine::postgres::PostgresStore::<Infallible>::open(empty.url()).await?;
+    super::Database::close(&alone).await?;
 
     // The target of a copy that did not end is nobody's.
     let mark = format!(
