@@ -190,9 +190,9 @@ impl Transaction<'_> {
             run_at: each()
                 .map(|end| end.settlement.run_at.as_millis())
                 .collect(),
-            results: each().map(|end| result_text(&end.settlement)).collect(),
+            results: each().map(|end| result_text(end.settlement)).collect(),
             worked_at: each()
-                .map(|end| worked_at(&end.settlement, end.now))
+                .map(|end| worked_at(end.settlement, end.now))
                 .collect(),
             finished_at: each().map(|end| finished_at(state(end), end.now)).collect(),
         };

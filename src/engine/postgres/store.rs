@@ -165,8 +165,8 @@ fn make_tables<'c, E: PostgresEffect>(
             database: address.to_string(),
             cause: format!("the program's tables could not be made: {why}"),
         };
-        let begin = format!("BEGIN; SET LOCAL client_min_messages = warning; {LOCK}");
-        let begun = conn.batch_execute(&begin).await;
+        let statement = format!("BEGIN; SET LOCAL client_min_messages = warning; {LOCK}");
+        let begun = conn.batch_execute(&statement).await;
         begun.map_err(|error| failed(said(&error).into()))?;
         let made = E::make_tables(conn).await;
         let end = if made.is_ok() { "COMMIT" } else { "ROLLBACK" };

@@ -15,9 +15,9 @@ pub struct Words {
     pub program: &'static str,
     /// Another of its engines, after "another": "riftsync engine".
     pub engine: &'static str,
-    /// How another file is chosen, behind a blank: " with --database sqlite://PATH". Nothing: its program knows.
+    /// How another file is chosen, behind a blank: " with --file PATH". Nothing: its program knows.
     pub another_file: &'static str,
-    /// What says where the server is: "what --database or DATABASE_URL says".
+    /// What says where the server is: "what --server says".
     pub address: &'static str,
     /// How tables are brought up to date, a sentence.
     pub migrate: &'static str,
