@@ -1,12 +1,11 @@
 //! Files as this program takes and makes them: what is read has a bound, and what is made is its owner's.
 
-use std::fs::OpenOptions;
-use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use config::{Config as Source, File, FileFormat};
-use rustix::fs::OFlags;
+pub use riftsync_basics::read_at_most;
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
@@ -42,28 +41,6 @@ impl Readers {
 pub fn read_by_others(path: &Path, readers: Readers) -> Option<u32> {
     let mode = std::fs::metadata(path).ok()?.mode() & 0o777;
     (mode & 0o044 & readers.umask() != 0).then_some(mode)
-}
-
-/// Reads a file that somebody named. One that has more than it can need is refused: a device may have no end. So is a
-/// pipe that nobody writes to: it would be waited for without end.
-pub fn read_at_most(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
-    // To open a pipe is to wait for who writes to it, unless one says not to wait.
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-        .open(path)?;
-    rustix::fs::fcntl_setfl(&file, OFlags::empty())?;
-    let is_pipe = file.metadata()?.file_type().is_fifo();
-    let mut bytes = Vec::new();
-    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
-    if is_pipe && bytes.is_empty() {
-        return Err(io::Error::other("it is a pipe, and nothing came out of it"));
-    }
-    if bytes.len() as u64 > bytes_max {
-        let why = format!("it has more than {bytes_max} bytes");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
-    }
-    Ok(bytes)
 }
 
 /// The text of a file with settings, once it can be read as such.

@@ -18,7 +18,7 @@
 //! `task`, `registry` (kinds of jobs), `queue`, `slot_window`, `executor` (how they run), `heartbeat`, `rescuer`,
 //! `trace`, `solo` (engines that die), `stager`, `scheduler`, `pruner` (what is done by the clock), `store` (the traits
 //! of a store of jobs), `memory` (one in memory), `conformance` (what every store must do), `metrics` (counters, events
-//! and their log), `sqlite` (one in a file).
+//! and their log), `sqlite` (one in a file), `postgres` (one on a server).
 
 mod attempts;
 mod clock;
@@ -34,6 +34,8 @@ mod lock_file;
 pub mod memory;
 pub mod metrics;
 mod metrics_actor;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod pruner;
 mod queue;
 mod registry;
@@ -75,6 +77,16 @@ pub use queue::{Claim, Drain, QueueSupervisor};
 pub use registry::{OrderError, Registry};
 pub use slot_window::express_slots;
 pub use task::{JobContext, Task, TaskFuture, TaskResult};
+
+#[doc(hidden)]
+pub mod __macros {
+    //! What macros name.
+    pub use async_trait::async_trait;
+    pub use riftsync_basics::suspicion::Death;
+    pub use serde_json::Value;
+
+    pub use crate::store::queue_progress::{ProbeStore, QueueProgress};
+}
 
 // What jobs are made of, for those who have no other need of `riftsync-basics`.
 pub use riftsync_basics::{

@@ -129,3 +129,36 @@ async fn the_tables_of_jobs_are_those_that_the_engine_makes_by_itself() {
          src/engine/migrations/sqlite for those who use the engine without riftsync. Different: {differ:#?}"
     );
 }
+
+/// The same of a database on a server: columns, rules, indexes, and how its tables are kept.
+fn tables_on_server(scratch: &Scratch) -> BTreeSet<String> {
+    let rows = scratch.rows(
+        "WITH ours AS (SELECT oid, relname, reloptions FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+             AND relname IN ('jobs', 'job_links', 'engines', 'leadership', 'schedules', 'store_commits'))
+         SELECT concat_ws(' ', table_name, column_name, data_type, collation_name, is_nullable, column_default, is_identity)
+         FROM information_schema.columns JOIN ours ON relname = table_name
+         UNION ALL SELECT indexdef FROM pg_indexes JOIN ours ON relname = tablename
+         UNION ALL SELECT relname || ' ' || pg_get_constraintdef(c.oid) FROM pg_constraint c JOIN ours ON ours.oid = conrelid
+         UNION ALL SELECT relname || ' ' || unnest(reloptions) FROM ours",
+    );
+    let told = rows.into_iter().flatten().flatten();
+    told.collect()
+}
+
+#[tokio::test]
+async fn so_are_those_on_a_server() {
+    let mut here = tables_on_server(&Scratch::new());
+    // Of riftsync's upkeep: which documents could not be had.
+    let upkeep = "CREATE INDEX jobs_failed ON public.jobs USING btree (kind, key) WHERE (state = 'discarded'::text)";
+    assert!(here.remove(upkeep), "{here:#?}");
+    let scratch = Scratch::on_server(&std::env::var("TEST_DATABASE_URL").unwrap());
+    let store = engine::postgres::PostgresStore::<Infallible>::open(scratch.url()).await;
+    store.unwrap().close().await.unwrap();
+    let there = tables_on_server(&scratch);
+    let differ: Vec<&String> = here.symmetric_difference(&there).collect();
+    assert!(
+        differ.is_empty() && here.len() > 80,
+        "a migration of the tables of jobs is to be written twice: in migrations/postgres, and in \
+         src/engine/migrations/postgres. Different: {differ:#?}"
+    );
+}

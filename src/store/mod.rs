@@ -39,6 +39,7 @@ mod tests;
 mod traits;
 pub mod upkeep;
 mod upkeep_statements;
+mod words;
 pub mod world;
 pub mod year;
 
@@ -69,7 +70,6 @@ pub use crate::engine::store::{
     OpenCount, ProbeStore, Rescued, Retried, ScheduleStore, Staged, StoreError, StoreResult,
     Wanted, WriterStats, question, queue_progress, schedules,
 };
-use crate::engine::store::{SEARCHED_MAX, searched_ids};
 use crate::model::missing::MissingCounts;
 use crate::model::records::{
     MatchRecord, Payload, PayloadKind, PlayerRecord, TimelineRecord, UnreadPayload,

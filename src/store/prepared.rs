@@ -6,6 +6,7 @@
 //! statement that was prepared or was run.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ use super::sqlite::{Backup, open};
 use super::synthetic::{FIRST_GAME, Synthetic};
 use super::world::Taken;
 use super::{Location, Repair, Store, StoreError, StoreResult};
+use crate::engine;
 use crate::engine::statement::{Declared, Server};
 use crate::model::Timestamp;
 use crate::model::details::{TEAM_CELLS, TeamRecord};
@@ -176,7 +178,11 @@ fn is_sql(text: &str) -> bool {
 fn literals() -> Vec<Literal> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut found, mut tests) = (Vec::new(), BTreeSet::new());
-    let mut folders = vec![root.join("src/store"), root.join("src/engine/sqlite")];
+    let mut folders = vec![
+        root.join("src/store"),
+        root.join("src/engine/sqlite"),
+        root.join("src/engine/postgres"),
+    ];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
@@ -366,6 +372,11 @@ async fn run_the_rest(folder: &Path) -> StoreResult<()> {
         super::lake::tests::read_all(&*store).await?;
         store.close().await?;
     }
+
+    // An engine makes tables of its own where riftsync has none.
+    let empty = Scratch::on_server(&std::env::var("TEST_DATABASE_URL").unwrap());
+    let alone = engine::postgres::PostgresStore::<Infallible>::open(empty.url()).await?;
+    super::Database::close(&alone).await?;
 
     // The target of a copy that did not end is nobody's.
     let mark = format!(

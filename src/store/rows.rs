@@ -5,11 +5,7 @@ use std::sync::Arc;
 
 use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
 
-pub(super) use crate::engine::store::rows::{
-    CountTuple, EngineTuple, JobRow, JobTuple, after_failed, append_error, counts_from,
-    dependency_failed, engine_from, from_json, held_from, job_from, listed, no_less_urgent,
-    priority_from, to_i32, to_json, to_u32,
-};
+pub(super) use crate::engine::store::rows::{from_json, priority_from, to_i32, to_json, to_u32};
 
 use super::export::DetailRow;
 use super::{

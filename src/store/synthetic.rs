@@ -8,7 +8,7 @@ use std::path::Path;
 use diesel::connection::SimpleConnection;
 use diesel_async::SimpleAsyncConnection;
 
-use super::postgres::{Settings, connect};
+use super::postgres::{Settings, first};
 use super::sqlite::open;
 use super::{Location, StoreError, StoreResult};
 use crate::model::{MatchId, Platform, Puuid, Timestamp};
@@ -163,7 +163,7 @@ impl Synthetic {
     }
 
     async fn fill_server(self, settings: &Settings) -> StoreResult<()> {
-        let mut link = connect::first(settings).await?;
+        let mut link = first(settings).await?;
         let body = hex(&crate::riot::as_gzip(DOCUMENT));
         let statements = self.statements(&format!("'\\x{body}'::bytea"));
         let begin = "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '64MB';";

@@ -12,9 +12,11 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
-use super::postgres::{Settings, connect, migrate};
+use super::postgres::format::{FORMAT, refuse_unfinished_copy};
+use super::postgres::{Settings, first};
 use super::sqlite::open;
 use super::{Location, StoreError, StoreResult};
+use crate::engine::postgres::migrate;
 
 /// The table that marks a database as a simulated world's, with its name.
 pub(super) const WORLD_TABLE: &str = "simulated_world";
@@ -162,9 +164,9 @@ fn remove(path: &Path) -> StoreResult<()> {
 
 /// The same of a server's database, which is never made anew: somebody named it.
 async fn take_server(settings: &Settings, world: &str) -> StoreResult<Result<Taken, Before>> {
-    let mut link = connect::first(settings).await?;
-    migrate::run(&mut link.conn, &settings.address).await?;
-    migrate::refuse_unfinished_copy(&mut link.conn, &settings.address).await?;
+    let mut link = first(settings).await?;
+    migrate::run(&mut link.conn, &settings.address, &FORMAT).await?;
+    refuse_unfinished_copy(&mut link.conn, &settings.address).await?;
     Ok(match before_there(&mut link.conn).await? {
         Before::World(name) if name == world => Ok(Taken::Same),
         Before::Empty => {

@@ -14,7 +14,7 @@ use super::place::{self, EngineLock};
 use super::reader::Readers;
 use super::transaction::Transaction;
 use super::writer::{self, Command, Counters};
-use crate::store::{Hints, StoreError, StoreResult, WriterStats, question};
+use crate::store::{Hints, StoreError, StoreResult, WriterStats, question, say};
 
 /// A file with its one writer, and its readers beside that.
 #[derive(Debug)]
@@ -39,6 +39,7 @@ struct Writer {
 impl SqliteFile {
     /// Opens the file for an engine: locks it, makes or migrates it, starts the writer.
     pub fn open(path: &Path, format: &'static Format) -> StoreResult<Self> {
+        say(format.words);
         place::make_folder(path)?;
         format.check_file(path, Purpose::Write)?;
         let lock = place::lock(path)?;

@@ -11,7 +11,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 use super::codes::{Class, broken, class_of, is_damage};
 use super::place::{Access, access, has_log, lock_path, unopenable, url};
 use super::{log, peek};
-use crate::store::{Migrations, StoreError, StoreResult};
+use crate::store::{Migrations, StoreError, StoreResult, Words, say};
 
 /// Where that stands in the first page, and what must be read to see it.
 const APPLICATION_ID_AT: usize = 68;
@@ -68,6 +68,8 @@ pub struct Format {
     pub versions: &'static str,
     /// How a person makes such a file, as an error says it: "`riftsync sync`".
     pub made_by: &'static str,
+    /// How errors say what is to be done; none: in words of their own.
+    pub words: Option<&'static Words>,
     /// Looks at a file that is to be written, once its tables are up to date: an error refuses it.
     pub ready: fn(&mut SqliteConnection, &Path) -> StoreResult<()>,
 }
@@ -85,6 +87,7 @@ impl Format {
         if path.exists() {
             return Ok(());
         }
+        say(self.words);
         let cause = format!("it does not exist yet; {} makes it", self.made_by);
         Err(unopenable(path, cause))
     }
@@ -92,6 +95,7 @@ impl Format {
     /// Makes the file if it is not there, checks that it is ours, whole and not newer than this program, and brings it
     /// up to date. What kind of file it is was looked at by [`Format::check_file`].
     pub fn open_any(&self, path: &Path) -> StoreResult<SqliteConnection> {
+        say(self.words);
         let was_cut_off = has_log(path);
         let remembered = if was_cut_off {
             log::remember(path)
@@ -144,6 +148,7 @@ impl Format {
     /// file should hear it at once, and find nothing made beside it. Fails also when the file may not be read, or
     /// written.
     pub fn check_file(&self, path: &Path, purpose: Purpose) -> StoreResult<()> {
+        say(self.words);
         let cannot = |error: std::io::Error| unopenable(path, error.to_string());
         let there = match std::fs::metadata(path) {
             Ok(there) => there,
@@ -205,6 +210,7 @@ impl Format {
 
     /// Which migrations a file has and which it lacks, without changing it.
     pub fn inspect(&self, path: &Path) -> StoreResult<Migrations> {
+        say(self.words);
         if !path.exists() {
             return Ok(Migrations {
                 applied: Vec::new(),

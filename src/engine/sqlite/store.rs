@@ -54,6 +54,7 @@ impl<E: SqliteEffect> SqliteStore<E> {
         migrations: || MIGRATIONS,
         versions: "engine",
         made_by: "an engine",
+        words: None,
         ready: make_tables::<E>,
     };
 

@@ -2,31 +2,37 @@
 
 use std::path::{Path, PathBuf};
 
+use super::words::words;
+
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// Transient: the disk is full, a lock is held, a connection is cut. The same write may succeed later.
-    #[error("the database cannot be written now: {0}. riftsync goes on by itself when it can")]
+    #[error("the database cannot be written now: {0}. {who} goes on by itself when it can", who = words().who)]
     Unavailable(String),
     /// The same for want of room: a smaller write may succeed now.
-    #[error("the database cannot be written now: {0}. riftsync goes on by itself when it can")]
+    #[error("the database cannot be written now: {0}. {who} goes on by itself when it can", who = words().who)]
     Full(String),
     /// The same as the first, for those who ask from outside and do not wait: since when, and why.
-    #[error("{0}. riftsync goes on by itself when it is back")]
+    #[error("{0}. {who} goes on by itself when it is back", who = words().who)]
     Away(String),
     /// Too many ask at once.
     #[error("the database is busy: {0}. Ask again in a moment")]
     Busy(String),
     #[error(
-        "the database {path} cannot be opened: {cause}. Choose another place with --database sqlite://PATH"
+        "the database {path} cannot be opened: {cause}. Choose another place{}",
+        words().another_file
     )]
     Unopenable { path: PathBuf, cause: String },
     /// It could be read if it was closed well, or somewhere else.
     #[error(
-        "the database {path} cannot be read here: what {log} holds belongs to it, and neither the file nor its folder may be written. Copy both files to a folder of your own, and read the copy with --database sqlite://PATH"
+        "the database {path} cannot be read here: what {log} holds belongs to it, and neither the file nor its folder may be written. Copy both files to a folder of your own, and read the copy{}",
+        words().another_file
     )]
     Unreadable { path: PathBuf, log: PathBuf },
     #[error(
-        "{path} is not a riftsync database: {cause}. Choose another file with --database sqlite://PATH; this one was not changed"
+        "{path} is not {}: {cause}. Choose another file{}; this one was not changed",
+        words().database,
+        words().another_file
     )]
     NotADatabase { path: PathBuf, cause: String },
     /// The file is no longer what was written to it. No retry helps, and what is written now makes it worse.
@@ -34,17 +40,22 @@ pub enum StoreError {
     Damaged { path: PathBuf, cause: String },
     /// Somebody changed the file's place while it was open.
     #[error(
-        "the database {path} is not the file any more that was opened: {cause}. Nothing more was written. What was done until then is in the file that was there: put that one back, or name its new place with --database sqlite://PATH, and type the same command again"
+        "the database {path} is not the file any more that was opened: {cause}. Nothing more was written. What was done until then is in the file that was there: put that one back, or name its new place{}, and type the same command again",
+        words().another_file
     )]
     Moved { path: PathBuf, cause: String },
     #[error(
-        "the database {path} was written by a newer riftsync (its migration {version} is unknown here). Upgrade riftsync; nothing was changed"
+        "the database {path} was written by a newer {} (its migration {version} is unknown here). Upgrade {}; nothing was changed",
+        words().version,
+        words().program
     )]
     Newer { path: PathBuf, version: String },
     /// It is read by nobody before its tables are up to date: half of what is asked for would not be there.
     #[error(
-        "the database {database} was written by an older riftsync, and its tables are {behind} {} behind. Bring them up to date with `riftsync db migrate` (and the same --database, if one was typed), which keeps everything; `riftsync sync` and `riftsync serve` do it too when they start. Nothing was changed",
-        if *.behind == 1 { "version" } else { "versions" }
+        "the database {database} was written by an older {}, and its tables are {behind} {} behind. {}. Nothing was changed",
+        words().version,
+        if *.behind == 1 { "version" } else { "versions" },
+        words().migrate
     )]
     Older {
         database: String,
@@ -52,16 +63,19 @@ pub enum StoreError {
         behind: usize,
     },
     #[error(
-        "the database {path} is in use by another riftsync engine (pid {pid}). Wait for it or stop it"
+        "the database {path} is in use by another {} (pid {pid}). Wait for it or stop it",
+        words().engine
     )]
     InUse { path: PathBuf, pid: String },
     #[error(
-        "the database {database} cannot be used: {cause}. Check that it runs, and what --database or DATABASE_URL says"
+        "the database {database} cannot be used: {cause}. Check that it runs, and {}",
+        words().address
     )]
     Unreachable { database: String, cause: String },
     /// Nothing of it is touched.
     #[error(
-        "the database {database} is encoded in {encoding}, which cannot hold every player's name: riftsync needs UTF8. Nothing was changed. Make another with `{create}` and name it in --database or DATABASE_URL; `riftsync db copy --from ... --to ...` brings over what riftsync stored in this one, if it did"
+        "the database {database} is encoded in {encoding}, which cannot hold every text: UTF8 is needed. Nothing was changed. Make another with `{create}`{}",
+        words().use_it
     )]
     Encoding {
         database: String,
@@ -77,14 +91,15 @@ pub enum StoreError {
         "'{url}' is not a database URL: {cause}. Write postgres://user:password@host:5432/database"
     )]
     PostgresUrl { url: String, cause: String },
-    /// The statement is wrong, or a row is not what only riftsync writes.
+    /// The statement is wrong, or a row is not what only this program writes.
     #[error("the database gave an unexpected answer: {0}. Please report this")]
     Unexpected(String),
     /// What was asked for cannot be; nothing was changed.
     #[error("{0}")]
     Refused(String),
     #[error(
-        "{database} holds an unfinished copy of {source_name}. Finish it with `riftsync db copy --from ... --to ...` of the same two, or use another database"
+        "{database} holds an unfinished copy of {source_name}. Finish it{}, or use another database",
+        words().copy
     )]
     UnfinishedCopy {
         database: String,
@@ -159,9 +174,10 @@ fn damaged_text(path: &Path, cause: &str) -> String {
     format!(
         "the database {file} is damaged: {cause}. Nothing more is written to it. Either put a backup in its place, and remove {file}-wal and {file}-shm; \
          or save what can be read with `sqlite3 {} .recover | sqlite3 {}` and use that file (your sqlite3 must have the command .recover, as the one of sqlite.org has); \
-         or move all three files away and sync again: everything that Riot still has is fetched anew",
+         or {}",
         typed(""),
-        typed(".saved")
+        typed(".saved"),
+        words().anew
     )
 }
 
@@ -198,6 +214,75 @@ mod tests {
             let (path, cause) = (path.into(), "x".to_owned());
             let text = StoreError::Damaged { path, cause }.to_string();
             assert!(text.contains(&format!("`{typed}`")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_says_nothing_is_given_no_other_programs_name_or_options() {
+        let (path, text) = (PathBuf::from("/data/r.db"), "x".to_owned());
+        let (cause, database) = (text.clone(), text.clone());
+        let errors = [
+            StoreError::Unavailable(text.clone()),
+            StoreError::Full(text.clone()),
+            StoreError::Away(text.clone()),
+            StoreError::Busy(text.clone()),
+            StoreError::Unopenable {
+                path: path.clone(),
+                cause: cause.clone(),
+            },
+            StoreError::Unreadable {
+                path: path.clone(),
+                log: path.clone(),
+            },
+            StoreError::NotADatabase {
+                path: path.clone(),
+                cause: cause.clone(),
+            },
+            StoreError::Damaged {
+                path: path.clone(),
+                cause: cause.clone(),
+            },
+            StoreError::Moved {
+                path: path.clone(),
+                cause: cause.clone(),
+            },
+            StoreError::Newer {
+                path: path.clone(),
+                version: text.clone(),
+            },
+            StoreError::Older {
+                database: database.clone(),
+                behind: 2,
+            },
+            StoreError::InUse {
+                path,
+                pid: text.clone(),
+            },
+            StoreError::Unreachable {
+                database: database.clone(),
+                cause: cause.clone(),
+            },
+            StoreError::Encoding {
+                database: database.clone(),
+                encoding: text.clone(),
+                create: text.clone(),
+            },
+            StoreError::Url(text.clone()),
+            StoreError::PostgresUrl {
+                url: text.clone(),
+                cause,
+            },
+            StoreError::Unexpected(text.clone()),
+            StoreError::UnfinishedCopy {
+                database,
+                source_name: text.clone(),
+            },
+            StoreError::CopyStopped(text),
+            StoreError::Closed,
+        ];
+        for error in errors {
+            let told = error.to_string();
+            assert!(!told.contains("riftsync") && !told.contains("--"), "{told}");
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod question;
 pub mod queue_progress;
 pub mod rows;
 pub mod schedules;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub use error::{StoreError, TooLate};
 pub use job_store::{Database, FleetStore, JobStore};
 pub use queue_progress::ProbeStore;
 pub use schedules::ScheduleStore;
+pub use words::Words;
+pub(crate) use words::say;
 
 pub type StoreResult<T> = Result<T, StoreError>;
 

@@ -10,8 +10,10 @@ use super::rows::{Column, Kind, Row, read};
 use super::side::{Bounds, Range, Side};
 use super::tables::Plan;
 use super::{MARK_TABLE, Word};
-use crate::store::postgres::connect::{self, Link};
-use crate::store::postgres::{Settings, fault, migrate};
+use crate::engine::postgres::connect::Link;
+use crate::engine::postgres::migrate;
+use crate::store::postgres::format::{self, FORMAT};
+use crate::store::postgres::{Fault, Settings, first};
 use crate::store::{StoreError, StoreResult};
 
 /// Nothing waits for these transactions, and a copy takes its time. They say themselves what a session may not keep
@@ -41,9 +43,9 @@ struct Declared {
 impl PostgresSide {
     /// The database that is read, at this moment.
     pub(super) async fn source(settings: &Settings) -> StoreResult<Self> {
-        let mut link = connect::first(settings).await?;
-        migrate::run_on_source(&mut link.conn, &settings.address).await?;
-        migrate::refuse_unfinished_copy(&mut link.conn, &settings.address).await?;
+        let mut link = first(settings).await?;
+        migrate::run_on_source(&mut link.conn, &settings.address, &FORMAT).await?;
+        format::refuse_unfinished_copy(&mut link.conn, &settings.address).await?;
         let mut side = Self { link };
         side.say(BEGIN_SOURCE).await?;
         Ok(side)
@@ -51,8 +53,8 @@ impl PostgresSide {
 
     /// The database that is written.
     pub(super) async fn target(settings: &Settings) -> StoreResult<Self> {
-        let mut link = connect::first(settings).await?;
-        migrate::run(&mut link.conn, &settings.address).await?;
+        let mut link = first(settings).await?;
+        migrate::run(&mut link.conn, &settings.address, &FORMAT).await?;
         Ok(Self { link })
     }
 
@@ -244,7 +246,7 @@ impl Side for PostgresSide {
     }
 
     async fn mark(&mut self) -> StoreResult<Option<String>> {
-        migrate::copy_mark(self.conn()).await.map_err(failed)
+        format::copy_mark(self.conn()).await.map_err(failed)
     }
 
     async fn set_mark(&mut self, source: &str) -> StoreResult<()> {
@@ -298,5 +300,5 @@ fn condition(plan: &Plan, range: Range<'_>) -> String {
 }
 
 fn failed(error: diesel::result::Error) -> StoreError {
-    fault::Fault::from(error).into_error()
+    Fault::from(error).into_error()
 }

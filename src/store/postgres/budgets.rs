@@ -1,14 +1,76 @@
 //! The board on which engines of one key share its limits.
 
-use diesel_async::RunQueryDsl;
+use diesel::sql_types::{Array, BigInt, Nullable, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::fault::Fault;
-use super::job_statements as sql;
+use super::Backend;
+use super::Fault;
 use super::transaction::Transaction;
 use crate::model::board_time::{BoardTime, in_time};
 use crate::model::budget_share::{BoardGrant, BoardReport, BoardRow, share};
 use crate::store::BudgetMember;
 use crate::store::rows::{from_json, to_json};
+
+mod sql {
+    use super::{Array, BigInt, Nullable, Text};
+    use crate::store::statement::statement;
+
+    type Opt<T> = Nullable<T>;
+
+    statement! {
+        /// One engine at a time takes its share of a key's limits on a route; the clock of the database, which is
+        /// the same for all of them.
+        LockBudget<'a> { key: &'a str => Text, route: &'a str => Text } -> BigInt =
+        "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM pg_advisory_xact_lock(hashtextextended(? || ' ' || ?, 4711))";
+    }
+
+    statement! {
+        BudgetRows<'a> { key: &'a str => Text, route: &'a str => Text } -> (Text, Text, BigInt, Opt<BigInt>) =
+        "SELECT engine_id, windows, reported_at, ended_at FROM rate_budgets WHERE key_fingerprint = ? AND route = ?";
+    }
+
+    statement! {
+        PutBudget<'a> {
+            key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text, windows: &'a str => Text,
+            reported_at: i64 => BigInt, holder: Option<&'a str> => Opt<Text>,
+        } -> () =
+        "INSERT INTO rate_budgets (key_fingerprint, route, engine_id, windows, reported_at, holder) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT (key_fingerprint, route, engine_id) DO UPDATE
+             SET windows = excluded.windows, reported_at = excluded.reported_at, holder = excluded.holder,
+                 ended_at = NULL";
+    }
+
+    statement! {
+        MoveBudget<'a> {
+            windows: &'a str => Text, reported_at: i64 => BigInt, ended_at: Option<i64> => Opt<BigInt>,
+            key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text,
+        } -> () =
+        "UPDATE rate_budgets SET windows = ?, reported_at = ?, ended_at = ?
+         WHERE key_fingerprint = ? AND route = ? AND engine_id = ?";
+    }
+
+    statement! {
+        DropBudgets<'a> { key: &'a str => Text, route: &'a str => Text, engines: Vec<&'a str> => Array<Text> } -> () =
+        "DELETE FROM rate_budgets WHERE key_fingerprint = ? AND route = ? AND engine_id = ANY(?)";
+    }
+
+    statement! {
+            EndBudgetsOf { engines: Vec<String> => Array<Text>, ended: Vec<i64> => Array<BigInt> } -> () =
+        "UPDATE rate_budgets SET ended_at = gone.ended FROM unnest(?, ?) AS gone (engine, ended)
+         WHERE rate_budgets.holder = gone.engine AND ended_at IS NULL";
+    }
+}
+
+/// What engines that are gone may have called counts as made from these moments on.
+pub(super) async fn end_budgets(
+    mut conn: &AsyncPgConnection,
+    ended: &[(String, i64)],
+) -> Result<(), Fault> {
+    let (engines, ended) = ended.iter().cloned().unzip();
+    let end = sql::EndBudgetsOf { engines, ended };
+    end.execute(&mut conn).await?;
+    Ok(())
+}
 
 impl Transaction<'_> {
     /// By the clock of the database: the engines' own may differ by more than a window.
@@ -19,7 +81,6 @@ impl Transaction<'_> {
         holder: Option<&str>,
     ) -> Result<BoardGrant, Fault> {
         let (key, route) = (&*member.key_fingerprint, member.route);
-        self.locks.budget(key, route);
         let now: i64 = sql::LockBudget { key, route }
             .get_result(&mut self.conn)
             .await?;
@@ -62,7 +123,6 @@ impl Transaction<'_> {
             };
             drop.execute(&mut self.conn).await?;
         }
-        self.after.wrote = true;
         sql::PutBudget {
             key,
             route,

@@ -7,13 +7,13 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use super::Fault;
 use super::data_statements as sql;
-use super::fault::Fault;
 use super::locks::Class;
 use super::players::{Known, Newer, Sightings};
-use super::statistics::{Game, Sums};
+use super::statistics::{Game, Sums, update_years};
 use super::transaction::Transaction;
 use crate::model::records::{
     MatchClass, MatchRecord, Payload, PayloadKind, PlayerRecord, TimelineRecord, UnreadPayload,
@@ -156,49 +156,51 @@ impl Outset {
         outset.names_players |= !outset.ids.is_empty();
         outset
     }
-}
 
-impl Transaction<'_> {
-    /// From here on the rows of players stay, or are made one by this transaction alone.
-    pub(super) fn pass_players(&mut self, outset: &Outset) {
-        if outset.unites {
-            self.locks.exclusive();
-        } else if outset.names_players {
-            self.locks.pass::<()>(Class::PlayersLock, &[]);
-        }
-    }
-
-    /// See `pass_players`.
-    pub(super) async fn keep_players(&self, outset: &Outset) -> Result<(), Fault> {
-        let mut conn = self.conn;
-        if outset.unites {
+    /// See [`Transaction::pass_players`].
+    pub(super) async fn keep_players(&self, mut conn: &AsyncPgConnection) -> Result<(), Fault> {
+        if self.unites {
             let _locked: i32 = sql::UnitePlayers {}.get_result(&mut conn).await?;
-        } else if outset.names_players {
+        } else if self.names_players {
             let _locked: i32 = sql::KeepPlayers {}.get_result(&mut conn).await?;
         }
         Ok(())
     }
 
     /// Matches that were cleaned away: they are not stored again. While the players are kept, none is.
-    pub(super) async fn cleaned_among(&self, outset: &Outset) -> Result<Vec<String>, Fault> {
-        if outset.ids.is_empty() {
+    pub(super) async fn cleaned_among(
+        &self,
+        mut conn: &AsyncPgConnection,
+    ) -> Result<Vec<String>, Fault> {
+        if self.ids.is_empty() {
             return Ok(Vec::new());
         }
-        let ids = &outset.ids;
+        let ids = &self.ids;
         let cleaned = upkeep_statements::CleanedOf { ids };
-        Ok(cleaned.load(&mut { self.conn }).await?)
+        Ok(cleaned.load(&mut conn).await?)
+    }
+}
+
+impl Transaction<'_> {
+    /// From here on the rows of players stay, or are made one by this transaction alone.
+    pub(super) fn pass_players(&mut self, outset: &Outset) {
+        if outset.unites {
+            self.locks.exclusive(Class::PlayersLock);
+        } else if outset.names_players {
+            self.locks.pass::<()>(Class::PlayersLock, &[]);
+        }
     }
 
-    /// Writes the effects, after `keep_players`, but those of matches that were cleaned away.
+    /// Writes the effects, after [`Outset::keep_players`], but those of matches that were cleaned away. The statistics
+    /// that it returns wait to be written.
     pub(super) async fn apply(
         &mut self,
         effects: &[(&Effect, Timestamp)],
         cleaned: &[String],
-    ) -> Result<(), Fault> {
+    ) -> Result<Sums, Fault> {
         if effects.is_empty() {
-            return Ok(());
+            return Ok(Sums::default());
         }
-        self.after.wrote = true;
         let mut sorted = Sorted::of(effects);
         for (record, fingerprint, was, _) in &sorted.players {
             self.unite_player(record, was, fingerprint).await?;
@@ -208,7 +210,7 @@ impl Transaction<'_> {
             sorted.timelines.remove(id);
             sorted.unread.retain(|(of, _), _| of != id);
         }
-        self.store_documents(&sorted).await?;
+        let sums = self.store_documents(&sorted).await?;
         let rest = [
             sorted.repairs.is_empty(),
             sorted.listed.is_empty(),
@@ -216,9 +218,9 @@ impl Transaction<'_> {
             sorted.names.is_empty(),
         ];
         if rest == [true; 4] {
-            return Ok(());
+            return Ok(sums);
         }
-        self.write_sums().await?;
+        update_years(self.conn, &sums).await?;
         for (repair, now) in &sorted.repairs {
             self.repair(repair, *now).await?;
         }
@@ -235,7 +237,7 @@ impl Transaction<'_> {
         for file in sorted.names.values() {
             self.put_names(file).await?;
         }
-        Ok(())
+        Ok(Sums::default())
     }
 
     /// What is said of documents that came, or did not: the next that are written.
@@ -375,7 +377,7 @@ impl Transaction<'_> {
 
     /// Statements that need nothing of each other are sent together: the server carries them out in their order. So a
     /// group holds its locks for fewer messages, and both sides are woken less often.
-    async fn store_documents(&mut self, sorted: &Sorted<'_>) -> Result<(), Fault> {
+    async fn store_documents(&mut self, sorted: &Sorted<'_>) -> Result<Sums, Fault> {
         let notes = self.pass_notes(sorted);
         self.pass_documents(sorted);
         let seen = sightings_in(sorted, |_| true);
@@ -419,13 +421,13 @@ impl Transaction<'_> {
     }
 
     /// Writes the participants of new matches, and what they mean for their players; the rows that are there of whose
-    /// statistics stay to be written with `write_sums`.
+    /// statistics stay to be written.
     async fn count(
         &mut self,
         matches: &[(&String, &NewMatch<'_>)],
         known: &Known,
         newer: &Newer<'_>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Sums, Fault> {
         let mut games = Vec::new();
         for (_, new) in matches {
             if new.record.class == MatchClass::Void {
@@ -466,8 +468,7 @@ impl Transaction<'_> {
             tx.tallies_of(&sums),
         )?;
         sums.add_to(there)?;
-        self.sums = sums;
-        Ok(())
+        Ok(sums)
     }
 
     /// Unread documents that are to be written: what was said of them before is said anew.

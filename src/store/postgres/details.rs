@@ -10,8 +10,8 @@ use diesel::sql_types::{Array, Integer, Text};
 use diesel_async::RunQueryDsl;
 
 use super::Backend;
+use super::Fault;
 use super::data::NewMatch;
-use super::fault::Fault;
 use super::transaction::Transaction;
 use crate::model::details::{BanRecord, Cell, Column, Kind, NONE, SHEETS, Sheet, TEAMS};
 use crate::model::records::MatchRecord;

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use diesel_async::RunQueryDsl;
 
+use super::Fault;
 use super::data::{Document, NewMatch, Sorted, Unread, clean};
 use super::data_statements as sql;
-use super::fault::Fault;
 use super::locks::Class;
 use super::transaction::Transaction;
 use crate::model::Timestamp;

@@ -9,7 +9,7 @@ use diesel::sql_types::{Array, BigInt, Text};
 use diesel_async::{AsyncConnectionCore, AsyncPgConnection, RunQueryDsl};
 use futures_util::TryStreamExt;
 
-use super::reader::{Patience, read};
+use super::reader::read;
 use super::{Backend, PostgresStore};
 use crate::model::table::{Column, Kind};
 use crate::store::StoreResult;

@@ -1,64 +1,32 @@
-//! The order of locks, for all transactions of all engines.
-//!
-//! A transaction that waits for a lock holds only locks that come before it in this order. So those that meet wait in a
-//! line, and never in a circle. A lock is whatever another transaction may have to wait for: a row, the key of a new
-//! row (who inserts the same key waits), an advisory lock. By class, and within a class by key:
+//! The order of locks of riftsync's rows, in that of the engine (`engine::postgres::Locks`): they come before all jobs.
 //!
 //! | | what | by | who |
 //! |---|---|---|---|
-//! | 1 | the limits of a key on a route | key, route | engines that share them |
-//! | 2 | `schedules` | name | ticks, changes of schedules |
-//! | 3 | the lock of players: shared, or exclusive | | who writes documents; upkeep, and who unites players |
-//! | 4 | `missing_payloads`, `unread_payloads` that are there | id, kind | documents that came, or did not |
-//! | 5 | new `missing_payloads` | kind, id | |
-//! | 6 | new `matches` | id | |
-//! | 7 | new `match_timelines` | id | |
-//! | 8 | `payloads` | id, kind | |
-//! | 9 | new `unread_payloads` | id, kind | |
-//! | 10 | new `players` | puuid | |
-//! | 11 | new `player_yearly_stats` | player, year, platform | |
-//! | 12 | `players` that are there | puuid | documents with a newer name; who tracks |
-//! | 13 | `player_yearly_stats` that are there | player, year, platform | |
-//! | 14 | `player_years`, with `listed_matches` | puuid, year, platform | |
-//! | | `rank_history`, `mastery_history` | | who has the player's row (10, 12) |
+//! | | the limits of a key on a route, a place of their own | key, route | engines that share them |
+//! | 1 | the lock of players: shared, or exclusive | | who writes documents; upkeep, and who unites players |
+//! | 2 | `missing_payloads`, `unread_payloads` that are there | id, kind | documents that came, or did not |
+//! | 3 | new `missing_payloads` | kind, id | |
+//! | 4 | new `matches` | id | |
+//! | 5 | new `match_timelines` | id | |
+//! | 6 | `payloads` | id, kind | |
+//! | 7 | new `unread_payloads` | id, kind | |
+//! | 8 | new `players` | puuid | |
+//! | 9 | new `player_yearly_stats` | player, year, platform | |
+//! | 10 | `players` that are there | puuid | documents with a newer name; who tracks |
+//! | 11 | `player_yearly_stats` that are there | player, year, platform | |
+//! | 12 | `player_years`, with `listed_matches` | puuid, year, platform | |
+//! | | `rank_history`, `mastery_history` | | who has the player's row (8, 10) |
 //! | | `static_names`, `static_files` | file, id | the one job that fetches them |
-//! | 15 | `engines` | id | who buries the dead |
-//! | 16 | `jobs` that are there, with their `job_links` | id | everybody |
-//! | 17 | the lock of circles | | who links a job to one that waits |
-//! | 18 | the keys of jobs | kind, key | who brings in jobs |
 //!
-//! What follows from it:
-//! - Documents come before the jobs that bring them. Whether an attempt still holds its job is first asked without a lock,
-//!   and once more when the job is locked; in between a lease is hardly ever lost, and then all is rolled back.
-//! - All jobs of a transaction are locked in one pass: those that end, those above them that count them or come after
-//!   them, open ones that new jobs join. They are looked up without locks first. What turns out to be missing may be locked
-//!   only behind the last; else the transaction is rolled back and run again, and knows it from the start.
-//! - What is locked long comes before what many need: documents are in when the rows of players and statistics are
-//!   locked that all matches of a player share.
-//! - Verbs that stand alone, and jobs that spawn many, have transactions of their own.
-//!
-//! Apart from all this: rows that are passed over when others hold them (claims, what is due, what is pruned) and locks
-//! that are only tried are not waited for. Who has the lock of players exclusively writes 4 to 14 as he likes. A heartbeat
-//! locks its own engine's row and the leadership, and waits for nobody who waits for more.
+//! Documents are in when the rows of players and statistics are locked that all matches of a player share. Who has the
+//! lock of players exclusively writes 2 to 12 as he likes.
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::engine::postgres::{self, RowClass};
 
-use diesel_async::RunQueryDsl;
-
-use super::coming::Coming;
-use super::command::Progress;
-use super::fault::Fault;
-use super::job_statements as sql;
-use super::settle::End;
-use super::transaction::Transaction;
-use crate::model::Lease;
-
-/// What is locked together, in the order of the module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Rows that are locked together, in the order of the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
-    Schedules,
-    PlayersLock,
+    PlayersLock = 1,
     Notes,
     NewMissing,
     NewMatches,
@@ -70,320 +38,49 @@ pub(super) enum Class {
     Players,
     Statistics,
     Years,
-    Engines,
-    Jobs,
-    Circles,
-    Keys,
 }
 
-/// What one run of a group found too late, for the next one to know from the start.
-#[derive(Debug, Clone, Default)]
-pub(in crate::store) struct Lessons {
-    /// Jobs to lock with the others.
-    jobs: BTreeSet<i64>,
-    /// Attempts that do not hold their jobs any more, or whose end is refused: they write no documents.
-    without: HashSet<Lease>,
-    /// Ends that have to be in a transaction of their own.
-    alone: HashSet<Lease>,
-}
-
-impl Lessons {
-    fn of_jobs(jobs: BTreeSet<i64>) -> Fault {
-        let jobs = Self {
-            jobs,
-            ..Self::default()
+impl From<Class> for postgres::Class {
+    fn from(class: Class) -> Self {
+        let name = match class {
+            Class::PlayersLock => "PlayersLock",
+            Class::Notes => "Notes",
+            Class::NewMissing => "NewMissing",
+            Class::NewMatches => "NewMatches",
+            Class::NewTimelines => "NewTimelines",
+            Class::Payloads => "Payloads",
+            Class::NewUnread => "NewUnread",
+            Class::NewPlayers => "NewPlayers",
+            Class::NewStatistics => "NewStatistics",
+            Class::Players => "Players",
+            Class::Statistics => "Statistics",
+            Class::Years => "Years",
         };
-        Fault::Lesson(Box::new(jobs))
-    }
-
-    pub(super) fn without(without: HashSet<Lease>) -> Fault {
-        let without = Self {
-            without,
-            ..Self::default()
-        };
-        Fault::Lesson(Box::new(without))
-    }
-
-    pub(super) fn alone(alone: HashSet<Lease>) -> Fault {
-        let alone = Self {
-            alone,
-            ..Self::default()
-        };
-        Fault::Lesson(Box::new(alone))
-    }
-
-    pub(super) fn learn(&mut self, more: Self) {
-        self.jobs.extend(more.jobs);
-        self.without.extend(more.without);
-        self.alone.extend(more.alone);
-    }
-
-    pub(super) fn jobs(&self) -> impl Iterator<Item = i64> {
-        self.jobs.iter().copied()
-    }
-
-    pub(super) fn writes(&self, lease: Lease) -> bool {
-        !self.without.contains(&lease)
-    }
-
-    /// Whether the end of this attempt is left to a transaction of its own.
-    pub(super) fn leaves_out(&self, lease: Lease) -> bool {
-        self.alone.contains(&lease)
-    }
-}
-
-/// The jobs that a group touches.
-#[derive(Debug)]
-pub(super) struct Touched {
-    /// To be locked in one pass.
-    pub(super) jobs: BTreeSet<i64>,
-    /// Of these the ones that may be told of ends.
-    pub(super) above: BTreeSet<i64>,
-}
-
-impl Touched {
-    fn these(jobs: BTreeSet<i64>) -> Self {
-        let above = BTreeSet::new();
-        Self { jobs, above }
-    }
-}
-
-/// What a transaction has locked.
-#[derive(Debug, Default)]
-pub(super) struct Locks {
-    last: Option<Class>,
-    /// The last limits of a key that were taken.
-    budget: Option<(String, &'static str)>,
-    /// Nobody else writes documents.
-    exclusive: bool,
-    jobs: BTreeSet<i64>,
-    /// Jobs that this transaction has made: nobody else sees them.
-    own: HashSet<i64>,
-}
-
-impl Locks {
-    /// The next locks are of this class, with these keys. Checked in debug builds.
-    pub(super) fn pass<K: PartialOrd>(&mut self, class: Class, keys: &[K]) {
-        debug_assert!(
-            keys.is_sorted(),
-            "the order of locks: {class:?} not by their keys"
-        );
-        let free = self.exclusive && class < Class::Engines;
-        debug_assert!(
-            free || self.last.is_none_or(|last| last < class),
-            "the order of locks: {class:?} after {:?}",
-            self.last
-        );
-        self.last = self.last.max(Some(class));
-    }
-
-    /// The limits of a key on a route, one after the other.
-    pub(super) fn budget(&mut self, key: &str, route: &'static str) {
-        let here = Some((key.to_owned(), route));
-        debug_assert!(
-            self.budget <= here && self.last.is_none(),
-            "the order of locks: the limits of a key"
-        );
-        self.budget = here;
-    }
-
-    /// This transaction alone writes documents from here on.
-    pub(super) fn exclusive(&mut self) {
-        self.pass::<()>(Class::PlayersLock, &[]);
-        self.exclusive = true;
-    }
-
-    pub(super) fn made(&mut self, id: i64) {
-        self.own.insert(id);
-    }
-
-    /// The jobs of these that are not locked; a lesson, if it is too late for that.
-    pub(super) fn missing(
-        &self,
-        ids: impl IntoIterator<Item = i64>,
-    ) -> Result<BTreeSet<i64>, Fault> {
-        let known = |id: &i64| self.jobs.contains(id) || self.own.contains(id);
-        let missing: BTreeSet<i64> = ids.into_iter().filter(|id| !known(id)).collect();
-        let late = match (BTreeSet::first(&missing), BTreeSet::last(&self.jobs)) {
-            (Some(first), Some(last)) => first < last || self.last > Some(Class::Jobs),
-            (Some(_), None) => self.last > Some(Class::Jobs),
-            (None, _) => false,
-        };
-        if late {
-            return Err(Lessons::of_jobs(missing));
-        }
-        Ok(missing)
-    }
-
-    /// Whether all of these are locked, or made by this transaction.
-    pub(super) fn hold_all(&self, ids: impl IntoIterator<Item = i64>) -> bool {
-        let mut ids = ids.into_iter();
-        ids.all(|id| self.jobs.contains(&id) || self.own.contains(&id))
-    }
-
-    /// These are locked now: in the order of their ids, and after a look at `missing`.
-    pub(super) fn locked(&mut self, ids: impl IntoIterator<Item = i64>) {
-        let before = self.jobs.len();
-        self.jobs.extend(ids);
-        if self.jobs.len() > before {
-            debug_assert!(
-                self.last <= Some(Class::Jobs),
-                "the order of locks: Jobs after {:?}",
-                self.last
-            );
-            self.last = Some(Class::Jobs);
-        }
-    }
-
-    /// The last locked job; others may be locked behind it.
-    pub(super) fn last_job(&self) -> Option<i64> {
-        BTreeSet::last(&self.jobs).copied()
-    }
-
-    pub(super) fn jobs(&self) -> Vec<i64> {
-        self.jobs.iter().copied().collect()
-    }
-}
-
-impl Transaction<'_> {
-    /// Locks jobs in the order of their ids, those that are not yet.
-    pub(super) async fn lock_jobs(
-        &mut self,
-        ids: impl IntoIterator<Item = i64>,
-    ) -> Result<(), Fault> {
-        let missing = self.locks.missing(ids)?;
-        if missing.is_empty() {
-            return Ok(());
-        }
-        self.lock(&missing).await?;
-        self.locks.locked(missing);
-        Ok(())
-    }
-
-    async fn lock(&self, missing: &BTreeSet<i64>) -> Result<(), Fault> {
-        if !missing.is_empty() {
-            let ids = missing.iter().copied().collect();
-            let lock = sql::LockJobs { ids };
-            let _locked: i64 = lock.get_result(&mut { self.conn }).await?;
-        }
-        Ok(())
-    }
-
-    /// Locks the jobs of a group. What waits to be written, and what new jobs will need, goes with it: these locks are those
-    /// that all engines wait for.
-    pub(super) async fn lock_group(
-        &mut self,
-        jobs: BTreeSet<i64>,
-        coming: &Coming<'_>,
-    ) -> Result<(), Fault> {
-        let missing = self.locks.missing(jobs)?;
-        let sums = std::mem::take(&mut self.sums);
-        let tx = &*self;
-        let (stock, (), ()) = tokio::try_join!(
-            biased;
-            tx.stock_for(coming),
-            tx.update_years(&sums),
-            tx.lock(&missing),
-        )?;
-        self.locks.locked(missing);
-        self.stock = stock;
-        Ok(())
-    }
-
-    /// Locks these jobs and all that may hear of their ends, and what an earlier run found missing.
-    pub(super) async fn lock_with_those_above(&mut self, ids: Vec<i64>) -> Result<(), Fault> {
-        let mut all: BTreeSet<i64> = ids.iter().copied().collect();
-        if !ids.is_empty() {
-            let above: Vec<i64> = sql::Above { ids }.load(&mut self.conn).await?;
-            all.extend(above);
-        }
-        all.extend(self.lessons.jobs());
-        self.lock_jobs(all).await
-    }
-
-    /// The jobs that the commands of a group touch, as far as is known without a lock; none, if one statement locks all of
-    /// them in their order.
-    pub(super) async fn jobs_of_group(
-        &self,
-        reports: &[&Progress],
-        ends: &[End<'_>],
-        coming: &Coming<'_>,
-    ) -> Result<Touched, Fault> {
-        let mut jobs: BTreeSet<i64> = (coming.jobs.iter())
-            .flat_map(|job| job.after.jobs.iter().map(|id| id.0))
-            .collect();
-        jobs.extend(self.lessons.jobs());
-        let keys = coming.keys();
-        let ending: Vec<i64> = ends.iter().map(|end| end.lease.job.0).collect();
-        let quick = ends.iter().any(End::is_quick);
-        let careful = ends.iter().any(|end| !end.is_quick());
-        // Statements that lock jobs by themselves.
-        let passes = [quick, careful, !reports.is_empty(), !keys.is_empty()];
-        let passes = passes.into_iter().filter(|pass| *pass).count();
-        let nothing = ending.is_empty() && (keys.is_empty() || passes + jobs.len() < 2);
-        let related: Vec<i64> = if nothing {
-            Vec::new()
-        } else if keys.is_empty() {
-            // Jobs that nobody waits for are locked by the statement that ends them.
-            if passes < 2
-                && jobs.is_empty()
-                && !AtomicBool::load(&self.house.linked, Ordering::Relaxed)
-            {
-                return Ok(Touched::these(jobs));
-            }
-            let ids = ending.clone();
-            let above: Vec<i64> = sql::Above { ids }.load(&mut { self.conn }).await?;
-            let linked = !above.is_empty();
-            self.house.linked.store(linked, Ordering::Relaxed);
-            above
-        } else {
-            let (kinds, keys) = keys.into_iter().unzip();
-            let ids = ending.clone();
-            let related = sql::Related { ids, kinds, keys };
-            related.load(&mut { self.conn }).await?
-        };
-        let above: BTreeSet<i64> = related.into_iter().collect();
-        jobs.extend(&above);
-        if jobs.is_empty() && passes < 2 {
-            return Ok(Touched::these(jobs));
-        }
-        jobs.extend(ending);
-        jobs.extend(reports.iter().map(|report| report.lease.job.0));
-        Ok(Touched { jobs, above })
+        Self::Rows(RowClass {
+            number: class as u8,
+            name,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn ids(ids: &[i64]) -> BTreeSet<i64> {
-        ids.iter().copied().collect()
-    }
-
-    #[test]
-    fn jobs_are_locked_behind_those_that_are_or_the_next_run_knows_of_them() {
-        let mut locks = Locks::default();
-        locks.pass(Class::Payloads, &["a", "b"]);
-        assert_eq!(locks.missing([3, 1]).unwrap(), ids(&[1, 3]));
-        locks.locked([1, 3]);
-        locks.made(2);
-        assert_eq!(locks.missing([1, 2, 3]).unwrap(), ids(&[]));
-        assert_eq!(locks.missing([3, 4]).unwrap(), ids(&[4]));
-        let Err(Fault::Lesson(lesson)) = locks.missing([2, 0, 4]) else {
-            panic!("0 was left out");
-        };
-        assert_eq!(lesson.jobs, ids(&[0, 4]));
-        locks.pass::<()>(Class::Keys, &[]);
-        assert!(locks.missing([5]).is_err(), "keys come after all jobs");
-        assert_eq!(locks.missing([1]).unwrap(), ids(&[]));
-    }
+    use crate::engine::postgres::Locks;
 
     #[test]
     #[should_panic(expected = "the order of locks: NewMatches after Some(Jobs)")]
     fn documents_after_jobs_are_out_of_order() {
         let mut locks = Locks::default();
         locks.locked([1]);
+        locks.pass(Class::NewMatches, &["a"]);
+    }
+
+    #[test]
+    #[should_panic(expected = "the order of locks: NewMatches after Some(Payloads)")]
+    fn documents_after_what_was_read_of_them_are_out_of_order() {
+        let mut locks = Locks::default();
+        locks.pass(Class::Payloads, &["a"]);
         locks.pass(Class::NewMatches, &["a"]);
     }
 
@@ -396,7 +93,7 @@ mod tests {
     #[test]
     fn who_alone_writes_documents_writes_them_as_he_likes() {
         let mut locks = Locks::default();
-        locks.exclusive();
+        locks.exclusive(Class::PlayersLock);
         locks.pass(Class::Statistics, &[1]);
         locks.pass(Class::NewMatches, &[1]);
         locks.locked([1]);

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 
-use super::fault::Fault;
-use super::reader::{Patience, read};
+use super::Fault;
+use super::reader::read;
 use super::transaction::Transaction;
 use super::{Backend, PostgresStore};
 use crate::model::names::{NamedKind, StaticName};

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use diesel_async::RunQueryDsl;
 
 use super::PostgresStore;
-use super::reader::{Patience, read};
+use super::reader::read;
 use crate::model::JobId;
 use crate::model::waiting::OpenJob;
 use crate::store::StoreResult;

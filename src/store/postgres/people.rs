@@ -4,10 +4,9 @@ use async_trait::async_trait;
 use diesel::OptionalExtension;
 use diesel_async::RunQueryDsl;
 
-use super::command::Verb;
+use super::Fault;
 use super::data::clean;
-use super::fault::Fault;
-use super::reader::{Patience, read};
+use super::reader::read;
 use super::transaction::Transaction;
 use super::{Backend, PostgresStore};
 use crate::model::{Puuid, RiotId, Timestamp};
@@ -68,13 +67,11 @@ impl Transaction<'_> {
     }
 
     pub(super) async fn track(&mut self, players: &[i64], tracked: bool) -> Result<usize, Fault> {
-        self.after.wrote = true;
         let ids = players.to_vec();
         Ok(own::Track { tracked, ids }.execute(&mut self.conn).await?)
     }
 
     pub(super) async fn lose(&mut self, id: i64, why: &str, now: Timestamp) -> Result<bool, Fault> {
-        self.after.wrote = true;
         let (now, why) = (now.as_millis(), &*clean(why));
         let lose = sql::Lose { now, why, id };
         let tracked: Option<bool> = lose.get_result(&mut self.conn).await.optional()?;
@@ -92,7 +89,11 @@ impl PeopleStore for PostgresStore {
     }
 
     async fn track(&self, player_ids: Vec<i64>, tracked: bool) -> StoreResult<usize> {
-        self.write(|answer| Verb::Track(player_ids, tracked, answer))
+        self.database
+            .write(move |tx| {
+                let players = player_ids.clone();
+                Box::pin(async move { Transaction::of(tx).track(&players, tracked).await })
+            })
             .await
     }
 
@@ -130,7 +131,11 @@ impl PeopleStore for PostgresStore {
     }
 
     async fn lose(&self, player_id: i64, why: String, now: Timestamp) -> StoreResult<bool> {
-        self.write(|answer| Verb::Lose(player_id, why, now, answer))
+        self.database
+            .write(move |tx| {
+                let why = why.clone();
+                Box::pin(async move { Transaction::of(tx).lose(player_id, &why, now).await })
+            })
             .await
     }
 

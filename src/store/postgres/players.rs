@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use diesel::result::OptionalExtension;
 use diesel_async::RunQueryDsl;
 
+use super::Fault;
 use super::data_statements as own;
-use super::fault::Fault;
 use super::locks::Class;
 use super::transaction::Transaction;
 use crate::model::records::{PlayerRecord, SeenPlayer};

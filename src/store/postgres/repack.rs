@@ -7,9 +7,9 @@ use bytes::Bytes;
 use diesel::result::OptionalExtension;
 use diesel_async::RunQueryDsl;
 
+use super::Fault;
 use super::PostgresStore;
-use super::fault::Fault;
-use super::reader::{Patience, read};
+use super::reader::read;
 use super::transaction::Transaction;
 use super::upkeep::Upkeep;
 use crate::model::Timestamp;

@@ -3,8 +3,7 @@
 use diesel::sql_types::Text;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 
-use super::connect;
-use super::{PostgresStore, Settings};
+use super::{PostgresStore, Settings, first};
 use crate::model::Foreign;
 use crate::store::{StoreError, StoreResult};
 
@@ -46,7 +45,7 @@ impl PostgresStore {
     /// How commits are kept, for the reader of a measurement.
     pub async fn durability(settings: &Settings) -> StoreResult<String> {
         let reading = async |settings: Settings| {
-            let mut link = connect::first(&settings).await?;
+            let mut link = first(&settings).await?;
             let rows: Vec<Durability> = diesel::sql_query(
                 "SELECT 'synchronous_commit=' || current_setting('synchronous_commit')
                         || ', fsync=' || current_setting('fsync') AS text",
@@ -60,7 +59,7 @@ impl PostgresStore {
 }
 
 async fn run(settings: &Settings, statement: String) -> StoreResult<()> {
-    let mut link = connect::first(settings).await?;
+    let mut link = first(settings).await?;
     let done = link.conn.batch_execute(&statement).await;
     done.map_err(|error| StoreError::Unreachable {
         database: settings.address.to_string(),

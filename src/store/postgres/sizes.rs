@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use diesel_async::RunQueryDsl;
 
-use super::reader::{Patience, read};
+use super::reader::read;
 use super::{Backend, PostgresStore};
 use crate::store::StoreResult;
 use crate::store::sizes::{

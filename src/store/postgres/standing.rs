@@ -5,8 +5,8 @@ use diesel::OptionalExtension;
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 
-use super::fault::Fault;
-use super::reader::{Patience, read};
+use super::Fault;
+use super::reader::read;
 use super::transaction::Transaction;
 use super::{Backend, PostgresStore};
 use crate::model::standing::{changed, with_lost_ranks};

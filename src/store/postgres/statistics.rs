@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use super::Fault;
 use super::data_statements as sql;
-use super::fault::Fault;
 use super::locks::Class;
 use super::transaction::Transaction;
 use crate::model::statistics::{GameFacts, YearlyTally};
@@ -131,6 +131,16 @@ impl Sums {
     }
 }
 
+/// Writes sums into rows that are locked.
+pub(super) async fn update_years(mut conn: &AsyncPgConnection, sums: &Sums) -> Result<(), Fault> {
+    if sums.is_empty() {
+        return Ok(());
+    }
+    let rows = sums.rows();
+    columns!(sql::UpdateStats, rows).execute(&mut conn).await?;
+    Ok(())
+}
+
 impl Transaction<'_> {
     /// New rows of statistics are the next that are written.
     pub(super) fn pass_new_years(&mut self, sums: &Sums) {
@@ -164,23 +174,6 @@ impl Transaction<'_> {
             platforms: places.iter().map(|place| place.2).collect(),
         };
         Ok(tallies.load(&mut { self.conn }).await?)
-    }
-
-    /// Writes the sums that wait for it, into rows that are locked.
-    pub(super) async fn write_sums(&mut self) -> Result<(), Fault> {
-        let sums = std::mem::take(&mut self.sums);
-        self.update_years(&sums).await
-    }
-
-    pub(super) async fn update_years(&self, sums: &Sums) -> Result<(), Fault> {
-        if sums.is_empty() {
-            return Ok(());
-        }
-        let rows = sums.rows();
-        columns!(sql::UpdateStats, rows)
-            .execute(&mut { self.conn })
-            .await?;
-        Ok(())
     }
 
     /// Inserts those that are not there, and tells which.

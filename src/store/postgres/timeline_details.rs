@@ -3,7 +3,7 @@
 use diesel_async::RunQueryDsl;
 
 use super::Backend;
-use super::fault::Fault;
+use super::Fault;
 use super::transaction::Transaction;
 use crate::model::records::TimelineRecord;
 use crate::model::timeline_details::{EventRecord, ParticipantTimeline};

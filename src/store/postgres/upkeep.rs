@@ -5,20 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use diesel::result::OptionalExtension;
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::RunQueryDsl;
 
+use super::Fault;
 use super::PostgresStore;
-use super::connect::{Link, Purpose, begin};
 use super::data::clean;
 use super::data_statements as own;
-use super::fault::Fault;
-use super::locks::{Class, Lessons};
-use super::shared::Shared;
+use super::locks::Class;
 use super::transaction::Transaction;
 use super::upkeep_statements;
+use crate::engine::postgres;
 use crate::model::Timestamp;
 use crate::model::records::{MatchRecord, Payload, PayloadKind};
 use crate::model::statistics::YearlyTally;
@@ -27,11 +25,7 @@ use crate::store::rows::Tallies;
 use crate::store::rows::{READER, tally_from, to_json};
 use crate::store::upkeep::{PlayersGame, YearTuple, add_up};
 use crate::store::upkeep_statements as sql;
-use crate::store::{Cleanup, Repair, StoreError, StoreResult, data_statements, plain};
-
-/// How often a piece is tried that others were in the way of, or whose connection was lost.
-const TRIES: u32 = 20;
-const PAUSE: Duration = Duration::from_millis(200);
+use crate::store::{Cleanup, Repair, StoreResult, data_statements, plain};
 
 /// A piece of upkeep. Doing it twice is as good as doing it once.
 #[derive(Debug, Clone)]
@@ -46,56 +40,34 @@ pub(super) enum Upkeep {
 
 impl PostgresStore {
     pub(super) async fn upkeep(&self, upkeep: Upkeep) -> StoreResult<u64> {
-        let shared = self.shared.clone();
-        let work = self.handle()?.spawn(async move {
-            let mut tries = 0;
-            loop {
-                tries += 1;
-                match once(&shared, &upkeep).await {
-                    Ok(done) => return Ok(done),
-                    Err(Fault::Command(error)) => return Err(error),
-                    Err(fault) if tries == TRIES => return Err(fault.into_error()),
-                    Err(_) => tokio::time::sleep(PAUSE).await,
-                }
-            }
-        });
-        work.await.map_err(|_| StoreError::Closed)?
+        self.database
+            .apart(move |tx| {
+                let upkeep = upkeep.clone();
+                Box::pin(async move { Transaction::of(tx).keep_up(&upkeep).await })
+            })
+            .await
     }
 }
 
-async fn once(shared: &Shared, upkeep: &Upkeep) -> Result<u64, Fault> {
-    let link = Link::connect(&shared.settings, Purpose::Read)
-        .await
-        .map_err(|error| Fault::Lost(error.cause))?;
-    let mut conn: &AsyncPgConnection = &link.conn;
-    conn.batch_execute(begin(&shared.settings)).await?;
-    let mut tx = Transaction::new(
-        conn,
-        &shared.cursors,
-        Lessons::default(),
-        shared.house.clone(),
-    );
-    tx.locks.exclusive();
-    let _locked: i32 = own::UnitePlayers {}.get_result(&mut tx.conn).await?;
-    let done = match upkeep {
-        Upkeep::Repair(repairs, now) => {
-            for repair in repairs.iter() {
-                tx.repair(repair, *now).await?;
-            }
-            repairs.len() as u64
-        }
-        Upkeep::Clean(cleanup, now) => tx.clean(*cleanup, *now).await?,
-        Upkeep::Orphans(before, limit) => tx.clean_orphans(*before, *limit).await?,
-        Upkeep::Repack(repacked) => tx.repack(repacked).await?,
-        Upkeep::Dictionary(trained, now) => tx.add_dictionary(trained, *now).await?,
-        Upkeep::DropDictionaries(before) => tx.drop_dictionaries(*before).await?,
-    };
-    // Without this the connection is dropped, and the transaction with it.
-    conn.batch_execute("COMMIT").await?;
-    Ok(done)
-}
-
 impl Transaction<'_> {
+    async fn keep_up(&mut self, upkeep: &Upkeep) -> Result<u64, Fault> {
+        self.locks.exclusive(Class::PlayersLock);
+        let _locked: i32 = own::UnitePlayers {}.get_result(&mut self.conn).await?;
+        match upkeep {
+            Upkeep::Repair(repairs, now) => {
+                for repair in repairs.iter() {
+                    self.repair(repair, *now).await?;
+                }
+                Ok(repairs.len() as u64)
+            }
+            Upkeep::Clean(cleanup, now) => self.clean(*cleanup, *now).await,
+            Upkeep::Orphans(before, limit) => self.clean_orphans(*before, *limit).await,
+            Upkeep::Repack(repacked) => self.repack(repacked).await,
+            Upkeep::Dictionary(trained, now) => self.add_dictionary(trained, *now).await,
+            Upkeep::DropDictionaries(before) => self.drop_dictionaries(*before).await,
+        }
+    }
+
     pub(super) async fn is_cleaned(&mut self, id: &str) -> Result<bool, Fault> {
         let cleaned = sql::IsCleaned { id }.get_result(&mut self.conn).await;
         let found: Option<String> = cleaned.optional()?;
@@ -332,7 +304,7 @@ impl Transaction<'_> {
         let payloads = orphans.execute(&mut self.conn).await?;
         let dictionaries = self.drop_dictionaries(before).await?;
         let before = before.as_millis();
-        self.locks.pass::<()>(Class::Engines, &[]);
+        self.locks.pass::<()>(postgres::Class::Engines, &[]);
         let engines = upkeep_statements::DropEngines { before };
         let engines = engines.execute(&mut self.conn).await?;
         Ok((payloads + engines) as u64 + dictionaries)

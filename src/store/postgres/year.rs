@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use diesel_async::RunQueryDsl;
 
 use super::PostgresStore;
-use super::reader::{Patience, read};
+use super::reader::read;
 use crate::report::{Companion, Game, Kill, Lead, SeenRank};
 use crate::store::year::{
     CompanyTuple, GameTuple, KillTuple, LeadTuple, Played, SeenTuple, YearOf, YearStore,

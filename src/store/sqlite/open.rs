@@ -9,6 +9,7 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 use crate::engine::sqlite::open::Format;
 use crate::store::copy::MARK_TABLE;
+use crate::store::words::WORDS;
 use crate::store::{StoreError, StoreResult};
 
 pub(in crate::store) use crate::engine::sqlite::open::Purpose;
@@ -23,6 +24,7 @@ pub(in crate::store) static FORMAT: Format = Format {
     migrations: || MIGRATIONS,
     versions: "",
     made_by: "`riftsync sync`",
+    words: Some(&WORDS),
     ready: refuse_unfinished,
 };
 

@@ -1,0 +1,651 @@
+//! The SQL of jobs: one statement for a batch, its rows as arrays.
+//!
+//! Rows are locked in the order of their ids wherever a statement locks more than one. See `locks` for the order of all.
+//!
+//! Jobs that are named by their ids are asked for `state || ''`: no partial index fits that. When statistics were
+//! taken while nothing ran, the planner took an index of all running jobs for the shortest way to each of them.
+
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
+
+use crate::statement;
+use crate::store::rows::JobRow;
+
+type Opt<T> = Nullable<T>;
+
+statement! {
+    /// Takes the place of a mark that is not there, so that it never will be.
+    Forestall { id: i64 => BigInt, at: i64 => BigInt } -> () =
+    "INSERT INTO store_commits (id, made, at) VALUES (?, FALSE, ?) ON CONFLICT DO NOTHING";
+}
+
+statement! { WasMade { id: i64 => BigInt } -> Bool = "SELECT made FROM store_commits WHERE id = ?"; }
+
+statement! {
+    DropMarks { first: i64 => BigInt, end: i64 => BigInt } -> () =
+    "DELETE FROM store_commits WHERE id >= ? AND id < ?";
+}
+
+statement! {
+    /// Marks of engines that were killed; an engine that lives takes its own away.
+    DropOldMarks { before: i64 => BigInt } -> () =
+    "DELETE FROM store_commits WHERE id IN (SELECT id FROM store_commits WHERE at < ? FOR UPDATE SKIP LOCKED)";
+}
+
+statement! {
+    NewIds { count: i64 => BigInt } -> BigInt = "SELECT nextval('jobs_id_seq') FROM generate_series(1, ?)";
+}
+
+statement! {
+    InsertJobs<'a> {
+        ids: Vec<i64> => Array<BigInt>, kinds: Vec<&'a str> => Array<Text>, queues: Vec<&'a str> => Array<Text>,
+        keys: Vec<Option<&'a str>> => Array<Opt<Text>>, args: Vec<&'a str> => Array<Text>, states: Vec<&'a str> => Array<Text>,
+        priorities: Vec<i32> => Array<Integer>, max_attempts: Vec<i32> => Array<Integer>, run_at: Vec<i64> => Array<BigInt>,
+        flows: Vec<i64> => Array<BigInt>, turns: Vec<i64> => Array<BigInt>, submitted: Vec<i32> => Array<Integer>,
+        waits_for: Vec<i32> => Array<Integer>, errors: Vec<&'a str> => Array<Text>,
+        worked_at: Vec<Option<i64>> => Array<Opt<BigInt>>, finished_at: Vec<Option<i64>> => Array<Opt<BigInt>>,
+        enqueued_at: Vec<i64> => Array<BigInt>, lanes: Vec<&'a str> => Array<Text>,
+    } -> () =
+    "INSERT INTO jobs (id, kind, queue, key, args, state, priority, max_attempts, run_at, flow, turn, submitted, waits_for,
+                       errors, worked_at, started_at, finished_at, enqueued_at, lane)
+     SELECT id, kind, queue, key, args, state, priority, max_attempts, run_at, flow, turn, submitted, waits_for,
+            errors, worked_at, worked_at, finished_at, enqueued_at, lane
+     FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       AS new (id, kind, queue, key, args, state, priority, max_attempts, run_at, flow, turn, submitted, waits_for,
+               errors, worked_at, finished_at, enqueued_at, lane)";
+}
+
+statement! {
+    /// The turns of the first jobs that wait in queues at priorities, none of them before a place.
+    NextTurns<'a> {
+        queues: Vec<&'a str> => Array<Text>, priorities: Vec<i32> => Array<Integer>, turns: Vec<i64> => Array<BigInt>,
+        ids: Vec<i64> => Array<BigInt>,
+    } -> (Text, Integer, Opt<BigInt>) =
+    "SELECT place.queue, place.priority,
+            (SELECT jobs.turn FROM jobs WHERE jobs.queue = place.queue AND jobs.priority = place.priority
+                 AND (jobs.turn, jobs.id) >= (place.turn, place.id)
+                 AND state = 'available' AND crash_count = 0 ORDER BY jobs.turn, jobs.id LIMIT 1)
+     FROM unnest(?, ?, ?, ?) AS place (queue, priority, turn, id)";
+}
+
+statement! {
+    /// The states of jobs, which are locked: a job that ends later must find the links of those that come after it.
+    StatesOf { ids: Vec<i64> => Array<BigInt> } -> (BigInt, Text) =
+    "SELECT id, state FROM jobs WHERE id = ANY(?)";
+}
+
+statement! {
+    /// How many there are of them.
+    LockJobs { ids: Vec<i64> => Array<BigInt> } -> BigInt =
+    "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE id = ANY(?) ORDER BY id FOR UPDATE) AS locked";
+}
+
+statement! {
+    /// All that wait for some jobs, as parents or because they come after them, and who waits for those.
+    Above { ids: Vec<i64> => Array<BigInt> } -> BigInt =
+    "WITH RECURSIVE above (id) AS (
+         SELECT parent_id FROM job_links WHERE child_id = ANY(?)
+         UNION SELECT parent_id FROM above JOIN job_links ON child_id = above.id)
+     SELECT id FROM above";
+}
+
+statement! {
+    /// The same, and the open jobs with some keys.
+    Related<'a> { ids: Vec<i64> => Array<BigInt>, kinds: Vec<&'a str> => Array<Text>, keys: Vec<&'a str> => Array<Text> } -> BigInt =
+    "WITH RECURSIVE above (id) AS (
+         SELECT parent_id FROM job_links WHERE child_id = ANY(?)
+         UNION SELECT parent_id FROM above JOIN job_links ON child_id = above.id)
+     SELECT id FROM above
+     UNION ALL
+     SELECT job.id FROM unnest(?, ?) AS wanted (kind, key),
+         LATERAL (SELECT id FROM jobs WHERE kind = wanted.kind AND key = wanted.key AND key IS NOT NULL
+                      AND finished_at IS NULL LIMIT 1) AS job";
+}
+
+statement! {
+    /// A job, all below it, and all above any of them.
+    Around { id: i64 => BigInt } -> BigInt =
+    "WITH RECURSIVE below (id) AS (
+         VALUES (?) UNION SELECT child_id FROM below JOIN job_links ON parent_id = below.id WHERE relation = 'child'),
+     above (id) AS (
+         SELECT id FROM below UNION SELECT parent_id FROM above JOIN job_links ON child_id = above.id)
+     SELECT id FROM above";
+}
+
+statement! {
+    /// Attempts that hold their jobs, as far as is known without a lock.
+    StillHeld { ids: Vec<i64> => Array<BigInt>, tokens: Vec<i64> => Array<BigInt> } -> (BigInt, BigInt) =
+    "SELECT held.id, held.token FROM unnest(?, ?) AS held (id, token),
+         LATERAL (SELECT 1 FROM jobs WHERE jobs.id = held.id AND jobs.lease_token = held.token AND jobs.state || '' = 'running'
+                  LIMIT 1) AS job";
+}
+
+statement! {
+    /// Open jobs by their keys, locked: they may not end before what joins them is linked. Looked up first and
+    /// locked then: a join in the order of the ids walks over all jobs. Only those behind a place or locked already: one
+    /// that came in meanwhile before it is found when its key is taken.
+    OpenByKeys<'a> { kinds: Vec<&'a str> => Array<Text>, keys: Vec<&'a str> => Array<Text>, behind: i64 => BigInt, locked: Vec<i64> => Array<BigInt> }
+        -> (BigInt, Text, Text, Text, Text, Integer, Integer, Opt<BigInt>) =
+    "SELECT id, kind, key, state, queue, priority, submitted, worked_at FROM jobs
+     WHERE finished_at IS NULL AND id = ANY(ARRAY(
+         SELECT job.id FROM unnest(?, ?) AS wanted (kind, key),
+             LATERAL (SELECT id FROM jobs WHERE kind = wanted.kind AND key = wanted.key AND key IS NOT NULL
+                          AND finished_at IS NULL LIMIT 1) AS job)) AND (id > ? OR id = ANY(?))
+     ORDER BY id FOR UPDATE";
+}
+
+statement! {
+    JoinJobs<'a> {
+        ids: Vec<i64> => Array<BigInt>, states: Vec<&'a str> => Array<Text>, priorities: Vec<i32> => Array<Integer>,
+        submitted: Vec<i32> => Array<Integer>,
+    } -> () =
+    "UPDATE jobs SET state = joined.state, priority = joined.priority, submitted = joined.submitted
+     FROM unnest(?, ?, ?, ?) AS joined (id, state, priority, submitted) WHERE jobs.id = joined.id";
+}
+
+statement! {
+    /// Some jobs, and open ones below them, that are less urgent than this.
+    LessUrgentBelow { ids: Vec<i64> => Array<BigInt>, priority: i32 => Integer } -> BigInt =
+    "WITH RECURSIVE below (id) AS (
+         SELECT unnest(?) UNION SELECT child_id FROM below JOIN job_links ON parent_id = below.id WHERE relation = 'child')
+     SELECT jobs.id FROM below, LATERAL (SELECT id FROM jobs WHERE jobs.id = below.id AND priority > ? AND finished_at IS NULL LIMIT 1) AS jobs";
+}
+
+statement! {
+    Raise { priority: i32 => Integer, ids: Vec<i64> => Array<BigInt>, before: i32 => Integer } -> (BigInt, Text, Text) =
+    "UPDATE jobs SET priority = ? WHERE id = ANY(?) AND priority > ? AND finished_at IS NULL RETURNING id, queue, state";
+}
+
+statement! {
+    /// Links that were not there before.
+    LinkAll<'a> { children: Vec<i64> => Array<BigInt>, parents: Vec<i64> => Array<BigInt>, relations: Vec<&'a str> => Array<Text> }
+        -> (BigInt, BigInt) =
+    "INSERT INTO job_links (child_id, parent_id, relation) SELECT * FROM unnest(?, ?, ?)
+     ON CONFLICT DO NOTHING RETURNING child_id, parent_id";
+}
+
+statement! {
+    /// One at a time may link a job to one that waits itself: two circles' halves must see each other.
+    LockCircles {} -> Integer = "SELECT 1 FROM pg_advisory_xact_lock(7523094288207667810)";
+}
+
+statement! {
+    /// Which of `jobs` are among all that wait for `other`, itself included?
+    WaitingAmong { other: i64 => BigInt, jobs: Vec<i64> => Array<BigInt> } -> BigInt =
+    "WITH RECURSIVE waiting (id) AS (
+         VALUES (?) UNION SELECT parent_id FROM job_links JOIN waiting ON child_id = waiting.id)
+     SELECT id FROM waiting WHERE id = ANY(?)";
+}
+
+statement! {
+    /// Queues with jobs that ran when an engine died.
+    QueuesWithSuspects { queues: Vec<String> => Array<Text> } -> Text =
+    "SELECT queue FROM unnest(?) AS wanted (queue)
+     WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.queue = wanted.queue AND state = 'available' AND crash_count > 0)";
+}
+
+statement! { AllQueuesWithSuspects {} -> Text = "SELECT DISTINCT queue FROM jobs WHERE state = 'available' AND crash_count > 0"; }
+
+statement! {
+    /// An engine claims suspects in one transaction at a time, so that it counts them right; the others try later.
+    LockSuspects<'a> { engine: &'a str => Text } -> Bool = "SELECT pg_try_advisory_xact_lock(1751520113, hashtext(?))";
+}
+
+pub(super) type ClaimRow = (
+    (BigInt, BigInt, BigInt, BigInt),
+    (Text, Text, Opt<Text>, Text, Integer, Integer, Integer),
+);
+
+/// The two claims differ in whom they pick. What others claim just now is passed over, not waited for. The
+/// token of a claim is random; with the job's id in it, no two leases share one.
+macro_rules! claim {
+    ($picked:literal) => {
+        concat!(
+            "WITH picked AS MATERIALIZED (",
+            $picked,
+            ") UPDATE jobs SET state = 'running', attempt = attempt + 1, lease_token = ? # picked.id, engine_id = ?,
+                    started_at = coalesce(started_at, ?)
+             FROM picked WHERE jobs.id = picked.id
+             RETURNING jobs.id, lease_token, CASE WHEN flow = 0 THEN jobs.id ELSE flow END, turn,
+                       kind, lane, key, args, priority, attempt, max_attempts"
+        )
+    };
+}
+
+statement! {
+    /// As many as their group has room for in this engine, the least suspected first.
+    ClaimSuspects<'a> {
+        queue: &'a str => Text, from: i32 => Integer, before: i32 => Integer, closed: &'a [String] => Array<Text>, here: &'a str => Text,
+        limit: i64 => BigInt, token: i64 => BigInt, engine: &'a str => Text, now: i64 => BigInt,
+    } -> ClaimRow = claim!(
+        "SELECT id FROM (
+             SELECT id, crash_count, row_number() OVER (ORDER BY crash_count, priority, turn, id) AS place FROM (
+                 SELECT id, crash_count, priority, turn FROM jobs
+                 WHERE queue = ? AND state = 'available' AND priority >= ? AND priority < ? AND lane <> ALL (?) AND crash_count > 0
+                 ORDER BY crash_count, priority, turn, id LIMIT 64 FOR UPDATE SKIP LOCKED) AS waiting) AS placed, (
+             SELECT count(*) AS suspects, coalesce(max(crash_count), 0) AS worst
+             FROM jobs WHERE state = 'running' AND crash_count > 0 AND engine_id = ?) AS here
+         WHERE suspects + place <= CASE greatest(worst, crash_count) WHEN 1 THEN 64 WHEN 2 THEN 8 ELSE 1 END
+         ORDER BY place LIMIT ?");
+}
+
+statement! {
+    /// Those of these jobs that run alone.
+    RunAlone { ids: Vec<i64> => Array<BigInt>, from: i32 => Integer } -> BigInt =
+    "SELECT id FROM jobs WHERE id = ANY(?) AND crash_count >= ?";
+}
+
+statement! {
+    RunsAlone { id: i64 => BigInt, token: i64 => BigInt } -> () =
+    "UPDATE jobs SET lone_lease = lease_token WHERE id = ? AND lease_token = ? AND state || '' = 'running'";
+}
+
+statement! {
+    /// From a place on in each priority, the most urgent first; it ends as soon as there are enough.
+    ClaimJobs<'a> {
+        priorities: Vec<i32> => Array<Integer>, turns: Vec<i64> => Array<BigInt>, ids: Vec<i64> => Array<BigInt>,
+        queue: &'a str => Text, closed: &'a [String] => Array<Text>, limit: i64 => BigInt, of_all: i64 => BigInt,
+        token: i64 => BigInt, engine: &'a str => Text, now: i64 => BigInt,
+    } -> ClaimRow = claim!(
+        "SELECT job.id FROM unnest(?, ?, ?) AS start (priority, turn, id),
+             LATERAL (SELECT jobs.id FROM jobs
+                      WHERE queue = ? AND jobs.priority = start.priority AND (jobs.turn, jobs.id) >= (start.turn, start.id)
+                            AND state = 'available' AND crash_count = 0 AND lane <> ALL (?)
+                      ORDER BY jobs.turn, jobs.id LIMIT ? FOR UPDATE SKIP LOCKED) AS job
+         LIMIT ?");
+}
+
+statement! {
+    ProgressAll<'a> {
+        ids: Vec<i64> => Array<BigInt>, tokens: Vec<i64> => Array<BigInt>, steps: Vec<&'a str> => Array<Text>,
+        percents: Vec<i32> => Array<Integer>, progress: Vec<&'a str> => Array<Text>,
+    } -> (BigInt, BigInt) =
+    "UPDATE jobs SET step = told.step, percent = told.percent, progress = told.progress
+     FROM unnest(?, ?, ?, ?, ?) AS told (id, token, step, percent, progress)
+     WHERE jobs.id = told.id AND jobs.lease_token = told.token AND jobs.state || '' = 'running'
+     RETURNING jobs.id, jobs.lease_token";
+}
+
+statement! {
+    /// Ends of attempts that need no look at their jobs first. The fence is in the statement: only those
+    /// that still hold their jobs, and nobody asked to cancel, come back.
+    SettleQuick<'a> {
+        ids: Vec<i64> => Array<BigInt>, tokens: Vec<i64> => Array<BigInt>, states: Vec<&'a str> => Array<Text>,
+        attempts: Vec<i32> => Array<Integer>, run_at: Vec<i64> => Array<BigInt>, results: Vec<Option<String>> => Array<Opt<Text>>,
+        worked_at: Vec<Option<i64>> => Array<Opt<BigInt>>, finished_at: Vec<Option<i64>> => Array<Opt<BigInt>>,
+    } -> (BigInt, Text, Opt<Text>, Text) =
+    "UPDATE jobs SET state = ended.state, attempt = ended.attempt, run_at = ended.run_at, result = ended.result,
+            worked_at = ended.worked_at, finished_at = ended.finished_at, lease_token = NULL, engine_id = NULL
+     FROM unnest(?, ?, ?, ?, ?, ?, ?, ?) AS ended (id, token, state, attempt, run_at, result, worked_at, finished_at)
+     WHERE jobs.id = ended.id AND jobs.lease_token = ended.token AND jobs.state || '' = 'running'
+           AND jobs.cancel_requested_at IS NULL AND jobs.crash_count = 0
+     RETURNING jobs.id, kind, key, queue";
+}
+
+statement! {
+    /// The fence: rows only of attempts that still hold their jobs, locked in the order of the ids until the end. Each is
+    /// looked up: a join in the order of the ids, planned while jobs were few, would walk over all there ever were.
+    Fence { ids: Vec<i64> => Array<BigInt>, tokens: Vec<i64> => Array<BigInt> }
+        -> ((BigInt, Text, Opt<Text>, Text, Text, Text), (Integer, BigInt, Opt<BigInt>, Integer, Integer)) =
+    "SELECT job.id, kind, key, queue, errors, rollup, attempt, CASE WHEN flow = 0 THEN job.id ELSE flow END, cancel_requested_at, crash_count,
+            priority
+     FROM unnest(?, ?) AS held (id, token),
+         LATERAL (SELECT * FROM jobs WHERE jobs.id = held.id AND jobs.lease_token = held.token AND jobs.state || '' = 'running'
+                  LIMIT 1 FOR UPDATE) AS job";
+}
+
+statement! {
+    SettleAll<'a> {
+        ids: Vec<i64> => Array<BigInt>, states: Vec<&'a str> => Array<Text>, attempts: Vec<i32> => Array<Integer>,
+        run_at: Vec<i64> => Array<BigInt>, errors: Vec<String> => Array<Text>, results: Vec<Option<String>> => Array<Opt<Text>>,
+        worked_at: Vec<Option<i64>> => Array<Opt<BigInt>>, finished_at: Vec<Option<i64>> => Array<Opt<BigInt>>,
+        crashes: Vec<i32> => Array<Integer>, rollups: Vec<String> => Array<Text>, pending: Vec<i32> => Array<Integer>,
+    } -> () =
+    "UPDATE jobs SET state = ended.state, attempt = ended.attempt, run_at = ended.run_at, errors = ended.errors,
+            result = ended.result, worked_at = ended.worked_at, finished_at = ended.finished_at,
+            crash_count = ended.crashes, rollup = ended.rollup, children_pending = children_pending + ended.pending,
+            lease_token = NULL, engine_id = NULL
+     FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       AS ended (id, state, attempt, run_at, errors, result, worked_at, finished_at, crashes, rollup, pending)
+     WHERE jobs.id = ended.id";
+}
+
+statement! {
+    ParentsOf { children: Vec<i64> => Array<BigInt> } -> (BigInt, BigInt) =
+    "SELECT child_id, parent_id FROM job_links WHERE child_id = ANY(?) AND relation = 'child'";
+}
+
+statement! {
+    /// Who waited for jobs that are final: parents and successors. A statement of its own, after the one
+    /// that ended the jobs: a link can come in until their rows are locked, and must be seen.
+    TakeLinksOf { children: Vec<i64> => Array<BigInt> } -> (BigInt, BigInt, Text) =
+    "DELETE FROM job_links WHERE child_id = ANY(?) RETURNING child_id, parent_id, relation";
+}
+
+statement! {
+    /// The same, of those that turned out to be final: it may follow the statement that ends them at once.
+    TakeLinksOfFinal { children: Vec<i64> => Array<BigInt> } -> (BigInt, BigInt, Text) =
+    "DELETE FROM job_links USING jobs
+     WHERE job_links.child_id = ANY(?) AND jobs.id = job_links.child_id AND jobs.finished_at IS NOT NULL
+     RETURNING job_links.child_id, job_links.parent_id, job_links.relation";
+}
+
+statement! { DropLinksTo { parent: i64 => BigInt } -> () = "DELETE FROM job_links WHERE parent_id = ?"; }
+
+statement! {
+    CountParents { child: i64 => BigInt } -> BigInt =
+    "SELECT count(*) FROM job_links WHERE child_id = ? AND relation = 'child'";
+}
+
+statement! {
+    ChildrenOf { parent: i64 => BigInt } -> (BigInt, Text, Opt<Text>, Integer, Opt<BigInt>) =
+    "SELECT jobs.id, jobs.kind, jobs.key, jobs.submitted, jobs.worked_at
+     FROM job_links JOIN jobs ON jobs.id = job_links.child_id
+     WHERE job_links.parent_id = ? AND job_links.relation = 'child' ORDER BY jobs.id";
+}
+
+statement! {
+    /// A job that waits for others to be final.
+    Waiter { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Integer, BigInt, Text) =
+    "SELECT kind, key, queue, waits_for, run_at, errors FROM jobs WHERE id = ? AND state = 'blocked' AND waits_for > 0 FOR UPDATE";
+}
+
+statement! {
+    WaitsLess<'a> { state: &'a str => Text, id: i64 => BigInt } -> () =
+    "UPDATE jobs SET state = ?, waits_for = waits_for - 1 WHERE id = ?";
+}
+
+statement! {
+    JobToCancel { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer, Text, Opt<BigInt>) =
+    "SELECT kind, key, state, errors, attempt, rollup, worked_at FROM jobs WHERE id = ? FOR UPDATE";
+}
+
+statement! {
+    CancelNow<'a> { errors: &'a str => Text, now: i64 => BigInt, id: i64 => BigInt } -> () =
+    "UPDATE jobs SET state = 'cancelled', errors = ?, finished_at = ?, waits_for = 0, children_pending = 0 WHERE id = ?";
+}
+
+statement! {
+    SetRollup<'a> { rollup: &'a str => Text, id: i64 => BigInt } -> () = "UPDATE jobs SET rollup = ? WHERE id = ?";
+}
+
+statement! {
+    RequestCancel { now: i64 => BigInt, id: i64 => BigInt } -> () =
+    "UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, ?) WHERE id = ?";
+}
+
+statement! {
+    CancelRequests<'a> { engine: &'a str => Text } -> (BigInt, BigInt, Integer, Text) =
+    "SELECT id, lease_token, attempt, queue FROM jobs
+     WHERE state = 'running' AND cancel_requested_at IS NOT NULL AND engine_id = ? ORDER BY id";
+}
+
+statement! {
+    JobToRetry { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer) =
+    "SELECT kind, key, queue, state, priority FROM jobs WHERE id = ? FOR UPDATE";
+}
+
+statement! {
+    OpenByKey<'a> { kind: &'a str => Text, key: Option<&'a str> => Opt<Text> } -> BigInt =
+    "SELECT id FROM jobs WHERE kind = ? AND key = ? AND key IS NOT NULL AND finished_at IS NULL";
+}
+
+statement! {
+    /// A failed job starts over; its history stays.
+    Revive { now: i64 => BigInt, turn: i64 => BigInt, id: i64 => BigInt } -> () =
+    "UPDATE jobs SET state = 'available', run_at = ?, turn = ?, attempt = 0, crash_count = 0, lone_deaths = 0,
+            quiet_deaths = 0, finished_at = NULL, worked_at = NULL, result = NULL, step = NULL, percent = 0, progress = '{}', rollup = '{}',
+            children_pending = 0, waits_for = 0, cancel_requested_at = NULL, submitted = 1
+     WHERE id = ?";
+}
+
+statement! {
+    Prune { before: i64 => BigInt, limit: i64 => BigInt } -> () =
+    "DELETE FROM jobs WHERE id IN (
+         SELECT id FROM jobs WHERE finished_at < ? ORDER BY finished_at LIMIT ? FOR UPDATE SKIP LOCKED)";
+}
+
+statement! {
+    /// Parents that are not final; they are locked.
+    OpenParents { ids: Vec<i64> => Array<BigInt> } -> (BigInt, Text, Text, Text, Integer, Opt<BigInt>) =
+    "SELECT id, kind, state, rollup, children_pending, worked_at FROM jobs
+     WHERE id = ANY(?) AND finished_at IS NULL";
+}
+
+statement! {
+    /// Every link on the ways from jobs up to those that nobody waits for: (child, parent).
+    LinksAbove { ids: Vec<i64> => Array<BigInt> } -> (BigInt, BigInt) =
+    "WITH RECURSIVE above (child_id, parent_id) AS (
+         SELECT child_id, parent_id FROM job_links WHERE child_id = ANY(?) AND relation = 'child'
+         UNION
+         SELECT job_links.child_id, job_links.parent_id FROM above JOIN job_links ON job_links.child_id = above.parent_id
+         WHERE relation = 'child')
+     SELECT child_id, parent_id FROM above";
+}
+
+statement! {
+    UpdateParents<'a> {
+        ids: Vec<i64> => Array<BigInt>, states: Vec<&'a str> => Array<Text>, rollups: Vec<String> => Array<Text>,
+        pending: Vec<i32> => Array<Integer>, finished_at: Vec<Option<i64>> => Array<Opt<BigInt>>,
+    } -> () =
+    "UPDATE jobs SET state = told.state, rollup = told.rollup, children_pending = told.pending, finished_at = told.finished_at
+     FROM unnest(?, ?, ?, ?, ?) AS told (id, state, rollup, pending, finished_at) WHERE jobs.id = told.id";
+}
+
+statement! {
+    Stage { now: i64 => BigInt, limit: i64 => BigInt } -> Text =
+    "UPDATE jobs SET state = 'available' WHERE id IN (
+         SELECT id FROM jobs WHERE state IN ('scheduled', 'retryable') AND run_at <= ?
+         ORDER BY run_at LIMIT ? FOR UPDATE SKIP LOCKED)
+     RETURNING queue";
+}
+
+statement! { NextDue {} -> Opt<BigInt> = "SELECT min(run_at) FROM jobs WHERE state IN ('scheduled', 'retryable')"; }
+
+/// Whether nobody holds the session lock of an engine of this database.
+macro_rules! is_gone {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM pg_locks
+             WHERE locktype = 'advisory' AND classid = 1751520112 AND objsubid = 2 AND granted
+                 AND objid::bigint = hashtext(engines.id)::bigint & 4294967295
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+    };
+}
+
+statement! {
+    /// Engines that may be buried, locked in one pass.
+    LockEngines<'a> { alive: &'a str => Text, silence_ms: i64 => BigInt, gone: Vec<&'a str> => Array<Text> } -> Text =
+    "SELECT id FROM engines, (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock
+     WHERE stopped_at IS NULL AND rescued_at IS NULL AND id <> ? AND (heartbeat_at <= now_ms - ? OR id = ANY(?))
+     ORDER BY id FOR UPDATE OF engines";
+}
+
+statement! {
+    /// Engines that were silent too long, by the clock of the database. One that is heard at this moment waits,
+    /// and hears that it was dead.
+    BuryEngines<'a> { alive: &'a str => Text, silence_ms: i64 => BigInt } -> Text =
+    "WITH silent AS MATERIALIZED (
+         SELECT id, now_ms FROM engines, (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock
+         WHERE stopped_at IS NULL AND rescued_at IS NULL AND id <> ? AND heartbeat_at <= now_ms - ? ORDER BY id FOR UPDATE OF engines)
+     UPDATE engines SET rescued_at = now_ms FROM silent WHERE engines.id = silent.id RETURNING engines.id";
+}
+
+statement! {
+    /// Running jobs whose engine is not known to be alive.
+    JobsOfDead<'a> { alive: &'a str => Text } -> BigInt =
+    "SELECT id FROM jobs WHERE state = 'running' AND engine_id IS DISTINCT FROM ?
+           AND NOT EXISTS (SELECT 1 FROM engines WHERE engines.id = jobs.engine_id AND stopped_at IS NULL AND rescued_at IS NULL)";
+}
+
+statement! {
+    /// Engines whose sessions are gone: those that have not come back until now.
+    BuryGone { ids: Vec<String> => Array<Text> } -> Text =
+    concat!(
+        "UPDATE engines SET rescued_at = (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+         WHERE id = ANY(?) AND stopped_at IS NULL AND rescued_at IS NULL AND session = 1 AND ",
+        is_gone!(), " RETURNING id"
+    );
+}
+
+statement! {
+    /// The lead is free.
+    EndLead { engines: Vec<String> => Array<Text> } -> () = "UPDATE leadership SET expires_at = 0 WHERE engine_id = ANY(?)";
+}
+
+statement! {
+    /// Other engines that should hold a session and do not; by the clock of the database, which has been up so long (ms).
+    Gone<'a> { me: &'a str => Text, up_ms: i64 => BigInt } -> (Text, BigInt) =
+    concat!(
+        "SELECT id, now_ms FROM engines, (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock
+         WHERE stopped_at IS NULL AND rescued_at IS NULL AND session = 1 AND id <> ?
+             AND now_ms - (extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint > ? AND ",
+        is_gone!()
+    );
+}
+
+statement! {
+    /// Held by the session until it ends.
+    HoldSession<'a> { id: &'a str => Text } -> Bool = "SELECT pg_try_advisory_lock(1751520112, hashtext(?))";
+}
+
+statement! {
+    TellSession<'a> { id: &'a str => Text } -> () = "UPDATE engines SET session = 1 WHERE id = ? AND session = 0";
+}
+
+statement! {
+    Died<'a> { death: i32 => Integer, id: &'a str => Text } -> () = "UPDATE engines SET death = ? WHERE id = ?";
+}
+
+statement! {
+    Deaths { ids: Vec<String> => Array<Text> } -> (Text, Integer) = "SELECT id, death FROM engines WHERE id = ANY(?)";
+}
+
+statement! {
+    /// Those of these jobs, which are locked, that run and whose engine is not known to be alive.
+    RunningOfDead<'a> { ids: Vec<i64> => Array<BigInt>, alive: &'a str => Text }
+        -> ((BigInt, BigInt, Integer), (Integer, Integer, Integer), (Text, Bool)) =
+    "SELECT id, coalesce(lease_token, 0), attempt, crash_count, lone_deaths, quiet_deaths, coalesce(engine_id, ''),
+            coalesce(lone_lease = lease_token, FALSE) FROM jobs
+     WHERE id = ANY(?) AND state = 'running' AND engine_id IS DISTINCT FROM ?
+           AND NOT EXISTS (SELECT 1 FROM engines WHERE engines.id = jobs.engine_id AND stopped_at IS NULL AND rescued_at IS NULL)
+     ORDER BY id";
+}
+
+statement! {
+    /// One round trip, and no other transaction is in its way but those that bury engines.
+    Heartbeat<'a> {
+        id: &'a str => Text, pid: i64 => BigInt, host: &'a str => Text, version: &'a str => Text, leads_ms: i64 => BigInt,
+        silence_ms: i64 => BigInt,
+    } -> (Opt<BigInt>, Bool, BigInt) =
+    "WITH me AS (SELECT ?::text AS id, (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms),
+          before AS (SELECT rescued_at FROM engines WHERE id = (SELECT id FROM me) FOR UPDATE),
+          heard AS (INSERT INTO engines (id, pid, host, version, started_at, heartbeat_at)
+                    SELECT id, ?, ?, ?, now_ms, now_ms FROM me
+                    ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, rescued_at = NULL),
+          lead AS (INSERT INTO leadership (role, engine_id, term, expires_at)
+                   SELECT 'leader', id, 1, now_ms + ? FROM me
+                   ON CONFLICT (role) DO UPDATE SET
+                       engine_id = excluded.engine_id, expires_at = excluded.expires_at,
+                       term = leadership.term + CASE WHEN leadership.engine_id = excluded.engine_id THEN 0 ELSE 1 END
+                   WHERE leadership.engine_id = excluded.engine_id OR leadership.expires_at < (SELECT now_ms FROM me)
+                   RETURNING term)
+     SELECT (SELECT term FROM lead),
+            NOT EXISTS (SELECT 1 FROM before WHERE rescued_at IS NULL),
+            (SELECT count(*) FROM engines, me
+             WHERE stopped_at IS NULL AND rescued_at IS NULL AND heartbeat_at > now_ms - ? AND engines.id <> me.id)";
+}
+
+statement! { Ring<'a> { channel: &'a str => Text, words: &'a str => Text } -> () = "SELECT pg_notify(?, ?)"; }
+
+statement! {
+    Held<'a> { engine: &'a str => Text } -> (BigInt, BigInt, Integer) =
+    "SELECT id, coalesce(lease_token, 0), priority FROM jobs WHERE state = 'running' AND engine_id = ?";
+}
+
+statement! {
+    Engines { silence_ms: i64 => BigInt } -> ((Text, BigInt, Text, Text), (BigInt, BigInt, Text, Bool, BigInt)) =
+    "SELECT id, pid, host, version, started_at, greatest(now_ms - heartbeat_at, 0),
+            CASE WHEN stopped_at IS NOT NULL THEN 'stopped'
+                 WHEN rescued_at IS NOT NULL OR heartbeat_at <= now_ms - ? THEN 'dead' ELSE 'alive' END,
+            EXISTS (SELECT 1 FROM leadership WHERE engine_id = engines.id AND expires_at >= now_ms),
+            (SELECT count(*) FROM jobs WHERE state = 'running' AND engine_id = engines.id)
+     FROM engines, (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock
+     WHERE coalesce(stopped_at, heartbeat_at) > now_ms - 86400000 ORDER BY started_at, id";
+}
+
+statement! {
+    /// What is known against jobs.
+    Suspect {
+        ids: Vec<i64> => Array<BigInt>, levels: Vec<i32> => Array<Integer>, lone: Vec<i32> => Array<Integer>,
+        quiet: Vec<i32> => Array<Integer>,
+    } -> () =
+    "UPDATE jobs SET crash_count = lost.level, lone_deaths = lost.lone, quiet_deaths = lost.quiet
+     FROM unnest(?, ?, ?, ?) AS lost (id, level, lone, quiet) WHERE jobs.id = lost.id";
+}
+
+statement! {
+    HandBack<'a> { now: i64 => BigInt, engine: &'a str => Text, queue: Option<&'a str> => Opt<Text>, keep: Vec<i64> => Array<BigInt>,
+        locked: Vec<i64> => Array<BigInt> } -> Text =
+    "UPDATE jobs SET state = 'available', attempt = greatest(attempt - 1, 0), run_at = ?, lease_token = NULL, engine_id = NULL
+     WHERE id IN (
+         SELECT id FROM jobs WHERE state = 'running' AND engine_id = ? AND queue = coalesce(?, queue)
+             AND NOT (lease_token = ANY(?)) AND id = ANY(?) ORDER BY id FOR UPDATE)
+     RETURNING queue";
+}
+
+statement! {
+    RunningOf<'a> { engine: &'a str => Text, queue: Option<&'a str> => Opt<Text> } -> BigInt =
+    "SELECT id FROM jobs WHERE state = 'running' AND engine_id = ? AND queue = coalesce(?, queue)";
+}
+
+statement! {
+    /// By the clock of the database, which is the same for all engines.
+    EngineStarted<'a> { id: &'a str => Text, pid: i64 => BigInt, host: &'a str => Text, version: &'a str => Text } -> () =
+    "INSERT INTO engines (id, pid, host, version, started_at, heartbeat_at)
+     SELECT ?, ?, ?, ?, now_ms, now_ms FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock";
+}
+
+statement! {
+    EngineStopped<'a> { id: &'a str => Text } -> () =
+    "UPDATE engines SET stopped_at = (extract(epoch FROM clock_timestamp()) * 1000)::bigint WHERE id = ?";
+}
+
+statement! {
+    /// The next engine need not wait for the lease to run out.
+    StepDown<'a> { id: &'a str => Text } -> () = "UPDATE leadership SET expires_at = 0 WHERE engine_id = ?";
+}
+
+/// A job as it is read, and what is behind it.
+macro_rules! job_columns {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, kind, queue, key, args, state, priority, attempt, max_attempts, crash_count, \
+             run_at, step, percent, progress, rollup, children_pending, result, errors, enqueued_at, started_at, finished_at, lane, engine_id \
+             FROM jobs ",
+            $rest
+        )
+    };
+}
+
+pub(super) use job_columns;
+
+statement! { JobById { id: i64 => BigInt } -> JobRow = job_columns!("WHERE id = ?"); }
+
+statement! { JobsById { ids: Vec<i64> => Array<BigInt> } -> JobRow = job_columns!("WHERE id = ANY(?)"); }
+
+statement! {
+    /// Open jobs of each queue by state, each from the index that knows them. Every blocked job has a link
+    /// to one that it waits for.
+    OpenCounts {} -> (Text, Text, BigInt) =
+    "SELECT queue, 'available', count(*) FROM jobs WHERE state = 'available' AND crash_count = 0 GROUP BY queue
+     UNION ALL
+     SELECT queue, 'available', count(*) FROM jobs WHERE state = 'available' AND crash_count > 0 GROUP BY queue
+     UNION ALL
+     SELECT queue, state, count(*) FROM jobs WHERE state IN ('scheduled', 'retryable') GROUP BY queue, state
+     UNION ALL
+     SELECT queue, 'running', count(*) FROM jobs WHERE state = 'running' GROUP BY queue
+     UNION ALL
+     SELECT queue, 'blocked', count(*) FROM jobs
+         WHERE state = 'blocked' AND id IN (SELECT parent_id FROM job_links) GROUP BY queue";
+}
+
+statement! { Size {} -> BigInt = "SELECT pg_database_size(current_database())"; }

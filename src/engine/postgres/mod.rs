@@ -1,0 +1,63 @@
+//! A store of jobs on a PostgreSQL server: any number of engines over one database.
+//!
+//! [`PostgresStore`] is whole: an effect of yours, a [`PostgresEffect`], is written to tables of yours in the
+//! transaction of the end of its job. A store that has more than that in its database holds a [`PostgresDatabase`],
+//! says how its effects are written ([`PostgresJobs`]), and is a [`JobStore`](crate::store::JobStore) by
+//! [`is_store_of_jobs!`](crate::is_store_of_jobs).
+//!
+//! Invariants: a transaction locks in one order ([`Locks`]), so that engines that meet wait in a line; whether a commit
+//! was made is asked, not guessed; nothing is reported as written before its commit. The store has a thread of its own:
+//! no actor holds up a connection.
+//!
+//! Deliberately absent: triggers, functions and any other logic in the database; `NOTIFY` in a transaction.
+
+mod address;
+mod attempts;
+mod binding;
+mod claim_cursors;
+mod codes;
+mod coming;
+mod command;
+mod commit_marks;
+pub mod connect;
+mod database;
+mod delegate;
+mod enqueue;
+mod fault;
+mod gather;
+mod group;
+mod held;
+mod job_statements;
+mod jobs;
+mod lists;
+mod locks;
+pub mod migrate;
+mod notifier;
+mod presence;
+mod queue_progress;
+pub mod reader;
+mod relations;
+mod schedules;
+mod seam;
+mod settings;
+mod settle;
+mod shared;
+mod store;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod transaction;
+mod writer;
+
+pub use self::address::{Address, is_postgres};
+pub use self::database::PostgresDatabase;
+pub use self::fault::Fault;
+pub use self::locks::{Class, Locks, RowClass};
+pub use self::migrate::Format;
+pub use self::seam::PostgresJobs;
+pub use self::settings::Settings;
+pub use self::store::{PostgresEffect, PostgresStore};
+pub use self::transaction::{Door, Transaction};
+
+/// What the statements of this module are for.
+type Backend = diesel::pg::Pg;

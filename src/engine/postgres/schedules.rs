@@ -1,0 +1,212 @@
+//! Schedules and their ticks.
+
+use async_trait::async_trait;
+use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel_async::RunQueryDsl;
+
+use super::Backend;
+use super::command::Verb;
+use super::database::PostgresDatabase;
+use super::enqueue::{Call, From};
+use super::fault::Fault;
+use super::locks::Class;
+use super::reader::read;
+use super::seam::PostgresJobs;
+use super::transaction::Transaction;
+use crate::store::StoreResult;
+use crate::store::schedules::{
+    Origin, SCHEDULES_MAX, Schedule, ScheduleRow, ScheduleStore, ScheduleTuple, StoredSchedule,
+    Tick, Ticked, held_by_config, schedule_from, too_many,
+};
+use riftsync_basics::Timestamp;
+
+mod sql {
+    use super::{BigInt, Nullable, ScheduleRow, Text};
+    use crate::statement;
+
+    statement! {
+        All {} -> ScheduleRow =
+        "SELECT name, expression, zone, catch_up, kind, args, origin, last_tick_at, last_job_id, created_at
+         FROM schedules ORDER BY name";
+    }
+
+    statement! {
+        Put<'a> {
+            name: &'a str => Text, expression: &'a str => Text, zone: &'a str => Text, catch_up: &'a str => Text,
+            kind: &'a str => Text, args: &'a str => Text, origin: &'a str => Text, now: i64 => BigInt,
+        } -> () =
+        "INSERT INTO schedules AS known (name, expression, zone, catch_up, kind, args, origin, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (name) DO UPDATE SET expression = excluded.expression, zone = excluded.zone,
+            catch_up = excluded.catch_up, kind = excluded.kind, args = excluded.args, origin = excluded.origin,
+            last_tick_at = CASE WHEN (known.expression, known.zone) = (excluded.expression, excluded.zone)
+                THEN known.last_tick_at END,
+            last_job_id = CASE WHEN (known.expression, known.zone) = (excluded.expression, excluded.zone)
+                THEN known.last_job_id END,
+            created_at = CASE WHEN (known.expression, known.zone) = (excluded.expression, excluded.zone)
+                THEN known.created_at ELSE excluded.created_at END";
+    }
+
+    statement! {
+        LockAll {} -> BigInt =
+        "SELECT count(*) FROM (SELECT 1 FROM schedules ORDER BY name FOR UPDATE) AS locked";
+    }
+
+    statement! {
+        Remove<'a> { name: &'a str => Text } -> () = "DELETE FROM schedules WHERE name = ?";
+    }
+
+    statement! {
+        Move<'a> {
+            at: i64 => BigInt, name: &'a str => Text, made: i64 => BigInt, last: Option<i64> => Nullable<BigInt>,
+        } -> () =
+        "UPDATE schedules SET last_tick_at = ?, last_job_id = NULL
+         WHERE name = ? AND created_at = ? AND last_tick_at IS NOT DISTINCT FROM ?";
+    }
+
+    statement! {
+        NoteJob<'a> { job: i64 => BigInt, name: &'a str => Text } -> () =
+        "UPDATE schedules SET last_job_id = ? WHERE name = ?";
+    }
+}
+
+impl Transaction<'_> {
+    async fn schedules(&mut self) -> Result<Vec<StoredSchedule>, Fault> {
+        let rows: Vec<ScheduleTuple> = sql::All {}.load(&mut self.conn).await?;
+        let read: StoreResult<_> = rows.into_iter().map(schedule_from).collect();
+        Ok(read?)
+    }
+
+    async fn put(
+        &mut self,
+        schedule: &Schedule,
+        origin: Origin,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        self.after.wrote = true;
+        let put = sql::Put {
+            name: &schedule.name,
+            expression: &schedule.expression,
+            zone: &schedule.zone,
+            catch_up: schedule.catch_up.as_str(),
+            kind: &schedule.kind,
+            args: &schedule.args,
+            origin: origin.as_str(),
+            now: now.as_millis(),
+        };
+        put.execute(&mut self.conn).await?;
+        Ok(())
+    }
+
+    async fn remove(&mut self, name: &str) -> Result<bool, Fault> {
+        self.after.wrote = true;
+        Ok(sql::Remove { name }.execute(&mut self.conn).await? > 0)
+    }
+
+    pub(super) async fn put_schedule(
+        &mut self,
+        schedule: &Schedule,
+        now: Timestamp,
+    ) -> Result<StoreResult<()>, Fault> {
+        let known = self.schedules().await?;
+        let named = |known: &&StoredSchedule| known.schedule.name == schedule.name;
+        match known.iter().find(named) {
+            Some(known) if known.origin == Origin::Config => {
+                return Ok(Err(held_by_config(&schedule.name)));
+            }
+            None if known.len() >= SCHEDULES_MAX => return Ok(Err(too_many())),
+            _ => {}
+        }
+        self.put(schedule, Origin::Added, now).await.map(Ok)
+    }
+
+    pub(super) async fn remove_schedule(&mut self, name: &str) -> Result<StoreResult<bool>, Fault> {
+        let known = self.schedules().await?;
+        match known.iter().find(|known| known.schedule.name == name) {
+            Some(known) if known.origin == Origin::Config => Ok(Err(held_by_config(name))),
+            Some(_) => self.remove(name).await.map(Ok),
+            None => Ok(Ok(false)),
+        }
+    }
+
+    /// In the order of the names: two engines that start wait for each other, and not in a circle.
+    pub(super) async fn adopt_schedules(
+        &mut self,
+        schedules: &[Schedule],
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        self.locks.pass::<()>(Class::Schedules, &[]);
+        let _locked: i64 = sql::LockAll {}.get_result(&mut self.conn).await?;
+        for known in self.schedules().await? {
+            let name = &known.schedule.name;
+            if known.origin == Origin::Config && !schedules.iter().any(|new| new.name == *name) {
+                self.remove(name).await?;
+            }
+        }
+        let mut schedules: Vec<&Schedule> = schedules.iter().collect();
+        schedules.sort_by_key(|schedule| &schedule.name);
+        for schedule in schedules {
+            self.put(schedule, Origin::Config, now).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn tick(&mut self, tick: &Tick, now: Timestamp) -> Result<Ticked, Fault> {
+        let name = &tick.name;
+        self.locks.pass(Class::Schedules, &[name]);
+        let moved = sql::Move {
+            at: tick.at.as_millis(),
+            name,
+            made: tick.made.as_millis(),
+            last: tick.seen_last.map(Timestamp::as_millis),
+        };
+        // Another engine that is at this tick holds the row: the update waits, and then finds it moved.
+        if moved.execute(&mut self.conn).await? == 0 {
+            return Ok(Ticked::Elsewhere);
+        }
+        self.after.wrote = true;
+        let Some(job) = &tick.job else {
+            return Ok(Ticked::Passed);
+        };
+        let call = Call {
+            jobs: std::slice::from_ref(job),
+            now,
+            from: From::Person,
+        };
+        let brought = self.bring_in(&[call]).await?;
+        // A job that is refused leaves the tick where it was.
+        let brought = brought.into_iter().next().expect("a result for the call")?;
+        let enqueued = brought.enqueued()[0];
+        let job = enqueued.id.0;
+        sql::NoteJob { job, name }.execute(&mut self.conn).await?;
+        Ok(Ticked::Enqueued(enqueued))
+    }
+}
+
+#[async_trait]
+impl<J: PostgresJobs> ScheduleStore for PostgresDatabase<J> {
+    async fn schedules(&self) -> StoreResult<Vec<StoredSchedule>> {
+        let rows: Vec<ScheduleTuple> = read!(self.readers, conn => sql::All {}.load(conn).await);
+        rows.into_iter().map(schedule_from).collect()
+    }
+
+    async fn put_schedule(&self, schedule: Schedule, now: Timestamp) -> StoreResult<()> {
+        self.give(|answer| Verb::PutSchedule(schedule, now, answer))
+            .await
+    }
+
+    async fn remove_schedule(&self, name: &str) -> StoreResult<bool> {
+        let name = name.to_owned();
+        self.give(|answer| Verb::RemoveSchedule(name, answer)).await
+    }
+
+    async fn adopt_schedules(&self, schedules: Vec<Schedule>, now: Timestamp) -> StoreResult<()> {
+        self.give(|answer| Verb::AdoptSchedules(schedules, now, answer))
+            .await
+    }
+
+    async fn tick(&self, tick: Tick, now: Timestamp) -> StoreResult<Ticked> {
+        let tick = Box::new(tick);
+        self.give(|answer| Verb::Tick(tick, now, answer)).await
+    }
+}

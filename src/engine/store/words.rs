@@ -1,0 +1,58 @@
+//! How a person does what an error says is to be done.
+
+use std::sync::OnceLock;
+
+/// The words of the program that the engine is part of: its name, and how it is told about its database.
+#[derive(Debug)]
+pub struct Words {
+    /// At the beginning of a sentence: "riftsync", "The engine".
+    pub who: &'static str,
+    /// What a database of it is: "a riftsync database".
+    pub database: &'static str,
+    /// One of its versions, after "a newer" and "an older": "riftsync", "version of this program".
+    pub version: &'static str,
+    /// What is to be upgraded.
+    pub program: &'static str,
+    /// Another of its engines, after "another": "riftsync engine".
+    pub engine: &'static str,
+    /// How another file is chosen, behind a blank: " with --file PATH". Nothing: its program knows.
+    pub another_file: &'static str,
+    /// What says where the server is: "what --server says".
+    pub address: &'static str,
+    /// How tables are brought up to date, a sentence.
+    pub migrate: &'static str,
+    /// What comes after a new database was made on a server, an end of a sentence.
+    pub use_it: &'static str,
+    /// What is done when nothing can be saved, after "or".
+    pub anew: &'static str,
+    /// How a copy of a database is finished, behind a blank.
+    pub copy: &'static str,
+}
+
+/// Of a program that says nothing.
+static PLAIN: Words = Words {
+    who: "The engine",
+    database: "a database of this program",
+    version: "version of this program",
+    program: "the program",
+    engine: "engine",
+    another_file: "",
+    address: "the address",
+    migrate: "An engine that opens it does that, and keeps everything",
+    use_it: " and use that one",
+    anew: "move all three files away and begin with a new one",
+    copy: "",
+};
+
+static SAID: OnceLock<&'static Words> = OnceLock::new();
+
+/// The program that opens a database says its words; those of the first stay.
+pub(crate) fn say(words: Option<&'static Words>) {
+    if let Some(words) = words {
+        SAID.get_or_init(|| words);
+    }
+}
+
+pub(super) fn words() -> &'static Words {
+    SAID.get().copied().unwrap_or(&PLAIN)
+}
