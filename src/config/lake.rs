@@ -41,6 +41,13 @@ impl LakeAddress {
                 _ => Ok(Self::Folder(named.into())),
             };
         };
+        if rest.contains('@') {
+            return Err(
+                "the address of a lake has no access key in it. Write s3://bucket/prefix, and set AWS_ACCESS_KEY_ID \
+                 and AWS_SECRET_ACCESS_KEY"
+                    .to_owned(),
+            );
+        }
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let prefix = prefix.trim_end_matches('/');
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -145,6 +152,12 @@ impl LakeSettings {
         &mut self,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Vec<(&'static str, &'static str)> {
+        // As `config show` prints it: the secret is not in there.
+        if self.secret_access_key.expose() == "***" {
+            self.access_key_id = String::new();
+            self.secret_access_key = Secret::default();
+            self.session_token = Secret::default();
+        }
         let mut found = Vec::new();
         let mut look = |setting, names: &[&'static str]| {
             let named = names.iter().find_map(|name| {
@@ -226,7 +239,8 @@ mod tests {
             "gs://rift/x",
             "https://rift/x",
         ] {
-            assert!(address(wrong).unwrap_err().contains('.'), "{wrong}");
+            let told = address(wrong).unwrap_err();
+            assert!(told.contains('.') && !told.contains("pass"), "{told}");
         }
         let long = format!("s3://rift/{}", "x".repeat(600));
         assert!(address(&long).is_err());
@@ -252,6 +266,16 @@ mod tests {
         assert_eq!(settings.access_key_id, "ENVIRONS");
         assert_eq!(settings.session_token.expose(), "token of environs");
         assert_eq!(found.len(), 5);
+        // What `config show` prints of it has no secret.
+        let shown = LakeSettings {
+            access_key_id: "MINE".to_owned(),
+            secret_access_key: Secret::new("***"),
+            ..LakeSettings::default()
+        };
+        assert_eq!(
+            filled(shown).0.secret_access_key.expose(),
+            "secret of environs"
+        );
         let own = LakeSettings {
             region: "kr-1".to_owned(),
             access_key_id: "MINE".to_owned(),

@@ -256,7 +256,9 @@ impl Window {
             held: grant.held,
             company: grant.company,
         });
-        self.theirs = grant.company.then(|| Theirs::new(grant.free_in, now));
+        // Of engines that ended it is not told when their places become free.
+        let knows_all = grant.company && grant.ended.is_none();
+        self.theirs = knows_all.then(|| Theirs::new(grant.free_in, now));
         if !self.is_alone() {
             self.counted.beside_others();
         }
@@ -302,7 +304,8 @@ impl Window {
         let begun = self.strangers.begun()?;
         let counted = sent + received.saturating_sub(sent) / 2;
         let after = self.span + self.margin.at(received);
-        let runs = received < begun + self.span;
+        // What went before it began may have been counted in the window before.
+        let runs = sent >= begun && received < begun + self.span;
         runs.then_some(self.theirs?.likely([begun, counted], [self.span, after]))
     }
 
@@ -601,9 +604,14 @@ impl Window {
         let room = self.margin.at(received);
         // So many of ours are in the count if the window neither began anew nor tells its counts late.
         let late = Counted::latest();
-        let sure = (self.ours.after((received + late).saturating_sub(self.span)))
-            .saturating_sub(self.ours.after(sent.saturating_sub(late)));
         let company = self.cap.is_some_and(|cap| cap.company);
+        let mut since = (received + late).saturating_sub(self.span);
+        if company && let Some(begun) = self.strangers.begun() {
+            // Those of before its known beginning are missing in the same window too.
+            since = since.max(begun + late);
+        }
+        let sure =
+            (self.ours.after(since)).saturating_sub(self.ours.after(sent.saturating_sub(late)));
         let begins =
             (self.strangers).counted([count, sure], self.limit, told.moments, room, company);
         if begins && company {

@@ -7,7 +7,7 @@ use super::figures::{COMEBACK, LANE_COMEBACK};
 use super::page::tile;
 use super::recap::name_of;
 use super::text::{clock, counted, day, grouped, percent, shown, signed};
-use super::year::{Best, GameGroup, Tally, Year, ratio};
+use super::year::{Best, GameGroup, Tally, Wholeness, Year, ratio};
 
 /// Rows of a table at most; beyond them stands how many there are.
 const ROWS_MAX: usize = 20;
@@ -307,12 +307,21 @@ impl<'y> Body<'y> {
     fn wholeness(&self) -> Vec<String> {
         let lack = |year: &&Year| {
             let who = title(year);
-            let texts = year.wholeness.iter();
-            let texts = texts.filter(|one| !one.text.is_empty());
-            let mut told: Vec<String> = texts.map(|one| format!("{who}: {}.", one.text)).collect();
+            let never =
+                "Riot was never asked for the list of this year, so nobody knows what it lacks.";
+            let text = |one: &Wholeness| match &*one.text {
+                "" => format!("{who}: {}: {never}", one.platform),
+                text => format!("{who}: {text}."),
+            };
+            let mut told: Vec<String> = year.wholeness.iter().map(text).collect();
             if told.is_empty() {
-                let why = "Riot was never asked for the list of this year, so nobody knows what it lacks.";
-                told.push(format!("{who}: {why}"));
+                told.push(format!("{who}: {never}"));
+            }
+            if year.cleaned > 0 {
+                let games = grouped(year.cleaned);
+                told.push(format!(
+                    "{who}: {games} games were cleaned away, and no figure here counts them."
+                ));
             }
             told
         };

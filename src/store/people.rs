@@ -210,9 +210,9 @@ pub(super) mod sql {
             SELECT id, puuid, puuid_key_fingerprint, game_name, tag_line, platform, profile_icon_id, summoner_level,
                 (SELECT m.game_start FROM match_participants p JOIN matches m ON m.match_id = p.match_id
                  WHERE p.player_id = players.id ORDER BY p.match_id DESC LIMIT 1) AS last_played,
-                (SELECT y.listed_at FROM player_years y WHERE y.player_id = players.id ORDER BY y.listed_at DESC, y.year DESC LIMIT 1) AS listed_at,
-                (SELECT y.year FROM player_years y WHERE y.player_id = players.id ORDER BY y.listed_at DESC, y.year DESC LIMIT 1) AS listed_year,
-                (SELECT y.listed_matches FROM player_years y WHERE y.player_id = players.id ORDER BY y.listed_at DESC, y.year DESC LIMIT 1) AS listed,
+                (SELECT y.listed_at FROM player_years y WHERE y.player_id = players.id ORDER BY y.listed_at DESC, y.year DESC, y.platform LIMIT 1) AS listed_at,
+                (SELECT y.year FROM player_years y WHERE y.player_id = players.id ORDER BY y.listed_at DESC, y.year DESC, y.platform LIMIT 1) AS listed_year,
+                (SELECT y.listed_matches FROM player_years y WHERE y.player_id = players.id ORDER BY y.listed_at DESC, y.year DESC, y.platform LIMIT 1) AS listed,
                 lost_since, lost_why
             FROM players WHERE tracked = {true}) AS known
          ORDER BY last_played DESC NULLS LAST, id LIMIT ?";

@@ -34,6 +34,7 @@ use crate::engine;
 use crate::engine::statement::{Declared, Server};
 use crate::model::Timestamp;
 use crate::model::details::{TEAM_CELLS, TeamRecord};
+use crate::model::timeline_details::ParticipantTimeline;
 
 fn declared(database: Server) -> impl Iterator<Item = &'static Declared> {
     inventory::iter::<Declared>
@@ -317,7 +318,8 @@ impl Instrumentation for Noting {
     }
 }
 
-/// Gives a match a team: what is written of the tables beside its first rows is made of the list of their columns.
+/// Gives a match a team and a participant's minutes: what is written of the tables beside its first rows is made of the
+/// list of their columns, or for several rows at once.
 async fn write_details(store: &dyn Store) -> StoreResult<()> {
     let id = format!("EUW1_{}", FIRST_GAME + 1).parse().unwrap();
     let found = store.documents(&[id]).await?.remove(0);
@@ -325,8 +327,18 @@ async fn write_details(store: &dyn Store) -> StoreResult<()> {
     let team_id = 100;
     record.teams.push(TeamRecord { team_id, cells });
     let record = record.into();
-    let repair = Repair::Details { record };
-    store.repair(vec![repair], Timestamp::now()).await
+    let details = Repair::Details { record };
+    let mut record = found.timeline.unwrap();
+    record.details.participants.push(ParticipantTimeline {
+        participant_id: 1,
+        minutes: "[]".to_owned(),
+        purchases: "[]".to_owned(),
+    });
+    let payload = None;
+    let timeline = Repair::Timeline { record, payload };
+    store
+        .repair(vec![details, timeline], Timestamp::now())
+        .await
 }
 
 /// Runs what is put together of parts, or stands for itself.

@@ -104,7 +104,7 @@ async fn export(context: &JobContext, place: &LakePlace, args: Args) -> TaskResu
         exported = work => exported,
         never = tell(context, &told) => match never {},
         () = context.cancel().requested() => {
-            return Outcome::Cancel("cancelled; the lake is as it was".to_owned()).into();
+            return Outcome::Cancel("cancelled; the lake is whole".to_owned()).into();
         }
     };
     match exported {

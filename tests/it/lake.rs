@@ -297,3 +297,21 @@ async fn what_cannot_be_written_or_is_of_another_database_is_told_with_a_remedy(
     assert_eq!(code, Some(1));
     assert!(said.contains("another export writes there"), "{said}");
 }
+
+#[tokio::test]
+async fn a_lake_whose_manifest_is_lost_or_broken_is_whole_again_when_it_is_written_anew() {
+    let rig = Rig::synced(Place::sqlite(), 10).await;
+    for _ in 0..3 {
+        rig.export_all(&["--full"]).await;
+    }
+    let path = rig.lake().join("manifest.json");
+    std::fs::write(&path, "{}").unwrap();
+    rig.export_all(&["--full"]).await;
+    // What was written before is gone, and so are the statements that named it.
+    rig.check_lake().await;
+    std::fs::remove_file(&path).unwrap();
+    rig.export_all(&[]).await;
+    rig.check_lake().await;
+    let lake = rig.lake();
+    assert_eq!(files(&lake), named(&lake, &manifest(&lake)));
+}

@@ -165,11 +165,18 @@ fn make_tables<'c, E: PostgresEffect>(
             database: address.to_string(),
             cause: format!("the program's tables could not be made: {why}"),
         };
-        let statement = format!("BEGIN; SET LOCAL client_min_messages = warning; {LOCK}");
+        let statement = format!(
+            "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL client_min_messages = warning; {LOCK}"
+        );
         let begun = conn.batch_execute(&statement).await;
         begun.map_err(|error| failed(said(&error).into()))?;
         let made = E::make_tables(conn).await;
-        let end = if made.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        // In a transaction that has failed a COMMIT rolls back, and says nothing.
+        let end = if made.is_ok() {
+            "SELECT 1; COMMIT"
+        } else {
+            "ROLLBACK"
+        };
         let ended = conn.batch_execute(end).await;
         made.map_err(|fault| failed(fault.into_error().to_string()))?;
         ended.map_err(|error| failed(said(&error).into()))

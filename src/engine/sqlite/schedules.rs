@@ -34,8 +34,6 @@ mod sql {
             catch_up = excluded.catch_up, kind = excluded.kind, args = excluded.args, origin = excluded.origin,
             last_tick_at = CASE WHEN (known.expression, known.zone) = (excluded.expression, excluded.zone)
                 THEN known.last_tick_at END,
-            last_job_id = CASE WHEN (known.expression, known.zone) = (excluded.expression, excluded.zone)
-                THEN known.last_job_id END,
             created_at = CASE WHEN (known.expression, known.zone) = (excluded.expression, excluded.zone)
                 THEN known.created_at ELSE excluded.created_at END";
     }

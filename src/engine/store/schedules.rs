@@ -163,6 +163,6 @@ pub fn held_by_config(name: &str) -> StoreError {
 
 pub fn too_many() -> StoreError {
     StoreError::Refused(format!(
-        "there are {SCHEDULES_MAX} schedules, the most that are taken. Remove one with: riftsync schedule remove NAME"
+        "there are {SCHEDULES_MAX} schedules, the most that are taken. Remove one of them first"
     ))
 }

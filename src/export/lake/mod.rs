@@ -227,15 +227,17 @@ async fn former(place: &dyn Place, full: bool) -> Result<(Option<Manifest>, u64)
             Err(cause) => return Err(LakeError::of_manifest(place.name(), cause)),
         }
     }
+    // The statements of a lake whose manifest is lost are not taken for those of a later one.
+    let there = place.read(sql::NAME).await?;
+    let there = there.and_then(|sql| sql::generation_of(&String::from_utf8_lossy(&sql)));
+    let mut generation = there.unwrap_or(0);
     // Files of killed exports may lie there, and those of one that writes just now.
-    let mut generation = 0;
     if !place.is_alone() {
         let found = place.list().await?;
         generation = found
             .iter()
             .filter_map(|path| generation_of(path))
-            .max()
-            .unwrap_or(0);
+            .fold(generation, u64::max);
     }
     Ok((None, generation))
 }

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use diesel::sql_types::{Array, Text};
 use diesel_async::RunQueryDsl;
 
+use super::PostgresStore;
 use super::reader::read;
 use super::transaction::Transaction;
 use super::upkeep::Upkeep;
-use super::{Backend, PostgresStore};
 use crate::model::board_time::BoardTime;
 use crate::model::budget_share::{BoardGrant, BoardReport};
 use crate::model::records::{Payload, PayloadKind};
@@ -19,9 +18,7 @@ use crate::store::rows::{
     CensusTuple, CoverageTuple, PlayerTuple, census_from, coverage_from, id_texts, player_from,
     recomputed_from,
 };
-use crate::store::rows::{
-    StoredRow, StoredTuple, TallyTuple, stored_from, tallies_from, witness_from,
-};
+use crate::store::rows::{StoredTuple, TallyTuple, stored_from, tallies_from, witness_from};
 use crate::store::upkeep::{
     DocumentTuple, LeftoversTuple, StatsTuple, differing, documents_from, given_up_from, ids_from,
     job_keys, leftovers_from,
@@ -34,36 +31,17 @@ use crate::store::{
     StoredMatches, StoredPlayer, YearCoverage, YearlyStats,
 };
 
-mod sql {
-    use super::{Array, StoredRow, Text};
-    use crate::store::statement::statement;
-
-    statement! {
-        /// Ids of a list that are in one of the tables of documents.
-        Stored { matches: Vec<String> => Array<Text>, timelines: Vec<String> => Array<Text>, missing: Vec<String> => Array<Text>, cleaned: Vec<String> => Array<Text>, unread: Vec<String> => Array<Text> } -> StoredRow =
-        "SELECT 0::smallint, '', match_id, game_start, year, '', NULL::bigint, NULL::bigint FROM matches WHERE match_id = ANY(?)
-         UNION ALL
-         SELECT 1::smallint, '', match_id, 0::bigint, 0, '', NULL::bigint, NULL::bigint FROM match_timelines WHERE match_id = ANY(?)
-         UNION ALL
-         SELECT 2::smallint, kind, id, first_seen, tries, reason, next_try, expires_at FROM missing_payloads WHERE id = ANY(?)
-         UNION ALL
-         SELECT 3::smallint, '', match_id, 0::bigint, 0, '', NULL::bigint, NULL::bigint FROM cleaned_matches WHERE match_id = ANY(?)
-         UNION ALL
-         SELECT 4::smallint, kind, match_id, 0::bigint, 0, '', NULL::bigint, NULL::bigint FROM unread_payloads WHERE match_id = ANY(?)";
-    }
-}
-
 #[async_trait]
 impl DataStore for PostgresStore {
     async fn stored_matches(&self, ids: &[MatchId]) -> StoreResult<StoredMatches> {
-        let list = id_texts(ids);
+        let list = &id_texts(ids);
         let rows: Vec<StoredTuple> = read!(self.readers, conn => {
-            let stored = sql::Stored {
-                matches: list.clone(),
-                timelines: list.clone(),
-                missing: list.clone(),
-                cleaned: list.clone(),
-                unread: list.clone(),
+            let stored = data_statements::Stored {
+                matches: list,
+                timelines: list,
+                missing: list,
+                cleaned: list,
+                unread: list,
             };
             stored.load(conn).await
         });

@@ -47,7 +47,9 @@ impl Answer {
 
     /// What the storage calls it.
     pub(super) fn code(&self) -> String {
-        element(&self.text(), "Code").unwrap_or_default().to_owned()
+        Foreign::new(element(&self.text(), "Code").unwrap_or_default())
+            .as_str()
+            .to_owned()
     }
 
     /// There is no such object; its bucket is there.
@@ -78,7 +80,8 @@ impl Answer {
                 | "TemporaryRedirect"
                 | "IllegalLocationConstraintException"
         );
-        if elsewhere || matches!(self.status, 301 | 307) {
+        // Who redirects without a word of a region is another server, such as a proxy that wants https.
+        if elsewhere || (matches!(self.status, 301 | 307) && self.region.is_some()) {
             return self.of_another_region(asker);
         }
         if code.is_empty() && self.status < 500 {
