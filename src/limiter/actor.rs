@@ -16,6 +16,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::admission::Admission;
 use super::board::Board;
 use super::budget::{Budget, MethodId};
 use super::clock::Clock;
@@ -26,7 +27,6 @@ use super::permit::{Acquire, AcquireError, Ended, Lease, Permit};
 use super::report::{
     Elsewhere, Estimate, LimiterState, RefusedCounts, SetShare, Snapshot, Whose, between,
 };
-use super::window::Admission;
 use riftsync_model::{Route, Share};
 
 /// Waiters of one route at most: some hundred bytes each.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::admission::Admission;
 use super::answer::{Answer, verdicts};
 use super::margin::Margins;
 use super::news::News;
@@ -11,7 +12,6 @@ use super::observation::Observation;
 use super::pause::PAUSE_MAX;
 use super::scope::{SETTLE, Scope, Ticket};
 use super::transit::Transit;
-use super::window::Admission;
 use riftsync_model::Share;
 use riftsync_model::budget_share::{BoardGrant, BoardReport, LEASE_MS};
 

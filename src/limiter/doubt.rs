@@ -10,8 +10,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::admission::Admission;
 use super::scope::SETTLE;
-use super::window::Admission;
 use riftsync_model::budget_share::{Cleared, LastEnd, is_worth_a_wait};
 
 /// The call that asks may hang: others wait no longer for it.

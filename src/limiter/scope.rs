@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::admission::Admission;
 use super::answer::{Answer, Verdict, believed};
 use super::margin::Margins;
 use super::news::News;
@@ -11,8 +12,9 @@ use super::pause::Pause;
 use super::ramp::Ramp;
 use super::strain::Strain;
 use super::strangers::Pace;
+use super::told::Told;
 use super::transit::Transit;
-use super::window::{Admission, Mark, Overrun, Told, Window};
+use super::window::{Mark, Overrun, Window};
 use riftsync_model::Share;
 use riftsync_model::budget_share::{WindowGrant, WindowKey, WindowReport};
 

@@ -130,6 +130,17 @@ impl Slots {
     }
 }
 
+/// When the nth place, from 0, of these is free.
+pub(super) fn nth(releases: impl Iterator<Item = (Duration, u32)>, nth: u32) -> Option<Duration> {
+    let mut left = nth;
+    let mut releases = releases;
+    releases.find_map(|(at, calls)| {
+        let found = left < calls;
+        left = left.saturating_sub(calls);
+        found.then_some(at)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,39 +18,19 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::admission::Admission;
 use super::counted::{Before, Counted};
 use super::doubt::{Doubt, Silence};
 use super::margin::{Margin, Margins};
 use super::scope::SETTLE;
-use super::slots::Slots;
+use super::slots::{Slots, nth};
 use super::strangers::{Pace, Strangers};
 use super::theirs::Theirs;
+use super::told::Told;
 use riftsync_model::Share;
 use riftsync_model::budget_share::{
     Cleared, REPORTED, WindowGrant, WindowKey, WindowReport, is_reserved,
 };
-
-/// When a call may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    Now,
-    At(Duration),
-    /// When an answer has come: it will open the way or tell a time.
-    AfterAnswer,
-}
-
-impl Admission {
-    /// Both have to allow it.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::AfterAnswer, _) | (_, Self::AfterAnswer) => Self::AfterAnswer,
-            (Self::At(a), Self::At(b)) => Self::At(a.max(b)),
-            (Self::At(at), Self::Now) | (Self::Now, Self::At(at)) => Self::At(at),
-            (Self::Now, Self::Now) => Self::Now,
-        }
-    }
-}
 
 /// In windows as long as that the last two places are kept to look for others later: who uses a window up at
 /// once sees nobody who comes after that.
@@ -601,24 +581,7 @@ impl Window {
             Some(mark) => self.counted.told(count, ours, mark.before, told.moments),
             None => self.counted.begins(count, told.moments, remembered <= 1),
         }
-        let room = self.margin.at(received);
-        // So many of ours are in the count if the window neither began anew nor tells its counts late.
-        let late = Counted::latest();
-        let company = self.cap.is_some_and(|cap| cap.company);
-        let mut since = (received + late).saturating_sub(self.span);
-        if company && let Some(begun) = self.strangers.begun() {
-            // Those of before its known beginning are missing in the same window too.
-            since = since.max(begun + late);
-        }
-        let sure =
-            (self.ours.after(since)).saturating_sub(self.ours.after(sent.saturating_sub(late)));
-        let begins =
-            (self.strangers).counted([count, sure], self.limit, told.moments, room, company);
-        if begins && company {
-            // The first count that is seen of a window is not 1: what is held of the window before would hide as many
-            // calls of this one.
-            self.others.keep_latest(0);
-        }
+        self.look_for_beginning(told);
         let mut others = count.saturating_sub(ours);
         if self.cap.is_some() {
             if others > 0 && !self.strangers.are_there() {
@@ -634,17 +597,7 @@ impl Window {
                 }
                 return false;
             }
-            let explained = self.explained(sent);
-            if others > explained {
-                // Somebody else calls. How much is better told by what the engines are likely to have in the count than
-                // by all that they may have there: places that were free for a while are neither.
-                let likely = self
-                    .likely(told.moments)
-                    .map_or(explained, |of| of.min(explained));
-                others -= likely;
-            } else {
-                others = 0;
-            }
+            others = self.of_strangers(others, told.moments);
         }
         let known = self.others.held();
         if others > known {
@@ -657,6 +610,41 @@ impl Window {
             self.others.keep_latest(count.saturating_sub(1));
         }
         others > known
+    }
+
+    /// Does the count tell that the server's window began anew?
+    fn look_for_beginning(&mut self, told: Told) {
+        let [sent, received] = told.moments;
+        let room = self.margin.at(received);
+        // So many of ours are in the count if the window neither began anew nor tells its counts late.
+        let late = Counted::latest();
+        let company = self.cap.is_some_and(|cap| cap.company);
+        let mut since = (received + late).saturating_sub(self.span);
+        if company && let Some(begun) = self.strangers.begun() {
+            // Those of before its known beginning are missing in the same window too.
+            since = since.max(begun + late);
+        }
+        let sure =
+            (self.ours.after(since)).saturating_sub(self.ours.after(sent.saturating_sub(late)));
+        let begins =
+            (self.strangers).counted([told.count, sure], self.limit, told.moments, room, company);
+        if begins && company {
+            // The first count that is seen of a window is not 1: what is held of the window before would hide as many
+            // calls of this one.
+            self.others.keep_latest(0);
+        }
+    }
+
+    /// Of calls in a count that are not ours, those that are not of engines on the board either.
+    fn of_strangers(&self, others: u32, moments: [Duration; 2]) -> u32 {
+        let explained = self.explained(moments[0]);
+        if others <= explained {
+            return 0;
+        }
+        // Somebody else calls. How much is better told by what the engines are likely to have in the count than by all
+        // that they may have there: places that were free for a while are neither.
+        let likely = self.likely(moments);
+        others - likely.map_or(explained, |likely| likely.min(explained))
     }
 
     /// The board explains no more than `held` of these calls.
@@ -743,31 +731,6 @@ impl Window {
         self.counted.distrust(now);
         news
     }
-}
-
-/// What an answer told of a window.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Told {
-    pub count: u32,
-    /// It was a 429 of this scope, and no window is over its limit: refused calls do not count.
-    pub uncounted: bool,
-    /// Calls of an earlier process may have been on their way when it went.
-    pub is_early: bool,
-    /// So many calls of ours went until now.
-    pub departed: u64,
-    /// When it was sent and when it was answered.
-    pub moments: [Duration; 2],
-}
-
-/// When the nth place, from 0, of these is free.
-fn nth(releases: impl Iterator<Item = (Duration, u32)>, nth: u32) -> Option<Duration> {
-    let mut left = nth;
-    let mut releases = releases;
-    releases.find_map(|(at, calls)| {
-        let found = left < calls;
-        left = left.saturating_sub(calls);
-        found.then_some(at)
-    })
 }
 
 /// Places that may be kept in a window before all are used: with the last one somebody asks what the dead have left.

@@ -33,7 +33,7 @@ pub struct Interval {
 /// A line, as far as it is needed.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Line {
+struct Record {
     at: String,
     engine: String,
     kind: String,
@@ -64,7 +64,7 @@ pub fn intervals(log: &[u8], since: Timestamp) -> Vec<Interval> {
     let mut done = Vec::new();
     let mut known: BTreeMap<String, Known> = BTreeMap::new();
     for line in log.split(|byte| *byte == b'\n') {
-        let Ok(line) = serde_json::from_slice::<Line>(line) else {
+        let Ok(line) = serde_json::from_slice::<Record>(line) else {
             continue;
         };
         let Ok(at) = line.at.parse::<jiff::Timestamp>() else {
@@ -91,7 +91,7 @@ pub fn intervals(log: &[u8], since: Timestamp) -> Vec<Interval> {
 }
 
 impl Known {
-    fn add(&mut self, line: &Line, at: Timestamp, done: &mut Vec<Interval>) {
+    fn add(&mut self, line: &Record, at: Timestamp, done: &mut Vec<Interval>) {
         let open = match self.open.take_if(|open| open.to != at) {
             Some(whole) => {
                 self.told = whole.to;

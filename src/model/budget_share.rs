@@ -83,6 +83,14 @@ pub struct LastEnd {
     pub doubt: u32,
 }
 
+impl WindowReport {
+    /// Its places, by when they become free.
+    fn places_at(&self, now: i64) -> Vec<(i64, u32)> {
+        let at = |(free_in, calls): &(u32, u32)| (now + i64::from(*free_in), *calls);
+        self.places.iter().map(at).collect()
+    }
+}
+
 /// What an engine says of a route.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct BoardReport {
@@ -421,11 +429,7 @@ fn share_window(
         limit: report.limit,
         cap,
         wanted: report.wanted,
-        places: report
-            .places
-            .iter()
-            .map(|(free_in, calls)| (now + i64::from(*free_in), *calls))
-            .collect(),
+        places: report.places_at(now),
         cleared: report.cleared,
     };
     let last_end = gone.iter().filter(|(_, places)| *places > 0);

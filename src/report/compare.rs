@@ -59,7 +59,7 @@ struct Body<'y> {
 
 /// A figure of both.
 #[derive(Debug, PartialEq, Eq)]
-struct Line {
+struct FigureRow {
     name: String,
     values: [String; 2],
 }
@@ -132,15 +132,15 @@ impl<'y> Body<'y> {
         heads.collect()
     }
 
-    fn line(&self, name: &str, value: impl Fn(&Year) -> String) -> Line {
-        Line {
+    fn line(&self, name: &str, value: impl Fn(&Year) -> String) -> FigureRow {
+        FigureRow {
             name: name.to_owned(),
             values: self.years.map(value),
         }
     }
 
     /// Of all games of each.
-    fn facts(&self) -> Vec<Line> {
+    fn facts(&self) -> Vec<FigureRow> {
         let of_all = |name: &str, value: fn(&Tally) -> String| {
             self.line(name, |year| match year.all.games {
                 0 => "–".to_owned(),
@@ -196,7 +196,7 @@ impl<'y> Body<'y> {
     }
 
     /// The highest rank in each queue in which one of them had any.
-    fn ranks(&self) -> Vec<Line> {
+    fn ranks(&self) -> Vec<FigureRow> {
         let mut queues: Vec<&str> = Vec::new();
         for line in self.years.iter().flat_map(|year| &year.ranks) {
             if !queues.contains(&&*line.queue) {
@@ -213,7 +213,7 @@ impl<'y> Body<'y> {
         queues.into_iter().map(highest).collect()
     }
 
-    fn records(&self) -> Vec<Line> {
+    fn records(&self) -> Vec<FigureRow> {
         let [one, other] = self.years;
         let mut names: Vec<&str> = Vec::new();
         for best in one.records.iter().chain(&other.records) {
@@ -282,13 +282,13 @@ impl<'y> Body<'y> {
         chart::curve(id, &title, year.rolling_games, &year.rolling)
     }
 
-    fn month_lines(&self) -> Vec<Line> {
+    fn month_lines(&self) -> Vec<FigureRow> {
         let months = joint(self.years.map(|year| &*year.months));
         let won = |tally: Option<&Tally>| match tally.filter(|tally| tally.games > 0) {
             Some(tally) => format!("{} / {}", grouped(tally.wins), grouped(tally.games)),
             None => "–".to_owned(),
         };
-        let line = |row: &Group<'_>| Line {
+        let line = |row: &Group<'_>| FigureRow {
             name: row.name.to_owned(),
             values: row.of.map(won),
         };

@@ -314,8 +314,8 @@ where
         shared.house.clone(),
     );
     let done = work(&mut tx).await?;
-    // Without this the connection is dropped, and the transaction with it. In one that has failed a COMMIT rolls back and
-    // says nothing, where a SELECT is refused.
+    // Without this the connection is dropped, and the transaction with it. In one that has failed a COMMIT rolls
+    // back and says nothing, where a SELECT is refused.
     conn.batch_execute("SELECT 1; COMMIT").await?;
     Ok(done)
 }
