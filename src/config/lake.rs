@@ -125,12 +125,21 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
+/// The endpoint that other programs use may have a password in it. It is no endpoint for a lake, and nothing shows it.
+fn without_user<S: Serializer>(endpoint: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    match endpoint.rsplit_once('@') {
+        Some((_, host)) => serializer.serialize_str(&format!("***@{host}")),
+        None => serializer.serialize_str(endpoint),
+    }
+}
+
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LakeSettings {
     /// A folder or `s3://bucket/prefix`; empty: none.
     pub dir: String,
     /// Empty: Amazon's own of the region.
+    #[serde(serialize_with = "without_user")]
     pub endpoint: String,
     pub region: String,
     pub access_key_id: String,
@@ -266,6 +275,12 @@ mod tests {
         assert_eq!(settings.access_key_id, "ENVIRONS");
         assert_eq!(settings.session_token.expose(), "token of environs");
         assert_eq!(found.len(), 5);
+        let with_password = LakeSettings {
+            endpoint: "https://ada:hush@host:9".to_owned(),
+            ..LakeSettings::default()
+        };
+        let shown = serde_json::to_value(&with_password).unwrap();
+        assert_eq!(shown["endpoint"], "***@host:9");
         // What `config show` prints of it has no secret.
         let shown = LakeSettings {
             access_key_id: "MINE".to_owned(),

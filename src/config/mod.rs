@@ -305,12 +305,6 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         let invalid = |text: String| Err(ConfigError::Invalid(text));
-        if self.lake.endpoint.contains('@') {
-            return invalid(
-                "lake.endpoint (AWS_ENDPOINT_URL) has a user or a password in it. Write it as https://host:port"
-                    .to_owned(),
-            );
-        }
         if !(1..=16).contains(&self.database.writers) {
             return invalid(format!(
                 "database.writers is {}; it must be 1 to 16",
