@@ -87,6 +87,10 @@ impl Lanes {
             .map(|(lane, _)| lane)
     }
 
+    pub(super) fn some_full(&self, room: usize) -> bool {
+        self.full(room).next().is_some()
+    }
+
     pub(super) fn closed(&self) -> Vec<String> {
         self.closed.iter().cloned().collect()
     }

@@ -206,6 +206,10 @@ impl SlotWindow {
     fn part(&self) -> (usize, Part) {
         let (express, spare) = (self.express_room(), self.spare_room());
         match self.room() {
+            // A claim of all passes over a lane that is full, and over what is urgent there with it.
+            room if room > 0 && self.more_urgent && self.lanes.some_full(room) => {
+                (express, Part::Urgent)
+            }
             0 if spare > 0 && self.more_plain && (express == 0 || !self.more_urgent) => {
                 (spare, Part::Plain)
             }
@@ -320,7 +324,7 @@ impl SlotWindow {
         let wants_all = self.hungry && self.room() > 0 && (self.passed_over || enough(self.room()));
         match self.part() {
             (_, Part::All) => wants_all,
-            (room, Part::Urgent) => self.more_urgent && room > 0 && enough(room),
+            (room, Part::Urgent) => wants_all || (self.more_urgent && room > 0 && enough(room)),
             (_, Part::Plain) => true,
         }
     }

@@ -21,8 +21,8 @@ const LIST_MAX: usize = 5_000;
 const ENTRIES_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What is put right is copied; no real document is half as large.
 const PUT_RIGHT_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Larger documents are timelines.
-const CHECKED_BYTES_MAX: usize = 160 * 1024;
+/// No real document is larger.
+const CHECKED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Odd fields of a document that are told apart.
 const ODD_MAX: usize = 64;
 
@@ -509,13 +509,23 @@ pub(super) use lenient_object;
 
 /// Reads a document. The error says what is no JSON about it.
 pub(super) fn read<'de, T: Lenient<'de>>(text: &'de [u8]) -> Result<Soft<T>, serde_json::Error> {
-    ROOM.set(ENTRIES_BYTES_MAX);
-    // It costs less to check a small document at once than string by string; of a large one most are passed over.
+    // It costs less to check a document at once than string by string.
     let is_small = text.len() < CHECKED_BYTES_MAX;
     match is_small.then(|| std::str::from_utf8(text)) {
-        Some(Ok(text)) => serde_json::from_str(text),
-        _ => serde_json::from_slice(text),
+        Some(Ok(text)) => {
+            ROOM.set(ENTRIES_BYTES_MAX);
+            serde_json::from_str(text)
+        }
+        _ => read_few(text),
     }
+}
+
+/// The same of a document of which few strings are read: those that are passed over are not checked.
+pub(super) fn read_few<'de, T: Lenient<'de>>(
+    text: &'de [u8],
+) -> Result<Soft<T>, serde_json::Error> {
+    ROOM.set(ENTRIES_BYTES_MAX);
+    serde_json::from_slice(text)
 }
 
 /// The same document without what JSON allows and Rust cannot hold: halves of characters, bytes that are no UTF-8, and

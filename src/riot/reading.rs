@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::error::RiotError;
-use super::lenient::{Lenient, Odd, Soft, lenient_object, made_readable, read};
+use super::lenient::{Lenient, Odd, Soft, lenient_object, made_readable, read, read_few};
 use crate::model::{MatchId, Platform};
 
 /// What a document says, and which of its fields are not as they should be.
@@ -38,6 +38,18 @@ pub fn kept<T>(
 
 /// The document in a text. What is no JSON, or no object, is no document.
 pub(super) fn document<T: for<'de> Lenient<'de>>(text: &[u8]) -> Result<T, RiotError> {
+    document_by(text, |text| read(text))
+}
+
+/// The same of one of which few strings are read.
+pub(super) fn document_of_few<T: for<'de> Lenient<'de>>(text: &[u8]) -> Result<T, RiotError> {
+    document_by(text, |text| read_few(text))
+}
+
+fn document_by<T>(
+    text: &[u8],
+    read: impl Fn(&[u8]) -> Result<Soft<T>, serde_json::Error>,
+) -> Result<T, RiotError> {
     let broken = |error: serde_json::Error| {
         RiotError::Payload(format!("it is no JSON, or was cut off: {error}").into())
     };

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::error::RiotError;
 use super::lenient::{Count, Lenient, List, Named, Nothing, Odd, Soft, lenient_object, takes_room};
-use super::reading::{Metadata, Understood, check_id, document, no_document};
+use super::reading::{Metadata, Understood, check_id, document, document_of_few, no_document};
 use super::timeline_rows::{
     Event, Participant, Parts, Position, both, in_order, number, timeline_document,
 };
@@ -345,7 +345,7 @@ pub fn understand_timeline(
     detail: TimelineDetail,
 ) -> Result<Understood<TimelineRecord>, RiotError> {
     match detail {
-        TimelineDetail::Off => understand(id, document::<CountedDocument>(text)?.parts()),
+        TimelineDetail::Off => understand(id, document_of_few::<CountedDocument>(text)?.parts()),
         TimelineDetail::Minutes => understand(id, document::<MinutesDocument>(text)?.parts()),
         TimelineDetail::All => understand(id, document::<WholeDocument>(text)?.parts()),
     }

@@ -418,3 +418,31 @@ fn a_lane_that_waits_leaves_room_for_another() {
     );
     assert!(window.running.contains_key(&lease(99)));
 }
+
+/// What a person waits for is of the same lane as the crawl, which waits with all that it may have.
+#[test]
+fn an_urgent_job_is_claimed_though_its_lane_has_all_that_it_may_have() {
+    let mut window = open(16, 16);
+    window.look();
+    let mut of_a = jobs(32);
+    for job in &mut of_a {
+        "a".clone_into(&mut job.lane);
+    }
+    window.claimed(of_a);
+    assert_eq!(started(&mut window), 14);
+    window.ended(lease(0), false);
+    window.news();
+    let look = window.look().unwrap();
+    assert_eq!((look.part, look.closed), (Part::Urgent, vec![]));
+    let mut urgent = urgent(40..42);
+    for job in &mut urgent {
+        "a".clone_into(&mut job.lane);
+    }
+    window.claimed(urgent);
+    assert_eq!(started(&mut window), 2);
+    assert!((40..42).all(|n| window.running.contains_key(&lease(n))));
+    // There were no more of those: jobs of other lanes are next.
+    window.ended(lease(1), false);
+    let look = window.look().unwrap();
+    assert_eq!((look.part, look.closed), (Part::All, vec!["a".to_owned()]));
+}
