@@ -46,6 +46,7 @@ mod simulation;
 mod slot_window;
 mod solo;
 mod sources;
+mod sql;
 pub mod sqlite;
 mod stager;
 #[doc(hidden)]

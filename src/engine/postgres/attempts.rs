@@ -9,11 +9,12 @@ use diesel_async::RunQueryDsl;
 use super::claim_cursors::Place;
 use super::command::{Claim, Progress, Release};
 use super::fault::Fault;
-use super::job_statements as sql;
+use super::job_statements as own;
 use super::locks::Class;
 use super::presence::UNSEEN_MAX;
 use super::settle::End;
 use super::transaction::{Transaction, Walk};
+use crate::sql::jobs as sql;
 use crate::store::rows::{priority_from, to_i32, to_u32};
 use crate::store::{Completion, DEAD_AFTER, EngineInfo, Fenced, Rescued, Staged};
 use riftsync_basics::attempt::{self, cancelled_on_request};
@@ -49,7 +50,7 @@ impl Transaction<'_> {
         if limit > 0 {
             let (start, began) = (self.start(&claim.queue), Instant::now());
             let priorities = claim.from..claim.before.min(Priority::LAST.get() + 1);
-            let others: Vec<ClaimRow> = sql::ClaimJobs {
+            let others: Vec<ClaimRow> = own::ClaimJobs {
                 priorities: priorities.clone().map(i32::from).collect(),
                 turns: priorities.clone().map(|at| start.at(at.into()).0).collect(),
                 ids: priorities.map(|at| start.at(at.into()).1).collect(),
@@ -99,11 +100,11 @@ impl Transaction<'_> {
         limit: i64,
     ) -> Result<(Vec<ClaimRow>, Vec<i64>), Fault> {
         let engine = &claim.engine;
-        let lock = sql::LockSuspects { engine };
+        let lock = own::LockSuspects { engine };
         if !lock.get_result(&mut self.conn).await? {
             return Ok((Vec::new(), Vec::new()));
         }
-        let rows: Vec<ClaimRow> = sql::ClaimSuspects {
+        let rows: Vec<ClaimRow> = own::ClaimSuspects {
             queue: &claim.queue,
             from: i32::from(claim.from),
             before: i32::from(claim.before),
@@ -118,7 +119,7 @@ impl Transaction<'_> {
         .await?;
         let from = to_i32(ALONE_FROM);
         let ids = rows.iter().map(|((id, ..), _)| *id).collect();
-        let alone = sql::RunAlone { ids, from }.load(&mut self.conn).await?;
+        let alone = own::RunAlone { ids, from }.load(&mut self.conn).await?;
         Ok((rows, alone))
     }
 
@@ -127,7 +128,7 @@ impl Transaction<'_> {
         if queues.is_empty() {
             return Ok(HashSet::new());
         }
-        let suspects = sql::QueuesWithSuspects { queues };
+        let suspects = own::SuspectsIn { queues };
         let found: Vec<String> = suspects.load(&mut { self.conn }).await?;
         Ok(found.into_iter().collect())
     }
@@ -146,7 +147,7 @@ impl Transaction<'_> {
         let ids: Vec<i64> = ids.collect();
         self.locks.missing(ids.iter().copied())?;
         self.locks.locked(ids);
-        let held: Vec<(i64, i64)> = sql::ProgressAll {
+        let held: Vec<(i64, i64)> = own::ProgressAll {
             ids: last.iter().map(|report| report.lease.job.0).collect(),
             tokens: last.iter().map(|report| report.lease.token).collect(),
             steps: last.iter().map(|report| report.step).collect(),
@@ -175,7 +176,7 @@ impl Transaction<'_> {
     }
 
     pub(super) async fn stage(&mut self, now: Timestamp) -> Result<Staged, Fault> {
-        let queues: Vec<String> = sql::Stage {
+        let queues: Vec<String> = own::Stage {
             now: now.as_millis(),
             limit: STAGED_MAX,
         }
@@ -201,14 +202,14 @@ impl Transaction<'_> {
         gone: &[(String, i64)],
     ) -> Result<Vec<(String, i64)>, Fault> {
         self.locks.pass::<()>(Class::Engines, &[]);
-        let _locked: Vec<String> = sql::LockEngines {
+        let _locked: Vec<String> = own::LockEngines {
             alive,
             silence_ms: millis(DEAD_AFTER),
             gone: gone.iter().map(|(id, _)| id.as_str()).collect(),
         }
         .load(&mut self.conn)
         .await?;
-        let silent: Vec<String> = sql::BuryEngines {
+        let silent: Vec<String> = own::BuryEngines {
             alive,
             silence_ms: millis(DEAD_AFTER),
         }
@@ -229,22 +230,22 @@ impl Transaction<'_> {
     ) -> Result<Rescued, Fault> {
         if !ended.is_empty() {
             let engines = ended.iter().map(|(engine, _)| engine.clone()).collect();
-            sql::EndLead { engines }.execute(&mut self.conn).await?;
+            own::EndLead { engines }.execute(&mut self.conn).await?;
         }
-        let ids: Vec<i64> = sql::JobsOfDead { alive }.load(&mut self.conn).await?;
+        let ids: Vec<i64> = own::JobsOfDead { alive }.load(&mut self.conn).await?;
         self.lock_with_those_above(ids.clone()).await?;
         // What came in meanwhile is left to the next rescue: to wait for it now would be out of order.
-        let running = sql::RunningOfDead { ids, alive };
+        let running = own::RunningOfDead { ids, alive };
         let lost: Vec<Lost> = running.load(&mut self.conn).await?;
         if lost.is_empty() {
             return Ok(Rescued::default());
         }
         let engines: HashSet<String> = lost.iter().map(|job| job.2.0.clone()).collect();
         let ids = engines.iter().cloned().collect();
-        let deaths: Vec<(String, i32)> = sql::Deaths { ids }.load(&mut self.conn).await?;
+        let deaths: Vec<(String, i32)> = own::Deaths { ids }.load(&mut self.conn).await?;
         let deaths: HashMap<String, i32> = deaths.into_iter().collect();
         let mut rescued = Rescued::default();
-        let mut known = sql::Suspect {
+        let mut known = own::Suspect {
             ids: Vec::new(),
             levels: Vec::new(),
             lone: Vec::new(),
@@ -295,7 +296,7 @@ impl Transaction<'_> {
             return Ok(Vec::new());
         }
         let ids = gone.iter().map(|(id, _)| id.clone()).collect();
-        let engines: Vec<String> = sql::BuryGone { ids }.load(&mut self.conn).await?;
+        let engines: Vec<String> = own::BuryGone { ids }.load(&mut self.conn).await?;
         let ended = gone.iter().filter(|(id, _)| engines.contains(id));
         let ended = ended.map(|(id, since)| (id.clone(), since + millis(UNSEEN_MAX)));
         Ok(ended.collect())
@@ -313,10 +314,10 @@ impl Transaction<'_> {
         Ok(fenced)
     }
 
-    pub(super) async fn died(&mut self, id: &str, death: Death) -> Result<bool, Fault> {
+    pub(super) async fn died(&mut self, engine: &str, death: Death) -> Result<bool, Fault> {
         self.after.wrote = true;
         let death = death.number();
-        Ok(sql::Died { death, id }.execute(&mut self.conn).await? > 0)
+        Ok(sql::Died { death, engine }.execute(&mut self.conn).await? > 0)
     }
 
     pub(super) async fn release(&mut self, order: &Release) -> Result<usize, Fault> {
@@ -326,7 +327,7 @@ impl Transaction<'_> {
             keep,
             now,
         } = order;
-        let running = sql::RunningOf {
+        let running = own::RunningOf {
             engine,
             queue: queue.as_deref(),
         };
@@ -355,7 +356,7 @@ impl Transaction<'_> {
             .map(|(lease, completion)| End::of(*lease, completion, *now))
             .collect();
         self.settle(&ends).await?;
-        let queues: Vec<String> = sql::HandBack {
+        let queues: Vec<String> = own::HandBack {
             now: now.as_millis(),
             engine,
             queue: queue.as_deref(),
@@ -379,7 +380,7 @@ impl Transaction<'_> {
         }
         .execute(&mut self.conn)
         .await?;
-        sql::DropOldMarks {
+        own::DropOldMarks {
             before: before.as_millis(),
         }
         .execute(&mut self.conn)
@@ -389,7 +390,7 @@ impl Transaction<'_> {
 
     pub(super) async fn engine_started(&mut self, engine: &EngineInfo) -> Result<(), Fault> {
         self.after.wrote = true;
-        sql::EngineStarted {
+        own::EngineStarted {
             id: &engine.id,
             pid: i64::from(engine.pid),
             host: &engine.host,
@@ -402,9 +403,9 @@ impl Transaction<'_> {
 
     pub(super) async fn engine_stopped(&mut self, engine: &str) -> Result<(), Fault> {
         self.after.wrote = true;
-        let stopped = sql::EngineStopped { id: engine };
+        let stopped = own::EngineStopped { id: engine };
         stopped.execute(&mut self.conn).await?;
-        let stepped_down = sql::StepDown { id: engine };
+        let stepped_down = own::StepDown { id: engine };
         stepped_down.execute(&mut self.conn).await?;
         Ok(())
     }

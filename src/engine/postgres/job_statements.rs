@@ -8,7 +8,6 @@
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
 
 use crate::statement;
-use crate::store::rows::JobRow;
 
 type Opt<T> = Nullable<T>;
 
@@ -177,13 +176,11 @@ statement! {
 }
 
 statement! {
-    /// Queues with jobs that ran when an engine died.
-    QueuesWithSuspects { queues: Vec<String> => Array<Text> } -> Text =
+    /// Which of these queues have jobs that ran when an engine died.
+    SuspectsIn { queues: Vec<String> => Array<Text> } -> Text =
     "SELECT queue FROM unnest(?) AS wanted (queue)
      WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.queue = wanted.queue AND state = 'available' AND crash_count > 0)";
 }
-
-statement! { AllQueuesWithSuspects {} -> Text = "SELECT DISTINCT queue FROM jobs WHERE state = 'available' AND crash_count > 0"; }
 
 statement! {
     /// An engine claims suspects in one transaction at a time, so that it counts them right; the others try later.
@@ -232,11 +229,6 @@ statement! {
     /// Those of these jobs that run alone.
     RunAlone { ids: Vec<i64> => Array<BigInt>, from: i32 => Integer } -> BigInt =
     "SELECT id FROM jobs WHERE id = ANY(?) AND crash_count >= ?";
-}
-
-statement! {
-    RunsAlone { id: i64 => BigInt, token: i64 => BigInt } -> () =
-    "UPDATE jobs SET lone_lease = lease_token WHERE id = ? AND lease_token = ? AND state || '' = 'running'";
 }
 
 statement! {
@@ -329,81 +321,6 @@ statement! {
      RETURNING job_links.child_id, job_links.parent_id, job_links.relation";
 }
 
-statement! { DropLinksTo { parent: i64 => BigInt } -> () = "DELETE FROM job_links WHERE parent_id = ?"; }
-
-statement! {
-    CountParents { child: i64 => BigInt } -> BigInt =
-    "SELECT count(*) FROM job_links WHERE child_id = ? AND relation = 'child'";
-}
-
-statement! {
-    ChildrenOf { parent: i64 => BigInt } -> (BigInt, Text, Opt<Text>, Integer, Opt<BigInt>) =
-    "SELECT jobs.id, jobs.kind, jobs.key, jobs.submitted, jobs.worked_at
-     FROM job_links JOIN jobs ON jobs.id = job_links.child_id
-     WHERE job_links.parent_id = ? AND job_links.relation = 'child' ORDER BY jobs.id";
-}
-
-statement! {
-    /// A job that waits for others to be final.
-    Waiter { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Integer, BigInt, Text) =
-    "SELECT kind, key, queue, waits_for, run_at, errors FROM jobs WHERE id = ? AND state = 'blocked' AND waits_for > 0 FOR UPDATE";
-}
-
-statement! {
-    WaitsLess<'a> { state: &'a str => Text, id: i64 => BigInt } -> () =
-    "UPDATE jobs SET state = ?, waits_for = waits_for - 1 WHERE id = ?";
-}
-
-statement! {
-    JobToCancel { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer, Text, Opt<BigInt>) =
-    "SELECT kind, key, state, errors, attempt, rollup, worked_at FROM jobs WHERE id = ? FOR UPDATE";
-}
-
-statement! {
-    CancelNow<'a> { errors: &'a str => Text, now: i64 => BigInt, id: i64 => BigInt } -> () =
-    "UPDATE jobs SET state = 'cancelled', errors = ?, finished_at = ?, waits_for = 0, children_pending = 0 WHERE id = ?";
-}
-
-statement! {
-    SetRollup<'a> { rollup: &'a str => Text, id: i64 => BigInt } -> () = "UPDATE jobs SET rollup = ? WHERE id = ?";
-}
-
-statement! {
-    RequestCancel { now: i64 => BigInt, id: i64 => BigInt } -> () =
-    "UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, ?) WHERE id = ?";
-}
-
-statement! {
-    CancelRequests<'a> { engine: &'a str => Text } -> (BigInt, BigInt, Integer, Text) =
-    "SELECT id, lease_token, attempt, queue FROM jobs
-     WHERE state = 'running' AND cancel_requested_at IS NOT NULL AND engine_id = ? ORDER BY id";
-}
-
-statement! {
-    JobToRetry { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer) =
-    "SELECT kind, key, queue, state, priority FROM jobs WHERE id = ? FOR UPDATE";
-}
-
-statement! {
-    OpenByKey<'a> { kind: &'a str => Text, key: Option<&'a str> => Opt<Text> } -> BigInt =
-    "SELECT id FROM jobs WHERE kind = ? AND key = ? AND key IS NOT NULL AND finished_at IS NULL";
-}
-
-statement! {
-    /// A failed job starts over; its history stays.
-    Revive { now: i64 => BigInt, turn: i64 => BigInt, id: i64 => BigInt } -> () =
-    "UPDATE jobs SET state = 'available', run_at = ?, turn = ?, attempt = 0, crash_count = 0, lone_deaths = 0,
-            quiet_deaths = 0, finished_at = NULL, worked_at = NULL, result = NULL, step = NULL, percent = 0, progress = '{}', rollup = '{}',
-            children_pending = 0, waits_for = 0, cancel_requested_at = NULL, submitted = 1
-     WHERE id = ?";
-}
-
-statement! {
-    Prune { before: i64 => BigInt, limit: i64 => BigInt } -> () =
-    "DELETE FROM jobs WHERE id IN (
-         SELECT id FROM jobs WHERE finished_at < ? ORDER BY finished_at LIMIT ? FOR UPDATE SKIP LOCKED)";
-}
-
 statement! {
     /// Parents that are not final; they are locked.
     OpenParents { ids: Vec<i64> => Array<BigInt> } -> (BigInt, Text, Text, Text, Integer, Opt<BigInt>) =
@@ -438,8 +355,6 @@ statement! {
          ORDER BY run_at LIMIT ? FOR UPDATE SKIP LOCKED)
      RETURNING queue";
 }
-
-statement! { NextDue {} -> Opt<BigInt> = "SELECT min(run_at) FROM jobs WHERE state IN ('scheduled', 'retryable')"; }
 
 /// Whether nobody holds the session lock of an engine of this database.
 macro_rules! is_gone {
@@ -512,10 +427,6 @@ statement! {
 }
 
 statement! {
-    Died<'a> { death: i32 => Integer, id: &'a str => Text } -> () = "UPDATE engines SET death = ? WHERE id = ?";
-}
-
-statement! {
     Deaths { ids: Vec<String> => Array<Text> } -> (Text, Integer) = "SELECT id, death FROM engines WHERE id = ANY(?)";
 }
 
@@ -555,11 +466,6 @@ statement! {
 }
 
 statement! { Ring<'a> { channel: &'a str => Text, words: &'a str => Text } -> () = "SELECT pg_notify(?, ?)"; }
-
-statement! {
-    Held<'a> { engine: &'a str => Text } -> (BigInt, BigInt, Integer) =
-    "SELECT id, coalesce(lease_token, 0), priority FROM jobs WHERE state = 'running' AND engine_id = ?";
-}
 
 statement! {
     Engines { silence_ms: i64 => BigInt } -> ((Text, BigInt, Text, Text), (BigInt, BigInt, Text, Bool, BigInt)) =
@@ -612,40 +518,6 @@ statement! {
 statement! {
     /// The next engine need not wait for the lease to run out.
     StepDown<'a> { id: &'a str => Text } -> () = "UPDATE leadership SET expires_at = 0 WHERE engine_id = ?";
-}
-
-/// A job as it is read, and what is behind it.
-macro_rules! job_columns {
-    ($rest:literal) => {
-        concat!(
-            "SELECT id, kind, queue, key, args, state, priority, attempt, max_attempts, crash_count, \
-             run_at, step, percent, progress, rollup, children_pending, result, errors, enqueued_at, started_at, finished_at, lane, engine_id \
-             FROM jobs ",
-            $rest
-        )
-    };
-}
-
-pub(super) use job_columns;
-
-statement! { JobById { id: i64 => BigInt } -> JobRow = job_columns!("WHERE id = ?"); }
-
-statement! { JobsById { ids: Vec<i64> => Array<BigInt> } -> JobRow = job_columns!("WHERE id = ANY(?)"); }
-
-statement! {
-    /// Open jobs of each queue by state, each from the index that knows them. Every blocked job has a link
-    /// to one that it waits for.
-    OpenCounts {} -> (Text, Text, BigInt) =
-    "SELECT queue, 'available', count(*) FROM jobs WHERE state = 'available' AND crash_count = 0 GROUP BY queue
-     UNION ALL
-     SELECT queue, 'available', count(*) FROM jobs WHERE state = 'available' AND crash_count > 0 GROUP BY queue
-     UNION ALL
-     SELECT queue, state, count(*) FROM jobs WHERE state IN ('scheduled', 'retryable') GROUP BY queue, state
-     UNION ALL
-     SELECT queue, 'running', count(*) FROM jobs WHERE state = 'running' GROUP BY queue
-     UNION ALL
-     SELECT queue, 'blocked', count(*) FROM jobs
-         WHERE state = 'blocked' AND id IN (SELECT parent_id FROM job_links) GROUP BY queue";
 }
 
 statement! { Size {} -> BigInt = "SELECT pg_database_size(current_database())"; }

@@ -8,9 +8,10 @@ use diesel::result::OptionalExtension;
 use diesel_async::RunQueryDsl;
 
 use super::fault::Fault;
-use super::job_statements as sql;
+use super::job_statements as own;
 use super::locks::Class;
 use super::transaction::Transaction;
+use crate::sql::jobs as sql;
 use crate::store::rows::{append_error, dependency_failed, from_json, to_json, to_u32};
 use crate::store::{Cancelled, Retried, StoreError};
 use riftsync_basics::attempt::{BATCH_KIND, cancelled_on_request};
@@ -114,7 +115,7 @@ impl Transaction<'_> {
         if children.is_empty() {
             return Ok(Vec::new());
         }
-        let links = sql::TakeLinksOf { children };
+        let links = own::TakeLinksOf { children };
         Ok(links.load(&mut { self.conn }).await?)
     }
 
@@ -232,7 +233,7 @@ impl Transaction<'_> {
             String,
             Option<i64>,
         );
-        let around = sql::Around { id: first.0 };
+        let around = own::Around { id: first.0 };
         let mut around: Vec<i64> = around.load(&mut self.conn).await?;
         around.extend(self.lessons.jobs());
         self.lock_jobs(around).await?;

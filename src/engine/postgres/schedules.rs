@@ -1,7 +1,7 @@
 //! Schedules and their ticks.
 
 use async_trait::async_trait;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 
 use super::Backend;
@@ -13,58 +13,22 @@ use super::locks::Class;
 use super::reader::read;
 use super::seam::PostgresJobs;
 use super::transaction::Transaction;
+use crate::sql::schedules as sql;
 use crate::store::StoreResult;
 use crate::store::schedules::{
-    Origin, SCHEDULES_MAX, Schedule, ScheduleRow, ScheduleStore, ScheduleTuple, StoredSchedule,
-    Tick, Ticked, held_by_config, schedule_from, too_many,
+    Origin, SCHEDULES_MAX, Schedule, ScheduleStore, ScheduleTuple, StoredSchedule, Tick, Ticked,
+    held_by_config, schedule_from, too_many,
 };
 use riftsync_basics::Timestamp;
 
-mod sql {
-    use super::{BigInt, Nullable, ScheduleRow, Text};
+mod own {
+    use super::BigInt;
     use crate::statement;
 
     statement! {
-        All {} -> ScheduleRow =
-        "SELECT name, expression, zone, catch_up, kind, args, origin, last_tick_at, last_job_id, created_at
-         FROM schedules ORDER BY name";
-    }
-
-    statement! {
-        Put<'a> {
-            name: &'a str => Text, expression: &'a str => Text, zone: &'a str => Text, catch_up: &'a str => Text,
-            kind: &'a str => Text, args: &'a str => Text, origin: &'a str => Text, now: i64 => BigInt,
-        } -> () =
-        "INSERT INTO schedules AS known (name, expression, zone, catch_up, kind, args, origin, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (name) DO UPDATE SET expression = excluded.expression, zone = excluded.zone,
-            catch_up = excluded.catch_up, kind = excluded.kind, args = excluded.args, origin = excluded.origin,
-            last_tick_at = CASE WHEN (known.expression, known.zone) = (excluded.expression, excluded.zone)
-                THEN known.last_tick_at END,
-            created_at = CASE WHEN (known.expression, known.zone) = (excluded.expression, excluded.zone)
-                THEN known.created_at ELSE excluded.created_at END";
-    }
-
-    statement! {
+        /// Only here: a file has one writer.
         LockAll {} -> BigInt =
         "SELECT count(*) FROM (SELECT 1 FROM schedules ORDER BY name FOR UPDATE) AS locked";
-    }
-
-    statement! {
-        Remove<'a> { name: &'a str => Text } -> () = "DELETE FROM schedules WHERE name = ?";
-    }
-
-    statement! {
-        Move<'a> {
-            at: i64 => BigInt, name: &'a str => Text, made: i64 => BigInt, last: Option<i64> => Nullable<BigInt>,
-        } -> () =
-        "UPDATE schedules SET last_tick_at = ?, last_job_id = NULL
-         WHERE name = ? AND created_at = ? AND last_tick_at IS NOT DISTINCT FROM ?";
-    }
-
-    statement! {
-        NoteJob<'a> { job: i64 => BigInt, name: &'a str => Text } -> () =
-        "UPDATE schedules SET last_job_id = ? WHERE name = ?";
     }
 }
 
@@ -134,7 +98,7 @@ impl Transaction<'_> {
         now: Timestamp,
     ) -> Result<(), Fault> {
         self.locks.pass::<()>(Class::Schedules, &[]);
-        let _locked: i64 = sql::LockAll {}.get_result(&mut self.conn).await?;
+        let _locked: i64 = own::LockAll {}.get_result(&mut self.conn).await?;
         for known in self.schedules().await? {
             let name = &known.schedule.name;
             if known.origin == Origin::Config && !schedules.iter().any(|new| new.name == *name) {

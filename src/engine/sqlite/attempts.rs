@@ -5,9 +5,10 @@ use std::convert::Infallible;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::job_statements as sql;
+use super::job_statements as own;
 use super::relations::Ended;
 use super::transaction::Transaction;
+use crate::sql::jobs as sql;
 use crate::store::rows::{append_error, no_less_urgent, priority_from, to_i32, to_json, to_u32};
 use crate::store::{Completion, Effect, Fenced, Rescued, Staged, StoreResult, Wanted};
 use riftsync_basics::attempt::{self, cancelled_on_request};
@@ -39,7 +40,7 @@ impl Transaction<'_> {
         let (from, before) = (i32::from(wanted.begin()), i32::from(wanted.bound()));
         let queue = wanted.queue;
         let mut rows: Vec<Row> = if wanted.closed.is_empty() {
-            sql::Claim {
+            own::Claim {
                 engine,
                 now: now.as_millis(),
                 suspect_queue: queue,
@@ -55,7 +56,7 @@ impl Transaction<'_> {
             .load(self.conn)?
         } else {
             let lanes = &to_json(&wanted.closed)?;
-            sql::ClaimPast {
+            own::ClaimPast {
                 engine,
                 now: now.as_millis(),
                 suspect_queue: queue,
@@ -110,7 +111,7 @@ impl Transaction<'_> {
         percent: u8,
         counters: &str,
     ) -> StoreResult<Fenced> {
-        let changed = sql::Progress {
+        let changed = own::Progress {
             step,
             percent: i32::from(percent),
             progress: counters,
@@ -151,7 +152,7 @@ impl Transaction<'_> {
         if self.complete(lease, completion, apply, now)? {
             return Ok(Fenced::Applied);
         }
-        let row: Option<Row> = sql::Fence {
+        let row: Option<Row> = own::Fence {
             id: lease.job.0,
             token: lease.token,
         }
@@ -185,7 +186,7 @@ impl Transaction<'_> {
             Some(failure) => append_error(&errors, to_u32(attempt), failure, now)?,
         };
         let result = settlement.result.as_ref().map(ToString::to_string);
-        sql::Settle {
+        own::Settle {
             state: state.as_str(),
             attempt: to_i32(settlement.attempt),
             run_at: settlement.run_at.as_millis(),
@@ -233,7 +234,7 @@ impl Transaction<'_> {
     }
 
     fn parents(&mut self, job: JobId) -> StoreResult<Vec<JobId>> {
-        let parents: Vec<i64> = sql::Parents { child: job.0 }.load(self.conn)?;
+        let parents: Vec<i64> = own::Parents { child: job.0 }.load(self.conn)?;
         Ok(parents.into_iter().map(JobId).collect())
     }
 
@@ -255,7 +256,7 @@ impl Transaction<'_> {
             return Ok(false);
         }
         let result = settlement.result.as_ref().map(ToString::to_string);
-        let changed = sql::Complete {
+        let changed = own::Complete {
             attempt: to_i32(settlement.attempt),
             run_at: settlement.run_at.as_millis(),
             result: result.as_deref(),
@@ -276,7 +277,7 @@ impl Transaction<'_> {
     }
 
     pub(super) fn stage(&mut self, now: Timestamp) -> StoreResult<Staged> {
-        let queues: Vec<String> = sql::Stage {
+        let queues: Vec<String> = own::Stage {
             now: now.as_millis(),
         }
         .load(self.conn)?;
@@ -303,7 +304,7 @@ impl Transaction<'_> {
 
     pub(super) fn rescue(&mut self, alive: &str, now: Timestamp) -> StoreResult<Rescued> {
         type Lost = ((i64, i64, i32), (i32, i32, i32), (String, i32, i32));
-        let lost: Vec<Lost> = sql::RunningOfOthers { engine: alive }.load(self.conn)?;
+        let lost: Vec<Lost> = own::RunningOfOthers { engine: alive }.load(self.conn)?;
         let mut rescued = Rescued::default();
         for of_one in lost.chunk_by(|one, next| one.2.0 == next.2.0) {
             let marked: Vec<bool> = of_one
@@ -321,7 +322,7 @@ impl Transaction<'_> {
                 };
                 let (settlement, known) = after_death(to_u32(*attempt), known, death, part, now);
                 rescued.count(settlement.state);
-                sql::Suspect {
+                own::Suspect {
                     level: to_i32(known.level),
                     lone: to_i32(known.lone_deaths),
                     quiet: to_i32(known.quiet_deaths),
@@ -366,7 +367,7 @@ impl Transaction<'_> {
             let end = attempt::settle(attempt, attempt, outcome, std::time::Duration::ZERO, now);
             let _ = self.settle(lease, &Completion::of(end), nothing, now)?;
         }
-        let queues: Vec<String> = sql::HandBack {
+        let queues: Vec<String> = own::HandBack {
             now: now.as_millis(),
             engine,
             queue,

@@ -3,7 +3,6 @@
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
 
 use crate::statement;
-use crate::store::rows::JobRow;
 
 type Opt<T> = Nullable<T>;
 
@@ -192,88 +191,12 @@ statement! {
 
 statement! { DropLinksOf { child: i64 => BigInt } -> () = "DELETE FROM job_links WHERE child_id = ?"; }
 
-statement! { DropLinksTo { parent: i64 => BigInt } -> () = "DELETE FROM job_links WHERE parent_id = ?"; }
-
-statement! {
-    CountParents { child: i64 => BigInt } -> BigInt =
-    "SELECT count(*) FROM job_links WHERE child_id = ? AND relation = 'child'";
-}
-
-statement! {
-    ChildrenOf { parent: i64 => BigInt } -> (BigInt, Text, Opt<Text>, Integer, Opt<BigInt>) =
-    "SELECT jobs.id, jobs.kind, jobs.key, jobs.submitted, jobs.worked_at
-     FROM job_links JOIN jobs ON jobs.id = job_links.child_id
-     WHERE job_links.parent_id = ? AND job_links.relation = 'child' ORDER BY jobs.id";
-}
-
 statement! {
     /// Is `job` among all that wait for `other`, itself included?
     WaitsFor { other: i64 => BigInt, job: i64 => BigInt } -> BigInt =
     "WITH RECURSIVE waiting (id) AS (
          VALUES (?) UNION SELECT parent_id FROM job_links JOIN waiting ON child_id = waiting.id)
      SELECT count(*) FROM waiting WHERE id = ?";
-}
-
-statement! {
-    /// A job that waits for others to be final.
-    Waiter { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Integer, BigInt, Text) =
-    "SELECT kind, key, queue, waits_for, run_at, errors FROM jobs WHERE id = ? AND state = 'blocked' AND waits_for > 0";
-}
-
-statement! {
-    WaitsLess<'a> { state: &'a str => Text, id: i64 => BigInt } -> () =
-    "UPDATE jobs SET state = ?, waits_for = waits_for - 1 WHERE id = ?";
-}
-
-statement! {
-    JobToCancel { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer, Text, Opt<BigInt>) =
-    "SELECT kind, key, state, errors, attempt, rollup, worked_at FROM jobs WHERE id = ?";
-}
-
-statement! {
-    CancelNow<'a> { errors: &'a str => Text, now: i64 => BigInt, id: i64 => BigInt } -> () =
-    "UPDATE jobs SET state = 'cancelled', errors = ?, finished_at = ?, waits_for = 0, children_pending = 0 WHERE id = ?";
-}
-
-statement! {
-    SetRollup<'a> { rollup: &'a str => Text, id: i64 => BigInt } -> () = "UPDATE jobs SET rollup = ? WHERE id = ?";
-}
-
-statement! {
-    RequestCancel { now: i64 => BigInt, id: i64 => BigInt } -> () =
-    "UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, ?) WHERE id = ?";
-}
-
-statement! {
-    /// The attempts of an engine that somebody asked to end.
-    CancelRequests<'a> { engine: &'a str => Text } -> (BigInt, BigInt, Integer, Text) =
-    "SELECT id, lease_token, attempt, queue FROM jobs
-     WHERE state = 'running' AND cancel_requested_at IS NOT NULL AND engine_id = ?";
-}
-
-statement! {
-    JobToRetry { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer) =
-    "SELECT kind, key, queue, state, priority FROM jobs WHERE id = ?";
-}
-
-statement! {
-    OpenByKey<'a> { kind: &'a str => Text, key: Option<&'a str> => Opt<Text> } -> BigInt =
-    "SELECT id FROM jobs WHERE kind = ? AND key = ? AND finished_at IS NULL";
-}
-
-statement! {
-    /// A failed job starts over; its history stays.
-    Revive { now: i64 => BigInt, turn: i64 => BigInt, id: i64 => BigInt } -> () =
-    "UPDATE jobs SET state = 'available', run_at = ?, turn = ?, attempt = 0, crash_count = 0, lone_deaths = 0,
-            quiet_deaths = 0, finished_at = NULL,
-            worked_at = NULL, result = NULL, step = NULL, percent = 0, progress = '{}', rollup = '{}',
-            children_pending = 0, waits_for = 0, cancel_requested_at = NULL, submitted = 1
-     WHERE id = ?";
-}
-
-statement! {
-    Prune { before: i64 => BigInt, limit: i64 => BigInt } -> () =
-    "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE finished_at < ? ORDER BY finished_at LIMIT ?)";
 }
 
 statement! {
@@ -295,10 +218,6 @@ statement! {
 }
 
 statement! {
-    NextDue {} -> Opt<BigInt> = "SELECT min(run_at) FROM jobs WHERE state IN ('scheduled', 'retryable')";
-}
-
-statement! {
     RunningOfOthers<'a> { engine: &'a str => Text }
         -> ((BigInt, BigInt, Integer), (Integer, Integer, Integer), (Text, Integer, Integer)) =
     "SELECT jobs.id, coalesce(lease_token, 0), attempt, crash_count, lone_deaths, quiet_deaths, coalesce(engine_id, ''),
@@ -314,24 +233,11 @@ statement! {
 }
 
 statement! {
-    RunsAlone { id: i64 => BigInt, token: i64 => BigInt } -> () =
-    "UPDATE jobs SET lone_lease = lease_token WHERE id = ? AND lease_token = ? AND state = 'running'";
-}
-
-statement! {
-    Died<'a> { death: i32 => Integer, engine: &'a str => Text } -> () = "UPDATE engines SET death = ? WHERE id = ?";
-}
-
-statement! {
     HandBack<'a> { now: i64 => BigInt, engine: &'a str => Text, queue: Option<&'a str> => Opt<Text>, keep: &'a str => Text } -> Text =
     "UPDATE jobs SET state = 'available', attempt = max(attempt - 1, 0), run_at = ?, lease_token = NULL, engine_id = NULL
      WHERE state = 'running' AND engine_id = ? AND queue = coalesce(?, queue)
            AND lease_token NOT IN (SELECT value FROM json_each(?))
      RETURNING queue";
-}
-
-statement! {
-    QueuesWithSuspects {} -> Text = "SELECT DISTINCT queue FROM jobs WHERE state = 'available' AND crash_count > 0";
 }
 
 statement! {
@@ -346,11 +252,6 @@ statement! {
 }
 
 statement! {
-    Held<'a> { engine: &'a str => Text } -> (BigInt, BigInt, Integer) =
-    "SELECT id, coalesce(lease_token, 0), priority FROM jobs WHERE state = 'running' AND engine_id = ?";
-}
-
-statement! {
     /// The last that started is the one that may live: whoever asks knows by the file's lock.
     Engines { since: i64 => BigInt } -> ((Text, BigInt, Text, Text), (BigInt, BigInt, Text, Bool, BigInt)) =
     "SELECT id, pid, host, version, started_at, 0,
@@ -359,41 +260,4 @@ statement! {
             (SELECT count(*) FROM jobs WHERE state = 'running' AND engine_id = engines.id)
      FROM (SELECT *, row_number() OVER (ORDER BY started_at DESC, id) AS rn FROM engines) AS engines
      WHERE coalesce(stopped_at, heartbeat_at) > ? OR rn = 1 ORDER BY started_at, id";
-}
-
-/// A job as it is read, and what is behind it.
-macro_rules! job_columns {
-    ($rest:literal) => {
-        concat!(
-            "SELECT id, kind, queue, key, args, state, priority, attempt, max_attempts, crash_count, \
-             run_at, step, percent, progress, rollup, children_pending, result, errors, enqueued_at, started_at, finished_at, lane, engine_id \
-             FROM jobs ",
-            $rest
-        )
-    };
-}
-
-pub(super) use job_columns;
-
-statement! { JobById { id: i64 => BigInt } -> JobRow = job_columns!("WHERE id = ?"); }
-
-statement! {
-    JobsById<'a> { ids: &'a str => Text } -> JobRow =
-    job_columns!("WHERE id IN (SELECT value FROM json_each(?))");
-}
-
-statement! {
-    /// Open jobs of each queue by state, from indexes alone but for the few that wait. Every blocked job
-    /// has a link to one that it waits for.
-    OpenCounts {} -> (Text, Text, BigInt) =
-    "SELECT queue, 'available', count(*) FROM jobs WHERE state = 'available' AND crash_count = 0 GROUP BY queue
-     UNION ALL
-     SELECT queue, 'available', count(*) FROM jobs WHERE state = 'available' AND crash_count > 0 GROUP BY queue
-     UNION ALL
-     SELECT queue, state, count(*) FROM jobs WHERE state IN ('scheduled', 'retryable') GROUP BY queue, state
-     UNION ALL
-     SELECT queue, 'running', count(*) FROM jobs WHERE state = 'running' GROUP BY queue
-     UNION ALL
-     SELECT queue, 'blocked', count(*) FROM jobs
-         WHERE state = 'blocked' AND id IN (SELECT parent_id FROM job_links) GROUP BY queue";
 }

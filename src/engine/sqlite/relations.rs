@@ -3,8 +3,9 @@
 
 use diesel::prelude::*;
 
-use super::job_statements as sql;
+use super::job_statements as own;
 use super::transaction::Transaction;
+use crate::sql::jobs as sql;
 use crate::store::rows::{append_error, dependency_failed, from_json, to_json, to_u32};
 use crate::store::{Cancelled, Retried, StoreError, StoreResult};
 use riftsync_basics::attempt::{BATCH_KIND, cancelled_on_request};
@@ -62,16 +63,16 @@ impl Transaction<'_> {
         if links.is_empty() {
             return Ok(());
         }
-        let (kind, key) = sql::NameOf { id: id.0 }.get_result(self.conn)?;
+        let (kind, key) = own::NameOf { id: id.0 }.get_result(self.conn)?;
         let job = Ended::by_itself(id, JobState::Completed, kind, key, None);
         self.ended_for(job, links, now)
     }
 
     /// Who waited for a job: nobody any more.
     fn take_links(&mut self, of: JobId) -> StoreResult<Vec<(i64, String)>> {
-        let links: Vec<(i64, String)> = sql::WaitingFor { child: of.0 }.load(self.conn)?;
+        let links: Vec<(i64, String)> = own::WaitingFor { child: of.0 }.load(self.conn)?;
         if !links.is_empty() {
-            sql::DropLinksOf { child: of.0 }.execute(self.conn)?;
+            own::DropLinksOf { child: of.0 }.execute(self.conn)?;
         }
         Ok(links)
     }
@@ -298,7 +299,7 @@ impl Transaction<'_> {
         if let Some(open) = open {
             return Ok(Retried::Joined(JobId(open)));
         }
-        let turn: Option<i64> = sql::NextTurn {
+        let turn: Option<i64> = own::NextTurn {
             queue: &queue,
             priority,
         }
