@@ -24,6 +24,7 @@ mod own {
     use crate::statement;
 
     statement! {
+        /// The clock. SQLite has none of its own, and writes the engine's row.
         Probe<'a> { engine: &'a str => Text } -> BigInt =
         "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM engines WHERE id = ?";
     }

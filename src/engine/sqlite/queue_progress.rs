@@ -17,6 +17,7 @@ mod own {
     use crate::statement;
 
     statement! {
+        /// PostgreSQL leaves the engine's row alone: its heartbeat would wait for that.
         Probe<'a> { engine: &'a str => Text } -> () =
         "UPDATE engines SET heartbeat_at = heartbeat_at WHERE id = ?";
     }
