@@ -12,10 +12,10 @@ use super::fault::Fault;
 use super::job_statements as sql;
 use super::locks::Class;
 use super::transaction::Transaction;
-use crate::store::rows::{after_failed, append_error, dependency_failed, to_i32};
+use crate::store::relations::{CHILD, relation};
+use crate::store::rows::{append_error, dependency_failed, to_i32};
 use crate::store::{Batch, Enqueued, StoreError, StoreResult};
 use riftsync_basics::attempt::BATCH_KIND;
-use riftsync_basics::rollup::FailedChild;
 use riftsync_basics::{Failure, JobId, JobState, NewJob, OnFailure, Priority, Timestamp};
 
 /// Who brings a job in.
@@ -310,13 +310,8 @@ impl Transaction<'_> {
                     continue;
                 }
                 let row = new_row(id(), job, origin, turn, &waits, failed.as_ref(), call.now)?;
-                links.extend(waits.iter().map(|other| {
-                    let relation = match job.after.on_failure {
-                        OnFailure::Cancel => "after_cancel",
-                        OnFailure::RunAnyway => "after_run",
-                    };
-                    (other.0, row.id, relation)
-                }));
+                let relation = relation(job.after.on_failure);
+                links.extend(waits.iter().map(|other| (other.0, row.id, relation)));
                 self.note_new(row.state, job.queue, job.priority, (row.turn, row.id));
                 jobs.push(Came {
                     id: JobId(row.id),
@@ -517,13 +512,7 @@ impl Transaction<'_> {
             };
             for (job, came) in call.jobs.iter().zip(&brought.jobs) {
                 if came.cancelled {
-                    let delta = self.parent(parent, call.now);
-                    delta.rollup.child_linked(job.kind);
-                    delta.rollup.child_failed(FailedChild::new(
-                        job.kind,
-                        job.key.clone(),
-                        &after_failed(),
-                    ));
+                    self.parent(parent, call.now).child_came_cancelled(job);
                 } else if !in_a_circle.contains(&came.id.0) {
                     let child = Child {
                         call: at,
@@ -534,7 +523,7 @@ impl Transaction<'_> {
                     let link = (came.id.0, parent.0);
                     if let std::collections::hash_map::Entry::Vacant(new) = children.entry(link) {
                         new.insert(child);
-                        links.push((link.0, link.1, "child"));
+                        links.push((link.0, link.1, CHILD));
                     }
                 }
             }
@@ -554,12 +543,8 @@ impl Transaction<'_> {
             let Some(new) = children.get(&(child, parent)) else {
                 continue;
             };
-            let delta = self.parent(JobId(parent), calls[new.call].now);
-            delta.pending += 1;
-            delta.rollup.child_linked(new.kind);
-            if new.worked {
-                delta.rollup.child_completed(new.kind);
-            }
+            self.parent(JobId(parent), calls[new.call].now)
+                .child_linked(new.kind, new.worked);
             if let Ok(brought) = &mut all[new.call] {
                 brought.linked += 1;
             }

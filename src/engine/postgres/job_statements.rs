@@ -351,7 +351,7 @@ statement! {
 
 statement! {
     /// Parents that are not final; they are locked. SQLite reads one (`OpenParent`).
-    OpenParents { ids: Vec<i64> => Array<BigInt> } -> (BigInt, Text, Text, Text, Integer, Opt<BigInt>) =
+    OpenParents { ids: Vec<i64> => Array<BigInt> } -> (BigInt, (Text, Text, Text, Integer, Opt<BigInt>)) =
     "SELECT id, kind, state, rollup, children_pending, worked_at FROM jobs
      WHERE id = ANY(?) AND finished_at IS NULL";
 }

@@ -6,9 +6,9 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::job_statements as own;
-use super::relations::Ended;
 use super::transaction::Transaction;
 use crate::sql::jobs as sql;
+use crate::store::relations::Ended;
 use crate::store::rows::{append_error, no_less_urgent, priority_from, to_i32, to_json, to_u32};
 use crate::store::{Completion, Effect, Fenced, Rescued, Staged, StoreResult, Wanted};
 use riftsync_basics::attempt::{self, cancelled_on_request};
@@ -216,7 +216,7 @@ impl Transaction<'_> {
             }
             JobState::Completed | JobState::Cancelled | JobState::Discarded => {
                 let why = settlement.error;
-                self.ended(Ended::by_itself(lease.job, state, kind, key, why), now)?;
+                self.ended(Ended::by_itself(lease.job, state, kind, key, why, now))?;
             }
             JobState::Available | JobState::Scheduled | JobState::Retryable => {}
             JobState::Running => unreachable!("no attempt ends running"),

@@ -6,10 +6,10 @@ use diesel::prelude::*;
 
 use super::job_statements as sql;
 use super::transaction::Transaction;
-use crate::store::rows::{after_failed, append_error, dependency_failed, to_i32, to_json};
+use crate::store::relations::{CHILD, relation};
+use crate::store::rows::{append_error, dependency_failed, to_i32, to_json};
 use crate::store::{Batch, Enqueued, StoreError, StoreResult};
 use riftsync_basics::attempt::BATCH_KIND;
-use riftsync_basics::rollup::FailedChild;
 use riftsync_basics::{Failure, JobId, JobState, NewJob, OnFailure, Priority, Timestamp};
 
 /// Who brings a job in.
@@ -181,13 +181,7 @@ impl Transaction<'_> {
         self.raise_joined(children, &all)?;
         for (child, came) in children.iter().zip(all_came) {
             if came.cancelled {
-                let delta = self.parent(parent, now);
-                delta.rollup.child_linked(child.kind);
-                delta.rollup.child_failed(FailedChild::new(
-                    child.kind,
-                    child.key.clone(),
-                    &after_failed(),
-                ));
+                self.parent(parent, now).child_came_cancelled(child);
                 continue;
             }
             // A child that waits for its parent, as an ancestor does, would wait for ever.
@@ -197,18 +191,14 @@ impl Transaction<'_> {
             let link = sql::Link {
                 child: came.id.0,
                 parent: parent.0,
-                relation: "child",
+                relation: CHILD,
             };
             if link.execute(self.conn)? == 0 {
                 continue;
             }
             linked += 1;
-            let delta = self.parent(parent, now);
-            delta.pending += 1;
-            delta.rollup.child_linked(child.kind);
-            if came.worked {
-                delta.rollup.child_completed(child.kind);
-            }
+            self.parent(parent, now)
+                .child_linked(child.kind, came.worked);
         }
         Ok((all, linked))
     }
@@ -265,14 +255,10 @@ impl Transaction<'_> {
         }
         let id: i64 = sql::LastInserted {}.get_result(self.conn)?;
         for other in waits {
-            let relation = match job.after.on_failure {
-                OnFailure::Cancel => "after_cancel",
-                OnFailure::RunAnyway => "after_run",
-            };
             sql::Link {
                 child: other.0,
                 parent: id,
-                relation,
+                relation: relation(job.after.on_failure),
             }
             .execute(self.conn)?;
         }

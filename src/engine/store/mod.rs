@@ -11,6 +11,7 @@ mod error;
 mod job_store;
 pub mod question;
 pub mod queue_progress;
+pub(crate) mod relations;
 pub mod rows;
 pub mod schedules;
 mod words;
