@@ -3,7 +3,8 @@
 use diesel::sql_types::{BigInt, Nullable, Text};
 
 use crate::shared_statement;
-use crate::store::schedules::ScheduleRow;
+use crate::store::schedules::{Origin, Schedule, ScheduleRow, Tick};
+use riftsync_basics::Timestamp;
 
 shared_statement! {
     All {} -> ScheduleRow =
@@ -26,14 +27,41 @@ shared_statement! {
             THEN known.created_at ELSE excluded.created_at END";
 }
 
+impl<'a> Put<'a> {
+    pub(crate) fn of(schedule: &'a Schedule, origin: Origin, now: Timestamp) -> Self {
+        Self {
+            name: &schedule.name,
+            expression: &schedule.expression,
+            zone: &schedule.zone,
+            catch_up: schedule.catch_up.as_str(),
+            kind: &schedule.kind,
+            args: &schedule.args,
+            origin: origin.as_str(),
+            now: now.as_millis(),
+        }
+    }
+}
+
 shared_statement! { Remove<'a> { name: &'a str => Text } -> () = "DELETE FROM schedules WHERE name = ?"; }
 
 shared_statement! {
+    /// Changes nothing if the schedule is another now, or somebody else has dealt with the tick.
     Move<'a> {
         at: i64 => BigInt, name: &'a str => Text, made: i64 => BigInt, last: Option<i64> => Nullable<BigInt>,
     } -> () =
     "UPDATE schedules SET last_tick_at = ?, last_job_id = NULL
      WHERE name = ? AND created_at = ? AND last_tick_at IS NOT DISTINCT FROM ?";
+}
+
+impl<'a> Move<'a> {
+    pub(crate) fn to(tick: &'a Tick) -> Self {
+        Self {
+            at: tick.at.as_millis(),
+            name: &tick.name,
+            made: tick.made.as_millis(),
+            last: tick.seen_last.map(Timestamp::as_millis),
+        }
+    }
 }
 
 shared_statement! {

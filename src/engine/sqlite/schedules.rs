@@ -8,28 +8,18 @@ use super::transaction::Transaction;
 use crate::sql::schedules as sql;
 use crate::store::StoreResult;
 use crate::store::schedules::{
-    Origin, SCHEDULES_MAX, Schedule, ScheduleStore, ScheduleTuple, StoredSchedule, Tick, Ticked,
-    held_by_config, schedule_from, too_many,
+    Origin, Schedule, ScheduleStore, StoredSchedule, Tick, Ticked, left_out, may_add, may_remove,
+    schedules_from,
 };
 use riftsync_basics::Timestamp;
 
 impl Transaction<'_> {
     fn schedules(&mut self) -> StoreResult<Vec<StoredSchedule>> {
-        let rows: Vec<ScheduleTuple> = diesel::RunQueryDsl::load(sql::All {}, self.conn)?;
-        rows.into_iter().map(schedule_from).collect()
+        schedules_from(diesel::RunQueryDsl::load(sql::All {}, self.conn)?)
     }
 
     fn put(&mut self, schedule: &Schedule, origin: Origin, now: Timestamp) -> StoreResult<()> {
-        let put = sql::Put {
-            name: &schedule.name,
-            expression: &schedule.expression,
-            zone: &schedule.zone,
-            catch_up: schedule.catch_up.as_str(),
-            kind: &schedule.kind,
-            args: &schedule.args,
-            origin: origin.as_str(),
-            now: now.as_millis(),
-        };
+        let put = sql::Put::of(schedule, origin, now);
         diesel::RunQueryDsl::execute(put, self.conn)?;
         Ok(())
     }
@@ -39,35 +29,17 @@ impl Transaction<'_> {
     }
 
     fn put_schedule(&mut self, schedule: &Schedule, now: Timestamp) -> StoreResult<()> {
-        let known = self.schedules()?;
-        match known
-            .iter()
-            .find(|known| known.schedule.name == schedule.name)
-        {
-            Some(known) if known.origin == Origin::Config => {
-                return Err(held_by_config(&schedule.name));
-            }
-            None if known.len() >= SCHEDULES_MAX => return Err(too_many()),
-            _ => {}
-        }
+        may_add(&self.schedules()?, &schedule.name)?;
         self.put(schedule, Origin::Added, now)
     }
 
     fn remove_schedule(&mut self, name: &str) -> StoreResult<bool> {
-        let known = self.schedules()?;
-        match known.iter().find(|known| known.schedule.name == name) {
-            Some(known) if known.origin == Origin::Config => Err(held_by_config(name)),
-            Some(_) => self.remove(name),
-            None => Ok(false),
-        }
+        Ok(may_remove(&self.schedules()?, name)? && self.remove(name)?)
     }
 
     fn adopt_schedules(&mut self, schedules: &[Schedule], now: Timestamp) -> StoreResult<()> {
-        for known in self.schedules()? {
-            let name = &known.schedule.name;
-            if known.origin == Origin::Config && !schedules.iter().any(|new| new.name == *name) {
-                self.remove(name)?;
-            }
+        for name in left_out(&self.schedules()?, schedules) {
+            self.remove(name)?;
         }
         for schedule in schedules {
             self.put(schedule, Origin::Config, now)?;
@@ -77,12 +49,7 @@ impl Transaction<'_> {
 
     fn tick(&mut self, tick: &Tick, now: Timestamp) -> StoreResult<Ticked> {
         let name = &tick.name;
-        let moved = sql::Move {
-            at: tick.at.as_millis(),
-            name,
-            made: tick.made.as_millis(),
-            last: tick.seen_last.map(Timestamp::as_millis),
-        };
+        let moved = sql::Move::to(tick);
         if diesel::RunQueryDsl::execute(moved, self.conn)? == 0 {
             return Ok(Ticked::Elsewhere);
         }
@@ -101,8 +68,7 @@ impl Transaction<'_> {
 impl<S: SqliteJobs> ScheduleStore for S {
     async fn schedules(&self) -> StoreResult<Vec<StoredSchedule>> {
         let mut reader = self.file().readers().borrow().await?;
-        let rows: Vec<ScheduleTuple> = sql::All {}.load(reader.conn()).await?;
-        rows.into_iter().map(schedule_from).collect()
+        schedules_from(sql::All {}.load(reader.conn()).await?)
     }
 
     async fn put_schedule(&self, schedule: Schedule, now: Timestamp) -> StoreResult<()> {
