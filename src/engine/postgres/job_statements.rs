@@ -10,6 +10,7 @@
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
 
 use crate::statement;
+use crate::store::attempts::{ClaimedColumns, LostColumns};
 
 type Opt<T> = Nullable<T>;
 
@@ -207,11 +208,6 @@ statement! {
     LockSuspects<'a> { engine: &'a str => Text } -> Bool = "SELECT pg_try_advisory_xact_lock(1751520113, hashtext(?))";
 }
 
-pub(super) type ClaimRow = (
-    (BigInt, BigInt, BigInt, BigInt),
-    (Text, Text, Opt<Text>, Text, Integer, Integer, Integer),
-);
-
 /// The two claims differ in whom they pick. What others claim just now is passed over, not waited for. The
 /// token of a claim is random; with the job's id in it, no two leases share one.
 macro_rules! claim {
@@ -234,7 +230,7 @@ statement! {
     ClaimSuspects<'a> {
         queue: &'a str => Text, from: i32 => Integer, before: i32 => Integer, closed: &'a [String] => Array<Text>, here: &'a str => Text,
         limit: i64 => BigInt, token: i64 => BigInt, engine: &'a str => Text, now: i64 => BigInt,
-    } -> ClaimRow = claim!(
+    } -> ClaimedColumns = claim!(
         "SELECT id FROM (
              SELECT id, crash_count, row_number() OVER (ORDER BY crash_count, priority, turn, id) AS place FROM (
                  SELECT id, crash_count, priority, turn FROM jobs
@@ -259,7 +255,7 @@ statement! {
         priorities: Vec<i32> => Array<Integer>, turns: Vec<i64> => Array<BigInt>, ids: Vec<i64> => Array<BigInt>,
         queue: &'a str => Text, closed: &'a [String] => Array<Text>, limit: i64 => BigInt, of_all: i64 => BigInt,
         token: i64 => BigInt, engine: &'a str => Text, now: i64 => BigInt,
-    } -> ClaimRow = claim!(
+    } -> ClaimedColumns = claim!(
         "SELECT job.id FROM unnest(?, ?, ?) AS start (priority, turn, id),
              LATERAL (SELECT jobs.id FROM jobs
                       WHERE queue = ? AND jobs.priority = start.priority AND (jobs.turn, jobs.id) >= (start.turn, start.id)
@@ -470,7 +466,7 @@ statement! {
     /// Those of these jobs, which are locked, that run and whose engine is not known to be alive. SQLite takes those
     /// of all others (`RunningOfOthers`).
     RunningOfDead<'a> { ids: Vec<i64> => Array<BigInt>, alive: &'a str => Text }
-        -> ((BigInt, BigInt, Integer), (Integer, Integer, Integer), (Text, Bool)) =
+        -> LostColumns =
     "SELECT id, coalesce(lease_token, 0), attempt, crash_count, lone_deaths, quiet_deaths, coalesce(engine_id, ''),
             coalesce(lone_lease = lease_token, FALSE) FROM jobs
      WHERE id = ANY(?) AND state = 'running' AND engine_id IS DISTINCT FROM ?

@@ -15,6 +15,7 @@ use super::seam::PostgresJobs;
 use super::{job_statements as own, presence};
 use crate::metrics::DatabaseOutageLog;
 use crate::sql::jobs as sql;
+use crate::store::attempts::CancelRequest;
 use crate::store::rows::{CountTuple, counts_from};
 use crate::store::rows::{EngineTuple, JobTuple, engine_from, held_from, job_from};
 use crate::store::{
@@ -117,13 +118,9 @@ impl<J: PostgresJobs> JobStore for PostgresDatabase<J> {
     }
 
     async fn cancel_requests(&self, engine: &str) -> StoreResult<Vec<Lease>> {
-        let rows: Vec<(i64, i64, i32, String)> =
+        let asked: Vec<CancelRequest> =
             read!(self.readers.vital, conn => sql::CancelRequests { engine }.load(conn).await);
-        let lease = |(id, token, ..): (i64, i64, i32, String)| Lease {
-            job: JobId(id),
-            token,
-        };
-        Ok(rows.into_iter().map(lease).collect())
+        Ok(asked.iter().map(CancelRequest::lease).collect())
     }
 
     async fn held(&self, engine: &str) -> StoreResult<Vec<(Lease, Priority)>> {

@@ -15,7 +15,7 @@ use crate::store::{JobFilter, JobList, StoreResult, searched_ids};
 use riftsync_basics::JobState;
 
 impl<J: PostgresJobs> PostgresDatabase<J> {
-    /// See [`crate::store::Store::list_jobs`].
+    /// See [`crate::store::JobStore::list_jobs`].
     pub(super) async fn list(&self, filter: &JobFilter) -> StoreResult<JobList> {
         match ListSource::of(filter) {
             ListSource::State => self.list_state(filter).await,

@@ -8,13 +8,15 @@ use diesel::sqlite::SqliteConnection;
 use super::job_statements as own;
 use super::transaction::Transaction;
 use crate::sql::jobs as sql;
+use crate::store::attempts::{
+    CancelRequest, ClaimedRow, LostJob, Rescue, cancelled_attempts, rescues,
+};
 use crate::store::relations::Ended;
 use crate::store::rows::{append_error, no_less_urgent, priority_from, to_i32, to_json, to_u32};
 use crate::store::{Completion, Effect, Fenced, Rescued, Staged, StoreResult, Wanted};
-use riftsync_basics::attempt::{self, cancelled_on_request};
 use riftsync_basics::rollup::FailedChild;
-use riftsync_basics::suspicion::{Death, Suspicion, after_death, parts, runs_alone};
-use riftsync_basics::{ClaimedJob, JobId, JobState, Lease, Outcome, Timestamp};
+use riftsync_basics::suspicion::{Death, runs_alone};
+use riftsync_basics::{ClaimedJob, JobId, JobState, Lease, Timestamp};
 
 /// Writes an effect of a job.
 type Apply<E> = fn(&mut SqliteConnection, &E, Timestamp) -> StoreResult<()>;
@@ -32,14 +34,10 @@ impl Transaction<'_> {
         engine: &str,
         now: Timestamp,
     ) -> StoreResult<Vec<ClaimedJob>> {
-        type Row = (
-            (i64, i64, i64, i64),
-            (String, String, Option<String>, String, i32, i32, i32, i32),
-        );
         let limit = i64::try_from(wanted.limit).unwrap_or(i64::MAX);
         let (from, before) = (i32::from(wanted.begin()), i32::from(wanted.bound()));
         let queue = wanted.queue;
-        let mut rows: Vec<Row> = if wanted.closed.is_empty() {
+        let mut rows: Vec<(ClaimedRow, i32)> = if wanted.closed.is_empty() {
             own::Claim {
                 engine,
                 now: now.as_millis(),
@@ -73,34 +71,10 @@ impl Transaction<'_> {
             }
             .load(self.conn)?
         };
-        // RETURNING promises no order.
-        rows.sort_unstable_by_key(|((id, _, _, turn), (.., priority, _, _, _))| {
-            (*priority, *turn, *id)
-        });
-        Ok(rows
-            .into_iter()
-            .map(
-                |(
-                    (id, token, flow, _),
-                    (kind, lane, key, args, priority, attempt, max_attempts, level),
-                )| {
-                    ClaimedJob {
-                        lease: Lease {
-                            job: JobId(id),
-                            token,
-                        },
-                        flow: JobId(flow),
-                        kind,
-                        lane,
-                        key,
-                        args,
-                        priority: priority_from(priority),
-                        attempt: to_u32(attempt),
-                        max_attempts: to_u32(max_attempts),
-                        alone: runs_alone(to_u32(level)),
-                    }
-                },
-            )
+        rows.sort_unstable_by_key(|(job, _)| job.place());
+        let claimed = rows.into_iter();
+        Ok(claimed
+            .map(|(job, level)| job.into_job(runs_alone(to_u32(level))))
             .collect())
     }
 
@@ -303,38 +277,20 @@ impl Transaction<'_> {
     }
 
     pub(super) fn rescue(&mut self, alive: &str, now: Timestamp) -> StoreResult<Rescued> {
-        type Lost = ((i64, i64, i32), (i32, i32, i32), (String, i32, i32));
-        let lost: Vec<Lost> = own::RunningOfOthers { engine: alive }.load(self.conn)?;
+        let lost: Vec<(LostJob, i32)> = own::RunningOfOthers { engine: alive }.load(self.conn)?;
         let mut rescued = Rescued::default();
-        for of_one in lost.chunk_by(|one, next| one.2.0 == next.2.0) {
-            let marked: Vec<bool> = of_one
-                .iter()
-                .map(|(_, _, (_, lone, _))| *lone > 0)
-                .collect();
-            for (((id, token, attempt), known, (_, _, died)), part) in
-                of_one.iter().zip(parts(&marked))
-            {
-                let death = Death::of_number(*died);
-                let known = Suspicion {
-                    level: to_u32(known.0),
-                    lone_deaths: to_u32(known.1),
-                    quiet_deaths: to_u32(known.2),
-                };
-                let (settlement, known) = after_death(to_u32(*attempt), known, death, part, now);
-                rescued.count(settlement.state);
+        for of_one in lost.chunk_by(|one, next| one.0.engine == next.0.engine) {
+            let left: Vec<&LostJob> = of_one.iter().map(|(job, _)| job).collect();
+            let death = Death::of_number(of_one[0].1);
+            for Rescue { lease, known, end } in rescues(&left, death, now) {
+                rescued.count(end.settlement.state);
                 own::Suspect {
                     level: to_i32(known.level),
                     lone: to_i32(known.lone_deaths),
                     quiet: to_i32(known.quiet_deaths),
-                    id: *id,
+                    id: lease.job.0,
                 }
                 .execute(self.conn)?;
-                let lease = Lease {
-                    job: JobId(*id),
-                    token: *token,
-                };
-                let mut end = Completion::of(settlement);
-                end.survived = false;
                 let _ = self.settle(lease, &end, nothing, now)?;
             }
         }
@@ -350,22 +306,9 @@ impl Transaction<'_> {
         now: Timestamp,
     ) -> StoreResult<usize> {
         let tokens: Vec<i64> = keep.iter().map(|lease| lease.token).collect();
-        // Those that are to be cancelled need no other attempt.
-        let cancelled: Vec<(i64, i64, i32, String)> =
-            sql::CancelRequests { engine }.load(self.conn)?;
-        for (id, token, attempt, of) in cancelled {
-            if keep.iter().any(|kept| kept.token == token) || queue.is_some_and(|queue| queue != of)
-            {
-                continue;
-            }
-            let lease = Lease {
-                job: JobId(id),
-                token,
-            };
-            let attempt = to_u32(attempt);
-            let outcome = Outcome::Cancel(cancelled_on_request().message);
-            let end = attempt::settle(attempt, attempt, outcome, std::time::Duration::ZERO, now);
-            let _ = self.settle(lease, &Completion::of(end), nothing, now)?;
+        let asked: Vec<CancelRequest> = sql::CancelRequests { engine }.load(self.conn)?;
+        for (lease, end) in cancelled_attempts(asked, queue, keep, now) {
+            let _ = self.settle(lease, &end, nothing, now)?;
         }
         let queues: Vec<String> = own::HandBack {
             now: now.as_millis(),

@@ -5,6 +5,7 @@
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
 
 use crate::statement;
+use crate::store::attempts::{ClaimedColumns, LostColumns};
 
 type Opt<T> = Nullable<T>;
 
@@ -125,19 +126,8 @@ macro_rules! claim {
     };
 }
 
-type Claimed = (
-    (BigInt, BigInt, BigInt, BigInt),
-    (
-        Text,
-        Text,
-        Opt<Text>,
-        Text,
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-    ),
-);
+/// With what is known against each.
+type Claimed = (ClaimedColumns, Integer);
 
 statement! {
     /// Suspects and others in one statement, for nobody else claims meanwhile. In PostgreSQL other engines do: it
@@ -256,7 +246,7 @@ statement! {
     /// Whoever has the file's lock is alone: all other engines are dead. In PostgreSQL others live, and a row tells
     /// which (`JobsOfDead`, `RunningOfDead`).
     RunningOfOthers<'a> { engine: &'a str => Text }
-        -> ((BigInt, BigInt, Integer), (Integer, Integer, Integer), (Text, Integer, Integer)) =
+        -> (LostColumns, Integer) =
     "SELECT jobs.id, coalesce(lease_token, 0), attempt, crash_count, lone_deaths, quiet_deaths, coalesce(engine_id, ''),
             coalesce(lone_lease = lease_token, 0), coalesce(death, 0)
      FROM jobs LEFT JOIN engines ON engines.id = jobs.engine_id

@@ -11,6 +11,7 @@ use super::reader::ReadDsl;
 use super::{job_statements as own, lists};
 use crate::metrics::DatabaseOutageLog;
 use crate::sql::jobs as sql;
+use crate::store::attempts::CancelRequest;
 use crate::store::rows::{
     CountTuple, EngineTuple, JobTuple, counts_from, engine_from, held_from, job_from,
 };
@@ -119,15 +120,8 @@ impl<S: SqliteJobs> JobStore for S {
 
     async fn cancel_requests(&self, engine: &str) -> StoreResult<Vec<Lease>> {
         let mut reader = self.file().readers().vital().await?;
-        let rows: Vec<(i64, i64, i32, String)> =
-            sql::CancelRequests { engine }.load(reader.conn()).await?;
-        Ok(rows
-            .into_iter()
-            .map(|(id, token, ..)| Lease {
-                job: JobId(id),
-                token,
-            })
-            .collect())
+        let asked: Vec<CancelRequest> = sql::CancelRequests { engine }.load(reader.conn()).await?;
+        Ok(asked.iter().map(CancelRequest::lease).collect())
     }
 
     async fn held(&self, engine: &str) -> StoreResult<Vec<(Lease, Priority)>> {

@@ -7,6 +7,7 @@
 //! [`Effect`], a type of the program that the engine is part of.
 
 mod absence;
+pub(crate) mod attempts;
 mod error;
 mod job_store;
 pub mod question;
