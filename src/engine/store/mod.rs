@@ -10,6 +10,7 @@ mod absence;
 pub(crate) mod attempts;
 mod error;
 mod job_store;
+pub(crate) mod new_jobs;
 pub mod question;
 pub mod queue_progress;
 pub(crate) mod relations;
