@@ -1,6 +1,6 @@
 //! The SQL of lists of jobs. Each looks at a bounded number of rows, however many there are.
 //!
-//! SQLite is told the index of a few rows among millions (`{indexed by ...}`): it keeps no statistics that would tell it.
+//! SQLite is told the index of a few rows among millions (`{indexed by ...}`): it keeps no statistics that would tell.
 
 use diesel::sql_types::{BigInt, Nullable, Text};
 

@@ -1,6 +1,6 @@
-//! The SQL of jobs in a file, mostly a row at a time: to send a statement to a file costs nothing but the statement, and
-//! each is prepared once. Nobody else writes meanwhile, so no row is locked. Each says how PostgreSQL does the same; what
-//! is the same on both databases is in `crate::sql`.
+//! The SQL of jobs in a file, mostly a row at a time: to send a statement to a file costs nothing but the statement,
+//! and each is prepared once. Nobody else writes meanwhile, so no row is locked. Each says how PostgreSQL does the
+//! same; what is the same on both databases is in `crate::sql`.
 
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
 
@@ -9,8 +9,8 @@ use crate::store::attempts::{ClaimedColumns, LostColumns};
 
 type Opt<T> = Nullable<T>;
 
-// Transactions and savepoints as statements of their own, so that they too are prepared once. PostgreSQL's go with other
-// statements in one message.
+// Transactions and savepoints as statements of their own, so that they too are prepared once. PostgreSQL's go with
+// other statements in one message.
 statement! { Begin {} -> () = "BEGIN IMMEDIATE"; }
 statement! { Commit {} -> () = "COMMIT"; }
 statement! { Rollback {} -> () = "ROLLBACK"; }
