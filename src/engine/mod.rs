@@ -17,8 +17,9 @@
 //!
 //! `task`, `registry` (kinds of jobs), `queue`, `slot_window`, `executor` (how they run), `heartbeat`, `rescuer`,
 //! `trace`, `solo` (engines that die), `stager`, `scheduler`, `pruner` (what is done by the clock), `store` (the traits
-//! of a store of jobs), `memory` (one in memory), `conformance` (what every store must do), `metrics` (counters, events
-//! and their log), `sqlite` (one in a file), `postgres` (one on a server).
+//! of a store of jobs, and what both databases decide alike), `memory` (one in memory), `conformance` (what every store
+//! must do), `metrics` (counters, events and their log), `sql` (what both databases are told alike), `sqlite` (one in a
+//! file), `postgres` (one on a server).
 
 mod attempts;
 mod clock;
@@ -46,6 +47,7 @@ mod simulation;
 mod slot_window;
 mod solo;
 mod sources;
+mod sql;
 pub mod sqlite;
 mod stager;
 #[doc(hidden)]

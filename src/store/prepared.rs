@@ -181,6 +181,7 @@ fn literals() -> Vec<Literal> {
     let (mut found, mut tests) = (Vec::new(), BTreeSet::new());
     let mut folders = vec![
         root.join("src/store"),
+        root.join("src/engine/sql"),
         root.join("src/engine/sqlite"),
         root.join("src/engine/postgres"),
     ];

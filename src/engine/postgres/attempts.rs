@@ -1,7 +1,6 @@
 //! The life of attempts but their ends: claimed, under way, handed back or rescued.
 
 use std::collections::{HashMap, HashSet};
-use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use diesel_async::RunQueryDsl;
@@ -9,27 +8,20 @@ use diesel_async::RunQueryDsl;
 use super::claim_cursors::Place;
 use super::command::{Claim, Progress, Release};
 use super::fault::Fault;
-use super::job_statements as sql;
+use super::job_statements as own;
 use super::locks::Class;
 use super::presence::UNSEEN_MAX;
 use super::settle::End;
 use super::transaction::{Transaction, Walk};
-use crate::store::rows::{priority_from, to_i32, to_u32};
-use crate::store::{Completion, DEAD_AFTER, EngineInfo, Fenced, Rescued, Staged};
-use riftsync_basics::attempt::{self, cancelled_on_request};
-use riftsync_basics::suspicion::{ALONE_FROM, Death, Suspicion, after_death, parts};
-use riftsync_basics::{ClaimedJob, JobId, Lease, Outcome, Priority, Timestamp};
+use crate::sql::jobs as sql;
+use crate::store::attempts::{CancelRequest, ClaimedRow, LostJob, cancelled_attempts, rescues};
+use crate::store::rows::to_i32;
+use crate::store::{DEAD_AFTER, EngineInfo, Fenced, Rescued, Staged};
+use riftsync_basics::suspicion::{ALONE_FROM, Death};
+use riftsync_basics::{ClaimedJob, Lease, Priority, Timestamp};
 
 /// Jobs that one look at the schedule moves; the next look follows at once.
 const STAGED_MAX: i64 = 5_000;
-
-/// A running job of a dead engine, as `RunningOfDead` gives it.
-type Lost = ((i64, i64, i32), (i32, i32, i32), (String, bool));
-
-type ClaimRow = (
-    (i64, i64, i64, i64),
-    (String, String, Option<String>, String, i32, i32, i32),
-);
 
 impl Transaction<'_> {
     /// `suspects`: jobs of this queue ran when an engine died.
@@ -40,7 +32,7 @@ impl Transaction<'_> {
     ) -> Result<Vec<ClaimedJob>, Fault> {
         let token = fastrand::i64(0..=i64::MAX);
         let mut limit = i64::try_from(claim.limit).unwrap_or(i64::MAX);
-        let mut rows: Vec<ClaimRow> = Vec::new();
+        let mut rows: Vec<ClaimedRow> = Vec::new();
         let mut alone: Vec<i64> = Vec::new();
         if suspects && limit > 0 {
             (rows, alone) = self.claim_suspects(claim, token, limit).await?;
@@ -49,7 +41,7 @@ impl Transaction<'_> {
         if limit > 0 {
             let (start, began) = (self.start(&claim.queue), Instant::now());
             let priorities = claim.from..claim.before.min(Priority::LAST.get() + 1);
-            let others: Vec<ClaimRow> = sql::ClaimJobs {
+            let others: Vec<ClaimedRow> = own::ClaimJobs {
                 priorities: priorities.clone().map(i32::from).collect(),
                 turns: priorities.clone().map(|at| start.at(at.into()).0).collect(),
                 ids: priorities.map(|at| start.at(at.into()).1).collect(),
@@ -79,16 +71,12 @@ impl Transaction<'_> {
             rows.extend(others);
         }
         self.after.wrote |= !rows.is_empty();
-        // RETURNING promises no order.
-        rows.sort_unstable_by_key(|((id, _, _, turn), (.., priority, _, _))| {
-            (*priority, *turn, *id)
-        });
-        let claimed = rows.into_iter().map(claimed);
-        let job = |job: ClaimedJob| ClaimedJob {
-            alone: alone.contains(&job.lease.job.0),
-            ..job
+        rows.sort_unstable_by_key(ClaimedRow::place);
+        let job = |row: ClaimedRow| {
+            let alone = alone.contains(&row.id);
+            row.into_job(alone)
         };
-        Ok(claimed.map(job).collect())
+        Ok(rows.into_iter().map(job).collect())
     }
 
     /// Suspects that have room in their group; which of them run alone.
@@ -97,13 +85,13 @@ impl Transaction<'_> {
         claim: &Claim,
         token: i64,
         limit: i64,
-    ) -> Result<(Vec<ClaimRow>, Vec<i64>), Fault> {
+    ) -> Result<(Vec<ClaimedRow>, Vec<i64>), Fault> {
         let engine = &claim.engine;
-        let lock = sql::LockSuspects { engine };
+        let lock = own::LockSuspects { engine };
         if !lock.get_result(&mut self.conn).await? {
             return Ok((Vec::new(), Vec::new()));
         }
-        let rows: Vec<ClaimRow> = sql::ClaimSuspects {
+        let rows: Vec<ClaimedRow> = own::ClaimSuspects {
             queue: &claim.queue,
             from: i32::from(claim.from),
             before: i32::from(claim.before),
@@ -117,8 +105,8 @@ impl Transaction<'_> {
         .load(&mut self.conn)
         .await?;
         let from = to_i32(ALONE_FROM);
-        let ids = rows.iter().map(|((id, ..), _)| *id).collect();
-        let alone = sql::RunAlone { ids, from }.load(&mut self.conn).await?;
+        let ids = rows.iter().map(|row| row.id).collect();
+        let alone = own::RunAlone { ids, from }.load(&mut self.conn).await?;
         Ok((rows, alone))
     }
 
@@ -127,7 +115,7 @@ impl Transaction<'_> {
         if queues.is_empty() {
             return Ok(HashSet::new());
         }
-        let suspects = sql::QueuesWithSuspects { queues };
+        let suspects = own::SuspectsIn { queues };
         let found: Vec<String> = suspects.load(&mut { self.conn }).await?;
         Ok(found.into_iter().collect())
     }
@@ -146,7 +134,7 @@ impl Transaction<'_> {
         let ids: Vec<i64> = ids.collect();
         self.locks.missing(ids.iter().copied())?;
         self.locks.locked(ids);
-        let held: Vec<(i64, i64)> = sql::ProgressAll {
+        let held: Vec<(i64, i64)> = own::ProgressAll {
             ids: last.iter().map(|report| report.lease.job.0).collect(),
             tokens: last.iter().map(|report| report.lease.token).collect(),
             steps: last.iter().map(|report| report.step).collect(),
@@ -175,7 +163,7 @@ impl Transaction<'_> {
     }
 
     pub(super) async fn stage(&mut self, now: Timestamp) -> Result<Staged, Fault> {
-        let queues: Vec<String> = sql::Stage {
+        let queues: Vec<String> = own::Stage {
             now: now.as_millis(),
             limit: STAGED_MAX,
         }
@@ -201,14 +189,14 @@ impl Transaction<'_> {
         gone: &[(String, i64)],
     ) -> Result<Vec<(String, i64)>, Fault> {
         self.locks.pass::<()>(Class::Engines, &[]);
-        let _locked: Vec<String> = sql::LockEngines {
+        let _locked: Vec<String> = own::LockEngines {
             alive,
             silence_ms: millis(DEAD_AFTER),
             gone: gone.iter().map(|(id, _)| id.as_str()).collect(),
         }
         .load(&mut self.conn)
         .await?;
-        let silent: Vec<String> = sql::BuryEngines {
+        let silent: Vec<String> = own::BuryEngines {
             alive,
             silence_ms: millis(DEAD_AFTER),
         }
@@ -229,22 +217,22 @@ impl Transaction<'_> {
     ) -> Result<Rescued, Fault> {
         if !ended.is_empty() {
             let engines = ended.iter().map(|(engine, _)| engine.clone()).collect();
-            sql::EndLead { engines }.execute(&mut self.conn).await?;
+            own::EndLead { engines }.execute(&mut self.conn).await?;
         }
-        let ids: Vec<i64> = sql::JobsOfDead { alive }.load(&mut self.conn).await?;
+        let ids: Vec<i64> = own::JobsOfDead { alive }.load(&mut self.conn).await?;
         self.lock_with_those_above(ids.clone()).await?;
         // What came in meanwhile is left to the next rescue: to wait for it now would be out of order.
-        let running = sql::RunningOfDead { ids, alive };
-        let lost: Vec<Lost> = running.load(&mut self.conn).await?;
+        let running = own::RunningOfDead { ids, alive };
+        let lost: Vec<LostJob> = running.load(&mut self.conn).await?;
         if lost.is_empty() {
             return Ok(Rescued::default());
         }
-        let engines: HashSet<String> = lost.iter().map(|job| job.2.0.clone()).collect();
+        let engines: HashSet<String> = lost.iter().map(|job| job.engine.clone()).collect();
         let ids = engines.iter().cloned().collect();
-        let deaths: Vec<(String, i32)> = sql::Deaths { ids }.load(&mut self.conn).await?;
+        let deaths: Vec<(String, i32)> = own::Deaths { ids }.load(&mut self.conn).await?;
         let deaths: HashMap<String, i32> = deaths.into_iter().collect();
         let mut rescued = Rescued::default();
-        let mut known = sql::Suspect {
+        let mut known = own::Suspect {
             ids: Vec::new(),
             levels: Vec::new(),
             lone: Vec::new(),
@@ -254,27 +242,15 @@ impl Transaction<'_> {
         for engine in engines {
             let death = deaths.get(&engine).copied().unwrap_or(0);
             let death = Death::of_number(death);
-            let held = || lost.iter().filter(|job| job.2.0 == engine);
-            let marked: Vec<bool> = held().map(|job| job.2.1).collect();
-            for (((id, token, attempt), before, _), part) in held().zip(parts(&marked)) {
-                let before = Suspicion {
-                    level: to_u32(before.0),
-                    lone_deaths: to_u32(before.1),
-                    quiet_deaths: to_u32(before.2),
-                };
-                let (settlement, after) = after_death(to_u32(*attempt), before, death, part, now);
-                rescued.count(settlement.state);
-                known.ids.push(*id);
-                known.levels.push(to_i32(after.level));
-                known.lone.push(to_i32(after.lone_deaths));
-                known.quiet.push(to_i32(after.quiet_deaths));
-                let lease = Lease {
-                    job: JobId(*id),
-                    token: *token,
-                };
-                let mut completion = Completion::<Infallible>::of(settlement);
-                completion.survived = false;
-                completions.push((lease, completion));
+            let left = lost.iter().filter(|job| job.engine == engine);
+            let left: Vec<&LostJob> = left.collect();
+            for rescue in rescues(&left, death, now) {
+                rescued.count(rescue.end.settlement.state);
+                known.ids.push(rescue.lease.job.0);
+                known.levels.push(to_i32(rescue.known.level));
+                known.lone.push(to_i32(rescue.known.lone_deaths));
+                known.quiet.push(to_i32(rescue.known.quiet_deaths));
+                completions.push((rescue.lease, rescue.end));
             }
         }
         self.after.wrote = true;
@@ -295,7 +271,7 @@ impl Transaction<'_> {
             return Ok(Vec::new());
         }
         let ids = gone.iter().map(|(id, _)| id.clone()).collect();
-        let engines: Vec<String> = sql::BuryGone { ids }.load(&mut self.conn).await?;
+        let engines: Vec<String> = own::BuryGone { ids }.load(&mut self.conn).await?;
         let ended = gone.iter().filter(|(id, _)| engines.contains(id));
         let ended = ended.map(|(id, since)| (id.clone(), since + millis(UNSEEN_MAX)));
         Ok(ended.collect())
@@ -313,10 +289,10 @@ impl Transaction<'_> {
         Ok(fenced)
     }
 
-    pub(super) async fn died(&mut self, id: &str, death: Death) -> Result<bool, Fault> {
+    pub(super) async fn died(&mut self, engine: &str, death: Death) -> Result<bool, Fault> {
         self.after.wrote = true;
         let death = death.number();
-        Ok(sql::Died { death, id }.execute(&mut self.conn).await? > 0)
+        Ok(sql::Died { death, engine }.execute(&mut self.conn).await? > 0)
     }
 
     pub(super) async fn release(&mut self, order: &Release) -> Result<usize, Fault> {
@@ -326,36 +302,20 @@ impl Transaction<'_> {
             keep,
             now,
         } = order;
-        let running = sql::RunningOf {
+        let running = own::RunningOf {
             engine,
             queue: queue.as_deref(),
         };
         let running: Vec<i64> = running.load(&mut self.conn).await?;
         self.lock_with_those_above(running.clone()).await?;
-        // Those that are to be cancelled need no other attempt.
-        let asked: Vec<(i64, i64, i32, String)> =
-            sql::CancelRequests { engine }.load(&mut self.conn).await?;
-        let mut completions = Vec::new();
-        for (id, token, attempt, of) in asked {
-            let kept = keep.iter().any(|kept| kept.token == token);
-            if kept || queue.as_ref().is_some_and(|queue| *queue != of) {
-                continue;
-            }
-            let lease = Lease {
-                job: JobId(id),
-                token,
-            };
-            let attempt = to_u32(attempt);
-            let outcome = Outcome::Cancel(cancelled_on_request().message);
-            let end = attempt::settle(attempt, attempt, outcome, Duration::ZERO, *now);
-            completions.push((lease, Completion::<Infallible>::of(end)));
-        }
+        let asked: Vec<CancelRequest> = sql::CancelRequests { engine }.load(&mut self.conn).await?;
+        let completions = cancelled_attempts(asked, queue.as_deref(), keep, *now);
         let ends: Vec<End<'_>> = completions
             .iter()
             .map(|(lease, completion)| End::of(*lease, completion, *now))
             .collect();
         self.settle(&ends).await?;
-        let queues: Vec<String> = sql::HandBack {
+        let queues: Vec<String> = own::HandBack {
             now: now.as_millis(),
             engine,
             queue: queue.as_deref(),
@@ -379,7 +339,7 @@ impl Transaction<'_> {
         }
         .execute(&mut self.conn)
         .await?;
-        sql::DropOldMarks {
+        own::DropOldMarks {
             before: before.as_millis(),
         }
         .execute(&mut self.conn)
@@ -389,7 +349,7 @@ impl Transaction<'_> {
 
     pub(super) async fn engine_started(&mut self, engine: &EngineInfo) -> Result<(), Fault> {
         self.after.wrote = true;
-        sql::EngineStarted {
+        own::EngineStarted {
             id: &engine.id,
             pid: i64::from(engine.pid),
             host: &engine.host,
@@ -402,9 +362,9 @@ impl Transaction<'_> {
 
     pub(super) async fn engine_stopped(&mut self, engine: &str) -> Result<(), Fault> {
         self.after.wrote = true;
-        let stopped = sql::EngineStopped { id: engine };
+        let stopped = own::EngineStopped { id: engine };
         stopped.execute(&mut self.conn).await?;
-        let stepped_down = sql::StepDown { id: engine };
+        let stepped_down = own::StepDown { id: engine };
         stepped_down.execute(&mut self.conn).await?;
         Ok(())
     }
@@ -415,33 +375,17 @@ pub(super) fn millis(duration: Duration) -> i64 {
 }
 
 /// The last place among rows of each priority.
-fn last_of(rows: &[ClaimRow]) -> Vec<(usize, Place)> {
+fn last_of(rows: &[ClaimedRow]) -> Vec<(usize, Place)> {
     let mut last: Vec<(usize, Place)> = Vec::new();
-    for ((id, _, _, turn), (.., priority, _, _)) in rows {
-        let (priority, place) = (usize::try_from(*priority).unwrap_or(0), (*turn, *id));
+    for row in rows {
+        let (priority, place) = (
+            usize::try_from(row.priority).unwrap_or(0),
+            (row.turn, row.id),
+        );
         match last.iter_mut().find(|one| one.0 == priority) {
             Some((_, there)) => *there = (*there).max(place),
             None => last.push((priority, place)),
         }
     }
     last
-}
-
-fn claimed(row: ClaimRow) -> ClaimedJob {
-    let ((id, token, flow, _), (kind, lane, key, args, priority, attempt, max_attempts)) = row;
-    ClaimedJob {
-        lease: Lease {
-            job: JobId(id),
-            token,
-        },
-        flow: JobId(flow),
-        kind,
-        lane,
-        key,
-        args,
-        priority: priority_from(priority),
-        attempt: to_u32(attempt),
-        max_attempts: to_u32(max_attempts),
-        alone: false,
-    }
 }

@@ -12,22 +12,12 @@ use super::fault::Fault;
 use super::job_statements as sql;
 use super::locks::Class;
 use super::transaction::Transaction;
-use crate::store::rows::{after_failed, append_error, dependency_failed, to_i32};
+use crate::store::new_jobs::{Origin, first_state, look_after};
+use crate::store::relations::{CHILD, relation};
+use crate::store::rows::{append_error, to_i32};
 use crate::store::{Batch, Enqueued, StoreError, StoreResult};
 use riftsync_basics::attempt::BATCH_KIND;
-use riftsync_basics::rollup::FailedChild;
-use riftsync_basics::{Failure, JobId, JobState, NewJob, OnFailure, Priority, Timestamp};
-
-/// Who brings a job in.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Origin {
-    /// The submitted job that it descends from; 0: it is one.
-    pub(super) flow: i64,
-    /// Somebody asked for it by itself.
-    pub(super) submitted: bool,
-    /// Somebody waits for it now: no backoff holds it any longer.
-    pub(super) hurry: bool,
-}
+use riftsync_basics::{Failure, JobId, JobState, NewJob, Priority, Timestamp};
 
 /// The jobs of one caller.
 #[derive(Debug, Clone, Copy)]
@@ -54,21 +44,9 @@ impl From {
     /// `batch`: the handle that was made.
     fn origin(self, batch: Option<i64>) -> Origin {
         match self {
-            Self::Person => Origin {
-                flow: 0,
-                submitted: true,
-                hurry: true,
-            },
-            Self::Batch => Origin {
-                flow: batch.unwrap_or(0),
-                submitted: false,
-                hurry: true,
-            },
-            Self::Parent { flow, .. } => Origin {
-                flow,
-                submitted: false,
-                hurry: false,
-            },
+            Self::Person => Origin::PERSON,
+            Self::Batch => Origin::batch(batch.unwrap_or(0)),
+            Self::Parent { flow, .. } => Origin::parent(flow),
         }
     }
 }
@@ -281,7 +259,7 @@ impl Transaction<'_> {
             let after: StoreResult<Vec<_>> = call
                 .jobs
                 .iter()
-                .map(|job| look_after(job, &states))
+                .map(|job| look_after(job, |other| Ok(states.get(&other).copied())))
                 .collect();
             let after = match after {
                 Ok(after) => after,
@@ -310,13 +288,8 @@ impl Transaction<'_> {
                     continue;
                 }
                 let row = new_row(id(), job, origin, turn, &waits, failed.as_ref(), call.now)?;
-                links.extend(waits.iter().map(|other| {
-                    let relation = match job.after.on_failure {
-                        OnFailure::Cancel => "after_cancel",
-                        OnFailure::RunAnyway => "after_run",
-                    };
-                    (other.0, row.id, relation)
-                }));
+                let relation = relation(job.after.on_failure);
+                links.extend(waits.iter().map(|other| (other.0, row.id, relation)));
                 self.note_new(row.state, job.queue, job.priority, (row.turn, row.id));
                 jobs.push(Came {
                     id: JobId(row.id),
@@ -362,7 +335,7 @@ impl Transaction<'_> {
         let mut joined: BTreeMap<i32, Vec<i64>> = BTreeMap::new();
         for call in calls {
             let after: StoreResult<Vec<_>> = (call.jobs.iter())
-                .map(|job| look_after(job, states))
+                .map(|job| look_after(job, |other| Ok(states.get(&other).copied())))
                 .collect();
             // A call that is refused changes nothing, and what cannot run joins nobody.
             for (job, (_, failed)) in call.jobs.iter().zip(after.into_iter().flatten()) {
@@ -517,13 +490,7 @@ impl Transaction<'_> {
             };
             for (job, came) in call.jobs.iter().zip(&brought.jobs) {
                 if came.cancelled {
-                    let delta = self.parent(parent, call.now);
-                    delta.rollup.child_linked(job.kind);
-                    delta.rollup.child_failed(FailedChild::new(
-                        job.kind,
-                        job.key.clone(),
-                        &after_failed(),
-                    ));
+                    self.parent(parent, call.now).child_came_cancelled(job);
                 } else if !in_a_circle.contains(&came.id.0) {
                     let child = Child {
                         call: at,
@@ -534,7 +501,7 @@ impl Transaction<'_> {
                     let link = (came.id.0, parent.0);
                     if let std::collections::hash_map::Entry::Vacant(new) = children.entry(link) {
                         new.insert(child);
-                        links.push((link.0, link.1, "child"));
+                        links.push((link.0, link.1, CHILD));
                     }
                 }
             }
@@ -554,12 +521,8 @@ impl Transaction<'_> {
             let Some(new) = children.get(&(child, parent)) else {
                 continue;
             };
-            let delta = self.parent(JobId(parent), calls[new.call].now);
-            delta.pending += 1;
-            delta.rollup.child_linked(new.kind);
-            if new.worked {
-                delta.rollup.child_completed(new.kind);
-            }
+            self.parent(JobId(parent), calls[new.call].now)
+                .child_linked(new.kind, new.worked);
             if let Ok(brought) = &mut all[new.call] {
                 brought.linked += 1;
             }
@@ -640,43 +603,6 @@ impl Open {
     }
 }
 
-/// Which of the jobs that this one comes after are still open, and whether a failed one forbids it.
-fn look_after(
-    job: &NewJob,
-    states: &HashMap<JobId, JobState>,
-) -> StoreResult<(Vec<JobId>, Option<Failure>)> {
-    let mut open = Vec::new();
-    let mut failed = None;
-    for other in &job.after.jobs {
-        if open.contains(other) {
-            continue;
-        }
-        let state = *states.get(other).ok_or_else(|| {
-            StoreError::Refused(format!(
-                "job {other}, which a {} is to come after, does not exist",
-                job.kind
-            ))
-        })?;
-        match state {
-            JobState::Completed => {}
-            JobState::Cancelled | JobState::Discarded => {
-                if job.after.on_failure == OnFailure::Cancel {
-                    failed = Some(dependency_failed(*other, state));
-                }
-            }
-            JobState::Available
-            | JobState::Scheduled
-            | JobState::Blocked
-            | JobState::Running
-            | JobState::Retryable => open.push(*other),
-        }
-    }
-    if failed.is_some() {
-        open.clear();
-    }
-    Ok((open, failed))
-}
-
 fn new_row<'a>(
     id: i64,
     job: &'a NewJob,
@@ -687,15 +613,7 @@ fn new_row<'a>(
     now: Timestamp,
 ) -> StoreResult<Row<'a>> {
     let run_at = job.run_at.unwrap_or(now);
-    let state = if failed.is_some() {
-        JobState::Cancelled
-    } else if !waits.is_empty() {
-        JobState::Blocked
-    } else if run_at > now {
-        JobState::Scheduled
-    } else {
-        JobState::Available
-    };
+    let state = first_state(failed.is_some(), !waits.is_empty(), run_at, now);
     let errors = match failed {
         None => "[]".to_owned(),
         Some(failure) => append_error("[]", 0, failure, now)?,

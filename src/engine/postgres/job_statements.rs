@@ -1,4 +1,6 @@
-//! The SQL of jobs: one statement for a batch, its rows as arrays.
+//! The SQL of jobs on a server: one statement for a batch, its rows as arrays, for each is a message; and what several
+//! engines need that share a database. Each says how SQLite does the same; what is the same on both databases is in
+//! `crate::sql`.
 //!
 //! Rows are locked in the order of their ids wherever a statement locks more than one. See `locks` for the order of all.
 //!
@@ -8,34 +10,41 @@
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
 
 use crate::statement;
-use crate::store::rows::JobRow;
+use crate::store::attempts::{ClaimedColumns, LostColumns};
 
 type Opt<T> = Nullable<T>;
 
 statement! {
-    /// Takes the place of a mark that is not there, so that it never will be.
+    /// Takes the place of a mark that is not there, so that it never will be. Only here: a commit in a file has an
+    /// answer.
     Forestall { id: i64 => BigInt, at: i64 => BigInt } -> () =
     "INSERT INTO store_commits (id, made, at) VALUES (?, FALSE, ?) ON CONFLICT DO NOTHING";
 }
 
-statement! { WasMade { id: i64 => BigInt } -> Bool = "SELECT made FROM store_commits WHERE id = ?"; }
+statement! {
+    /// Only here: a commit in a file has an answer.
+    WasMade { id: i64 => BigInt } -> Bool = "SELECT made FROM store_commits WHERE id = ?";
+}
 
 statement! {
+    /// An engine takes its own marks away. Only here, as marks are.
     DropMarks { first: i64 => BigInt, end: i64 => BigInt } -> () =
     "DELETE FROM store_commits WHERE id >= ? AND id < ?";
 }
 
 statement! {
-    /// Marks of engines that were killed; an engine that lives takes its own away.
+    /// Marks of engines that were killed; an engine that lives takes its own away. Only here, as marks are.
     DropOldMarks { before: i64 => BigInt } -> () =
     "DELETE FROM store_commits WHERE id IN (SELECT id FROM store_commits WHERE at < ? FOR UPDATE SKIP LOCKED)";
 }
 
 statement! {
+    /// Before rows are written, for their links go with them in one message. SQLite gives each row its id.
     NewIds { count: i64 => BigInt } -> BigInt = "SELECT nextval('jobs_id_seq') FROM generate_series(1, ?)";
 }
 
 statement! {
+    /// The jobs of a group of calls in one message. SQLite writes one at a time (`InsertJob`).
     InsertJobs<'a> {
         ids: Vec<i64> => Array<BigInt>, kinds: Vec<&'a str> => Array<Text>, queues: Vec<&'a str> => Array<Text>,
         keys: Vec<Option<&'a str>> => Array<Opt<Text>>, args: Vec<&'a str> => Array<Text>, states: Vec<&'a str> => Array<Text>,
@@ -55,7 +64,8 @@ statement! {
 }
 
 statement! {
-    /// The turns of the first jobs that wait in queues at priorities, none of them before a place.
+    /// The turns of the first jobs that wait in queues at priorities, none of them before a place. SQLite asks for one
+    /// place at a time, and begins at the first job (`NextTurn`): its index has no dead rows to walk over.
     NextTurns<'a> {
         queues: Vec<&'a str> => Array<Text>, priorities: Vec<i32> => Array<Integer>, turns: Vec<i64> => Array<BigInt>,
         ids: Vec<i64> => Array<BigInt>,
@@ -69,18 +79,20 @@ statement! {
 
 statement! {
     /// The states of jobs, which are locked: a job that ends later must find the links of those that come after it.
+    /// SQLite asks for one (`StateOf`).
     StatesOf { ids: Vec<i64> => Array<BigInt> } -> (BigInt, Text) =
     "SELECT id, state FROM jobs WHERE id = ANY(?)";
 }
 
 statement! {
-    /// How many there are of them.
+    /// How many there are of them. Only here: a file has one writer.
     LockJobs { ids: Vec<i64> => Array<BigInt> } -> BigInt =
     "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE id = ANY(?) ORDER BY id FOR UPDATE) AS locked";
 }
 
 statement! {
-    /// All that wait for some jobs, as parents or because they come after them, and who waits for those.
+    /// All that wait for some jobs, as parents or because they come after them, and who waits for those. To lock them.
+    /// Only here: a file has one writer.
     Above { ids: Vec<i64> => Array<BigInt> } -> BigInt =
     "WITH RECURSIVE above (id) AS (
          SELECT parent_id FROM job_links WHERE child_id = ANY(?)
@@ -89,7 +101,7 @@ statement! {
 }
 
 statement! {
-    /// The same, and the open jobs with some keys.
+    /// The same, and the open jobs with some keys. To lock them. Only here: a file has one writer.
     Related<'a> { ids: Vec<i64> => Array<BigInt>, kinds: Vec<&'a str> => Array<Text>, keys: Vec<&'a str> => Array<Text> } -> BigInt =
     "WITH RECURSIVE above (id) AS (
          SELECT parent_id FROM job_links WHERE child_id = ANY(?)
@@ -102,7 +114,7 @@ statement! {
 }
 
 statement! {
-    /// A job, all below it, and all above any of them.
+    /// A job, all below it, and all above any of them. To lock them. Only here: a file has one writer.
     Around { id: i64 => BigInt } -> BigInt =
     "WITH RECURSIVE below (id) AS (
          VALUES (?) UNION SELECT child_id FROM below JOIN job_links ON parent_id = below.id WHERE relation = 'child'),
@@ -112,7 +124,8 @@ statement! {
 }
 
 statement! {
-    /// Attempts that hold their jobs, as far as is known without a lock.
+    /// Attempts that hold their jobs, as far as is known without a lock. What they wrote is written before they are
+    /// locked. Only here: in a file nothing comes between.
     StillHeld { ids: Vec<i64> => Array<BigInt>, tokens: Vec<i64> => Array<BigInt> } -> (BigInt, BigInt) =
     "SELECT held.id, held.token FROM unnest(?, ?) AS held (id, token),
          LATERAL (SELECT 1 FROM jobs WHERE jobs.id = held.id AND jobs.lease_token = held.token AND jobs.state || '' = 'running'
@@ -120,9 +133,10 @@ statement! {
 }
 
 statement! {
-    /// Open jobs by their keys, locked: they may not end before what joins them is linked. Looked up first and
-    /// locked then: a join in the order of the ids walks over all jobs. Only those behind a place or locked already: one
-    /// that came in meanwhile before it is found when its key is taken.
+    /// Open jobs by their keys, locked: they may not end before what joins them is linked. Looked up first and locked
+    /// then: a join in the order of the ids walks over all jobs. Only those behind a place or locked already: one that
+    /// came in meanwhile before it is found when its key is taken. SQLite inserts, and joins if that is refused
+    /// (`JoinJob`).
     OpenByKeys<'a> { kinds: Vec<&'a str> => Array<Text>, keys: Vec<&'a str> => Array<Text>, behind: i64 => BigInt, locked: Vec<i64> => Array<BigInt> }
         -> (BigInt, Text, Text, Text, Text, Integer, Integer, Opt<BigInt>) =
     "SELECT id, kind, key, state, queue, priority, submitted, worked_at FROM jobs
@@ -134,6 +148,7 @@ statement! {
 }
 
 statement! {
+    /// What was decided in memory for all that `OpenByKeys` found. SQLite decides in the statement (`JoinJob`).
     JoinJobs<'a> {
         ids: Vec<i64> => Array<BigInt>, states: Vec<&'a str> => Array<Text>, priorities: Vec<i32> => Array<Integer>,
         submitted: Vec<i32> => Array<Integer>,
@@ -143,7 +158,8 @@ statement! {
 }
 
 statement! {
-    /// Some jobs, and open ones below them, that are less urgent than this.
+    /// Some jobs, and open ones below them, that are less urgent than this. They are locked before `Raise` changes
+    /// them. In SQLite that is one statement (`RaiseBelow`).
     LessUrgentBelow { ids: Vec<i64> => Array<BigInt>, priority: i32 => Integer } -> BigInt =
     "WITH RECURSIVE below (id) AS (
          SELECT unnest(?) UNION SELECT child_id FROM below JOIN job_links ON parent_id = below.id WHERE relation = 'child')
@@ -151,12 +167,13 @@ statement! {
 }
 
 statement! {
+    /// Those that `LessUrgentBelow` has found, if they are still so.
     Raise { priority: i32 => Integer, ids: Vec<i64> => Array<BigInt>, before: i32 => Integer } -> (BigInt, Text, Text) =
     "UPDATE jobs SET priority = ? WHERE id = ANY(?) AND priority > ? AND finished_at IS NULL RETURNING id, queue, state";
 }
 
 statement! {
-    /// Links that were not there before.
+    /// Links that were not there before. SQLite makes one at a time (`Link`).
     LinkAll<'a> { children: Vec<i64> => Array<BigInt>, parents: Vec<i64> => Array<BigInt>, relations: Vec<&'a str> => Array<Text> }
         -> (BigInt, BigInt) =
     "INSERT INTO job_links (child_id, parent_id, relation) SELECT * FROM unnest(?, ?, ?)
@@ -164,12 +181,13 @@ statement! {
 }
 
 statement! {
-    /// One at a time may link a job to one that waits itself: two circles' halves must see each other.
+    /// One at a time may link a job to one that waits itself: two circles' halves must see each other. Only here: a
+    /// file has one writer.
     LockCircles {} -> Integer = "SELECT 1 FROM pg_advisory_xact_lock(7523094288207667810)";
 }
 
 statement! {
-    /// Which of `jobs` are among all that wait for `other`, itself included?
+    /// Which of `jobs` are among all that wait for `other`, itself included? SQLite asks for one job (`WaitsFor`).
     WaitingAmong { other: i64 => BigInt, jobs: Vec<i64> => Array<BigInt> } -> BigInt =
     "WITH RECURSIVE waiting (id) AS (
          VALUES (?) UNION SELECT parent_id FROM job_links JOIN waiting ON child_id = waiting.id)
@@ -177,23 +195,18 @@ statement! {
 }
 
 statement! {
-    /// Queues with jobs that ran when an engine died.
-    QueuesWithSuspects { queues: Vec<String> => Array<Text> } -> Text =
+    /// Which of these queues have jobs that ran when an engine died. A look at each of the queues that are claimed,
+    /// before the claims. SQLite claims suspects with the others (`Claim`).
+    SuspectsIn { queues: Vec<String> => Array<Text> } -> Text =
     "SELECT queue FROM unnest(?) AS wanted (queue)
      WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.queue = wanted.queue AND state = 'available' AND crash_count > 0)";
 }
 
-statement! { AllQueuesWithSuspects {} -> Text = "SELECT DISTINCT queue FROM jobs WHERE state = 'available' AND crash_count > 0"; }
-
 statement! {
     /// An engine claims suspects in one transaction at a time, so that it counts them right; the others try later.
+    /// Only here: a file has one writer.
     LockSuspects<'a> { engine: &'a str => Text } -> Bool = "SELECT pg_try_advisory_xact_lock(1751520113, hashtext(?))";
 }
-
-pub(super) type ClaimRow = (
-    (BigInt, BigInt, BigInt, BigInt),
-    (Text, Text, Opt<Text>, Text, Integer, Integer, Integer),
-);
 
 /// The two claims differ in whom they pick. What others claim just now is passed over, not waited for. The
 /// token of a claim is random; with the job's id in it, no two leases share one.
@@ -212,11 +225,12 @@ macro_rules! claim {
 }
 
 statement! {
-    /// As many as their group has room for in this engine, the least suspected first.
+    /// As many as their group has room for in this engine, the least suspected first. In SQLite they are claimed with
+    /// the others (`Claim`).
     ClaimSuspects<'a> {
         queue: &'a str => Text, from: i32 => Integer, before: i32 => Integer, closed: &'a [String] => Array<Text>, here: &'a str => Text,
         limit: i64 => BigInt, token: i64 => BigInt, engine: &'a str => Text, now: i64 => BigInt,
-    } -> ClaimRow = claim!(
+    } -> ClaimedColumns = claim!(
         "SELECT id FROM (
              SELECT id, crash_count, row_number() OVER (ORDER BY crash_count, priority, turn, id) AS place FROM (
                  SELECT id, crash_count, priority, turn FROM jobs
@@ -229,23 +243,19 @@ statement! {
 }
 
 statement! {
-    /// Those of these jobs that run alone.
+    /// Those of these jobs that run alone. In SQLite a claim returns it.
     RunAlone { ids: Vec<i64> => Array<BigInt>, from: i32 => Integer } -> BigInt =
     "SELECT id FROM jobs WHERE id = ANY(?) AND crash_count >= ?";
 }
 
 statement! {
-    RunsAlone { id: i64 => BigInt, token: i64 => BigInt } -> () =
-    "UPDATE jobs SET lone_lease = lease_token WHERE id = ? AND lease_token = ? AND state || '' = 'running'";
-}
-
-statement! {
-    /// From a place on in each priority, the most urgent first; it ends as soon as there are enough.
+    /// From a place on in each priority, the most urgent first; it ends as soon as there are enough. SQLite begins at
+    /// the first job (`Claim`).
     ClaimJobs<'a> {
         priorities: Vec<i32> => Array<Integer>, turns: Vec<i64> => Array<BigInt>, ids: Vec<i64> => Array<BigInt>,
         queue: &'a str => Text, closed: &'a [String] => Array<Text>, limit: i64 => BigInt, of_all: i64 => BigInt,
         token: i64 => BigInt, engine: &'a str => Text, now: i64 => BigInt,
-    } -> ClaimRow = claim!(
+    } -> ClaimedColumns = claim!(
         "SELECT job.id FROM unnest(?, ?, ?) AS start (priority, turn, id),
              LATERAL (SELECT jobs.id FROM jobs
                       WHERE queue = ? AND jobs.priority = start.priority AND (jobs.turn, jobs.id) >= (start.turn, start.id)
@@ -255,6 +265,7 @@ statement! {
 }
 
 statement! {
+    /// The reports of a group. SQLite writes one (`Progress`).
     ProgressAll<'a> {
         ids: Vec<i64> => Array<BigInt>, tokens: Vec<i64> => Array<BigInt>, steps: Vec<&'a str> => Array<Text>,
         percents: Vec<i32> => Array<Integer>, progress: Vec<&'a str> => Array<Text>,
@@ -266,8 +277,8 @@ statement! {
 }
 
 statement! {
-    /// Ends of attempts that need no look at their jobs first. The fence is in the statement: only those
-    /// that still hold their jobs, and nobody asked to cancel, come back.
+    /// Ends of attempts that need no look at their jobs first. The fence is in the statement: only those that still
+    /// hold their jobs, and nobody asked to cancel, come back. SQLite ends one (`Complete`).
     SettleQuick<'a> {
         ids: Vec<i64> => Array<BigInt>, tokens: Vec<i64> => Array<BigInt>, states: Vec<&'a str> => Array<Text>,
         attempts: Vec<i32> => Array<Integer>, run_at: Vec<i64> => Array<BigInt>, results: Vec<Option<String>> => Array<Opt<Text>>,
@@ -282,8 +293,9 @@ statement! {
 }
 
 statement! {
-    /// The fence: rows only of attempts that still hold their jobs, locked in the order of the ids until the end. Each is
-    /// looked up: a join in the order of the ids, planned while jobs were few, would walk over all there ever were.
+    /// The fence: rows only of attempts that still hold their jobs, locked in the order of the ids until the end. Each
+    /// is looked up: a join in the order of the ids, planned while jobs were few, would walk over all there ever were.
+    /// SQLite asks for one.
     Fence { ids: Vec<i64> => Array<BigInt>, tokens: Vec<i64> => Array<BigInt> }
         -> ((BigInt, Text, Opt<Text>, Text, Text, Text), (Integer, BigInt, Opt<BigInt>, Integer, Integer)) =
     "SELECT job.id, kind, key, queue, errors, rollup, attempt, CASE WHEN flow = 0 THEN job.id ELSE flow END, cancel_requested_at, crash_count,
@@ -294,6 +306,7 @@ statement! {
 }
 
 statement! {
+    /// What was decided of all ends of a group. SQLite writes one (`Settle`).
     SettleAll<'a> {
         ids: Vec<i64> => Array<BigInt>, states: Vec<&'a str> => Array<Text>, attempts: Vec<i32> => Array<Integer>,
         run_at: Vec<i64> => Array<BigInt>, errors: Vec<String> => Array<Text>, results: Vec<Option<String>> => Array<Opt<Text>>,
@@ -310,109 +323,38 @@ statement! {
 }
 
 statement! {
+    /// SQLite asks for those of one (`Parents`).
     ParentsOf { children: Vec<i64> => Array<BigInt> } -> (BigInt, BigInt) =
     "SELECT child_id, parent_id FROM job_links WHERE child_id = ANY(?) AND relation = 'child'";
 }
 
 statement! {
-    /// Who waited for jobs that are final: parents and successors. A statement of its own, after the one
-    /// that ended the jobs: a link can come in until their rows are locked, and must be seen.
+    /// Who waited for jobs that are final: parents and successors. A statement of its own, after the one that ended
+    /// the jobs: a link can come in until their rows are locked, and must be seen. SQLite looks first, and mostly
+    /// finds none (`WaitingFor`).
     TakeLinksOf { children: Vec<i64> => Array<BigInt> } -> (BigInt, BigInt, Text) =
     "DELETE FROM job_links WHERE child_id = ANY(?) RETURNING child_id, parent_id, relation";
 }
 
 statement! {
-    /// The same, of those that turned out to be final: it may follow the statement that ends them at once.
+    /// The same, of those that turned out to be final: it may follow the statement that ends them at once. Only here:
+    /// in a file nothing is gained by sending both at once.
     TakeLinksOfFinal { children: Vec<i64> => Array<BigInt> } -> (BigInt, BigInt, Text) =
     "DELETE FROM job_links USING jobs
      WHERE job_links.child_id = ANY(?) AND jobs.id = job_links.child_id AND jobs.finished_at IS NOT NULL
      RETURNING job_links.child_id, job_links.parent_id, job_links.relation";
 }
 
-statement! { DropLinksTo { parent: i64 => BigInt } -> () = "DELETE FROM job_links WHERE parent_id = ?"; }
-
 statement! {
-    CountParents { child: i64 => BigInt } -> BigInt =
-    "SELECT count(*) FROM job_links WHERE child_id = ? AND relation = 'child'";
-}
-
-statement! {
-    ChildrenOf { parent: i64 => BigInt } -> (BigInt, Text, Opt<Text>, Integer, Opt<BigInt>) =
-    "SELECT jobs.id, jobs.kind, jobs.key, jobs.submitted, jobs.worked_at
-     FROM job_links JOIN jobs ON jobs.id = job_links.child_id
-     WHERE job_links.parent_id = ? AND job_links.relation = 'child' ORDER BY jobs.id";
-}
-
-statement! {
-    /// A job that waits for others to be final.
-    Waiter { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Integer, BigInt, Text) =
-    "SELECT kind, key, queue, waits_for, run_at, errors FROM jobs WHERE id = ? AND state = 'blocked' AND waits_for > 0 FOR UPDATE";
-}
-
-statement! {
-    WaitsLess<'a> { state: &'a str => Text, id: i64 => BigInt } -> () =
-    "UPDATE jobs SET state = ?, waits_for = waits_for - 1 WHERE id = ?";
-}
-
-statement! {
-    JobToCancel { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer, Text, Opt<BigInt>) =
-    "SELECT kind, key, state, errors, attempt, rollup, worked_at FROM jobs WHERE id = ? FOR UPDATE";
-}
-
-statement! {
-    CancelNow<'a> { errors: &'a str => Text, now: i64 => BigInt, id: i64 => BigInt } -> () =
-    "UPDATE jobs SET state = 'cancelled', errors = ?, finished_at = ?, waits_for = 0, children_pending = 0 WHERE id = ?";
-}
-
-statement! {
-    SetRollup<'a> { rollup: &'a str => Text, id: i64 => BigInt } -> () = "UPDATE jobs SET rollup = ? WHERE id = ?";
-}
-
-statement! {
-    RequestCancel { now: i64 => BigInt, id: i64 => BigInt } -> () =
-    "UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, ?) WHERE id = ?";
-}
-
-statement! {
-    CancelRequests<'a> { engine: &'a str => Text } -> (BigInt, BigInt, Integer, Text) =
-    "SELECT id, lease_token, attempt, queue FROM jobs
-     WHERE state = 'running' AND cancel_requested_at IS NOT NULL AND engine_id = ? ORDER BY id";
-}
-
-statement! {
-    JobToRetry { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer) =
-    "SELECT kind, key, queue, state, priority FROM jobs WHERE id = ? FOR UPDATE";
-}
-
-statement! {
-    OpenByKey<'a> { kind: &'a str => Text, key: Option<&'a str> => Opt<Text> } -> BigInt =
-    "SELECT id FROM jobs WHERE kind = ? AND key = ? AND key IS NOT NULL AND finished_at IS NULL";
-}
-
-statement! {
-    /// A failed job starts over; its history stays.
-    Revive { now: i64 => BigInt, turn: i64 => BigInt, id: i64 => BigInt } -> () =
-    "UPDATE jobs SET state = 'available', run_at = ?, turn = ?, attempt = 0, crash_count = 0, lone_deaths = 0,
-            quiet_deaths = 0, finished_at = NULL, worked_at = NULL, result = NULL, step = NULL, percent = 0, progress = '{}', rollup = '{}',
-            children_pending = 0, waits_for = 0, cancel_requested_at = NULL, submitted = 1
-     WHERE id = ?";
-}
-
-statement! {
-    Prune { before: i64 => BigInt, limit: i64 => BigInt } -> () =
-    "DELETE FROM jobs WHERE id IN (
-         SELECT id FROM jobs WHERE finished_at < ? ORDER BY finished_at LIMIT ? FOR UPDATE SKIP LOCKED)";
-}
-
-statement! {
-    /// Parents that are not final; they are locked.
-    OpenParents { ids: Vec<i64> => Array<BigInt> } -> (BigInt, Text, Text, Text, Integer, Opt<BigInt>) =
+    /// Parents that are not final; they are locked. SQLite reads one (`OpenParent`).
+    OpenParents { ids: Vec<i64> => Array<BigInt> } -> (BigInt, (Text, Text, Text, Integer, Opt<BigInt>)) =
     "SELECT id, kind, state, rollup, children_pending, worked_at FROM jobs
      WHERE id = ANY(?) AND finished_at IS NULL";
 }
 
 statement! {
-    /// Every link on the ways from jobs up to those that nobody waits for: (child, parent).
+    /// Every link on the ways from jobs up to those that nobody waits for: (child, parent). So that all parents are
+    /// worked out in memory and written at once, the deepest first. SQLite goes up by one at a time.
     LinksAbove { ids: Vec<i64> => Array<BigInt> } -> (BigInt, BigInt) =
     "WITH RECURSIVE above (child_id, parent_id) AS (
          SELECT child_id, parent_id FROM job_links WHERE child_id = ANY(?) AND relation = 'child'
@@ -423,6 +365,7 @@ statement! {
 }
 
 statement! {
+    /// SQLite writes one (`UpdateParent`).
     UpdateParents<'a> {
         ids: Vec<i64> => Array<BigInt>, states: Vec<&'a str> => Array<Text>, rollups: Vec<String> => Array<Text>,
         pending: Vec<i32> => Array<Integer>, finished_at: Vec<Option<i64>> => Array<Opt<BigInt>>,
@@ -432,14 +375,13 @@ statement! {
 }
 
 statement! {
+    /// Bounded, and what others lock is passed over. SQLite moves all.
     Stage { now: i64 => BigInt, limit: i64 => BigInt } -> Text =
     "UPDATE jobs SET state = 'available' WHERE id IN (
          SELECT id FROM jobs WHERE state IN ('scheduled', 'retryable') AND run_at <= ?
          ORDER BY run_at LIMIT ? FOR UPDATE SKIP LOCKED)
      RETURNING queue";
 }
-
-statement! { NextDue {} -> Opt<BigInt> = "SELECT min(run_at) FROM jobs WHERE state IN ('scheduled', 'retryable')"; }
 
 /// Whether nobody holds the session lock of an engine of this database.
 macro_rules! is_gone {
@@ -452,7 +394,7 @@ macro_rules! is_gone {
 }
 
 statement! {
-    /// Engines that may be buried, locked in one pass.
+    /// Engines that may be buried, locked in one pass. Only here: whoever has a file's lock is alone.
     LockEngines<'a> { alive: &'a str => Text, silence_ms: i64 => BigInt, gone: Vec<&'a str> => Array<Text> } -> Text =
     "SELECT id FROM engines, (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock
      WHERE stopped_at IS NULL AND rescued_at IS NULL AND id <> ? AND (heartbeat_at <= now_ms - ? OR id = ANY(?))
@@ -460,8 +402,8 @@ statement! {
 }
 
 statement! {
-    /// Engines that were silent too long, by the clock of the database. One that is heard at this moment waits,
-    /// and hears that it was dead.
+    /// Engines that were silent too long, by the clock of the database. One that is heard at this moment waits, and
+    /// hears that it was dead. Only here: whoever has a file's lock is alone.
     BuryEngines<'a> { alive: &'a str => Text, silence_ms: i64 => BigInt } -> Text =
     "WITH silent AS MATERIALIZED (
          SELECT id, now_ms FROM engines, (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock
@@ -470,14 +412,16 @@ statement! {
 }
 
 statement! {
-    /// Running jobs whose engine is not known to be alive.
+    /// Running jobs whose engine is not known to be alive. Without a lock, to lock them in their order. SQLite takes
+    /// those of all others (`RunningOfOthers`).
     JobsOfDead<'a> { alive: &'a str => Text } -> BigInt =
     "SELECT id FROM jobs WHERE state = 'running' AND engine_id IS DISTINCT FROM ?
            AND NOT EXISTS (SELECT 1 FROM engines WHERE engines.id = jobs.engine_id AND stopped_at IS NULL AND rescued_at IS NULL)";
 }
 
 statement! {
-    /// Engines whose sessions are gone: those that have not come back until now.
+    /// Engines whose sessions are gone: those that have not come back until now. Only here: an engine of a file has no
+    /// session.
     BuryGone { ids: Vec<String> => Array<Text> } -> Text =
     concat!(
         "UPDATE engines SET rescued_at = (extract(epoch FROM clock_timestamp()) * 1000)::bigint
@@ -487,12 +431,13 @@ statement! {
 }
 
 statement! {
-    /// The lead is free.
+    /// The lead is free. Only here: whoever has a file's lock leads.
     EndLead { engines: Vec<String> => Array<Text> } -> () = "UPDATE leadership SET expires_at = 0 WHERE engine_id = ANY(?)";
 }
 
 statement! {
-    /// Other engines that should hold a session and do not; by the clock of the database, which has been up so long (ms).
+    /// Other engines that should hold a session and do not; by the clock of the database, which has been up so long
+    /// (ms). Only here: an engine of a file has no session.
     Gone<'a> { me: &'a str => Text, up_ms: i64 => BigInt } -> (Text, BigInt) =
     concat!(
         "SELECT id, now_ms FROM engines, (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock
@@ -503,26 +448,25 @@ statement! {
 }
 
 statement! {
-    /// Held by the session until it ends.
+    /// Held by the session until it ends. Only here: an engine of a file has no session.
     HoldSession<'a> { id: &'a str => Text } -> Bool = "SELECT pg_try_advisory_lock(1751520112, hashtext(?))";
 }
 
 statement! {
+    /// Only here: an engine of a file has no session.
     TellSession<'a> { id: &'a str => Text } -> () = "UPDATE engines SET session = 1 WHERE id = ? AND session = 0";
 }
 
 statement! {
-    Died<'a> { death: i32 => Integer, id: &'a str => Text } -> () = "UPDATE engines SET death = ? WHERE id = ?";
-}
-
-statement! {
+    /// How engines died, as they or those who started them told. SQLite reads it with their jobs (`RunningOfOthers`).
     Deaths { ids: Vec<String> => Array<Text> } -> (Text, Integer) = "SELECT id, death FROM engines WHERE id = ANY(?)";
 }
 
 statement! {
-    /// Those of these jobs, which are locked, that run and whose engine is not known to be alive.
+    /// Those of these jobs, which are locked, that run and whose engine is not known to be alive. SQLite takes those
+    /// of all others (`RunningOfOthers`).
     RunningOfDead<'a> { ids: Vec<i64> => Array<BigInt>, alive: &'a str => Text }
-        -> ((BigInt, BigInt, Integer), (Integer, Integer, Integer), (Text, Bool)) =
+        -> LostColumns =
     "SELECT id, coalesce(lease_token, 0), attempt, crash_count, lone_deaths, quiet_deaths, coalesce(engine_id, ''),
             coalesce(lone_lease = lease_token, FALSE) FROM jobs
      WHERE id = ANY(?) AND state = 'running' AND engine_id IS DISTINCT FROM ?
@@ -531,7 +475,8 @@ statement! {
 }
 
 statement! {
-    /// One round trip, and no other transaction is in its way but those that bury engines.
+    /// One round trip, and no other transaction is in its way but those that bury engines. Only here: whoever has a
+    /// file's lock lives, and leads.
     Heartbeat<'a> {
         id: &'a str => Text, pid: i64 => BigInt, host: &'a str => Text, version: &'a str => Text, leads_ms: i64 => BigInt,
         silence_ms: i64 => BigInt,
@@ -554,14 +499,13 @@ statement! {
              WHERE stopped_at IS NULL AND rescued_at IS NULL AND heartbeat_at > now_ms - ? AND engines.id <> me.id)";
 }
 
-statement! { Ring<'a> { channel: &'a str => Text, words: &'a str => Text } -> () = "SELECT pg_notify(?, ?)"; }
-
 statement! {
-    Held<'a> { engine: &'a str => Text } -> (BigInt, BigInt, Integer) =
-    "SELECT id, coalesce(lease_token, 0), priority FROM jobs WHERE state = 'running' AND engine_id = ?";
+    /// Only here: nobody else writes to a file.
+    Ring<'a> { channel: &'a str => Text, words: &'a str => Text } -> () = "SELECT pg_notify(?, ?)";
 }
 
 statement! {
+    /// By the clock of the database. In SQLite the last that started is the one that may live.
     Engines { silence_ms: i64 => BigInt } -> ((Text, BigInt, Text, Text), (BigInt, BigInt, Text, Bool, BigInt)) =
     "SELECT id, pid, host, version, started_at, greatest(now_ms - heartbeat_at, 0),
             CASE WHEN stopped_at IS NOT NULL THEN 'stopped'
@@ -573,7 +517,7 @@ statement! {
 }
 
 statement! {
-    /// What is known against jobs.
+    /// What is known against jobs. SQLite writes one at a time.
     Suspect {
         ids: Vec<i64> => Array<BigInt>, levels: Vec<i32> => Array<Integer>, lone: Vec<i32> => Array<Integer>,
         quiet: Vec<i32> => Array<Integer>,
@@ -583,6 +527,7 @@ statement! {
 }
 
 statement! {
+    /// Those that are locked (`RunningOf`), in their order. SQLite takes all of the engine.
     HandBack<'a> { now: i64 => BigInt, engine: &'a str => Text, queue: Option<&'a str> => Opt<Text>, keep: Vec<i64> => Array<BigInt>,
         locked: Vec<i64> => Array<BigInt> } -> Text =
     "UPDATE jobs SET state = 'available', attempt = greatest(attempt - 1, 0), run_at = ?, lease_token = NULL, engine_id = NULL
@@ -593,59 +538,30 @@ statement! {
 }
 
 statement! {
+    /// Without a lock, to lock them with those above them. Only here: a file has one writer.
     RunningOf<'a> { engine: &'a str => Text, queue: Option<&'a str> => Opt<Text> } -> BigInt =
     "SELECT id FROM jobs WHERE state = 'running' AND engine_id = ? AND queue = coalesce(?, queue)";
 }
 
 statement! {
-    /// By the clock of the database, which is the same for all engines.
+    /// By the clock of the database, which is the same for all engines. In SQLite by the clock of the engine.
     EngineStarted<'a> { id: &'a str => Text, pid: i64 => BigInt, host: &'a str => Text, version: &'a str => Text } -> () =
     "INSERT INTO engines (id, pid, host, version, started_at, heartbeat_at)
      SELECT ?, ?, ?, ?, now_ms, now_ms FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms) AS clock";
 }
 
 statement! {
+    /// By the clock of the database. In SQLite by that of the engine.
     EngineStopped<'a> { id: &'a str => Text } -> () =
     "UPDATE engines SET stopped_at = (extract(epoch FROM clock_timestamp()) * 1000)::bigint WHERE id = ?";
 }
 
 statement! {
-    /// The next engine need not wait for the lease to run out.
+    /// The next engine need not wait for the lease to run out. Only here: whoever has a file's lock leads.
     StepDown<'a> { id: &'a str => Text } -> () = "UPDATE leadership SET expires_at = 0 WHERE engine_id = ?";
 }
 
-/// A job as it is read, and what is behind it.
-macro_rules! job_columns {
-    ($rest:literal) => {
-        concat!(
-            "SELECT id, kind, queue, key, args, state, priority, attempt, max_attempts, crash_count, \
-             run_at, step, percent, progress, rollup, children_pending, result, errors, enqueued_at, started_at, finished_at, lane, engine_id \
-             FROM jobs ",
-            $rest
-        )
-    };
-}
-
-pub(super) use job_columns;
-
-statement! { JobById { id: i64 => BigInt } -> JobRow = job_columns!("WHERE id = ?"); }
-
-statement! { JobsById { ids: Vec<i64> => Array<BigInt> } -> JobRow = job_columns!("WHERE id = ANY(?)"); }
-
 statement! {
-    /// Open jobs of each queue by state, each from the index that knows them. Every blocked job has a link
-    /// to one that it waits for.
-    OpenCounts {} -> (Text, Text, BigInt) =
-    "SELECT queue, 'available', count(*) FROM jobs WHERE state = 'available' AND crash_count = 0 GROUP BY queue
-     UNION ALL
-     SELECT queue, 'available', count(*) FROM jobs WHERE state = 'available' AND crash_count > 0 GROUP BY queue
-     UNION ALL
-     SELECT queue, state, count(*) FROM jobs WHERE state IN ('scheduled', 'retryable') GROUP BY queue, state
-     UNION ALL
-     SELECT queue, 'running', count(*) FROM jobs WHERE state = 'running' GROUP BY queue
-     UNION ALL
-     SELECT queue, 'blocked', count(*) FROM jobs
-         WHERE state = 'blocked' AND id IN (SELECT parent_id FROM job_links) GROUP BY queue";
+    /// SQLite's is that of its files.
+    Size {} -> BigInt = "SELECT pg_database_size(current_database())";
 }
-
-statement! { Size {} -> BigInt = "SELECT pg_database_size(current_database())"; }

@@ -12,8 +12,10 @@ use super::command::{Claim, Progress, Release, Verb};
 use super::database::{PostgresDatabase, lock};
 use super::reader::read;
 use super::seam::PostgresJobs;
-use super::{job_statements, presence};
+use super::{job_statements as own, presence};
 use crate::metrics::DatabaseOutageLog;
+use crate::sql::jobs as sql;
+use crate::store::attempts::CancelRequest;
 use crate::store::rows::{CountTuple, counts_from};
 use crate::store::rows::{EngineTuple, JobTuple, engine_from, held_from, job_from};
 use crate::store::{
@@ -116,17 +118,14 @@ impl<J: PostgresJobs> JobStore for PostgresDatabase<J> {
     }
 
     async fn cancel_requests(&self, engine: &str) -> StoreResult<Vec<Lease>> {
-        let rows: Vec<(i64, i64, i32, String)> = read!(self.readers.vital, conn => job_statements::CancelRequests { engine }.load(conn).await);
-        let lease = |(id, token, ..): (i64, i64, i32, String)| Lease {
-            job: JobId(id),
-            token,
-        };
-        Ok(rows.into_iter().map(lease).collect())
+        let asked: Vec<CancelRequest> =
+            read!(self.readers.vital, conn => sql::CancelRequests { engine }.load(conn).await);
+        Ok(asked.iter().map(CancelRequest::lease).collect())
     }
 
     async fn held(&self, engine: &str) -> StoreResult<Vec<(Lease, Priority)>> {
         let rows: Vec<(i64, i64, i32)> =
-            read!(self.readers.vital, conn => job_statements::Held { engine }.load(conn).await);
+            read!(self.readers.vital, conn => sql::Held { engine }.load(conn).await);
         Ok(rows.into_iter().map(held_from).collect())
     }
 
@@ -136,14 +135,14 @@ impl<J: PostgresJobs> JobStore for PostgresDatabase<J> {
 
     async fn job(&self, id: JobId) -> StoreResult<Option<JobRecord>> {
         let row: Option<JobTuple> = read!(self.readers, conn =>
-            job_statements::JobById { id: id.0 }.get_result(conn).await.optional());
+            sql::JobById { id: id.0 }.get_result(conn).await.optional());
         row.map(job_from).transpose()
     }
 
     async fn jobs_by_id(&self, ids: &[JobId]) -> StoreResult<Vec<JobRecord>> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         let rows: Vec<JobTuple> = read!(self.readers, conn =>
-            job_statements::JobsById { ids: ids.clone() }.load(conn).await);
+            sql::JobsById { ids: &ids }.load(conn).await);
         rows.into_iter().map(job_from).collect()
     }
 
@@ -153,7 +152,7 @@ impl<J: PostgresJobs> JobStore for PostgresDatabase<J> {
 
     async fn open_counts(&self) -> StoreResult<Vec<OpenCount>> {
         let rows: Vec<CountTuple> =
-            read!(self.readers, conn => job_statements::OpenCounts {}.load(conn).await);
+            read!(self.readers, conn => sql::OpenCounts {}.load(conn).await);
         counts_from(rows)
     }
 }
@@ -183,7 +182,7 @@ impl<J: PostgresJobs> FleetStore for PostgresDatabase<J> {
 
     async fn beat(&self, engine: &EngineInfo) -> StoreResult<Beat> {
         let (leads, was_dead, others): (Option<i64>, bool, i64) = read!(self.readers.heartbeat, conn => {
-            let heartbeat = job_statements::Heartbeat {
+            let heartbeat = own::Heartbeat {
                 id: &engine.id,
                 pid: i64::from(engine.pid),
                 host: &engine.host,
@@ -205,7 +204,7 @@ impl<J: PostgresJobs> FleetStore for PostgresDatabase<J> {
     async fn engines(&self) -> StoreResult<Vec<EngineRow>> {
         let silence_ms = millis(DEAD_AFTER);
         let rows: Vec<EngineTuple> = read!(self.readers, conn =>
-            job_statements::Engines { silence_ms }.load(conn).await);
+            own::Engines { silence_ms }.load(conn).await);
         Ok(rows.into_iter().map(engine_from).collect())
     }
 
@@ -254,8 +253,7 @@ impl<J: PostgresJobs> Database for PostgresDatabase<J> {
     }
 
     async fn size_bytes(&self) -> StoreResult<Option<u64>> {
-        let bytes: i64 =
-            read!(self.readers, conn => job_statements::Size {}.get_result(conn).await);
+        let bytes: i64 = read!(self.readers, conn => own::Size {}.get_result(conn).await);
         Ok(u64::try_from(bytes).ok())
     }
 

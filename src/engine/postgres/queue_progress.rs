@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use diesel::result::OptionalExtension;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 
 use super::Backend;
@@ -12,33 +12,21 @@ use super::fault::Fault;
 use super::reader::read;
 use super::seam::PostgresJobs;
 use super::transaction::Transaction;
+use crate::sql::queue_progress as sql;
 use crate::store::StoreResult;
 use crate::store::queue_progress::{
     ProbeStore, ProgressTuple, QueueProgress, no_such_engine, progress_from,
 };
 use riftsync_basics::Timestamp;
 
-mod sql {
-    use super::{BigInt, Nullable, Text};
+mod own {
+    use super::{BigInt, Text};
     use crate::statement;
 
     statement! {
+        /// The clock. SQLite has none of its own, and writes the engine's row.
         Probe<'a> { engine: &'a str => Text } -> BigInt =
         "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM engines WHERE id = ?";
-    }
-
-    statement! {
-        /// Of the jobs that ended last: in an hour there may be millions.
-        QueueProgress { since: i64 => BigInt } -> (Text, Nullable<BigInt>, BigInt, Nullable<BigInt>, BigInt) =
-        "SELECT queue, min(run_at), count(*), NULL::bigint, 0::bigint FROM jobs WHERE state = 'available' AND crash_count = 0 GROUP BY queue
-         UNION ALL
-         SELECT queue, min(run_at), count(*), NULL::bigint, 0::bigint FROM jobs WHERE state = 'available' AND crash_count > 0 GROUP BY queue
-         UNION ALL
-         SELECT queue, NULL::bigint, 0::bigint, max(finished_at), 0::bigint FROM (
-             SELECT queue, state, finished_at FROM jobs WHERE finished_at >= ? ORDER BY finished_at DESC LIMIT 5000) AS newest
-         WHERE state = 'completed' GROUP BY queue
-         UNION ALL
-         SELECT queue, NULL::bigint, 0::bigint, NULL::bigint, count(*) FROM jobs WHERE state = 'scheduled' AND crash_count > 0 GROUP BY queue";
     }
 }
 
@@ -47,7 +35,7 @@ impl Transaction<'_> {
     /// group.
     pub(super) async fn probe(&mut self, engine: &str) -> Result<Option<Timestamp>, Fault> {
         self.after.wrote = true;
-        let now: Option<i64> = sql::Probe { engine }
+        let now: Option<i64> = own::Probe { engine }
             .get_result(&mut self.conn)
             .await
             .optional()?;

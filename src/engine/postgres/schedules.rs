@@ -1,7 +1,7 @@
 //! Schedules and their ticks.
 
 use async_trait::async_trait;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 
 use super::Backend;
@@ -13,66 +13,28 @@ use super::locks::Class;
 use super::reader::read;
 use super::seam::PostgresJobs;
 use super::transaction::Transaction;
+use crate::sql::schedules as sql;
 use crate::store::StoreResult;
 use crate::store::schedules::{
-    Origin, SCHEDULES_MAX, Schedule, ScheduleRow, ScheduleStore, ScheduleTuple, StoredSchedule,
-    Tick, Ticked, held_by_config, schedule_from, too_many,
+    Origin, Schedule, ScheduleStore, StoredSchedule, Tick, Ticked, left_out, may_add, may_remove,
+    schedules_from,
 };
 use riftsync_basics::Timestamp;
 
-mod sql {
-    use super::{BigInt, Nullable, ScheduleRow, Text};
+mod own {
+    use super::BigInt;
     use crate::statement;
 
     statement! {
-        All {} -> ScheduleRow =
-        "SELECT name, expression, zone, catch_up, kind, args, origin, last_tick_at, last_job_id, created_at
-         FROM schedules ORDER BY name";
-    }
-
-    statement! {
-        Put<'a> {
-            name: &'a str => Text, expression: &'a str => Text, zone: &'a str => Text, catch_up: &'a str => Text,
-            kind: &'a str => Text, args: &'a str => Text, origin: &'a str => Text, now: i64 => BigInt,
-        } -> () =
-        "INSERT INTO schedules AS known (name, expression, zone, catch_up, kind, args, origin, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (name) DO UPDATE SET expression = excluded.expression, zone = excluded.zone,
-            catch_up = excluded.catch_up, kind = excluded.kind, args = excluded.args, origin = excluded.origin,
-            last_tick_at = CASE WHEN (known.expression, known.zone) = (excluded.expression, excluded.zone)
-                THEN known.last_tick_at END,
-            created_at = CASE WHEN (known.expression, known.zone) = (excluded.expression, excluded.zone)
-                THEN known.created_at ELSE excluded.created_at END";
-    }
-
-    statement! {
+        /// Only here: a file has one writer.
         LockAll {} -> BigInt =
         "SELECT count(*) FROM (SELECT 1 FROM schedules ORDER BY name FOR UPDATE) AS locked";
-    }
-
-    statement! {
-        Remove<'a> { name: &'a str => Text } -> () = "DELETE FROM schedules WHERE name = ?";
-    }
-
-    statement! {
-        Move<'a> {
-            at: i64 => BigInt, name: &'a str => Text, made: i64 => BigInt, last: Option<i64> => Nullable<BigInt>,
-        } -> () =
-        "UPDATE schedules SET last_tick_at = ?, last_job_id = NULL
-         WHERE name = ? AND created_at = ? AND last_tick_at IS NOT DISTINCT FROM ?";
-    }
-
-    statement! {
-        NoteJob<'a> { job: i64 => BigInt, name: &'a str => Text } -> () =
-        "UPDATE schedules SET last_job_id = ? WHERE name = ?";
     }
 }
 
 impl Transaction<'_> {
     async fn schedules(&mut self) -> Result<Vec<StoredSchedule>, Fault> {
-        let rows: Vec<ScheduleTuple> = sql::All {}.load(&mut self.conn).await?;
-        let read: StoreResult<_> = rows.into_iter().map(schedule_from).collect();
-        Ok(read?)
+        Ok(schedules_from(sql::All {}.load(&mut self.conn).await?)?)
     }
 
     async fn put(
@@ -82,16 +44,7 @@ impl Transaction<'_> {
         now: Timestamp,
     ) -> Result<(), Fault> {
         self.after.wrote = true;
-        let put = sql::Put {
-            name: &schedule.name,
-            expression: &schedule.expression,
-            zone: &schedule.zone,
-            catch_up: schedule.catch_up.as_str(),
-            kind: &schedule.kind,
-            args: &schedule.args,
-            origin: origin.as_str(),
-            now: now.as_millis(),
-        };
+        let put = sql::Put::of(schedule, origin, now);
         put.execute(&mut self.conn).await?;
         Ok(())
     }
@@ -106,24 +59,16 @@ impl Transaction<'_> {
         schedule: &Schedule,
         now: Timestamp,
     ) -> Result<StoreResult<()>, Fault> {
-        let known = self.schedules().await?;
-        let named = |known: &&StoredSchedule| known.schedule.name == schedule.name;
-        match known.iter().find(named) {
-            Some(known) if known.origin == Origin::Config => {
-                return Ok(Err(held_by_config(&schedule.name)));
-            }
-            None if known.len() >= SCHEDULES_MAX => return Ok(Err(too_many())),
-            _ => {}
+        match may_add(&self.schedules().await?, &schedule.name) {
+            Ok(()) => self.put(schedule, Origin::Added, now).await.map(Ok),
+            refused => Ok(refused),
         }
-        self.put(schedule, Origin::Added, now).await.map(Ok)
     }
 
     pub(super) async fn remove_schedule(&mut self, name: &str) -> Result<StoreResult<bool>, Fault> {
-        let known = self.schedules().await?;
-        match known.iter().find(|known| known.schedule.name == name) {
-            Some(known) if known.origin == Origin::Config => Ok(Err(held_by_config(name))),
-            Some(_) => self.remove(name).await.map(Ok),
-            None => Ok(Ok(false)),
+        match may_remove(&self.schedules().await?, name) {
+            Ok(true) => self.remove(name).await.map(Ok),
+            told => Ok(told),
         }
     }
 
@@ -134,12 +79,9 @@ impl Transaction<'_> {
         now: Timestamp,
     ) -> Result<(), Fault> {
         self.locks.pass::<()>(Class::Schedules, &[]);
-        let _locked: i64 = sql::LockAll {}.get_result(&mut self.conn).await?;
-        for known in self.schedules().await? {
-            let name = &known.schedule.name;
-            if known.origin == Origin::Config && !schedules.iter().any(|new| new.name == *name) {
-                self.remove(name).await?;
-            }
+        let _locked: i64 = own::LockAll {}.get_result(&mut self.conn).await?;
+        for name in left_out(&self.schedules().await?, schedules) {
+            self.remove(name).await?;
         }
         let mut schedules: Vec<&Schedule> = schedules.iter().collect();
         schedules.sort_by_key(|schedule| &schedule.name);
@@ -152,12 +94,7 @@ impl Transaction<'_> {
     pub(super) async fn tick(&mut self, tick: &Tick, now: Timestamp) -> Result<Ticked, Fault> {
         let name = &tick.name;
         self.locks.pass(Class::Schedules, &[name]);
-        let moved = sql::Move {
-            at: tick.at.as_millis(),
-            name,
-            made: tick.made.as_millis(),
-            last: tick.seen_last.map(Timestamp::as_millis),
-        };
+        let moved = sql::Move::to(tick);
         // Another engine that is at this tick holds the row: the update waits, and then finds it moved.
         if moved.execute(&mut self.conn).await? == 0 {
             return Ok(Ticked::Elsewhere);
@@ -184,8 +121,7 @@ impl Transaction<'_> {
 #[async_trait]
 impl<J: PostgresJobs> ScheduleStore for PostgresDatabase<J> {
     async fn schedules(&self) -> StoreResult<Vec<StoredSchedule>> {
-        let rows: Vec<ScheduleTuple> = read!(self.readers, conn => sql::All {}.load(conn).await);
-        rows.into_iter().map(schedule_from).collect()
+        schedules_from(read!(self.readers, conn => sql::All {}.load(conn).await))
     }
 
     async fn put_schedule(&self, schedule: Schedule, now: Timestamp) -> StoreResult<()> {

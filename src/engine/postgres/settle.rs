@@ -13,10 +13,12 @@ use super::coming::Coming;
 use super::enqueue::{Brought, Call, OpenJobs};
 use super::fault::Fault;
 use super::held::{Held, HeldRow, held_of, is_entangled};
-use super::job_statements as sql;
+use super::job_statements as own;
 use super::locks::Lessons;
-use super::relations::{Ended, Link};
+use super::relations::Link;
 use super::transaction::Transaction;
+use crate::sql::jobs as sql;
+use crate::store::relations::Ended;
 use crate::store::rows::{append_error, from_json, to_i32, to_json, to_u32};
 use crate::store::{Completion, Effect, Fenced, StoreResult};
 use riftsync_basics::rollup::FailedChild;
@@ -84,7 +86,7 @@ impl Transaction<'_> {
         if leases.is_empty() {
             return Ok(HashSet::new());
         }
-        let held = sql::StillHeld {
+        let held = own::StillHeld {
             ids: leases.iter().map(|lease| lease.job.0).collect(),
             tokens: leases.iter().map(|lease| lease.token).collect(),
         };
@@ -182,7 +184,7 @@ impl Transaction<'_> {
         }
         let each = || quick.iter().map(|at| &ends[*at]);
         let state = |end: &End<'_>| end.settlement.state;
-        let quick = sql::SettleQuick {
+        let quick = own::SettleQuick {
             ids: each().map(|end| end.lease.job.0).collect(),
             tokens: each().map(|end| end.lease.token).collect(),
             states: each().map(|end| state(end).as_str()).collect(),
@@ -204,7 +206,7 @@ impl Transaction<'_> {
         if children.is_empty() {
             return Ok(Vec::new());
         }
-        let links = sql::TakeLinksOfFinal { children };
+        let links = own::TakeLinksOfFinal { children };
         Ok(links.load(&mut { self.conn }).await?)
     }
 
@@ -287,7 +289,7 @@ impl Transaction<'_> {
         if of.is_empty() {
             return Ok(Vec::new());
         }
-        let fence = sql::Fence {
+        let fence = own::Fence {
             ids: of.iter().map(|at| ends[*at].lease.job.0).collect(),
             tokens: of.iter().map(|at| ends[*at].lease.token).collect(),
         };
@@ -358,7 +360,7 @@ impl Transaction<'_> {
         self.tell_ends(&jobs, parents, links).await
     }
 
-    async fn write_ends(&self, write: sql::SettleAll<'_>) -> Result<(), Fault> {
+    async fn write_ends(&self, write: own::SettleAll<'_>) -> Result<(), Fault> {
         write.execute(&mut { self.conn }).await?;
         Ok(())
     }
@@ -367,14 +369,14 @@ impl Transaction<'_> {
         if children.is_empty() {
             return Ok(Vec::new());
         }
-        let parents = sql::ParentsOf { children };
+        let parents = own::ParentsOf { children };
         Ok(parents.load(&mut { self.conn }).await?)
     }
 
     fn ends_to_write(
         &mut self,
         jobs: &[(&Held<'_>, JobState)],
-    ) -> Result<sql::SettleAll<'static>, Fault> {
+    ) -> Result<own::SettleAll<'static>, Fault> {
         let mut errors = Vec::with_capacity(jobs.len());
         for (job, _) in jobs {
             errors.push(match &job.settlement.error {
@@ -403,7 +405,7 @@ impl Transaction<'_> {
         }
         let each = || jobs.iter();
         self.after.wrote = true;
-        Ok(sql::SettleAll {
+        Ok(own::SettleAll {
             ids: each().map(|(job, _)| job.end.lease.job.0).collect(),
             states: each().map(|(_, state)| state.as_str()).collect(),
             attempts: each()
@@ -457,7 +459,7 @@ impl Transaction<'_> {
         }
         if jobs.iter().any(|(job, _)| job.crashes > 0) {
             // The next suspect may run now.
-            let queues: Vec<String> = sql::AllQueuesWithSuspects {}.load(&mut self.conn).await?;
+            let queues: Vec<String> = sql::QueuesWithSuspects {}.load(&mut self.conn).await?;
             for queue in queues {
                 self.note_ready(&queue);
             }

@@ -21,18 +21,9 @@ use super::coming::Stock;
 use super::fault::Fault;
 use super::job_statements as sql;
 use super::locks::{Lessons, Locks};
-use super::relations::Ended;
-use crate::store::StoreError;
-use crate::store::rows::{from_json, to_json};
-use riftsync_basics::{JobId, JobState, Lease, Priority, Rollup, Timestamp};
-
-/// A change of a parent's row that waits for the others.
-#[derive(Debug, Clone, Default)]
-pub(super) struct ParentDelta {
-    pub(super) rollup: Rollup,
-    pub(super) pending: i64,
-    now: Option<Timestamp>,
-}
+use crate::store::relations::{Ended, ParentDelta, ParentRow};
+use crate::store::rows::to_json;
+use riftsync_basics::{JobId, JobState, Lease, Priority, Timestamp};
 
 /// Whom to tell once this is committed.
 #[derive(Debug, Clone, Default)]
@@ -110,8 +101,8 @@ impl Walk {
     }
 }
 
-/// Id, kind, state, rollup, children it waits for, when its own work was done.
-type ParentRow = (i64, String, String, String, i32, Option<i64>);
+/// With its id.
+type Parent = (i64, ParentRow);
 
 /// An open transaction, of this engine one at a time where it locks rows that others need.
 #[allow(missing_debug_implementations, reason = "a connection has no Debug")]
@@ -225,9 +216,7 @@ impl<'c> Transaction<'c> {
 
     /// A change that waits for `flush_parents`.
     pub(super) fn parent(&mut self, id: JobId, now: Timestamp) -> &mut ParentDelta {
-        let delta = self.parents.entry(id).or_default();
-        delta.now = delta.now.max(Some(now));
-        delta
+        self.parents.entry(id).or_default().at(now)
     }
 
     /// Takes what waits to be written into a job that begins to wait for children, for the caller to write; not if
@@ -320,7 +309,7 @@ impl<'c> Transaction<'c> {
     async fn open_parents(
         &mut self,
         ids: Vec<i64>,
-    ) -> Result<(Vec<(i64, i64)>, Vec<ParentRow>), Fault> {
+    ) -> Result<(Vec<(i64, i64)>, Vec<Parent>), Fault> {
         let asked: BTreeSet<i64> = ids.iter().copied().chain(self.above.clone()).collect();
         if self.locks.hold_all(asked.iter().copied()) {
             let (links, rows) = tokio::try_join!(
@@ -345,7 +334,7 @@ impl<'c> Transaction<'c> {
         Ok(above.load(&mut { self.conn }).await?)
     }
 
-    async fn rows_of_parents(&self, ids: &BTreeSet<i64>) -> Result<Vec<ParentRow>, Fault> {
+    async fn rows_of_parents(&self, ids: &BTreeSet<i64>) -> Result<Vec<Parent>, Fault> {
         let ids = ids.iter().copied().collect();
         let parents = sql::OpenParents { ids };
         Ok(parents.load(&mut { self.conn }).await?)
@@ -355,7 +344,7 @@ impl<'c> Transaction<'c> {
     fn tell_parents(
         &mut self,
         links: &[(i64, i64)],
-        mut rows: Vec<ParentRow>,
+        mut rows: Vec<Parent>,
     ) -> Result<(sql::UpdateParents<'static>, Vec<Ended>), Fault> {
         let depths = Depths::of(links);
         rows.sort_by_key(|row| (Reverse(depths.of_job(JobId(row.0))), row.0));
@@ -368,33 +357,25 @@ impl<'c> Transaction<'c> {
         };
         let mut ended = Vec::new();
         let mut deltas = std::mem::take(&mut self.parents);
-        for (id, kind, state, rollup, pending, worked_at) in rows {
+        for (id, row) in rows {
             let Some(delta) = deltas.remove(&JobId(id)) else {
                 continue;
             };
-            let now = delta.now.unwrap_or(Timestamp::EPOCH);
-            let mut rollup: Rollup = from_json(&rollup)?;
-            rollup.merge(&delta.rollup);
-            let pending = i64::from(pending) + delta.pending;
-            assert!(pending >= 0, "job {id} waits for {pending} children");
-            let state: JobState = state.parse().map_err(StoreError::Unexpected)?;
-            let finished = pending == 0 && worked_at.is_some() && state == JobState::Blocked;
-            let state = if finished { JobState::Completed } else { state };
+            let told = row.told(JobId(id), &delta)?;
             update.ids.push(id);
-            update.states.push(state.as_str());
-            update.rollups.push(to_json(&rollup)?);
-            let pending = i32::try_from(pending).unwrap_or(i32::MAX);
-            update.pending.push(pending);
-            update.finished_at.push(finished.then_some(now.as_millis()));
-            if finished {
-                tracing::debug!(job.id = %id, job.kind = kind, "job {id} completed with its last child");
+            update.states.push(told.state.as_str());
+            update.rollups.push(to_json(&told.rollup)?);
+            update.pending.push(told.pending);
+            let finished_at = told.finished.map(Timestamp::as_millis);
+            update.finished_at.push(finished_at);
+            if let Some(now) = told.finished {
+                tracing::debug!(job.id = %id, job.kind = told.kind, "job {id} completed with its last child");
+                let job = Ended::parent(JobId(id), told.rollup, now);
                 for (_, parent) in links.iter().filter(|(child, _)| *child == id) {
                     let delta = deltas.entry(JobId(*parent)).or_default();
-                    delta.now = delta.now.max(Some(now));
-                    delta.pending -= 1;
-                    delta.rollup.merge(&rollup);
+                    delta.at(now).child_ended(&job);
                 }
-                ended.push(Ended::parent(JobId(id), rollup, now));
+                ended.push(job);
             }
         }
         Ok((update, ended))

@@ -5,15 +5,18 @@ use std::convert::Infallible;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::job_statements as sql;
-use super::relations::Ended;
+use super::job_statements as own;
 use super::transaction::Transaction;
+use crate::sql::jobs as sql;
+use crate::store::attempts::{
+    CancelRequest, ClaimedRow, LostJob, Rescue, cancelled_attempts, rescues,
+};
+use crate::store::relations::Ended;
 use crate::store::rows::{append_error, no_less_urgent, priority_from, to_i32, to_json, to_u32};
 use crate::store::{Completion, Effect, Fenced, Rescued, Staged, StoreResult, Wanted};
-use riftsync_basics::attempt::{self, cancelled_on_request};
 use riftsync_basics::rollup::FailedChild;
-use riftsync_basics::suspicion::{Death, Suspicion, after_death, parts, runs_alone};
-use riftsync_basics::{ClaimedJob, JobId, JobState, Lease, Outcome, Timestamp};
+use riftsync_basics::suspicion::{Death, runs_alone};
+use riftsync_basics::{ClaimedJob, JobId, JobState, Lease, Timestamp};
 
 /// Writes an effect of a job.
 type Apply<E> = fn(&mut SqliteConnection, &E, Timestamp) -> StoreResult<()>;
@@ -31,15 +34,11 @@ impl Transaction<'_> {
         engine: &str,
         now: Timestamp,
     ) -> StoreResult<Vec<ClaimedJob>> {
-        type Row = (
-            (i64, i64, i64, i64),
-            (String, String, Option<String>, String, i32, i32, i32, i32),
-        );
         let limit = i64::try_from(wanted.limit).unwrap_or(i64::MAX);
         let (from, before) = (i32::from(wanted.begin()), i32::from(wanted.bound()));
         let queue = wanted.queue;
-        let mut rows: Vec<Row> = if wanted.closed.is_empty() {
-            sql::Claim {
+        let mut rows: Vec<(ClaimedRow, i32)> = if wanted.closed.is_empty() {
+            own::Claim {
                 engine,
                 now: now.as_millis(),
                 suspect_queue: queue,
@@ -55,7 +54,7 @@ impl Transaction<'_> {
             .load(self.conn)?
         } else {
             let lanes = &to_json(&wanted.closed)?;
-            sql::ClaimPast {
+            own::ClaimPast {
                 engine,
                 now: now.as_millis(),
                 suspect_queue: queue,
@@ -72,34 +71,10 @@ impl Transaction<'_> {
             }
             .load(self.conn)?
         };
-        // RETURNING promises no order.
-        rows.sort_unstable_by_key(|((id, _, _, turn), (.., priority, _, _, _))| {
-            (*priority, *turn, *id)
-        });
-        Ok(rows
-            .into_iter()
-            .map(
-                |(
-                    (id, token, flow, _),
-                    (kind, lane, key, args, priority, attempt, max_attempts, level),
-                )| {
-                    ClaimedJob {
-                        lease: Lease {
-                            job: JobId(id),
-                            token,
-                        },
-                        flow: JobId(flow),
-                        kind,
-                        lane,
-                        key,
-                        args,
-                        priority: priority_from(priority),
-                        attempt: to_u32(attempt),
-                        max_attempts: to_u32(max_attempts),
-                        alone: runs_alone(to_u32(level)),
-                    }
-                },
-            )
+        rows.sort_unstable_by_key(|(job, _)| job.place());
+        let claimed = rows.into_iter();
+        Ok(claimed
+            .map(|(job, level)| job.into_job(runs_alone(to_u32(level))))
             .collect())
     }
 
@@ -110,7 +85,7 @@ impl Transaction<'_> {
         percent: u8,
         counters: &str,
     ) -> StoreResult<Fenced> {
-        let changed = sql::Progress {
+        let changed = own::Progress {
             step,
             percent: i32::from(percent),
             progress: counters,
@@ -151,7 +126,7 @@ impl Transaction<'_> {
         if self.complete(lease, completion, apply, now)? {
             return Ok(Fenced::Applied);
         }
-        let row: Option<Row> = sql::Fence {
+        let row: Option<Row> = own::Fence {
             id: lease.job.0,
             token: lease.token,
         }
@@ -185,7 +160,7 @@ impl Transaction<'_> {
             Some(failure) => append_error(&errors, to_u32(attempt), failure, now)?,
         };
         let result = settlement.result.as_ref().map(ToString::to_string);
-        sql::Settle {
+        own::Settle {
             state: state.as_str(),
             attempt: to_i32(settlement.attempt),
             run_at: settlement.run_at.as_millis(),
@@ -215,7 +190,7 @@ impl Transaction<'_> {
             }
             JobState::Completed | JobState::Cancelled | JobState::Discarded => {
                 let why = settlement.error;
-                self.ended(Ended::by_itself(lease.job, state, kind, key, why), now)?;
+                self.ended(Ended::by_itself(lease.job, state, kind, key, why, now))?;
             }
             JobState::Available | JobState::Scheduled | JobState::Retryable => {}
             JobState::Running => unreachable!("no attempt ends running"),
@@ -233,7 +208,7 @@ impl Transaction<'_> {
     }
 
     fn parents(&mut self, job: JobId) -> StoreResult<Vec<JobId>> {
-        let parents: Vec<i64> = sql::Parents { child: job.0 }.load(self.conn)?;
+        let parents: Vec<i64> = own::Parents { child: job.0 }.load(self.conn)?;
         Ok(parents.into_iter().map(JobId).collect())
     }
 
@@ -255,7 +230,7 @@ impl Transaction<'_> {
             return Ok(false);
         }
         let result = settlement.result.as_ref().map(ToString::to_string);
-        let changed = sql::Complete {
+        let changed = own::Complete {
             attempt: to_i32(settlement.attempt),
             run_at: settlement.run_at.as_millis(),
             result: result.as_deref(),
@@ -276,7 +251,7 @@ impl Transaction<'_> {
     }
 
     pub(super) fn stage(&mut self, now: Timestamp) -> StoreResult<Staged> {
-        let queues: Vec<String> = sql::Stage {
+        let queues: Vec<String> = own::Stage {
             now: now.as_millis(),
         }
         .load(self.conn)?;
@@ -302,38 +277,20 @@ impl Transaction<'_> {
     }
 
     pub(super) fn rescue(&mut self, alive: &str, now: Timestamp) -> StoreResult<Rescued> {
-        type Lost = ((i64, i64, i32), (i32, i32, i32), (String, i32, i32));
-        let lost: Vec<Lost> = sql::RunningOfOthers { engine: alive }.load(self.conn)?;
+        let lost: Vec<(LostJob, i32)> = own::RunningOfOthers { engine: alive }.load(self.conn)?;
         let mut rescued = Rescued::default();
-        for of_one in lost.chunk_by(|one, next| one.2.0 == next.2.0) {
-            let marked: Vec<bool> = of_one
-                .iter()
-                .map(|(_, _, (_, lone, _))| *lone > 0)
-                .collect();
-            for (((id, token, attempt), known, (_, _, died)), part) in
-                of_one.iter().zip(parts(&marked))
-            {
-                let death = Death::of_number(*died);
-                let known = Suspicion {
-                    level: to_u32(known.0),
-                    lone_deaths: to_u32(known.1),
-                    quiet_deaths: to_u32(known.2),
-                };
-                let (settlement, known) = after_death(to_u32(*attempt), known, death, part, now);
-                rescued.count(settlement.state);
-                sql::Suspect {
+        for of_one in lost.chunk_by(|one, next| one.0.engine == next.0.engine) {
+            let left: Vec<&LostJob> = of_one.iter().map(|(job, _)| job).collect();
+            let death = Death::of_number(of_one[0].1);
+            for Rescue { lease, known, end } in rescues(&left, death, now) {
+                rescued.count(end.settlement.state);
+                own::Suspect {
                     level: to_i32(known.level),
                     lone: to_i32(known.lone_deaths),
                     quiet: to_i32(known.quiet_deaths),
-                    id: *id,
+                    id: lease.job.0,
                 }
                 .execute(self.conn)?;
-                let lease = Lease {
-                    job: JobId(*id),
-                    token: *token,
-                };
-                let mut end = Completion::of(settlement);
-                end.survived = false;
                 let _ = self.settle(lease, &end, nothing, now)?;
             }
         }
@@ -349,24 +306,11 @@ impl Transaction<'_> {
         now: Timestamp,
     ) -> StoreResult<usize> {
         let tokens: Vec<i64> = keep.iter().map(|lease| lease.token).collect();
-        // Those that are to be cancelled need no other attempt.
-        let cancelled: Vec<(i64, i64, i32, String)> =
-            sql::CancelRequests { engine }.load(self.conn)?;
-        for (id, token, attempt, of) in cancelled {
-            if keep.iter().any(|kept| kept.token == token) || queue.is_some_and(|queue| queue != of)
-            {
-                continue;
-            }
-            let lease = Lease {
-                job: JobId(id),
-                token,
-            };
-            let attempt = to_u32(attempt);
-            let outcome = Outcome::Cancel(cancelled_on_request().message);
-            let end = attempt::settle(attempt, attempt, outcome, std::time::Duration::ZERO, now);
-            let _ = self.settle(lease, &Completion::of(end), nothing, now)?;
+        let asked: Vec<CancelRequest> = sql::CancelRequests { engine }.load(self.conn)?;
+        for (lease, end) in cancelled_attempts(asked, queue, keep, now) {
+            let _ = self.settle(lease, &end, nothing, now)?;
         }
-        let queues: Vec<String> = sql::HandBack {
+        let queues: Vec<String> = own::HandBack {
             now: now.as_millis(),
             engine,
             queue,

@@ -6,22 +6,12 @@ use diesel::prelude::*;
 
 use super::job_statements as sql;
 use super::transaction::Transaction;
-use crate::store::rows::{after_failed, append_error, dependency_failed, to_i32, to_json};
+use crate::store::new_jobs::{Origin, first_state, look_after};
+use crate::store::relations::{CHILD, relation};
+use crate::store::rows::{append_error, to_i32, to_json};
 use crate::store::{Batch, Enqueued, StoreError, StoreResult};
 use riftsync_basics::attempt::BATCH_KIND;
-use riftsync_basics::rollup::FailedChild;
-use riftsync_basics::{Failure, JobId, JobState, NewJob, OnFailure, Priority, Timestamp};
-
-/// Who brings a job in.
-#[derive(Debug, Clone, Copy)]
-struct Origin {
-    /// The submitted job that it descends from; 0: it is one.
-    flow: i64,
-    /// Somebody asked for it by itself.
-    submitted: bool,
-    /// Somebody waits for it now: no backoff holds it any longer.
-    hurry: bool,
-}
+use riftsync_basics::{JobId, JobState, NewJob, Priority, Timestamp};
 
 /// Gives the jobs of one call their turns: each job of a queue and priority one later than the last,
 /// from the turn that is next there when the call begins. So the flows of a queue take turns,
@@ -79,9 +69,8 @@ impl Transaction<'_> {
             .iter()
             .map(|job| {
                 let origin = Origin {
-                    flow: 0,
-                    submitted: true,
                     hurry: job.run_at.is_none(),
+                    ..Origin::PERSON
                 };
                 let came = self.enqueue_one(job, origin, &mut turns, now)?;
                 Ok(Enqueued {
@@ -125,12 +114,7 @@ impl Transaction<'_> {
             at: now.as_millis(),
         }
         .get_result(self.conn)?;
-        let origin = Origin {
-            flow: id,
-            submitted: false,
-            hurry: true,
-        };
-        let (came, linked) = self.spawn_from(JobId(id), jobs, origin, now)?;
+        let (came, linked) = self.spawn_from(JobId(id), jobs, Origin::batch(id), now)?;
         if linked == 0 {
             self.parent(JobId(id), now);
         }
@@ -148,11 +132,7 @@ impl Transaction<'_> {
         children: &[NewJob],
         now: Timestamp,
     ) -> StoreResult<usize> {
-        let origin = Origin {
-            flow,
-            submitted: false,
-            hurry: false,
-        };
+        let origin = Origin::parent(flow);
         Ok(self.spawn_from(parent, children, origin, now)?.1)
     }
 
@@ -181,13 +161,7 @@ impl Transaction<'_> {
         self.raise_joined(children, &all)?;
         for (child, came) in children.iter().zip(all_came) {
             if came.cancelled {
-                let delta = self.parent(parent, now);
-                delta.rollup.child_linked(child.kind);
-                delta.rollup.child_failed(FailedChild::new(
-                    child.kind,
-                    child.key.clone(),
-                    &after_failed(),
-                ));
+                self.parent(parent, now).child_came_cancelled(child);
                 continue;
             }
             // A child that waits for its parent, as an ancestor does, would wait for ever.
@@ -197,18 +171,14 @@ impl Transaction<'_> {
             let link = sql::Link {
                 child: came.id.0,
                 parent: parent.0,
-                relation: "child",
+                relation: CHILD,
             };
             if link.execute(self.conn)? == 0 {
                 continue;
             }
             linked += 1;
-            let delta = self.parent(parent, now);
-            delta.pending += 1;
-            delta.rollup.child_linked(child.kind);
-            if came.worked {
-                delta.rollup.child_completed(child.kind);
-            }
+            self.parent(parent, now)
+                .child_linked(child.kind, came.worked);
         }
         Ok((all, linked))
     }
@@ -231,16 +201,8 @@ impl Transaction<'_> {
         now: Timestamp,
     ) -> StoreResult<Came> {
         let run_at = job.run_at.unwrap_or(now);
-        let (waits, failed) = self.look_after(job)?;
-        let state = if failed.is_some() {
-            JobState::Cancelled
-        } else if !waits.is_empty() {
-            JobState::Blocked
-        } else if run_at > now {
-            JobState::Scheduled
-        } else {
-            JobState::Available
-        };
+        let (waits, failed) = look_after(job, |other| self.state_of(other))?;
+        let state = first_state(failed.is_some(), !waits.is_empty(), run_at, now);
         let turn = turns.take(job);
         let inserted = sql::InsertJob {
             kind: job.kind,
@@ -265,14 +227,10 @@ impl Transaction<'_> {
         }
         let id: i64 = sql::LastInserted {}.get_result(self.conn)?;
         for other in waits {
-            let relation = match job.after.on_failure {
-                OnFailure::Cancel => "after_cancel",
-                OnFailure::RunAnyway => "after_run",
-            };
             sql::Link {
                 child: other.0,
                 parent: id,
-                relation,
+                relation: relation(job.after.on_failure),
             }
             .execute(self.conn)?;
         }
@@ -293,42 +251,12 @@ impl Transaction<'_> {
         })
     }
 
-    /// Which of the jobs that this one comes after are still open, and whether a failed one forbids it.
-    fn look_after(&mut self, job: &NewJob) -> StoreResult<(Vec<JobId>, Option<Failure>)> {
-        let mut open = Vec::new();
-        let mut failed = None;
-        for &other in &job.after.jobs {
-            if open.contains(&other) {
-                continue;
-            }
-            let state: Option<String> = sql::StateOf { id: other.0 }
-                .get_result(self.conn)
-                .optional()?;
-            let state = state.ok_or_else(|| {
-                StoreError::Refused(format!(
-                    "job {other}, which a {} is to come after, does not exist",
-                    job.kind
-                ))
-            })?;
-            let state: JobState = state.parse().map_err(StoreError::Unexpected)?;
-            match state {
-                JobState::Completed => {}
-                JobState::Cancelled | JobState::Discarded => {
-                    if job.after.on_failure == OnFailure::Cancel {
-                        failed = Some(dependency_failed(other, state));
-                    }
-                }
-                JobState::Available
-                | JobState::Scheduled
-                | JobState::Blocked
-                | JobState::Running
-                | JobState::Retryable => open.push(other),
-            }
-        }
-        if failed.is_some() {
-            open.clear();
-        }
-        Ok((open, failed))
+    fn state_of(&mut self, job: JobId) -> StoreResult<Option<JobState>> {
+        let state: Option<String> = sql::StateOf { id: job.0 }
+            .get_result(self.conn)
+            .optional()?;
+        let state = state.map(|state| state.parse().map_err(StoreError::Unexpected));
+        state.transpose()
     }
 
     /// The open job with this key takes the new one in; `raise_joined` sees to its priority.

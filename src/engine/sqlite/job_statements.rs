@@ -1,13 +1,16 @@
-//! The SQL of jobs.
+//! The SQL of jobs in a file, mostly a row at a time: to send a statement to a file costs nothing but the statement,
+//! and each is prepared once. Nobody else writes meanwhile, so no row is locked. Each says how PostgreSQL does the
+//! same; what is the same on both databases is in `crate::sql`.
 
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
 
 use crate::statement;
-use crate::store::rows::JobRow;
+use crate::store::attempts::{ClaimedColumns, LostColumns};
 
 type Opt<T> = Nullable<T>;
 
-// Transactions and savepoints as statements of their own, so that they too are prepared once.
+// Transactions and savepoints as statements of their own, so that they too are prepared once. PostgreSQL's go with
+// other statements in one message.
 statement! { Begin {} -> () = "BEGIN IMMEDIATE"; }
 statement! { Commit {} -> () = "COMMIT"; }
 statement! { Rollback {} -> () = "ROLLBACK"; }
@@ -16,6 +19,8 @@ statement! { Release {} -> () = "RELEASE command"; }
 statement! { RollbackTo {} -> () = "ROLLBACK TO command"; }
 
 statement! {
+    /// One job at a time, for each may join the one before it. PostgreSQL looks up the keys of a batch first, and
+    /// writes its rows at once (`InsertJobs`).
     InsertJob<'a> {
         kind: &'a str => Text, queue: &'a str => Text, key: Option<&'a str> => Opt<Text>, args: &'a str => Text,
         state: &'a str => Text, priority: i32 => Integer, max_attempts: i32 => Integer, run_at: i64 => BigInt,
@@ -28,11 +33,15 @@ statement! {
      ON CONFLICT (kind, key) WHERE key IS NOT NULL AND finished_at IS NULL DO NOTHING";
 }
 
-// RETURNING makes SQLite keep a copy of every page the statement touches; this does not.
-statement! { LastInserted {} -> BigInt = "SELECT last_insert_rowid()"; }
+statement! {
+    /// RETURNING makes SQLite keep a copy of every page the statement touches; this does not. PostgreSQL's ids are
+    /// taken before the rows are written (`NewIds`).
+    LastInserted {} -> BigInt = "SELECT last_insert_rowid()";
+}
 
 statement! {
-    /// A job without work of its own, that waits for its children from the start.
+    /// A job without work of its own, that waits for its children from the start. In PostgreSQL it is one more row of
+    /// `InsertJobs`.
     InsertBatch<'a> { kind: &'a str => Text, at: i64 => BigInt } -> BigInt =
     "INSERT INTO jobs (kind, queue, args, state, priority, max_attempts, run_at, worked_at, started_at, enqueued_at)
      SELECT ?, 'default', '{}', 'blocked', 5, 1, at, at, at, at FROM (SELECT ? AS at)
@@ -40,19 +49,26 @@ statement! {
 }
 
 statement! {
-    /// The turn of the first job that waits in a queue at a priority.
+    /// The turn of the first job that waits in a queue at a priority. PostgreSQL asks for all places of a batch, from
+    /// where claims have come to (`NextTurns`).
     NextTurn<'a> { queue: &'a str => Text, priority: i32 => Integer } -> BigInt =
     "SELECT turn FROM jobs WHERE queue = ? AND priority = ? AND state = 'available' AND crash_count = 0 ORDER BY turn LIMIT 1";
 }
 
-statement! { StateOf { id: i64 => BigInt } -> Text = "SELECT state FROM jobs WHERE id = ?"; }
+statement! {
+    /// PostgreSQL locks those of a batch, and asks at once (`StatesOf`).
+    StateOf { id: i64 => BigInt } -> Text = "SELECT state FROM jobs WHERE id = ?";
+}
 
 statement! {
+    /// Few jobs come in with an error: the others are written without. In PostgreSQL it is a column of `InsertJobs`.
     SetErrors<'a> { errors: &'a str => Text, id: i64 => BigInt } -> () = "UPDATE jobs SET errors = ? WHERE id = ?";
 }
 
 statement! {
     /// The open job that a new one joins: if somebody asks for it now (`hurry`), it no longer waits for its time.
+    /// PostgreSQL has locked the open jobs of a batch, decides in memory and writes those that change (`OpenByKeys`,
+    /// `JoinJobs`).
     JoinJob<'a> {
         submitted: i32 => Integer, hurry: bool => Bool, kind: &'a str => Text, key: Option<&'a str> => Opt<Text>,
     } -> (BigInt, Opt<BigInt>, Text) =
@@ -63,7 +79,9 @@ statement! {
 }
 
 statement! {
-    /// Some jobs (a JSON list) become as urgent as this, if they are less, and with them all open ones below them.
+    /// Some jobs (a JSON list) become as urgent as this, if they are less, and with them all open ones below them. One
+    /// statement, for nobody else writes. PostgreSQL locks them, in their order, between a look and the change
+    /// (`LessUrgentBelow`, `Raise`).
     RaiseBelow<'a> { priority: i32 => Integer, ids: &'a str => Text } -> (Text, Text) =
     "WITH RECURSIVE wanted (priority) AS (VALUES (?)),
      below (id) AS (
@@ -76,7 +94,8 @@ statement! {
 }
 
 statement! {
-    /// Links a child once; a link that is there already changes nothing.
+    /// Links a child once; a link that is there already changes nothing. PostgreSQL links those of a batch
+    /// (`LinkAll`).
     Link<'a> { child: i64 => BigInt, parent: i64 => BigInt, relation: &'a str => Text } -> () =
     "INSERT INTO job_links (child_id, parent_id, relation) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
 }
@@ -107,21 +126,13 @@ macro_rules! claim {
     };
 }
 
-type Claimed = (
-    (BigInt, BigInt, BigInt, BigInt),
-    (
-        Text,
-        Text,
-        Opt<Text>,
-        Text,
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-    ),
-);
+/// With what is known against each.
+type Claimed = (ClaimedColumns, Integer);
 
 statement! {
+    /// Suspects and others in one statement, for nobody else claims meanwhile. In PostgreSQL other engines do: it
+    /// passes over their rows, begins where the last claim ended, and claims suspects under a lock (`ClaimJobs`,
+    /// `ClaimSuspects`).
     Claim<'a> {
         engine: &'a str => Text, now: i64 => BigInt, suspect_queue: &'a str => Text, suspects_from: i32 => Integer,
         suspects_before: i32 => Integer, here: &'a str => Text, queue: &'a str => Text, from: i32 => Integer, before: i32 => Integer, limit: i64 => BigInt, limit_all: i64 => BigInt,
@@ -129,7 +140,7 @@ statement! {
 }
 
 statement! {
-    /// Passes over the jobs of some lanes, a JSON list.
+    /// Passes over the jobs of some lanes, a JSON list. Apart from PostgreSQL's as `Claim` is.
     ClaimPast<'a> {
         engine: &'a str => Text, now: i64 => BigInt, suspect_queue: &'a str => Text,
         suspects_from: i32 => Integer, suspects_before: i32 => Integer, suspect_lanes: &'a str => Text, here: &'a str => Text,
@@ -138,6 +149,7 @@ statement! {
 }
 
 statement! {
+    /// PostgreSQL writes the reports of a batch (`ProgressAll`).
     Progress<'a> {
         step: &'a str => Text, percent: i32 => Integer, progress: &'a str => Text, id: i64 => BigInt, token: i64 => BigInt,
     } -> () =
@@ -145,15 +157,16 @@ statement! {
 }
 
 statement! {
-    /// The fence: a row only if the attempt still holds the job.
+    /// The fence: a row only if the attempt still holds the job. PostgreSQL asks for those of a batch, and locks them.
     Fence { id: i64 => BigInt, token: i64 => BigInt }
         -> (Text, Opt<Text>, Text, Text, Integer, BigInt, Opt<BigInt>, Integer, Integer) =
     "SELECT kind, key, queue, errors, attempt, iif(flow = 0, id, flow), cancel_requested_at, crash_count, priority FROM jobs WHERE id = ? AND lease_token = ? AND state = 'running'";
 }
 
 statement! {
-    /// The end of an attempt that needs no look at its job first. The fence is in the statement: it changes a
-    /// row only if the attempt still holds the job, and nobody asked to cancel it or suspects it.
+    /// The end of an attempt that needs no look at its job first. The fence is in the statement: it changes a row only
+    /// if the attempt still holds the job, and nobody asked to cancel it or suspects it. PostgreSQL writes a batch of
+    /// such ends (`SettleQuick`).
     Complete<'a> {
         attempt: i32 => Integer, run_at: i64 => BigInt, result: Option<&'a str> => Opt<Text>, worked_at: i64 => BigInt,
         finished_at: i64 => BigInt, id: i64 => BigInt, token: i64 => BigInt,
@@ -164,11 +177,13 @@ statement! {
 }
 
 statement! {
-    /// What a job's parents count it by.
+    /// What a job's parents count it by. Asked for if a job has parents, as few have: RETURNING in `Complete` would
+    /// cost more. PostgreSQL returns it with the end (`SettleQuick`).
     NameOf { id: i64 => BigInt } -> (Text, Opt<Text>) = "SELECT kind, key FROM jobs WHERE id = ?";
 }
 
 statement! {
+    /// PostgreSQL writes a batch of ends (`SettleAll`).
     Settle<'a> {
         state: &'a str => Text, attempt: i32 => Integer, run_at: i64 => BigInt, errors: &'a str => Text,
         result: Option<&'a str> => Opt<Text>, worked_at: Option<i64> => Opt<BigInt>, finished_at: Option<i64> => Opt<BigInt>,
@@ -180,34 +195,26 @@ statement! {
 }
 
 statement! {
+    /// PostgreSQL asks for those of a batch (`ParentsOf`).
     Parents { child: i64 => BigInt } -> BigInt =
     "SELECT parent_id FROM job_links WHERE child_id = ? AND relation = 'child'";
 }
 
 statement! {
-    /// Who waits for a job: its parents and its successors.
+    /// Who waits for a job: its parents and its successors. Looked at first, for most jobs have nobody, and then
+    /// nothing is to be deleted. PostgreSQL saves the second message: it deletes and returns them (`TakeLinksOf`).
     WaitingFor { child: i64 => BigInt } -> (BigInt, Text) =
     "SELECT parent_id, relation FROM job_links WHERE child_id = ?";
 }
 
-statement! { DropLinksOf { child: i64 => BigInt } -> () = "DELETE FROM job_links WHERE child_id = ?"; }
-
-statement! { DropLinksTo { parent: i64 => BigInt } -> () = "DELETE FROM job_links WHERE parent_id = ?"; }
-
 statement! {
-    CountParents { child: i64 => BigInt } -> BigInt =
-    "SELECT count(*) FROM job_links WHERE child_id = ? AND relation = 'child'";
+    /// Those that `WaitingFor` has found.
+    DropLinksOf { child: i64 => BigInt } -> () = "DELETE FROM job_links WHERE child_id = ?";
 }
 
 statement! {
-    ChildrenOf { parent: i64 => BigInt } -> (BigInt, Text, Opt<Text>, Integer, Opt<BigInt>) =
-    "SELECT jobs.id, jobs.kind, jobs.key, jobs.submitted, jobs.worked_at
-     FROM job_links JOIN jobs ON jobs.id = job_links.child_id
-     WHERE job_links.parent_id = ? AND job_links.relation = 'child' ORDER BY jobs.id";
-}
-
-statement! {
-    /// Is `job` among all that wait for `other`, itself included?
+    /// Is `job` among all that wait for `other`, itself included? A child may wait by the link that was made for the
+    /// one before it. PostgreSQL asks for those of a batch (`WaitingAmong`).
     WaitsFor { other: i64 => BigInt, job: i64 => BigInt } -> BigInt =
     "WITH RECURSIVE waiting (id) AS (
          VALUES (?) UNION SELECT parent_id FROM job_links JOIN waiting ON child_id = waiting.id)
@@ -215,73 +222,13 @@ statement! {
 }
 
 statement! {
-    /// A job that waits for others to be final.
-    Waiter { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Integer, BigInt, Text) =
-    "SELECT kind, key, queue, waits_for, run_at, errors FROM jobs WHERE id = ? AND state = 'blocked' AND waits_for > 0";
-}
-
-statement! {
-    WaitsLess<'a> { state: &'a str => Text, id: i64 => BigInt } -> () =
-    "UPDATE jobs SET state = ?, waits_for = waits_for - 1 WHERE id = ?";
-}
-
-statement! {
-    JobToCancel { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer, Text, Opt<BigInt>) =
-    "SELECT kind, key, state, errors, attempt, rollup, worked_at FROM jobs WHERE id = ?";
-}
-
-statement! {
-    CancelNow<'a> { errors: &'a str => Text, now: i64 => BigInt, id: i64 => BigInt } -> () =
-    "UPDATE jobs SET state = 'cancelled', errors = ?, finished_at = ?, waits_for = 0, children_pending = 0 WHERE id = ?";
-}
-
-statement! {
-    SetRollup<'a> { rollup: &'a str => Text, id: i64 => BigInt } -> () = "UPDATE jobs SET rollup = ? WHERE id = ?";
-}
-
-statement! {
-    RequestCancel { now: i64 => BigInt, id: i64 => BigInt } -> () =
-    "UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, ?) WHERE id = ?";
-}
-
-statement! {
-    /// The attempts of an engine that somebody asked to end.
-    CancelRequests<'a> { engine: &'a str => Text } -> (BigInt, BigInt, Integer, Text) =
-    "SELECT id, lease_token, attempt, queue FROM jobs
-     WHERE state = 'running' AND cancel_requested_at IS NOT NULL AND engine_id = ?";
-}
-
-statement! {
-    JobToRetry { id: i64 => BigInt } -> (Text, Opt<Text>, Text, Text, Integer) =
-    "SELECT kind, key, queue, state, priority FROM jobs WHERE id = ?";
-}
-
-statement! {
-    OpenByKey<'a> { kind: &'a str => Text, key: Option<&'a str> => Opt<Text> } -> BigInt =
-    "SELECT id FROM jobs WHERE kind = ? AND key = ? AND finished_at IS NULL";
-}
-
-statement! {
-    /// A failed job starts over; its history stays.
-    Revive { now: i64 => BigInt, turn: i64 => BigInt, id: i64 => BigInt } -> () =
-    "UPDATE jobs SET state = 'available', run_at = ?, turn = ?, attempt = 0, crash_count = 0, lone_deaths = 0,
-            quiet_deaths = 0, finished_at = NULL,
-            worked_at = NULL, result = NULL, step = NULL, percent = 0, progress = '{}', rollup = '{}',
-            children_pending = 0, waits_for = 0, cancel_requested_at = NULL, submitted = 1
-     WHERE id = ?";
-}
-
-statement! {
-    Prune { before: i64 => BigInt, limit: i64 => BigInt } -> () =
-    "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE finished_at < ? ORDER BY finished_at LIMIT ?)";
-}
-
-statement! {
+    /// PostgreSQL reads those of a group, and all above them, at once (`OpenParents`).
     OpenParent { id: i64 => BigInt } -> (Text, Text, Text, Integer, Opt<BigInt>) =
     "SELECT kind, state, rollup, children_pending, worked_at FROM jobs WHERE id = ? AND finished_at IS NULL";
 }
 
 statement! {
+    /// PostgreSQL writes those of a group at once (`UpdateParents`).
     UpdateParent<'a> {
         state: &'a str => Text, rollup: &'a str => Text, pending: i32 => Integer, finished_at: Option<i64> => Opt<BigInt>,
         id: i64 => BigInt,
@@ -290,17 +237,16 @@ statement! {
 }
 
 statement! {
+    /// All that are due. PostgreSQL moves a bounded number, and passes over what others lock.
     Stage { now: i64 => BigInt } -> Text =
     "UPDATE jobs SET state = 'available' WHERE state IN ('scheduled', 'retryable') AND run_at <= ? RETURNING queue";
 }
 
 statement! {
-    NextDue {} -> Opt<BigInt> = "SELECT min(run_at) FROM jobs WHERE state IN ('scheduled', 'retryable')";
-}
-
-statement! {
+    /// Whoever has the file's lock is alone: all other engines are dead. In PostgreSQL others live, and a row tells
+    /// which (`JobsOfDead`, `RunningOfDead`).
     RunningOfOthers<'a> { engine: &'a str => Text }
-        -> ((BigInt, BigInt, Integer), (Integer, Integer, Integer), (Text, Integer, Integer)) =
+        -> (LostColumns, Integer) =
     "SELECT jobs.id, coalesce(lease_token, 0), attempt, crash_count, lone_deaths, quiet_deaths, coalesce(engine_id, ''),
             coalesce(lone_lease = lease_token, 0), coalesce(death, 0)
      FROM jobs LEFT JOIN engines ON engines.id = jobs.engine_id
@@ -308,21 +254,13 @@ statement! {
 }
 
 statement! {
-    /// What is known against a job.
+    /// What is known against a job. PostgreSQL writes it for all jobs of a rescue.
     Suspect { level: i32 => Integer, lone: i32 => Integer, quiet: i32 => Integer, id: i64 => BigInt } -> () =
     "UPDATE jobs SET crash_count = ?, lone_deaths = ?, quiet_deaths = ? WHERE id = ?";
 }
 
 statement! {
-    RunsAlone { id: i64 => BigInt, token: i64 => BigInt } -> () =
-    "UPDATE jobs SET lone_lease = lease_token WHERE id = ? AND lease_token = ? AND state = 'running'";
-}
-
-statement! {
-    Died<'a> { death: i32 => Integer, engine: &'a str => Text } -> () = "UPDATE engines SET death = ? WHERE id = ?";
-}
-
-statement! {
+    /// PostgreSQL hands back those that it has locked, in their order (`RunningOf`).
     HandBack<'a> { now: i64 => BigInt, engine: &'a str => Text, queue: Option<&'a str> => Opt<Text>, keep: &'a str => Text } -> Text =
     "UPDATE jobs SET state = 'available', attempt = max(attempt - 1, 0), run_at = ?, lease_token = NULL, engine_id = NULL
      WHERE state = 'running' AND engine_id = ? AND queue = coalesce(?, queue)
@@ -331,10 +269,7 @@ statement! {
 }
 
 statement! {
-    QueuesWithSuspects {} -> Text = "SELECT DISTINCT queue FROM jobs WHERE state = 'available' AND crash_count > 0";
-}
-
-statement! {
+    /// By the clock of the engine, which is the file's only one. PostgreSQL has a clock for all engines.
     EngineStarted<'a> {
         id: &'a str => Text, pid: i64 => BigInt, host: &'a str => Text, version: &'a str => Text, started: i64 => BigInt, beat: i64 => BigInt,
     } -> () =
@@ -342,16 +277,13 @@ statement! {
 }
 
 statement! {
+    /// By the clock of the engine, as `EngineStarted`.
     EngineStopped<'a> { at: i64 => BigInt, id: &'a str => Text } -> () = "UPDATE engines SET stopped_at = ? WHERE id = ?";
 }
 
 statement! {
-    Held<'a> { engine: &'a str => Text } -> (BigInt, BigInt, Integer) =
-    "SELECT id, coalesce(lease_token, 0), priority FROM jobs WHERE state = 'running' AND engine_id = ?";
-}
-
-statement! {
-    /// The last that started is the one that may live: whoever asks knows by the file's lock.
+    /// The last that started is the one that may live: whoever asks knows by the file's lock. In PostgreSQL they live
+    /// if they were heard, by the clock of the database.
     Engines { since: i64 => BigInt } -> ((Text, BigInt, Text, Text), (BigInt, BigInt, Text, Bool, BigInt)) =
     "SELECT id, pid, host, version, started_at, 0,
             CASE WHEN stopped_at IS NOT NULL THEN 'stopped' WHEN rn > 1 THEN 'dead' ELSE 'alive' END,
@@ -359,41 +291,4 @@ statement! {
             (SELECT count(*) FROM jobs WHERE state = 'running' AND engine_id = engines.id)
      FROM (SELECT *, row_number() OVER (ORDER BY started_at DESC, id) AS rn FROM engines) AS engines
      WHERE coalesce(stopped_at, heartbeat_at) > ? OR rn = 1 ORDER BY started_at, id";
-}
-
-/// A job as it is read, and what is behind it.
-macro_rules! job_columns {
-    ($rest:literal) => {
-        concat!(
-            "SELECT id, kind, queue, key, args, state, priority, attempt, max_attempts, crash_count, \
-             run_at, step, percent, progress, rollup, children_pending, result, errors, enqueued_at, started_at, finished_at, lane, engine_id \
-             FROM jobs ",
-            $rest
-        )
-    };
-}
-
-pub(super) use job_columns;
-
-statement! { JobById { id: i64 => BigInt } -> JobRow = job_columns!("WHERE id = ?"); }
-
-statement! {
-    JobsById<'a> { ids: &'a str => Text } -> JobRow =
-    job_columns!("WHERE id IN (SELECT value FROM json_each(?))");
-}
-
-statement! {
-    /// Open jobs of each queue by state, from indexes alone but for the few that wait. Every blocked job
-    /// has a link to one that it waits for.
-    OpenCounts {} -> (Text, Text, BigInt) =
-    "SELECT queue, 'available', count(*) FROM jobs WHERE state = 'available' AND crash_count = 0 GROUP BY queue
-     UNION ALL
-     SELECT queue, 'available', count(*) FROM jobs WHERE state = 'available' AND crash_count > 0 GROUP BY queue
-     UNION ALL
-     SELECT queue, state, count(*) FROM jobs WHERE state IN ('scheduled', 'retryable') GROUP BY queue, state
-     UNION ALL
-     SELECT queue, 'running', count(*) FROM jobs WHERE state = 'running' GROUP BY queue
-     UNION ALL
-     SELECT queue, 'blocked', count(*) FROM jobs
-         WHERE state = 'blocked' AND id IN (SELECT parent_id FROM job_links) GROUP BY queue";
 }

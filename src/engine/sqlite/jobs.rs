@@ -8,10 +8,12 @@ use diesel::result::OptionalExtension;
 use super::SqliteJobs;
 use super::place::beside;
 use super::reader::ReadDsl;
-use super::{job_statements, lists};
+use super::{job_statements as own, lists};
 use crate::metrics::DatabaseOutageLog;
+use crate::sql::jobs as sql;
+use crate::store::attempts::CancelRequest;
 use crate::store::rows::{
-    CountTuple, EngineTuple, JobTuple, counts_from, engine_from, held_from, job_from, to_json,
+    CountTuple, EngineTuple, JobTuple, counts_from, engine_from, held_from, job_from,
 };
 use crate::store::{
     Away, Batch, Beat, Cancelled, Completion, EngineInfo, EngineRow, Enqueued, Fenced, Hints,
@@ -118,22 +120,13 @@ impl<S: SqliteJobs> JobStore for S {
 
     async fn cancel_requests(&self, engine: &str) -> StoreResult<Vec<Lease>> {
         let mut reader = self.file().readers().vital().await?;
-        let rows: Vec<(i64, i64, i32, String)> = job_statements::CancelRequests { engine }
-            .load(reader.conn())
-            .await?;
-        Ok(rows
-            .into_iter()
-            .map(|(id, token, ..)| Lease {
-                job: JobId(id),
-                token,
-            })
-            .collect())
+        let asked: Vec<CancelRequest> = sql::CancelRequests { engine }.load(reader.conn()).await?;
+        Ok(asked.iter().map(CancelRequest::lease).collect())
     }
 
     async fn held(&self, engine: &str) -> StoreResult<Vec<(Lease, Priority)>> {
         let mut reader = self.file().readers().vital().await?;
-        let rows: Vec<(i64, i64, i32)> =
-            job_statements::Held { engine }.load(reader.conn()).await?;
+        let rows: Vec<(i64, i64, i32)> = sql::Held { engine }.load(reader.conn()).await?;
         Ok(rows.into_iter().map(held_from).collect())
     }
 
@@ -143,7 +136,7 @@ impl<S: SqliteJobs> JobStore for S {
 
     async fn job(&self, id: JobId) -> StoreResult<Option<JobRecord>> {
         let mut reader = self.file().readers().borrow().await?;
-        let row: Option<JobTuple> = job_statements::JobById { id: id.0 }
+        let row: Option<JobTuple> = sql::JobById { id: id.0 }
             .get_result(reader.conn())
             .await
             .optional()?;
@@ -151,11 +144,9 @@ impl<S: SqliteJobs> JobStore for S {
     }
 
     async fn jobs_by_id(&self, ids: &[JobId]) -> StoreResult<Vec<JobRecord>> {
-        let ids = to_json(&ids)?;
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         let mut reader = self.file().readers().borrow().await?;
-        let rows: Vec<JobTuple> = job_statements::JobsById { ids: &ids }
-            .load(reader.conn())
-            .await?;
+        let rows: Vec<JobTuple> = sql::JobsById { ids: &ids }.load(reader.conn()).await?;
         rows.into_iter().map(job_from).collect()
     }
 
@@ -165,7 +156,7 @@ impl<S: SqliteJobs> JobStore for S {
 
     async fn open_counts(&self) -> StoreResult<Vec<OpenCount>> {
         let mut reader = self.file().readers().borrow().await?;
-        let rows: Vec<CountTuple> = job_statements::OpenCounts {}.load(reader.conn()).await?;
+        let rows: Vec<CountTuple> = sql::OpenCounts {}.load(reader.conn()).await?;
         counts_from(rows)
     }
 }
@@ -200,9 +191,7 @@ impl<S: SqliteJobs> FleetStore for S {
         let mut reader = self.file().readers().borrow().await?;
         let now = Timestamp::now().as_millis();
         let since = now - 86_400_000;
-        let rows: Vec<EngineTuple> = job_statements::Engines { since }
-            .load(reader.conn())
-            .await?;
+        let rows: Vec<EngineTuple> = own::Engines { since }.load(reader.conn()).await?;
         Ok(rows.into_iter().map(engine_from).collect())
     }
 

@@ -1,37 +1,25 @@
 //! Whether the database works and its queues move.
 
 use async_trait::async_trait;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::Text;
 
 use super::reader::ReadDsl;
 use super::{Backend, SqliteJobs};
+use crate::sql::queue_progress as sql;
 use crate::store::StoreResult;
 use crate::store::queue_progress::{
     ProbeStore, ProgressTuple, QueueProgress, no_such_engine, progress_from,
 };
 use riftsync_basics::Timestamp;
 
-mod sql {
-    use super::{BigInt, Nullable, Text};
+mod own {
+    use super::Text;
     use crate::statement;
 
     statement! {
+        /// PostgreSQL leaves the engine's row alone: its heartbeat would wait for that.
         Probe<'a> { engine: &'a str => Text } -> () =
         "UPDATE engines SET heartbeat_at = heartbeat_at WHERE id = ?";
-    }
-
-    statement! {
-        /// Of the jobs that ended last: in an hour there may be millions.
-        QueueProgress { since: i64 => BigInt } -> (Text, Nullable<BigInt>, BigInt, Nullable<BigInt>, BigInt) =
-        "SELECT queue, min(run_at), count(*), NULL, 0 FROM jobs WHERE state = 'available' AND crash_count = 0 GROUP BY queue
-         UNION ALL
-         SELECT queue, min(run_at), count(*), NULL, 0 FROM jobs WHERE state = 'available' AND crash_count > 0 GROUP BY queue
-         UNION ALL
-         SELECT queue, NULL, 0, max(finished_at), 0 FROM (
-             SELECT queue, state, finished_at FROM jobs WHERE finished_at >= ? ORDER BY finished_at DESC LIMIT 5000) AS newest
-         WHERE state = 'completed' GROUP BY queue
-         UNION ALL
-         SELECT queue, NULL, 0, NULL, count(*) FROM jobs WHERE state = 'scheduled' AND crash_count > 0 GROUP BY queue";
     }
 }
 
@@ -41,7 +29,7 @@ impl<S: SqliteJobs> ProbeStore for S {
         let engine = engine.to_owned();
         self.file()
             .write(move |tx| {
-                let probe = sql::Probe { engine: &engine };
+                let probe = own::Probe { engine: &engine };
                 match diesel::RunQueryDsl::execute(probe, tx.conn)? {
                     0 => Err(no_such_engine(&engine)),
                     _ => Ok(None),

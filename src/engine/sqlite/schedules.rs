@@ -1,78 +1,25 @@
 //! Schedules and their ticks.
 
 use async_trait::async_trait;
-use diesel::sql_types::{BigInt, Nullable, Text};
 
+use super::SqliteJobs;
 use super::reader::ReadDsl;
 use super::transaction::Transaction;
-use super::{Backend, SqliteJobs};
+use crate::sql::schedules as sql;
 use crate::store::StoreResult;
 use crate::store::schedules::{
-    Origin, SCHEDULES_MAX, Schedule, ScheduleRow, ScheduleStore, ScheduleTuple, StoredSchedule,
-    Tick, Ticked, held_by_config, schedule_from, too_many,
+    Origin, Schedule, ScheduleStore, StoredSchedule, Tick, Ticked, left_out, may_add, may_remove,
+    schedules_from,
 };
 use riftsync_basics::Timestamp;
 
-mod sql {
-    use super::{BigInt, Nullable, ScheduleRow, Text};
-    use crate::statement;
-
-    statement! {
-        All {} -> ScheduleRow =
-        "SELECT name, expression, zone, catch_up, kind, args, origin, last_tick_at, last_job_id, created_at
-         FROM schedules ORDER BY name";
-    }
-
-    statement! {
-        Put<'a> {
-            name: &'a str => Text, expression: &'a str => Text, zone: &'a str => Text, catch_up: &'a str => Text,
-            kind: &'a str => Text, args: &'a str => Text, origin: &'a str => Text, now: i64 => BigInt,
-        } -> () =
-        "INSERT INTO schedules AS known (name, expression, zone, catch_up, kind, args, origin, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (name) DO UPDATE SET expression = excluded.expression, zone = excluded.zone,
-            catch_up = excluded.catch_up, kind = excluded.kind, args = excluded.args, origin = excluded.origin,
-            last_tick_at = CASE WHEN (known.expression, known.zone) = (excluded.expression, excluded.zone)
-                THEN known.last_tick_at END,
-            created_at = CASE WHEN (known.expression, known.zone) = (excluded.expression, excluded.zone)
-                THEN known.created_at ELSE excluded.created_at END";
-    }
-
-    statement! {
-        Remove<'a> { name: &'a str => Text } -> () = "DELETE FROM schedules WHERE name = ?";
-    }
-
-    statement! {
-        Move<'a> {
-            at: i64 => BigInt, name: &'a str => Text, made: i64 => BigInt, last: Option<i64> => Nullable<BigInt>,
-        } -> () =
-        "UPDATE schedules SET last_tick_at = ?, last_job_id = NULL
-         WHERE name = ? AND created_at = ? AND last_tick_at IS ?";
-    }
-
-    statement! {
-        NoteJob<'a> { job: i64 => BigInt, name: &'a str => Text } -> () =
-        "UPDATE schedules SET last_job_id = ? WHERE name = ?";
-    }
-}
-
 impl Transaction<'_> {
     fn schedules(&mut self) -> StoreResult<Vec<StoredSchedule>> {
-        let rows: Vec<ScheduleTuple> = diesel::RunQueryDsl::load(sql::All {}, self.conn)?;
-        rows.into_iter().map(schedule_from).collect()
+        schedules_from(diesel::RunQueryDsl::load(sql::All {}, self.conn)?)
     }
 
     fn put(&mut self, schedule: &Schedule, origin: Origin, now: Timestamp) -> StoreResult<()> {
-        let put = sql::Put {
-            name: &schedule.name,
-            expression: &schedule.expression,
-            zone: &schedule.zone,
-            catch_up: schedule.catch_up.as_str(),
-            kind: &schedule.kind,
-            args: &schedule.args,
-            origin: origin.as_str(),
-            now: now.as_millis(),
-        };
+        let put = sql::Put::of(schedule, origin, now);
         diesel::RunQueryDsl::execute(put, self.conn)?;
         Ok(())
     }
@@ -82,35 +29,17 @@ impl Transaction<'_> {
     }
 
     fn put_schedule(&mut self, schedule: &Schedule, now: Timestamp) -> StoreResult<()> {
-        let known = self.schedules()?;
-        match known
-            .iter()
-            .find(|known| known.schedule.name == schedule.name)
-        {
-            Some(known) if known.origin == Origin::Config => {
-                return Err(held_by_config(&schedule.name));
-            }
-            None if known.len() >= SCHEDULES_MAX => return Err(too_many()),
-            _ => {}
-        }
+        may_add(&self.schedules()?, &schedule.name)?;
         self.put(schedule, Origin::Added, now)
     }
 
     fn remove_schedule(&mut self, name: &str) -> StoreResult<bool> {
-        let known = self.schedules()?;
-        match known.iter().find(|known| known.schedule.name == name) {
-            Some(known) if known.origin == Origin::Config => Err(held_by_config(name)),
-            Some(_) => self.remove(name),
-            None => Ok(false),
-        }
+        Ok(may_remove(&self.schedules()?, name)? && self.remove(name)?)
     }
 
     fn adopt_schedules(&mut self, schedules: &[Schedule], now: Timestamp) -> StoreResult<()> {
-        for known in self.schedules()? {
-            let name = &known.schedule.name;
-            if known.origin == Origin::Config && !schedules.iter().any(|new| new.name == *name) {
-                self.remove(name)?;
-            }
+        for name in left_out(&self.schedules()?, schedules) {
+            self.remove(name)?;
         }
         for schedule in schedules {
             self.put(schedule, Origin::Config, now)?;
@@ -120,12 +49,7 @@ impl Transaction<'_> {
 
     fn tick(&mut self, tick: &Tick, now: Timestamp) -> StoreResult<Ticked> {
         let name = &tick.name;
-        let moved = sql::Move {
-            at: tick.at.as_millis(),
-            name,
-            made: tick.made.as_millis(),
-            last: tick.seen_last.map(Timestamp::as_millis),
-        };
+        let moved = sql::Move::to(tick);
         if diesel::RunQueryDsl::execute(moved, self.conn)? == 0 {
             return Ok(Ticked::Elsewhere);
         }
@@ -144,8 +68,7 @@ impl Transaction<'_> {
 impl<S: SqliteJobs> ScheduleStore for S {
     async fn schedules(&self) -> StoreResult<Vec<StoredSchedule>> {
         let mut reader = self.file().readers().borrow().await?;
-        let rows: Vec<ScheduleTuple> = sql::All {}.load(reader.conn()).await?;
-        rows.into_iter().map(schedule_from).collect()
+        schedules_from(sql::All {}.load(reader.conn()).await?)
     }
 
     async fn put_schedule(&self, schedule: Schedule, now: Timestamp) -> StoreResult<()> {

@@ -10,17 +10,10 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::job_statements as sql;
-use crate::store::rows::{from_json, to_json};
+use crate::store::relations::{Ended, ParentDelta, ParentRow};
+use crate::store::rows::to_json;
 use crate::store::{EngineInfo, StoreResult};
-use riftsync_basics::{JobId, JobState, Rollup, Timestamp};
-
-/// A change of a parent's row that waits for the end of the group.
-#[derive(Debug, Clone, Default)]
-pub(super) struct ParentDelta {
-    pub(super) rollup: Rollup,
-    pub(super) pending: i64,
-    now: Option<Timestamp>,
-}
+use riftsync_basics::{JobId, JobState, Timestamp};
 
 /// What follows from commands that ran: parents to update before the commit, and whom to tell after it.
 #[derive(Debug, Clone, Default)]
@@ -37,10 +30,7 @@ pub(super) struct Consequences {
 impl Consequences {
     fn add(&mut self, mut other: Self) {
         for (id, delta) in other.parents {
-            let sum = self.parents.entry(id).or_default();
-            sum.rollup.merge(&delta.rollup);
-            sum.pending += delta.pending;
-            sum.now = sum.now.max(delta.now);
+            self.parents.entry(id).or_default().add(&delta);
         }
         self.ready.append(&mut other.ready);
         self.scheduled |= other.scheduled;
@@ -91,9 +81,7 @@ impl<'c> Transaction<'c> {
 
     /// A change that waits for the end of the group.
     pub(super) fn parent(&mut self, id: JobId, now: Timestamp) -> &mut ParentDelta {
-        let delta = self.command.parents.entry(id).or_default();
-        delta.now = delta.now.max(Some(now));
-        delta
+        self.command.parents.entry(id).or_default().at(now)
     }
 
     pub(super) fn note_ready(&mut self, queue: &str) {
@@ -157,35 +145,25 @@ impl<'c> Transaction<'c> {
     }
 
     fn flush_parent(&mut self, id: JobId, delta: &ParentDelta) -> StoreResult<()> {
-        type Row = (String, String, String, i32, Option<i64>);
-        let row: Option<Row> = sql::OpenParent { id: id.0 }
+        let row: Option<ParentRow> = sql::OpenParent { id: id.0 }
             .get_result(self.conn)
             .optional()?;
         // A parent that is final, by cancellation or by retention, is told no more.
-        let Some((kind, state, rollup, pending, worked_at)) = row else {
+        let Some(row) = row else {
             return Ok(());
         };
-        let now = delta.now.unwrap_or(Timestamp::EPOCH);
-        let mut rollup: Rollup = from_json(&rollup)?;
-        rollup.merge(&delta.rollup);
-        let pending = i64::from(pending) + delta.pending;
-        assert!(pending >= 0, "job {id} waits for {pending} children");
-        let finished = pending == 0 && worked_at.is_some() && state == JobState::Blocked.as_str();
+        let told = row.told(id, delta)?;
         sql::UpdateParent {
-            state: if finished {
-                JobState::Completed.as_str()
-            } else {
-                &state
-            },
-            rollup: &to_json(&rollup)?,
-            pending: i32::try_from(pending).unwrap_or(i32::MAX),
-            finished_at: finished.then_some(now.as_millis()),
+            state: told.state.as_str(),
+            rollup: &to_json(&told.rollup)?,
+            pending: told.pending,
+            finished_at: told.finished.map(Timestamp::as_millis),
             id: id.0,
         }
         .execute(self.conn)?;
-        if finished {
-            tracing::debug!(job.id = %id, job.kind = kind, "job {id} completed with its last child");
-            self.parent_completed(id, &rollup, now)?;
+        if let Some(now) = told.finished {
+            tracing::debug!(job.id = %id, job.kind = told.kind, "job {id} completed with its last child");
+            self.ended(Ended::parent(id, told.rollup, now))?;
         }
         Ok(())
     }

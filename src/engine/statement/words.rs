@@ -26,6 +26,16 @@ const WORDS: &[Word] = &[
     ("json array", "json_array", "json_build_array"),
     // As an index with a condition on a flag says it: SQLite uses it only for the same word.
     ("true", "1", "TRUE"),
+    // Rows are locked as they are read; SQLite has one writer.
+    ("for update", "", "FOR UPDATE"),
+    ("for update skip locked", "", "FOR UPDATE SKIP LOCKED"),
+    // The index that SQLite is to use. PostgreSQL decides that by its statistics.
+    ("indexed by jobs_running", "INDEXED BY jobs_running", ""),
+    (
+        "indexed by jobs_ended_badly",
+        "INDEXED BY jobs_ended_badly",
+        "",
+    ),
 ];
 
 const fn is(word: &[u8], text: &[u8], at: usize) -> bool {
@@ -128,6 +138,18 @@ mod tests {
         let postgres = spelt::<{ length(ASKED, Postgres) }>(Postgres);
         let told = "SELECT 'ä' FROM t WHERE a = ANY(?) AND b = ? AND least(a, b) > 0 AND c <> '{}'";
         assert_eq!(postgres, told);
+    }
+
+    #[test]
+    fn rows_are_locked_on_a_server_and_an_index_is_named_in_a_file() {
+        const ASKED: &str =
+            "SELECT 1 FROM jobs {indexed by jobs_running} LIMIT 1 {for update skip locked}";
+        let sqlite = filled::<{ length(ASKED, Sqlite) }>(ASKED, Sqlite);
+        let told = "SELECT 1 FROM jobs INDEXED BY jobs_running LIMIT 1 ";
+        assert_eq!(text(&sqlite), told);
+        let postgres = filled::<{ length(ASKED, Postgres) }>(ASKED, Postgres);
+        let told = "SELECT 1 FROM jobs  LIMIT 1 FOR UPDATE SKIP LOCKED";
+        assert_eq!(text(&postgres), told);
     }
 
     #[test]

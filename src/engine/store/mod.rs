@@ -7,10 +7,13 @@
 //! [`Effect`], a type of the program that the engine is part of.
 
 mod absence;
+pub(crate) mod attempts;
 mod error;
 mod job_store;
+pub(crate) mod new_jobs;
 pub mod question;
 pub mod queue_progress;
+pub(crate) mod relations;
 pub mod rows;
 pub mod schedules;
 mod words;

@@ -127,7 +127,7 @@ pub type ScheduleTuple = (
     i64,
 );
 
-pub fn schedule_from(row: ScheduleTuple) -> StoreResult<StoredSchedule> {
+fn schedule_from(row: ScheduleTuple) -> StoreResult<StoredSchedule> {
     let (name, expression, zone, catch_up, kind, args, origin, last_tick, last_job, made) = row;
     let origin = match origin.as_str() {
         "config" => Origin::Config,
@@ -154,6 +154,44 @@ pub fn schedule_from(row: ScheduleTuple) -> StoreResult<StoredSchedule> {
     })
 }
 
+pub(crate) fn schedules_from(rows: Vec<ScheduleTuple>) -> StoreResult<Vec<StoredSchedule>> {
+    rows.into_iter().map(schedule_from).collect()
+}
+
+fn named<'k>(known: &'k [StoredSchedule], name: &str) -> Option<&'k StoredSchedule> {
+    known.iter().find(|known| known.schedule.name == name)
+}
+
+/// Whether somebody may add a schedule of this name, or put it in the place of the one that has it.
+pub(crate) fn may_add(known: &[StoredSchedule], name: &str) -> StoreResult<()> {
+    match named(known, name) {
+        Some(known) if known.origin == Origin::Config => Err(held_by_config(name)),
+        None if known.len() >= SCHEDULES_MAX => Err(too_many()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether there is one of this name that somebody may remove.
+pub(crate) fn may_remove(known: &[StoredSchedule], name: &str) -> StoreResult<bool> {
+    match named(known, name) {
+        Some(known) if known.origin == Origin::Config => Err(held_by_config(name)),
+        found => Ok(found.is_some()),
+    }
+}
+
+/// The names of those that stood in the configuration and do so no more.
+pub(crate) fn left_out<'k>(
+    known: &'k [StoredSchedule],
+    configured: &'k [Schedule],
+) -> impl Iterator<Item = &'k str> {
+    let is_left_out = |known: &&StoredSchedule| {
+        let name = &known.schedule.name;
+        known.origin == Origin::Config && !configured.iter().any(|new| new.name == *name)
+    };
+    let left_out = known.iter().filter(is_left_out);
+    left_out.map(|known| known.schedule.name.as_str())
+}
+
 /// Why an added schedule cannot take a name.
 pub fn held_by_config(name: &str) -> StoreError {
     StoreError::Refused(format!(
@@ -165,4 +203,48 @@ pub fn too_many() -> StoreError {
     StoreError::Refused(format!(
         "there are {SCHEDULES_MAX} schedules, the most that are taken. Remove one of them first"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(name: &str, origin: Origin) -> StoredSchedule {
+        StoredSchedule {
+            schedule: Schedule {
+                name: name.to_owned(),
+                expression: "every 6h".to_owned(),
+                zone: "UTC".to_owned(),
+                catch_up: CatchUp::Skip,
+                kind: "recover".to_owned(),
+                args: "{}".to_owned(),
+            },
+            origin,
+            made: Timestamp::EPOCH,
+            last_tick: None,
+            last_job: None,
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_configuration_is_changed_there_alone() {
+        let all = [known("a", Origin::Config), known("b", Origin::Added)];
+        assert!(may_add(&all, "a").is_err() && may_remove(&all, "a").is_err());
+        assert!(may_add(&all, "b").is_ok() && may_add(&all, "c").is_ok());
+        assert_eq!(may_remove(&all, "b").ok(), Some(true));
+        assert_eq!(may_remove(&all, "c").ok(), Some(false));
+        let configured = [known("c", Origin::Config).schedule];
+        assert_eq!(left_out(&all, &configured).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(left_out(&all[1..], &[]).count(), 0);
+    }
+
+    #[test]
+    fn a_schedule_that_is_there_can_be_changed_when_there_are_as_many_as_may_be() {
+        let name = |at: usize| format!("s{at}");
+        let all: Vec<_> = (0..SCHEDULES_MAX)
+            .map(|at| known(&name(at), Origin::Added))
+            .collect();
+        assert!(may_add(&all, &name(0)).is_ok());
+        assert!(may_add(&all, "one more").is_err());
+    }
 }
