@@ -8,6 +8,7 @@ mod chart;
 mod history;
 mod live;
 mod pages;
+mod parts;
 mod place;
 mod respond;
 mod server;
