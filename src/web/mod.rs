@@ -18,6 +18,5 @@ mod site;
 
 pub use access::{SECRET_MIN, Secret, WeakSecret};
 pub use ask::{Ask, AskError};
-pub use pages::{KINDS, Shape};
 pub use place::{PlaceError, WebPlace, WebSettings};
 pub use server::serve;
