@@ -165,6 +165,49 @@ async fn a_schedule_shows_its_last_runs() {
 }
 
 #[tokio::test]
+async fn the_last_run_of_a_schedule_is_found_behind_any_number_of_newer_jobs_of_its_kind() {
+    let setup = setup(1).await;
+    let (served, browser) = setup.in_a_browser(&[]).await;
+    let add =
+        "change=add&name=old&when=every+1d&kind=replay_payloads&args=%7B%22dry_run%22:true%7D";
+    assert_eq!(
+        browser.post("/schedules", add).await.status(),
+        StatusCode::SEE_OTHER
+    );
+    let fields = "kind=replay_payloads&dry_run=yes";
+    let id = location(&browser.post("/submit", fields).await)
+        .strip_prefix("/jobs/")
+        .unwrap()
+        .to_owned();
+    assert!(setup.run(&["job", "wait", &id]).await.status.success());
+    drop(served);
+    // As if the schedule had started it, and then others of the kind had come.
+    sqlite_rows(
+        &setup.database(),
+        &format!(
+            "UPDATE schedules SET last_job_id = {id}, last_tick_at = created_at WHERE name = 'old' RETURNING name"
+        ),
+    );
+    sqlite_rows(
+        &setup.database(),
+        "INSERT INTO jobs (kind, queue, args, state, priority, max_attempts, run_at, percent, enqueued_at, finished_at)
+         WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2000)
+         SELECT kind, queue, '{\"dry_run\":false}', state, priority, max_attempts, run_at, percent, enqueued_at, finished_at
+         FROM jobs, numbers WHERE kind = 'replay_payloads' RETURNING id",
+    );
+    let (_served, browser) = setup.in_a_browser(&[]).await;
+    for params in [json!({}), json!({ "name": "old" })] {
+        let told = setup.ask("schedule.runs", &params)["result"].take();
+        let runs = told["runs"].as_array().unwrap().iter();
+        let of_old = runs.filter(|run| run["schedule"] == "old");
+        let ids: Vec<String> = of_old.map(|run| run["job_id"].to_string()).collect();
+        assert_eq!(ids, [&*id], "{params}");
+    }
+    let page = browser.html("/schedules?name=old").await;
+    assert!(page.contains(&format!("/jobs/{id}\"")), "{page}");
+}
+
+#[tokio::test]
 async fn an_added_schedule_is_paused_and_resumed_and_a_configured_one_in_the_settings_alone() {
     let setup = setup(1).await;
     let (_served, browser) = setup.in_a_browser(&[]).await;
