@@ -4,7 +4,7 @@
 //!
 //! `time`, `boot_time` (moments), `histogram`, `bucket` (counting), `job`, `failure`, `rollup` (what a job is, and what
 //! its descendants came to), `attempt`, `retry_policy`, `suspicion`, `cadence` (what becomes of it, and when),
-//! `outage`, `bursts` (when trouble is told), `typed`, `secrets`, `foreign`, `database_url` (text that others wrote,
+//! `form` (what a person fills in to have a job run), `outage`, `bursts` (when trouble is told), `typed`, `secrets`, `foreign`, `database_url` (text that others wrote,
 //! and what of it nobody is to see).
 
 pub mod attempt;
@@ -15,6 +15,7 @@ pub mod cadence;
 mod database_url;
 mod failure;
 mod foreign;
+pub mod form;
 pub mod histogram;
 pub mod job;
 pub mod outage;
@@ -35,6 +36,7 @@ pub use cadence::{Cadence, CatchUp};
 pub use database_url::{DatabaseUrl, is_pairs, redact};
 pub use failure::{ABSENT, Failure};
 pub use foreign::Foreign;
+pub use form::{Form, Shown};
 pub use job::{After, ClaimedJob, JobId, JobRecord, JobState, Lease, NewJob, OnFailure, Priority};
 pub use outage::{Before, DatabaseOutage, Outage, OutageNews, UNTIL_QUIET};
 pub use read_file::read_at_most;

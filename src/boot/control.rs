@@ -208,7 +208,8 @@ impl Control {
                 server_spec(place, state)
             });
             let exporter = scrape.map(|place| exporter_spec(place, engine.clone(), key.clone()));
-            let pages = pages.map(|place| web_spec(place, state(Limits::default())));
+            let forms = engine.registry.forms();
+            let pages = pages.map(|place| web_spec(place, state(Limits::default()), forms));
             // Last, so that the end of a page disturbs nobody.
             let last = exporter.into_iter().chain(pages);
             own.into_iter().chain(socket).chain(last).collect()

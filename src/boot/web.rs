@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::basics::Form;
 use crate::cli::{CliError, ServeArgs};
 use crate::config::{Config, open_lock, read_key_file};
 use crate::control::ControlState;
@@ -101,10 +102,14 @@ struct WebState {
 }
 
 /// The pages as a child of the engine's supervisor, on a thread of its own: no reader takes time from jobs.
-pub(super) fn web_spec(place: Arc<WebPlace>, control: Arc<ControlState>) -> ChildSpec {
+pub(super) fn web_spec(
+    place: Arc<WebPlace>,
+    control: Arc<ControlState>,
+    forms: Vec<Form>,
+) -> ChildSpec {
     ChildSpec::looped_apart("web_server", move || {
         let asked = Arc::new(Asked(control.clone()));
-        let serving = serve(place.clone(), asked);
+        let serving = serve(place.clone(), asked, forms.clone());
         let state = WebState {
             address: place.addr(),
         };

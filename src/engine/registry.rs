@@ -6,16 +6,19 @@ use std::sync::Arc;
 
 use super::store::JobStore;
 use super::task::Task;
-use riftsync_basics::NewJob;
+use riftsync_basics::{Form, NewJob};
 
 pub struct Registry<S: ?Sized> {
     tasks: HashMap<&'static str, Arc<dyn Task<S>>>,
+    /// In the order in which they were added.
+    kinds: Vec<&'static str>,
 }
 
 impl<S: ?Sized> Default for Registry<S> {
     fn default() -> Self {
         Self {
             tasks: HashMap::new(),
+            kinds: Vec::new(),
         }
     }
 }
@@ -27,7 +30,16 @@ impl<S: JobStore + ?Sized> Registry<S> {
         let kind = task.kind();
         let before = self.tasks.insert(kind, Arc::new(task));
         assert!(before.is_none(), "the kind '{kind}' is registered twice");
+        self.kinds.push(kind);
         self
+    }
+
+    /// The forms of the kinds that people submit, in the order in which they were added.
+    pub fn forms(&self) -> Vec<Form> {
+        let kinds = self.kinds.iter();
+        kinds
+            .filter_map(|kind| self.tasks.get(kind)?.form())
+            .collect()
     }
 
     pub fn task(&self, kind: &str) -> Option<Arc<dyn Task<S>>> {
@@ -58,6 +70,6 @@ impl<S: JobStore + ?Sized> Registry<S> {
 
 impl<S: ?Sized> fmt::Debug for Registry<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.tasks.keys()).finish()
+        f.debug_list().entries(&self.kinds).finish()
     }
 }

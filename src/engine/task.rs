@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::attempts::{CancelSignal, Post, Urgency};
 use super::clock::Clock;
 use super::store::{Fenced, JobStore, StoreResult};
-use riftsync_basics::{ClaimedJob, Lease, NewJob, Outcome, Priority, RetryPolicy, Timestamp};
+use riftsync_basics::{ClaimedJob, Form, Lease, NewJob, Outcome, Priority, RetryPolicy, Timestamp};
 
 /// What a task's attempt comes to: the outcome, and what is written with it.
 #[derive(Debug)]
@@ -147,6 +147,10 @@ pub trait Task<S: JobStore + ?Sized>: Send + Sync + 'static {
     /// only other jobs spawn leaves this out.
     fn order(&self, _args: &str) -> Result<NewJob, String> {
         Err("jobs of this kind are made by other jobs alone".to_owned())
+    }
+    /// What people fill in to have such a job run; none: they do not.
+    fn form(&self) -> Option<Form> {
+        None
     }
     /// Runs one attempt. A panic costs the attempt and nothing else.
     fn run(&self, context: JobContext<S>) -> TaskFuture<S::Effect>;

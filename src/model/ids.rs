@@ -6,7 +6,17 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use riftsync_basics::form::{Argument, Shape};
 use riftsync_basics::typed::{cleaned, is_hash, is_joiner, is_unseen};
+
+macro_rules! texts {
+    ($($type:ty),*) => {
+        $(impl Argument for $type {
+            const SHAPE: Shape = Shape::Text;
+        })*
+    };
+}
+texts!(RiotId, Puuid, Platform, MatchId);
 
 /// Why a text is not the name it was taken for. The message names the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

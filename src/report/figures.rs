@@ -1,6 +1,6 @@
 //! From games to figures, in one pass. Days and hours are those of the reader's zone.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
@@ -79,6 +79,9 @@ impl Year {
             .clone_into(&mut figures.timezone);
         figures.made_at = local(now, zone).strftime("%Y-%m-%d %H:%M").to_string();
         figures.span = span(year, zone);
+        let last = games.iter().rev().filter(|game| game.counts());
+        let last = last.take(RECENT_MAX).map(|game| recent(game, zone));
+        figures.recent = last.collect();
         figures
     }
 }
@@ -101,6 +104,11 @@ fn local(at: Timestamp, zone: &TimeZone) -> Zoned {
     at.to_zoned(zone.clone())
 }
 
+fn began(game: &Game, zone: &TimeZone) -> Zoned {
+    let at = Timestamp::from_millisecond(game.started_ms).unwrap_or_default();
+    local(at, zone)
+}
+
 type Named = BTreeMap<String, Tally>;
 
 /// What the games so far come to.
@@ -121,7 +129,6 @@ struct Reckoning {
     ends: Vec<(Date, bool)>,
     multikills: [u64; 4],
     leads: LeadSums,
-    recent: VecDeque<Recent>,
 }
 
 impl Reckoning {
@@ -155,7 +162,6 @@ impl Reckoning {
             ends: Vec::new(),
             multikills: [0; 4],
             leads: LeadSums::default(),
-            recent: VecDeque::new(),
         }
     }
 
@@ -191,8 +197,7 @@ impl Reckoning {
     }
 
     fn add_time(&mut self, game: &Game, zone: &TimeZone) {
-        let at = Timestamp::from_millisecond(game.started_ms).unwrap_or_default();
-        let at = local(at, zone);
+        let at = began(game, zone);
         let date = at.date();
         let day = self.days.entry(date).or_default();
         day.0 += 1;
@@ -201,8 +206,6 @@ impl Reckoning {
         self.months[index(date.month() - 1)].add(game);
         self.weekdays[index(date.weekday().to_monday_zero_offset())].add(game);
         self.hours[index(at.hour())].add(game);
-        self.recent.push_front(recent(game, date));
-        self.recent.truncate(RECENT_MAX);
         for (record, (_, measure)) in self.year.records.iter_mut().zip(RECORDS) {
             let value = u64::try_from(measure(game)).unwrap_or(0);
             if value > record.value {
@@ -275,7 +278,6 @@ impl Reckoning {
                 })
                 .collect(),
             leads: self.leads.end(),
-            recent: self.recent.into(),
             won: longest(&self.ends, true),
             lost: longest(&self.ends, false),
             ..self.year
@@ -305,10 +307,10 @@ impl Tally {
     }
 }
 
-fn recent(game: &Game, date: Date) -> Recent {
+fn recent(game: &Game, zone: &TimeZone) -> Recent {
     Recent {
         match_id: game.match_id.clone(),
-        date: date.to_string(),
+        date: began(game, zone).date().to_string(),
         champion: game.champion.clone(),
         queue: queue_name(game.queue_id),
         win: game.win,

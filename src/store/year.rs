@@ -1,10 +1,12 @@
 //! A player's year as a report reads it: its games, one narrow row each, and who was in them.
 
-use async_trait::async_trait;
-use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
+use std::cmp::Reverse;
+use std::collections::HashMap;
 
-use serde::Deserialize;
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use async_trait::async_trait;
+use diesel::backend::Backend;
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
 
 use super::StoreResult;
 use crate::report::{Companion, Game, Kill, Lead, SeenRank};
@@ -19,30 +21,25 @@ pub struct YearOf<'a> {
     pub platform: Option<&'a str>,
 }
 
-/// When games began, in milliseconds since 1970: from and to, both with that moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Played {
-    pub from_ms: i64,
-    pub to_ms: i64,
+/// With whom the games were, and against whom; each with the most games first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Company {
+    pub duos: Vec<Companion>,
+    pub rivals: Vec<Companion>,
 }
 
 #[async_trait]
 pub trait YearStore {
     /// All matches of the year that are stored and that the player was in, in the order in which they were played.
     async fn games_of(&self, of: YearOf<'_>) -> StoreResult<Vec<Game>>;
-    /// Players of at least two of the games that count, with the most games first: in the player's team, or against it.
-    async fn company_of(
-        &self,
-        of: YearOf<'_>,
-        same_team: bool,
-        limit: usize,
-    ) -> StoreResult<Vec<Companion>>;
-    /// How far the player was ahead of the opponent, minute by minute, in those of these games of which there are
-    /// minutes of both.
-    async fn leads_of(&self, of: YearOf<'_>, played: Played) -> StoreResult<Vec<(String, Lead)>>;
-    /// What the player killed, and who killed the player, in these games on Summoner's Rift; and of how many of them
-    /// there are events.
-    async fn kills_of(&self, of: YearOf<'_>, played: Played) -> StoreResult<(u64, Vec<Kill>)>;
+    /// Players of at least two of the games that count, so many of the player's team and as many of those against it.
+    async fn company_of(&self, of: YearOf<'_>, limit: usize) -> StoreResult<Company>;
+    /// How far the player was ahead of the opponent, minute by minute, in those of the games that count of which there
+    /// are minutes of both; in any order.
+    async fn leads_of(&self, of: YearOf<'_>) -> StoreResult<Vec<(String, Lead)>>;
+    /// What the player killed, and who killed the player, in these matches, in the order in which they were played; and
+    /// of how many of them there are events.
+    async fn kills_of(&self, player_id: i64, matches: &[&str]) -> StoreResult<(u64, Vec<Kill>)>;
     /// Ranks that were first seen in a calendar year (UTC), the last ones, in the order in which they were seen.
     async fn ranks_of(&self, player_id: i64, year: i16, limit: usize)
     -> StoreResult<Vec<SeenRank>>;
@@ -51,10 +48,10 @@ pub trait YearStore {
 }
 
 pub(super) mod sql {
-    use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
+    use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 
-    use super::{CompanyRow, GameRow, KillRow, LeadRow, SeenRow};
-    use crate::store::statement::shared_statement;
+    use super::{GameRow, KillRow, LeadRow, SeenRow};
+    use crate::store::statement::{List, shared_statement};
 
     shared_statement! {
         /// What of a game is in them, and whom it was with.
@@ -83,53 +80,27 @@ pub(super) mod sql {
     }
 
     shared_statement! {
-        Company<'a> {
-            player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text>, same_team: bool => Bool,
-            limit: i64 => BigInt,
-        } -> CompanyRow =
-        "SELECT pl.game_name, pl.tag_line, d.games, d.wins
-     FROM (SELECT q.player_id AS player_id, count(*) AS games, sum(CASE WHEN p.win THEN 1 ELSE 0 END) AS wins
-           FROM match_participants p
-           JOIN matches m ON m.match_id = p.match_id
-           JOIN match_participants q ON q.match_id = p.match_id AND q.player_id <> p.player_id
-           WHERE p.player_id = ? AND m.year = ? AND m.platform = coalesce(?, m.platform) AND NOT m.is_remake
-                 AND m.game_duration_s > 0
-                 AND (q.team_id = p.team_id AND coalesce(q.subteam_id, 0) = coalesce(p.subteam_id, 0)) = ?
-           GROUP BY q.player_id HAVING count(*) > 1) d
-     JOIN players pl ON pl.id = d.player_id
-     ORDER BY d.games DESC, d.wins DESC, d.player_id LIMIT ?";
-    }
-
-    shared_statement! {
         /// As the view `lane_leads` pairs them.
-        Leads<'a> {
-            player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text>, from: i64 => BigInt,
-            to: i64 => BigInt,
-        } -> LeadRow =
+        Leads<'a> { player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text> } -> LeadRow =
         "SELECT p.match_id, t.minutes, u.minutes
      FROM match_participants p JOIN matches m ON m.match_id = p.match_id
      JOIN participant_timelines t ON t.match_id = p.match_id AND t.participant_id = p.participant_id
      JOIN participant_timelines u ON u.match_id = p.match_id AND u.participant_id =
          (SELECT min(q.participant_id) FROM match_participants q
           WHERE q.match_id = p.match_id AND q.team_id <> p.team_id AND q.team_position = p.team_position AND p.team_position <> '')
-     WHERE p.player_id = ? AND m.year = ? AND m.platform = coalesce(?, m.platform) AND m.game_start >= ? AND m.game_start <= ?
-           AND NOT m.is_remake AND m.game_duration_s > 0";
+     WHERE p.player_id = ? AND m.year = ? AND m.platform = coalesce(?, m.platform) AND NOT m.is_remake AND m.game_duration_s > 0";
     }
 
     shared_statement! {
         /// The first event of each match comes along, whatever it is: it tells that there are events.
-        Kills<'a> {
-            player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text>, from: i64 => BigInt,
-            to: i64 => BigInt,
-        } -> KillRow =
+        Kills<'a> { player: i64 => BigInt, matches: &'a [&'a str] => List<Text> } -> KillRow =
         "SELECT e.event = 0,
          CASE WHEN e.type = 'CHAMPION_KILL' AND (e.participant_id = p.participant_id OR e.victim_id = p.participant_id) THEN 1 ELSE 0 END,
          CASE WHEN e.victim_id = p.participant_id THEN 1 ELSE 0 END, p.team_id, e.at_ms, e.x, e.y
      FROM match_participants p JOIN matches m ON m.match_id = p.match_id
      JOIN match_events e ON e.match_id = p.match_id
           AND (e.event = 0 OR (e.type = 'CHAMPION_KILL' AND (e.participant_id = p.participant_id OR e.victim_id = p.participant_id)))
-     WHERE p.player_id = ? AND m.year = ? AND m.platform = coalesce(?, m.platform) AND m.game_start >= ? AND m.game_start <= ?
-           AND NOT m.is_remake AND m.game_duration_s > 0 AND m.map_id = 11
+     WHERE p.player_id = ? AND p.match_id {in ?}
      ORDER BY m.game_start, p.match_id, e.event";
     }
 
@@ -179,8 +150,8 @@ pub(super) type GameTuple = (
     (i32, i32, Option<i32>, Option<i32>, bool),
 );
 
-pub(super) type CompanyRow = (Opt<Text>, Opt<Text>, BigInt, BigInt);
-pub(super) type CompanyTuple = (Option<String>, Option<String>, i64, i64);
+pub(super) type CompanyRow = (Bool, Opt<Text>, Opt<Text>, BigInt, BigInt);
+pub(super) type CompanyTuple = (bool, Option<String>, Option<String>, i64, i64);
 
 pub(super) fn game_from(row: GameTuple) -> Game {
     let (of_match, of_player, figures, firsts, (double, triple, quadra, penta), more) = row;
@@ -220,51 +191,90 @@ pub(super) fn game_from(row: GameTuple) -> Game {
     }
 }
 
-pub(super) fn companion_from((name, tag, games, wins): CompanyTuple) -> Companion {
-    Companion {
-        riot_id: name.zip(tag).map(|(name, tag)| format!("{name}#{tag}")),
-        games: u64::try_from(games).unwrap_or(0),
-        wins: u64::try_from(wins).unwrap_or(0),
+pub(super) fn company_from(rows: Vec<CompanyTuple>) -> Company {
+    let mut company = Company::default();
+    for (same_team, name, tag, games, wins) in rows {
+        let list = if same_team {
+            &mut company.duos
+        } else {
+            &mut company.rivals
+        };
+        list.push(Companion {
+            riot_id: name.zip(tag).map(|(name, tag)| format!("{name}#{tag}")),
+            games: u64::try_from(games).unwrap_or(0),
+            wins: u64::try_from(wins).unwrap_or(0),
+        });
     }
+    company
+}
+
+/// Of a row for each time that somebody was met in a game (the player, in the same team, the game was won): those who
+/// were met most often, so many of the same team and as many of others, each with the games and those won.
+pub(super) fn most_met(met: Vec<(i64, bool, bool)>, limit: usize) -> Vec<(i64, bool, i64, i64)> {
+    let mut sums: HashMap<(i64, bool), (i64, i64)> = HashMap::new();
+    for (player, same_team, win) in met {
+        let (games, wins) = sums.entry((player, same_team)).or_default();
+        *games += 1;
+        *wins += i64::from(win);
+    }
+    let often = sums.into_iter().filter(|(_, (games, _))| *games > 1);
+    let mut often: Vec<_> = often
+        .map(|((player, same_team), (games, wins))| (player, same_team, games, wins))
+        .collect();
+    often.sort_unstable_by_key(|(player, _, games, wins)| {
+        (Reverse(*games), Reverse(*wins), *player)
+    });
+    let (duos, rivals): (Vec<_>, Vec<_>) = often.into_iter().partition(|one| one.1);
+    let first = |list: Vec<_>| list.into_iter().take(limit);
+    first(duos).chain(first(rivals)).collect()
 }
 
 pub(super) type LeadRow = (Text, Text, Text);
-pub(super) type LeadTuple = (String, String, String);
+pub(super) type LeadTuple = (String, Minutes, Minutes);
 
-/// Gold and experience at a minute; what else the row has is left.
-#[derive(Debug, Clone, Copy)]
-struct GoldAndXp(Option<i32>, Option<i32>);
+/// A participant's minutes, read row by row: as texts, those of a year are megabytes. None: it is not to be read.
+#[derive(Debug, FromSqlRow)]
+pub(super) struct Minutes(Option<Vec<GoldAndXp>>);
 
-impl<'de> Deserialize<'de> for GoldAndXp {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Cells;
-        impl<'de> Visitor<'de> for Cells {
-            type Value = GoldAndXp;
-
-            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                out.write_str("the numbers of a minute")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut cells: A) -> Result<GoldAndXp, A::Error> {
-                let gold = cells.next_element()?.flatten();
-                let xp = cells.next_element()?.flatten();
-                while cells.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(GoldAndXp(gold, xp))
-            }
-        }
-        from.deserialize_seq(Cells)
+impl<DB: Backend> FromSql<Text, DB> for Minutes
+where
+    String: FromSql<Text, DB>,
+{
+    fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        let text: String = FromSql::<Text, DB>::from_sql(bytes)?;
+        Ok(Self(minutes(&text)))
     }
 }
 
-/// Parses on a thread of its own: a year's minutes are megabytes. What is not to be read is left out.
-pub(super) async fn leads_from(rows: Vec<LeadTuple>) -> Vec<(String, Lead)> {
-    let parse = move || rows.into_iter().filter_map(lead_from).collect();
-    tokio::task::spawn_blocking(parse).await.unwrap_or_default()
+/// Gold and experience at a minute.
+type GoldAndXp = (Option<i32>, Option<i32>);
+
+/// The first two numbers of each list of a list, as `model::timeline_details` writes it; none: it is something else.
+/// What else a minute has is passed over.
+fn minutes(text: &str) -> Option<Vec<GoldAndXp>> {
+    let mut rest = text.strip_prefix('[')?.strip_suffix(']')?;
+    let mut minutes = Vec::new();
+    while !rest.is_empty() {
+        let (minute, after) = rest.strip_prefix('[')?.split_once(']')?;
+        let mut cells = minute.split(',');
+        let mut number = || number(cells.next()).ok();
+        minutes.push((number()?, number()?));
+        rest = after.strip_prefix(',').unwrap_or(after);
+    }
+    Some(minutes)
 }
 
-fn lead_from((match_id, own, others): LeadTuple) -> Option<(String, Lead)> {
-    let minutes = |text: &str| serde_json::from_str::<Vec<GoldAndXp>>(text).ok();
-    let (own, others) = (minutes(&own)?, minutes(&others)?);
+/// None: none is told.
+fn number(cell: Option<&str>) -> Result<Option<i32>, std::num::ParseIntError> {
+    match cell {
+        None | Some("" | "null") => Ok(None),
+        Some(digits) => digits.parse().map(Some),
+    }
+}
+
+/// What is not to be read is left out.
+pub(super) fn lead_from((match_id, own, others): LeadTuple) -> Option<(String, Lead)> {
+    let (own, others) = (own.0?, others.0?);
     // The last one is when the game ended, and at no full minute.
     let whole = own.len().saturating_sub(1);
     let pairs = || own.iter().take(whole).zip(&others);
@@ -338,4 +348,58 @@ pub(super) fn seen_from(rows: Vec<SeenTuple>) -> Vec<SeenRank> {
             }
         };
     rows.into_iter().rev().map(rank).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::timeline_details::Lists;
+
+    #[test]
+    fn who_was_met_most_often_comes_first_and_who_was_met_once_not_at_all() {
+        let met = [
+            (1, true, true),
+            (2, true, false),
+            (2, true, true),
+            (2, false, true),
+            (3, true, true),
+            (3, true, true),
+            (4, true, true),
+            (4, true, true),
+            (5, false, false),
+            (5, false, false),
+        ];
+        let wanted = [(3, true, 2, 2), (4, true, 2, 2), (5, false, 2, 0)];
+        assert_eq!(most_met(met.to_vec(), 2), wanted);
+    }
+
+    #[test]
+    fn minutes_are_read_as_they_are_written_and_what_is_something_else_is_none() {
+        let mut lists = Lists::default();
+        lists.push(&[Some(500), Some(0), Some(7), None]);
+        lists.push(&[Some(-30), None]);
+        lists.push(&[None]);
+        lists.push(&[Some(i32::MAX), Some(i32::MIN), None]);
+        let told = [
+            (Some(500), Some(0)),
+            (Some(-30), None),
+            (None, None),
+            (Some(i32::MAX), Some(i32::MIN)),
+        ];
+        assert_eq!(minutes(&lists.finish()), Some(told.to_vec()));
+        assert_eq!(minutes("[]"), Some(Vec::new()));
+        for other in [
+            "",
+            "[",
+            "null",
+            "{}",
+            "[1]",
+            "[[1,2",
+            "[[1,2],3]",
+            "[[1.5,2]]",
+            "[[\"1\"]]",
+        ] {
+            assert_eq!(minutes(other), None, "{other}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::failed::bad_arguments;
 use super::match_data::Hints;
 use super::{DEFAULT, Policies, match_data, timeline};
+use crate::basics::{Form, Shown, form};
 use crate::engine::Task;
 use crate::model::missing::YOUNG;
 use crate::model::records::PayloadKind;
@@ -78,6 +79,18 @@ impl Task<dyn Store> for MissingSync {
             run_at: None,
             after: After::default(),
         })
+    }
+
+    fn form(&self) -> Option<Form> {
+        let about = "Asks again for documents that Riot did not give.";
+        Some(form!(
+            Self::KIND,
+            about,
+            Args {
+                max_documents: Shown::Asked("Documents at most", "1000"),
+                timelines: Shown::Asked("Timelines too", "yes"),
+            }
+        ))
     }
 
     fn run(&self, context: JobContext) -> TaskFuture {

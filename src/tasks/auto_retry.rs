@@ -9,6 +9,7 @@ use serde_json::json;
 use super::TimelineSync;
 use super::failed::bad_arguments;
 use super::{MatchSync, PlayerSync, PlayerSyncArgs, Policies, RECOVERY, Recover, RecoverArgs};
+use crate::basics::{Form, Shown, form};
 use crate::engine::Task;
 use crate::model::{
     After, JobId, JobRecord, JobState, MissingReason, NewJob, Outcome, Priority, RetryPolicy,
@@ -73,6 +74,17 @@ impl Task<dyn Store> for AutoRetry {
             run_at: None,
             after: After::default(),
         })
+    }
+
+    fn form(&self) -> Option<Form> {
+        let about = "Syncs again what failed.";
+        Some(form!(
+            Self::KIND,
+            about,
+            AutoRetryArgs {
+                max_players: Shown::Asked("Players at most", "50"),
+            }
+        ))
     }
 
     fn run(&self, context: JobContext) -> TaskFuture {

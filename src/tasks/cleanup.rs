@@ -11,6 +11,7 @@ use serde_json::json;
 use super::failed::bad_arguments;
 use super::upkeep::{give_back, job, percent, rest, store_failed};
 use super::{MAINTENANCE, Policies};
+use crate::basics::{Form, Shown, form};
 use crate::engine::Task;
 use crate::model::{NewJob, Outcome, Priority, RetryPolicy};
 use crate::store::Store;
@@ -81,6 +82,19 @@ impl Task<dyn Store> for CleanOld {
         let key = format!("{}/{}/{}", args.days, args.dry_run, args.adjust_stats);
         let (priority, policy) = (Priority::DEFAULT, self.policies.maintenance);
         Ok(job(Self::KIND, &key, text, priority, policy))
+    }
+
+    fn form(&self) -> Option<Form> {
+        let about = "Deletes matches that are older than so many days.";
+        Some(form!(
+            Self::KIND,
+            about,
+            CleanupArgs {
+                days: Shown::Needed("Older than, in days", "730"),
+                adjust_stats: Shown::Asked("Take them from the statistics too", "no"),
+                dry_run: Shown::Asked("Only count", "no"),
+            }
+        ))
     }
 
     fn run(&self, context: JobContext) -> TaskFuture {

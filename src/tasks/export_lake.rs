@@ -14,6 +14,7 @@ use serde_json::json;
 use super::MAINTENANCE;
 use super::failed::bad_arguments;
 use super::upkeep::{job, percent, store_failed};
+use crate::basics::{Form, Shown, form};
 use crate::engine::Task;
 use crate::export::lake::{self, LakeFailure, LakePlace, LakeProgress};
 use crate::model::{Failure, NewJob, Outcome, Priority, RetryPolicy};
@@ -76,6 +77,17 @@ impl Task<dyn Store> for LakeExport {
             text,
             Priority::DEFAULT,
             self.policy,
+        ))
+    }
+
+    fn form(&self) -> Option<Form> {
+        let about = "Brings the lake of the settings (lake.dir) up to date.";
+        Some(form!(
+            Self::KIND,
+            about,
+            Args {
+                full: Shown::Asked("All of it anew", "no"),
+            }
         ))
     }
 

@@ -13,6 +13,7 @@ use futures_util::future::{BoxFuture, join_all};
 use serde_json::{Value, json};
 
 use super::MAINTENANCE;
+use crate::basics::{Form, form};
 use crate::engine::scheduler::SET_RIGHT;
 use crate::engine::{CancelSignal, Post, Task, Urgency};
 use crate::gate::{Caller, Gate, KeyState};
@@ -441,6 +442,11 @@ fn route_document(route: &RouteReading, limiters: &[LimiterState]) -> Value {
     })
 }
 
+/// A check has no arguments.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct HealthCheck {
@@ -469,9 +475,6 @@ impl Task<dyn Store> for HealthCheck {
     }
 
     fn order(&self, args: &str) -> Result<NewJob, String> {
-        #[derive(serde::Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Nothing {}
         let Nothing {} = serde_json::from_str(args).map_err(|error| error.to_string())?;
         Ok(NewJob {
             kind: Self::KIND,
@@ -484,6 +487,11 @@ impl Task<dyn Store> for HealthCheck {
             run_at: None,
             after: After::default(),
         })
+    }
+
+    fn form(&self) -> Option<Form> {
+        let about = "Takes readings of everything, and judges them.";
+        Some(form!(Self::KIND, about, Nothing {}))
     }
 
     /// The check is done, whatever it finds.

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::failed::{bad_arguments, failed};
 use super::paging::{Next, Paging};
 use super::{DEFAULT, PlayerSyncArgs, Policies};
+use crate::basics::{Form, Shown, form};
 use crate::engine::Task;
 use crate::gate::RiotApi;
 use crate::model::{
@@ -171,6 +172,23 @@ impl Task<dyn Store> for LadderSync {
             run_at: None,
             after: After::default(),
         })
+    }
+
+    fn form(&self) -> Option<Form> {
+        let about = "Syncs the players of a ladder's tier, the best first.";
+        Some(form!(
+            Self::KIND,
+            about,
+            LadderArgs {
+                platform: Shown::Needed("Platform", "kr, euw1, na1 ..."),
+                tier: Shown::Needed("Tier", "challenger"),
+                division: Shown::Asked("Division", "I"),
+                queue: Shown::Asked("Ranked queue", "RANKED_SOLO_5x5"),
+                limit: Shown::Asked("Players at most", "300"),
+                year: Shown::Asked("Year", "this one"),
+                timelines: Shown::Asked("Timelines too", "yes"),
+            }
+        ))
     }
 
     fn run(&self, context: JobContext) -> TaskFuture {

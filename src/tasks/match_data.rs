@@ -11,6 +11,7 @@ use super::player::Stop;
 use super::resolve::Strangers;
 use super::unread::SharedOddities;
 use super::{MATCH_PROCESSING, Policies, timeline};
+use crate::basics::{Form, Shown, form};
 use crate::engine::Task;
 use crate::gate::RiotApi;
 use crate::model::records::{PayloadKind, UnreadPayload};
@@ -92,6 +93,15 @@ pub(super) fn job(
     }
 }
 
+/// A match as somebody asks for it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    match_id: MatchId,
+    #[serde(default)]
+    timeline: bool,
+}
+
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct MatchSync {
@@ -128,13 +138,6 @@ impl Task<dyn Store> for MatchSync {
     }
 
     fn order(&self, args: &str) -> Result<NewJob, String> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Order {
-            match_id: MatchId,
-            #[serde(default)]
-            timeline: bool,
-        }
         let order: Order = serde_json::from_str(args).map_err(|error| error.to_string())?;
         Ok(job(
             order.match_id,
@@ -142,6 +145,18 @@ impl Task<dyn Store> for MatchSync {
             Hints::default(),
             Priority::DEFAULT,
             self.policies.matches,
+        ))
+    }
+
+    fn form(&self) -> Option<Form> {
+        let about = "Brings one match in.";
+        Some(form!(
+            Self::KIND,
+            about,
+            Order {
+                match_id: Shown::Needed("Match", "KR_1234567890"),
+                timeline: Shown::Asked("Timeline too", "no"),
+            }
         ))
     }
 

@@ -16,6 +16,7 @@ mod identity;
 mod ladder;
 mod locate;
 mod match_data;
+mod order;
 mod pacing;
 mod paging;
 mod plan;
@@ -132,21 +133,21 @@ impl Default for Policies {
 }
 
 /// Every kind of job but `health_check`, which looks at the engine that runs it, and those that need a setting of
-/// their own: `sync_static_data` and `export_lake`.
+/// their own: `sync_static_data` and `export_lake`. Forms show them in this order.
 pub fn registry(api: &Arc<RiotApi>, policies: Policies) -> Registry {
     let oddities = unread::SharedOddities::default();
     Registry::default()
         .with(PlayerSync::new(api.clone(), policies))
-        .with(PlayerResolve::new(api.clone(), policies))
+        .with(Recover::new(api.clone(), policies))
         .with(MatchSync::new(api.clone(), policies, oddities.clone()))
         .with(TimelineSync::new(api.clone(), policies, oddities))
-        .with(Recover::new(api.clone(), policies))
+        .with(LadderSync::new(api.clone(), policies))
+        .with(TrackedSync::new(policies))
+        .with(MissingSync::new(policies))
         .with(AutoRetry::new(policies))
         .with(CleanOld::new(policies))
         .with(Replay::new(policies))
         .with(Recompress::new(policies))
-        .with(TrackedSync::new(policies))
-        .with(MissingSync::new(policies))
-        .with(LadderSync::new(api.clone(), policies))
+        .with(PlayerResolve::new(api.clone(), policies))
         .with(PuuidSync::new(policies))
 }

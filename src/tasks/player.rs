@@ -11,10 +11,12 @@ use serde_json::{Value, json};
 use super::failed::{bad_arguments, failed};
 use super::identity::{self, Found};
 use super::match_data::Hints;
+use super::order::Order;
 use super::paging::{Next, Paging};
 use super::plan::{Again, Listed, Wanted, of_year, plan};
 use super::standing::{self, Refusals};
 use super::{PLAYER_SYNC, Policies, coverage, match_data, timeline};
+use crate::basics::{Form, Shown};
 use crate::engine::Task;
 use crate::gate::RiotApi;
 use crate::model::missing::YOUNG;
@@ -60,6 +62,10 @@ pub struct PlayerSyncArgs {
     /// Does not end before young matches are served.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wait: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl PlayerSyncArgs {
@@ -127,40 +133,6 @@ impl PlayerSyncArgs {
             after: After::default(),
         }
     }
-}
-
-/// The same as somebody writes it: the name in one or in two parts, the year left out or not checked.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Order {
-    #[serde(default)]
-    riot_id: Option<RiotId>,
-    #[serde(default)]
-    puuid: Option<Puuid>,
-    #[serde(default)]
-    game_name: Option<String>,
-    #[serde(default)]
-    tag_line: Option<String>,
-    platform: Platform,
-    #[serde(default)]
-    year: Option<i16>,
-    #[serde(default = "yes")]
-    timelines: bool,
-    #[serde(default)]
-    dry_run: bool,
-    /// Of a recovery only.
-    #[serde(default)]
-    pub(super) verify: bool,
-    #[serde(default = "yes")]
-    track: bool,
-    #[serde(default)]
-    old_timelines: bool,
-    #[serde(default)]
-    wait: bool,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl Order {
@@ -233,6 +205,12 @@ impl Task<dyn Store> for PlayerSync {
         }
         let args = order.into_args(Timestamp::now())?;
         Ok(args.job(Priority::DEFAULT, self.policies.player))
+    }
+
+    fn form(&self) -> Option<Form> {
+        let about =
+            "Brings a player's year in: every match that Riot lists and that is not stored yet.";
+        Some(Order::form(Self::KIND, about, Shown::Hidden))
     }
 
     fn run(&self, context: JobContext) -> TaskFuture {

@@ -10,10 +10,12 @@ use serde_json::{Value, json};
 use super::failed::bad_arguments;
 use super::identity;
 use super::match_data::Hints;
+use super::order::Order;
 use super::plan::{Again, Listed, Plan, Wanted, of_year, plan};
-use super::player::{Order, Stop, hints_of, list_end, resolve_and_list, tell_list_end};
+use super::player::{Stop, hints_of, list_end, resolve_and_list, tell_list_end};
 use super::verify::{Verified, verify_matches, verify_statistics};
 use super::{PlayerSyncArgs, Policies, RECOVERY, match_data, timeline};
+use crate::basics::{Form, Shown};
 use crate::engine::Task;
 use crate::gate::RiotApi;
 use crate::limiter::{Elsewhere, Whose};
@@ -90,6 +92,12 @@ impl Task<dyn Store> for Recover {
             due_only: false,
         };
         Ok(args.job(Priority::DEFAULT, self.policies.recovery))
+    }
+
+    fn form(&self) -> Option<Form> {
+        let about = "Compares a player's year with Riot's list, and fetches what is missing.";
+        let verify = Shown::Asked("Read again what is stored, and mend it", "no");
+        Some(Order::form(Self::KIND, about, verify))
     }
 
     fn run(&self, context: JobContext) -> TaskFuture {

@@ -11,6 +11,7 @@ use super::failed::bad_arguments;
 use super::upkeep::{job, percent, rest, store_failed};
 use super::verify::{Verified, verify_matches, verify_statistics};
 use super::{MAINTENANCE, Policies};
+use crate::basics::{Form, Shown, form};
 use crate::engine::Task;
 use crate::model::timeline_details::TimelineDetail;
 use crate::model::{NewJob, Outcome, Priority, RetryPolicy};
@@ -80,6 +81,17 @@ impl Task<dyn Store> for Replay {
         let key = if args.dry_run { "dry-run" } else { "all" };
         let (priority, policy) = (Priority::new(LAST), self.policies.maintenance);
         Ok(job(Self::KIND, key, text, priority, policy))
+    }
+
+    fn form(&self) -> Option<Form> {
+        let about = "Makes the rows anew from the stored documents, without a call.";
+        Some(form!(
+            Self::KIND,
+            about,
+            ReplayArgs {
+                dry_run: Shown::Asked("Only count", "no"),
+            }
+        ))
     }
 
     fn run(&self, context: JobContext) -> TaskFuture {

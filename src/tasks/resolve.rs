@@ -16,6 +16,7 @@ use super::failed::{bad_arguments, failed};
 use super::identity::{self, Wanted};
 use super::player::Stop;
 use super::{PLAYER_SYNC, Policies};
+use crate::basics::{Form, Shown, form};
 use crate::engine::Task;
 use crate::gate::RiotApi;
 use crate::model::records::MatchRecord;
@@ -153,6 +154,19 @@ impl Task<dyn Store> for PlayerResolve {
     fn order(&self, args: &str) -> Result<NewJob, String> {
         let args: Args = serde_json::from_str(args).map_err(|error| error.to_string())?;
         Ok(args.job(Priority::DEFAULT, self.policies.player))
+    }
+
+    fn form(&self) -> Option<Form> {
+        let about = "Finds out who has a name now. No match is fetched.";
+        Some(form!(
+            Self::KIND,
+            about,
+            Args {
+                riot_id: Shown::Needed("Riot ID", "Name#TAG"),
+                puuid: Shown::Hidden,
+                platform: Shown::Needed("Platform", "kr, euw1, na1 ..."),
+            }
+        ))
     }
 
     fn run(&self, context: JobContext) -> TaskFuture {

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::MAINTENANCE;
 use super::failed::bad_arguments;
+use crate::basics::{Form, Shown, form};
 use crate::engine::Task;
 use crate::model::names::patch_of_version;
 use crate::model::{After, Failure, NewJob, Outcome, Priority, RetryPolicy, Timestamp};
@@ -85,6 +86,17 @@ impl Task<dyn Store> for StaticSync {
             run_at: None,
             after: After::default(),
         })
+    }
+
+    fn form(&self) -> Option<Form> {
+        let about = "Brings the names of champions, items and the like in, where Riot's published files have changed.";
+        Some(form!(
+            Self::KIND,
+            about,
+            Args {
+                all: Shown::Asked("Every file, whenever it was asked for last", "no"),
+            }
+        ))
     }
 
     fn run(&self, context: JobContext) -> TaskFuture {

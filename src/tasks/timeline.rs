@@ -10,6 +10,7 @@ use super::failed::bad_arguments;
 use super::match_data::Hints;
 use super::unread::SharedOddities;
 use super::{Policies, TIMELINE_PROCESSING};
+use crate::basics::{Form, Shown, form};
 use crate::engine::Task;
 use crate::gate::RiotApi;
 use crate::model::records::{PayloadKind, UnreadPayload};
@@ -49,6 +50,13 @@ pub(super) fn job(id: MatchId, hints: Hints, priority: Priority, policy: RetryPo
     }
 }
 
+/// A timeline as somebody asks for it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    match_id: MatchId,
+}
+
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct TimelineSync {
@@ -83,17 +91,23 @@ impl Task<dyn Store> for TimelineSync {
     }
 
     fn order(&self, args: &str) -> Result<NewJob, String> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Order {
-            match_id: MatchId,
-        }
         let Order { match_id } = serde_json::from_str(args).map_err(|error| error.to_string())?;
         Ok(job(
             match_id,
             Hints::default(),
             Priority::DEFAULT,
             self.policies.timelines,
+        ))
+    }
+
+    fn form(&self) -> Option<Form> {
+        let about = "Brings the timeline of a stored match in.";
+        Some(form!(
+            Self::KIND,
+            about,
+            Order {
+                match_id: Shown::Needed("Match", "KR_1234567890"),
+            }
         ))
     }
 

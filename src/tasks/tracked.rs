@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::failed::bad_arguments;
 use super::{DEFAULT, PlayerSyncArgs, Policies};
+use crate::basics::{Form, Shown, form};
 use crate::engine::Task;
 use crate::model::{
     After, NewJob, Outcome, Platform, Priority, RetryPolicy, Timestamp, Whom, Year,
@@ -97,6 +98,20 @@ impl Task<dyn Store> for TrackedSync {
             run_at: None,
             after: After::default(),
         })
+    }
+
+    fn form(&self) -> Option<Form> {
+        let about = "Syncs the players that are tracked.";
+        Some(form!(
+            Self::KIND,
+            about,
+            Args {
+                platform: Shown::Asked("Platform", "all"),
+                max_players: Shown::Asked("Players at most", "all"),
+                spread_h: Shown::Asked("Begun within so many hours", "20"),
+                timelines: Shown::Asked("Timelines too", "yes"),
+            }
+        ))
     }
 
     fn run(&self, context: JobContext) -> TaskFuture {

@@ -2,27 +2,24 @@
 //!
 //! Nobody who reads slowly is waited for: a reader gets the newest there is when it can take more.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use askama::Template;
-use axum::response::sse::Event;
+use bytes::Bytes;
+use futures_util::StreamExt;
 use futures_util::stream::{self, Stream};
 use riftsync_basics::Timestamp;
 use riftsync_basics::snapshot::{Job, Snapshot};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
-use super::actor::{self, ActorRow};
 use super::ask::{Ask, AskError, ask};
-use super::chart::Sparkline;
 use super::history::{self, History, Interval, Series};
-use super::show::{self, EngineRow, EventRow, JobRow, LimitRow, QueueRow, TroubleRow};
+use super::parts::{Health, Part, Parts, Seen};
 
 /// Between two looks while somebody watches.
 const LOOK: Duration = Duration::from_secs(1);
@@ -33,12 +30,11 @@ const LOOK_AT_FAILED: Duration = Duration::from_secs(5);
 /// A check of health makes calls.
 const CHECK: Duration = Duration::from_mins(1);
 const JOBS_MAX: u32 = 200;
-/// Jobs that the overview shows.
-const SHOWN_MAX: usize = 12;
 const FAILED_MAX: u32 = 20;
-
-/// The parts as they were made last, by name.
-pub(crate) type Parts = BTreeMap<&'static str, Arc<str>>;
+/// How often one that watches hears something, though nothing has changed.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// What it hears then, which means nothing.
+const STILL_HERE: &[u8] = b":\n\n";
 
 /// See the module.
 #[derive(Debug)]
@@ -64,22 +60,6 @@ struct Looked {
     history: History,
 }
 
-/// `engine.health`, as far as the overview tells it.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Health {
-    pub(crate) verdict: String,
-    pub(crate) findings: Vec<Finding>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Finding {
-    pub(crate) severity: String,
-    pub(crate) message: String,
-    pub(crate) remedy: Option<String>,
-}
-
 /// One who watches; it stops with its drop.
 #[derive(Debug)]
 pub(crate) struct Viewer(Arc<Live>);
@@ -88,71 +68,6 @@ impl Drop for Viewer {
     fn drop(&mut self) {
         self.0.viewers.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-#[derive(Template)]
-#[template(path = "parts/headline.html")]
-struct HeadlinePart {
-    class: &'static str,
-    text: String,
-    facts: Vec<(&'static str, String)>,
-    verdict: String,
-    findings: Vec<Finding>,
-}
-
-#[derive(Template)]
-#[template(path = "parts/lines.html")]
-struct LinesPart {
-    lines: Vec<(&'static str, String, String)>,
-}
-
-#[derive(Template)]
-#[template(path = "parts/queues.html")]
-struct QueuesPart<'a> {
-    base: &'a str,
-    read_only: bool,
-    queues: Vec<QueueRow>,
-}
-
-#[derive(Template)]
-#[template(path = "parts/limits.html")]
-struct LimitsPart {
-    limits: Vec<LimitRow>,
-}
-
-#[derive(Template)]
-#[template(path = "parts/running.html")]
-struct RunningPart<'a> {
-    base: &'a str,
-    jobs: Vec<JobRow>,
-    /// Those that are not shown.
-    more: usize,
-}
-
-#[derive(Template)]
-#[template(path = "parts/troubles.html")]
-struct TroublesPart<'a> {
-    base: &'a str,
-    troubles: Vec<TroubleRow>,
-}
-
-#[derive(Template)]
-#[template(path = "parts/engines.html")]
-struct EnginesPart {
-    /// None: the database cannot be asked.
-    engines: Option<Vec<EngineRow>>,
-}
-
-#[derive(Template)]
-#[template(path = "parts/actors.html")]
-struct ActorsPart {
-    actors: Vec<ActorRow>,
-}
-
-#[derive(Template)]
-#[template(path = "parts/events.html")]
-struct EventsPart {
-    events: Vec<EventRow>,
 }
 
 impl Live {
@@ -209,18 +124,24 @@ impl Live {
             return self.parts.borrow().clone();
         }
         let began = Instant::now();
+        let before = self.parts.borrow().clone();
         let parts = match self.look(&mut looked).await {
             Ok((snapshot, away)) => {
                 self.add_to_history(&mut looked.history, &snapshot);
-                Arc::new(self.made_of(&snapshot, away.as_deref(), &looked.history))
+                let seen = Seen {
+                    base: self.base.clone(),
+                    read_only: self.read_only,
+                    snapshot,
+                    away,
+                    health: self.health().clone().unwrap_or_default(),
+                    ..Seen::default()
+                };
+                before.next(seen.with_history(&looked.history))
             }
-            Err(error) => {
-                // The rest stays as it was seen last; the headline says why.
-                let mut parts = (**self.parts.borrow()).clone();
-                parts.insert("headline", headline_of_error(&error));
-                Arc::new(parts)
-            }
+            // The rest stays as it was seen last; the headline says why.
+            Err(error) => before.under(format!("The engine does not answer: {error}")),
         };
+        let parts = Arc::new(parts);
         looked.at = Some(Instant::now());
         looked.took = began.elapsed();
         self.parts.send_replace(parts.clone());
@@ -334,134 +255,74 @@ impl Live {
         Ok(list.jobs)
     }
 
-    fn made_of(&self, snapshot: &Snapshot, away: Option<&str>, history: &History) -> Parts {
-        let base = &*self.base;
-        let (class, text) = show::headline(&snapshot.status, away);
-        let health = self.health().clone().unwrap_or_default();
-        let mut parts = Parts::new();
-        let mut add = |name, part: Result<String, askama::Error>| {
-            // A template fails only where it cannot be written to, and a string always can.
-            parts.insert(name, part.unwrap_or_default().into());
-        };
-        let headline = HeadlinePart {
-            class,
-            text,
-            facts: facts(snapshot),
-            verdict: health.verdict,
-            findings: health.findings,
-        };
-        add("headline", headline.render());
-        add("lines", lines(history).render());
-        let queues = QueuesPart {
-            base,
-            read_only: self.read_only,
-            queues: show::queues(snapshot),
-        };
-        add("queues", queues.render());
-        let limits = show::limits(snapshot);
-        add("limits", LimitsPart { limits }.render());
-        let mut jobs = show::running(snapshot);
-        let more = jobs.len().saturating_sub(SHOWN_MAX);
-        jobs.truncate(SHOWN_MAX);
-        add("running", RunningPart { base, jobs, more }.render());
-        let troubles = show::troubles(snapshot, 20);
-        add("troubles", TroublesPart { base, troubles }.render());
-        let engines = show::engines(snapshot);
-        add("engines", EnginesPart { engines }.render());
-        let actors = actor::actors(snapshot);
-        add("actors", ActorsPart { actors }.render());
-        let events = show::events(snapshot);
-        add("events", EventsPart { events }.render());
-        parts
-    }
-
-    /// The parts of these names, now and whenever one of them has changed.
+    /// The parts of these names as events, now and whenever one of them has changed.
     pub(crate) fn stream(
         &self,
         names: Vec<String>,
         viewer: Viewer,
-    ) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
+    ) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
         let mut news = self.parts.subscribe();
         news.mark_changed();
-        let told: BTreeMap<&'static str, Arc<str>> = BTreeMap::new();
-        stream::unfold((news, told, viewer), move |(mut news, mut told, viewer)| {
-            let names = names.clone();
-            async move {
-                loop {
-                    news.changed().await.ok()?;
-                    let parts = news.borrow_and_update().clone();
-                    let changed: Vec<Value> = (parts.iter())
-                        .filter(|(name, _)| names.iter().any(|wanted| wanted == *name))
-                        .filter(|(name, html)| told.get(*name) != Some(html))
-                        .map(|(name, html)| json!({ "name": name, "html": &**html }))
-                        .collect();
-                    if changed.is_empty() {
-                        continue;
-                    }
-                    told = (*parts).clone();
-                    let event = Event::default()
-                        .event("parts")
-                        .data(Value::from(changed).to_string());
-                    return Some((Ok(event), (news, told, viewer)));
-                }
-            }
-        })
-    }
-}
-
-fn headline_of_error(error: &AskError) -> Arc<str> {
-    let headline = HeadlinePart {
-        class: "bad",
-        text: format!("The engine does not answer: {error}"),
-        facts: Vec::new(),
-        verdict: String::new(),
-        findings: Vec::new(),
-    };
-    headline.render().unwrap_or_default().into()
-}
-
-fn facts(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
-    let status = &snapshot.status;
-    let mut facts = vec![
-        ("up for", show::duration(status.uptime_s)),
-        ("database", status.database.clone()),
-        ("calls", show::grouped(status.calls)),
-        ("refused for their rate", show::grouped(status.rate_limited)),
-    ];
-    if let Some(store) = snapshot.total("store") {
-        facts.push(("size", show::bytes(store.database_bytes)));
-    }
-    if let Some(process) = snapshot.total("process") {
-        facts.push(("memory", show::bytes(process.rss_bytes)));
-    }
-    if !status.key_shared_with.is_empty() {
-        facts.push(("the key is shared with", status.key_shared_with.join(", ")));
-    }
-    facts
-}
-
-fn lines(history: &History) -> LinesPart {
-    let of = |series: Series, title: &'static str, unit: &'static str| {
-        let points = history.points(series);
-        let now = points.last().copied().flatten();
-        let spark = Sparkline {
-            title,
-            unit,
-            points: &points,
-            // A line that has just begun is not a dot at the edge.
-            width: points.len().clamp(60, history::POINTS),
+        let reader = Reader {
+            told: vec![None; names.len()],
+            names,
+            news,
+            said: Instant::now(),
+            _viewer: viewer,
         };
-        let now = now.map_or("–".to_owned(), |now| {
-            format!("{}{unit}", super::chart::short(now))
+        let events = stream::unfold(reader, |mut reader| async {
+            let events = reader.next().await?;
+            Some((events, reader))
         });
-        (title, now, spark.svg())
-    };
-    LinesPart {
-        lines: vec![
-            of(Series::Jobs, "Jobs a second", "/s"),
-            of(Series::Calls, "Calls a second", "/s"),
-            of(Series::Failures, "Failures a minute", "/min"),
-            of(Series::Commit, "Slowest commits", " ms"),
-        ],
+        events.flat_map(|events| stream::iter(events.into_iter().map(Ok)))
     }
 }
+
+/// Where one who watches is.
+#[derive(Debug)]
+struct Reader {
+    names: Vec<String>,
+    /// What it was told last of each.
+    told: Vec<Option<Arc<Part>>>,
+    news: watch::Receiver<Arc<Parts>>,
+    /// When it heard something last.
+    said: Instant,
+    _viewer: Viewer,
+}
+
+impl Reader {
+    /// What it is told next; none: there is nobody any more to tell it.
+    async fn next(&mut self) -> Option<Vec<Bytes>> {
+        let events = loop {
+            match timeout_at(self.said + KEEP_ALIVE, self.news.changed()).await {
+                Err(_) => break vec![Bytes::from_static(STILL_HERE)],
+                Ok(changed) => changed.ok()?,
+            }
+            let events = self.changed();
+            if !events.is_empty() {
+                break events;
+            }
+        };
+        self.said = Instant::now();
+        Some(events)
+    }
+
+    fn changed(&mut self) -> Vec<Bytes> {
+        let parts = self.news.borrow_and_update().clone();
+        let mut events = Vec::new();
+        for (told, name) in self.told.iter_mut().zip(&self.names) {
+            let Some(part) = parts.get(name) else {
+                continue;
+            };
+            // A part that did not change is the same one.
+            if told.as_ref().is_none_or(|told| !Arc::ptr_eq(told, part)) {
+                events.push(part.event());
+                *told = Some(part.clone());
+            }
+        }
+        events
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ mod chart;
 mod history;
 mod live;
 mod pages;
+mod parts;
 mod place;
 mod respond;
 mod server;
@@ -17,6 +18,5 @@ mod site;
 
 pub use access::{SECRET_MIN, Secret, WeakSecret};
 pub use ask::{Ask, AskError};
-pub use pages::{KINDS, Shape};
 pub use place::{PlaceError, WebPlace, WebSettings};
 pub use server::serve;

@@ -13,6 +13,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use riftsync_basics::Form;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -37,8 +38,8 @@ const IDLE: Duration = Duration::from_mins(2);
 /// Pause after a connection that could not be taken, which means that files have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves the pages until it is dropped. Its end is a fault.
-pub async fn serve(place: Arc<WebPlace>, engine: Arc<dyn Ask>) -> io::Result<()> {
+/// Serves the pages until it is dropped, with forms for the kinds of jobs that people submit. Its end is a fault.
+pub async fn serve(place: Arc<WebPlace>, engine: Arc<dyn Ask>, forms: Vec<Form>) -> io::Result<()> {
     let settings = &place.settings;
     let live = Live::new(engine.clone(), settings.prefix.clone(), settings.read_only);
     let listener = LimitedListener {
@@ -50,6 +51,7 @@ pub async fn serve(place: Arc<WebPlace>, engine: Arc<dyn Ask>) -> io::Result<()>
         place,
         engine,
         live: live.clone(),
+        forms,
         guess: tokio::sync::Mutex::default(),
     });
     let serving = axum::serve(listener, router(site));

@@ -222,7 +222,7 @@ fn check_match(place: &Place, told: &OneMatch) {
     );
 }
 
-async fn year_of(store: &dyn Store, whom: &Whom, year: i16) -> (i64, Year) {
+pub async fn year_of(store: &dyn Store, whom: &Whom, year: i16) -> (i64, Year) {
     let (player, _) = people::find(store, whom).await.unwrap().unwrap();
     let zone = TimeZone::get("Asia/Seoul").unwrap();
     let figures = YearFigures {
@@ -234,7 +234,7 @@ async fn year_of(store: &dyn Store, whom: &Whom, year: i16) -> (i64, Year) {
     (player.id, figures.read(store, None).await.unwrap())
 }
 
-fn made_timeline(n: u64, record: &MatchRecord) -> Effect {
+pub fn made_timeline(n: u64, record: &MatchRecord) -> Effect {
     let minutes = 10 + usize::try_from(n % 20).unwrap();
     let record = TimelineRecord {
         id: record.id,
@@ -249,7 +249,7 @@ fn made_timeline(n: u64, record: &MatchRecord) -> Effect {
 }
 
 /// Ranks of two queues, and a name of a champion.
-fn ranks_and_names() -> Vec<Effect> {
+pub fn ranks_and_names() -> Vec<Effect> {
     let rank = |queue: &str, points: i32| Rank {
         queue: queue.to_owned(),
         tier: Some("GOLD".to_owned()),

@@ -6,6 +6,7 @@ mod backup;
 mod boards;
 mod classes;
 mod clocks;
+mod compare;
 mod control;
 mod copy;
 mod cut;

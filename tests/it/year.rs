@@ -27,6 +27,23 @@ const SUMS: &str = "count(*), sum(CASE WHEN p.win THEN 1 ELSE 0 END), sum(m.game
     sum((SELECT sum(o.damage_to_champions) FROM match_participants o WHERE o.match_id = p.match_id AND o.team_id = p.team_id)),
     sum(p.vision_score)";
 
+/// How groups of games are called.
+pub const ROLES: &str = "CASE p.team_position WHEN 'TOP' THEN 'Top' WHEN 'JUNGLE' THEN 'Jungle' WHEN 'MIDDLE' THEN 'Middle'
+    WHEN 'BOTTOM' THEN 'Bottom' WHEN 'UTILITY' THEN 'Support' ELSE p.team_position END";
+pub const SIDES: &str = "CASE p.team_id WHEN 100 THEN 'Blue' WHEN 200 THEN 'Red' END";
+pub const QUEUES: &str = "(SELECT coalesce(w.queue, 'queue ' || w.queue_id) FROM v_matches w WHERE w.match_id = m.match_id)";
+pub const LENGTHS: &str =
+    "CASE WHEN m.game_duration_s < 1200 THEN 'under 20 min' WHEN m.game_duration_s < 1500 THEN '20–25 min'
+     WHEN m.game_duration_s < 1800 THEN '25–30 min' WHEN m.game_duration_s < 2100 THEN '30–35 min' ELSE '35 min and more' END";
+
+/// A query on a player's games: they follow `{joined}`, are chosen by `{where}`, and `{played}` is both.
+pub fn question(text: &str, player: i64, year: i16) -> String {
+    let query = text.replace("{played}", PLAYED).replace("{sums}", SUMS);
+    let query = query.replace("{joined}", JOINED).replace("{where}", WHERE);
+    let query = query.replace("{player}", &player.to_string());
+    query.replace("{year}", &year.to_string())
+}
+
 type Sums = BTreeMap<String, Vec<String>>;
 
 pub struct Asked<'a> {
@@ -36,14 +53,9 @@ pub struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The rows of a query on the player's games: they follow `{joined}`, and are chosen by `{where}`.
-    pub fn rows(&self, query: &str) -> Vec<Vec<String>> {
-        let query = query.replace("{played}", PLAYED).replace("{sums}", SUMS);
-        let query = query.replace("{joined}", JOINED).replace("{where}", WHERE);
-        let query = query.replace("{player}", &self.player.to_string());
-        let rows = self
-            .place
-            .rows(&query.replace("{year}", &self.year.to_string()));
+    /// The rows of a [`question`] on the player's games.
+    pub fn rows(&self, text: &str) -> Vec<Vec<String>> {
+        let rows = self.place.rows(&question(text, self.player, self.year));
         let cell = |cell: Option<String>| cell.unwrap_or_default();
         rows.into_iter()
             .map(|row| row.into_iter().map(cell).collect())
@@ -103,14 +115,10 @@ fn check(asked: &Asked<'_>, year: &Year) {
     assert_eq!(told(&year.champions), asked.lines("p.champion_name"));
     assert_eq!(told(&year.patches), asked.lines("m.patch"));
     assert_eq!(told(&year.opponents), asked.lines("v.opponent_champion"));
-    let roles = "CASE p.team_position WHEN 'TOP' THEN 'Top' WHEN 'JUNGLE' THEN 'Jungle' WHEN 'MIDDLE' THEN 'Middle'
-                 WHEN 'BOTTOM' THEN 'Bottom' WHEN 'UTILITY' THEN 'Support' ELSE p.team_position END";
-    assert_eq!(told(&year.roles), asked.lines(roles));
-    let sides = "CASE p.team_id WHEN 100 THEN 'Blue' WHEN 200 THEN 'Red' END";
-    assert_eq!(told(&year.sides), asked.lines(sides));
-    let queues = "(SELECT w.queue FROM v_matches w WHERE w.match_id = m.match_id)";
+    assert_eq!(told(&year.roles), asked.lines(ROLES));
+    assert_eq!(told(&year.sides), asked.lines(SIDES));
     let queues = asked.rows(&format!(
-        "SELECT q, count(*) FROM (SELECT {queues} AS q {{played}}) AS by_queue GROUP BY q"
+        "SELECT q, count(*) FROM (SELECT {QUEUES} AS q {{played}}) AS by_queue GROUP BY q"
     ));
     let queues: BTreeMap<String, String> = queues
         .into_iter()
@@ -121,10 +129,7 @@ fn check(asked: &Asked<'_>, year: &Year) {
         .iter()
         .map(|line| (line.name.clone(), line.tally.games.to_string()));
     assert_eq!(by_queue.collect::<BTreeMap<_, _>>(), queues);
-    let lengths = "CASE WHEN m.game_duration_s < 1200 THEN 'under 20 min' WHEN m.game_duration_s < 1500 THEN '20–25 min'
-                   WHEN m.game_duration_s < 1800 THEN '25–30 min' WHEN m.game_duration_s < 2100 THEN '30–35 min'
-                   ELSE '35 min and more' END";
-    assert_eq!(told(&year.lengths), asked.lines(lengths));
+    assert_eq!(told(&year.lengths), asked.lines(LENGTHS));
     check_times(asked, year);
     check_objectives(asked, year);
     check_records(asked, year);

@@ -176,7 +176,8 @@ fn is_off(expression: &str) -> bool {
 }
 
 /// The last jobs of all schedules or of one, the newest first: those of its kind with its arguments, whoever had them
-/// run.
+/// run. They are looked for among the newest jobs of the kind; the last one that a schedule itself started is known by
+/// its number, and found however many came after it.
 pub(super) async fn runs(control: &ControlState, params: Params<'_>) -> Answer {
     let asked = params.read::<Runs>()?;
     let limit = asked.limit.unwrap_or(RUNS_DEFAULT);
@@ -221,6 +222,13 @@ pub(super) async fn runs(control: &ControlState, params: Params<'_>) -> Answer {
             if filter.before.is_none() || found.len() >= limit {
                 break;
             }
+        }
+    }
+    for stored in &schedules {
+        if let Some(id) = stored.last_job.filter(|id| !found.contains_key(id))
+            && let Some(job) = store.job(id).await?
+        {
+            found.insert(id, (&stored.schedule.name, job));
         }
     }
     let newest = found.values().rev().take(limit);

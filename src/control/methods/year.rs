@@ -13,15 +13,13 @@ use crate::control::state::ControlState;
 use crate::model::names::NamedKind;
 use crate::model::{Puuid, RiotId, Timestamp, Whom};
 use crate::report::{self, Game, Kill, KillMap, Lead, Wholeness, Year};
-use crate::store::year::{Played, YearOf};
+use crate::store::year::{Company, YearOf};
 use crate::store::{Store, StoreError, StoreResult, StoredPlayer, YearCoverage};
 use crate::tasks::coverage;
 
 /// People who are named in each list.
 const COMPANY_MAX: usize = 8;
 const FORMER_NAMES_MAX: usize = 10;
-/// Games whose minutes are in memory at once.
-const LEADS_AT_ONCE: usize = 1_000;
 /// Games of the map: each has a thousand events to look through.
 const MAPPED_MAX: usize = 30;
 /// Ranks of a year that are looked at: a tracked player's change with each game at most.
@@ -96,9 +94,10 @@ impl YearFigures<'_> {
             platform,
         };
         let names = names_of(store, NamedKind::Champion);
-        let company = async {
-            let duos = store.company_of(of, true, COMPANY_MAX).await?;
-            Ok::<_, StoreError>((duos, store.company_of(of, false, COMPANY_MAX).await?))
+        // These look at many rows, on a connection of their own.
+        let wide = async {
+            let leads = store.leads_of(of).await?;
+            Ok::<_, StoreError>((leads, store.company_of(of, COMPANY_MAX).await?))
         };
         let rest = async {
             let former = store.former_names(player.id, FORMER_NAMES_MAX).await?;
@@ -108,14 +107,17 @@ impl YearFigures<'_> {
             Ok::<_, StoreError>((former, ranks, coverage, rows))
         };
         // None of them needs another: a year of thousands of games is read by several readers at once.
-        let (games, champions, company, rest) =
-            tokio::try_join!(Games::read(store, of), names, company, rest)?;
+        let (games, champions, wide, rest) =
+            tokio::try_join!(Games::read(store, of), names, wide, rest)?;
         let Games {
             all: mut games,
             with_events,
             kills,
         } = games;
+        let (leads, Company { duos, rivals }) = wide;
+        let mut leads: HashMap<String, Lead> = leads.into_iter().collect();
         for game in &mut games {
+            game.lead = leads.remove(&game.match_id);
             if let Some(name) = champions.get(&game.champion_id) {
                 game.champion.clone_from(name);
             }
@@ -135,7 +137,7 @@ impl YearFigures<'_> {
         };
         figures.kill_map = KillMap::of(with_events, &kills);
         figures.ranks = report::rank_lines(&ranks, zone);
-        (figures.duos, figures.rivals) = company;
+        (figures.duos, figures.rivals) = (duos, rivals);
         let there = |one: &str| platform.is_none_or(|platform| platform == one);
         let of_year = coverage
             .iter()
@@ -150,7 +152,7 @@ impl YearFigures<'_> {
     }
 }
 
-/// The games with their leads, and what fell in the last ones.
+/// The games, and who fell in the last ones.
 struct Games {
     all: Vec<Game>,
     with_events: u64,
@@ -159,12 +161,11 @@ struct Games {
 
 impl Games {
     async fn read(store: &dyn Store, of: YearOf<'_>) -> StoreResult<Self> {
-        let mut games = store.games_of(of).await?;
-        add_leads(store, of, &mut games).await?;
-        let (with_events, kills) = match played(last_on_the_rift(&games)) {
-            Some(played) => store.kills_of(of, played).await?,
-            None => (0, Vec::new()),
-        };
+        let games = store.games_of(of).await?;
+        let mapped: Vec<&str> = last_on_the_rift(&games)
+            .map(|game| &*game.match_id)
+            .collect();
+        let (with_events, kills) = store.kills_of(of.player_id, &mapped).await?;
         Ok(Self {
             all: games,
             with_events,
@@ -181,39 +182,6 @@ pub(super) async fn names_of(
     let names = store.names(kind).await?.into_iter();
     let names = names.filter_map(|one| Some((one.id.parse().ok()?, one.name)));
     Ok(names.collect())
-}
-
-/// So many games at a time: their minutes are kilobytes each.
-async fn add_leads(store: &dyn Store, of: YearOf<'_>, games: &mut [Game]) -> StoreResult<()> {
-    for some in games.chunks_mut(LEADS_AT_ONCE) {
-        let Some(played) = played(some.iter().filter(|game| game.has_timeline)) else {
-            continue;
-        };
-        let leads = store.leads_of(of, played).await?;
-        let mut leads: HashMap<String, Lead> = leads.into_iter().collect();
-        for game in some {
-            // Of a moment at which two games began, a chunk may have the one and not the other.
-            if let Some(lead) = leads.remove(&game.match_id) {
-                game.lead = Some(lead);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// From the first of these games to the last.
-fn played<'g>(games: impl Iterator<Item = &'g Game>) -> Option<Played> {
-    let starts = games.map(|game| game.started_ms);
-    starts.fold(None, |played: Option<Played>, start| {
-        let Played { from_ms, to_ms } = played.unwrap_or(Played {
-            from_ms: start,
-            to_ms: start,
-        });
-        Some(Played {
-            from_ms: from_ms.min(start),
-            to_ms: to_ms.max(start),
-        })
-    })
 }
 
 /// The last games on Summoner's Rift that have a timeline.

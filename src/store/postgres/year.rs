@@ -3,14 +3,41 @@
 use async_trait::async_trait;
 use diesel_async::RunQueryDsl;
 
-use super::PostgresStore;
 use super::reader::read;
-use crate::report::{Companion, Game, Kill, Lead, SeenRank};
+use super::{Backend, PostgresStore};
+use crate::report::{Game, Kill, Lead, SeenRank};
 use crate::store::year::{
-    CompanyTuple, GameTuple, KillTuple, LeadTuple, Played, SeenTuple, YearOf, YearStore,
-    companion_from, game_from, kills_from, leads_from, seen_from, sql,
+    Company, CompanyTuple, GameTuple, KillTuple, LeadTuple, SeenTuple, YearOf, YearStore,
+    company_from, game_from, kills_from, lead_from, seen_from, sql,
 };
 use crate::store::{StoreResult, plain};
+
+mod own {
+    use diesel::sql_types::{BigInt, Integer, Nullable, Text};
+
+    use crate::store::statement::statement;
+    use crate::store::year::CompanyRow;
+
+    statement! {
+        /// All who were in the games are looked at once, for both lists. The server groups them as fast as it looks at
+        /// them, and they are too many to be sent.
+        Company<'a> { player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text>, limit: i64 => BigInt }
+            -> CompanyRow =
+        "SELECT d.same_team, pl.game_name, pl.tag_line, d.games, d.wins
+     FROM (SELECT met.*, row_number() OVER (PARTITION BY met.same_team ORDER BY met.games DESC, met.wins DESC, met.player_id) AS place
+           FROM (SELECT q.player_id AS player_id,
+                        q.team_id = p.team_id AND coalesce(q.subteam_id, 0) = coalesce(p.subteam_id, 0) AS same_team,
+                        count(*) AS games, sum(CASE WHEN p.win THEN 1 ELSE 0 END) AS wins
+                 FROM match_participants p
+                 JOIN matches m ON m.match_id = p.match_id
+                 JOIN match_participants q ON q.match_id = p.match_id AND q.player_id <> p.player_id
+                 WHERE p.player_id = ? AND m.year = ? AND m.platform = coalesce(?, m.platform) AND NOT m.is_remake
+                       AND m.game_duration_s > 0
+                 GROUP BY 1, 2 HAVING count(*) > 1) met) d
+     JOIN players pl ON pl.id = d.player_id
+     WHERE d.place <= ? ORDER BY d.place";
+    }
+}
 
 #[async_trait]
 impl YearStore for PostgresStore {
@@ -24,45 +51,31 @@ impl YearStore for PostgresStore {
         Ok(rows.into_iter().map(game_from).collect())
     }
 
-    async fn company_of(
-        &self,
-        of: YearOf<'_>,
-        same_team: bool,
-        limit: usize,
-    ) -> StoreResult<Vec<Companion>> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let company = || sql::Company {
+    async fn company_of(&self, of: YearOf<'_>, limit: usize) -> StoreResult<Company> {
+        let company = || own::Company {
             player: of.player_id,
             year: of.year.into(),
             platform: of.platform,
-            same_team,
-            limit,
+            limit: i64::try_from(limit).unwrap_or(i64::MAX),
         };
-        let rows: Vec<CompanyTuple> = read!(self.readers, conn => company().load(conn).await);
-        Ok(rows.into_iter().map(companion_from).collect())
+        let rows: Vec<CompanyTuple> =
+            read!(self.readers.searches(), conn => company().load(conn).await);
+        Ok(company_from(rows))
     }
 
-    async fn leads_of(&self, of: YearOf<'_>, played: Played) -> StoreResult<Vec<(String, Lead)>> {
+    async fn leads_of(&self, of: YearOf<'_>) -> StoreResult<Vec<(String, Lead)>> {
         let leads = || sql::Leads {
             player: of.player_id,
             year: of.year.into(),
             platform: of.platform,
-            from: played.from_ms,
-            to: played.to_ms,
         };
-        let rows: Vec<LeadTuple> = read!(self.readers, conn => leads().load(conn).await);
-        Ok(leads_from(rows).await)
+        let rows: Vec<LeadTuple> = read!(self.readers.searches(), conn => leads().load(conn).await);
+        Ok(rows.into_iter().filter_map(lead_from).collect())
     }
 
-    async fn kills_of(&self, of: YearOf<'_>, played: Played) -> StoreResult<(u64, Vec<Kill>)> {
-        let kills = || sql::Kills {
-            player: of.player_id,
-            year: of.year.into(),
-            platform: of.platform,
-            from: played.from_ms,
-            to: played.to_ms,
-        };
-        let rows: Vec<KillTuple> = read!(self.readers, conn => kills().load(conn).await);
+    async fn kills_of(&self, player: i64, matches: &[&str]) -> StoreResult<(u64, Vec<Kill>)> {
+        let rows: Vec<KillTuple> =
+            read!(self.readers, conn => sql::Kills { player, matches }.load(conn).await);
         Ok(kills_from(rows))
     }
 

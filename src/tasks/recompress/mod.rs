@@ -22,6 +22,7 @@ use self::survey::{
 use super::failed::bad_arguments;
 use super::upkeep::{give_back, job, percent, store_failed};
 use super::{MAINTENANCE, Policies};
+use crate::basics::{Form, Shown, form};
 use crate::engine::Task;
 use crate::model::records::{Payload, PayloadKind};
 use crate::model::{Failure, JobState, MatchId, NewJob, Outcome, Priority, RetryPolicy, Timestamp};
@@ -155,6 +156,20 @@ impl Task<dyn Store> for Recompress {
         };
         let (priority, policy) = (Priority::new(LAST), self.policies.maintenance);
         Ok(job(Self::KIND, key, text, priority, policy))
+    }
+
+    fn form(&self) -> Option<Form> {
+        let about = "Packs the stored documents tighter.";
+        Some(form!(
+            Self::KIND,
+            about,
+            RecompressArgs {
+                level: Shown::Asked("Level", "9"),
+                cpu_percent: Shown::Asked("Processor time at most, in percent", "50"),
+                undo: Shown::Asked("Back to how Riot sent them", "no"),
+                dry_run: Shown::Asked("Only count", "no"),
+            }
+        ))
     }
 
     fn run(&self, context: JobContext) -> TaskFuture {

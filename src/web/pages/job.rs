@@ -179,7 +179,7 @@ pub(crate) async fn jobs(State(site): State<Arc<Site>>, Query(filter): Query<Fil
     respond::page(&ListPage {
         shell,
         states: &STATES,
-        kinds: super::KINDS.iter().map(|kind| kind.name).collect(),
+        kinds: site.forms.iter().map(|form| form.kind).collect(),
         jobs: found.jobs.iter().map(show::job_row).collect(),
         next: found.next.map(|next| filter.query(Some(next))),
         first: filter.before.is_empty(),

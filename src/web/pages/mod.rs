@@ -17,7 +17,6 @@ pub(crate) use overview::{actors, find, live, log, nowhere, overview};
 pub(crate) use player::{change_player, player, players};
 pub(crate) use schedule::{change_schedule, schedules};
 pub(crate) use sign_in::{ask_to_sign_in, sign_in, sign_in_by_url};
-pub use submit::{KINDS, Shape};
 pub(crate) use submit::{submit, submit_form};
 pub(crate) use year::{compare, year};
 

@@ -1,25 +1,24 @@
 //! The engine as a whole, and what changes by itself.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use askama::Template;
+use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
-use axum::response::sse::{KeepAlive, Sse};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::encode;
-use crate::live::Parts;
+use crate::parts::Parts;
 use crate::respond;
 use crate::shell::Shell;
 use crate::site::Site;
 
 /// Pages that watch at once. A connection is left to each of as many others.
 const VIEWERS_MAX: usize = 128;
-/// How often one that watches hears something, though nothing has changed.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Parts that one page watches.
+const PARTS_MAX: usize = 16;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -35,7 +34,7 @@ struct OnePart {
     title: &'static str,
     about: &'static str,
     name: &'static str,
-    html: Arc<str>,
+    parts: Arc<Parts>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -53,7 +52,7 @@ pub(crate) struct Wanted {
 
 impl Overview {
     fn part(&self, name: &str) -> &str {
-        self.parts.get(name).map_or("", |html| html)
+        self.parts.html(name)
     }
 }
 
@@ -71,13 +70,12 @@ async fn one_part(
     about: &'static str,
     name: &'static str,
 ) -> Response {
-    let parts = site.live.now().await;
     respond::page(&OnePart {
         shell: Shell::new(site, page),
         title,
         about,
         name,
-        html: parts.get(name).cloned().unwrap_or_default(),
+        parts: site.live.now().await,
     })
 }
 
@@ -101,10 +99,13 @@ pub(crate) async fn live(
         let why = "so many pages watch already that this one is not told of changes; load it again to see them\n";
         return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
     };
-    let names = watched.parts.split(',').map(str::to_owned).take(16);
+    let names = watched.parts.split(',').map(str::to_owned).take(PARTS_MAX);
     let stream = site.live.stream(names.collect(), viewer);
-    let keep = KeepAlive::new().interval(KEEP_ALIVE);
-    Sse::new(stream).keep_alive(keep).into_response()
+    let kind = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (kind, Body::from_stream(stream)).into_response()
 }
 
 /// One field for everything: a job by its number, a player by their Riot ID, else jobs with that text.

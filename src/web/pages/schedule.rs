@@ -131,7 +131,7 @@ pub(crate) async fn schedules(
         rows: list.schedules.into_iter().map(row).collect(),
         runs: runs.iter().map(run_row).collect(),
         runs_untold,
-        kinds: super::KINDS.iter().map(|kind| kind.name).collect(),
+        kinds: site.forms.iter().map(|form| form.kind).collect(),
         chosen,
     })
 }

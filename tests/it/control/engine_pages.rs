@@ -4,6 +4,7 @@ use reqwest::StatusCode;
 
 use super::pages::{Browser, location};
 use super::*;
+use crate::compare::{self, Of};
 use crate::place::sqlite_rows;
 
 impl Setup {
@@ -165,6 +166,49 @@ async fn a_schedule_shows_its_last_runs() {
 }
 
 #[tokio::test]
+async fn the_last_run_of_a_schedule_is_found_behind_any_number_of_newer_jobs_of_its_kind() {
+    let setup = setup(1).await;
+    let (served, browser) = setup.in_a_browser(&[]).await;
+    let add =
+        "change=add&name=old&when=every+1d&kind=replay_payloads&args=%7B%22dry_run%22:true%7D";
+    assert_eq!(
+        browser.post("/schedules", add).await.status(),
+        StatusCode::SEE_OTHER
+    );
+    let fields = "kind=replay_payloads&dry_run=yes";
+    let id = location(&browser.post("/submit", fields).await)
+        .strip_prefix("/jobs/")
+        .unwrap()
+        .to_owned();
+    assert!(setup.run(&["job", "wait", &id]).await.status.success());
+    drop(served);
+    // As if the schedule had started it, and then others of the kind had come.
+    sqlite_rows(
+        &setup.database(),
+        &format!(
+            "UPDATE schedules SET last_job_id = {id}, last_tick_at = created_at WHERE name = 'old' RETURNING name"
+        ),
+    );
+    sqlite_rows(
+        &setup.database(),
+        "INSERT INTO jobs (kind, queue, args, state, priority, max_attempts, run_at, percent, enqueued_at, finished_at)
+         WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2000)
+         SELECT kind, queue, '{\"dry_run\":false}', state, priority, max_attempts, run_at, percent, enqueued_at, finished_at
+         FROM jobs, numbers WHERE kind = 'replay_payloads' RETURNING id",
+    );
+    let (_served, browser) = setup.in_a_browser(&[]).await;
+    for params in [json!({}), json!({ "name": "old" })] {
+        let told = setup.ask("schedule.runs", &params)["result"].take();
+        let runs = told["runs"].as_array().unwrap().iter();
+        let of_old = runs.filter(|run| run["schedule"] == "old");
+        let ids: Vec<String> = of_old.map(|run| run["job_id"].to_string()).collect();
+        assert_eq!(ids, [&*id], "{params}");
+    }
+    let page = browser.html("/schedules?name=old").await;
+    assert!(page.contains(&format!("/jobs/{id}\"")), "{page}");
+}
+
+#[tokio::test]
 async fn an_added_schedule_is_paused_and_resumed_and_a_configured_one_in_the_settings_alone() {
     let setup = setup(1).await;
     let (_served, browser) = setup.in_a_browser(&[]).await;
@@ -313,19 +357,6 @@ async fn a_player_is_found_by_a_name_of_before_and_of_several_who_had_it_all_are
 /// The page of the player's year.
 const OWN: &str = "/player/EUW1/Quiet%20Otter-SIM/2025";
 
-/// Games and wins of a player's year, as the table of all games has them.
-fn games_and_record(setup: &Setup, riot_id: &str) -> [String; 2] {
-    let (name, tag) = riot_id.rsplit_once('#').unwrap();
-    let sql = format!(
-        "SELECT count(*), sum(p.win), sum(NOT p.win) FROM match_participants p JOIN matches m ON m.match_id = p.match_id
-         JOIN players pl ON pl.id = p.player_id WHERE pl.game_name = '{name}' AND pl.tag_line = '{tag}' AND m.year = 2025
-         AND NOT m.is_remake AND m.game_duration_s > 0"
-    );
-    let row = sqlite_rows(&setup.database(), &sql).remove(0);
-    let [games, wins, losses] = [0, 1, 2].map(|at: usize| row[at].clone().unwrap_or_default());
-    [games, format!("{wins} – {losses}")]
-}
-
 #[tokio::test]
 async fn two_players_stand_side_by_side_with_the_figures_of_sql_in_the_browser_and_as_a_file() {
     let setup = setup(12).await;
@@ -360,16 +391,26 @@ async fn two_players_stand_side_by_side_with_the_figures_of_sql_in_the_browser_a
         ])
         .await;
     assert!(report.status.success(), "{}", text(&report));
-    let [of_own, of_other] = [PLAYER, &other].map(|whom| games_and_record(&setup, whom));
     for page in [&page, &String::from_utf8(report.stdout).unwrap()] {
-        for (line, figure) in [("Games", 0), ("Won – lost", 1)] {
-            let cells = format!(
-                "<tr><th>{line}<td>{}<td>{}",
-                of_own[figure], of_other[figure]
-            );
-            assert!(page.contains(&cells), "{cells}: {page}");
-        }
+        check_compared(&setup, page, [(PLAYER, 2025), (&other, 2025)]);
     }
+}
+
+/// Every figure of two years side by side, by SQL.
+fn check_compared(setup: &Setup, page: &str, both: [(&str, i16); 2]) {
+    let database = setup.database();
+    let ask = |query: &str| sqlite_rows(&database, query);
+    let of = both.map(|(riot_id, year)| {
+        let sql =
+            format!("SELECT id FROM players WHERE game_name || '#' || tag_line = '{riot_id}'");
+        Of {
+            ask: &ask,
+            player: ask(&sql)[0][0].as_ref().unwrap().parse().unwrap(),
+            year,
+            zone: "UTC",
+        }
+    });
+    compare::check(page, of.each_ref());
 }
 
 #[tokio::test]
@@ -378,14 +419,12 @@ async fn two_years_of_one_are_compared_and_what_cannot_be_says_why() {
     let synced = run(setup.sync()).await;
     assert!(synced.status.success(), "{}", text(&synced));
     let (_served, browser) = setup.in_a_browser(&[]).await;
-    let [games, _] = games_and_record(&setup, PLAYER);
     let own = OWN;
     // Of 2024 there is no game.
-    let page = browser.html(&format!("{own}/compare?year=2024")).await;
-    assert!(
-        page.contains(&format!("<tr><th>Games<td>{games}<td>0")),
-        "{page}"
-    );
+    let page = browser
+        .html(&format!("{own}/compare?year=2024&timezone=UTC"))
+        .await;
+    check_compared(&setup, &page, [(PLAYER, 2025), (PLAYER, 2024)]);
     assert!(
         page.contains("href=\"/player/EUW1/Quiet%20Otter-SIM/2024"),
         "{page}"

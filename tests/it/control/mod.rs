@@ -5,6 +5,7 @@ mod away;
 mod browser;
 mod crowded;
 mod engine_pages;
+mod forms;
 mod joined;
 mod outputs;
 mod pages;
