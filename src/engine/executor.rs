@@ -21,6 +21,7 @@ use super::store::{Completion, Fenced, JobStore, StoreError};
 use super::task::{JobContext, Task, TaskResult};
 use super::tools::Tools;
 use riftsync_basics::attempt::settle;
+use riftsync_basics::words::words;
 use riftsync_basics::{ClaimedJob, Failure, JobState, Lease, Outcome};
 use riftsync_supervision::{ChildGuard, EndReason, last_panic};
 
@@ -316,9 +317,10 @@ impl Late {
         let since = *self.since.get_or_insert_with(tokio::time::Instant::now);
         let (id, waited) = (job.lease.job, since.elapsed());
         let why = format_args!(
-            "the end of job {id} ({}) could not be stored for {waited:.0?}: {error}. `riftsync job cancel {id}` ends it \
-             without what it did",
-            job.kind
+            "the end of job {id} ({}) could not be stored for {waited:.0?}: {error}. Cancel it{} to end it without what \
+             it did",
+            job.kind,
+            words().with_cancel_of(id)
         );
         // It may be the only one that waits. One line for all that do, none if the database is away for everybody.
         self.told |= tools.store.outages().end_waits(since, why);

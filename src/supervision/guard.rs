@@ -104,8 +104,8 @@ pub fn watch_panics(redact: impl Fn(&str) -> String + Send + Sync + 'static) {
     INSTALLED.call_once(|| {
         std::panic::set_hook(Box::new(move |info| {
             let text = redact(&describe(info));
-            if tracing::enabled!(target: "riftsync::panic", tracing::Level::ERROR) {
-                tracing::error!(target: "riftsync::panic", "panicked: {text}");
+            if tracing::enabled!(target: "riftsync_supervision::panic", tracing::Level::ERROR) {
+                tracing::error!(target: "riftsync_supervision::panic", "panicked: {text}");
             } else {
                 eprintln!("panicked: {text}");
             }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::words::words;
+use riftsync_basics::words::words;
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {

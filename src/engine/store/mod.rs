@@ -13,7 +13,6 @@ pub mod question;
 pub mod queue_progress;
 pub mod rows;
 pub mod schedules;
-mod words;
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,9 +29,9 @@ pub use absence::{Absence, Away};
 pub use error::{StoreError, TooLate};
 pub use job_store::{Database, FleetStore, JobStore};
 pub use queue_progress::ProbeStore;
+pub use riftsync_basics::words::Words;
+pub(crate) use riftsync_basics::words::say;
 pub use schedules::ScheduleStore;
-pub use words::Words;
-pub(crate) use words::say;
 
 pub type StoreResult<T> = Result<T, StoreError>;
 
