@@ -205,6 +205,7 @@ impl From<StoreError> for RpcError {
             | StoreError::Older { .. }
             | StoreError::Url(_)
             | StoreError::PostgresUrl { .. }
+            | StoreError::Panicked(_)
             | StoreError::Unexpected(_) => Self::INTERNAL,
         };
         Self::new(code, error.to_string())

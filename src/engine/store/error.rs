@@ -94,6 +94,9 @@ pub enum StoreError {
     /// The statement is wrong, or a row is not what only this program writes.
     #[error("the database gave an unexpected answer: {0}. Please report this")]
     Unexpected(String),
+    /// What the program writes with a job, or its own work in a transaction. The attempt has failed; another may not.
+    #[error("what was to be written panicked, and nothing of it was written: {0}")]
+    Panicked(String),
     /// What was asked for cannot be; nothing was changed.
     #[error("{0}")]
     Refused(String),
@@ -129,6 +132,7 @@ impl StoreError {
             | Self::Url(_)
             | Self::PostgresUrl { .. }
             | Self::Unexpected(_)
+            | Self::Panicked(_)
             | Self::Refused(_)
             | Self::UnfinishedCopy { .. }
             | Self::CopyStopped(_)
@@ -273,6 +277,7 @@ mod tests {
                 cause,
             },
             StoreError::Unexpected(text.clone()),
+            StoreError::Panicked(text.clone()),
             StoreError::UnfinishedCopy {
                 database,
                 source_name: text.clone(),

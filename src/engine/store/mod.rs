@@ -82,8 +82,10 @@ impl<E: Effect> Completion<E> {
         self.effects.iter().map(Effect::weight).sum()
     }
 
-    /// See [`Effect::check`].
+    /// See [`Effect::check`]. What a store will ask of the effects besides is asked here once: should they panic, it is
+    /// in the attempt that made them.
     pub fn check(&self) -> StoreResult<()> {
+        let _ = (self.weight(), self.remark());
         self.effects.iter().try_for_each(Effect::check)
     }
 
