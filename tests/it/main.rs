@@ -35,6 +35,7 @@ mod older;
 mod on_postgres;
 mod one_key;
 mod open_tree;
+mod other_programs;
 mod outages;
 mod person;
 mod place;

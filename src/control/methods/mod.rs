@@ -199,6 +199,7 @@ impl From<StoreError> for RpcError {
             | StoreError::Damaged { .. }
             | StoreError::Moved { .. }
             | StoreError::Newer { .. }
+            | StoreError::OtherProgram { .. }
             | StoreError::InUse { .. }
             | StoreError::Unreachable { .. }
             | StoreError::Encoding { .. }

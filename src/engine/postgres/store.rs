@@ -12,7 +12,7 @@ use riftsync_basics::Timestamp;
 use super::address::Address;
 use super::database::PostgresDatabase;
 use super::fault::Fault;
-use super::migrate::{Format, LOCK, said};
+use super::migrate::{ENGINE, Format, LOCK, said};
 use super::reader::read;
 use super::seam::{PostgresJobs, guarded, guarded_now};
 use super::settings::Settings;
@@ -99,7 +99,7 @@ impl<E: PostgresEffect> PostgresStore<E> {
             "jobs",
             include_str!("../migrations/postgres/engine00000000000001_jobs/up.sql"),
         )],
-        versions: "engine",
+        versions: ENGINE,
         made_by: "an engine",
         words: None,
         channel: "riftsync_engine",
@@ -118,7 +118,8 @@ impl<E: PostgresEffect> PostgresStore<E> {
         Ok(Self { database })
     }
 
-    /// Reads beside the writers. It reads again if it lost its connection.
+    /// Reads beside the writers. It reads again if it lost its connection. What its session is set to stands in
+    /// [the module](super).
     pub async fn read<T>(
         &self,
         look: impl for<'c> Fn(&'c AsyncPgConnection) -> BoxFuture<'c, diesel::QueryResult<T>> + Sync,

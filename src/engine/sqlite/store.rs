@@ -10,7 +10,7 @@ use diesel::sqlite::SqliteConnection;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use riftsync_basics::Timestamp;
 
-use super::open::{Format, failed};
+use super::open::{ENGINE_ID, Format, failed};
 use super::writer::guarded;
 use super::{SqliteFile, SqliteJobs, Transaction};
 use crate::store::{Effect, StoreError, StoreResult};
@@ -53,7 +53,7 @@ pub struct SqliteStore<E> {
 
 impl<E: SqliteEffect> SqliteStore<E> {
     pub(super) const FORMAT: &Format = &Format {
-        application_id: 0x5249_464A, // "RIFJ"
+        application_id: ENGINE_ID,
         migrations: || MIGRATIONS,
         versions: "engine",
         made_by: "an engine",

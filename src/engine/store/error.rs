@@ -50,6 +50,14 @@ pub enum StoreError {
         words().program
     )]
     Newer { path: PathBuf, version: String },
+    /// Nothing of it is touched.
+    #[error(
+        "the database {database} is not {}: {cause}. Nothing was changed. Choose another one, or make one, \
+         and correct {}",
+        words().database,
+        words().address
+    )]
+    OtherProgram { database: String, cause: String },
     /// It is read by nobody before its tables are up to date: half of what is asked for would not be there.
     #[error(
         "the database {database} was written by an older {}, and its tables are {behind} {} behind. {}. Nothing was changed",
@@ -125,6 +133,7 @@ impl StoreError {
             | Self::Damaged { .. }
             | Self::Moved { .. }
             | Self::Newer { .. }
+            | Self::OtherProgram { .. }
             | Self::Older { .. }
             | Self::InUse { .. }
             | Self::Unreachable { .. }
@@ -221,11 +230,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_program_that_says_nothing_is_given_no_other_programs_name_or_options() {
+    /// One of each.
+    fn all() -> Vec<StoreError> {
         let (path, text) = (PathBuf::from("/data/r.db"), "x".to_owned());
         let (cause, database) = (text.clone(), text.clone());
-        let errors = [
+        vec![
             StoreError::Unavailable(text.clone()),
             StoreError::Full(text.clone()),
             StoreError::Away(text.clone()),
@@ -253,6 +262,10 @@ mod tests {
             StoreError::Newer {
                 path: path.clone(),
                 version: text.clone(),
+            },
+            StoreError::OtherProgram {
+                database: database.clone(),
+                cause: cause.clone(),
             },
             StoreError::Older {
                 database: database.clone(),
@@ -284,8 +297,12 @@ mod tests {
             },
             StoreError::CopyStopped(text),
             StoreError::Closed,
-        ];
-        for error in errors {
+        ]
+    }
+
+    #[test]
+    fn a_program_that_says_nothing_is_given_no_other_programs_name_or_options() {
+        for error in all() {
             let told = error.to_string();
             assert!(!told.contains("riftsync") && !told.contains("--"), "{told}");
         }
