@@ -288,6 +288,18 @@ async fn open_jobs_come_along_and_are_rescued() {
 }
 
 #[tokio::test]
+async fn of_a_server_that_is_not_there_it_is_said_as_riftsync_says_it() {
+    let setup = setup(1).await;
+    let nowhere = "postgres://nobody@127.0.0.1:1/none";
+    let output = run(copy(&setup, nowhere, &file(&setup))).await;
+    refused(
+        &output,
+        3,
+        &["127.0.0.1:1", "what --database or DATABASE_URL says"],
+    );
+}
+
+#[tokio::test]
 async fn what_cannot_be_copied_is_refused_with_its_remedy() {
     let (setup, scratch) = (synced(4).await, Scratch::new());
     let from = file(&setup);
