@@ -4,7 +4,6 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -13,6 +12,7 @@ use crate::place::Place;
 use crate::rig::{Rig, on_each_place};
 use crate::setup::{PLAYER, run, text};
 use crate::storage::Storage;
+use crate::wait;
 
 on_each_place! {
     a_schedule_brings_the_lake_up_to_date,
@@ -48,18 +48,13 @@ impl Rig {
 
     /// One that has ended so.
     async fn export_that_is(&self, state: &str) -> Value {
-        loop {
-            if let Some(job) = self
-                .exports()
-                .await
-                .iter()
-                .find(|job| job["state"] == state)
-            {
-                let id = job["job_id"].to_string();
-                return self.done(&["job", "show", &id]).await.remove(0);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let job = wait::found(state, async || {
+            let exports = self.exports().await;
+            exports.into_iter().find(|job| job["state"] == state)
+        })
+        .await;
+        let id = job["job_id"].to_string();
+        self.done(&["job", "show", &id]).await.remove(0)
     }
 }
 
@@ -95,9 +90,8 @@ async fn an_engine_that_is_killed_at_an_export_ends_it_after_its_start(place: Pl
     let path = lake.to_str().unwrap();
     let full = "args = { full = true }";
     let engine = rig.serve_as(rig.with_lake(path, "every 1s", full)).await;
-    while !lake.is_dir() || files(&lake).len() < 9 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let is_half = async || lake.is_dir() && files(&lake).len() >= 9;
+    wait::until_soon("nine files", is_half).await;
     let running = rig.exports().await.remove(0);
     // Killed.
     drop(engine);

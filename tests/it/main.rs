@@ -65,4 +65,6 @@ mod together;
 mod unread;
 mod upkeep;
 mod views;
+#[path = "../support/wait.rs"]
+mod wait;
 mod year;
