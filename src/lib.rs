@@ -9,10 +9,10 @@
 //! |---|---|
 //! | `main`, [`boot`] | arguments in, exit code out; the one place that wires the rooms |
 //! | [`cli`] | the verbs and what they show |
-//! | [`web`] | the engine in a browser: pages that ask as any client of the socket does |
 //! | [`manual`] | the documentation for people, a page for each subject |
 //! | [`bench`](mod@bench) | measurements a user can run |
 //! | [`control`] | the control socket: protocol, server, client |
+//! | [`web`] | the engine in a browser: pages that ask as any client of the socket does |
 //! | [`tasks`] | the League work: a player spawns matches, a match spawns its timeline |
 //! | [`export`] | the data as Parquet and CSV files, and as a lake |
 //! | [`gate`] | what stands between a task's call and the network: the key, breakers, turns |

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::failure::Failure;
 use super::job::JobState;
 use super::time::Timestamp;
+use super::words::words;
 
 /// The kind of a batch: a job without work of its own that ends with the last of its children.
 pub const BATCH_KIND: &str = "batch";
@@ -60,7 +61,7 @@ impl Settlement {
 /// The reason in the history of a job that was cancelled on request.
 pub fn cancelled_on_request() -> Failure {
     Failure::new("cancelled", "cancelled on request")
-        .with_remedy("run it again with `riftsync job retry`")
+        .with_remedy(format!("run it again{}", words().with_retry()))
 }
 
 /// Decides what the store writes when an attempt ends. Pure: clock and jittered backoff come in.
@@ -129,6 +130,12 @@ mod tests {
             (settled.state, settled.attempt, settled.run_at),
             (state, attempt_after, run_at)
         );
+    }
+
+    #[test]
+    fn where_no_program_says_its_commands_none_is_named() {
+        let remedy = cancelled_on_request().remedy;
+        assert_eq!(remedy.as_deref(), Some("run it again"));
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //!
 //! `time`, `boot_time` (moments), `histogram`, `bucket` (counting), `job`, `failure`, `rollup` (what a job is, and what
 //! its descendants came to), `attempt`, `retry_policy`, `suspicion`, `cadence` (what becomes of it, and when),
-//! `form` (what a person fills in to have a job run), `outage`, `bursts` (when trouble is told), `typed`, `secrets`, `foreign`, `database_url` (text that others wrote,
-//! and what of it nobody is to see).
+//! `form` (what a person fills in to have a job run), `outage`, `bursts` (when trouble is told), `typed`, `secrets`,
+//! `foreign`, `database_url` (text that others wrote, and what of it nobody is to see), `words` (what a program calls
+//! its commands).
 
 pub mod attempt;
 mod boot_time;
@@ -27,6 +28,7 @@ pub mod snapshot;
 pub mod suspicion;
 pub mod time;
 pub mod typed;
+pub mod words;
 
 pub use attempt::{Outcome, Settlement};
 pub use boot_time::{BootTime, slept};

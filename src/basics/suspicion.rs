@@ -24,6 +24,7 @@ use super::attempt::Settlement;
 use super::failure::Failure;
 use super::job::JobState;
 use super::time::Timestamp;
+use super::words::words;
 
 /// How many suspects of a level, from one on, run at the same time in an engine. Above: one, and nothing else.
 const GROUPS: [u32; 2] = [64, 8];
@@ -189,7 +190,10 @@ fn poison(deaths: u32) -> Failure {
         "poison_pill",
         format!("the engine died by itself {deaths} times while this job ran alone"),
     )
-    .with_remedy("look into the log for what it did last, then `riftsync job retry`")
+    .with_remedy(format!(
+        "look into the log for what it did last, then run it again{}",
+        words().with_retry()
+    ))
 }
 
 fn held_back(pause: Duration) -> Failure {
@@ -201,9 +205,10 @@ fn held_back(pause: Duration) -> Failure {
         ),
     )
     .retryable()
-    .with_remedy(
-        "find out what ends the engine (the system's log tells of memory and of faults); `riftsync job cancel` gives the job up",
-    )
+    .with_remedy(format!(
+        "find out what ends the engine (the system's log tells of memory and of faults), or cancel the job{} to give it up",
+        words().with_cancel()
+    ))
 }
 
 #[cfg(test)]

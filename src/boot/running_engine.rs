@@ -45,11 +45,14 @@ fn key_of(key: &str, source: &KeySource) -> Result<ApiKey, CliError> {
 /// Files that are there keep their modes: somebody may have meant them. That others can read them is told.
 fn warn_of_readers(config: &Config, database: &Location, source: &KeySource) {
     let file = match database {
-        Location::Sqlite(path) => Some(("database", path)),
+        Location::Sqlite(path) => Some(("database".to_owned(), path.as_path())),
         Location::Postgres(_) => None,
     };
-    let key = source.file.as_ref().map(|path| ("API key file", path));
-    for (what, path) in file.into_iter().chain(key) {
+    let key = source.file.as_deref();
+    let key = key.map(|path| ("API key file".to_owned(), path));
+    let settings = config.file_with_secret();
+    let settings = settings.map(|(path, secret)| (format!("settings file with {secret}"), path));
+    for (what, path) in file.into_iter().chain(key).chain(settings) {
         if let Some(mode) = read_by_others(path, config.files.readable_by) {
             let path = path.display();
             tracing::warn!(
@@ -261,12 +264,19 @@ fn static_sync(config: &Config) -> Result<StaticSync, CliError> {
 fn lake_export(config: &Config) -> Result<LakeExport, CliError> {
     let wrong = |why: String| CliError::Usage(format!("the configuration is wrong: lake: {why}"));
     let address = config.lake.address().map_err(wrong)?;
-    let place = address.map(|address| LakePlace::new(&address, &config.lake));
-    let place = place
-        .transpose()
-        .map_err(|error| wrong(error.to_string()))?;
     let policy = config.policy(LakeExport::KIND, LakeExport::RETRIES);
-    Ok(LakeExport::new(place, policy))
+    let Some(address) = address else {
+        return Ok(LakeExport::nowhere(policy));
+    };
+    match LakePlace::new(&address, &config.lake) {
+        Ok(place) => Ok(LakeExport::to(place, policy)),
+        // Who exports nothing, or at a terminal that has them, needs none here.
+        Err(error) if !config.lake.has_credentials() => {
+            tracing::warn!("lake.dir is {error}. Until then no lake is exported; all else goes on");
+            Ok(LakeExport::refused(&error, policy))
+        }
+        Err(error) => Err(wrong(error.to_string())),
+    }
 }
 
 /// The schedules of the configuration, or what is wrong with one.

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use config::{Config as Source, File, FileFormat};
 pub use riftsync_basics::read_at_most;
+use riftsync_basics::redact;
 use serde::{Deserialize, Serialize};
 
-use super::ConfigError;
+use super::{Config, ConfigError};
 
 /// A file with settings at most; nobody writes so many.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -41,6 +42,25 @@ impl Readers {
 pub fn read_by_others(path: &Path, readers: Readers) -> Option<u32> {
     let mode = std::fs::metadata(path).ok()?.mode() & 0o777;
     (mode & 0o044 & readers.umask() != 0).then_some(mode)
+}
+
+impl Config {
+    /// The file with settings, and one of them that nobody else is to read, if there is one in it.
+    pub fn file_with_secret(&self) -> Option<(&Path, &'static str)> {
+        let file = self.file.as_deref()?;
+        let origin = file.display().to_string();
+        let (lake, url) = (&self.lake, self.database.url.expose());
+        let secrets = [
+            ("lake.secret_access_key", !lake.secret_access_key.is_empty()),
+            ("lake.session_token", !lake.session_token.is_empty()),
+            ("database.url", redact(url) != url),
+        ];
+        let in_file = |(setting, is_set): &(&'static str, bool)| {
+            *is_set && self.origins.of_setting(setting) == origin
+        };
+        let secret = secrets.into_iter().find(in_file)?;
+        Some((file, secret.0))
+    }
 }
 
 /// The text of a file with settings, once it can be read as such.

@@ -155,6 +155,11 @@ impl LakeSettings {
         LakeAddress::of(OsString::from(&self.dir)).map(Some)
     }
 
+    /// Whether it is known who asks a storage.
+    pub fn has_credentials(&self) -> bool {
+        !self.access_key_id.is_empty() && !self.secret_access_key.is_empty()
+    }
+
     /// Takes from the environment of other programs what is not set. Credentials come from one place, all of them.
     /// Returns which settings were found, and where.
     pub(super) fn fill(

@@ -85,6 +85,8 @@ pub struct Config {
     /// Where each of them comes from.
     #[serde(skip)]
     pub origins: Origins,
+    #[serde(skip)]
+    file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -290,6 +292,7 @@ impl Config {
             .map_err(invalid)?;
         config.profile = Some(profile);
         config.origins = Origins::of(profile, file.zip(text.as_deref()));
+        config.file = file.map(Path::to_owned);
         if config.database.url.is_empty()
             && let Ok(url) = std::env::var("DATABASE_URL")
         {

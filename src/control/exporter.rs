@@ -8,9 +8,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as Waker, Poll};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -19,9 +17,6 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::state::KeyAccess;
 use crate::metrics::{OutageLog, Words, prometheus};
@@ -29,13 +24,12 @@ use crate::model::host;
 use crate::store::engine::EngineHandle;
 use crate::store::question;
 use crate::supervision::{ChildSpec, EndReason, report_state};
+use crate::web::listener::{LimitedListener, Stay};
 
 /// Readers at once; others wait at the door.
 const READERS_MAX: usize = 8;
 /// How long one may take from its first byte to our last.
 const VISIT: Duration = Duration::from_secs(10);
-/// Pause after a connection that could not be taken, which means that files have run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The address, held for as long as the process lives: an exporter that is started anew finds it free.
 #[derive(Debug)]
@@ -96,14 +90,18 @@ async fn serve(page: Arc<Page>) -> EndReason {
     report_state(&ExporterState {
         address: page.place.addr,
     });
-    let doors = LimitedListener {
-        listener,
-        places: Arc::new(Semaphore::new(READERS_MAX)),
-        outage: OutageLog::new(Words {
-            over: "the metrics can be read again",
-            failures: "tries failed",
-        }),
+    let outage = OutageLog::new(Words {
+        over: "the metrics can be read again",
+        failures: "tries failed",
+    });
+    let hear = move |taken: io::Result<()>| match taken {
+        Ok(()) => outage.worked(0),
+        Err(error) => {
+            let why = format!("the metrics are told to nobody just now: {error}");
+            outage.failed(0, why);
+        }
     };
+    let doors = LimitedListener::new(listener, READERS_MAX, Stay::AtMost(VISIT), hear);
     let router = axum::Router::new()
         .route("/metrics", get(metrics))
         .fallback(elsewhere)
@@ -160,92 +158,4 @@ async fn elsewhere() -> impl IntoResponse {
         close,
         "the metrics are at /metrics\n",
     )
-}
-
-/// Lets in as many as there are places.
-#[derive(Debug)]
-struct LimitedListener {
-    listener: tokio::net::TcpListener,
-    places: Arc<Semaphore>,
-    outage: OutageLog,
-}
-
-impl axum::serve::Listener for LimitedListener {
-    type Io = Visit;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        // It is never closed.
-        let place = self.places.clone().acquire_owned().await.ok();
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, addr)) => {
-                    self.outage.worked(0);
-                    let over = Box::pin(tokio::time::sleep(VISIT));
-                    let visit = Visit {
-                        stream,
-                        over,
-                        _place: place,
-                    };
-                    return (visit, addr);
-                }
-                Err(error) => {
-                    let why = format!("the metrics are told to nobody just now: {error}");
-                    self.outage.failed(0, why);
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.listener.local_addr()
-    }
-}
-
-/// One reader's connection; it ends when its time is over.
-#[derive(Debug)]
-struct Visit {
-    stream: TcpStream,
-    over: Pin<Box<tokio::time::Sleep>>,
-    _place: Option<OwnedSemaphorePermit>,
-}
-
-impl Visit {
-    fn check(&mut self, waker: &mut Waker<'_>) -> io::Result<()> {
-        match self.over.as_mut().poll(waker) {
-            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
-            Poll::Pending => Ok(()),
-        }
-    }
-}
-
-impl AsyncRead for Visit {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        waker: &mut Waker<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.check(waker)?;
-        Pin::new(&mut self.stream).poll_read(waker, buffer)
-    }
-}
-
-impl AsyncWrite for Visit {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        waker: &mut Waker<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.check(waker)?;
-        Pin::new(&mut self.stream).poll_write(waker, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, waker: &mut Waker<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(waker)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, waker: &mut Waker<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(waker)
-    }
 }

@@ -21,6 +21,7 @@ use super::store::{Completion, Fenced, JobStore, StoreError};
 use super::task::{JobContext, Task, TaskResult};
 use super::tools::Tools;
 use riftsync_basics::attempt::settle;
+use riftsync_basics::words::words;
 use riftsync_basics::{ClaimedJob, Failure, JobState, Lease, Outcome};
 use riftsync_supervision::{ChildGuard, EndReason, last_panic};
 
@@ -158,10 +159,7 @@ async fn run_attempt<S: JobStore + ?Sized>(
     };
     let result = run_or_cancel.await.unwrap_or_else(|_| {
         let why = last_panic();
-        let actor = format!("/engine/queues/{}/{}", task.queue(), job.kind);
-        let detail = format!("job {}: {why}", job.lease.job);
-        let events = &tools.metrics.events;
-        events.tell("job_panicked", &actor, detail);
+        tell_panic(&*task, &job, &why, &tools);
         Outcome::Retry(Failure::new("panic", why).retryable()).into()
     });
     // A job that takes no time is worth no message of its own: what is between two such jobs is their commits.
@@ -217,7 +215,6 @@ async fn settle_result<S: JobStore + ?Sized>(
     let backoff = task.backoff(job.attempt, fastrand::f64());
     log_outcome(job, &result.outcome, backoff);
     let settlement = settle(job.attempt, job.max_attempts, result.outcome, backoff, now);
-    let mut state = settlement.state;
     let mut completion = Arc::new(Completion {
         settlement,
         effects: result.effects,
@@ -231,7 +228,7 @@ async fn settle_result<S: JobStore + ?Sized>(
         {
             Ok(Fenced::Applied) => {
                 late.is_over(tools);
-                return Some(state);
+                return Some(completion.settlement.state);
             }
             Ok(Fenced::Stale) => {
                 // Why is told once for all of its jobs: this engine was taken for dead, or its queue began anew.
@@ -252,11 +249,7 @@ async fn settle_result<S: JobStore + ?Sized>(
                 }
                 if end.cancel.is_requested() && !given_up {
                     given_up = true;
-                    let why =
-                        format!("cancelled on request; its result could not be stored: {error}");
-                    let bare = ended(job, Outcome::Cancel(why), tools);
-                    state = bare.settlement.state;
-                    completion = Arc::new(bare);
+                    completion = Arc::new(unstored(job, &error, tools));
                 }
             }
             // The engine is about to stop, and whoever stops it says why. The next one starts the job again.
@@ -264,12 +257,53 @@ async fn settle_result<S: JobStore + ?Sized>(
                 tracing::debug!("the end of job {} is lost: {error}", job.lease.job);
                 return None;
             }
+            Err(StoreError::Panicked(why)) if !completion.effects.is_empty() => {
+                completion = Arc::new(panicked(task, job, &why, tools));
+            }
             Err(error) => {
                 tracing::error!("job {} cannot be settled: {error}", job.lease.job);
                 return discard_unsettled(job, &error.to_string(), tools).await;
             }
         }
     }
+}
+
+/// The end of an attempt that is cancelled while the database is away.
+fn unstored<S: JobStore + ?Sized>(
+    job: &ClaimedJob,
+    error: &StoreError,
+    tools: &Tools<S>,
+) -> Completion<S::Effect> {
+    let why = format!("cancelled on request; its result could not be stored: {error}");
+    ended(job, Outcome::Cancel(why), tools)
+}
+
+/// The end of an attempt whose effects cannot be written: it failed, as one whose task panics.
+fn panicked<S: JobStore + ?Sized>(
+    task: &dyn Task<S>,
+    job: &ClaimedJob,
+    why: &str,
+    tools: &Tools<S>,
+) -> Completion<S::Effect> {
+    tell_panic(task, job, why, tools);
+    let why = format!("what it was to write panicked, and nothing of it was written: {why}");
+    let outcome = Outcome::Retry(Failure::new("panic", why).retryable());
+    note_failure(job, &outcome, tools);
+    let backoff = task.backoff(job.attempt, fastrand::f64());
+    log_outcome(job, &outcome, backoff);
+    let (attempt, most) = (job.attempt, job.max_attempts);
+    Completion::of(settle(attempt, most, outcome, backoff, tools.clock.now()))
+}
+
+fn tell_panic<S: JobStore + ?Sized>(
+    task: &dyn Task<S>,
+    job: &ClaimedJob,
+    why: &str,
+    tools: &Tools<S>,
+) {
+    let actor = format!("/engine/queues/{}/{}", task.queue(), job.kind);
+    let detail = format!("job {}: {why}", job.lease.job);
+    tools.metrics.events.tell("job_panicked", &actor, detail);
 }
 
 /// An end that the database refuses (a bug) must not leave the job running for ever.
@@ -316,9 +350,10 @@ impl Late {
         let since = *self.since.get_or_insert_with(tokio::time::Instant::now);
         let (id, waited) = (job.lease.job, since.elapsed());
         let why = format_args!(
-            "the end of job {id} ({}) could not be stored for {waited:.0?}: {error}. `riftsync job cancel {id}` ends it \
-             without what it did",
-            job.kind
+            "the end of job {id} ({}) could not be stored for {waited:.0?}: {error}. Cancel it{} to end it without what \
+             it did",
+            job.kind,
+            words().with_cancel_of(id)
         );
         // It may be the only one that waits. One line for all that do, none if the database is away for everybody.
         self.told |= tools.store.outages().end_waits(since, why);

@@ -27,6 +27,7 @@ use super::slot_window::{Next, SlotWindow};
 use super::store::{Completion, JobStore, StoreError};
 use super::tools::{Shared, Tools};
 use super::trouble::Trouble;
+use riftsync_basics::words::words;
 use riftsync_basics::{ClaimedJob, Failure, JobState, Lease, Outcome, attempt};
 use riftsync_supervision::{ChildEnded, ChildGuard, EndReason};
 
@@ -201,7 +202,10 @@ impl<S: JobStore + ?Sized> QueueSupervisor<S> {
                 "unknown_kind",
                 format!("no task of kind '{}' is known here", job.kind),
             )
-            .with_remedy("it may come from a newer riftsync: upgrade this engine");
+            .with_remedy(format!(
+                "it may come from a newer {}: upgrade this engine",
+                words().version
+            ));
             let settlement = attempt::settle(
                 job.attempt,
                 job.max_attempts,

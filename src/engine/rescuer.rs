@@ -23,6 +23,7 @@ use super::trouble::Trouble;
 use riftsync_basics::Timestamp;
 use riftsync_basics::suspicion::Death;
 use riftsync_basics::time::as_text_if_any;
+use riftsync_basics::words::words;
 use riftsync_supervision::report_state;
 
 /// How often it is looked whether another engine is gone, and whether this one is seen.
@@ -88,8 +89,9 @@ impl<S: JobStore + ?Sized> Duty<S> {
             .tell("jobs_rescued", "/engine/rescuer", &what);
         if rescued.held_back > 0 {
             tracing::warn!(
-                "{} of them may be what ends engines, and are held back for a while; `riftsync health` tells more",
-                rescued.held_back
+                "{} of them may be what ends engines, and are held back for a while{}",
+                rescued.held_back,
+                words().health_tells_more()
             );
         }
         Ok(rescued)

@@ -16,4 +16,28 @@ pub(super) static WORDS: Words = Words {
              stored in this one, if it did",
     anew: "move all three files away and sync again: everything that Riot still has is fetched anew",
     copy: " with `riftsync db copy --from ... --to ...` of the same two",
+    retry: "riftsync job retry",
+    cancel: "riftsync job cancel",
+    health: "riftsync health",
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::basics::attempt::cancelled_on_request;
+    use crate::basics::words::say;
+    use crate::model::JobId;
+
+    #[test]
+    fn what_is_said_of_a_job_names_the_command_to_type() {
+        say(Some(&WORDS));
+        let remedy = cancelled_on_request().remedy;
+        let expected = "run it again with `riftsync job retry`";
+        assert_eq!(remedy.as_deref(), Some(expected));
+        assert_eq!(
+            WORDS.with_cancel_of(JobId(7)),
+            " with `riftsync job cancel 7`"
+        );
+        assert_eq!(WORDS.health_tells_more(), "; `riftsync health` tells more");
+    }
+}

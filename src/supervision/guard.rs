@@ -3,6 +3,7 @@
 //! actix ends an actor whose handler panics by dropping it, and tells nobody. The guard's drop is the
 //! one thing that happens on every way out.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::panic::PanicHookInfo;
 use std::sync::Once;
@@ -90,11 +91,30 @@ impl Drop for ChildGuard {
     }
 }
 
+const NO_MESSAGE: &str = "a panic without a message";
+
 /// The text of this thread's last panic, taken.
 pub fn last_panic() -> String {
     LAST_PANIC
         .with_borrow_mut(Option::take)
-        .unwrap_or_else(|| "a panic without a message".to_owned())
+        .unwrap_or_else(|| NO_MESSAGE.to_owned())
+}
+
+/// The text of a panic that this thread has just caught: as [`watch_panics`] kept it, or its own message where nobody
+/// watches.
+pub fn caught_panic(panic: &(dyn Any + Send)) -> String {
+    LAST_PANIC
+        .with_borrow_mut(Option::take)
+        .unwrap_or_else(|| panic_message(panic))
+}
+
+/// What a panic says, without its place.
+pub fn panic_message(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| NO_MESSAGE.to_owned())
 }
 
 /// Keeps the text of panics for the guards and logs them in one line, or writes it to stderr where nobody listens to
@@ -104,8 +124,8 @@ pub fn watch_panics(redact: impl Fn(&str) -> String + Send + Sync + 'static) {
     INSTALLED.call_once(|| {
         std::panic::set_hook(Box::new(move |info| {
             let text = redact(&describe(info));
-            if tracing::enabled!(target: "riftsync::panic", tracing::Level::ERROR) {
-                tracing::error!(target: "riftsync::panic", "panicked: {text}");
+            if tracing::enabled!(target: "riftsync_supervision::panic", tracing::Level::ERROR) {
+                tracing::error!(target: "riftsync_supervision::panic", "panicked: {text}");
             } else {
                 eprintln!("panicked: {text}");
             }

@@ -20,7 +20,7 @@ mod supervisor;
 
 pub use budget::{Intensity, RestartBackoff, RestartBudget};
 pub use child::{Stop, stopped_by};
-pub use guard::{ChildEnded, ChildGuard, last_panic, watch_panics};
+pub use guard::{ChildEnded, ChildGuard, caught_panic, last_panic, panic_message, watch_panics};
 pub use observer::{EndReason, Observer};
 pub use reporter::report_state;
 pub use supervisor::{

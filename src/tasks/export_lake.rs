@@ -16,7 +16,7 @@ use super::failed::bad_arguments;
 use super::upkeep::{job, percent, store_failed};
 use crate::basics::{Form, Shown, form};
 use crate::engine::Task;
-use crate::export::lake::{self, LakeFailure, LakePlace, LakeProgress};
+use crate::export::lake::{self, LakeError, LakeFailure, LakePlace, LakeProgress};
 use crate::model::{Failure, NewJob, Outcome, Priority, RetryPolicy};
 use crate::store::Store;
 use crate::store::engine::{JobContext, TaskFuture, TaskResult};
@@ -36,7 +36,8 @@ struct Args {
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct LakeExport {
-    place: Option<LakePlace>,
+    /// Where to, or why nowhere.
+    place: Result<LakePlace, String>,
     policy: RetryPolicy,
 }
 
@@ -46,8 +47,20 @@ impl LakeExport {
     /// How it is retried unless told.
     pub const RETRIES: RetryPolicy = RetryPolicy::new(3, 60, 600);
 
-    /// None: the settings name no place.
-    pub fn new(place: Option<LakePlace>, policy: RetryPolicy) -> Self {
+    pub fn to(place: LakePlace, policy: RetryPolicy) -> Self {
+        let place = Ok(place);
+        Self { place, policy }
+    }
+
+    /// The settings name no place.
+    pub fn nowhere(policy: RetryPolicy) -> Self {
+        let place = Err(NO_PLACE.to_owned());
+        Self { place, policy }
+    }
+
+    /// The settings lack what the place needs.
+    pub fn refused(error: &LakeError, policy: RetryPolicy) -> Self {
+        let place = Err(format!("{error}, and start the engine again"));
         Self { place, policy }
     }
 }
@@ -67,8 +80,8 @@ impl Task<dyn Store> for LakeExport {
 
     fn order(&self, args: &str) -> Result<NewJob, String> {
         let args: Args = serde_json::from_str(args).map_err(|error| error.to_string())?;
-        if self.place.is_none() {
-            return Err(no_place());
+        if let Err(why) = &self.place {
+            return Err(why.clone());
         }
         let text = serde_json::to_string(&args).expect("a flag is JSON");
         Ok(job(
@@ -95,19 +108,17 @@ impl Task<dyn Store> for LakeExport {
         let place = self.place.clone();
         Box::pin(async move {
             match (serde_json::from_str(&context.job.args), place) {
-                (Ok(args), Some(place)) => export(&context, &place, args).await,
+                (Ok(args), Ok(place)) => export(&context, &place, args).await,
                 (Err(error), _) => bad_arguments(&error),
                 // It was ordered from an engine that has one.
-                (_, None) => Outcome::Discard(Failure::new("lake", no_place())).into(),
+                (_, Err(why)) => Outcome::Discard(Failure::new("lake", why)).into(),
             }
         })
     }
 }
 
-fn no_place() -> String {
-    "no lake is set. Set lake.dir to a folder or s3://bucket/prefix, and start the engine again"
-        .to_owned()
-}
+const NO_PLACE: &str =
+    "no lake is set. Set lake.dir to a folder or s3://bucket/prefix, and start the engine again";
 
 async fn export(context: &JobContext, place: &LakePlace, args: Args) -> TaskResult {
     let told = Arc::<LakeProgress>::default();

@@ -6,6 +6,7 @@ mod ask;
 mod assets;
 mod chart;
 mod history;
+pub mod listener;
 mod live;
 mod pages;
 mod parts;

@@ -1,10 +1,7 @@
 //! The server: connections, and who of them sees what.
 
 use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,14 +11,11 @@ use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use riftsync_basics::Form;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Sleep};
 
 use super::access::{Denied, Rules, Wanted};
 use super::ask::Ask;
 use super::assets;
+use super::listener::{LimitedListener, Stay};
 use super::live::Live;
 use super::pages;
 use super::place::WebPlace;
@@ -35,17 +29,17 @@ const CONNECTIONS_MAX: usize = 256;
 const BODY_MAX: usize = 128 << 10;
 /// How long a connection may neither say nor take anything. A page that watches is told something more often.
 const IDLE: Duration = Duration::from_mins(2);
-/// Pause after a connection that could not be taken, which means that files have run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves the pages until it is dropped, with forms for the kinds of jobs that people submit. Its end is a fault.
 pub async fn serve(place: Arc<WebPlace>, engine: Arc<dyn Ask>, forms: Vec<Form>) -> io::Result<()> {
     let settings = &place.settings;
     let live = Live::new(engine.clone(), settings.prefix.clone(), settings.read_only);
-    let listener = LimitedListener {
-        listener: place.listener()?,
-        places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
-    };
+    let stay = Stay::WhileActive(IDLE);
+    let listener = LimitedListener::new(place.listener()?, CONNECTIONS_MAX, stay, |taken| {
+        if let Err(error) = taken {
+            tracing::debug!("the web pages could not take a connection: {error}");
+        }
+    });
     let site = Arc::new(Site {
         cookie: place.cookie(),
         place,
@@ -162,100 +156,5 @@ fn turn_away(site: &Site, denied: Denied, method: &Method) -> Response {
             "The engine was started with --web-read-only. Nothing was changed.",
             "Use the terminal: riftsync job, riftsync queue.",
         ),
-    }
-}
-
-/// Lets in as many as there are places.
-#[derive(Debug)]
-struct LimitedListener {
-    listener: tokio::net::TcpListener,
-    places: Arc<Semaphore>,
-}
-
-impl axum::serve::Listener for LimitedListener {
-    type Io = Visit;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        // It is never closed.
-        let place = self.places.clone().acquire_owned().await.ok();
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, addr)) => {
-                    let visit = Visit {
-                        stream,
-                        idle: Box::pin(tokio::time::sleep(IDLE)),
-                        _place: place,
-                    };
-                    return (visit, addr);
-                }
-                Err(error) => {
-                    tracing::debug!("the web pages could not take a connection: {error}");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.listener.local_addr()
-    }
-}
-
-/// One connection; it ends when nothing has gone in or out of it for long.
-#[derive(Debug)]
-struct Visit {
-    stream: TcpStream,
-    idle: Pin<Box<Sleep>>,
-    _place: Option<OwnedSemaphorePermit>,
-}
-
-impl Visit {
-    /// What a try came to; the time begins anew where it went well.
-    fn after<T>(
-        &mut self,
-        tried: Poll<io::Result<T>>,
-        waker: &mut Context<'_>,
-    ) -> Poll<io::Result<T>> {
-        match tried {
-            Poll::Ready(done) => {
-                self.idle.as_mut().reset(Instant::now() + IDLE);
-                Poll::Ready(done)
-            }
-            Poll::Pending => match self.idle.as_mut().poll(waker) {
-                Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-                Poll::Pending => Poll::Pending,
-            },
-        }
-    }
-}
-
-impl AsyncRead for Visit {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        waker: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let tried = Pin::new(&mut self.stream).poll_read(waker, buffer);
-        self.after(tried, waker)
-    }
-}
-
-impl AsyncWrite for Visit {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        waker: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let tried = Pin::new(&mut self.stream).poll_write(waker, bytes);
-        self.after(tried, waker)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, waker: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(waker)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, waker: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(waker)
     }
 }

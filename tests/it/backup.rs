@@ -9,6 +9,7 @@ use riftsync::store::sqlite::{Backup, SqliteStore};
 use riftsync::store::{DataStore, Database};
 
 use crate::setup::{PLAYER, Setup, run, setup, text};
+use crate::wait;
 
 /// Documents fetched before a backup is made in the middle of a sync.
 const IN_THE_MIDDLE: u64 = 60;
@@ -49,10 +50,10 @@ async fn a_backup_of_a_running_engine_that_is_restored_goes_on_exactly() {
     let setup = setup(101).await;
     setup.submit(&[PLAYER]).await;
     let mut engine = setup.serve().spawn().unwrap();
-    while setup.document_calls() < IN_THE_MIDDLE {
-        assert!(engine.try_wait().unwrap().is_none(), "{}", setup.log());
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    }
+    wait::until_soon("the middle", async || {
+        setup.document_calls() >= IN_THE_MIDDLE || wait::not_yet(&mut engine, || setup.log())
+    })
+    .await;
     let file = path(&setup, "saved.db");
     let saved = db(&setup, &["backup", file.to_str().unwrap(), "--json"]).await;
     assert!(saved.status.success(), "{}", text(&saved));

@@ -6,6 +6,7 @@ use crate::data::{game, stores, with_effects};
 use crate::place::Place;
 use crate::rig::{Rig, on_each_place};
 use crate::store::{NOW, claim_one, new_job};
+use crate::wait;
 
 /// Refuses every match, with these words and this code.
 fn refusal(words: &str, code: &str) -> String {
@@ -54,9 +55,7 @@ async fn a_server_may_say_it_in_any_language() {
     scratch.run(&refusal("konnte Datei nicht erweitern", "53100"));
     let later = async {
         // As soon as the writer has met it.
-        while !store.writer_stats().busy {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+        wait::until_soon("a busy writer", async || store.writer_stats().busy).await;
         scratch.run(ALLOWED);
     };
     let (end, ()) = tokio::join!(attempt(&*store), later);
@@ -112,9 +111,8 @@ async fn an_end_that_cannot_be_stored_is_told_and_is_given_up_when_its_job_is_ca
     ];
     rig.done(&[&sync[..], &["--no-timelines", "--detach"]].concat())
         .await;
-    while !rig.setup.log().contains("could not be stored for") {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    let late = "could not be stored for";
+    wait::until(late, async || rig.setup.log().contains(late)).await;
     let open = "SELECT CAST(id AS TEXT) AS row FROM jobs WHERE kind = 'sync_match_data' AND finished_at IS NULL";
     let stuck = rig.lines(open);
     assert!(!stuck.is_empty());
@@ -126,9 +124,7 @@ async fn an_end_that_cannot_be_stored_is_told_and_is_given_up_when_its_job_is_ca
             .success()
         {}
     }
-    while !rig.lines(open).is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    wait::until("the end of all", async || rig.lines(open).is_empty()).await;
     let told =
         rig.lines("SELECT state || ' ' || errors AS row FROM jobs WHERE kind = 'sync_match_data'");
     for job in told {

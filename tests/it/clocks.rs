@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::future::join_all;
 use riftsync::model::{Region, Route, Timestamp};
@@ -12,6 +12,7 @@ use riftsync::simulator::{Latency, SIMULATED_KEY, SimulatorConfig, WindowName, W
 
 use crate::place::Place;
 use crate::setup::{Setup, bare, exited, setup_with, signal};
+use crate::wait;
 
 /// Of a window that does not end while a test runs, and is over for a clock that is set by an hour.
 const CALLS: u32 = 60;
@@ -111,11 +112,9 @@ impl World {
         counters.windows.values().map(|window| window.over).sum()
     }
 
-    /// Waits, by looking, until so many calls were made. The test runner's time limit is the bound.
+    /// Waits, by looking, until so many calls were made.
     async fn until_used(&self, calls: u32) {
-        while self.used().calls < calls.into() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        wait::until("calls", async || self.used().calls >= calls.into()).await;
     }
 }
 

@@ -1,7 +1,6 @@
 //! `db copy`: a database grows out of its file, as a user types it.
 
 use std::process::{Command, Output};
-use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -19,6 +18,7 @@ use serde_json::Value;
 use crate::data::check_statistics;
 use crate::scratch::Scratch;
 use crate::setup::{PLAYER, Setup, bare, exited, run, setup, signal, text};
+use crate::wait;
 
 #[derive(QueryableByName)]
 struct Name {
@@ -110,16 +110,13 @@ async fn stopped_in_payloads(setup: &Setup, scratch: &Scratch, by: &str) -> Outp
     command.stdout(std::process::Stdio::piped());
     command.stderr(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
-    while scratch
-        .rows(
-            "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'payloads'::regclass
-             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-        )
-        .is_empty()
-    {
-        assert!(child.try_wait().unwrap().is_none(), "it did not wait");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'payloads'::regclass
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    wait::until("a copy that waits for the lock", async || {
+        !scratch.rows(waits).is_empty()
+            || wait::not_yet(&mut child, || "it did not wait".to_owned())
+    })
+    .await;
     signal(&child, by);
     let output = exited(child).await;
     drop(held);
@@ -285,6 +282,18 @@ async fn open_jobs_come_along_and_are_rescued() {
     let there = truth.iter().filter(|truth| truth.has_match).count();
     let stored = server.stored_matches(&ids).await.unwrap();
     assert_eq!(stored.matches.len(), there);
+}
+
+#[tokio::test]
+async fn of_a_server_that_is_not_there_it_is_said_as_riftsync_says_it() {
+    let setup = setup(1).await;
+    let nowhere = "postgres://nobody@127.0.0.1:1/none";
+    let output = run(copy(&setup, nowhere, &file(&setup))).await;
+    refused(
+        &output,
+        3,
+        &["127.0.0.1:1", "what --database or DATABASE_URL says"],
+    );
 }
 
 #[tokio::test]

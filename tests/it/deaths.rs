@@ -4,7 +4,6 @@
 use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
@@ -18,6 +17,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::setup::{Id, PLAYER, Setup, exited, run, setup, setup_for, signal, text};
+use crate::wait;
 
 /// Stands between the program and the API, and sees a request come.
 struct Watchman {
@@ -99,9 +99,8 @@ async fn sync_past_deaths(setup: &Setup, watchman: &Watchman, moment: Moment) ->
         if moment == Moment::Last {
             let store = SqliteStore::open_read_only(setup.database().as_ref()).unwrap();
             // It, and the sync that waits for it.
-            while store.open_jobs().await.unwrap() > 2 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            let two_are_open = async || store.open_jobs().await.unwrap() <= 2;
+            wait::until_soon("the end of the others", two_are_open).await;
         }
         signal(&child, "-ABRT");
         exited(child).await;
@@ -244,10 +243,10 @@ async fn a_database_that_was_copied_with_jobs_under_way_starts_at_full_speed() {
             let found: Vec<Id> = diesel::sql_query(&held).load(conn).unwrap();
             found.len()
         };
-        while running(conn) < 20 {
-            assert!(child.try_wait().unwrap().is_none(), "{}", setup.log());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        wait::until_soon("twenty that run", async || {
+            running(conn) >= 20 || wait::not_yet(&mut child, || setup.log())
+        })
+        .await;
         child.kill().unwrap();
         child.wait().unwrap();
         // It is another machine's now.

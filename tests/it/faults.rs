@@ -7,6 +7,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
+use futures_util::future::join_all;
 use riftsync::engine::EngineConfig;
 use riftsync::gate::{Gate, KeySource};
 use riftsync::metrics::Metrics;
@@ -19,6 +20,7 @@ use riftsync::store::sqlite::SqliteStore;
 use riftsync::tasks::{self, PlayerSyncArgs, Policies};
 
 use crate::setup::{PLAYER, Setup, exited, run, setup_for, setup_with, signal, text};
+use crate::wait;
 
 #[derive(QueryableByName, Debug, PartialEq)]
 struct Count {
@@ -40,9 +42,7 @@ impl Setup {
     }
 
     async fn until_logged(&self, text: &str) {
-        while !self.log().contains(text) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        wait::until(text, async || self.log().contains(text)).await;
     }
 }
 
@@ -114,13 +114,7 @@ async fn a_key_that_expires_in_the_middle_is_replaced_in_its_file_and_nothing_is
 async fn each_fault_costs_time_and_nothing_else_and_is_told_once() {
     // Several at a time: their faults are mostly waiting.
     for kinds in FaultKind::transient().chunks(11) {
-        let worlds = kinds.iter().map(|kind| {
-            let kind = *kind;
-            tokio::spawn(async move { one_fault(kind).await })
-        });
-        for world in worlds.collect::<Vec<_>>() {
-            world.await.unwrap();
-        }
+        join_all(kinds.iter().map(|kind| one_fault(*kind))).await;
     }
 }
 
@@ -221,21 +215,20 @@ async fn what_a_person_waits_for_is_called_within_one_window_of_a_crawl() {
         .collect();
     store.enqueue(crawl, now).await.unwrap();
     // Two windows of it: matches and timelines wait beside the players' own calls.
-    while setup.simulator.counters().calls < 200 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    wait::until("200 calls", async || {
+        setup.simulator.counters().calls >= 200
+    })
+    .await;
     let before = setup.simulator.counters().calls;
     let asked = vec![order(PLAYER, Priority::INTERACTIVE)];
     let id = store.enqueue(asked, now).await.unwrap()[0].id;
     // It shows this step when Riot has answered its first two calls.
-    loop {
+    wait::until("its first step", async || {
         let job = store.job(id).await.unwrap().unwrap();
         assert!(!job.state.is_final() || job.state == JobState::Completed);
-        if job.percent >= 10 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+        job.percent >= 10
+    })
+    .await;
     let calls = setup.simulator.counters().calls - before;
     assert!(calls <= 100, "{calls} calls, one window has 100");
     assert_eq!(setup.simulator.counters().of_status(429), 0);
@@ -255,10 +248,10 @@ async fn an_engine_that_starts_again_keeps_to_what_the_last_one_left_of_the_key(
     setup.submit(&[PLAYER]).await;
     for calls in [150, 300, 420] {
         let mut engine = setup.serve().spawn().unwrap();
-        while setup.simulator.counters().calls < calls {
-            assert!(engine.try_wait().unwrap().is_none(), "{}", setup.log());
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        wait::until_soon("its calls", async || {
+            setup.simulator.counters().calls >= calls || wait::not_yet(&mut engine, || setup.log())
+        })
+        .await;
         engine.kill().unwrap();
         engine.wait().unwrap();
     }

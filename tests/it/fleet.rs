@@ -20,6 +20,7 @@ use crate::data::check_statistics;
 use crate::scratch::Scratch;
 use crate::server::Server;
 use crate::setup::{Setup, bare, exited, setup_with, signal};
+use crate::wait;
 
 /// A world, a database, and names of players.
 struct Fleet {
@@ -110,15 +111,12 @@ impl Fleet {
 
     /// Waits, by looking, until so much is stored.
     async fn until_timelines(&self, count: u64) {
-        while self.timelines() < count {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        wait::until("timelines", async || self.timelines() >= count).await;
     }
 
     async fn until_done(&self, store: &dyn Store) {
-        while store.open_jobs().await.unwrap() > 0 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let no_job_is_open = async || store.open_jobs().await.unwrap() == 0;
+        wait::until("the end of all jobs", no_job_is_open).await;
     }
 
     /// Everything the world has of the players' year is stored once, and the statistics are exact.
@@ -154,17 +152,13 @@ impl Engine {
 impl Fleet {
     async fn until_so_many_hold_jobs(&self, engines: u64) {
         let holding = "SELECT count(DISTINCT engine_id) FROM jobs WHERE state = 'running'";
-        while self.count(holding) < engines {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        wait::until_soon("engines with jobs", async || self.count(holding) >= engines).await;
     }
 
     /// Whose session is gone is not waited for.
     async fn until_one_is_rescued_and_not_waited_for(&self, by: &str) {
         let rescued = "SELECT count(*) FROM engines WHERE rescued_at IS NOT NULL";
-        while self.count(rescued) == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        wait::until_soon("a rescue", async || self.count(rescued) > 0).await;
         let gone = "SELECT count(*) FROM engines WHERE rescued_at - heartbeat_at < 20000";
         assert_eq!(self.count(gone), 1, "{}", self.log(by));
     }
@@ -244,9 +238,8 @@ async fn engines_that_are_killed_stopped_or_cut_off_lose_nothing_and_do_no_harm_
     let direct = fleet.scratch.url();
     // The one that stays leads: nobody has to wait for the end of another's lead.
     let sound = fleet.engine("sound", direct);
-    while fleet.count("SELECT count(*) FROM leadership") == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let leaders = "SELECT count(*) FROM leadership";
+    wait::until("a leader", async || fleet.count(leaders) > 0).await;
     let mut killed = fleet.engine("killed", direct);
     let stopped = fleet.engine("stopped", direct);
     let cut_off = fleet.engine("cut_off", &wire.url(&fleet.scratch));
@@ -273,9 +266,7 @@ async fn engines_that_are_killed_stopped_or_cut_off_lose_nothing_and_do_no_harm_
     signal(&stopped.child, "-CONT");
     wire.cut.send_replace(false);
     let alive = "SELECT count(*) FROM engines WHERE stopped_at IS NULL AND rescued_at IS NULL";
-    while fleet.count(alive) < 3 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    wait::until("three engines", async || fleet.count(alive) >= 3).await;
     let before = fleet
         .scratch
         .rows("SELECT * FROM player_yearly_stats ORDER BY player_id, year, platform");
@@ -311,9 +302,7 @@ async fn engines_that_are_killed_again_and_again_lose_nothing_and_nothing_is_sus
     let (mut older, mut newer) = (engine(), engine());
     let holds = "SELECT count(DISTINCT engine_id) FROM jobs WHERE state = 'running'";
     for _ in 0..8 {
-        while fleet.count(holds) < 2 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        wait::until_soon("two engines with jobs", async || fleet.count(holds) >= 2).await;
         older.child.kill().unwrap();
         older.child.wait().unwrap();
         (older, newer) = (newer, engine());
@@ -347,11 +336,20 @@ async fn three_engines_use_the_whole_of_one_key_and_not_one_call_more() {
     let names = ["one", "two", "three"];
     let engines = names.map(|name| fleet.engine(name, fleet.scratch.url()));
     let alive = "SELECT count(*) FROM engines WHERE stopped_at IS NULL";
-    while fleet.count(alive) < 3 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    // Once they have found their shares; a whole number of windows.
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    wait::until("three engines", async || fleet.count(alive) >= 3).await;
+    // Once they have found their shares, with the next window that they have all of.
+    let sharing = "SELECT count(DISTINCT engine_id) FROM rate_budgets";
+    wait::until("three shares", async || fleet.count(sharing) >= 3).await;
+    let windows = || {
+        let counters = fleet.setup.simulator.counters();
+        let of_key = counters
+            .windows
+            .iter()
+            .filter(|(name, _)| name.method.is_none() && name.seconds == 10);
+        of_key.map(|(_, used)| used.opened).max().unwrap_or(0)
+    };
+    let then = windows();
+    wait::until_soon("a new window", async || windows() > then).await;
     let permitted = || {
         let counters = fleet.setup.simulator.counters();
         let methods = [Method::MatchIds, Method::Match, Method::Timeline];
@@ -361,6 +359,7 @@ async fn three_engines_use_the_whole_of_one_key_and_not_one_call_more() {
             .sum::<u64>()
     };
     let (before, begun) = (permitted(), tokio::time::Instant::now());
+    // How much they do in a time is what is asked.
     tokio::time::sleep(Duration::from_secs(40)).await;
     let (calls, took) = (permitted() - before, begun.elapsed());
     let share = calls as f64 / (took.as_secs_f64() * 10.0);
@@ -435,9 +434,8 @@ async fn an_engine_whose_commits_are_cut_in_the_middle_again_and_again_counts_ea
         for cut in [CUT_BEFORE, CUT_AFTER].repeat(10) {
             let cuts = proxy.cuts.load(Ordering::Relaxed);
             proxy.next.store(cut, Ordering::Relaxed);
-            while proxy.cuts.load(Ordering::Relaxed) == cuts {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            let is_cut = async || proxy.cuts.load(Ordering::Relaxed) > cuts;
+            wait::until("a cut", is_cut).await;
         }
         proxy.next.store(PASSES, Ordering::Relaxed);
     };

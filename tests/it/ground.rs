@@ -7,7 +7,6 @@ use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -16,6 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::setup::{PLAYER, Setup, bare, exited, run, setup, signal, text};
+use crate::wait;
 
 const PAGE: u64 = 4096;
 
@@ -74,12 +74,12 @@ impl Setup {
     /// A running engine, as soon as it can be asked and its start is over.
     async fn serving(&self) -> Child {
         let mut child = self.serve().spawn().unwrap();
-        while !self.log().contains("is ready")
-            || !ended(self.command(&["status"])).await.status.success()
-        {
-            assert!(child.try_wait().unwrap().is_none(), "{}", self.log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        wait::until("an engine that is ready", async || {
+            let is_ready = self.log().contains("is ready")
+                && ended(self.command(&["status"])).await.status.success();
+            is_ready || wait::not_yet(&mut child, || self.log())
+        })
+        .await;
         child
     }
 }
@@ -578,15 +578,13 @@ async fn a_database_that_lies_deep_is_synced_and_its_engine_found_however_it_is_
         "./a folder/../short/r.db",
     ] {
         let mut tries = 0;
-        loop {
+        wait::until(name, async || {
             let status = ended(at(&["status"], name)).await;
-            if status.status.success() {
-                break;
-            }
             tries += 1;
             assert!(tries < 500, "{name}: {}", text(&status));
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            status.status.success()
+        })
+        .await;
     }
     let folder = socket.parent().unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

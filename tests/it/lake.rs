@@ -10,6 +10,7 @@ use crate::export::duckdb_python;
 use crate::place::Place;
 use crate::rig::{Rig, on_each_place};
 use crate::setup::{PLAYER, run, text};
+use crate::wait;
 
 on_each_place! {
     after_any_sequence_of_work_the_lake_is_the_database,
@@ -244,9 +245,10 @@ async fn an_export_that_is_killed_leaves_a_whole_lake_and_the_next_goes_on(place
                 .filter(|path| path.to_string_lossy().contains(&new))
                 .count()
         };
-        while own(&lake) < wait_files && child.try_wait().unwrap().is_none() {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        }
+        wait::until_soon("its files", async || {
+            own(&lake) >= wait_files || child.try_wait().unwrap().is_some()
+        })
+        .await;
         let _ = child.kill();
         child.wait().unwrap();
         if lake.join("manifest.json").exists() {

@@ -1,16 +1,18 @@
 //! The job that brings a lake up to date by the clock: one at a time, whole after a crash, and only where one is set.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::lake::{files, manifest, named};
 use crate::place::Place;
 use crate::rig::{Rig, on_each_place};
-use crate::setup::{run, text};
+use crate::setup::{PLAYER, run, text};
 use crate::storage::Storage;
+use crate::wait;
 
 on_each_place! {
     a_schedule_brings_the_lake_up_to_date,
@@ -46,18 +48,13 @@ impl Rig {
 
     /// One that has ended so.
     async fn export_that_is(&self, state: &str) -> Value {
-        loop {
-            if let Some(job) = self
-                .exports()
-                .await
-                .iter()
-                .find(|job| job["state"] == state)
-            {
-                let id = job["job_id"].to_string();
-                return self.done(&["job", "show", &id]).await.remove(0);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let job = wait::found(state, async || {
+            let exports = self.exports().await;
+            exports.into_iter().find(|job| job["state"] == state)
+        })
+        .await;
+        let id = job["job_id"].to_string();
+        self.done(&["job", "show", &id]).await.remove(0)
     }
 }
 
@@ -93,9 +90,8 @@ async fn an_engine_that_is_killed_at_an_export_ends_it_after_its_start(place: Pl
     let path = lake.to_str().unwrap();
     let full = "args = { full = true }";
     let engine = rig.serve_as(rig.with_lake(path, "every 1s", full)).await;
-    while !lake.is_dir() || files(&lake).len() < 9 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let is_half = async || lake.is_dir() && files(&lake).len() >= 9;
+    wait::until_soon("nine files", is_half).await;
     let running = rig.exports().await.remove(0);
     // Killed.
     drop(engine);
@@ -144,7 +140,7 @@ async fn where_no_lake_is_set_none_is_exported_and_a_wrong_one_is_told_at_the_st
     for (place, when, said) in [
         ("", "every 1s", "lake.dir"),
         ("gs://bucket", "off", "s3://bucket/prefix"),
-        ("s3://bucket/lake", "off", "AWS_ACCESS_KEY_ID"),
+        ("s3://bucket/lake", "every 1s", "AWS_ACCESS_KEY_ID"),
     ] {
         let output = run(rig.with_lake(place, when, "")).await;
         assert_eq!(output.status.code(), Some(2), "{place}");
@@ -158,4 +154,73 @@ async fn where_no_lake_is_set_none_is_exported_and_a_wrong_one_is_told_at_the_st
     let exported = rig.done(&args).await.remove(0);
     assert_eq!(exported["lake"], lake.to_str().unwrap());
     rig.check_lake().await;
+}
+
+#[tokio::test]
+async fn without_the_credentials_of_its_lake_an_engine_does_all_but_export_it() {
+    let rig = Rig::synced(Place::sqlite(), 4).await;
+    let engine = rig
+        .serve_as(rig.with_lake("s3://bucket/lake", "off", ""))
+        .await;
+    let add = [
+        "schedule",
+        "add",
+        "lake",
+        "--when",
+        "every 1h",
+        "--kind",
+        "export_lake",
+    ];
+    let refused = run(rig.command(&add)).await;
+    assert!(!refused.status.success());
+    assert!(
+        text(&refused).contains("AWS_ACCESS_KEY_ID"),
+        "{}",
+        text(&refused)
+    );
+    rig.done(&["sync", PLAYER, "--platform", "euw1", "--year", "2025"])
+        .await;
+    let log = rig.setup.log();
+    let told: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("lake.dir"))
+        .collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains("credentials of the storage are not set")
+            && told[0].contains("AWS_ACCESS_KEY_ID"),
+        "{told:?}"
+    );
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_settings_file_with_a_secret_that_others_can_read_is_told_of() {
+    let rig = Rig::synced(Place::sqlite(), 2).await;
+    let secret = "access_key_id = \"of somebody\"\nsecret_access_key = \"of-somebody-too\"";
+    let told = async |mode, secret: &str| {
+        let settings = rig.setup.folder.path().join("lake.toml");
+        std::fs::write(&settings, format!("[lake]\n{secret}\n")).unwrap();
+        std::fs::set_permissions(&settings, Permissions::from_mode(mode)).unwrap();
+        let mut sync = rig.setup.sync();
+        sync.arg("--config").arg(&settings);
+        let output = run(sync).await;
+        assert!(output.status.success(), "{}", text(&output));
+        let lines = String::from_utf8(output.stderr).unwrap();
+        let lines = lines
+            .lines()
+            .filter(|line| line.contains("can be read by other users"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let lines = told(0o644, secret).await;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    for said in [
+        "settings file with lake.secret_access_key",
+        "lake.toml",
+        "chmod go=",
+    ] {
+        assert!(lines[0].contains(said), "{said}: {lines:?}");
+    }
+    assert_eq!(told(0o600, secret).await, [""; 0]);
+    assert_eq!(told(0o644, "").await, [""; 0]);
 }

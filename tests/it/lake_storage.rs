@@ -1,7 +1,6 @@
 //! A lake in a storage that speaks S3 is the database, whoever else writes there and whenever an export was killed.
 
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -10,6 +9,7 @@ use crate::place::Place;
 use crate::rig::{Rig, documents, on_each_place};
 use crate::setup::{exited, run, signal, text};
 use crate::storage::{Between, Storage, named};
+use crate::wait;
 
 on_each_place! {
     a_lake_in_a_storage_is_the_database_and_only_what_changed_is_sent,
@@ -150,19 +150,12 @@ async fn until_files(
         let (_, name) = path.rsplit_once("part-").unwrap();
         name[..6].parse::<u64>().unwrap() > generation
     };
-    while storage
-        .files()
-        .await
-        .iter()
-        .filter(|path| is_own(path))
-        .count()
-        < count
-    {
-        if child.try_wait().unwrap().is_some() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    wait::until_soon("its files", async || {
+        let files = storage.files().await;
+        let written = files.iter().filter(|path| is_own(path)).count();
+        written >= count || child.try_wait().unwrap().is_some()
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -36,6 +36,7 @@ mod older;
 mod on_postgres;
 mod one_key;
 mod open_tree;
+mod other_programs;
 mod outages;
 mod person;
 mod place;
@@ -65,4 +66,6 @@ mod together;
 mod unread;
 mod upkeep;
 mod views;
+#[path = "../support/wait.rs"]
+mod wait;
 mod year;

@@ -6,6 +6,7 @@ use riftsync::store::{DataStore, PeopleStore};
 use serde_json::Value;
 
 use crate::setup::{PLAYER, Setup, exited, run, setup_for, signal, text};
+use crate::wait;
 
 const OTHER: &str = "Other Heron#SIM";
 
@@ -85,10 +86,10 @@ async fn the_players_of_a_file_are_synced_and_who_could_not_be_is_told_with_the_
         "2025",
     ];
     let socket = setup.folder.path().join("riftsync.sock");
-    while !socket.exists() {
-        assert!(engine.try_wait().unwrap().is_none(), "{}", setup.log());
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    wait::until("its socket", async || {
+        socket.exists() || wait::not_yet(&mut engine, || setup.log())
+    })
+    .await;
     let output = run(setup.command(&sync)).await;
     assert!(output.status.success(), "{}", text(&output));
     let told = String::from_utf8(output.stdout).unwrap();

@@ -15,6 +15,7 @@ use crate::data::{check_statistics, game, puuid, stores, write};
 use crate::place::{Place, on_each_store};
 use crate::rig::{Rig, on_each_place};
 use crate::setup::{PLAYER, run, setup, setup_for, text};
+use crate::wait;
 
 const OTHER: &str = "Other Heron#SIM";
 const NEW: &str = "New Name#SIM";
@@ -115,9 +116,7 @@ impl Rig {
             r#"{"spread_h":0}"#,
         ];
         self.done(&add).await;
-        while self.tracked() != until {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        wait::until("those who are tracked", async || self.tracked() == until).await;
         self.done(&["schedule", "remove", "round"]).await;
         engine.stop().await;
     }
@@ -378,9 +377,8 @@ async fn without_a_match_that_proves_it_two_rows_stay_two_and_health_tells_whom_
         r#"{"spread_h":0}"#,
     ];
     rig.done(&add).await;
-    while rig.number("SELECT count(*) FROM players WHERE lost_since IS NOT NULL") == 0 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let lost = "SELECT count(*) FROM players WHERE lost_since IS NOT NULL";
+    wait::until("one who is lost", async || rig.number(lost) > 0).await;
     rig.done(&["schedule", "remove", "round"]).await;
     let output = run(rig.command(&["health", "--json"])).await;
     assert_eq!(output.status.code(), Some(1), "{}", told(&output));

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::place::Place;
 use crate::rig::Rig;
 use crate::setup::{PLAYER, Setup, run, setup, text};
+use crate::wait;
 
 fn faults(setup: &Setup, rules: &[&str]) {
     let rules: Vec<FaultRule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
@@ -149,9 +150,7 @@ async fn a_wait_of_thirty_years_is_told_once_is_a_finding_and_ends_with_its_job(
     ];
     let job = rig.done(&sync).await[0]["job_id"].to_string();
     let warned = "Riot asks for a wait of 999999999 s on europe";
-    while !rig.setup.log().contains(warned) {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    wait::until(warned, async || rig.setup.log().contains(warned)).await;
     let health = run(rig.command(&["health"])).await;
     let told = String::from_utf8_lossy(&health.stdout).into_owned();
     assert_eq!(health.status.code(), Some(1), "{told} {}", text(&health));

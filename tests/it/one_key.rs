@@ -4,7 +4,6 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
-use std::time::Duration;
 
 use riftsync::model::{Region, Route};
 use riftsync::simulator::{Latency, SIMULATED_KEY, SimulatorConfig, WindowName, WindowUse};
@@ -13,6 +12,7 @@ use serde_json::Value;
 
 use crate::place::Place;
 use crate::setup::{Setup, bare, exited, run, setup, setup_with, signal, text};
+use crate::wait;
 
 /// Of a window that does not end while a test runs.
 const CALLS: u32 = 60;
@@ -108,9 +108,7 @@ impl Company {
 
     /// Waits, by looking, until so many calls were made.
     async fn until_used(&self, calls: u32) {
-        while self.used().calls < calls.into() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        wait::until("calls", async || self.used().calls >= calls.into()).await;
     }
 }
 

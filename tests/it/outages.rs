@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use riftsync::store::Store;
 use riftsync::store::postgres::PostgresStore;
@@ -13,6 +12,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::scratch::Scratch;
 use crate::setup::{PLAYER, Setup, exited, setup, signal};
+use crate::wait;
 
 /// A way to a server. While it is shut, connections are refused, and those that were open have ended: so it is when the
 /// server is stopped.
@@ -114,17 +114,15 @@ async fn a_server_that_is_away_is_told_twice_however_much_waits_for_it() {
     );
     let child = serve.spawn().unwrap();
     setup.submit_to(&*store, &[PLAYER]).await;
-    while setup.document_calls() < 20 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    wait::until("twenty calls", async || setup.document_calls() >= 20).await;
     door.shut();
-    while !setup.has_event("leads_no_more") || setup.tries_of_an_end() < 2 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    wait::until("the end of its lead, and tries of an end", async || {
+        setup.has_event("leads_no_more") && setup.tries_of_an_end() >= 2
+    })
+    .await;
     door.open().await;
-    while store.open_jobs().await.unwrap() > 0 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let no_job_is_open = async || store.open_jobs().await.unwrap() == 0;
+    wait::until("the end of all jobs", no_job_is_open).await;
     signal(&child, "-TERM");
     assert_eq!(
         exited(child).await.status.code(),

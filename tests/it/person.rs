@@ -2,12 +2,12 @@
 //! next window, wherever the crawl came from and whether the player is part of it.
 
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use riftsync::simulator::SimulatorConfig;
 
 use crate::place::Place;
 use crate::setup::{PLAYER, Setup, exited, run, setup_with, signal, text};
+use crate::wait;
 
 /// What one window of the key allows.
 const WINDOW: u64 = 60;
@@ -137,24 +137,16 @@ async fn behind(place: Place, crawl: Crawl) {
     let mut serve = scene.command(&["serve"]);
     let log = std::fs::File::create(scene.setup.folder.path().join("serve.log")).unwrap();
     let mut engine = serve.stdout(Stdio::null()).stderr(log).spawn().unwrap();
-    while !scene.socket().exists() {
-        assert!(
-            engine.try_wait().unwrap().is_none(),
-            "{}",
-            scene.setup.log()
-        );
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    wait::until("its socket", async || {
+        scene.socket().exists() || wait::not_yet(&mut engine, || scene.setup.log())
+    })
+    .await;
     let waiting = scene.crawl(&crawl, &crawled).await;
     let calls = || scene.setup.simulator.counters().calls;
-    while calls() < WINDOW {
-        assert!(
-            engine.try_wait().unwrap().is_none(),
-            "{}",
-            scene.setup.log()
-        );
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    wait::until("a whole window", async || {
+        calls() >= WINDOW || wait::not_yet(&mut engine, || scene.setup.log())
+    })
+    .await;
     let before = calls();
     let output = run(scene.of_player(PLAYER, &[])).await;
     let after = calls();

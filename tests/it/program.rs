@@ -3,7 +3,9 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 use riftsync::simulator::SIMULATED_KEY;
 use riftsync::store::JobStore;
@@ -11,6 +13,7 @@ use riftsync::store::sqlite::SqliteStore;
 use serde_json::Value;
 
 use crate::setup::{Id, PLAYER, bare, exited, on_a_small_disk, run, setup, signal, text};
+use crate::wait;
 
 #[tokio::test]
 async fn a_year_arrives_whole_and_a_second_sync_fetches_nothing() {
@@ -312,14 +315,23 @@ async fn a_full_disk_pauses_the_engine_which_goes_on_when_there_is_room() {
     let log = std::fs::File::create(setup.folder.path().join("serve.log")).unwrap();
     serve.stdout(Stdio::null()).stderr(log);
     let mut child = serve.spawn().unwrap();
-    while !setup.log().contains("cannot be written now") {
-        assert!(child.try_wait().unwrap().is_none(), "{}", setup.log());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    wait::until("the full disk", async || {
+        setup.log().contains("cannot be written now") || wait::not_yet(&mut child, || setup.log())
+    })
+    .await;
     let store = SqliteStore::open_read_only(setup.database().as_ref()).unwrap();
     assert!(store.open_jobs().await.unwrap() > 0, "it is not done");
     // Meanwhile what is small still fits, and is committed between the documents that do not.
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    let mut reader = SqliteConnection::establish(&setup.database()).unwrap();
+    let version = || sql::<BigInt>("SELECT data_version FROM pragma_data_version");
+    let (mut before, mut commits) = (None, 0);
+    wait::until_soon("small commits", async || {
+        let now: i64 = version().get_result(&mut reader).unwrap();
+        commits += u32::from(before.is_some_and(|before| before != now));
+        before = Some(now);
+        commits >= 5
+    })
+    .await;
     let more = Command::new("prlimit")
         .args(["--pid", &child.id().to_string(), "--fsize=unlimited"])
         .status()
@@ -349,22 +361,23 @@ async fn a_database_that_another_program_locks_is_waited_for() {
     setup.submit(&[PLAYER]).await;
     let mut other = SqliteConnection::establish(&setup.database()).unwrap();
     let mut child = setup.serve().spawn().unwrap();
-    while setup.document_calls() < 5 {
-        assert!(child.try_wait().unwrap().is_none(), "{}", setup.log());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    wait::until("five calls", async || {
+        setup.document_calls() >= 5 || wait::not_yet(&mut child, || setup.log())
+    })
+    .await;
     diesel::sql_query("PRAGMA busy_timeout = 5000")
         .execute(&mut other)
         .unwrap();
     diesel::sql_query("BEGIN IMMEDIATE")
         .execute(&mut other)
         .unwrap();
-    // Until nothing moves any more: every attempt waits for its commit.
-    let mut calls = 0;
-    while calls != setup.document_calls() {
-        calls = setup.document_calls();
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
+    wait::until("every attempt waits for its commit", async || {
+        let status = run(setup.command(&["status", "--json"])).await;
+        let status: Value = serde_json::from_slice(&status.stdout).unwrap_or_default();
+        let waits = &status["waits"][0];
+        waits["reason"] == "database" && waits["jobs"] == status["running"]
+    })
+    .await;
     diesel::sql_query("ROLLBACK").execute(&mut other).unwrap();
     setup.until_done(&mut child).await;
     signal(&child, "-TERM");
@@ -385,10 +398,10 @@ async fn a_stop_hands_back_and_a_second_one_loses_nothing() {
     let setup = setup(60).await;
     setup.submit(&[PLAYER]).await;
     let mut child = setup.serve().spawn().unwrap();
-    while setup.document_calls() < 20 {
-        assert!(child.try_wait().unwrap().is_none(), "{}", setup.log());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    wait::until("twenty calls", async || {
+        setup.document_calls() >= 20 || wait::not_yet(&mut child, || setup.log())
+    })
+    .await;
     signal(&child, "-TERM");
     assert_eq!(
         exited(child).await.status.code(),
@@ -412,13 +425,9 @@ async fn a_stop_hands_back_and_a_second_one_loses_nothing() {
     });
     let calls = setup.simulator.counters().calls;
     let child = setup.serve().spawn().unwrap();
-    while setup.simulator.counters().calls == calls {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    wait::until("a call", async || setup.simulator.counters().calls > calls).await;
     signal(&child, "-TERM");
-    while !setup.log().contains("stopping") {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    wait::until("the stop", async || setup.log().contains("stopping")).await;
     signal(&child, "-TERM");
     assert_eq!(
         exited(child).await.status.code(),

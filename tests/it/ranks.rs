@@ -18,6 +18,7 @@ use crate::data::{puuid, write};
 use crate::place::{Place, on_each_store};
 use crate::rig::{Rig, on_each_place};
 use crate::setup::{PLAYER, run, text};
+use crate::wait;
 
 on_each_place! {
     a_sync_stores_where_its_player_stands_and_only_what_changed,
@@ -239,13 +240,11 @@ async fn an_engine_killed_between_the_call_and_its_commit_stores_the_rank_once(p
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    while rig.standing_calls() != [1, 1] {
-        assert!(
-            sync.try_wait().unwrap().is_none(),
-            "it does not end by itself"
-        );
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    wait::until_soon("both calls", async || {
+        rig.standing_calls() == [1, 1]
+            || wait::not_yet(&mut sync, || "it does not end by itself".to_owned())
+    })
+    .await;
     sync.kill().unwrap();
     sync.wait().unwrap();
     assert_eq!(rig.ranks(), Vec::<String>::new());

@@ -22,6 +22,7 @@ use crate::place::on_each_store;
 use crate::scratch::Scratch;
 use crate::setup::{PLAYER, Setup, bare, exited, run, setup, signal, text};
 use crate::store::NOW;
+use crate::wait;
 
 #[derive(QueryableByName)]
 struct TextRow {
@@ -246,10 +247,10 @@ async fn one_that_is_killed_goes_on_with_the_same_dictionaries(year: Year) {
     // So that there is a middle.
     let slowly = ["recompress", "--cpu-percent", "20"];
     let mut child = year.command(&slowly).spawn().unwrap();
-    while year.packed(2) == 0 {
-        assert!(child.try_wait().unwrap().is_none(), "it ended at once");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    wait::until_soon("the first that is packed anew", async || {
+        year.packed(2) > 0 || wait::not_yet(&mut child, || "it ended at once".to_owned())
+    })
+    .await;
     signal(&child, "-KILL");
     exited(child).await;
     let (left, done) = (year.packed(1), year.packed(2));

@@ -1,7 +1,6 @@
 //! A simulated world, and a database of either kind between it and the real binary.
 
 use std::process::Command;
-use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -12,6 +11,7 @@ use serde_json::Value;
 use crate::data::{check_statistics, table};
 use crate::place::Place;
 use crate::setup::{Setup, bare, exited, run, setup, signal, text};
+use crate::wait;
 
 /// See the module.
 pub struct Rig {
@@ -80,11 +80,11 @@ impl Rig {
         let log = std::fs::File::create(self.setup.folder.path().join("serve.log")).unwrap();
         command.stdout(std::process::Stdio::null()).stderr(log);
         let mut engine = Serving(Some(command.spawn().unwrap()));
-        while !self.socket().exists() {
-            let child = engine.0.as_mut().unwrap();
-            assert!(child.try_wait().unwrap().is_none(), "{}", self.setup.log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let child = engine.0.as_mut().unwrap();
+        wait::until("its socket", async || {
+            self.socket().exists() || wait::not_yet(child, || self.setup.log())
+        })
+        .await;
         engine
     }
 

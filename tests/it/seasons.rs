@@ -27,6 +27,7 @@ use riftsync::store::engine::{Engine, Registry};
 use riftsync::tasks::{self, PlayerSyncArgs, Policies};
 
 use crate::place::Place;
+use crate::wait;
 
 const DAY: Duration = Duration::from_hours(24);
 /// 2025-07-01T04:00:00Z
@@ -279,14 +280,17 @@ impl Season {
 
     /// Lets the engine do all that is due before that moment; the clock goes from one due job to the next.
     async fn run_until(&self, end: Timestamp) {
-        loop {
+        let is_idle = async || {
             let open = self.store.open_counts().await.unwrap();
             let is_busy = |state| matches!(state, JobState::Available | JobState::Running);
-            if open.iter().any(|count| is_busy(count.state)) {
-                tokio::time::sleep(Duration::from_millis(2)).await;
+            let is_idle = !open.iter().any(|count| is_busy(count.state));
+            if !is_idle {
                 self.skip_a_pause(end);
-                continue;
             }
+            is_idle
+        };
+        loop {
+            wait::until_soon("the end of what is due", &is_idle).await;
             let staged = self.store.stage(self.now()).await.unwrap();
             match staged.next_due {
                 _ if staged.moved > 0 => {}

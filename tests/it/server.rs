@@ -6,6 +6,7 @@ use std::process::Command;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::scratch::Scratch;
+use crate::wait;
 
 /// One test at a time has it.
 static TURN: Mutex<()> = Mutex::const_new(());
@@ -42,9 +43,8 @@ impl Server {
     pub async fn stop(&self) {
         let pid = self.pid();
         tell("-INT", &[&pid]);
-        while self.folder.join("restarts/data/postmaster.pid").exists() {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        let has_ended = async || !self.folder.join("restarts/data/postmaster.pid").exists();
+        wait::until("the end of the server", has_ended).await;
     }
 
     /// Nothing of it moves until it is let go: it takes connections in and says nothing.

@@ -16,6 +16,8 @@ use riftsync::store::{DataStore, Database, JobStore, Store};
 use riftsync::tasks::PlayerSyncArgs;
 use tempfile::TempDir;
 
+use crate::wait;
+
 pub const PLAYER: &str = "Quiet Otter#SIM";
 
 pub struct Setup {
@@ -145,14 +147,13 @@ impl Setup {
         std::fs::read_to_string(self.folder.path().join("serve.log")).unwrap()
     }
 
-    /// Waits, by looking, until no job is open. The test runner's time limit is the bound.
+    /// Waits, by looking, until no job is open.
     pub async fn until_done(&self, engine: &mut std::process::Child) {
         let store = SqliteStore::open_read_only(self.database().as_ref()).unwrap();
-        while store.open_jobs().await.unwrap() > 0 {
-            let ended = engine.try_wait().unwrap();
-            assert!(ended.is_none(), "{ended:?}: {}", self.log());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        wait::until("the end of all jobs", async || {
+            store.open_jobs().await.unwrap() == 0 || wait::not_yet(engine, || self.log())
+        })
+        .await;
     }
 
     /// Lets an engine do all there is and stops it politely. The jobs it holds for poison pills.

@@ -1,13 +1,12 @@
 //! Another program on the key, and a part of the key, for the real program.
 
-use std::time::Duration;
-
 use riftsync::simulator::{SimulatorConfig, Stranger};
 use serde_json::{Value, json};
 
 use crate::place::Place;
 use crate::rig::{Rig, on_each_place};
 use crate::setup::{PLAYER, run, setup_with, text};
+use crate::wait;
 
 on_each_place! {
     another_program_on_the_key_is_told_once_and_a_share_can_be_left_to_it,
@@ -43,9 +42,7 @@ async fn another_program_on_the_key_is_told_once_and_a_share_can_be_left_to_it(p
             .matches("another program uses this key on europe")
             .count()
     };
-    while told() == 0 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    wait::until("another program on the key", async || told() > 0).await;
     let output = run(rig.command(&["health", "--json"])).await;
     // Degraded, or worse on a machine that is slow just now.
     let code = output.status.code();

@@ -15,6 +15,7 @@ use crate::place::{Place, on_each_store};
 use crate::rig::{Rig, documents, on_each_place};
 use crate::setup::{PLAYER, run, setup_for, text};
 use crate::store::NOW;
+use crate::wait;
 
 on_each_place! {
     whatever_is_damaged_is_found_and_mended_and_nothing_else_is_fetched,
@@ -184,14 +185,12 @@ impl Rig {
 
     /// The schedules, once the engine that leads has made them.
     async fn schedules(&self) -> Vec<Value> {
-        loop {
+        wait::found("the schedules", async || {
             let mut told = self.done(&["schedule", "list"]).await.remove(0);
             let schedules = std::mem::take(told["schedules"].as_array_mut().unwrap());
-            if !schedules.is_empty() {
-                return schedules;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            (!schedules.is_empty()).then_some(schedules)
+        })
+        .await
     }
 
     /// Matches of 2025 that the API has.
@@ -476,20 +475,16 @@ async fn a_replay_that_is_killed_goes_on_where_it_was(place: Place) {
     killed.stdout(std::process::Stdio::null());
     let mut killed = killed.spawn().unwrap();
     // The job keeps the last match that is done.
-    let place = loop {
-        let after = rig.lines(
-            "SELECT progress AS row FROM jobs WHERE kind = 'replay_payloads' AND state = 'running' AND progress LIKE '%after%'",
-        );
-        if let Some(progress) = after.first() {
-            let progress: Value = serde_json::from_str(progress).unwrap();
-            break progress["after"].as_str().unwrap().to_owned();
-        }
-        assert!(
-            killed.try_wait().unwrap().is_none(),
-            "it was killed in the middle"
-        );
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    };
+    let progress = "SELECT progress AS row FROM jobs WHERE kind = 'replay_payloads' AND state = 'running' AND progress LIKE '%after%'";
+    let place = wait::found_soon("its progress", async || {
+        let Some(progress) = rig.lines(progress).into_iter().next() else {
+            wait::not_yet(&mut killed, || "it was killed in the middle".to_owned());
+            return None;
+        };
+        let progress: Value = serde_json::from_str(&progress).unwrap();
+        Some(progress["after"].as_str().unwrap().to_owned())
+    })
+    .await;
     killed.kill().unwrap();
     killed.wait().unwrap();
     let first = rig
@@ -735,13 +730,11 @@ async fn who_was_left_with_failed_documents_is_recovered_by_schedule_the_longest
     ];
     rig.done(&add).await;
     // One a tick, until nobody is left.
-    let jobs = loop {
+    let jobs = wait::found("two recoveries", async || {
         let jobs = rig.recoveries().await;
-        if jobs.len() >= 2 {
-            break jobs;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+        (jobs.len() >= 2).then_some(jobs)
+    })
+    .await;
     for (job, player) in jobs.iter().zip(["quietotter", "otherheron"]) {
         assert!(job["key"].as_str().unwrap().contains(player), "{job}");
         rig.done(&["job", "wait", &job["job_id"].to_string()]).await;

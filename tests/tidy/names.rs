@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::allowed::{Allowed, Found};
-use crate::files;
-use crate::nothing_wrong;
+use crate::{files, nothing_wrong, tokens};
 
 /// Pictures, and what to say for them. They are looked for in all of a source: names, comments and texts.
 const PICTURES: [(&str, &str); 7] = [
@@ -127,6 +126,55 @@ fn riot_is_written_as_a_name() {
         }
     }
     nothing_wrong(&faults, "in texts and comments it is \"Riot\".");
+}
+
+/// Crates that other programs are built with, too.
+const PRODUCTS: [&str; 3] = [
+    "src/basics/mod.rs",
+    "src/engine/mod.rs",
+    "src/supervision/mod.rs",
+];
+
+/// Whether a text speaks of the program: not of one of its crates, whose names go on behind it.
+fn names_the_program(text: &str) -> bool {
+    text.match_indices("riftsync").any(|(at, name)| {
+        let behind = text[at + name.len()..].chars().next();
+        behind.is_none_or(|c| c != '-' && c != '_')
+    })
+}
+
+#[test]
+fn what_other_programs_are_built_with_does_not_name_this_one() {
+    let mut faults = Vec::new();
+    let mut texts_seen = 0;
+    for product in PRODUCTS {
+        for file in files::crates()[product]
+            .iter()
+            .filter(|file| !file.tests_only)
+        {
+            let mut texts = Vec::new();
+            tokens::texts(file.tokens(), &mut texts);
+            texts_seen += texts.len();
+            let naming = texts.iter().filter(|(_, text)| names_the_program(text));
+            faults.extend(naming.map(|(line, text)| format!("{}:{line}: {text}", file.path)));
+        }
+    }
+    assert!(texts_seen > 500, "only {texts_seen} texts were found");
+    nothing_wrong(
+        &faults,
+        "a crate that others build with does not know what their program is called, nor its commands. Say it with the \
+         words of the program (src/basics/words.rs).",
+    );
+}
+
+#[test]
+fn a_crates_name_is_not_the_programs() {
+    for text in ["`riftsync job retry`", "a newer riftsync", "riftsync: no"] {
+        assert!(names_the_program(text), "{text}");
+    }
+    for text in ["riftsync-engine", "riftsync_engine", "the program"] {
+        assert!(!names_the_program(text), "{text}");
+    }
 }
 
 fn is_tidy(path: &str) -> bool {

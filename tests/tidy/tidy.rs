@@ -12,6 +12,7 @@ mod documents;
 mod files;
 mod names;
 mod sizes;
+mod sleeps;
 mod tokens;
 
 use std::path::Path;

@@ -264,6 +264,29 @@ pub fn functions(tokens: TokenStream, found: &mut Vec<Function>) {
     }
 }
 
+/// The strings of the program with their lines: none of its tests, no attributes, no documents.
+pub fn texts(tokens: TokenStream, found: &mut Vec<(usize, String)>) {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Punct(punct) if punct.as_char() == '#' => {
+                let said = attribute(&mut tokens).unwrap_or_default();
+                if said == "cfg(test)" {
+                    pass_over(&mut tokens);
+                } else if said.starts_with("error(") {
+                    // What `thiserror` makes a text of.
+                    found.push((punct.span().start().line, said));
+                }
+            }
+            TokenTree::Literal(literal) if literal.to_string().contains('"') => {
+                found.push((literal.span().start().line, literal.to_string()));
+            }
+            TokenTree::Group(group) => texts(group.stream(), found),
+            _ => {}
+        }
+    }
+}
+
 /// From where to where something stands: lines from 1, columns from 0 in characters.
 pub type Stretch = ((usize, usize), (usize, usize));
 

@@ -199,12 +199,14 @@ impl From<StoreError> for RpcError {
             | StoreError::Damaged { .. }
             | StoreError::Moved { .. }
             | StoreError::Newer { .. }
+            | StoreError::OtherProgram { .. }
             | StoreError::InUse { .. }
             | StoreError::Unreachable { .. }
             | StoreError::Encoding { .. }
             | StoreError::Older { .. }
             | StoreError::Url(_)
             | StoreError::PostgresUrl { .. }
+            | StoreError::Panicked(_)
             | StoreError::Unexpected(_) => Self::INTERNAL,
         };
         Self::new(code, error.to_string())

@@ -185,6 +185,10 @@ impl<J: PostgresJobs> PostgresDatabase<J> {
 
     /// The same at a place that engines share, for work that is small: what is at a place may share a transaction with
     /// others, in the order of their places. Its first lock is that of the place.
+    ///
+    /// It brings no jobs with it: places come before all jobs in the order of locks ([`Locks`](super::Locks)), and the
+    /// next place of the same transaction would come behind those jobs. Enqueue with [`Self::write`], which has a
+    /// transaction of its own.
     pub async fn write_at<T, F>(&self, place: String, work: F) -> StoreResult<T>
     where
         T: Send + 'static,
@@ -199,6 +203,9 @@ impl<J: PostgresJobs> PostgresDatabase<J> {
     /// Runs work in a transaction on a connection of its own: it waits behind no group, and comes to its end also when
     /// nobody waits for it any more. Whether a commit was made whose answer was lost is not asked: to do it twice must
     /// be as good as to do it once.
+    ///
+    /// It brings no jobs with it: they would be there twice after such a commit, and no queue would hear of them.
+    /// Enqueue with [`Self::write`], which asks what became of a commit, and tells the queues.
     pub async fn apart<T, F>(&self, mut work: F) -> StoreResult<T>
     where
         T: Send + 'static,

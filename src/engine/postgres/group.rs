@@ -11,7 +11,7 @@ use super::command::{Command, Progress, Verb};
 use super::enqueue::{Call, From};
 use super::fault::Fault;
 use super::locks::{Lessons, Touched};
-use super::seam::PostgresJobs;
+use super::seam::{PostgresJobs, guarded, guarded_now};
 use super::settle::End;
 use super::transaction::Transaction;
 use crate::store::Effect;
@@ -85,7 +85,7 @@ pub(super) async fn run<J: PostgresJobs>(
     let (reports, calls) = (reports_of(commands), calls_of(commands));
     let coming = Coming::of(&ends, &calls);
     let mut bring = those_that_bring(commands, &lessons);
-    rows.outset(tx, &effects_of(&bring));
+    guarded_now(|| rows.outset(tx, &effects_of(&bring)))?;
     // All that can be known before anything is written, in one message.
     let look = &*tx;
     let leases: Vec<Lease> = bring.iter().map(|bring| bring.lease).collect();
@@ -94,7 +94,7 @@ pub(super) async fn run<J: PostgresJobs>(
         look.begin(begin),
         look.jobs_of_group(&reports, &ends, &coming),
         look.still_held(&leases),
-        rows.look(look),
+        guarded(rows.look(look)),
         look.suspects_in(queues_of(commands)),
     )?;
     // Whether they hold their jobs still is found out when these are locked.
@@ -102,7 +102,7 @@ pub(super) async fn run<J: PostgresJobs>(
     if !bring.is_empty() {
         tx.written.extend(bring.iter().map(|bring| bring.lease));
         tx.after.wrote = true;
-        rows.write(tx, &effects_of(&bring)).await?;
+        guarded(rows.write(tx, &effects_of(&bring))).await?;
     }
     lock_jobs(tx, &mut rows, touched, &coming).await?;
     drop((ends, bring));
@@ -131,7 +131,7 @@ async fn lock_jobs<J: PostgresJobs>(
     let (stock, (), ()) = tokio::try_join!(
         biased;
         look.stock_for(coming),
-        rows.finish(look),
+        guarded(rows.finish(look)),
         look.lock(&missing),
     )?;
     tx.locks.locked(missing);

@@ -29,6 +29,9 @@ pub struct Format {
     pub ready: for<'c> fn(&'c mut AsyncPgConnection, &'c Address) -> BoxFuture<'c, StoreResult<()>>,
 }
 
+/// How the versions of the engine's own tables begin ([`PostgresStore`](super::PostgresStore)).
+pub(super) const ENGINE: &str = "engine";
+
 impl Format {
     fn knows(&self, version: &str) -> bool {
         self.migrations.iter().any(|(known, ..)| *known == version)
@@ -159,12 +162,29 @@ async fn applied(
     let ours = versions.filter(|version| version.starts_with(format.versions));
     let ours: Vec<String> = ours.collect();
     match ours.iter().find(|version| !format.knows(version)) {
-        Some(unknown) => Err(StoreError::Newer {
-            path: address.to_string().into(),
-            version: unknown.clone(),
+        // A newer program has made what is known here, too.
+        Some(unknown) if ours.iter().any(|version| format.knows(version)) => {
+            Err(StoreError::Newer {
+                path: address.to_string().into(),
+                version: unknown.clone(),
+            })
+        }
+        Some(unknown) => Err(StoreError::OtherProgram {
+            database: address.to_string(),
+            cause: whose(unknown),
         }),
         None => Ok(ours),
     }
+}
+
+/// What a database is that has this migration, and none that is known.
+fn whose(version: &str) -> String {
+    let what = if version.starts_with(ENGINE) {
+        "the jobs of another program, which is built with the same engine"
+    } else {
+        "the tables of another program"
+    };
+    format!("it holds {what} (it has the migration {version})")
 }
 
 /// Checks without a change that the tables are there or can be made, and are not those of a newer program.

@@ -9,6 +9,29 @@
 //! was made is asked, not guessed; nothing is reported as written before its commit. The store has a thread of its own:
 //! no actor holds up a connection.
 //!
+//! # Sessions
+//!
+//! Statements of yours run on the engine's connections, and with what those are set to:
+//!
+//! | setting | effects and writes | reads |
+//! |---|---|---|
+//! | `enable_seqscan`, `jit` | off | off |
+//! | `enable_bitmapscan`, `enable_hashjoin`, `enable_mergejoin` | off | |
+//! | `plan_cache_mode` | `force_generic_plan` | |
+//! | `statement_timeout` | 30 s | 30 s |
+//! | `idle_in_transaction_session_timeout` | 10 s | 10 s |
+//! | `default_transaction_isolation` | `read committed` | `read committed` |
+//!
+//! The engine's statements have one good plan each, along an index, and a plan that was made while a table was small
+//! stays. Without these settings the server would now and then read all of a long backlog to claim a few jobs. A
+//! statement of yours that finds its rows by an index is planned well under them too. One that reads much of a table,
+//! or joins large ones, is not: the server walks along indexes where it should read the table. So make an index for
+//! what effects look for. For one such statement in a [`PostgresStore::write`], which has a transaction of its own,
+//! say `SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on` before it. Do not in an effect or in a read:
+//! what is set there holds for others, too. Reports belong on a connection of your own. `options=-c ...` in the URL
+//! comes behind these settings and so overrules them, for the engine's statements as well. Behind a pooler they are
+//! set in each transaction that writes, and reads have the server's own.
+//!
 //! Deliberately absent: triggers, functions and any other logic in the database; `NOTIFY` in a transaction.
 
 mod address;

@@ -1,11 +1,16 @@
 //! What a store has beside its jobs, and writes with their ends.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use async_trait::async_trait;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use riftsync_basics::Timestamp;
+use riftsync_supervision::caught_panic;
 
 use super::fault::Fault;
 use super::transaction::Transaction;
-use crate::store::Effect;
+use crate::store::{Effect, StoreError};
 
 /// A program's own part in the transactions of a store of jobs: one value for each transaction, made anew when that is
 /// run again.
@@ -27,7 +32,8 @@ pub trait PostgresJobs: Default + Send + Sync + 'static {
     }
 
     /// Writes the effects of those attempts that hold their jobs. Should one of them turn out not to, all is rolled
-    /// back, and run again without it. An error undoes the end that brought it, and nobody else's.
+    /// back, and run again without it. An error undoes the end that brought it, and nobody else's. So does a panic,
+    /// here and in the methods before and after.
     async fn write(
         &mut self,
         tx: &mut Transaction<'_>,
@@ -48,4 +54,19 @@ pub trait PostgresJobs: Default + Send + Sync + 'static {
     ) -> Result<(), Fault> {
         Ok(())
     }
+}
+
+/// A program's own part of a transaction: its panic is an error of whoever brought it. The transaction is rolled back.
+pub(super) async fn guarded<T>(part: BoxFuture<'_, Result<T, Fault>>) -> Result<T, Fault> {
+    let run = AssertUnwindSafe(part).catch_unwind().await;
+    run.unwrap_or_else(|panic| Err(panicked(&*panic)))
+}
+
+/// The same for what does not wait.
+pub(super) fn guarded_now<T>(part: impl FnOnce() -> T) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(part)).map_err(|panic| panicked(&*panic))
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Fault {
+    StoreError::Panicked(caught_panic(panic)).into()
 }

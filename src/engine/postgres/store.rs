@@ -12,9 +12,9 @@ use riftsync_basics::Timestamp;
 use super::address::Address;
 use super::database::PostgresDatabase;
 use super::fault::Fault;
-use super::migrate::{Format, LOCK, said};
+use super::migrate::{ENGINE, Format, LOCK, said};
 use super::reader::read;
-use super::seam::PostgresJobs;
+use super::seam::{PostgresJobs, guarded, guarded_now};
 use super::settings::Settings;
 use super::transaction::Transaction;
 use crate::store::{Effect, StoreError, StoreResult};
@@ -40,8 +40,9 @@ pub trait PostgresEffect: Effect + Sized {
     }
 
     /// Writes the effect, in the transaction of the end of its job, which the lease of the attempt guards: what is
-    /// written here was written by the one attempt that ended the job. An error undoes that end too, and nobody else's.
-    /// It runs again if the transaction had to be rolled back.
+    /// written here was written by the one attempt that ended the job. An error undoes that end too, and nobody else's,
+    /// and the job is discarded. After a panic the same is undone, and the attempt has failed: the job is tried again,
+    /// if it has attempts left. It runs again if the transaction had to be rolled back.
     async fn write(&self, conn: &AsyncPgConnection, now: Timestamp) -> Result<(), Fault>;
 }
 
@@ -98,7 +99,7 @@ impl<E: PostgresEffect> PostgresStore<E> {
             "jobs",
             include_str!("../migrations/postgres/engine00000000000001_jobs/up.sql"),
         )],
-        versions: "engine",
+        versions: ENGINE,
         made_by: "an engine",
         words: None,
         channel: "riftsync_engine",
@@ -117,7 +118,8 @@ impl<E: PostgresEffect> PostgresStore<E> {
         Ok(Self { database })
     }
 
-    /// Reads beside the writers. It reads again if it lost its connection.
+    /// Reads beside the writers. It reads again if it lost its connection. What its session is set to stands in
+    /// [the module](super).
     pub async fn read<T>(
         &self,
         look: impl for<'c> Fn(&'c AsyncPgConnection) -> BoxFuture<'c, diesel::QueryResult<T>> + Sync,
@@ -142,15 +144,23 @@ impl<E: PostgresEffect> PostgresStore<E> {
     }
 
     /// Writes rows of yours, and enqueues jobs with them ([`Transaction::enqueue`]): all of it or nothing. The answer
-    /// comes when it is committed. Work may run more than once, and then what the times before wrote is undone.
-    pub async fn write<T, F>(&self, work: F) -> StoreResult<T>
+    /// comes when it is committed. Work may run more than once, and then what the times before wrote is undone. It has
+    /// a transaction of its own. What its session is set to stands in [the module](super).
+    pub async fn write<T, F>(&self, mut work: F) -> StoreResult<T>
     where
         T: Send + 'static,
         F: for<'t, 'c> FnMut(&'t mut Transaction<'c>) -> BoxFuture<'t, Result<T, Fault>>
             + Send
             + 'static,
     {
-        self.database.write(work).await
+        let write = self.database.write(move |tx| {
+            let work = &mut work;
+            match guarded_now(move || work(tx)) {
+                Ok(work) => Box::pin(guarded(work)),
+                Err(fault) => Box::pin(std::future::ready(Err(fault))),
+            }
+        });
+        write.await
     }
 }
 

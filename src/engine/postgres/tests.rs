@@ -8,6 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use futures_util::FutureExt;
+use futures_util::future::join_all;
 use proptest::prelude::*;
 use riftsync_basics::attempt::{Outcome, settle};
 use riftsync_basics::suspicion::Death;
@@ -16,12 +18,20 @@ use riftsync_basics::{After, JobId, JobState, Lease, NewJob, Priority, Timestamp
 use super::{Fault, PostgresEffect, PostgresStore, Settings, connect};
 use crate::conformance::agreement::{Place, agrees, dead};
 use crate::conformance::store_calls;
+use crate::metrics::Metrics;
 use crate::store::{
     Completion, Database, Effect, EngineInfo, Fenced, FleetStore, JobStore, StoreError,
     StoreResult, Wanted,
 };
+use crate::{
+    Engine, EngineConfig, JobContext, QueueConfig, Registry, RetryPolicy, Services, Task,
+    TaskFuture, TaskResult,
+};
 
 const NOW: Timestamp = Timestamp::from_millis(1_772_323_200_000);
+
+/// A word that is not written.
+const LOUD: &str = "!";
 
 /// A word that a job writes.
 #[derive(Debug)]
@@ -44,6 +54,7 @@ impl PostgresEffect for Said {
         if self.0.is_empty() {
             return Err(StoreError::Refused("there is nothing to say".to_owned()).into());
         }
+        assert!(self.0 != LOUD, "no shouting");
         diesel::sql_query("INSERT INTO said (word) VALUES ($1)")
             .bind::<Text, _>(self.0)
             .execute(&mut conn)
@@ -188,6 +199,117 @@ async fn an_effect_commits_with_the_end_of_its_job_under_its_lease_whichever_eng
     for store in [one, other] {
         store.close().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_panic_in_an_effect_costs_the_end_that_brought_it_and_no_other() {
+    let house = House::new();
+    let store = house.open().await.unwrap();
+    let jobs = ["a", "b", "c", "d", "e", "f"].map(job);
+    let ids = store.enqueue(jobs.into(), NOW).await.unwrap();
+    let mut leases = Vec::new();
+    for _ in &ids {
+        leases.push(claim(&store, "one").await);
+    }
+    let ends = leases.iter().enumerate().map(|(at, lease)| {
+        let words: &[&str] = if at == 3 { &["half", LOUD] } else { &["hello"] };
+        store.settle(*lease, saying(words), NOW)
+    });
+    for (at, end) in join_all(ends).await.into_iter().enumerate() {
+        match end {
+            Err(StoreError::Panicked(why)) if at == 3 => {
+                assert!(why.contains("no shouting"), "{why}");
+            }
+            end => assert!(
+                at != 3 && matches!(end, Ok(Fenced::Applied)),
+                "{at}: {end:?}"
+            ),
+        }
+    }
+    assert_eq!(said(&store).await, ["hello"; 5]);
+    assert_eq!(state(&store, ids[3].id).await, JobState::Running);
+
+    // Nor does the program's own work in a transaction.
+    let loud = store.write(|tx| {
+        Box::pin(async move {
+            Said("half").write(tx.conn(), NOW).await?;
+            Said(LOUD).write(tx.conn(), NOW).await
+        })
+    });
+    let written = loud.await;
+    assert!(
+        matches!(written, Err(StoreError::Panicked(_))),
+        "{written:?}"
+    );
+    assert!(store.writer_died().now_or_never().is_none());
+    assert_eq!(said(&store).await, ["hello"; 5]);
+    let end = store.settle(leases[3], saying(&["quiet"]), NOW).await;
+    assert_eq!(end.unwrap(), Fenced::Applied);
+    store.close().await.unwrap();
+}
+
+/// A job that says the word it is given.
+struct Say;
+
+impl Task<PostgresStore<Said>> for Say {
+    fn kind(&self) -> &'static str {
+        "say"
+    }
+
+    fn queue(&self) -> &'static str {
+        "default"
+    }
+
+    fn retry_policy(&self) -> RetryPolicy {
+        RetryPolicy::new(0, 1, 1)
+    }
+
+    fn run(&self, context: JobContext<PostgresStore<Said>>) -> TaskFuture<Said> {
+        let loud = context.job.key.as_deref() == Some("loud");
+        let said = Said(if loud { LOUD } else { "hello" });
+        Box::pin(async { TaskResult::complete(().into()).with_effects(vec![said]) })
+    }
+}
+
+#[actix::test]
+async fn a_job_whose_effect_panics_has_failed_and_says_so_and_its_engine_goes_on() {
+    let house = House::new();
+    let store = Arc::new(house.open().await.unwrap());
+    let queue = QueueConfig {
+        name: "default",
+        slots: 4,
+        prefetch: 4,
+        rate: None,
+        paused: false,
+    };
+    let config = EngineConfig {
+        queues: vec![queue],
+        ..EngineConfig::default()
+    };
+    let (registry, metrics) = (Registry::default().with(Say), Arc::new(Metrics::default()));
+    let services = Services::default();
+    let engine = Engine::start(config, store.clone(), registry.into(), services, metrics);
+    let engine = engine.await.unwrap();
+    let jobs = ["a", "loud", "b"].map(|key| NewJob {
+        max_attempts: 1,
+        ..job(key)
+    });
+    let ids = store.enqueue(jobs.into(), Timestamp::now()).await.unwrap();
+    let none_open = async || Ok((store.open_jobs().await? == 0).then_some(()));
+    store.wait_for(none_open).await.unwrap();
+    let failed = store.job(ids[1].id).await.unwrap().unwrap();
+    assert_eq!(failed.state, JobState::Discarded);
+    let why = &failed.errors[0].failure;
+    assert_eq!(why.kind, "panic");
+    assert!(
+        why.message.contains("what it was to write panicked")
+            && why.message.contains("no shouting"),
+        "{why}"
+    );
+    assert_eq!(said(&store).await, ["hello", "hello"]);
+    assert!(store.writer_died().now_or_never().is_none());
+    engine.stop().await.unwrap();
+    store.close().await.unwrap();
 }
 
 #[tokio::test]

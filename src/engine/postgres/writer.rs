@@ -12,7 +12,6 @@
 //! anything. So no command is done twice, and none is reported as what it is not; enqueues without keys
 //! included, for it is the group that has the id.
 
-use std::any::Any;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
@@ -37,6 +36,7 @@ use super::seam::PostgresJobs;
 use super::shared::Shared;
 use super::transaction::{Consequences, Transaction};
 use crate::store::{Effect, StoreError, StoreResult};
+use riftsync_supervision::panic_message;
 
 /// Commands that may wait; callers beyond wait for room.
 pub(super) const QUEUE_MAX: usize = 4_096;
@@ -82,7 +82,7 @@ fn watched(
         // A group is dropped with its connection, which rolls it back; its callers hear that the writer was
         // interrupted.
         if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
-            shared.death.send_replace(Some(panic_text(&*panic)));
+            shared.death.send_replace(Some(panic_message(&*panic)));
         }
     })
 }
@@ -231,7 +231,8 @@ impl<J: PostgresJobs> Writer<J> {
                 // A message that was not understood may be bad luck: twice is none.
                 Fault::Command(error) => {
                     runs += 1;
-                    if runs >= 2 || matches!(error, StoreError::Refused(_)) {
+                    let again = !matches!(error, StoreError::Refused(_) | StoreError::Panicked(_));
+                    if runs >= 2 || !again {
                         return Err(Fault::Command(error));
                     }
                     // A session may know tables as they were before a newer engine changed them.
@@ -456,12 +457,4 @@ fn deliver<E: Effect>(commands: Vec<Command<E>>, committed: &StoreResult<()>) {
 
 fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(0.5 + fastrand::f64())
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a message".to_owned())
 }

@@ -8,6 +8,7 @@ use diesel::result::OptionalExtension;
 use super::SqliteJobs;
 use super::place::beside;
 use super::reader::ReadDsl;
+use super::writer::guarded;
 use super::{job_statements as own, lists};
 use crate::metrics::DatabaseOutageLog;
 use crate::sql::jobs as sql;
@@ -91,7 +92,12 @@ impl<S: SqliteJobs> JobStore for S {
         let weight = completion.weight() as u64;
         self.file()
             .write_heavy(weight, move |tx| {
-                tx.settle(lease, &completion, S::apply, now)
+                tx.settle(
+                    lease,
+                    &completion,
+                    |conn, effect, now| guarded(|| S::apply(conn, effect, now)),
+                    now,
+                )
             })
             .await
     }

@@ -13,7 +13,10 @@ use super::place::{Access, access, has_log, lock_path, unopenable, url};
 use super::{log, peek};
 use crate::store::{Migrations, StoreError, StoreResult, Words, say};
 
-/// Where that stands in the first page, and what must be read to see it.
+/// The mark of the files of [`SqliteStore`](super::SqliteStore), "RIFJ".
+pub(super) const ENGINE_ID: i32 = 0x5249_464A;
+
+/// Where a program's mark stands in the first page, and what must be read to see it.
 const APPLICATION_ID_AT: usize = 68;
 const HEAD_BYTES: usize = 72;
 
@@ -185,10 +188,11 @@ impl Format {
             });
         }
         let owner = head[APPLICATION_ID_AT..].first_chunk().copied();
-        let is_ours = owner.map(i32::from_be_bytes) == Some(self.application_id);
+        let owner = owner.map(i32::from_be_bytes);
+        let is_ours = owner == Some(self.application_id);
         // What another program left to be replayed would be replayed into its file if it was opened.
         if is_whole && !is_ours && !was_ours && !has_log(path) {
-            return Err(foreign(path));
+            return Err(foreign(path, owner));
         }
         Ok(())
     }
@@ -264,12 +268,11 @@ impl Format {
 
     fn refuse_foreign(&self, conn: &mut SqliteConnection, path: &Path) -> StoreResult<()> {
         let owner = "SELECT application_id AS value FROM pragma_application_id";
-        if number(conn, owner).map_err(|error| not_ours(path, &error))?
-            == i64::from(self.application_id)
-        {
+        let owner = number(conn, owner).map_err(|error| not_ours(path, &error))?;
+        if owner == i64::from(self.application_id) {
             Ok(())
         } else {
-            Err(foreign(path))
+            Err(foreign(path, i32::try_from(owner).ok()))
         }
     }
 
@@ -437,10 +440,16 @@ fn damaged(path: &Path, cause: String) -> StoreError {
     }
 }
 
-fn foreign(path: &Path) -> StoreError {
+/// `owner`: the program's mark in it.
+fn foreign(path: &Path, owner: Option<i32>) -> StoreError {
+    let cause = if owner == Some(ENGINE_ID) {
+        "it holds the jobs of another program, which is built with the same engine"
+    } else {
+        "it is a SQLite database of another program"
+    };
     StoreError::NotADatabase {
         path: path.to_owned(),
-        cause: "it is a SQLite database of another program".to_owned(),
+        cause: cause.to_owned(),
     }
 }
 

@@ -10,7 +10,8 @@ use diesel::sqlite::SqliteConnection;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use riftsync_basics::Timestamp;
 
-use super::open::{Format, failed};
+use super::open::{ENGINE_ID, Format, failed};
+use super::writer::guarded;
 use super::{SqliteFile, SqliteJobs, Transaction};
 use crate::store::{Effect, StoreError, StoreResult};
 
@@ -26,7 +27,9 @@ pub trait SqliteEffect: Effect + Sized {
     fn make_tables(conn: &mut SqliteConnection) -> StoreResult<()>;
 
     /// Writes the effect, in the transaction of the end of its job, which the lease of the attempt guards: what is
-    /// written here was written by the one attempt that ended the job. An error undoes that end too, and nobody else's.
+    /// written here was written by the one attempt that ended the job. An error undoes that end too, and nobody else's,
+    /// and the job is discarded. After a panic the same is undone, and the attempt has failed: the job is tried again,
+    /// if it has attempts left.
     fn write(&self, conn: &mut SqliteConnection, now: Timestamp) -> StoreResult<()>;
 }
 
@@ -50,7 +53,7 @@ pub struct SqliteStore<E> {
 
 impl<E: SqliteEffect> SqliteStore<E> {
     pub(super) const FORMAT: &Format = &Format {
-        application_id: 0x5249_464A, // "RIFJ"
+        application_id: ENGINE_ID,
         migrations: || MIGRATIONS,
         versions: "engine",
         made_by: "an engine",
@@ -95,12 +98,12 @@ impl<E: SqliteEffect> SqliteStore<E> {
 
     /// Writes rows of yours, and enqueues jobs with them ([`Transaction::enqueue`]): all of it or nothing. The answer
     /// comes when it is on the disk. Work may run more than once, and then what the times before wrote is undone.
-    pub async fn write<T, F>(&self, work: F) -> StoreResult<T>
+    pub async fn write<T, F>(&self, mut work: F) -> StoreResult<T>
     where
         T: Send + 'static,
         F: FnMut(&mut Transaction<'_>) -> StoreResult<T> + Send + 'static,
     {
-        self.file.write(work).await
+        self.file.write(move |tx| guarded(|| work(tx))).await
     }
 }
 

@@ -2,11 +2,10 @@
 //!
 //! A command that fails takes nothing with it: its group is rolled back and run again, each command in
 //! a savepoint. (Savepoints always would copy every page a command touches.) Callers hear of success
-//! only after the commit is on the disk (`synchronous=FULL`). A panic in a command rolls the
-//! group back and ends the thread: the connection's state is no longer known, the supervisor starts
-//! a new one.
+//! only after the commit is on the disk (`synchronous=FULL`). A panic in what a program writes with its jobs fails
+//! that command alone. A panic in any other part rolls the group back and ends the thread: the connection's state is no
+//! longer known, the supervisor starts a new one.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,6 +24,7 @@ use crate::store::Absence;
 use crate::store::question::Fate;
 use crate::store::{Hints, StoreError, StoreResult, WriterStats};
 use riftsync_basics::histogram::Histogram;
+use riftsync_supervision::{caught_panic, panic_message};
 
 /// Commands that may wait; callers beyond wait for room.
 pub(super) const QUEUE_MAX: usize = 4_096;
@@ -182,7 +182,7 @@ pub(super) fn start(
                     ground.writer_died();
                     // Nothing of the group is committed: dropping the connection rolls it back, dropping
                     // the commands tells their callers that the store was closed under them.
-                    death.send_replace(Some(panic_text(&*panic)));
+                    death.send_replace(Some(panic_message(&*panic)));
                     return;
                 }
             }
@@ -322,10 +322,8 @@ fn commit(mut tx: Transaction<'_>) -> StoreResult<(Consequences, u64)> {
     Ok((consequences, stale))
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a message".to_owned())
+/// A program's own part of a command: its panic is an error of whoever brought it. What it wrote is rolled back.
+pub(super) fn guarded<T>(part: impl FnOnce() -> StoreResult<T>) -> StoreResult<T> {
+    catch_unwind(AssertUnwindSafe(part))
+        .unwrap_or_else(|panic| Err(StoreError::Panicked(caught_panic(&*panic))))
 }

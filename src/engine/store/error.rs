@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::words::words;
+use riftsync_basics::words::words;
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -50,6 +50,14 @@ pub enum StoreError {
         words().program
     )]
     Newer { path: PathBuf, version: String },
+    /// Nothing of it is touched.
+    #[error(
+        "the database {database} is not {}: {cause}. Nothing was changed. Choose another one, or make one, \
+         and correct {}",
+        words().database,
+        words().address
+    )]
+    OtherProgram { database: String, cause: String },
     /// It is read by nobody before its tables are up to date: half of what is asked for would not be there.
     #[error(
         "the database {database} was written by an older {}, and its tables are {behind} {} behind. {}. Nothing was changed",
@@ -94,6 +102,9 @@ pub enum StoreError {
     /// The statement is wrong, or a row is not what only this program writes.
     #[error("the database gave an unexpected answer: {0}. Please report this")]
     Unexpected(String),
+    /// What the program writes with a job, or its own work in a transaction. The attempt has failed; another may not.
+    #[error("what was to be written panicked, and nothing of it was written: {0}")]
+    Panicked(String),
     /// What was asked for cannot be; nothing was changed.
     #[error("{0}")]
     Refused(String),
@@ -122,6 +133,7 @@ impl StoreError {
             | Self::Damaged { .. }
             | Self::Moved { .. }
             | Self::Newer { .. }
+            | Self::OtherProgram { .. }
             | Self::Older { .. }
             | Self::InUse { .. }
             | Self::Unreachable { .. }
@@ -129,6 +141,7 @@ impl StoreError {
             | Self::Url(_)
             | Self::PostgresUrl { .. }
             | Self::Unexpected(_)
+            | Self::Panicked(_)
             | Self::Refused(_)
             | Self::UnfinishedCopy { .. }
             | Self::CopyStopped(_)
@@ -217,11 +230,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_program_that_says_nothing_is_given_no_other_programs_name_or_options() {
+    /// One of each.
+    fn all() -> Vec<StoreError> {
         let (path, text) = (PathBuf::from("/data/r.db"), "x".to_owned());
         let (cause, database) = (text.clone(), text.clone());
-        let errors = [
+        vec![
             StoreError::Unavailable(text.clone()),
             StoreError::Full(text.clone()),
             StoreError::Away(text.clone()),
@@ -250,6 +263,10 @@ mod tests {
                 path: path.clone(),
                 version: text.clone(),
             },
+            StoreError::OtherProgram {
+                database: database.clone(),
+                cause: cause.clone(),
+            },
             StoreError::Older {
                 database: database.clone(),
                 behind: 2,
@@ -273,14 +290,19 @@ mod tests {
                 cause,
             },
             StoreError::Unexpected(text.clone()),
+            StoreError::Panicked(text.clone()),
             StoreError::UnfinishedCopy {
                 database,
                 source_name: text.clone(),
             },
             StoreError::CopyStopped(text),
             StoreError::Closed,
-        ];
-        for error in errors {
+        ]
+    }
+
+    #[test]
+    fn a_program_that_says_nothing_is_given_no_other_programs_name_or_options() {
+        for error in all() {
             let told = error.to_string();
             assert!(!told.contains("riftsync") && !told.contains("--"), "{told}");
         }

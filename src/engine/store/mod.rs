@@ -16,7 +16,6 @@ pub mod queue_progress;
 pub(crate) mod relations;
 pub mod rows;
 pub mod schedules;
-mod words;
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,9 +32,9 @@ pub use absence::{Absence, Away};
 pub use error::{StoreError, TooLate};
 pub use job_store::{Database, FleetStore, JobStore};
 pub use queue_progress::ProbeStore;
+pub use riftsync_basics::words::Words;
+pub(crate) use riftsync_basics::words::say;
 pub use schedules::ScheduleStore;
-pub use words::Words;
-pub(crate) use words::say;
 
 pub type StoreResult<T> = Result<T, StoreError>;
 
@@ -86,8 +85,10 @@ impl<E: Effect> Completion<E> {
         self.effects.iter().map(Effect::weight).sum()
     }
 
-    /// See [`Effect::check`].
+    /// See [`Effect::check`]. What a store will ask of the effects besides is asked here once: should they panic, it is
+    /// in the attempt that made them.
     pub fn check(&self) -> StoreResult<()> {
+        let _ = (self.weight(), self.remark());
         self.effects.iter().try_for_each(Effect::check)
     }
 

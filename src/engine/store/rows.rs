@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use riftsync_basics::job::AttemptError;
+use riftsync_basics::words::words;
 use riftsync_basics::{
     Failure, JobId, JobRecord, JobState, Lease, NewJob, Priority, Rollup, Timestamp,
 };
@@ -77,7 +78,8 @@ pub fn dependency_failed(other: JobId, state: JobState) -> Failure {
         format!("job {other}, which it was to come after, is {state}"),
     )
     .with_remedy(format!(
-        "look at job {other}; then `riftsync job retry` both"
+        "look at job {other}; then run both again{}",
+        words().with_retry()
     ))
 }
 

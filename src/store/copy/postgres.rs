@@ -10,6 +10,7 @@ use super::rows::{Column, Kind, Row, read};
 use super::side::{Bounds, Range, Side};
 use super::tables::Plan;
 use super::{MARK_TABLE, Word};
+use crate::basics::words::say;
 use crate::engine::postgres::connect::Link;
 use crate::engine::postgres::migrate;
 use crate::store::postgres::format::{self, FORMAT};
@@ -43,6 +44,7 @@ struct Declared {
 impl PostgresSide {
     /// The database that is read, at this moment.
     pub(super) async fn source(settings: &Settings) -> StoreResult<Self> {
+        say(FORMAT.words);
         let mut link = first(settings).await?;
         migrate::run_on_source(&mut link.conn, &settings.address, &FORMAT).await?;
         format::refuse_unfinished_copy(&mut link.conn, &settings.address).await?;
@@ -53,6 +55,7 @@ impl PostgresSide {
 
     /// The database that is written.
     pub(super) async fn target(settings: &Settings) -> StoreResult<Self> {
+        say(FORMAT.words);
         let mut link = first(settings).await?;
         migrate::run(&mut link.conn, &settings.address, &FORMAT).await?;
         Ok(Self { link })

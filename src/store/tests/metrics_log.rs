@@ -4,6 +4,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::wait;
 use crate::engine::{EngineConfig, QueueConfig, Task};
 use crate::metrics::{ActorState, LogFiles, Metrics};
 use crate::model::{After, NewJob, Outcome, Priority, RetryPolicy, Timestamp};
@@ -96,9 +97,8 @@ async fn what_the_records_count_adds_up_to_what_was_done() {
             .enqueue(vec![job(); 30], Timestamp::now())
             .await
             .unwrap();
-        while store.open_jobs().await.unwrap() > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let no_job_is_open = async || store.open_jobs().await.unwrap() == 0;
+        wait::until("the end of all jobs", no_job_is_open).await;
     }
     engine.stop().await.unwrap();
     let records = records(&folder);
@@ -133,9 +133,8 @@ async fn a_panic_and_the_restart_after_it_are_written_at_once() {
         let mut records = records(&folder).into_iter();
         records.find(|r| r["event"] == event && r["actor"] == "/engine/store_writer")
     };
-    while find("actor_restarted").is_none() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let restarted = "actor_restarted";
+    wait::until(restarted, async || find(restarted).is_some()).await;
     let died = find("actor_died").unwrap();
     assert_eq!(died["detail"], "a bug in a command");
     engine.stop().await.unwrap();

@@ -11,6 +11,7 @@ use super::*;
 use crate::scratch::Scratch;
 use crate::server::Server;
 use crate::setup::on_a_small_disk;
+use crate::wait;
 
 /// Far more than an answer takes, and far less than a database that is away was waited for.
 const SOON: Duration = Duration::from_secs(6);
@@ -97,9 +98,8 @@ async fn every_verb_answers(setup: &Setup, command: &dyn Fn(&[&str]) -> Command)
 }
 
 async fn until_it_is_back(setup: &Setup) {
-    while !setup.json_rpc("engine.status")["database_away"].is_null() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let is_back = async || setup.json_rpc("engine.status")["database_away"].is_null();
+    wait::until("the database", is_back).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -146,13 +146,10 @@ async fn an_engine_whose_server_is_frozen_ends_soon_when_it_is_told_to() {
     let engine = setup.served_by(there.command(&["serve", "--json"])).await;
     let submitted = run(there.command(&[SYNC, &["--detach"]].concat())).await;
     assert!(submitted.status.success(), "{}", text(&submitted));
-    while setup.document_calls() < 20 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    wait::until("twenty calls", async || setup.document_calls() >= 20).await;
     let frozen = server.freeze();
-    while setup.json_rpc("engine.status")["database_away"].is_null() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let is_away = async || !setup.json_rpc("engine.status")["database_away"].is_null();
+    wait::until("a database that is away", is_away).await;
     engine.signal("-TERM");
     let ended = tokio::time::timeout(SOON, engine.exited()).await;
     ended.expect("it waits for a database that is away");
@@ -166,15 +163,11 @@ async fn on_a_full_disk_every_verb_answers_soon_and_a_stop_does_not_wait() {
     let serve = on_a_small_disk(&setup.command(&["serve", "--json"]), 700);
     let served = setup.served_by(serve).await;
     // A small commit may still find room.
-    let away = async || {
-        loop {
-            let away = setup.json_rpc("engine.status")["database_away"].take();
-            if away["readable"] == true {
-                return away;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    let look = async || {
+        let away = setup.json_rpc("engine.status")["database_away"].take();
+        (away["readable"] == true).then_some(away)
     };
+    let away = async || wait::found("a database that can only be read", &look).await;
     let since = away().await;
     assert!(
         since["since"].as_str().unwrap().starts_with("20"),
@@ -270,13 +263,14 @@ async fn heartbeats_go_on_while_forty_clients_and_the_writers_wait_for_the_jobs(
     }
     let (mut last, mut heard) = (beats(), 0);
     let limit = tokio::time::Instant::now() + DEAD_AFTER;
-    while heard < 3 {
+    wait::until("three beats", async || {
         assert!(tokio::time::Instant::now() < limit, "{heard} beats");
-        tokio::time::sleep(Duration::from_millis(50)).await;
         let beat = beats();
         heard += u32::from(beat > last);
         last = beat;
-    }
+        heard >= 3
+    })
+    .await;
     drop(held);
     assert!(
         scratch

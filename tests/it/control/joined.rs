@@ -1,12 +1,12 @@
 //! An engine inside a verb is as good as a service to other terminals: they see it, join it, and lose nothing when it ends.
 
 use std::process::ChildStderr;
-use std::time::Duration;
 
 use serde_json::json;
 
 use super::*;
 use crate::setup::{exited, setup_for};
+use crate::wait;
 
 const OTHER: &str = "Red Fox#SIM";
 const YEAR: [&str; 4] = ["--platform", "euw1", "--year", "2025"];
@@ -73,13 +73,12 @@ impl Verb {
 impl Setup {
     /// Waits until an engine answers.
     async fn until_answered(&self) -> Value {
-        loop {
+        let status = async || {
             let status = self.run(&["status", "--json"]).await;
-            if status.status.success() {
-                return serde_json::from_slice(&status.stdout).unwrap();
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            let answered = status.status.success();
+            answered.then(|| serde_json::from_slice(&status.stdout).unwrap())
+        };
+        wait::found("an engine that answers", status).await
     }
 
     fn let_go(&self) {
@@ -101,42 +100,40 @@ async fn a_sync_with_the_engine_inside_is_seen_from_other_terminals_working_told
     let status = setup.until_answered().await;
     assert_eq!(status["inside"], "sync");
     // Until the key's calls are used up.
-    let waiting = loop {
+    let of_budget = |job: &&Value| job["waiting"]["reason"] == "budget";
+    let waiting = wait::found("a job that waits for the budget", async || {
         let listed = setup.json(&["job", "list", "--state", "running"]).await;
-        let jobs = listed["jobs"].as_array().unwrap().clone();
-        let of_budget = |job: &&Value| job["waiting"]["reason"] == "budget";
-        if let Some(job) = jobs.iter().find(of_budget) {
-            break job.clone();
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+        listed["jobs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(of_budget)
+            .cloned()
+    })
+    .await;
     assert_eq!(waiting["waiting"]["text"], "the key's budget is used up");
     assert!(
         waiting["waiting"]["left_s"].as_u64().unwrap() > 0,
         "{waiting}"
     );
     let said = |output: Output| String::from_utf8(output.stdout).unwrap();
-    loop {
+    wait::until("some that work and some that wait", async || {
         let status = said(setup.run(&["status"]).await);
         assert!(status.contains("inside `riftsync sync`"), "{status}");
-        if status.contains("(working ") && status.contains("waiting for the key's budget ") {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        status.contains("(working ") && status.contains("waiting for the key's budget ")
+    })
+    .await;
     // The window opens and closes meanwhile.
-    while !said(setup.run(&["job", "list", "--state", "running"]).await).contains("waits") {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    loop {
+    wait::until("a job that waits", async || {
+        said(setup.run(&["job", "list", "--state", "running"]).await).contains("waits")
+    })
+    .await;
+    wait::until("a job shown as waiting for the budget", async || {
         let listed = setup.json(&["job", "list", "--state", "running"]).await;
         let id = listed["jobs"][0]["job_id"].to_string();
-        if id != "null" && setup.json(&["job", "show", &id]).await["waiting"]["reason"] == "budget"
-        {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        id != "null" && setup.json(&["job", "show", &id]).await["waiting"]["reason"] == "budget"
+    })
+    .await;
     let paused = setup.json(&["queue", "pause", "recovery"]).await;
     let counts = ["available", "running", "slots"].map(|name| paused["queues"][0][name].clone());
     assert_eq!(counts, [json!(0), json!(0), json!(2)], "{paused}");
@@ -172,9 +169,10 @@ async fn the_first_goes_on_until_those_who_joined_are_done_and_says_so() {
     lines.send(&submit.to_string());
     let id = lines.line()["result"]["job_id"].to_string();
     let waits = Verb::start(setup.command(&["job", "wait", &id]));
-    while setup.json(&["status"]).await["followed"] != 1 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    wait::until("one who follows", async || {
+        setup.json(&["status"]).await["followed"] == 1
+    })
+    .await;
     setup.let_go();
     first
         .until(&["this is done", "others wait", "goes on for them"])

@@ -1,13 +1,13 @@
 //! The verbs, through a running engine and without one.
 
 use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
 
 use serde_json::json;
 
 use super::watched::scrape;
 use super::*;
 use crate::setup::exited;
+use crate::wait;
 
 pub(super) const SYNC: &[&str] = &["sync", PLAYER, "--platform", "euw1", "--year", "2025"];
 
@@ -512,7 +512,7 @@ async fn a_schedule_that_is_added_runs_and_one_of_the_configuration_is_changed_t
         ])
         .await;
     assert_eq!(added["name"], "often");
-    let job = loop {
+    let job = wait::found("the job of its first tick", async || {
         let listed = setup.json(&["schedule", "list"]).await;
         let schedules = listed["schedules"].as_array().unwrap();
         let often = schedules
@@ -520,11 +520,10 @@ async fn a_schedule_that_is_added_runs_and_one_of_the_configuration_is_changed_t
             .find(|line| line["name"] == "often")
             .unwrap();
         assert_eq!(often["origin"], "added");
-        if let Some(job) = often["last_job"].as_i64() {
-            break job.to_string();
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+        often["last_job"].as_i64()
+    })
+    .await
+    .to_string();
     let waited = setup.run(&["job", "wait", &job]).await;
     assert!(waited.status.success(), "{}", text(&waited));
     let shown = setup.run(&["schedule", "list"]).await;
@@ -675,21 +674,18 @@ async fn health_tells_what_is_wrong_and_what_to_do_and_exits_by_it() {
         "health_check",
     ];
     setup.json(&added).await;
-    while !setup.log().contains("health: degraded. queue player_sync") {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let degraded = "health: degraded. queue player_sync";
+    wait::until(degraded, async || setup.log().contains(degraded)).await;
     setup.json(&["schedule", "remove", "now"]).await;
     setup.json(&["queue", "resume", "player_sync"]).await;
 
     setup.simulator.control().reject_key(true);
-    let unhealthy = loop {
+    // The first call that is refused only raises the suspicion.
+    let unhealthy = wait::found("a rejected key", async || {
         let check = setup.run(&["health", "--json"]).await;
-        if check.status.code() == Some(3) {
-            break check;
-        }
-        // The first call that is refused only raises the suspicion.
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+        (check.status.code() == Some(3)).then_some(check)
+    })
+    .await;
     let check: Value = serde_json::from_slice(&unhealthy.stdout).unwrap();
     assert_eq!(check["key"], "rejected", "{check}");
     assert!(

@@ -13,6 +13,7 @@ use super::verbs::SYNC;
 use super::*;
 use crate::scratch::Scratch;
 use crate::setup::{bare, exited};
+use crate::wait;
 
 /// A verb that runs without a terminal.
 struct Heard {
@@ -225,9 +226,8 @@ async fn a_queue_that_is_paused_or_full_or_at_its_rate_is_told() {
     for other in ["2024", "2023"] {
         others.push(Heard::start(setup.command(&year(other))));
         let running = ["job", "list", "--state", "running"];
-        while setup.json(&running).await["jobs"].as_array().unwrap().len() < others.len() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        let run = async || setup.json(&running).await["jobs"].as_array().unwrap().len();
+        wait::until("its start", async || run().await >= others.len()).await;
     }
     let last = Heard::start(setup.command(&year("2022")));
     others.push(
@@ -407,9 +407,7 @@ async fn work_that_another_engine_has_is_told_with_its_name_and_its_silence() {
     };
     script(&setup, &["stall=60s@match:1.."]);
     let first = Heard::start(on(SYNC, "one"));
-    while setup.document_calls() < 5 {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    wait::until("five calls", async || setup.document_calls() >= 5).await;
     signal(&first.child, "-STOP");
     // The jobs are open and another engine has them: this one joins them.
     let second = Heard::start(on(SYNC, "two"));

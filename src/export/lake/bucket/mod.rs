@@ -109,7 +109,7 @@ impl InBucket {
             }
         };
         let (id, secret) = (&settings.access_key_id, settings.secret_access_key.expose());
-        if id.is_empty() || secret.is_empty() {
+        if !settings.has_credentials() {
             return Err(wrong(
                 "the credentials of the storage are not set. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \
                  access_key_id and secret_access_key in the section [lake] of the settings"

@@ -1,8 +1,10 @@
-//! How a person does what an error says is to be done.
+//! How a person does what an error says is to be done: each program has its own name and its own commands.
 
 use std::sync::OnceLock;
 
-/// The words of the program that the engine is part of: its name, and how it is told about its database.
+use super::job::JobId;
+
+/// The words of the program that the engine is part of: its name, its commands, and how it is told about its database.
 #[derive(Debug)]
 pub struct Words {
     /// At the beginning of a sentence: "riftsync", "The engine".
@@ -27,6 +29,47 @@ pub struct Words {
     pub anew: &'static str,
     /// How a copy of a database is finished, behind a blank.
     pub copy: &'static str,
+    /// The command that runs a failed job again, without the job's id: "riftsync job retry". Nothing: there is none.
+    pub retry: &'static str,
+    /// The command that gives a job up, in the same way.
+    pub cancel: &'static str,
+    /// The command that tells how the engine is.
+    pub health: &'static str,
+}
+
+impl Words {
+    /// What comes behind "run it again".
+    pub fn with_retry(&self) -> String {
+        with(self.retry)
+    }
+
+    /// What comes behind "cancel the job".
+    pub fn with_cancel(&self) -> String {
+        with(self.cancel)
+    }
+
+    /// The same for one job.
+    pub fn with_cancel_of(&self, job: JobId) -> String {
+        if self.cancel.is_empty() {
+            return String::new();
+        }
+        with(&format!("{} {job}", self.cancel))
+    }
+
+    /// Where more is told, behind a sentence.
+    pub fn health_tells_more(&self) -> String {
+        if self.health.is_empty() {
+            return String::new();
+        }
+        format!("; `{}` tells more", self.health)
+    }
+}
+
+fn with(command: &str) -> String {
+    if command.is_empty() {
+        return String::new();
+    }
+    format!(" with `{command}`")
 }
 
 /// Of a program that says nothing.
@@ -42,17 +85,21 @@ static PLAIN: Words = Words {
     use_it: " and use that one",
     anew: "move all three files away and begin with a new one",
     copy: "",
+    retry: "",
+    cancel: "",
+    health: "",
 };
 
 static SAID: OnceLock<&'static Words> = OnceLock::new();
 
 /// The program that opens a database says its words; those of the first stay.
-pub(crate) fn say(words: Option<&'static Words>) {
+pub fn say(words: Option<&'static Words>) {
     if let Some(words) = words {
         SAID.get_or_init(|| words);
     }
 }
 
-pub(super) fn words() -> &'static Words {
+/// Those that were said, or plain ones.
+pub fn words() -> &'static Words {
     SAID.get().copied().unwrap_or(&PLAIN)
 }
