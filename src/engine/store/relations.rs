@@ -229,7 +229,7 @@ pub(crate) enum Cancelling {
     /// Its attempt is asked to end.
     Ask,
     /// It does not run.
-    AtOnce(CancelledJob),
+    AtOnce(Box<CancelledJob>),
 }
 
 /// A job that is cancelled now.
@@ -267,7 +267,7 @@ impl JobToCancel {
             return Ok(Cancelling::Ask);
         }
         let why = cancelled_on_request();
-        Ok(Cancelling::AtOnce(CancelledJob {
+        Ok(Cancelling::AtOnce(Box::new(CancelledJob {
             id,
             errors: append_error(&job.errors, to_u32(job.attempt), &why, now)?,
             kind: job.kind,
@@ -275,7 +275,7 @@ impl JobToCancel {
             why,
             rollup: from_json(&job.rollup)?,
             worked: job.worked_at.is_some(),
-        }))
+        })))
     }
 }
 
