@@ -92,8 +92,8 @@ pub mod __macros {
 
 // What jobs are made of, for those who have no other need of `riftsync-basics`.
 pub use riftsync_basics::{
-    After, CatchUp, ClaimedJob, Failure, JobId, JobRecord, JobState, Lease, NewJob, OnFailure,
-    Outcome, Priority, Rate, RetryPolicy, Timestamp,
+    After, CatchUp, ClaimedJob, Failure, Form, JobId, JobRecord, JobState, Lease, NewJob,
+    OnFailure, Outcome, Priority, Rate, RetryPolicy, Shown, Timestamp, form,
 };
 
 use self::metrics::{LogFiles, Metrics, Source, Telemetry, open_log};

@@ -115,17 +115,7 @@ impl YearFigures<'_> {
             kills,
         } = games;
         let (leads, Company { duos, rivals }) = wide;
-        let mut leads: HashMap<String, Lead> = leads.into_iter().collect();
-        for game in &mut games {
-            game.lead = leads.remove(&game.match_id);
-            if let Some(name) = champions.get(&game.champion_id) {
-                game.champion.clone_from(name);
-            }
-            let opponent = game.opponent_champion_id.and_then(|id| champions.get(&id));
-            if let Some(name) = opponent {
-                game.opponent = Some(name.clone());
-            }
-        }
+        complete(&mut games, leads, &champions);
         let (mut former_names, ranks, coverage, rows) = rest;
         let riot_id = player.riot_id.as_ref().map(ToString::to_string);
         former_names.retain(|name| Some(name) != riot_id.as_ref());
@@ -149,6 +139,21 @@ impl YearFigures<'_> {
             .unwrap_or(0)
             .saturating_sub(figures.all.games);
         Ok(figures)
+    }
+}
+
+/// Puts into the games what was asked for apart from them: the leads, and what champions are called.
+fn complete(games: &mut [Game], leads: Vec<(String, Lead)>, champions: &HashMap<i32, String>) {
+    let mut leads: HashMap<String, Lead> = leads.into_iter().collect();
+    for game in games {
+        game.lead = leads.remove(&game.match_id);
+        if let Some(name) = champions.get(&game.champion_id) {
+            game.champion.clone_from(name);
+        }
+        let opponent = game.opponent_champion_id.and_then(|id| champions.get(&id));
+        if let Some(name) = opponent {
+            game.opponent = Some(name.clone());
+        }
     }
 }
 

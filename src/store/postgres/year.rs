@@ -21,8 +21,9 @@ mod own {
     statement! {
         /// All who were in the games are looked at once, for both lists. The server groups them as fast as it looks at
         /// them, and they are too many to be sent.
-        Company<'a> { player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text>, limit: i64 => BigInt }
-            -> CompanyRow =
+        Company<'a> {
+            player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text>, limit: i64 => BigInt,
+        } -> CompanyRow =
         "SELECT d.same_team, pl.game_name, pl.tag_line, d.games, d.wins
      FROM (SELECT met.*, row_number() OVER (PARTITION BY met.same_team ORDER BY met.games DESC, met.wins DESC, met.player_id) AS place
            FROM (SELECT q.player_id AS player_id,

@@ -23,7 +23,8 @@ mod own {
     statement! {
         /// Everybody who was in the games, once for each of them: to group them takes SQLite twice as long as to look
         /// at them.
-        Met<'a> { player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text> } -> (BigInt, Bool, Bool) =
+        Met<'a> { player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text> }
+            -> (BigInt, Bool, Bool) =
         "SELECT q.player_id, q.team_id = p.team_id AND coalesce(q.subteam_id, 0) = coalesce(p.subteam_id, 0), p.win
      FROM match_participants p
      JOIN matches m ON m.match_id = p.match_id
