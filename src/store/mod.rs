@@ -8,6 +8,7 @@
 
 #[cfg(test)]
 mod agreement;
+mod budget_statements;
 pub mod copy;
 mod data_statements;
 mod data_store;

@@ -140,6 +140,47 @@ fn numbered(text: &str) -> String {
     numbered
 }
 
+/// A statement without what `src/engine/statement/words.rs` spells for one database, and without spaces.
+fn spelt_alike(text: &str) -> String {
+    const SPELT: [(&str, &str); 6] = [
+        ("IN (SELECT value FROM json_each(?))", "= ANY(?)"),
+        ("FOR UPDATE", ""),
+        ("SKIP LOCKED", ""),
+        ("INDEXED BY jobs_running", ""),
+        ("INDEXED BY jobs_ended_badly", ""),
+        ("::bigint", ""),
+    ];
+    let mut text = text.to_owned();
+    for (spelt, alike) in SPELT {
+        text = text.replace(spelt, alike);
+    }
+    text.split_whitespace().collect()
+}
+
+#[test]
+fn a_statement_of_both_databases_stands_once() {
+    let all = |database| declared(database).map(|one| (spelt_alike(one.text), one));
+    let sqlite: Vec<(String, &Declared)> = all(Server::Sqlite).collect();
+    let (mut faults, mut shared) = (Vec::new(), 0);
+    for (text, other) in all(Server::Postgres) {
+        for (_, one) in sqlite.iter().filter(|(same, _)| *same == text) {
+            if one.place == other.place {
+                shared += 1;
+            } else {
+                let (file, line) = other.place;
+                let why = format!("it is as {file}:{line}: {}", other.name);
+                faults.push(fault(one, &why));
+            }
+        }
+    }
+    nothing_wrong(
+        &faults,
+        "What both databases understand is written once, with `shared_statement!`. What they spell differently stands in \
+         braces (src/engine/statement/words.rs).",
+    );
+    assert!(shared > 100, "{shared} statements are shared");
+}
+
 /// A string of the source, with its place.
 struct Literal {
     place: String,

@@ -9,9 +9,10 @@ use super::transaction::Transaction;
 use crate::model::board_time::{BoardTime, in_time};
 use crate::model::budget_share::{BoardGrant, BoardReport, BoardRow, share};
 use crate::store::BudgetMember;
+use crate::store::budget_statements as sql;
 use crate::store::rows::{from_json, to_json};
 
-mod sql {
+mod own {
     use super::{Array, BigInt, Nullable, Text};
     use crate::store::statement::statement;
 
@@ -25,11 +26,6 @@ mod sql {
     }
 
     statement! {
-        BudgetRows<'a> { key: &'a str => Text, route: &'a str => Text } -> (Text, Text, BigInt, Opt<BigInt>) =
-        "SELECT engine_id, windows, reported_at, ended_at FROM rate_budgets WHERE key_fingerprint = ? AND route = ?";
-    }
-
-    statement! {
         PutBudget<'a> {
             key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text, windows: &'a str => Text,
             reported_at: i64 => BigInt, holder: Option<&'a str> => Opt<Text>,
@@ -38,15 +34,6 @@ mod sql {
          ON CONFLICT (key_fingerprint, route, engine_id) DO UPDATE
              SET windows = excluded.windows, reported_at = excluded.reported_at, holder = excluded.holder,
                  ended_at = NULL";
-    }
-
-    statement! {
-        MoveBudget<'a> {
-            windows: &'a str => Text, reported_at: i64 => BigInt, ended_at: Option<i64> => Opt<BigInt>,
-            key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text,
-        } -> () =
-        "UPDATE rate_budgets SET windows = ?, reported_at = ?, ended_at = ?
-         WHERE key_fingerprint = ? AND route = ? AND engine_id = ?";
     }
 
     statement! {
@@ -67,7 +54,7 @@ pub(super) async fn end_budgets(
     ended: &[(String, i64)],
 ) -> Result<(), Fault> {
     let (engines, ended) = ended.iter().cloned().unzip();
-    let end = sql::EndBudgetsOf { engines, ended };
+    let end = own::EndBudgetsOf { engines, ended };
     end.execute(&mut conn).await?;
     Ok(())
 }
@@ -81,7 +68,7 @@ impl Transaction<'_> {
         holder: Option<&str>,
     ) -> Result<BoardGrant, Fault> {
         let (key, route) = (&*member.key_fingerprint, member.route);
-        let now: i64 = sql::LockBudget { key, route }
+        let now: i64 = own::LockBudget { key, route }
             .get_result(&mut self.conn)
             .await?;
         let found: Vec<(String, String, i64, Option<i64>)> =
@@ -116,14 +103,14 @@ impl Transaction<'_> {
         let over = rows.iter().filter(|row| row.is_over(now));
         let engines: Vec<&str> = over.map(|row| row.engine.as_str()).collect();
         if !engines.is_empty() {
-            let drop = sql::DropBudgets {
+            let drop = own::DropBudgets {
                 key,
                 route,
                 engines,
             };
             drop.execute(&mut self.conn).await?;
         }
-        sql::PutBudget {
+        own::PutBudget {
             key,
             route,
             engine: &member.engine,

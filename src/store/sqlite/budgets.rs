@@ -7,17 +7,13 @@ use super::transaction::Transaction;
 use crate::model::Timestamp;
 use crate::model::board_time::{BoardTime, in_time};
 use crate::model::budget_share::{BoardGrant, BoardReport, BoardRow, share};
+use crate::store::budget_statements as sql;
 use crate::store::rows::{from_json, to_json};
 use crate::store::{BudgetMember, StoreResult};
 
-mod sql {
+mod own {
     use crate::store::statement::statement;
-    use diesel::sql_types::{BigInt, Nullable as Opt, Text};
-
-    statement! {
-        BudgetRows<'a> { key: &'a str => Text, route: &'a str => Text } -> (Text, Text, BigInt, Opt<BigInt>) =
-        "SELECT engine_id, windows, reported_at, ended_at FROM rate_budgets WHERE key_fingerprint = ? AND route = ?";
-    }
+    use diesel::sql_types::{BigInt, Text};
 
     statement! {
         PutBudget<'a> {
@@ -25,15 +21,6 @@ mod sql {
             reported_at: i64 => BigInt,
         } -> () =
         "INSERT OR REPLACE INTO rate_budgets (key_fingerprint, route, engine_id, windows, reported_at) VALUES (?, ?, ?, ?, ?)";
-    }
-
-    statement! {
-        MoveBudget<'a> {
-            windows: &'a str => Text, reported_at: i64 => BigInt, ended_at: Option<i64> => Opt<BigInt>,
-            key: &'a str => Text, route: &'a str => Text, engine: &'a str => Text,
-        } -> () =
-        "UPDATE rate_budgets SET windows = ?, reported_at = ?, ended_at = ?
-         WHERE key_fingerprint = ? AND route = ? AND engine_id = ?";
     }
 
     statement! {
@@ -51,7 +38,7 @@ impl Transaction<'_> {
     /// A new engine has the file: the budgets of those before it have ended.
     pub(super) fn end_budgets(&mut self, now: Timestamp) -> StoreResult<()> {
         let now = now.as_millis();
-        sql::EndBudgets { now }.execute(self.conn)?;
+        own::EndBudgets { now }.execute(self.conn)?;
         Ok(())
     }
 
@@ -90,9 +77,9 @@ impl Transaction<'_> {
         entry.boot.clone_from(&time.boot);
         for row in rows.iter().filter(|row| row.is_over(now)) {
             let engine = &row.engine;
-            sql::DropBudget { key, route, engine }.execute(self.conn)?;
+            own::DropBudget { key, route, engine }.execute(self.conn)?;
         }
-        sql::PutBudget {
+        own::PutBudget {
             key,
             route,
             engine: &member.engine,
