@@ -67,15 +67,21 @@ pub(super) async fn copy(
 
 /// The databases of a copy are named by its own options.
 fn named_here(error: StoreError) -> StoreError {
-    let (path, what) = match error {
-        StoreError::Unopenable { path, cause } => (path, format!("cannot be opened: {cause}")),
-        StoreError::NotADatabase { path, cause } => {
-            (path, format!("is not a riftsync database: {cause}"))
+    let (name, what) = match error {
+        StoreError::Unopenable { path, cause } => (
+            path.display().to_string(),
+            format!("cannot be opened: {cause}"),
+        ),
+        StoreError::NotADatabase { path, cause } => (
+            path.display().to_string(),
+            format!("is not a riftsync database: {cause}"),
+        ),
+        StoreError::OtherProgram { database, cause } => {
+            (database, format!("is not a riftsync database: {cause}"))
         }
         other => return other,
     };
-    let path = path.display();
     StoreError::Refused(format!(
-        "{path} {what}. It was not changed; name another file with --from or --to"
+        "{name} {what}. It was not changed; name another database with --from or --to"
     ))
 }

@@ -7,7 +7,7 @@ use super::control::Control;
 use super::locations::{beside, machine, metrics_log};
 use crate::cli::terminal::{stop_signal, watch_panics};
 use crate::cli::{CliError, waits};
-use crate::config::{Config, read_by_others};
+use crate::config::{Config, owner_is_us, read_by_others};
 use crate::engine::EngineConfig;
 use crate::engine::scheduler::check_schedule;
 use crate::export::lake::LakePlace;
@@ -54,10 +54,15 @@ fn warn_of_readers(config: &Config, database: &Location, source: &KeySource) {
     let settings = settings.map(|(path, secret)| (format!("settings file with {secret}"), path));
     for (what, path) in file.into_iter().chain(key).chain(settings) {
         if let Some(mode) = read_by_others(path, config.files.readable_by) {
+            let is_ours = owner_is_us(path);
             let path = path.display();
+            let remedy = if is_ours {
+                format!("Type chmod go= '{path}', or say in files.readable_by who may read")
+            } else {
+                format!("Its owner types chmod o= '{path}'")
+            };
             tracing::warn!(
-                "the {what} {path} can be read by other users of this machine (mode {mode:04o}). Type chmod go= '{path}', \
-                 or say in files.readable_by who may read"
+                "the {what} {path} can be read by other users of this machine (mode {mode:04o}). {remedy}"
             );
         }
     }
@@ -103,7 +108,7 @@ impl RunningEngine {
         let registry = tasks::registry(&gate.api, policies)
             .with(HealthCheck::new(health.clone()))
             .with(static_sync(config)?)
-            .with(lake_export(config)?);
+            .with(lake_export(config, control)?);
         let registry = Arc::new(registry);
         if let Some(control) = control {
             services.above = control.above(&gate, &health, database, config, config.platform()?);
@@ -261,7 +266,7 @@ fn static_sync(config: &Config) -> Result<StaticSync, CliError> {
 }
 
 /// The job that brings the lake up to date, or what is wrong with where it is said to be.
-fn lake_export(config: &Config) -> Result<LakeExport, CliError> {
+fn lake_export(config: &Config, control: Option<&Control>) -> Result<LakeExport, CliError> {
     let wrong = |why: String| CliError::Usage(format!("the configuration is wrong: lake: {why}"));
     let address = config.lake.address().map_err(wrong)?;
     let policy = config.policy(LakeExport::KIND, LakeExport::RETRIES);
@@ -272,7 +277,11 @@ fn lake_export(config: &Config) -> Result<LakeExport, CliError> {
         Ok(place) => Ok(LakeExport::to(place, policy)),
         // Who exports nothing, or at a terminal that has them, needs none here.
         Err(error) if !config.lake.has_credentials() => {
-            tracing::warn!("lake.dir is {error}. Until then no lake is exported; all else goes on");
+            if control.is_some_and(Control::is_service) {
+                tracing::warn!(
+                    "lake.dir is {error}. Until then no lake is exported; all else goes on"
+                );
+            }
             Ok(LakeExport::refused(&error, policy))
         }
         Err(error) => Err(wrong(error.to_string())),

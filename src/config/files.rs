@@ -1,5 +1,6 @@
 //! Files as this program takes and makes them: what is read has a bound, and what is made is its owner's.
 
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -38,10 +39,22 @@ impl Readers {
     }
 }
 
-/// Who can read a file beside those who may, as its mode says; none: nobody, or there is no such file.
+/// Who can read a file beside those who may, as its mode says; none: nobody, or there is no such file. A file of another
+/// user that is ours to read by its group (as root's settings of a service are) is read by that group.
 pub fn read_by_others(path: &Path, readers: Readers) -> Option<u32> {
-    let mode = std::fs::metadata(path).ok()?.mode() & 0o777;
-    (mode & 0o044 & readers.umask() != 0).then_some(mode)
+    let file = std::fs::metadata(path).ok()?;
+    let mode = file.mode() & 0o777;
+    let others = if is_ours(&file) { 0o044 } else { 0o004 };
+    (mode & others & readers.umask() != 0).then_some(mode)
+}
+
+/// Whether a file is this user's, who alone can change its mode.
+pub fn owner_is_us(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| is_ours(&file))
+}
+
+fn is_ours(file: &Metadata) -> bool {
+    file.uid() == rustix::process::geteuid().as_raw()
 }
 
 impl Config {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::engine::open_lock;
 
 use self::files::settings_of;
-pub use self::files::{Readers, read_at_most, read_by_others, read_key_file};
+pub use self::files::{Readers, owner_is_us, read_at_most, read_by_others, read_key_file};
 pub use self::lake::{LakeAddress, LakeSettings, Secret};
 pub use self::origin::Origins;
 pub use self::served::{MetricsSettings, WebPages, listen_address};

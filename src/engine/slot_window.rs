@@ -90,8 +90,10 @@ pub(super) struct SlotWindow {
     claiming: Option<(usize, Part)>,
     /// More work may be there than the last claim could take.
     hungry: bool,
-    /// The same of urgent jobs, for which there is room when there is none for others.
+    /// The same of urgent jobs, for which there is room when there is none for others, or none for their lane.
     more_urgent: bool,
+    /// A claim of urgent jobs of full lanes has just been made: all others are next, whatever comes in.
+    all_next: bool,
     /// The same of the others, when urgent jobs have all the room but theirs.
     more_plain: bool,
     /// There was news while a claim was in flight, which may have been made before.
@@ -143,6 +145,7 @@ impl SlotWindow {
             claiming: None,
             hungry: true,
             more_urgent: true,
+            all_next: false,
             more_plain: true,
             news: false,
             ready: VecDeque::new(),
@@ -179,7 +182,7 @@ impl SlotWindow {
         (self.slots + self.prefetch).saturating_sub(self.working() + self.ready.len())
     }
 
-    /// Room for urgent jobs when there is none for others.
+    /// Room for urgent jobs when there is none for others, or none for their lane.
     fn express_room(&self) -> usize {
         let most = self.slots + express_slots(self.slots) + self.prefetch;
         let all = self.working() + self.ready.len();
@@ -191,6 +194,11 @@ impl SlotWindow {
     fn spare_room(&self) -> usize {
         let plain = self.working() + self.ready.len() - self.held_urgent();
         spare_slots(self.slots).saturating_sub(plain)
+    }
+
+    /// Whether urgent jobs of lanes that are full may be there, and it is their turn.
+    fn has_urgent_first(&self, room: usize) -> bool {
+        self.more_urgent && !self.all_next && self.lanes.some_full(room)
     }
 
     fn held_urgent(&self) -> usize {
@@ -207,9 +215,7 @@ impl SlotWindow {
         let (express, spare) = (self.express_room(), self.spare_room());
         match self.room() {
             // A claim of all passes over a lane that is full, and over what is urgent there with it.
-            room if room > 0 && self.more_urgent && self.lanes.some_full(room) => {
-                (express, Part::Urgent)
-            }
+            room if room > 0 && self.has_urgent_first(room) => (express, Part::Urgent),
             0 if spare > 0 && self.more_plain && (express == 0 || !self.more_urgent) => {
                 (spare, Part::Plain)
             }
@@ -261,9 +267,14 @@ impl SlotWindow {
                 self.hungry |= full;
                 let last = jobs.iter().map(|job| job.priority).max();
                 self.more_plain = full;
-                self.more_urgent = full && last.is_some_and(Priority::is_urgent);
+                // It passed over the urgent jobs of full lanes that news had told of meanwhile.
+                let not_asked = std::mem::take(&mut self.all_next) && self.more_urgent;
+                self.more_urgent = not_asked || (full && last.is_some_and(Priority::is_urgent));
             }
-            Part::Urgent => self.more_urgent = full,
+            Part::Urgent => {
+                self.more_urgent = full;
+                self.all_next = !full && self.room() > 0;
+            }
             Part::Plain => self.more_plain = full,
         }
         if std::mem::take(&mut self.news) {

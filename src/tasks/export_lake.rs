@@ -25,6 +25,8 @@ use crate::store::engine::{JobContext, TaskFuture, TaskResult};
 const TELL: Duration = Duration::from_secs(2);
 /// Partitions that a result names; a first export has hundreds.
 const NAMED_MAX: usize = 50;
+/// When another engine may take a job that this one lacks the credentials for.
+const ELSEWHERE: Duration = Duration::from_mins(2);
 
 #[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -36,9 +38,26 @@ struct Args {
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct LakeExport {
-    /// Where to, or why nowhere.
-    place: Result<LakePlace, String>,
+    place: Result<LakePlace, NoPlace>,
     policy: RetryPolicy,
+}
+
+/// Why an engine exports nowhere.
+#[derive(Debug, Clone)]
+enum NoPlace {
+    /// The settings name none.
+    Unset,
+    /// They lack what the place needs.
+    Refused(String),
+}
+
+impl NoPlace {
+    fn why(&self) -> &str {
+        match self {
+            Self::Unset => NO_PLACE,
+            Self::Refused(why) => why,
+        }
+    }
 }
 
 impl LakeExport {
@@ -54,13 +73,14 @@ impl LakeExport {
 
     /// The settings name no place.
     pub fn nowhere(policy: RetryPolicy) -> Self {
-        let place = Err(NO_PLACE.to_owned());
+        let place = Err(NoPlace::Unset);
         Self { place, policy }
     }
 
     /// The settings lack what the place needs.
     pub fn refused(error: &LakeError, policy: RetryPolicy) -> Self {
-        let place = Err(format!("{error}, and start the engine again"));
+        let why = format!("{error}, and start the engine again");
+        let place = Err(NoPlace::Refused(why));
         Self { place, policy }
     }
 }
@@ -81,7 +101,7 @@ impl Task<dyn Store> for LakeExport {
     fn order(&self, args: &str) -> Result<NewJob, String> {
         let args: Args = serde_json::from_str(args).map_err(|error| error.to_string())?;
         if let Err(why) = &self.place {
-            return Err(why.clone());
+            return Err(why.why().to_owned());
         }
         let text = serde_json::to_string(&args).expect("a flag is JSON");
         Ok(job(
@@ -111,7 +131,13 @@ impl Task<dyn Store> for LakeExport {
                 (Ok(args), Ok(place)) => export(&context, &place, args).await,
                 (Err(error), _) => bad_arguments(&error),
                 // It was ordered from an engine that has one.
-                (_, Err(why)) => Outcome::Discard(Failure::new("lake", why)).into(),
+                (_, Err(NoPlace::Unset)) => Outcome::Discard(Failure::new("lake", NO_PLACE)).into(),
+                // It is not lost for that: an engine that has the credentials takes it.
+                (_, Err(NoPlace::Refused(why))) => Outcome::Snooze {
+                    delay: ELSEWHERE,
+                    why,
+                }
+                .into(),
             }
         })
     }

@@ -55,6 +55,7 @@ pub(crate) struct Live {
 struct Looked {
     at: Option<Instant>,
     took: Duration,
+    jobs: Vec<Job>,
     failed: Vec<Job>,
     failed_at: Option<Instant>,
     history: History,
@@ -220,9 +221,18 @@ impl Live {
         let status = self.engine.call("engine.status", json!({})).await?;
         let away = status["database_away"]["text"].as_str().map(str::to_owned);
         let metrics = ask(&self.engine, "engine.metrics", json!({})).await?;
-        // They are asked of the database, which may be away; what it held last would be no news.
-        let mut jobs = self.jobs("running", JOBS_MAX).await.unwrap_or_default();
-        jobs.extend(self.jobs("blocked", JOBS_MAX).await.unwrap_or_default());
+        let running = self.jobs("running", JOBS_MAX).await;
+        let blocked = self.jobs("blocked", JOBS_MAX).await;
+        match (running, blocked) {
+            (Ok(mut jobs), Ok(blocked)) => {
+                jobs.extend(blocked);
+                looked.jobs = jobs;
+            }
+            // What a database that is away held last would be no news.
+            _ if away.is_some() => looked.jobs.clear(),
+            // It is busy with something else.
+            _ => {}
+        }
         if looked
             .failed_at
             .is_none_or(|at| at.elapsed() >= LOOK_AT_FAILED)
@@ -238,7 +248,7 @@ impl Live {
         let snapshot = Snapshot {
             status: riftsync_basics::snapshot::read(status),
             metrics,
-            jobs,
+            jobs: looked.jobs.clone(),
             failed: looked.failed.clone(),
         };
         Ok((snapshot, away))

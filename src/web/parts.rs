@@ -183,7 +183,11 @@ impl Parts {
         };
         let html = headline.render().unwrap_or_default();
         let mut made = self.made.clone();
-        made[HEADLINE] = OnceLock::from(Arc::new(Part::new(NAMES[HEADLINE], html)));
+        // Readers compare the part, not its text.
+        let told = made[HEADLINE].get().filter(|told| told.html == html);
+        if told.is_none() {
+            made[HEADLINE] = OnceLock::from(Arc::new(Part::new(NAMES[HEADLINE], html)));
+        }
         Self {
             seen: self.seen.clone(),
             before: self.before.clone(),

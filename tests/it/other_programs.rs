@@ -35,6 +35,24 @@ async fn a_server_with_the_jobs_of_another_program_is_called_that_and_left_as_it
     theirs().await.unwrap().close().await.unwrap();
 }
 
+/// And so is ours to them.
+#[tokio::test]
+async fn a_server_with_riftsyncs_tables_is_another_programs_for_who_is_built_with_the_engine() {
+    let scratch = Scratch::encoded("UTF8");
+    let ours = || PostgresStore::open(scratch.settings());
+    ours().await.unwrap().close().await.unwrap();
+    let theirs = postgres::PostgresStore::<Infallible>::open(scratch.url()).await;
+    let Err(error @ StoreError::OtherProgram { .. }) = theirs.map(drop) else {
+        panic!("it was opened, or is called something else")
+    };
+    let told = error.to_string();
+    assert!(
+        told.contains("a table jobs, which is another program's"),
+        "{told}"
+    );
+    ours().await.unwrap().close().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_file_with_the_jobs_of_another_program_is_called_that_and_left_as_it_is() {
     let folder = TempDir::new().unwrap();

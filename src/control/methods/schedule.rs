@@ -10,6 +10,7 @@ use super::Answer;
 use crate::control::rpc::{Params, RpcError};
 use crate::control::state::ControlState;
 use crate::control::view;
+use crate::engine::OrderError;
 use crate::engine::scheduler::check_schedule;
 use crate::model::cadence::{Cadence, CatchUp, Turn};
 use crate::model::{JobId, JobRecord, Timestamp};
@@ -62,7 +63,30 @@ struct Runs {
 pub(super) async fn list(control: &ControlState, params: Params<'_>) -> Answer {
     params.read::<Nothing>()?;
     let schedules = control.engine.store.schedules().await?;
-    Ok(schedules_document(&schedules, Timestamp::now()))
+    let mut document = schedules_document(&schedules, Timestamp::now());
+    for (line, stored) in document["schedules"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+        .zip(&schedules)
+    {
+        let schedule = &stored.schedule;
+        if line["problem"].is_null() && !is_off(&schedule.expression) {
+            // What its job is made of may not be what this engine has settings for.
+            let order = control
+                .engine
+                .registry
+                .order(&schedule.kind, &schedule.args);
+            line["problem"] = match order {
+                Ok(_) => Value::Null,
+                Err(OrderError::Arguments(why)) => json!(why),
+                Err(OrderError::UnknownKind { .. }) => {
+                    json!(format!("no task of kind '{}' is known here", schedule.kind))
+                }
+            };
+        }
+    }
+    Ok(document)
 }
 
 pub(super) async fn add(control: &ControlState, params: Params<'_>) -> Answer {
@@ -224,15 +248,16 @@ pub(super) async fn runs(control: &ControlState, params: Params<'_>) -> Answer {
             }
         }
     }
+    let too_many = found.len().saturating_sub(limit);
+    let mut newest = found.split_off(&found.keys().nth(too_many).copied().unwrap_or(JobId(0)));
     for stored in &schedules {
-        if let Some(id) = stored.last_job.filter(|id| !found.contains_key(id))
+        if let Some(id) = stored.last_job.filter(|id| !newest.contains_key(id))
             && let Some(job) = store.job(id).await?
         {
-            found.insert(id, (&stored.schedule.name, job));
+            newest.insert(id, (&stored.schedule.name, job));
         }
     }
-    let newest = found.values().rev().take(limit);
-    let newest = newest.map(|(name, job)| {
+    let newest = newest.values().rev().map(|(name, job)| {
         let mut line = view::line(control.document, job);
         line["schedule"] = json!(name);
         line

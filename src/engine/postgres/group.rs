@@ -236,7 +236,7 @@ async fn run_alone<J: PostgresJobs>(
         Verb::Rescue(alive, gone, now, answer) => {
             let ended = tx.bury(alive, gone).await?;
             if !ended.is_empty() {
-                rows.engines_ended(tx, &ended).await?;
+                guarded(rows.engines_ended(tx, &ended)).await?;
             }
             answer.set(Ok(tx.rescue(alive, &ended, *now).await?));
             tx.flush_parents().await?;

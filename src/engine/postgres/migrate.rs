@@ -1,7 +1,7 @@
 //! Brings a database up to date: all that is missing in one transaction, one engine at a time.
 
 use diesel::QueryableByName;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Bool, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::future::BoxFuture;
 
@@ -49,6 +49,12 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS __diesel_schema_migrations (
 struct Applied {
     #[diesel(sql_type = Text)]
     version: String,
+}
+
+#[derive(QueryableByName)]
+struct IsThere {
+    #[diesel(sql_type = Bool)]
+    is_there: bool,
 }
 
 /// Applies what is missing to a database that is to be written. One that cannot hold every text is not touched.
@@ -130,6 +136,12 @@ async fn apply_missing(
     format: &Format,
 ) -> StoreResult<()> {
     let applied = applied(conn, address, format).await?;
+    if applied.is_empty() && has_jobs(conn).await? {
+        return Err(StoreError::OtherProgram {
+            database: address.to_string(),
+            cause: "it has a table jobs, which is another program's".to_owned(),
+        });
+    }
     for (version, name, text) in format.migrations {
         if applied.iter().any(|applied| applied == version) {
             continue;
@@ -146,6 +158,12 @@ async fn apply_missing(
         conn.batch_execute(&note).await.map_err(failed)?;
     }
     Ok(())
+}
+
+async fn has_jobs(conn: &mut AsyncPgConnection) -> StoreResult<bool> {
+    let there = "SELECT to_regclass('jobs') IS NOT NULL AS is_there";
+    let row: IsThere = diesel::sql_query(there).get_result(conn).await?;
+    Ok(row.is_there)
 }
 
 /// What is applied; an error if this program does not know all of it.

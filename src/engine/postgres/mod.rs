@@ -30,7 +30,7 @@
 //! say `SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on` before it. Do not in an effect or in a read:
 //! what is set there holds for others, too. Reports belong on a connection of your own. `options=-c ...` in the URL
 //! comes behind these settings and so overrules them, for the engine's statements as well. Behind a pooler they are
-//! set in each transaction that writes, and reads have the server's own.
+//! set in each transaction that writes, but for `plan_cache_mode`, and reads have the server's own.
 //!
 //! Deliberately absent: triggers, functions and any other logic in the database; `NOTIFY` in a transaction.
 

@@ -446,3 +446,23 @@ fn an_urgent_job_is_claimed_though_its_lane_has_all_that_it_may_have() {
     let look = window.look().unwrap();
     assert_eq!((look.part, look.closed), (Part::All, vec!["a".to_owned()]));
 }
+
+/// Urgent jobs that may be there, again and again, keep no claim from the others.
+#[test]
+fn claims_of_urgent_jobs_of_a_full_lane_and_of_all_take_turns() {
+    let mut window = open(16, 16);
+    window.look();
+    let mut of_a = jobs(32);
+    for job in &mut of_a {
+        "a".clone_into(&mut job.lane);
+    }
+    window.claimed(of_a);
+    assert_eq!(started(&mut window), 14);
+    window.ended(lease(0), false);
+    window.news();
+    for part in [Part::Urgent, Part::All, Part::Urgent, Part::All] {
+        assert_eq!(window.look().unwrap().part, part);
+        window.news();
+        window.claimed(Vec::new());
+    }
+}
