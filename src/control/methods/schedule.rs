@@ -249,7 +249,10 @@ pub(super) async fn runs(control: &ControlState, params: Params<'_>) -> Answer {
         }
     }
     let too_many = found.len().saturating_sub(limit);
-    let mut newest = found.split_off(&found.keys().nth(too_many).copied().unwrap_or(JobId(0)));
+    let mut newest = match found.keys().nth(too_many).copied() {
+        Some(first) => found.split_off(&first),
+        None => BTreeMap::new(),
+    };
     for stored in &schedules {
         if let Some(id) = stored.last_job.filter(|id| !newest.contains_key(id))
             && let Some(job) = store.job(id).await?
