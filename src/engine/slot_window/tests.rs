@@ -441,8 +441,9 @@ fn an_urgent_job_is_claimed_though_its_lane_has_all_that_it_may_have() {
     window.claimed(urgent);
     assert_eq!(started(&mut window), 2);
     assert!((40..42).all(|n| window.running.contains_key(&lease(n))));
-    // There were no more of those: jobs of other lanes are next.
+    // There were no more of those: jobs of other lanes are next, once there is room.
     window.ended(lease(1), false);
+    window.ended(lease(2), false);
     let look = window.look().unwrap();
     assert_eq!((look.part, look.closed), (Part::All, vec!["a".to_owned()]));
 }
