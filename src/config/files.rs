@@ -39,8 +39,8 @@ impl Readers {
     }
 }
 
-/// Who can read a file beside those who may, as its mode says; none: nobody, or there is no such file. A file of another
-/// user that is ours to read by its group (as root's settings of a service are) is read by that group.
+/// Who can read a file beside those who may, as its mode says; none: nobody, or there is no such file. A file of
+/// another user that is ours to read by its group (as root's settings of a service are) is read by that group.
 pub fn read_by_others(path: &Path, readers: Readers) -> Option<u32> {
     let file = std::fs::metadata(path).ok()?;
     let mode = file.mode() & 0o777;

@@ -9,13 +9,16 @@
 //! A job whose work is done gives its slot to the next while its end is committed: the more engines there are, the
 //! longer commits take, and slots would stand still meanwhile. Of these there are fewer than slots; more hold theirs.
 
+mod look;
+
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
+pub(super) use self::look::Look;
+use self::look::Part;
 use super::attempts::Priorities;
 use super::controls::QueueSettings;
 use super::lanes::Lanes;
-use super::store::Wanted;
 use riftsync_basics::{Bucket, ClaimedJob, Lease, Priority, Rate};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,41 +27,6 @@ pub(super) enum Phase {
     Starting,
     Open,
     Draining,
-}
-
-/// A claim to make now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Look {
-    /// How many jobs to claim.
-    pub(super) room: usize,
-    /// Lanes whose jobs are not claimed.
-    pub(super) closed: Vec<String>,
-    pub(super) part: Part,
-    /// The fate of the last claim is unknown. Before this one, everything that this engine holds of
-    /// the queue is handed back but these.
-    pub(super) reconcile: Option<Vec<Lease>>,
-}
-
-/// Which jobs there is room for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
-    All,
-    Urgent,
-    /// Those that are not urgent.
-    Plain,
-}
-
-impl Look {
-    pub(super) fn wanted<'a>(&'a self, queue: &'a str) -> Wanted<'a> {
-        let bound = |part| (self.part == part).then_some(Priority::DEFAULT);
-        Wanted {
-            queue,
-            limit: self.room,
-            closed: &self.closed,
-            before: bound(Part::Urgent),
-            from: bound(Part::Plain),
-        }
-    }
 }
 
 /// What may start.

@@ -328,8 +328,7 @@ async fn a_full_disk_pauses_the_engine_which_goes_on_when_there_is_room() {
     wait::until_soon("small commits", async || {
         let now: i64 = version().get_result(&mut reader).unwrap();
         commits += u32::from(before.is_some_and(|before| before != now));
-        before = Some(now);
-        // There may be no room for so many.
+        before = Some(now); // there may be no room for so many
         commits >= 5 || begun.elapsed() > Duration::from_secs(4)
     })
     .await;
