@@ -28,6 +28,22 @@ async fn a_second_engine_on_the_file_is_refused_with_the_holders_pid() {
 }
 
 #[test]
+fn sqlite_is_compiled_as_the_project_s_settings_say() {
+    use diesel::prelude::*;
+    let mut conn = diesel::sqlite::SqliteConnection::establish(":memory:").unwrap();
+    let options = diesel::dsl::sql::<diesel::sql_types::Text>(
+        "SELECT group_concat(compile_options, ' ') FROM pragma_compile_options",
+    );
+    let options: String = options.get_result(&mut conn).unwrap();
+    let has = |wanted: &str| options.split(' ').any(|option| option == wanted);
+    // Readers that share one page cache wait for each other at every page.
+    assert!(!has("ENABLE_MEMORY_MANAGEMENT"), "{options}");
+    for wanted in ["THREADSAFE=2", "DEFAULT_MEMSTATUS=0"] {
+        assert!(has(wanted), "{wanted} is not in {options}");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_a_database_is_named_and_left_as_it_was() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("notes.txt");
