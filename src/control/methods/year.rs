@@ -12,8 +12,9 @@ use crate::control::rpc::{Params, RpcError};
 use crate::control::state::ControlState;
 use crate::model::names::NamedKind;
 use crate::model::{Puuid, RiotId, Timestamp, Whom};
-use crate::report::{self, Game, Kill, KillMap, Lead, Wholeness, Year};
-use crate::store::year::{Company, YearOf};
+use crate::report::{self, Game, KillMap, Lead, Wholeness, Year};
+use crate::store::year::YearOf;
+use crate::store::year::people::{self, companions, most_met};
 use crate::store::{Store, StoreError, StoreResult, StoredPlayer, YearCoverage};
 use crate::tasks::coverage;
 
@@ -94,11 +95,6 @@ impl YearFigures<'_> {
             platform,
         };
         let names = names_of(store, NamedKind::Champion);
-        // These look at many rows, on a connection of their own.
-        let wide = async {
-            let leads = store.leads_of(of).await?;
-            Ok::<_, StoreError>((leads, store.company_of(of, COMPANY_MAX).await?))
-        };
         let rest = async {
             let former = store.former_names(player.id, FORMER_NAMES_MAX).await?;
             let ranks = store.ranks_of(player.id, year, RANKS_MAX).await?;
@@ -106,15 +102,23 @@ impl YearFigures<'_> {
             let rows = store.yearly_stats(player.id, Some(year)).await?;
             Ok::<_, StoreError>((former, ranks, coverage, rows))
         };
-        // None of them needs another: a year of thousands of games is read by several readers at once.
-        let (games, champions, wide, rest) =
-            tokio::try_join!(Games::read(store, of), names, wide, rest)?;
-        let Games {
-            all: mut games,
-            with_events,
-            kills,
-        } = games;
-        let (leads, Company { duos, rivals }) = wide;
+        // Those that look at many rows have connections of their own, and go on beside each other.
+        let (mut games, people, champions, rest) =
+            tokio::try_join!(store.games_of(of), store.people_of(of), names, rest)?;
+        let told = people::tell(&mut games, people);
+        let [duos, rivals] = most_met(told.met, COMPANY_MAX);
+        let company: Vec<i64> = (duos.iter().chain(&rivals))
+            .map(|one| one.player_id)
+            .collect();
+        let mapped: Vec<&str> = last_on_the_rift(&games)
+            .map(|game| &*game.match_id)
+            .collect();
+        let (leads, (with_events, kills), riot_ids) = tokio::try_join!(
+            store.leads_of(&told.pairs),
+            store.kills_of(of.player_id, &mapped),
+            store.riot_ids_of(&company),
+        )?;
+        let riot_ids = riot_ids.into_iter().collect();
         complete(&mut games, leads, &champions);
         let (mut former_names, ranks, coverage, rows) = rest;
         let riot_id = player.riot_id.as_ref().map(ToString::to_string);
@@ -127,7 +131,8 @@ impl YearFigures<'_> {
         };
         figures.kill_map = KillMap::of(with_events, &kills);
         figures.ranks = report::rank_lines(&ranks, zone);
-        (figures.duos, figures.rivals) = (duos, rivals);
+        figures.duos = companions(&duos, &riot_ids);
+        figures.rivals = companions(&rivals, &riot_ids);
         let there = |one: &str| platform.is_none_or(|platform| platform == one);
         let of_year = coverage
             .iter()
@@ -154,28 +159,6 @@ fn complete(games: &mut [Game], leads: Vec<(String, Lead)>, champions: &HashMap<
         if let Some(name) = opponent {
             game.opponent = Some(name.clone());
         }
-    }
-}
-
-/// The games, and who fell in the last ones.
-struct Games {
-    all: Vec<Game>,
-    with_events: u64,
-    kills: Vec<Kill>,
-}
-
-impl Games {
-    async fn read(store: &dyn Store, of: YearOf<'_>) -> StoreResult<Self> {
-        let games = store.games_of(of).await?;
-        let mapped: Vec<&str> = last_on_the_rift(&games)
-            .map(|game| &*game.match_id)
-            .collect();
-        let (with_events, kills) = store.kills_of(of.player_id, &mapped).await?;
-        Ok(Self {
-            all: games,
-            with_events,
-            kills,
-        })
     }
 }
 

@@ -6,37 +6,36 @@ use diesel_async::RunQueryDsl;
 use super::reader::read;
 use super::{Backend, PostgresStore};
 use crate::report::{Game, Kill, Lead, SeenRank};
+use crate::store::year::people::{Pair, Person, PersonTuple, person_from};
 use crate::store::year::{
-    Company, CompanyTuple, GameTuple, KillTuple, LeadTuple, SeenTuple, YearOf, YearStore,
-    company_from, game_from, kills_from, lead_from, seen_from, sql,
+    GameTuple, KillTuple, LeadTuple, SeenTuple, YearOf, YearStore, game_from, kills_from,
+    lead_from, riot_id_from, seen_from, sql,
 };
 use crate::store::{StoreResult, plain};
 
 mod own {
-    use diesel::sql_types::{BigInt, Integer, Nullable, Text};
+    use diesel::sql_types::{Array, Integer, Text};
 
     use crate::store::statement::statement;
-    use crate::store::year::CompanyRow;
+    use crate::store::year::LeadRow;
 
     statement! {
-        /// All who were in the games are looked at once, for both lists. The server groups them as fast as it looks at
-        /// them, and they are too many to be sent.
-        Company<'a> {
-            player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text>, limit: i64 => BigInt,
-        } -> CompanyRow =
-        "SELECT d.same_team, pl.game_name, pl.tag_line, d.games, d.wins
-     FROM (SELECT met.*, row_number() OVER (PARTITION BY met.same_team ORDER BY met.games DESC, met.wins DESC, met.player_id) AS place
-           FROM (SELECT q.player_id AS player_id,
-                        q.team_id = p.team_id AND coalesce(q.subteam_id, 0) = coalesce(p.subteam_id, 0) AS same_team,
-                        count(*) AS games, sum(CASE WHEN p.win THEN 1 ELSE 0 END) AS wins
-                 FROM match_participants p
-                 JOIN matches m ON m.match_id = p.match_id
-                 JOIN match_participants q ON q.match_id = p.match_id AND q.player_id <> p.player_id
-                 WHERE p.player_id = ? AND m.year = ? AND m.platform = coalesce(?, m.platform) AND NOT m.is_remake
-                       AND m.game_duration_s > 0
-                 GROUP BY 1, 2 HAVING count(*) > 1) met) d
-     JOIN players pl ON pl.id = d.player_id
-     WHERE d.place <= ? ORDER BY d.place";
+        /// Pairs are three arrays here, and lists in JSON on SQLite.
+        Leads<'a> {
+            matches: Vec<&'a str> => Array<Text>, own: Vec<i32> => Array<Integer>, opponents: Vec<i32> => Array<Integer>,
+        } -> LeadRow =
+        "SELECT t.match_id, t.minutes, u.minutes FROM unnest(?, ?, ?) AS j (match_id, own, opponent)
+     JOIN participant_timelines t ON t.match_id = j.match_id AND t.participant_id = j.own
+     JOIN participant_timelines u ON u.match_id = j.match_id AND u.participant_id = j.opponent";
+    }
+}
+
+/// The pairs as three arrays.
+fn leads(pairs: &[Pair]) -> own::Leads<'_> {
+    own::Leads {
+        matches: pairs.iter().map(|pair| &*pair.match_id).collect(),
+        own: pairs.iter().map(|pair| pair.own).collect(),
+        opponents: pairs.iter().map(|pair| pair.opponent).collect(),
     }
 }
 
@@ -52,26 +51,40 @@ impl YearStore for PostgresStore {
         Ok(rows.into_iter().map(game_from).collect())
     }
 
-    async fn company_of(&self, of: YearOf<'_>, limit: usize) -> StoreResult<Company> {
-        let company = || own::Company {
+    async fn people_of(&self, of: YearOf<'_>) -> StoreResult<Vec<Person>> {
+        let people = || sql::People {
             player: of.player_id,
             year: of.year.into(),
             platform: of.platform,
-            limit: i64::try_from(limit).unwrap_or(i64::MAX),
         };
-        let rows: Vec<CompanyTuple> =
-            read!(self.readers.searches(), conn => company().load(conn).await);
-        Ok(company_from(rows))
+        let rows: Vec<PersonTuple> =
+            read!(self.readers.searches(), conn => people().load(conn).await);
+        Ok(rows.into_iter().map(person_from).collect())
     }
 
-    async fn leads_of(&self, of: YearOf<'_>) -> StoreResult<Vec<(String, Lead)>> {
-        let leads = || sql::Leads {
-            player: of.player_id,
-            year: of.year.into(),
-            platform: of.platform,
+    async fn riot_ids_of(&self, players: &[i64]) -> StoreResult<Vec<(i64, String)>> {
+        let rows: Vec<(i64, String, String)> =
+            read!(self.readers, conn => sql::RiotIds { players }.load(conn).await);
+        Ok(rows.into_iter().map(riot_id_from).collect())
+    }
+
+    async fn leads_of(&self, pairs: &[Pair]) -> StoreResult<Vec<(String, Lead)>> {
+        let (one, other) = pairs.split_at(pairs.len() / 2);
+        let first = async {
+            let rows: Vec<LeadTuple> = read!(self.readers, conn => leads(one).load(conn).await);
+            StoreResult::Ok(rows)
         };
-        let rows: Vec<LeadTuple> = read!(self.readers.searches(), conn => leads().load(conn).await);
-        Ok(rows.into_iter().filter_map(lead_from).collect())
+        let second = async {
+            let rows: Vec<LeadTuple> =
+                read!(self.readers.searches(), conn => leads(other).load(conn).await);
+            StoreResult::Ok(rows)
+        };
+        let (first, second) = tokio::try_join!(first, second)?;
+        Ok(first
+            .into_iter()
+            .chain(second)
+            .filter_map(lead_from)
+            .collect())
     }
 
     async fn kills_of(&self, player: i64, matches: &[&str]) -> StoreResult<(u64, Vec<Kill>)> {

@@ -1,7 +1,5 @@
 //! A player's year as a report reads it.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
 use diesel::QueryResult;
 use diesel::sqlite::SqliteConnection;
@@ -9,33 +7,26 @@ use diesel::sqlite::SqliteConnection;
 use super::reader::{Borrowed, ReadDsl};
 use super::{Backend, SqliteStore};
 use crate::report::{Game, Kill, Lead, SeenRank};
+use crate::store::rows::to_json;
+use crate::store::year::people::{Pair, Person, PersonTuple, person_from};
 use crate::store::year::{
-    Company, GameTuple, KillTuple, LeadTuple, SeenTuple, YearOf, YearStore, company_from,
-    game_from, kills_from, lead_from, most_met, seen_from, sql,
+    GameTuple, KillTuple, LeadTuple, SeenTuple, YearOf, YearStore, game_from, kills_from,
+    lead_from, riot_id_from, seen_from, sql,
 };
 use crate::store::{StoreResult, plain};
 
 mod own {
-    use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
+    use diesel::sql_types::Text;
 
-    use crate::store::statement::{List, statement};
-
-    statement! {
-        /// Everybody who was in the games, once for each of them: to group them takes SQLite twice as long as to look
-        /// at them.
-        Met<'a> { player: i64 => BigInt, year: i32 => Integer, platform: Option<&'a str> => Nullable<Text> }
-            -> (BigInt, Bool, Bool) =
-        "SELECT q.player_id, q.team_id = p.team_id AND coalesce(q.subteam_id, 0) = coalesce(p.subteam_id, 0), p.win
-     FROM match_participants p
-     JOIN matches m ON m.match_id = p.match_id
-     JOIN match_participants q ON q.match_id = p.match_id AND q.player_id <> p.player_id
-     WHERE p.player_id = ? AND m.year = ? AND m.platform = coalesce(?, m.platform) AND NOT m.is_remake
-           AND m.game_duration_s > 0";
-    }
+    use crate::store::statement::statement;
+    use crate::store::year::LeadRow;
 
     statement! {
-        Names<'a> { players: &'a [i64] => List<BigInt> } -> (BigInt, Nullable<Text>, Nullable<Text>) =
-        "SELECT id, game_name, tag_line FROM players WHERE id IN (SELECT value FROM json_each(?))";
+        /// Pairs are lists in JSON here, and three arrays on PostgreSQL.
+        Leads<'a> { pairs: &'a str => Text } -> LeadRow =
+        "SELECT t.match_id, t.minutes, u.minutes FROM json_each(?) j
+     CROSS JOIN participant_timelines t ON t.match_id = j.value ->> 0 AND t.participant_id = j.value ->> 1
+     CROSS JOIN participant_timelines u ON u.match_id = t.match_id AND u.participant_id = j.value ->> 2";
     }
 }
 
@@ -67,50 +58,52 @@ impl YearStore for SqliteStore {
         .await
     }
 
-    async fn company_of(&self, of: YearOf<'_>, limit: usize) -> StoreResult<Company> {
+    async fn people_of(&self, of: YearOf<'_>) -> StoreResult<Vec<Person>> {
         let (player, year) = (of.player_id, of.year.into());
         let platform = of.platform.map(str::to_owned);
         let reader = self.readers().search().await?;
         in_place(reader, move |conn| {
             let platform = platform.as_deref();
-            let met = own::Met {
+            let people = sql::People {
                 player,
                 year,
                 platform,
             };
-            let met: Vec<(i64, bool, bool)> = diesel::RunQueryDsl::load(met, conn)?;
-            let most = most_met(met, limit);
-            let players: Vec<i64> = most.iter().map(|(player, ..)| *player).collect();
-            let names = own::Names { players: &players };
-            let names: Vec<(i64, Option<String>, Option<String>)> =
-                diesel::RunQueryDsl::load(names, conn)?;
-            let names: HashMap<_, _> = (names.into_iter())
-                .map(|(player, name, tag)| (player, (name, tag)))
-                .collect();
-            let rows = most.into_iter().map(|(player, same_team, games, wins)| {
-                let (name, tag) = names.get(&player).cloned().unwrap_or_default();
-                (same_team, name, tag, games, wins)
-            });
-            Ok(company_from(rows.collect()))
+            let rows: Vec<PersonTuple> = diesel::RunQueryDsl::load(people, conn)?;
+            Ok(rows.into_iter().map(person_from).collect())
         })
         .await
     }
 
-    async fn leads_of(&self, of: YearOf<'_>) -> StoreResult<Vec<(String, Lead)>> {
-        let (player, year) = (of.player_id, of.year.into());
-        let platform = of.platform.map(str::to_owned);
-        let reader = self.readers().search().await?;
-        in_place(reader, move |conn| {
-            let platform = platform.as_deref();
-            let leads = sql::Leads {
-                player,
-                year,
-                platform,
-            };
-            let rows: Vec<LeadTuple> = diesel::RunQueryDsl::load(leads, conn)?;
-            Ok(rows.into_iter().filter_map(lead_from).collect())
-        })
-        .await
+    async fn riot_ids_of(&self, players: &[i64]) -> StoreResult<Vec<(i64, String)>> {
+        let mut reader = self.readers().borrow().await?;
+        let rows: Vec<(i64, String, String)> = sql::RiotIds { players }.load(reader.conn()).await?;
+        Ok(rows.into_iter().map(riot_id_from).collect())
+    }
+
+    async fn leads_of(&self, pairs: &[Pair]) -> StoreResult<Vec<(String, Lead)>> {
+        let (one, other) = pairs.split_at(pairs.len() / 2);
+        let read = |reader, half: &[Pair]| {
+            let lists = half
+                .iter()
+                .map(|pair| (&pair.match_id, pair.own, pair.opponent));
+            let pairs = to_json(&lists.collect::<Vec<_>>());
+            async move {
+                let pairs = pairs?;
+                in_place(reader, move |conn| {
+                    let leads = own::Leads { pairs: &pairs };
+                    let rows: Vec<LeadTuple> = diesel::RunQueryDsl::load(leads, conn)?;
+                    Ok(rows.into_iter().filter_map(lead_from).collect::<Vec<_>>())
+                })
+                .await
+            }
+        };
+        let (mut leads, rest) = tokio::try_join!(
+            async { read(self.readers().borrow().await?, one).await },
+            async { read(self.readers().search().await?, other).await },
+        )?;
+        leads.extend(rest);
+        Ok(leads)
     }
 
     async fn kills_of(&self, player: i64, matches: &[&str]) -> StoreResult<(u64, Vec<Kill>)> {
