@@ -1,5 +1,8 @@
 //! Tables as they are written to files: columns, and cells one after the other. No format, no I/O.
 
+/// A text of up to 24 bytes that stands in the value itself.
+pub use compact_str::CompactString;
+
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -75,6 +78,14 @@ impl Value for String {
     }
 }
 
+/// Most texts of a row are short, and stand in the row itself.
+impl Value for CompactString {
+    const KIND: Kind = Kind::Text;
+    fn cell(&self) -> Cell<'_> {
+        Cell::Text(self)
+    }
+}
+
 impl<V: Value> Value for Option<V> {
     const KIND: Kind = V::KIND;
     const OPTIONAL: bool = true;
@@ -117,6 +128,8 @@ macro_rules! exported_table {
     ($(#[$meta:meta])* $module:ident { $( { $($column:ident : $rust:ty $(=> $time:ident)?),* $(,)? } )* }) => {
         $(#[$meta])*
         pub mod $module {
+            #[allow(unused_imports, reason = "not every table has short texts")]
+            use $crate::table::CompactString;
             use $crate::table::{Column, Rows, Value};
 
             pub type Row = ( $( ( $($rust,)* ), )* );

@@ -22,12 +22,13 @@ crate::model::exported_table! {
     /// A match.
     matches {
         {
-            match_id: String, platform: String, year: i32, game_creation: i64 => time, game_start: i64 => time,
-            game_end: i64 => time, game_duration_s: i64, queue_id: i32, map_id: i32, game_mode: String,
-            game_type: String, game_version: String, end_of_game_result: Option<String>, is_remake: bool,
-            data_version: String, stored_at: i64 => time,
+            match_id: CompactString, platform: CompactString, year: i32, game_creation: i64 => time,
+            game_start: i64 => time, game_end: i64 => time, game_duration_s: i64, queue_id: i32, map_id: i32,
+            game_mode: CompactString, game_type: CompactString, game_version: CompactString,
+            end_of_game_result: Option<CompactString>, is_remake: bool, data_version: CompactString,
+            stored_at: i64 => time,
         }
-        { patch: Option<String> }
+        { patch: Option<CompactString> }
     }
 }
 
@@ -35,13 +36,13 @@ crate::model::exported_table! {
     /// A participant of a match, with what its match is and who it was.
     participants {
         {
-            match_id: String, platform: String, year: i32, game_start: i64 => time, game_duration_s: i64,
-            queue_id: i32, game_mode: String, game_version: String, is_remake: bool,
+            match_id: CompactString, platform: CompactString, year: i32, game_start: i64 => time, game_duration_s: i64,
+            queue_id: i32, game_mode: CompactString, game_version: CompactString, is_remake: bool,
         }
         {
-            participant_id: i32, puuid: Option<String>, game_name: Option<String>, tag_line: Option<String>,
-            team_id: i32, champion_id: i32, champion_name: String, team_position: String, role: String, lane: String,
-            win: bool,
+            participant_id: i32, puuid: Option<CompactString>, game_name: Option<CompactString>,
+            tag_line: Option<CompactString>, team_id: i32, champion_id: i32, champion_name: CompactString,
+            team_position: CompactString, role: CompactString, lane: CompactString, win: bool,
         }
         {
             kills: i32, deaths: i32, assists: i32, gold_earned: i32, total_minions_killed: i32,
