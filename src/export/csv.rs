@@ -58,7 +58,10 @@ impl Rows for CsvSink {
             Cell::Int(ms) if kind == Kind::Time => {
                 write!(self.text, "{}", Timestamp::from_millis(ms))?;
             }
-            Cell::Int(number) => write!(self.text, "{number}")?,
+            Cell::Int(number) => {
+                let mut digits = itoa::Buffer::new();
+                return Ok(self.writer.write_field(digits.format(number))?);
+            }
             Cell::Double(number) => write!(self.text, "{number}")?,
             Cell::Bool(flag) => self
                 .text
