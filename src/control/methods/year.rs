@@ -118,7 +118,6 @@ impl YearFigures<'_> {
             store.kills_of(of.player_id, &mapped),
             store.riot_ids_of(&company),
         )?;
-        let riot_ids = riot_ids.into_iter().collect();
         complete(&mut games, leads, &champions);
         let (mut former_names, ranks, coverage, rows) = rest;
         let riot_id = player.riot_id.as_ref().map(ToString::to_string);

@@ -171,9 +171,10 @@ pub fn most_met(mut met: Vec<Met>, limit: usize) -> [Vec<Met>; 2] {
 }
 
 /// As a report lists them; `riot_ids` has their names, of those who have one.
-pub fn companions(met: &[Met], riot_ids: &HashMap<i64, String>) -> Vec<Companion> {
+pub fn companions(met: &[Met], riot_ids: &[(i64, String)]) -> Vec<Companion> {
+    let name_of = |player| riot_ids.iter().find(|(id, _)| *id == player);
     let companion = |one: &Met| Companion {
-        riot_id: riot_ids.get(&one.player_id).cloned(),
+        riot_id: name_of(one.player_id).map(|(_, name)| name.clone()),
         games: one.games,
         wins: one.wins,
     };
