@@ -1,6 +1,6 @@
 //! Tables as they are written to files: columns, and cells one after the other. No format, no I/O.
 
-/// A text of up to 24 bytes that stands in the value itself.
+/// A text. A short one, of up to 24 bytes, stands in the value itself.
 pub use compact_str::CompactString;
 
 /// What a column holds.

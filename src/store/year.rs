@@ -31,7 +31,7 @@ pub trait YearStore {
     /// What these players are called, of those who have a name.
     async fn riot_ids_of(&self, players: &[i64]) -> StoreResult<Vec<(i64, String)>>;
     /// How far the player was ahead of the opponent, minute by minute, where there are minutes of both; in any order.
-    /// Half of the games are read on one connection, half on another.
+    /// Half of them are read on one connection, half on another.
     async fn leads_of(&self, pairs: &[Pair]) -> StoreResult<Vec<(String, Lead)>>;
     /// What the player killed, and who killed the player, in these matches, in the order in which they were played; and
     /// of how many of them there are events.

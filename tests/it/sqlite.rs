@@ -37,9 +37,12 @@ fn sqlite_is_compiled_as_the_project_s_settings_say() {
     let options: String = options.get_result(&mut conn).unwrap();
     let has = |wanted: &str| options.split(' ').any(|option| option == wanted);
     // Readers that share one page cache wait for each other at every page.
-    assert!(!has("ENABLE_MEMORY_MANAGEMENT"), "{options}");
+    let told = format!(
+        "{options}: see .cargo/config.toml. Is LIBSQLITE3_FLAGS set, or was cargo started elsewhere?"
+    );
+    assert!(!has("ENABLE_MEMORY_MANAGEMENT"), "{told}");
     for wanted in ["THREADSAFE=2", "DEFAULT_MEMSTATUS=0"] {
-        assert!(has(wanted), "{wanted} is not in {options}");
+        assert!(has(wanted), "no {wanted} in {told}");
     }
 }
 

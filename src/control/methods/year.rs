@@ -102,7 +102,7 @@ impl YearFigures<'_> {
             let rows = store.yearly_stats(player.id, Some(year)).await?;
             Ok::<_, StoreError>((former, ranks, coverage, rows))
         };
-        // Those that look at many rows have connections of their own, and go on beside each other.
+        // The games and everybody in them are read on two connections, beside the rest.
         let (mut games, people, champions, rest) =
             tokio::try_join!(store.games_of(of), store.people_of(of), names, rest)?;
         let told = people::tell(&mut games, people);

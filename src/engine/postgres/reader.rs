@@ -2,8 +2,9 @@
 //! is made again on another.
 //!
 //! Nobody waits for somebody less urgent. The heartbeat, and the lead with it, has a connection that nothing else uses;
-//! requests to cancel and what the engine holds have one; its work has others; and questions from outside have theirs,
-//! with lists, which look at many rows, apart. How long those may take is said in `store::question`.
+//! requests to cancel and what the engine holds have one; its work has others; and questions from outside have theirs.
+//! Apart from these are lists, which look at many rows, and reports, which read them. How long those may take is said
+//! in `store::question`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,6 +41,7 @@ pub struct Readers {
     work: Pool,
     questions: Pool,
     searches: Pool,
+    reports: Pool,
     absence: Arc<Absence>,
 }
 
@@ -47,9 +49,9 @@ pub struct Readers {
 #[derive(Debug)]
 pub struct Vital(Pool);
 
-/// Lists look at many rows.
+/// For questions that look at many rows, on connections of their own.
 #[derive(Debug)]
-pub struct Searches<'r>(&'r Readers);
+pub struct Apart<'r>(&'r Readers, &'r Pool);
 
 /// A few connections; a caller takes the first that is free, or waits.
 #[derive(Debug)]
@@ -286,10 +288,10 @@ impl Vital {
     }
 }
 
-impl<'r> Searches<'r> {
+impl<'r> Apart<'r> {
     pub async fn borrow(&self, patience: &Patience) -> StoreResult<Borrowed<'r>> {
         match patience.question {
-            Some(_) => self.0.ask(&self.0.searches, patience).await,
+            Some(_) => self.0.ask(self.1, patience).await,
             None => self.0.work.borrow(patience).await,
         }
     }
@@ -305,11 +307,14 @@ impl Readers {
         };
         let mut work = pool(Purpose::Read);
         work.connections.push(Mutex::new(None));
+        let mut reports = watched(Purpose::Ask);
+        reports.connections.push(Mutex::new(None));
         Self {
             vital: Vital(watched(Purpose::Vital)),
             work,
             questions: watched(Purpose::Ask),
             searches: watched(Purpose::Ask),
+            reports,
             heartbeat: heartbeat.clone(),
             absence: absence.clone(),
         }
@@ -322,8 +327,14 @@ impl Readers {
         }
     }
 
-    pub fn searches(&self) -> Searches<'_> {
-        Searches(self)
+    /// For lists.
+    pub fn searches(&self) -> Apart<'_> {
+        Apart(self, &self.searches)
+    }
+
+    /// For reports, which read thousands of rows: two parts of one at once.
+    pub fn reports(&self) -> Apart<'_> {
+        Apart(self, &self.reports)
     }
 
     /// A connection for a question. A database that is known to be away has to show first that it is back.
@@ -354,7 +365,10 @@ impl Readers {
 
     pub(super) async fn close(&self) {
         let own = [&self.heartbeat.0, &self.vital.0, &self.work];
-        for pool in own.into_iter().chain([&self.questions, &self.searches]) {
+        for pool in own
+            .into_iter()
+            .chain([&self.questions, &self.searches, &self.reports])
+        {
             pool.close().await;
         }
     }

@@ -63,7 +63,7 @@ pub trait SqliteJobs: fmt::Debug + Send + Sync + 'static {
 
 /// Sets SQLite for this program. Its own locks around every connection and every allocation guard against what
 /// safe code cannot do: without one, a connection must be used by one thread at a time, and diesel's are used by
-/// `&mut` alone.
+/// `&mut` alone. (Of this project `.cargo/config.toml` compiles them out; not of others that use the crate.)
 ///
 /// # Safety
 /// No other thread may use SQLite meanwhile: to be called before there is one.

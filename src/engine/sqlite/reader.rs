@@ -1,7 +1,8 @@
 //! Reads: on connections of their own, which in WAL mode neither wait for the writer nor hold it up.
 //!
 //! Nobody waits for somebody less urgent: requests to cancel and what the engine holds have one connection, its work
-//! has others, and questions from outside have theirs, with lists, which look at many rows, apart.
+//! has others, and questions from outside have theirs; apart from these are lists, which look at many rows, and
+//! reports, which read them.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub struct Readers {
     work: Pool,
     questions: Pool,
     searches: Pool,
+    reports: Pool,
 }
 
 /// A few connections; a caller takes the first that is free, or waits.
@@ -205,6 +207,7 @@ impl Readers {
             work: Pool::new(2),
             questions: Pool::new(1),
             searches: Pool::new(1),
+            reports: Pool::new(2),
         }
     }
 
@@ -221,6 +224,15 @@ impl Readers {
     pub async fn search(&self) -> StoreResult<Borrowed<'_>> {
         let pool = match Question::current() {
             Some(_) => &self.searches,
+            None => &self.work,
+        };
+        self.borrow_of(pool).await
+    }
+
+    /// For reports, which read thousands of rows: two parts of one at once.
+    pub async fn report(&self) -> StoreResult<Borrowed<'_>> {
+        let pool = match Question::current() {
+            Some(_) => &self.reports,
             None => &self.work,
         };
         self.borrow_of(pool).await
@@ -255,7 +267,8 @@ impl Readers {
     }
 
     pub(super) async fn close(&self) {
-        for pool in [&self.vital, &self.work, &self.questions, &self.searches] {
+        let questions = [&self.questions, &self.searches, &self.reports];
+        for pool in [&self.vital, &self.work].into_iter().chain(questions) {
             for slot in &pool.connections {
                 slot.lock().await.take();
             }

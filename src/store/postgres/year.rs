@@ -47,7 +47,7 @@ impl YearStore for PostgresStore {
             year: of.year.into(),
             platform: of.platform,
         };
-        let rows: Vec<GameTuple> = read!(self.readers, conn => games().load(conn).await);
+        let rows: Vec<GameTuple> = read!(self.readers.reports(), conn => games().load(conn).await);
         Ok(rows.into_iter().map(game_from).collect())
     }
 
@@ -58,7 +58,7 @@ impl YearStore for PostgresStore {
             platform: of.platform,
         };
         let rows: Vec<PersonTuple> =
-            read!(self.readers.searches(), conn => people().load(conn).await);
+            read!(self.readers.reports(), conn => people().load(conn).await);
         Ok(rows.into_iter().map(person_from).collect())
     }
 
@@ -71,12 +71,13 @@ impl YearStore for PostgresStore {
     async fn leads_of(&self, pairs: &[Pair]) -> StoreResult<Vec<(String, Lead)>> {
         let (one, other) = pairs.split_at(pairs.len() / 2);
         let first = async {
-            let rows: Vec<LeadTuple> = read!(self.readers, conn => leads(one).load(conn).await);
+            let rows: Vec<LeadTuple> =
+                read!(self.readers.reports(), conn => leads(one).load(conn).await);
             StoreResult::Ok(rows)
         };
         let second = async {
             let rows: Vec<LeadTuple> =
-                read!(self.readers.searches(), conn => leads(other).load(conn).await);
+                read!(self.readers.reports(), conn => leads(other).load(conn).await);
             StoreResult::Ok(rows)
         };
         let (first, second) = tokio::try_join!(first, second)?;

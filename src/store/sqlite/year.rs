@@ -44,7 +44,7 @@ impl YearStore for SqliteStore {
     async fn games_of(&self, of: YearOf<'_>) -> StoreResult<Vec<Game>> {
         let (player, year) = (of.player_id, of.year.into());
         let platform = of.platform.map(str::to_owned);
-        let reader = self.readers().borrow().await?;
+        let reader = self.readers().report().await?;
         in_place(reader, move |conn| {
             let platform = platform.as_deref();
             let games = sql::Games {
@@ -61,7 +61,7 @@ impl YearStore for SqliteStore {
     async fn people_of(&self, of: YearOf<'_>) -> StoreResult<Vec<Person>> {
         let (player, year) = (of.player_id, of.year.into());
         let platform = of.platform.map(str::to_owned);
-        let reader = self.readers().search().await?;
+        let reader = self.readers().report().await?;
         in_place(reader, move |conn| {
             let platform = platform.as_deref();
             let people = sql::People {
@@ -99,8 +99,8 @@ impl YearStore for SqliteStore {
             }
         };
         let (mut leads, rest) = tokio::try_join!(
-            async { read(self.readers().borrow().await?, one).await },
-            async { read(self.readers().search().await?, other).await },
+            async { read(self.readers().report().await?, one).await },
+            async { read(self.readers().report().await?, other).await },
         )?;
         leads.extend(rest);
         Ok(leads)

@@ -97,7 +97,9 @@ pub struct Told {
 }
 
 /// Puts into the games what those who were in them tell. Of several opponents it is the one with the lowest number.
-pub fn tell(games: &mut [Game], people: Vec<Person>) -> Told {
+/// Games and people are two questions: a game that was stored or deleted between them is left out, as if it were not
+/// there.
+pub fn tell(games: &mut Vec<Game>, people: Vec<Person>) -> Told {
     /// The numbers of the player and of the opponent.
     type Numbers = (Option<i32>, Option<i32>);
     let places: HashMap<String, usize> = (games.iter().enumerate())
@@ -112,7 +114,6 @@ pub fn tell(games: &mut [Game], people: Vec<Person>) -> Told {
             Some(place) if games[place].match_id == person.match_id => place,
             _ => match places.get(&person.match_id) {
                 Some(place) => *place,
-                // It was stored between the two questions.
                 None => continue,
             },
         };
@@ -140,6 +141,9 @@ pub fn tell(games: &mut [Game], people: Vec<Person>) -> Told {
             *wins += u64::from(game.win);
         }
     }
+    let mut seen = numbers.iter().map(|(own, _)| own.is_some());
+    games.retain(|_| seen.next() == Some(true));
+    numbers.retain(|(own, _)| own.is_some());
     let of_game = |(game, (own, opponent)): (&Game, Numbers)| {
         game.counts().then_some(Pair {
             match_id: game.match_id.clone(),
@@ -234,7 +238,12 @@ mod tests {
 
     #[test]
     fn people_tell_the_team_s_damage_the_opponent_and_the_company() {
-        let mut games = [game("A", 1_800, true), game("B", 0, false)];
+        // Those of D were deleted after the games were read.
+        let mut games = vec![
+            game("D", 1_800, true),
+            game("A", 1_800, true),
+            game("B", 0, false),
+        ];
         let people = vec![
             person("A", 1, Side::Own, Some(7)),
             person("A", 2, Side::With, Some(8)),
@@ -249,6 +258,7 @@ mod tests {
             person("C", 2, Side::With, Some(8)),
         ];
         let mut told = tell(&mut games, people);
+        assert_eq!(games.len(), 2);
         assert_eq!([games[0].team_damage, games[1].team_damage], [60, 20]);
         assert_eq!(games[0].opponent_champion_id, Some(105));
         assert_eq!(games[0].opponent.as_deref(), Some("Champion 5"));
