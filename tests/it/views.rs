@@ -262,3 +262,92 @@ async fn every_view_says_what_the_games_add_up_to_on_both_databases() {
         );
     }
 }
+
+/// `count` minutes as they are stored, with gold and CS; minute 15 is `of_15`.
+fn minutes(count: i32, gold: i32, of_15: &str) -> String {
+    let minute = |at: i32| match at {
+        15 => of_15.to_owned(),
+        at => format!("[{},null,{at}]", gold * at),
+    };
+    let minutes: Vec<String> = (0..count).map(minute).collect();
+    format!("[{}]", minutes.join(","))
+}
+
+/// Minutes of both, and the leads: gold, XP and CS at 10, and at 15.
+fn leads() -> Vec<(String, String, [Option<i32>; 6])> {
+    let long = |gold, of_15| minutes(17, gold, of_15);
+    vec![
+        (
+            long(500, "[9,-7,3]"),
+            long(400, "[5,1,4]"),
+            [Some(1_000), None, Some(0), Some(4), Some(-8), Some(-1)],
+        ),
+        (
+            long(500, "[null,7,3]"),
+            long(400, "[5,null,4]"),
+            [Some(1_000), None, Some(0), None, None, Some(-1)],
+        ),
+        (
+            long(500, "[1,2,3,4]"),
+            long(500, "[1]"),
+            [Some(0), None, Some(0), Some(0), None, None],
+        ),
+        // The last one is when the game ended.
+        (
+            minutes(16, 500, "[9,9,9]"),
+            minutes(16, 400, "[5,5,5]"),
+            [Some(1_000), None, Some(0), None, None, None],
+        ),
+        (
+            minutes(12, 3, ""),
+            minutes(12, -3, ""),
+            [Some(60), None, Some(0), None, None, None],
+        ),
+        (minutes(11, 3, ""), minutes(11, 2, ""), [None; 6]),
+        // One that was told for a shorter time.
+        (
+            long(500, "[9,9,9]"),
+            minutes(16, 400, "[5,5,5]"),
+            [Some(1_000), None, Some(0), Some(4), Some(4), Some(4)],
+        ),
+        (
+            long(500, "[9,9,9]"),
+            minutes(11, 400, ""),
+            [Some(1_000), None, Some(0), None, None, None],
+        ),
+        (
+            long(500, "[9,9,9]"),
+            minutes(16, 400, "[5,5,null]"),
+            [Some(1_000), None, Some(0), Some(4), Some(4), None],
+        ),
+        (long(500, "[9,9,9]"), "[]".to_owned(), [None; 6]),
+    ]
+}
+
+#[tokio::test]
+async fn a_lead_is_told_of_a_full_minute_and_of_numbers_that_are_known_on_both_databases() {
+    for place in [Place::sqlite(), Place::postgres()] {
+        let store = place.open().await;
+        let games = games();
+        write(&*store, vec![games.iter().map(stores).collect()]).await;
+        // Those of which somebody has a position.
+        let played = games.iter().enumerate().filter(|(n, _)| n % 7 != 0);
+        for ((_, game), (own, others, leads)) in played.zip(leads()) {
+            let (first, last) = (&game.participants[0], &game.participants[5]);
+            for (one, minutes) in [(first, &own), (last, &others)] {
+                let (id, number) = (&game.id, one.participant_id);
+                place.rows(&format!(
+                    "INSERT INTO participant_timelines (match_id, participant_id, minutes, purchases)
+                     VALUES ('{id}', {number}, '{minutes}', '[]') RETURNING match_id"
+                ));
+            }
+            let told = place.rows(&format!(
+                "SELECT gold_lead_10, xp_lead_10, cs_lead_10, gold_lead_15, xp_lead_15, cs_lead_15
+                 FROM v_player_matches WHERE match_id = '{}' AND participant_id = {}",
+                game.id, first.participant_id
+            ));
+            let leads = leads.map(|lead| lead.map(|lead| lead.to_string()));
+            assert_eq!(told, [leads.to_vec()], "{own} {others}");
+        }
+    }
+}

@@ -97,6 +97,11 @@ const MIGRATIONS: &[Migration] = &[
         "lake",
         include_str!("../../../migrations/postgres/00000000000015_lake/up.sql"),
     ),
+    (
+        "00000000000016",
+        "leads_in_views",
+        include_str!("../../../migrations/postgres/00000000000016_leads_in_views/up.sql"),
+    ),
 ];
 
 #[derive(QueryableByName)]
