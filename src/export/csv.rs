@@ -11,7 +11,7 @@ use csv::{Writer, WriterBuilder};
 use super::Sink;
 use super::file::Output;
 use crate::model::Timestamp;
-use crate::model::table::{Cell, Column, Kind, Rows};
+use crate::model::table::{Cell, Column, Kind, RowBatch, Rows};
 
 pub(super) struct CsvSink {
     writer: Writer<Output>,
@@ -77,6 +77,10 @@ impl Rows for CsvSink {
 }
 
 impl Sink for CsvSink {
+    fn write(&mut self, rows: RowBatch) -> io::Result<()> {
+        rows.write(self)
+    }
+
     fn finish(self: Box<Self>) -> io::Result<Output> {
         self.writer
             .into_inner()

@@ -1,11 +1,10 @@
 //! Tables as files: Parquet or CSV, for `DuckDB`, Polars, pandas and spreadsheets.
 //!
-//! One task reads pages of the store, one thread writes them; a page or two is all that is in memory. The
-//! file has its name once it is complete: before that, it stands beside it with `.part` at its end. Or the table goes
-//! to stdout as it is read.
+//! One task reads pages of the store, one thread writes them; a few pages are all that is in memory. The file has its
+//! name once it is complete: before that, it stands beside it with `.part` at its end. Or the table goes to stdout as
+//! it is read.
 
 mod csv;
-mod details;
 mod file;
 mod format;
 pub mod lake;
@@ -13,6 +12,7 @@ mod parquet;
 mod place;
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -26,21 +26,18 @@ use self::file::Output;
 pub use self::format::Format;
 pub use self::place::OpenPlace;
 use crate::model::records::PayloadKind;
-use crate::model::table::{Column, Rows};
+use crate::model::table::{Column, RowBatch, Rows};
 use crate::riot::timeline_rows::{self, timeline_events, timeline_frames};
-use crate::riot::{Odd, document_of};
-use crate::store::export::{
-    DetailRow, ExportFilter, PAGE_MAX, mastery, matches, names, participants, ranks, stats,
-};
+use crate::riot::{Odd, RiotError, document_of};
+use crate::store::export::{ExportFilter, MatchTable, PAGE_MAX, mastery, names, ranks, stats};
 use crate::store::{Store, StoreError};
 
-/// Matches whose participants are one page.
-const MATCHES: usize = 100;
-const TIMELINES: usize = 4;
-/// Pages that are asked for at once: each on a connection of its own.
-const AT_ONCE: usize = 2;
-/// Pages that are read ahead of the writer.
-const AHEAD: usize = 1;
+/// Ids of matches that are read at once.
+const IDS: usize = 10_000;
+/// Pages that are asked for at once: one waits, so that whoever reads has the next at once.
+const AT_ONCE: usize = 3;
+/// Pages that are read ahead of the writer, which takes its time for a full group.
+const AHEAD: usize = 4;
 
 /// Which table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -87,12 +84,10 @@ impl What {
     }
 
     pub fn columns(self) -> &'static [Column] {
-        if let Some(table) = details::table(self) {
-            return details::columns(table);
+        if let Some(table) = self.match_table() {
+            return &table.columns;
         }
         match self {
-            Self::Matches => matches::COLUMNS,
-            Self::Participants => participants::COLUMNS,
             Self::TimelineFrames => timeline_frames::COLUMNS,
             Self::TimelineEvents => timeline_events::COLUMNS,
             Self::Ranks => ranks::COLUMNS,
@@ -100,6 +95,29 @@ impl What {
             Self::Names => names::COLUMNS,
             _ => stats::COLUMNS,
         }
+    }
+
+    /// The table of the database whose rows these are, if they belong to matches.
+    fn match_table(self) -> Option<&'static MatchTable> {
+        let name = match self {
+            Self::Matches => "matches",
+            Self::Participants => "match_participants",
+            Self::Teams => "match_teams",
+            Self::Bans => "match_bans",
+            Self::Damage => "participant_damage",
+            Self::Combat => "participant_combat",
+            Self::Vision => "participant_vision",
+            Self::Loadout => "participant_loadout",
+            Self::Minutes => "participant_minutes",
+            Self::Purchases => "participant_purchases",
+            Self::TimelineFrames
+            | Self::TimelineEvents
+            | Self::Stats
+            | Self::Ranks
+            | Self::Mastery
+            | Self::Names => return None,
+        };
+        Some(MatchTable::named(name).expect("listed with the others"))
     }
 }
 
@@ -168,21 +186,16 @@ pub enum ExportError {
 
 /// Some rows of a table.
 enum Page {
-    Matches(Vec<matches::Row>),
-    Participants(Vec<participants::Row>),
-    Details(Vec<DetailRow>),
-    Stats(Vec<stats::Row>),
-    Ranks(Vec<ranks::Row>),
-    Mastery(Vec<mastery::Row>),
-    Names(Vec<names::Row>),
+    Rows(RowBatch),
     /// Of matches: the id and the stored timeline.
     Timelines(Vec<(String, crate::model::records::Payload)>),
 }
 
 /// A file's writer.
-trait Sink: Rows + Send {
+trait Sink: Send {
+    fn write(&mut self, rows: RowBatch) -> io::Result<()>;
     /// Completes the file.
-    fn finish(self: Box<Self>) -> std::io::Result<Output>;
+    fn finish(self: Box<Self>) -> io::Result<Output>;
 }
 
 /// Writes the table. Dropping the future leaves no file behind.
@@ -222,7 +235,7 @@ pub async fn export_telling(
     match written {
         Ok(Ok(exported)) => Ok(exported),
         Ok(Err(error))
-            if export.out == Out::Stdout && error.kind() == std::io::ErrorKind::BrokenPipe =>
+            if export.out == Out::Stdout && error.kind() == io::ErrorKind::BrokenPipe =>
         {
             Err(ExportError::ReaderGone)
         }
@@ -232,6 +245,17 @@ pub async fn export_telling(
 }
 
 type Pages = mpsc::Sender<Option<Page>>;
+
+/// Matches whose rows are one page.
+fn step(what: What) -> usize {
+    match what {
+        // As large as the rows of many matches.
+        What::TimelineFrames | What::TimelineEvents => 4,
+        What::Minutes => 30,
+        What::Purchases => 50,
+        _ => 250,
+    }
+}
 
 /// Reads pages until there are no more, or nobody takes them.
 async fn read(store: &dyn Store, export: &Export, pages: &Pages) -> Result<(), StoreError> {
@@ -243,12 +267,9 @@ async fn read(store: &dyn Store, export: &Export, pages: &Pages) -> Result<(), S
         return read_of_players(store, export, pages).await;
     }
     let timelines = matches!(export.what, What::TimelineFrames | What::TimelineEvents);
-    // A timeline is as large as the rows of many matches.
-    let step = if timelines { TIMELINES } else { MATCHES };
+    let step = step(export.what);
     let ids = stream::try_unfold(String::new(), |after| async move {
-        let ids = store
-            .match_page(filter, &after, timelines, PAGE_MAX)
-            .await?;
+        let ids = store.match_page(filter, &after, timelines, IDS).await?;
         let last = ids.last().cloned();
         Ok::<_, StoreError>(last.map(|last| (ids, last)))
     });
@@ -289,23 +310,23 @@ async fn read_of_players(
                 let last = rows
                     .last()
                     .map(|row| (row.0.0, row.0.5.clone(), 0, row.0.7));
-                (Page::Ranks(rows), last)
+                (batch_of(&rows, ranks::COLUMNS, ranks::write), last)
             }
             What::Mastery => {
                 let after = (*player, *champion, *seen_at);
                 let rows = store.export_mastery(filter, after, PAGE_MAX).await?;
                 let last = rows.last();
                 let last = last.map(|row| (row.0.0, String::new(), row.0.5, row.0.8));
-                (Page::Mastery(rows), last)
+                (batch_of(&rows, mastery::COLUMNS, mastery::write), last)
             }
             _ => {
                 let rows = store.export_stats(filter, *player, PAGE_MAX).await?;
                 let last = rows.last().map(|row| (row.0.0, String::new(), 0, 0));
-                (Page::Stats(rows), last)
+                (batch_of(&rows, stats::COLUMNS, stats::write), last)
             }
         };
         let Some(last) = last else { return Ok(()) };
-        if pages.send(Some(page)).await.is_err() {
+        if pages.send(Some(Page::Rows(page))).await.is_err() {
             return Ok(());
         }
         after = last;
@@ -322,20 +343,30 @@ async fn read_names(store: &dyn Store, pages: &Pages) -> Result<(), StoreError> 
             return Ok(());
         };
         after = [&last.0, &last.1, &last.2, &last.3].map(String::clone);
-        if pages.send(Some(Page::Names(rows))).await.is_err() {
+        let page = batch_of(&rows, names::COLUMNS, names::write);
+        if pages.send(Some(Page::Rows(page))).await.is_err() {
             return Ok(());
         }
     }
 }
 
-async fn page_of(store: &dyn Store, what: What, ids: Vec<String>) -> Result<Page, StoreError> {
-    if let Some(table) = details::table(what) {
-        return Ok(Page::Details(store.export_details(table, &ids).await?));
+/// Rows that were read one by one.
+fn batch_of<R>(
+    rows: &[R],
+    columns: &[Column],
+    write: fn(&R, &mut dyn Rows) -> io::Result<()>,
+) -> RowBatch {
+    let mut batch = RowBatch::of(columns);
+    for row in rows {
+        write(row, &mut batch).expect("memory takes every row");
     }
-    Ok(match what {
-        What::Matches => Page::Matches(store.export_matches(&ids).await?),
-        What::Participants => Page::Participants(store.export_participants(&ids).await?),
-        _ => Page::Timelines(timelines_of(store, &ids).await?),
+    batch
+}
+
+async fn page_of(store: &dyn Store, what: What, ids: Vec<String>) -> Result<Page, StoreError> {
+    Ok(match what.match_table() {
+        Some(table) => Page::Rows(store.export_rows(table, &ids).await?),
+        None => Page::Timelines(timelines_of(store, &ids).await?),
     })
 }
 
@@ -361,22 +392,22 @@ fn write(
     order: &Export,
     mut pages: mpsc::Receiver<Option<Page>>,
     told: &AtomicU64,
-) -> std::io::Result<Exported> {
+) -> io::Result<Exported> {
     let columns = order.what.columns();
     let mut sink: Box<dyn Sink> = match order.format {
         Format::Csv => Box::new(csv::CsvSink::new(file, columns, order.raw)?),
-        Format::Parquet => Box::new(parquet::ParquetSink::new(file, order.what, columns)?),
+        Format::Parquet => Box::new(parquet::file(file, order.what, columns)?),
     };
     let mut rows = 0;
     let mut left = Left::default();
     loop {
         match pages.blocking_recv() {
             Some(Some(page)) => {
-                rows += write_page(&page, order.what, &mut *sink, &mut left)?;
+                rows += write_page(page, order.what, &mut *sink, &mut left)?;
                 told.store(rows, Ordering::Relaxed);
             }
             Some(None) => break,
-            None => return Err(std::io::Error::other("it was not read to its end")),
+            None => return Err(io::Error::other("it was not read to its end")),
         }
     }
     let bytes = sink.finish()?.keep()?;
@@ -396,70 +427,49 @@ struct Left {
     odd: Odd,
 }
 
-fn write_page(
-    page: &Page,
-    what: What,
-    sink: &mut dyn Sink,
-    left: &mut Left,
-) -> std::io::Result<u64> {
-    match page {
-        Page::Matches(rows) => write_rows(rows, sink, matches::write),
-        Page::Participants(rows) => write_rows(rows, sink, participants::write),
-        Page::Details(rows) => {
-            let columns = what.columns();
-            for row in rows {
-                details::write(row, columns, sink)?;
-            }
-            Ok(rows.len() as u64)
-        }
-        Page::Stats(rows) => write_rows(rows, sink, stats::write),
-        Page::Ranks(rows) => write_rows(rows, sink, ranks::write),
-        Page::Mastery(rows) => write_rows(rows, sink, mastery::write),
-        Page::Names(rows) => write_rows(rows, sink, names::write),
+fn write_page(page: Page, what: What, sink: &mut dyn Sink, left: &mut Left) -> io::Result<u64> {
+    let batch = match page {
+        Page::Rows(batch) => batch,
         Page::Timelines(timelines) => {
-            let mut written = 0;
+            let mut batch = RowBatch::of(what.columns());
             for (id, payload) in timelines {
-                let text = document_of(payload);
-                let outcome = if what == What::TimelineFrames {
-                    text.and_then(|text| timeline_rows::read_frames(id, &text))
-                        .map(|read| {
-                            (
-                                write_rows(&read.rows, sink, timeline_frames::write),
-                                read.odd,
-                            )
-                        })
-                } else {
-                    text.and_then(|text| timeline_rows::read_events(id, &text))
-                        .map(|read| {
-                            (
-                                write_rows(&read.rows, sink, timeline_events::write),
-                                read.odd,
-                            )
-                        })
-                };
-                match outcome {
-                    Ok((rows, odd)) => {
-                        written += rows?;
-                        left.odd.note_all(&odd);
-                    }
-                    Err(error) => {
-                        tracing::warn!("the stored timeline of {id} is broken: {error}");
-                        left.unreadable.push(id.clone());
-                    }
+                if let Err(error) = read_timeline(what, &id, &payload, &mut batch, left) {
+                    tracing::warn!("the stored timeline of {id} is broken: {error}");
+                    left.unreadable.push(id);
                 }
             }
-            Ok(written)
+            batch
         }
-    }
+    };
+    let rows = batch.rows as u64;
+    sink.write(batch)?;
+    Ok(rows)
 }
 
-fn write_rows<R>(
-    rows: &[R],
-    sink: &mut dyn Sink,
-    write: fn(&R, &mut dyn Rows) -> std::io::Result<()>,
-) -> std::io::Result<u64> {
-    for row in rows {
-        write(row, sink)?;
+fn read_timeline(
+    what: What,
+    id: &str,
+    payload: &crate::model::records::Payload,
+    batch: &mut RowBatch,
+    left: &mut Left,
+) -> Result<(), RiotError> {
+    let text = document_of(payload)?;
+    if what == What::TimelineFrames {
+        let read = timeline_rows::read_frames(id, &text)?;
+        left.odd.note_all(&read.odd);
+        batch.append(batch_of(
+            &read.rows,
+            timeline_frames::COLUMNS,
+            timeline_frames::write,
+        ));
+    } else {
+        let read = timeline_rows::read_events(id, &text)?;
+        left.odd.note_all(&read.odd);
+        batch.append(batch_of(
+            &read.rows,
+            timeline_events::COLUMNS,
+            timeline_events::write,
+        ));
     }
-    Ok(rows.len() as u64)
+    Ok(())
 }

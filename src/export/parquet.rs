@@ -1,49 +1,53 @@
-//! Parquet: one row group after the other, each column packed with snappy, which every reader knows.
+//! Parquet: one row group after the other.
 
 use std::io::{self, BufWriter};
+use std::mem;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::data_type::{
     BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type,
 };
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{Type, TypePtr};
 
 use super::file::Output;
 use super::{Sink, What};
-use crate::model::table::{Cell, Column, Kind, Rows};
+use crate::model::table::{Cells, Column, Kind, RowBatch, Values};
 
-/// Rows of a group: they are in memory until it is written.
+/// A group of a file of one table has so many rows, and those of the page that fills it.
 const GROUP: usize = 10_000;
+/// Bytes that are written at once.
+const BUFFER: usize = 1 << 17;
 
-pub(super) struct ParquetSink {
-    writer: SerializedFileWriter<BufWriter<Output>>,
-    columns: Vec<Buffer>,
-    /// The column that is next.
-    next: usize,
-    rows: usize,
+pub(super) struct ParquetWriter<W: io::Write + Send> {
+    writer: SerializedFileWriter<BufWriter<W>>,
+    /// Rows that wait for their group to be full.
+    held: RowBatch,
+    group: usize,
+    written: u64,
 }
 
-/// The values of a column that wait for their group to be full.
-struct Buffer {
-    values: Values,
-    /// For each row whether it has one; empty where all have.
-    present: Vec<i16>,
-    optional: bool,
+/// A file of one table: each column is packed with snappy, which every reader knows.
+pub(super) fn file(
+    out: Output,
+    what: What,
+    columns: &[Column],
+) -> io::Result<ParquetWriter<Output>> {
+    let properties = properties().set_compression(Compression::SNAPPY);
+    ParquetWriter::new(out, what.as_str(), columns, properties.build(), GROUP)
 }
 
-enum Values {
-    Int(Vec<i32>),
-    Long(Vec<i64>),
-    Double(Vec<f64>),
-    Bool(Vec<bool>),
-    Text(Vec<ByteArray>),
+/// What all files have in common.
+pub(super) fn properties() -> WriterPropertiesBuilder {
+    WriterProperties::builder()
+        .set_created_by(concat!("riftsync ", env!("CARGO_PKG_VERSION")).to_owned())
 }
 
-pub(super) fn schema(name: &str, columns: &[Column]) -> Result<TypePtr, ParquetError> {
+fn schema(name: &str, columns: &[Column]) -> Result<TypePtr, ParquetError> {
     let fields: Result<Vec<TypePtr>, ParquetError> = columns
         .iter()
         .map(|column| {
@@ -73,87 +77,97 @@ pub(super) fn schema(name: &str, columns: &[Column]) -> Result<TypePtr, ParquetE
     Ok(Arc::new(table.build()?))
 }
 
-impl ParquetSink {
-    pub(super) fn new(file: Output, what: What, columns: &'static [Column]) -> io::Result<Self> {
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::SNAPPY)
-            .set_created_by(concat!("riftsync ", env!("CARGO_PKG_VERSION")).to_owned());
-        let writer = SerializedFileWriter::new(
-            BufWriter::with_capacity(1 << 16, file),
-            schema(what.as_str(), columns)?,
-            Arc::new(properties.build()),
-        )?;
+impl<W: io::Write + Send> ParquetWriter<W> {
+    /// `group`: a row group has so many rows, and what is left of the batch that fills it.
+    pub(super) fn new(
+        out: W,
+        name: &str,
+        columns: &[Column],
+        properties: WriterProperties,
+        group: usize,
+    ) -> io::Result<Self> {
+        let out = BufWriter::with_capacity(BUFFER, out);
+        let writer = SerializedFileWriter::new(out, schema(name, columns)?, Arc::new(properties))?;
         Ok(Self {
             writer,
-            columns: columns.iter().map(Buffer::of).collect(),
-            next: 0,
-            rows: 0,
+            held: RowBatch::of(columns),
+            group,
+            written: 0,
         })
+    }
+
+    pub(super) fn write(&mut self, rows: RowBatch) -> io::Result<()> {
+        self.held.append(rows);
+        if self.held.rows >= self.group {
+            self.write_group()?;
+        }
+        Ok(())
     }
 
     fn write_group(&mut self) -> io::Result<()> {
         let mut group = self.writer.next_row_group()?;
-        for column in &mut self.columns {
-            column.write(&mut group)?;
+        for cells in &mut self.held.columns {
+            write_cells(&mut group, cells)?;
         }
         group.close()?;
-        self.rows = 0;
+        self.written += mem::take(&mut self.held.rows) as u64;
         Ok(())
+    }
+
+    /// What is written; rows that wait for their group are not.
+    pub(super) fn bytes(&self) -> u64 {
+        self.writer.bytes_written() as u64
+    }
+
+    /// Completes the file; with its rows.
+    pub(super) fn finish(mut self) -> io::Result<(W, u64)> {
+        if self.held.rows > 0 {
+            self.write_group()?;
+        }
+        let buffered = self.writer.into_inner()?;
+        let out = buffered
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
+        Ok((out, self.written))
     }
 }
 
-impl Buffer {
-    fn of(column: &Column) -> Self {
-        let values = match column.kind {
-            Kind::Int => Values::Int(Vec::new()),
-            Kind::Long | Kind::Time => Values::Long(Vec::new()),
-            Kind::Double => Values::Double(Vec::new()),
-            Kind::Bool => Values::Bool(Vec::new()),
-            Kind::Text => Values::Text(Vec::new()),
-        };
-        Self {
-            values,
-            present: Vec::new(),
-            optional: column.optional,
-        }
+impl Sink for ParquetWriter<Output> {
+    fn write(&mut self, rows: RowBatch) -> io::Result<()> {
+        ParquetWriter::write(self, rows)
     }
 
-    fn push(&mut self, cell: Cell<'_>) {
-        if self.optional {
-            self.present.push(i16::from(cell != Cell::None));
-        }
-        match (&mut self.values, cell) {
-            (_, Cell::None) => assert!(self.optional, "a column that is always there has nothing"),
-            (Values::Int(values), Cell::Int(value)) => {
-                values.push(i32::try_from(value).expect("made of 32 bits"));
-            }
-            (Values::Long(values), Cell::Int(value)) => values.push(value),
-            (Values::Double(values), Cell::Double(value)) => values.push(value),
-            (Values::Bool(values), Cell::Bool(value)) => values.push(value),
-            (Values::Text(values), Cell::Text(value)) => {
-                // Ids and modes repeat from row to row: the same bytes serve them.
-                let same = values.last().filter(|last| last.data() == value.as_bytes());
-                values.push(same.cloned().unwrap_or_else(|| value.into()));
-            }
-            (_, cell) => panic!("{cell:?} does not fit its column"),
-        }
+    fn finish(self: Box<Self>) -> io::Result<Output> {
+        ParquetWriter::finish(*self).map(|(out, _)| out)
     }
+}
 
-    fn write<W: io::Write + Send>(
-        &mut self,
-        group: &mut SerializedRowGroupWriter<'_, W>,
-    ) -> Result<(), ParquetError> {
-        let present = self.optional.then_some(&self.present[..]);
-        match &mut self.values {
-            Values::Int(values) => write_column::<Int32Type, W>(group, values, present)?,
-            Values::Long(values) => write_column::<Int64Type, W>(group, values, present)?,
-            Values::Double(values) => write_column::<DoubleType, W>(group, values, present)?,
-            Values::Bool(values) => write_column::<BoolType, W>(group, values, present)?,
-            Values::Text(values) => write_column::<ByteArrayType, W>(group, values, present)?,
+/// Writes a column, which is empty then.
+fn write_cells<W: io::Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    cells: &mut Cells,
+) -> Result<(), ParquetError> {
+    let present = cells.optional.then_some(&cells.present[..]);
+    match &mut cells.values {
+        Values::Int(values) => write_column::<Int32Type, W>(group, values, present)?,
+        Values::Long(values) => write_column::<Int64Type, W>(group, values, present)?,
+        Values::Double(values) => write_column::<DoubleType, W>(group, values, present)?,
+        Values::Bool(values) => write_column::<BoolType, W>(group, values, present)?,
+        Values::Text(texts, ends) => {
+            // Each value is a part of the one text.
+            let texts = Bytes::from(mem::take(texts));
+            let mut begin = 0;
+            let values = ends.drain(..).map(|end| {
+                let one = texts.slice(begin..end);
+                begin = end;
+                ByteArray::from(one)
+            });
+            let mut values: Vec<ByteArray> = values.collect();
+            write_column::<ByteArrayType, W>(group, &mut values, present)?;
         }
-        self.present.clear();
-        Ok(())
     }
+    cells.present.clear();
+    Ok(())
 }
 
 fn write_column<T: DataType, W: io::Write + Send>(
@@ -165,33 +179,4 @@ fn write_column<T: DataType, W: io::Write + Send>(
     column.typed::<T>().write_batch(values, present, None)?;
     values.clear();
     column.close()
-}
-
-impl Rows for ParquetSink {
-    fn cell(&mut self, cell: Cell<'_>) -> io::Result<()> {
-        self.columns[self.next].push(cell);
-        self.next += 1;
-        Ok(())
-    }
-
-    fn end_row(&mut self) -> io::Result<()> {
-        self.next = 0;
-        self.rows += 1;
-        if self.rows == GROUP {
-            self.write_group()?;
-        }
-        Ok(())
-    }
-}
-
-impl Sink for ParquetSink {
-    fn finish(mut self: Box<Self>) -> io::Result<Output> {
-        if self.rows > 0 {
-            self.write_group()?;
-        }
-        let buffered = self.writer.into_inner()?;
-        buffered
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)
-    }
 }

@@ -1,12 +1,16 @@
 //! The data as an export reads it: page by page, so that memory does not grow with the database.
 
+mod match_tables;
+
 use async_trait::async_trait;
 use diesel::sql_types::{BigInt, Bool, Double, Integer, Nullable, Text};
 
+pub(super) use self::match_tables::details_columns;
+pub use self::match_tables::{BAN_COLUMNS, MINUTE_COLUMNS, MatchTable, PURCHASE_COLUMNS};
 use super::StoreResult;
-use crate::model::details::{Cell, Column, Kind};
+use crate::model::table::RowBatch;
 
-/// Matches of one page at most.
+/// Rows, or players, of one page at most.
 pub const PAGE_MAX: usize = 1_000;
 
 /// Which rows are wanted.
@@ -16,44 +20,6 @@ pub struct ExportFilter {
     pub years: (i16, i16),
     /// Matches that this player was in.
     pub player: Option<i64>,
-}
-
-crate::model::exported_table! {
-    /// A match.
-    matches {
-        {
-            match_id: CompactString, platform: CompactString, year: i32, game_creation: i64 => time,
-            game_start: i64 => time, game_end: i64 => time, game_duration_s: i64, queue_id: i32, map_id: i32,
-            game_mode: CompactString, game_type: CompactString, game_version: CompactString,
-            end_of_game_result: Option<CompactString>, is_remake: bool, data_version: CompactString,
-            stored_at: i64 => time,
-        }
-        { patch: Option<CompactString> }
-    }
-}
-
-crate::model::exported_table! {
-    /// A participant of a match, with what its match is and who it was.
-    participants {
-        {
-            match_id: CompactString, platform: CompactString, year: i32, game_start: i64 => time, game_duration_s: i64,
-            queue_id: i32, game_mode: CompactString, game_version: CompactString, is_remake: bool,
-        }
-        {
-            participant_id: i32, puuid: Option<CompactString>, game_name: Option<CompactString>,
-            tag_line: Option<CompactString>, team_id: i32, champion_id: i32, champion_name: CompactString,
-            team_position: CompactString, role: CompactString, lane: CompactString, win: bool,
-        }
-        {
-            kills: i32, deaths: i32, assists: i32, gold_earned: i32, total_minions_killed: i32,
-            neutral_minions_killed: i32, damage_to_champions: i32, vision_score: i32, champ_level: i32,
-            placement: Option<i32>, subteam_id: Option<i32>,
-        }
-        {
-            item0: i32, item1: i32, item2: i32, item3: i32, item4: i32, item5: i32, item6: i32, spell1: i32,
-            spell2: i32, perk_primary_style: i32, perk_sub_style: i32,
-        }
-    }
 }
 
 crate::model::exported_table! {
@@ -108,80 +74,6 @@ crate::model::exported_table! {
     }
 }
 
-/// A table beside the first rows of a match.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DetailTable {
-    Damage,
-    Combat,
-    Vision,
-    Loadout,
-    Teams,
-    Bans,
-    Minutes,
-    Purchases,
-}
-
-/// The columns of bans behind their number.
-pub const BAN_COLUMNS: &[Column] = &[
-    Column {
-        name: "team_id",
-        kind: Kind::Int,
-        key: "teamId",
-    },
-    Column {
-        name: "turn",
-        kind: Kind::Int,
-        key: "pickTurn",
-    },
-    Column {
-        name: "champion_id",
-        kind: Kind::Int,
-        key: "championId",
-    },
-];
-
-/// A column of a view of timelines.
-const fn of_timelines(name: &'static str, kind: Kind) -> Column {
-    Column {
-        name,
-        kind,
-        key: "",
-    }
-}
-
-/// The columns of minutes behind the participant's number.
-pub const MINUTE_COLUMNS: &[Column] = &[
-    of_timelines("minute", Kind::Int),
-    of_timelines("gold", Kind::Int),
-    of_timelines("xp", Kind::Int),
-    of_timelines("cs", Kind::Int),
-    of_timelines("jungle_cs", Kind::Int),
-    of_timelines("level", Kind::Int),
-    of_timelines("x", Kind::Int),
-    of_timelines("y", Kind::Int),
-    of_timelines("damage", Kind::Int),
-    of_timelines("damage_taken", Kind::Int),
-    of_timelines("is_last", Kind::Flag),
-];
-
-/// The same of purchases.
-pub const PURCHASE_COLUMNS: &[Column] = &[
-    of_timelines("purchase", Kind::Int),
-    of_timelines("item_id", Kind::Int),
-    of_timelines("at_ms", Kind::Int),
-];
-
-/// A row of such a table, and what its match is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DetailRow {
-    pub match_id: String,
-    pub platform: String,
-    pub year: i32,
-    pub patch: Option<String>,
-    /// The participant's, team's or ban's number, then the columns.
-    pub cells: Vec<Cell>,
-}
-
 #[async_trait]
 pub trait ExportStore {
     /// Ids of matches after this one, in their order; with a stored timeline only, if asked for.
@@ -192,13 +84,12 @@ pub trait ExportStore {
         with_timeline: bool,
         limit: usize,
     ) -> StoreResult<Vec<String>>;
-    async fn export_matches(&self, ids: &[String]) -> StoreResult<Vec<matches::Row>>;
-    async fn export_participants(&self, ids: &[String]) -> StoreResult<Vec<participants::Row>>;
-    async fn export_details(
+    /// The rows of these matches, in their order.
+    async fn export_rows(
         &self,
-        table: DetailTable,
+        table: &'static MatchTable,
         ids: &[String],
-    ) -> StoreResult<Vec<DetailRow>>;
+    ) -> StoreResult<RowBatch>;
     /// Statistics of players after this one, all years of a player in one page.
     async fn export_stats(
         &self,
@@ -227,84 +118,6 @@ pub trait ExportStore {
 // The SQL types of the rows, in their nesting.
 
 type Opt<T> = Nullable<T>;
-
-pub(super) type MatchRow = (
-    (
-        Text,
-        Text,
-        Integer,
-        BigInt,
-        BigInt,
-        BigInt,
-        BigInt,
-        Integer,
-        Integer,
-        Text,
-        Text,
-        Text,
-        Opt<Text>,
-        Bool,
-        Text,
-        BigInt,
-    ),
-    (Opt<Text>,),
-);
-
-/// The cells are a JSON list.
-pub(super) type DetailColumns = (Text, Text, Integer, Opt<Text>, Text);
-
-pub(super) type ParticipantRow = (
-    (
-        Text,
-        Text,
-        Integer,
-        BigInt,
-        BigInt,
-        Integer,
-        Text,
-        Text,
-        Bool,
-    ),
-    (
-        Integer,
-        Opt<Text>,
-        Opt<Text>,
-        Opt<Text>,
-        Integer,
-        Integer,
-        Text,
-        Text,
-        Text,
-        Text,
-        Bool,
-    ),
-    (
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-        Opt<Integer>,
-        Opt<Integer>,
-    ),
-    (
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-        Integer,
-    ),
-);
 
 pub(super) type StatsRow = (
     (BigInt, Text, Opt<Text>, Opt<Text>, Integer, Text),
@@ -368,32 +181,6 @@ pub(super) type MasteryRow = (
 
 pub(super) type NamesRow = ((Text, Text, Text, Text, Text, Opt<Text>, BigInt),);
 
-/// The columns of the selects that stand apart.
-macro_rules! match_columns {
-    () => {
-        "m.match_id, m.platform, m.year, m.game_creation, m.game_start, m.game_end, m.game_duration_s, m.queue_id, m.map_id,
-         m.game_mode, m.game_type, m.game_version, m.end_of_game_result, m.is_remake, m.data_version, m.stored_at,
-         m.patch"
-    };
-}
-
-macro_rules! participant_columns {
-    () => {
-        "m.match_id, m.platform, m.year, m.game_start, m.game_duration_s, m.queue_id, m.game_mode, m.game_version, m.is_remake,
-         p.participant_id, pl.puuid, pl.game_name, pl.tag_line, p.team_id, p.champion_id, p.champion_name,
-         p.team_position, p.role, p.lane, p.win,
-         p.kills, p.deaths, p.assists, p.gold_earned, p.total_minions_killed, p.neutral_minions_killed,
-         p.damage_to_champions, p.vision_score, p.champ_level, p.placement, p.subteam_id,
-         p.item0, p.item1, p.item2, p.item3, p.item4, p.item5, p.item6, p.spell1, p.spell2,
-         p.perk_primary_style, p.perk_sub_style"
-    };
-}
-
-pub(super) use {match_columns, participant_columns};
-
-/// `Matches`, `Participants` and the tables beside them are each database's own. SQLite walks from the ids to the rows,
-/// which come in the order of their keys without being sorted: `CROSS JOIN` says so. PostgreSQL chooses its own way
-/// from an array, and sorts.
 pub(super) mod sql {
     use super::{BigInt, Integer, MasteryRow, NamesRow, RanksRow, StatsRow, Text};
     use crate::store::statement::shared_statement;
@@ -470,5 +257,20 @@ pub(super) mod sql {
         Names<'a> { kind: &'a str => Text, id: &'a str => Text, patch: &'a str => Text, language: &'a str => Text, limit: i64 => BigInt } -> NamesRow =
         "SELECT kind, id, patch, language, name, image, stored_at FROM static_names
          WHERE (kind, id, patch, language) > (?, ?, ?, ?) ORDER BY kind, id, patch, language LIMIT ?";
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::match_tables::MATCH_TABLES;
+    use crate::store::{Store, StoreResult};
+
+    /// Every table whose rows belong to matches.
+    pub(in crate::store) async fn read_all(store: &dyn Store) -> StoreResult<()> {
+        let ids = [format!("EUW1_{}", crate::store::synthetic::FIRST_GAME)];
+        for table in MATCH_TABLES.iter() {
+            store.export_rows(table, &ids).await?;
+        }
+        Ok(())
     }
 }

@@ -9,8 +9,10 @@ use std::sync::LazyLock;
 use async_trait::async_trait;
 
 use super::StoreResult;
+use super::export::{BAN_COLUMNS, MINUTE_COLUMNS, PURCHASE_COLUMNS, details_columns};
 use crate::model::details::{self, SHEETS, TEAMS};
-use crate::model::table::{Column, Kind};
+use crate::model::table::{Cells, Column, RowBatch, Values};
+use crate::model::table_columns;
 
 /// The partition that stands for the database itself.
 pub const DATABASE: &str = "database";
@@ -85,15 +87,6 @@ pub struct LakeTable {
     pub key: usize,
 }
 
-/// `name kind, ...`; a kind with `?` is optional.
-macro_rules! columns {
-    ($($name:ident $kind:ident $($optional:literal)?),* $(,)?) => {
-        vec![$(Column { name: stringify!($name), kind: Kind::$kind, optional: columns!(@ $($optional)?) }),*]
-    };
-    (@) => { false };
-    (@ $optional:literal) => { true };
-}
-
 fn table(name: &'static str, group: Group, key: usize, columns: Vec<Column>) -> LakeTable {
     LakeTable {
         name,
@@ -109,21 +102,8 @@ fn detailed(
     number: &'static str,
     listed: &'static [details::Column],
 ) -> LakeTable {
-    let mut columns = columns![match_id Text];
-    let number = Column {
-        name: number,
-        kind: Kind::Int,
-        optional: false,
-    };
-    columns.push(number);
-    columns.extend(listed.iter().map(|column| Column {
-        name: column.name,
-        kind: match column.kind {
-            details::Kind::Int | details::Kind::Small => Kind::Int,
-            details::Kind::Flag => Kind::Bool,
-        },
-        optional: true,
-    }));
+    let mut columns = table_columns![match_id Text];
+    columns.extend(details_columns(number, listed));
     table(name, Group::Matches, 2, columns)
 }
 
@@ -141,7 +121,7 @@ fn of_matches() -> Vec<LakeTable> {
             "matches",
             group,
             1,
-            columns![
+            table_columns![
                 match_id Text, platform Text, data_version Text, game_creation Time, game_start Time, game_end Time,
                 game_duration_s Long, queue_id Int, map_id Int, game_mode Text, game_type Text, game_version Text,
                 end_of_game_result Text "?", year Int, is_remake Bool, stored_at Time, patch Text "?",
@@ -151,7 +131,7 @@ fn of_matches() -> Vec<LakeTable> {
             "match_participants",
             group,
             2,
-            columns![
+            table_columns![
                 match_id Text, participant_id Int, player_id Long "?", team_id Int, champion_id Int, champion_name Text,
                 team_position Text, role Text, lane Text, kills Int, deaths Int, assists Int, win Bool, gold_earned Int,
                 total_minions_killed Int, neutral_minions_killed Int, damage_to_champions Int, vision_score Int,
@@ -160,7 +140,7 @@ fn of_matches() -> Vec<LakeTable> {
             ],
         ),
         detailed("match_teams", "team_id", TEAMS.columns),
-        detailed("match_bans", "ban", super::export::BAN_COLUMNS),
+        detailed("match_bans", "ban", BAN_COLUMNS),
         detailed(SHEETS[0].table, "participant_id", SHEETS[0].columns),
         detailed(SHEETS[1].table, "participant_id", SHEETS[1].columns),
         detailed(SHEETS[2].table, "participant_id", SHEETS[2].columns),
@@ -169,26 +149,18 @@ fn of_matches() -> Vec<LakeTable> {
             "match_timelines",
             group,
             1,
-            columns![
+            table_columns![
                 match_id Text, data_version Text, frame_interval_ms Long, frame_count Int, event_count Int,
                 stored_at Time,
             ],
         ),
-        detailed(
-            "participant_minutes",
-            "participant_id",
-            super::export::MINUTE_COLUMNS,
-        ),
-        detailed(
-            "participant_purchases",
-            "participant_id",
-            super::export::PURCHASE_COLUMNS,
-        ),
+        detailed("participant_minutes", "participant_id", MINUTE_COLUMNS),
+        detailed("participant_purchases", "participant_id", PURCHASE_COLUMNS),
         table(
             "match_events",
             group,
             2,
-            columns![
+            table_columns![
                 match_id Text, event Int, at_ms Int "?", type Text "?", participant_id Int "?", victim_id Int "?",
                 team_id Int "?", assists Text "?", x Int "?", y Int "?", item_id Int "?", value Int "?", bounty Int "?",
                 about Text "?", about_more Text "?", lane Text "?",
@@ -203,7 +175,7 @@ fn of_players() -> Vec<LakeTable> {
             "player_yearly_stats",
             Group::Stats,
             3,
-            columns![
+            table_columns![
                 player_id Long, year Int, platform Text, total_matches Long, wins Long, losses Long, remakes Long,
                 total_kills Long, total_deaths Long, total_assists Long, total_gold_earned Long,
                 total_minions_killed Long, total_neutral_minions_killed Long, total_damage_to_champions Long,
@@ -217,7 +189,7 @@ fn of_players() -> Vec<LakeTable> {
             "players",
             Group::Players,
             1,
-            columns![
+            table_columns![
                 id Long, puuid Text, game_name Text "?", tag_line Text "?", platform Text, profile_icon_id Int "?",
                 summoner_level Long "?", tracked Bool, created_at Time,
             ],
@@ -226,7 +198,7 @@ fn of_players() -> Vec<LakeTable> {
             "rank_history",
             Group::Ranks,
             3,
-            columns![
+            table_columns![
                 player_id Long, queue Text, seen_at Time, tier Text "?", division Text "?", league_points Int "?",
                 wins Int "?", losses Int "?", hot_streak Bool "?",
             ],
@@ -235,7 +207,7 @@ fn of_players() -> Vec<LakeTable> {
             "mastery_history",
             Group::Mastery,
             3,
-            columns![
+            table_columns![
                 player_id Long, champion_id Int, seen_at Time, level Int "?", points Long "?", last_played Time "?",
             ],
         ),
@@ -243,7 +215,7 @@ fn of_players() -> Vec<LakeTable> {
             "static_names",
             Group::Names,
             4,
-            columns![
+            table_columns![
                 kind Text, id Text, patch Text, language Text, name Text, image Text "?", stored_at Time,
             ],
         ),
@@ -276,65 +248,18 @@ pub enum KeyPart {
     Text(String),
 }
 
-/// Rows column by column.
-#[derive(Debug)]
-pub struct Batch {
-    pub rows: usize,
-    pub columns: Vec<Cells>,
-}
-
-/// The values of one column of a batch.
-#[derive(Debug)]
-pub struct Cells {
-    /// Whether each row has one; empty where all must.
-    pub present: Vec<i16>,
-    /// Only of rows that have one.
-    pub values: Values,
-}
-
-#[derive(Debug)]
-pub enum Values {
-    Int(Vec<i32>),
-    /// Numbers and times.
-    Long(Vec<i64>),
-    Double(Vec<f64>),
-    Bool(Vec<bool>),
-    /// One after the other, and where each ends.
-    Text(Vec<u8>, Vec<usize>),
-}
-
-impl Batch {
-    pub fn of(table: &LakeTable) -> Self {
-        let cells = |column: &Column| Cells {
-            present: Vec::new(),
-            values: match column.kind {
-                Kind::Int => Values::Int(Vec::new()),
-                Kind::Long | Kind::Time => Values::Long(Vec::new()),
-                Kind::Double => Values::Double(Vec::new()),
-                Kind::Bool => Values::Bool(Vec::new()),
-                Kind::Text => Values::Text(Vec::new(), Vec::new()),
-            },
-        };
-        Self {
-            rows: 0,
-            columns: table.columns.iter().map(cells).collect(),
+/// The key of the last row; none: there is no row.
+pub fn last_key(batch: &RowBatch, table: &LakeTable) -> Option<Vec<KeyPart>> {
+    let last = |cells: &Cells| match &cells.values {
+        Values::Int(values) => Some(KeyPart::Number((*values.last()?).into())),
+        Values::Long(values) => Some(KeyPart::Number(*values.last()?)),
+        Values::Text(texts, ends) => {
+            let (end, before) = (*ends.last()?, ends.iter().rev().nth(1).copied());
+            Some(KeyPart::Text(texts[before.unwrap_or(0)..end].to_owned()))
         }
-    }
-
-    /// The key of the last row; none: there is no row.
-    pub fn last_key(&self, table: &LakeTable) -> Option<Vec<KeyPart>> {
-        let last = |cells: &Cells| match &cells.values {
-            Values::Int(values) => Some(KeyPart::Number((*values.last()?).into())),
-            Values::Long(values) => Some(KeyPart::Number(*values.last()?)),
-            Values::Text(bytes, ends) => {
-                let (end, before) = (*ends.last()?, ends.iter().rev().nth(1).copied());
-                let text = String::from_utf8_lossy(&bytes[before.unwrap_or(0)..end]);
-                Some(KeyPart::Text(text.into_owned()))
-            }
-            Values::Double(_) | Values::Bool(_) => None,
-        };
-        self.columns[..table.key].iter().map(last).collect()
-    }
+        Values::Double(_) | Values::Bool(_) => None,
+    };
+    batch.columns[..table.key].iter().map(last).collect()
 }
 
 /// Which rows of a table.
@@ -357,12 +282,13 @@ pub trait LakeStore {
     /// Matches after this one in the order of their ids: the id, and the partition.
     async fn lake_matches(&self, after: &str, limit: usize) -> StoreResult<Vec<(String, String)>>;
     /// `table`: one of [`TABLES`]; matches are asked for of tables of [`Group::Matches`] alone, keys of the others.
-    async fn lake_rows(&self, table: &'static LakeTable, rows: Rows) -> StoreResult<Batch>;
+    async fn lake_rows(&self, table: &'static LakeTable, rows: Rows) -> StoreResult<RowBatch>;
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::model::table::Kind;
     use crate::store::Store;
 
     /// Every table by its matches, or by its keys.

@@ -423,6 +423,7 @@ async fn run_the_rest(folder: &Path) -> StoreResult<()> {
         store.engine_stopped("nobody", Timestamp::now()).await?;
         store.give_back(1).await?;
         write_details(&*store).await?;
+        super::export::tests::read_all(&*store).await?;
         super::lake::tests::read_all(&*store).await?;
         store.close().await?;
     }

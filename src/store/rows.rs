@@ -7,7 +7,6 @@ use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
 
 pub(super) use crate::engine::store::rows::{from_json, priority_from, to_i32, to_json, to_u32};
 
-use super::export::DetailRow;
 use super::{
     Census, ListEnd, Listing, StoreError, StoreResult, StoredMatch, StoredMatches, StoredPlayer,
     YearCoverage, YearlyStats,
@@ -21,22 +20,6 @@ use crate::model::{IdError, MatchId, MissingDocument, MissingReason, RiotId, Tim
 
 /// The version whose readers could not read a document.
 pub(super) const READER: &str = env!("CARGO_PKG_VERSION");
-
-/// A row of a table beside the first rows of a match: what its match is, and a JSON list.
-pub(super) type DetailTuple = (String, String, i32, Option<String>, String);
-
-pub(super) fn details_from(rows: Vec<DetailTuple>) -> StoreResult<Vec<DetailRow>> {
-    let row = |(match_id, platform, year, patch, cells): DetailTuple| {
-        Ok(DetailRow {
-            match_id,
-            platform,
-            year,
-            patch,
-            cells: from_json(&cells)?,
-        })
-    };
-    rows.into_iter().map(row).collect()
-}
 
 /// The sums of a year.
 pub(super) type TallyRow = (

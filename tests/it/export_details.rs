@@ -27,7 +27,7 @@ fn as_text(cell: Cell, column: &Column) -> String {
 
 async fn every_cell_beside_the_first_rows_of_a_match_is_in_its_file(store: Arc<dyn Store>) {
     // More than a page of them.
-    let mut games: Vec<_> = (0..130).map(|n| game(n, 60)).collect();
+    let mut games: Vec<_> = (0..300).map(|n| game(n, 60)).collect();
     let stored = games.iter().map(|game| vec![stores(game)]);
     write(&*store, stored.collect()).await;
     games.sort_by_key(|game| game.id.to_string());

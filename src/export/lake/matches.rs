@@ -11,19 +11,21 @@ use tokio::sync::mpsc;
 
 use super::manifest::File;
 use super::place::{Draft, Place};
-use super::sink::LakeSink;
+use super::sink::{self, LakeSink};
 use super::{LakeError, LakeFailure, LakeProgress};
-use crate::store::lake::{Batch, LakeTable, Rows};
+use crate::model::table::RowBatch;
+use crate::store::lake::{LakeTable, Rows, last_key};
 use crate::store::{Store, StoreResult};
 
 /// Matches of which one pass keeps the ids: eight bytes each.
 const IDS_MAX: usize = 4_000_000;
 /// Ids that are asked for at once.
 const IDS_PAGE: usize = 10_000;
-/// Batches that are asked for at once: each on a connection of its own.
+/// Batches that are asked for at once, each on a connection of its own. Those that wait for the writer keep theirs: an
+/// engine has two, and needs one.
 const AT_ONCE: usize = 2;
-/// Batches that are read ahead of the writer.
-const AHEAD: usize = 1;
+/// Batches that are read ahead of the writer, which takes its time for a full group.
+const AHEAD: usize = 16;
 /// Rows of a table that is not read by matches, in one batch.
 const ROWS: usize = 5_000;
 
@@ -131,16 +133,16 @@ pub(super) struct Target<'t> {
 /// How many matches of a table are about as many rows.
 fn step(table: &LakeTable) -> usize {
     match table.name {
-        "matches" | "match_timelines" => 1_000,
-        "match_teams" | "match_bans" => 500,
+        "matches" | "match_timelines" => 2_000,
+        "match_teams" | "match_bans" => 1_000,
         "participant_minutes" => 30,
         "participant_purchases" => 50,
         "match_events" => 5,
-        _ => 150,
+        _ => 250,
     }
 }
 
-type Batches = mpsc::Sender<Option<Batch>>;
+type Batches = mpsc::Sender<Option<RowBatch>>;
 
 impl Target<'_> {
     /// Writes the rows of the partition, into as many files as they take. `ids`: of its matches, if it has some.
@@ -170,7 +172,7 @@ impl Target<'_> {
 
     async fn write_files(
         &self,
-        batches: mpsc::Receiver<Option<Batch>>,
+        batches: mpsc::Receiver<Option<RowBatch>>,
         about: &[(&'static str, String)],
     ) -> Result<Vec<File>, LakeError> {
         let mut files = Vec::new();
@@ -203,7 +205,7 @@ impl Target<'_> {
     /// Writes a file, of a thread's own: a reader of rows does not wait for the disk.
     async fn write_file(
         &self,
-        batches: mpsc::Receiver<Option<Batch>>,
+        batches: mpsc::Receiver<Option<RowBatch>>,
         path: &str,
         about: &[(&'static str, String)],
     ) -> Result<Written, LakeError> {
@@ -245,7 +247,7 @@ impl Target<'_> {
                 limit: ROWS,
             };
             let batch = self.store.lake_rows(self.table, rows).await?;
-            key = batch.last_key(self.table);
+            key = last_key(&batch, self.table);
             if key.is_none() || send.send(Some(batch)).await.is_err() {
                 return Ok(());
             }
@@ -256,13 +258,16 @@ impl Target<'_> {
 type Wish = tokio::sync::oneshot::Sender<io::Result<Draft>>;
 
 /// A file with its rows, if there was one, and where more rows come from, if they do.
-type Written = (Option<(Draft, u64)>, Option<mpsc::Receiver<Option<Batch>>>);
+type Written = (
+    Option<(Draft, u64)>,
+    Option<mpsc::Receiver<Option<RowBatch>>>,
+);
 
 /// Writes batches as they come, until they end or the file is large enough.
 fn write(
     table: &LakeTable,
     about: &[(&'static str, String)],
-    mut batches: mpsc::Receiver<Option<Batch>>,
+    mut batches: mpsc::Receiver<Option<RowBatch>>,
     wish: &mpsc::Sender<Wish>,
     told: &LakeProgress,
     bytes_max: u64,
@@ -279,7 +284,7 @@ fn write(
                     let gone = || io::Error::other("nobody waits for it any more");
                     wish.blocking_send(answer).map_err(|_| gone())?;
                     let draft = answered.blocking_recv().map_err(|_| gone())??;
-                    open = Some((LakeSink::new(draft.file, table, about)?, draft.path));
+                    open = Some((sink::open(draft.file, table, about)?, draft.path));
                 }
                 let (sink, _) = open.as_mut().expect("opened just now");
                 sink.write(batch)?;
@@ -303,7 +308,8 @@ fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::lake::{TABLES, Values};
+    use crate::model::table::Values;
+    use crate::store::lake::TABLES;
 
     #[test]
     fn ids_come_out_as_they_went_in_the_odd_ones_last() {
@@ -321,8 +327,8 @@ mod tests {
     }
 
     /// So many rows that all say the same.
-    fn batch(table: &LakeTable, rows: usize) -> Batch {
-        let mut batch = Batch::of(table);
+    fn batch(table: &LakeTable, rows: usize) -> RowBatch {
+        let mut batch = RowBatch::of(&table.columns);
         batch.rows = rows;
         for (cells, column) in batch.columns.iter_mut().zip(&table.columns) {
             if column.optional {
@@ -333,8 +339,8 @@ mod tests {
                 Values::Long(values) => values.resize(rows, 7),
                 Values::Double(values) => values.resize(rows, 7.0),
                 Values::Bool(values) => values.resize(rows, true),
-                Values::Text(bytes, ends) => {
-                    bytes.resize(rows, b'x');
+                Values::Text(texts, ends) => {
+                    texts.push_str(&"x".repeat(rows));
                     ends.extend(1..=rows);
                 }
             }

@@ -3,95 +3,37 @@
 use async_trait::async_trait;
 use diesel_async::RunQueryDsl;
 
+use super::PostgresStore;
+use super::batch::{self, OfIds};
 use super::reader::read;
-use super::{Backend, PostgresStore};
+use crate::model::table::RowBatch;
 use crate::store::StoreResult;
 use crate::store::export::{
-    DetailColumns, DetailRow, DetailTable, ExportFilter, ExportStore, MatchRow, ParticipantRow,
-    mastery, match_columns, matches, names, participant_columns, participants, ranks, sql, stats,
+    ExportFilter, ExportStore, MatchTable, mastery, names, ranks, sql, stats,
 };
-use crate::store::rows::details_from;
 
-mod own {
-    use diesel::sql_types::{Array, Text};
-
-    use super::{MatchRow, ParticipantRow, match_columns, participant_columns};
-    use crate::store::statement::statement;
-
-    statement! {
-        Matches<'a> { ids: Vec<&'a str> => Array<Text> } -> MatchRow =
-        concat!("SELECT ", match_columns!(), " FROM matches m WHERE m.match_id = ANY(?) ORDER BY m.match_id");
-    }
-
-    statement! {
-        Participants<'a> { ids: Vec<&'a str> => Array<Text> } -> ParticipantRow =
-        concat!("SELECT ", participant_columns!(), " FROM matches m
-            JOIN match_participants p ON p.match_id = m.match_id LEFT JOIN players pl ON pl.id = p.player_id
-            WHERE m.match_id = ANY(?) ORDER BY p.match_id, p.participant_id");
-    }
-}
-
-/// A column as JSON has it: a flag is a number.
-macro_rules! told {
-    (flag $column:ident) => {
-        concat!(", ", stringify!($column), "::int")
+/// The database chooses its own way from the ids to the rows, which are sorted.
+fn text(table: &MatchTable) -> String {
+    let columns = table.list(|place, column| format!("{place}.{}", batch::told(column)));
+    let (rows, key) = if table.is_matches() {
+        (String::new(), "m.match_id".to_owned())
+    } else {
+        let name = table.name;
+        let key = ["match_id"].into_iter().chain(table.order());
+        let key: Vec<String> = key.map(|column| format!("d.{column}")).collect();
+        (
+            format!(" JOIN {name} d ON d.match_id = m.match_id"),
+            key.join(", "),
+        )
     };
-    ($kind:ident $column:ident) => {
-        concat!(", ", stringify!($column))
+    let players = if table.has_players() {
+        " LEFT JOIN players pl ON pl.id = d.player_id"
+    } else {
+        ""
     };
-}
-
-/// A table beside the first rows of a match.
-macro_rules! tables {
-    ($(
-        $table:ident $name:ident $number:literal $id:ident $(then $then:ident)? {
-            $($column:ident: $kind:ident = $key:literal,)*
-        }
-    )*) => {
-        use diesel::sql_types::{Array, Text};
-
-        use super::DetailColumns;
-        use crate::store::statement::statement;
-
-        $(
-            statement! {
-                $name<'a> { ids: Vec<&'a str> => Array<Text> } -> DetailColumns =
-                concat!("SELECT m.match_id, m.platform, m.year, m.patch, json_build_array(", stringify!($id), $(told!($kind $column),)*
-                    ")::text FROM matches m JOIN ", stringify!($table), " d ON d.match_id = m.match_id WHERE m.match_id = ANY(?)
-                    ORDER BY d.match_id, d.", stringify!($id) $(, ", d.", stringify!($then))?);
-            }
-        )*
-    };
-}
-
-mod of_participants {
-    crate::model::participant_sheets!(tables);
-}
-
-mod of_teams {
-    crate::model::team_sheet!(tables);
-}
-
-mod of_timelines {
-    tables! {
-        participant_minutes Minutes 16 participant_id then minute {
-            minute: int = "", gold: int = "", xp: int = "", cs: int = "", jungle_cs: int = "", level: int = "", x: int = "",
-            y: int = "", damage: int = "", damage_taken: int = "", is_last: flag = "",
-        }
-        participant_purchases Purchases 17 participant_id then purchase {
-            purchase: int = "", item_id: int = "", at_ms: int = "",
-        }
-    }
-}
-
-mod of_bans {
-    tables! {
-        match_bans Bans 15 ban { team_id: int = "teamId", turn: int = "pickTurn", champion_id: int = "championId", }
-    }
-}
-
-fn texts(ids: &[String]) -> Vec<&str> {
-    ids.iter().map(String::as_str).collect()
+    format!(
+        "SELECT {columns} FROM matches m{rows}{players} WHERE m.match_id = ANY($1) ORDER BY {key}"
+    )
 }
 
 #[async_trait]
@@ -120,36 +62,16 @@ impl ExportStore for PostgresStore {
         Ok(page)
     }
 
-    async fn export_matches(&self, ids: &[String]) -> StoreResult<Vec<matches::Row>> {
-        let rows = read!(self.readers, conn => own::Matches { ids: texts(ids) }.load(conn).await);
-        Ok(rows)
-    }
-
-    async fn export_participants(&self, ids: &[String]) -> StoreResult<Vec<participants::Row>> {
-        let rows =
-            read!(self.readers, conn => own::Participants { ids: texts(ids) }.load(conn).await);
-        Ok(rows)
-    }
-
-    async fn export_details(
+    async fn export_rows(
         &self,
-        table: DetailTable,
+        table: &'static MatchTable,
         ids: &[String],
-    ) -> StoreResult<Vec<DetailRow>> {
-        let rows = read!(self.readers, conn => {
-            let ids = texts(ids);
-            match table {
-                DetailTable::Damage => of_participants::Damage { ids }.load(conn).await,
-                DetailTable::Combat => of_participants::Combat { ids }.load(conn).await,
-                DetailTable::Vision => of_participants::Vision { ids }.load(conn).await,
-                DetailTable::Loadout => of_participants::Loadout { ids }.load(conn).await,
-                DetailTable::Teams => of_teams::Teams { ids }.load(conn).await,
-                DetailTable::Bans => of_bans::Bans { ids }.load(conn).await,
-                DetailTable::Minutes => of_timelines::Minutes { ids }.load(conn).await,
-                DetailTable::Purchases => of_timelines::Purchases { ids }.load(conn).await,
-            }
+    ) -> StoreResult<RowBatch> {
+        let text = text(table);
+        let batch = read!(self.readers, conn => {
+            batch::read(conn, &table.columns, OfIds::new(&text, ids)).await
         });
-        details_from(rows)
+        Ok(batch)
     }
 
     async fn export_stats(

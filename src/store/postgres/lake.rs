@@ -3,17 +3,15 @@
 use async_trait::async_trait;
 use diesel::pg::Pg;
 use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
-use diesel::result::Error as DieselError;
-use diesel::row::{Field, Row};
-use diesel::sql_types::{Array, BigInt, Text};
-use diesel_async::{AsyncConnectionCore, AsyncPgConnection, RunQueryDsl};
-use futures_util::TryStreamExt;
+use diesel::sql_types::{BigInt, Text};
+use diesel_async::RunQueryDsl;
 
+use super::batch::{self, OfIds};
 use super::reader::read;
 use super::{Backend, PostgresStore};
-use crate::model::table::{Column, Kind};
+use crate::model::table::RowBatch;
 use crate::store::StoreResult;
-use crate::store::lake::{Batch, Cells, Group, KeyPart, LakeStore, LakeTable, Rows, Values};
+use crate::store::lake::{Group, KeyPart, LakeStore, LakeTable, Rows};
 
 /// Year and month of a moment, as the triggers write it.
 macro_rules! month {
@@ -58,121 +56,45 @@ fn partition(group: Group) -> &'static str {
     }
 }
 
-/// A column in the width that it is read in.
-fn told(column: &Column) -> String {
-    let width = match column.kind {
-        Kind::Int => "::int4",
-        Kind::Long | Kind::Time => "::int8",
-        Kind::Double => "::float8",
-        Kind::Bool => "::bool",
-        Kind::Text => "",
-    };
-    format!("{}{width}", column.name)
+fn list(table: &LakeTable) -> String {
+    let columns: Vec<String> = table.columns.iter().map(batch::told).collect();
+    columns.join(", ")
 }
 
-fn query<'q>(table: &LakeTable, rows: &'q Rows) -> BoxedSqlQuery<'q, Pg, SqlQuery> {
-    let columns: Vec<String> = table.columns.iter().map(told).collect();
-    let (columns, name, keys) = (columns.join(", "), table.name, table.key_list());
-    match rows {
-        Rows::OfMatches(ids) => {
-            // A view's rows of a match may have one key of two columns: the third is then their number.
-            let order = match table.name {
-                "participant_minutes" => "match_id, participant_id, minute",
-                "participant_purchases" => "match_id, participant_id, purchase",
-                _ => &keys,
-            };
-            let text =
-                format!("SELECT {columns} FROM {name} WHERE match_id = ANY($1) ORDER BY {order}");
-            diesel::sql_query(text)
-                .into_boxed()
-                .bind::<Array<Text>, _>(ids)
-        }
-        Rows::After {
-            partition: wanted,
-            key,
-            limit,
-        } => {
-            let places: Vec<String> = (0..table.key).map(|at| format!("${}", at + 2)).collect();
-            let places = places.join(", ");
-            let after = key.as_ref().map(|_| format!(" AND ({keys}) > ({places})"));
-            let after = after.unwrap_or_default();
-            let part = partition(table.group);
-            let text = format!(
-                "SELECT {columns} FROM {name} WHERE {part} = $1{after} ORDER BY {keys} LIMIT {limit}"
-            );
-            let mut query = diesel::sql_query(text)
-                .into_boxed()
-                .bind::<Text, _>(wanted.as_str());
-            for part in key.iter().flatten() {
-                query = match part {
-                    KeyPart::Number(number) => query.bind::<BigInt, _>(*number),
-                    KeyPart::Text(text) => query.bind::<Text, _>(text.as_str()),
-                };
-            }
-            query
-        }
-    }
+fn of_matches(table: &LakeTable) -> String {
+    let (columns, name, keys) = (list(table), table.name, table.key_list());
+    // A view's rows of a match may have one key of two columns: the third is then their number.
+    let order = match table.name {
+        "participant_minutes" => "match_id, participant_id, minute",
+        "participant_purchases" => "match_id, participant_id, purchase",
+        _ => &keys,
+    };
+    format!("SELECT {columns} FROM {name} WHERE match_id = ANY($1) ORDER BY {order}")
 }
 
-/// Adds the value of a row to its column. Values come in the form of PostgreSQL's own protocol.
-fn push<'r>(
-    cells: &mut Cells,
-    column: &Column,
-    field: &impl Field<'r, Pg>,
-) -> Result<(), DieselError> {
-    let value = field.value();
-    if column.optional {
-        cells.present.push(i16::from(value.is_some()));
-    }
-    let wrong = || {
-        let why = format!("{} is not as it should be", column.name);
-        DieselError::DeserializationError(why.into())
-    };
-    let Some(value) = value else {
-        return if column.optional {
-            Ok(())
-        } else {
-            Err(wrong())
-        };
-    };
-    let bytes = value.as_bytes();
-    match &mut cells.values {
-        Values::Int(values) => {
-            let bytes = bytes.try_into().map_err(|_| wrong())?;
-            values.push(i32::from_be_bytes(bytes));
-        }
-        Values::Long(values) => {
-            let bytes = bytes.try_into().map_err(|_| wrong())?;
-            values.push(i64::from_be_bytes(bytes));
-        }
-        Values::Double(values) => {
-            let bytes = bytes.try_into().map_err(|_| wrong())?;
-            values.push(f64::from_be_bytes(bytes));
-        }
-        Values::Bool(values) => values.push(bytes != [0]),
-        Values::Text(all, ends) => {
-            all.extend_from_slice(bytes);
-            ends.push(all.len());
-        }
-    }
-    Ok(())
-}
-
-async fn load(
-    mut conn: &AsyncPgConnection,
+fn after<'q>(
     table: &LakeTable,
-    rows: &Rows,
-) -> Result<Batch, DieselError> {
-    let mut batch = Batch::of(table);
-    let mut stream = AsyncConnectionCore::load(&mut conn, query(table, rows)).await?;
-    while let Some(row) = stream.try_next().await? {
-        for (at, (cells, column)) in batch.columns.iter_mut().zip(&table.columns).enumerate() {
-            let field = row.get(at).ok_or(DieselError::NotFound)?;
-            push(cells, column, &field)?;
-        }
-        batch.rows += 1;
+    wanted: &'q str,
+    key: Option<&'q [KeyPart]>,
+    limit: usize,
+) -> BoxedSqlQuery<'q, Pg, SqlQuery> {
+    let (columns, name, keys) = (list(table), table.name, table.key_list());
+    let places: Vec<String> = (0..table.key).map(|at| format!("${}", at + 2)).collect();
+    let places = places.join(", ");
+    let after = key.map(|_| format!(" AND ({keys}) > ({places})"));
+    let after = after.unwrap_or_default();
+    let part = partition(table.group);
+    let text = format!(
+        "SELECT {columns} FROM {name} WHERE {part} = $1{after} ORDER BY {keys} LIMIT {limit}"
+    );
+    let mut query = diesel::sql_query(text).into_boxed().bind::<Text, _>(wanted);
+    for part in key.into_iter().flatten() {
+        query = match part {
+            KeyPart::Number(number) => query.bind::<BigInt, _>(*number),
+            KeyPart::Text(text) => query.bind::<Text, _>(text.as_str()),
+        };
     }
-    Ok(batch)
+    query
 }
 
 #[async_trait]
@@ -186,7 +108,22 @@ impl LakeStore for PostgresStore {
         Ok(read!(self.readers, conn => sql::Matches { after, limit }.load(conn).await))
     }
 
-    async fn lake_rows(&self, table: &'static LakeTable, rows: Rows) -> StoreResult<Batch> {
-        Ok(read!(self.readers, conn => load(conn, table, &rows).await))
+    async fn lake_rows(&self, table: &'static LakeTable, rows: Rows) -> StoreResult<RowBatch> {
+        let columns = &table.columns;
+        match &rows {
+            Rows::OfMatches(ids) => {
+                let text = of_matches(table);
+                Ok(read!(self.readers, conn => {
+                    batch::read(conn, columns, OfIds::new(&text, ids)).await
+                }))
+            }
+            Rows::After {
+                partition,
+                key,
+                limit,
+            } => Ok(read!(self.readers, conn => {
+                batch::read(conn, columns, after(table, partition, key.as_deref(), *limit)).await
+            })),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! A PostgreSQL server: the engine's database of jobs (`engine::postgres`), with League's tables in it.
 
+mod batch;
 mod budgets;
 mod data;
 mod data_statements;

@@ -2,75 +2,34 @@
 
 use async_trait::async_trait;
 
+use super::SqliteStore;
+use super::batch::{self, OfIds};
 use super::reader::ReadDsl;
-use super::{Backend, SqliteStore};
+use crate::model::table::RowBatch;
 use crate::store::StoreResult;
 use crate::store::export::{
-    DetailColumns, DetailRow, DetailTable, ExportFilter, ExportStore, MatchRow, ParticipantRow,
-    mastery, match_columns, matches, names, participant_columns, participants, ranks, sql, stats,
+    ExportFilter, ExportStore, MatchTable, mastery, names, ranks, sql, stats,
 };
-use crate::store::rows::{details_from, to_json};
+use crate::store::rows::to_json;
 
-mod own {
-    use diesel::sql_types::Text;
-
-    use super::{MatchRow, ParticipantRow, match_columns, participant_columns};
-    use crate::store::statement::statement;
-
-    statement! {
-        Matches<'a> { ids: &'a str => Text } -> MatchRow =
-        concat!("SELECT ", match_columns!(), " FROM json_each(?) j CROSS JOIN matches m ON m.match_id = j.value");
-    }
-
-    statement! {
-        /// CROSS JOIN is SQLite's word for this order of its loops, so that the rows come in that of the ids.
-        Participants<'a> { ids: &'a str => Text } -> ParticipantRow =
-        concat!("SELECT ", participant_columns!(), " FROM json_each(?) j CROSS JOIN matches m ON m.match_id = j.value
-            CROSS JOIN match_participants p ON p.match_id = m.match_id LEFT JOIN players pl ON pl.id = p.player_id");
-    }
-}
-
-/// A table beside the first rows of a match: its rows come in the order of its key, which it is stored by.
-macro_rules! tables {
-    ($($table:ident $name:ident $number:literal $id:ident { $($column:ident: $kind:ident = $key:literal,)* })*) => {
-        use diesel::sql_types::Text;
-
-        use super::DetailColumns;
-        use crate::store::statement::statement;
-
-        $(
-            statement! {
-                $name<'a> { ids: &'a str => Text } -> DetailColumns =
-                concat!("SELECT m.match_id, m.platform, m.year, m.patch, json_array(d.", stringify!($id), $(", d.", stringify!($column),)*
-                    ") FROM json_each(?) j CROSS JOIN matches m ON m.match_id = j.value CROSS JOIN ", stringify!($table),
-                    " d ON d.match_id = m.match_id");
-            }
-        )*
+/// `CROSS JOIN` is SQLite's word for this order of its loops: from the ids to the rows, which come in the order of
+/// their keys without being sorted.
+fn text(table: &MatchTable) -> String {
+    let columns = table.list(|place, column| format!("{place}.{}", column.name));
+    let rows = if table.is_matches() {
+        String::new()
+    } else {
+        let name = table.name;
+        format!(" CROSS JOIN {name} d ON d.match_id = m.match_id")
     };
-}
-
-mod of_participants {
-    crate::model::participant_sheets!(tables);
-}
-
-mod of_teams {
-    crate::model::team_sheet!(tables);
-}
-
-mod of_timelines {
-    tables! {
-        participant_minutes Minutes 16 participant_id {
-            minute: int = "", gold: int = "", xp: int = "", cs: int = "", jungle_cs: int = "", level: int = "", x: int = "",
-            y: int = "", damage: int = "", damage_taken: int = "", is_last: flag = "",
-        }
-        participant_purchases Purchases 17 participant_id { purchase: int = "", item_id: int = "", at_ms: int = "", }
-    }
-}
-
-mod of_bans {
-    tables! {
-        match_bans Bans 15 ban { team_id: int = "teamId", turn: int = "pickTurn", champion_id: int = "championId", }
-    }
+    let players = if table.has_players() {
+        " LEFT JOIN players pl ON pl.id = d.player_id"
+    } else {
+        ""
+    };
+    format!(
+        "SELECT {columns} FROM json_each(?) j CROSS JOIN matches m ON m.match_id = j.value{rows}{players}"
+    )
 }
 
 #[async_trait]
@@ -133,44 +92,17 @@ impl ExportStore for SqliteStore {
         Ok(page?)
     }
 
-    async fn export_matches(&self, ids: &[String]) -> StoreResult<Vec<matches::Row>> {
-        let ids = to_json(&ids)?;
-        let mut reader = self.readers().borrow().await?;
-        // Rows that are read on the connection's own thread need not be copied value by value first.
-        let rows = reader.conn().spawn_blocking(move |conn| {
-            diesel::RunQueryDsl::load(own::Matches { ids: &ids }, conn)
-        });
-        Ok(rows.await?)
-    }
-
-    async fn export_participants(&self, ids: &[String]) -> StoreResult<Vec<participants::Row>> {
-        let ids = to_json(&ids)?;
-        let mut reader = self.readers().borrow().await?;
-        let rows = reader.conn().spawn_blocking(move |conn| {
-            diesel::RunQueryDsl::load(own::Participants { ids: &ids }, conn)
-        });
-        Ok(rows.await?)
-    }
-
-    async fn export_details(
+    async fn export_rows(
         &self,
-        table: DetailTable,
+        table: &'static MatchTable,
         ids: &[String],
-    ) -> StoreResult<Vec<DetailRow>> {
-        let ids = &to_json(&ids)?;
+    ) -> StoreResult<RowBatch> {
+        let rows = OfIds::new(text(table), to_json(&ids)?);
         let mut reader = self.readers().borrow().await?;
-        let conn = reader.conn();
-        let rows = match table {
-            DetailTable::Damage => of_participants::Damage { ids }.load(conn).await,
-            DetailTable::Combat => of_participants::Combat { ids }.load(conn).await,
-            DetailTable::Vision => of_participants::Vision { ids }.load(conn).await,
-            DetailTable::Loadout => of_participants::Loadout { ids }.load(conn).await,
-            DetailTable::Teams => of_teams::Teams { ids }.load(conn).await,
-            DetailTable::Bans => of_bans::Bans { ids }.load(conn).await,
-            DetailTable::Minutes => of_timelines::Minutes { ids }.load(conn).await,
-            DetailTable::Purchases => of_timelines::Purchases { ids }.load(conn).await,
-        };
-        details_from(rows?)
+        let read = reader
+            .conn()
+            .spawn_blocking(move |conn| batch::read(conn, &table.columns, rows));
+        Ok(read.await?)
     }
 
     async fn export_stats(

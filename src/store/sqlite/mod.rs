@@ -1,6 +1,7 @@
 //! The embedded database: the engine's file of jobs (`engine::sqlite`), with League's tables in it.
 
 mod backup;
+mod batch;
 mod budgets;
 mod data;
 mod data_statements;
