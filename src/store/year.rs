@@ -3,9 +3,10 @@
 pub mod people;
 
 use async_trait::async_trait;
-use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::pg::{Pg, PgValue};
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
+use diesel::sqlite::{Sqlite, SqliteValue};
 
 use self::people::{Pair, Person};
 use super::StoreResult;
@@ -194,13 +195,15 @@ pub(super) type LeadTuple = (String, Minutes, Minutes);
 #[derive(Debug, FromSqlRow)]
 pub(super) struct Minutes(Option<Vec<GoldAndXp>>);
 
-impl<DB: Backend> FromSql<Text, DB> for Minutes
-where
-    String: FromSql<Text, DB>,
-{
-    fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
-        let text: String = FromSql::<Text, DB>::from_sql(bytes)?;
-        Ok(Self(minutes(&text)))
+impl FromSql<Text, Sqlite> for Minutes {
+    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        Ok(Self(minutes(value.read_text().as_bytes())))
+    }
+}
+
+impl FromSql<Text, Pg> for Minutes {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(minutes(value.as_bytes())))
     }
 }
 
@@ -209,32 +212,42 @@ type GoldAndXp = (Option<i32>, Option<i32>);
 
 /// The first two numbers of each list of a list, as `model::timeline_details` writes it; none: it is something else.
 /// What else a minute has is passed over.
-fn minutes(text: &str) -> Option<Vec<GoldAndXp>> {
-    let mut rest = text.strip_prefix('[')?.strip_suffix(']')?;
+fn minutes(text: &[u8]) -> Option<Vec<GoldAndXp>> {
+    let mut rest = text.strip_prefix(b"[")?.strip_suffix(b"]")?;
     // A minute has some 40 bytes.
     let mut minutes = Vec::with_capacity(rest.len() / 32);
     while !rest.is_empty() {
-        let minute = rest.strip_prefix('[')?;
-        let (gold, after) = number(minute)?;
-        let (xp, after) = after
-            .strip_prefix(',')
-            .map_or(Some((None, after)), number)?;
-        let end = after.bytes().position(|byte| byte == b']')?;
+        let (gold, after) = number(rest.strip_prefix(b"[")?)?;
+        let (xp, after) = match after.strip_prefix(b",") {
+            Some(after) => number(after)?,
+            None => (None, after),
+        };
+        let end = memchr::memchr(b']', after)?;
         minutes.push((gold, xp));
         let after = &after[end + 1..];
-        rest = after.strip_prefix(',').unwrap_or(after);
+        rest = after.strip_prefix(b",").unwrap_or(after);
     }
     Some(minutes)
 }
 
 /// The number that a text begins with, or that none is told there, and what comes after it.
-fn number(text: &str) -> Option<(Option<i32>, &str)> {
-    let end = text.bytes().position(|byte| matches!(byte, b',' | b']'))?;
-    let (digits, after) = text.split_at(end);
-    match digits {
-        "" | "null" => Some((None, after)),
-        digits => Some((Some(digits.parse().ok()?), after)),
+fn number(text: &[u8]) -> Option<(Option<i32>, &[u8])> {
+    let negative = text.first() == Some(&b'-');
+    let digits = &text[usize::from(negative)..];
+    // Below zero there is room for one more.
+    let (mut below, mut at) = (0_i32, 0);
+    while let Some(digit @ b'0'..=b'9') = digits.get(at) {
+        let digit = i32::from(digit - b'0');
+        below = below.checked_mul(10)?.checked_sub(digit)?;
+        at += 1;
     }
+    let (number, after) = match (at, negative) {
+        (0, true) => return None,
+        (0, false) => (None, digits.strip_prefix(b"null").unwrap_or(digits)),
+        (_, true) => (Some(below), &digits[at..]),
+        (_, false) => (Some(below.checked_neg()?), &digits[at..]),
+    };
+    matches!(after.first(), Some(b',' | b']')).then_some((number, after))
 }
 
 /// What is not to be read is left out.
@@ -333,8 +346,8 @@ mod tests {
             (None, None),
             (Some(i32::MAX), Some(i32::MIN)),
         ];
-        assert_eq!(minutes(&lists.finish()), Some(told.to_vec()));
-        assert_eq!(minutes("[]"), Some(Vec::new()));
+        assert_eq!(minutes(lists.finish().as_bytes()), Some(told.to_vec()));
+        assert_eq!(minutes(b"[]"), Some(Vec::new()));
         for other in [
             "",
             "[",
@@ -347,8 +360,14 @@ mod tests {
             "[[\"1\"]]",
             "[[nullx]]",
             "[[1,nullx]]",
+            "[[-]]",
+            "[[-null]]",
+            "[[+1]]",
+            "[[2147483648]]",
+            "[[-2147483649]]",
+            "[[99999999999]]",
         ] {
-            assert_eq!(minutes(other), None, "{other}");
+            assert_eq!(minutes(other.as_bytes()), None, "{other}");
         }
     }
 }

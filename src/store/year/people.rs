@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use compact_str::CompactString;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 
 use crate::report::{Companion, Game};
@@ -36,7 +37,7 @@ impl Side {
 /// Somebody in a game.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    pub match_id: String,
+    pub match_id: CompactString,
     pub participant_id: i32,
     pub side: Side,
     /// None: whoever it was cannot be told, as of a bot.
@@ -56,7 +57,15 @@ pub(in crate::store) type PersonRow = (
     Integer,
     Nullable<Text>,
 );
-pub(in crate::store) type PersonTuple = (String, i32, i32, Option<i64>, i32, i32, Option<String>);
+pub(in crate::store) type PersonTuple = (
+    CompactString,
+    i32,
+    i32,
+    Option<i64>,
+    i32,
+    i32,
+    Option<String>,
+);
 
 pub(in crate::store) fn person_from(row: PersonTuple) -> Person {
     let (match_id, participant_id, side, player_id, damage, champion_id, champion) = row;
@@ -102,8 +111,8 @@ pub struct Told {
 pub fn tell(games: &mut Vec<Game>, people: Vec<Person>) -> Told {
     /// The numbers of the player and of the opponent.
     type Numbers = (Option<i32>, Option<i32>);
-    let places: HashMap<String, usize> = (games.iter().enumerate())
-        .map(|(place, game)| (game.match_id.clone(), place))
+    let places: HashMap<CompactString, usize> = (games.iter().enumerate())
+        .map(|(place, game)| (game.match_id.as_str().into(), place))
         .collect();
     let mut numbers: Vec<Numbers> = vec![(None, None); games.len()];
     let mut sums: HashMap<(i64, bool), (u64, u64)> = HashMap::new();
@@ -200,7 +209,7 @@ mod tests {
 
     fn game(match_id: &str, seconds: i64, win: bool) -> Game {
         Game {
-            match_id: match_id.to_owned(),
+            match_id: match_id.into(),
             seconds,
             win,
             ..Game::default()
@@ -209,7 +218,7 @@ mod tests {
 
     fn person(match_id: &str, participant_id: i32, side: Side, player: Option<i64>) -> Person {
         Person {
-            match_id: match_id.to_owned(),
+            match_id: match_id.into(),
             participant_id,
             side,
             player_id: player,
