@@ -19,13 +19,14 @@ pub struct LakeArgs {
         long,
         value_name = "FOLDER",
         requires = "all",
+        conflicts_with = "what",
         value_parser = OsStringValueParser::new().try_map(LakeAddress::of)
     )]
     pub dir: Option<LakeAddress>,
     /// What changed since then: `last`, the last export into this lake. It is so unless told
-    #[arg(long, value_name = "WHEN", value_parser = ["last"], requires = "all", conflicts_with = "full")]
+    #[arg(long, value_name = "WHEN", value_parser = ["last"], requires = "all", conflicts_with_all = ["full", "what"])]
     pub since: Option<String>,
     /// Write all of a lake anew
-    #[arg(long, requires = "all")]
+    #[arg(long, requires = "all", conflicts_with = "what")]
     pub full: bool,
 }

@@ -42,6 +42,8 @@ pub const TABLES: [&str; 17] = [
 /// Reads the lake by `lake.sql`, and the columns and rows of each table; and by the manifest what files there are.
 const READ: &str = r#"
 import duckdb, json, os, sys
+# A question that takes long would write a bar where the answer is.
+duckdb.sql('SET enable_progress_bar = false')
 os.chdir(sys.argv[1])
 duckdb.sql(open("lake.sql").read())
 def text(cell):
@@ -316,4 +318,42 @@ async fn a_lake_whose_manifest_is_lost_or_broken_is_whole_again_when_it_is_writt
     rig.check_lake().await;
     let lake = rig.lake();
     assert_eq!(files(&lake), named(&lake, &manifest(&lake)));
+}
+
+#[tokio::test]
+async fn a_file_of_somebody_else_s_is_not_written_over() {
+    let rig = Rig::synced(Place::sqlite(), 3).await;
+    let lake = rig.lake();
+    std::fs::create_dir_all(&lake).unwrap();
+    for name in ["README.md", "DICTIONARY.md", "lake.sql"] {
+        let path = lake.join(name);
+        std::fs::write(&path, "my own notes").unwrap();
+        for more in [&[][..], &["--full"]] {
+            let args = ["export", "--all", "--dir", lake.to_str().unwrap()];
+            let output = run(rig.command(&[&args[..], more].concat())).await;
+            let told = text(&output);
+            assert_eq!(output.status.code(), Some(1), "{told}");
+            assert!(told.contains(&format!("move {name} away")), "{told}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "my own notes");
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+    // What is said to help does.
+    rig.export_all(&[]).await;
+    rig.check_lake().await;
+}
+
+#[tokio::test]
+async fn what_is_of_lakes_is_refused_of_a_single_table() {
+    let rig = Rig::synced(Place::sqlite(), 3).await;
+    for of_lakes in [&["--dir", "lake"][..], &["--full"], &["--since", "last"]] {
+        let args = [&["export", "--what", "matches"][..], of_lakes].concat();
+        let output = run(rig.command(&args)).await;
+        let told = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(
+            told.contains("cannot be used with") && told.contains(of_lakes[0]),
+            "{told}"
+        );
+    }
 }

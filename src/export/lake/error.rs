@@ -67,6 +67,16 @@ impl LakeError {
         }
     }
 
+    /// A file that no export wrote has a name that one would write.
+    pub(super) fn of_stranger(place: String, name: &str) -> Self {
+        Self {
+            place,
+            cause: format!("{name} is there, and no export wrote it"),
+            remedy: format!("Name another place, or move {name} away"),
+            passes: false,
+        }
+    }
+
     pub(super) fn overtaken(place: String) -> Self {
         Self {
             place,

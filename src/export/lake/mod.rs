@@ -227,6 +227,7 @@ async fn former(place: &dyn Place, full: bool) -> Result<(Option<Manifest>, u64)
             Err(cause) => return Err(LakeError::of_manifest(place.name(), cause)),
         }
     }
+    check_beside(place).await?;
     // The statements of a lake whose manifest is lost are not taken for those of a later one.
     let there = place.read(sql::NAME).await?;
     let there = there.and_then(|sql| sql::generation_of(&String::from_utf8_lossy(&sql)));
@@ -240,6 +241,26 @@ async fn former(place: &dyn Place, full: bool) -> Result<(Option<Manifest>, u64)
             .fold(generation, u64::max);
     }
     Ok((None, generation))
+}
+
+/// What stands beside a manifest is replaced: that nothing does that somebody else wrote.
+async fn check_beside(place: &dyn Place) -> Result<(), LakeError> {
+    for name in [sql::NAME, "README.md", "DICTIONARY.md"] {
+        let Some(there) = place.read(name).await? else {
+            continue;
+        };
+        let there = String::from_utf8_lossy(&there);
+        let begins_as = |own: &str| there.lines().next() == own.lines().next();
+        let is_own = match name {
+            "README.md" => begins_as(README),
+            "DICTIONARY.md" => begins_as(DICTIONARY),
+            _ => sql::generation_of(&there).is_some(),
+        };
+        if !is_own {
+            return Err(LakeError::of_stranger(place.name(), name));
+        }
+    }
+    Ok(())
 }
 
 /// What the files of an export are called by that goes on from a generation; no other one has the same.
