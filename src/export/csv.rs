@@ -28,12 +28,21 @@ fn is_formula(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
 }
 
+/// Of what kind it is tells whether there is no room or no reader; the crate's own conversion forgets it.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
 impl CsvSink {
     pub(super) fn new(file: Output, columns: &'static [Column], raw: bool) -> io::Result<Self> {
         let mut writer = WriterBuilder::new()
             .buffer_capacity(1 << 16)
             .from_writer(file);
-        writer.write_record(columns.iter().map(Column::name))?;
+        let names = columns.iter().map(Column::name);
+        writer.write_record(names).map_err(io_error)?;
         Ok(Self {
             writer,
             columns,
@@ -52,7 +61,7 @@ impl Rows for CsvSink {
         match cell {
             Cell::None => {}
             Cell::Text(text) if self.raw || !is_formula(text) => {
-                return Ok(self.writer.write_field(text)?);
+                return self.writer.write_field(text).map_err(io_error);
             }
             Cell::Text(text) => write!(self.text, "'{text}")?,
             Cell::Int(ms) if kind == Kind::Time => {
@@ -60,19 +69,20 @@ impl Rows for CsvSink {
             }
             Cell::Int(number) => {
                 let mut digits = itoa::Buffer::new();
-                return Ok(self.writer.write_field(digits.format(number))?);
+                let digits = digits.format(number);
+                return self.writer.write_field(digits).map_err(io_error);
             }
             Cell::Double(number) => write!(self.text, "{number}")?,
             Cell::Bool(flag) => self
                 .text
                 .extend_from_slice(if flag { b"true" } else { b"false" }),
         }
-        Ok(self.writer.write_field(&self.text)?)
+        self.writer.write_field(&self.text).map_err(io_error)
     }
 
     fn end_row(&mut self) -> io::Result<()> {
         self.next = 0;
-        Ok(self.writer.write_record(None::<&[u8]>)?)
+        self.writer.write_record(None::<&[u8]>).map_err(io_error)
     }
 }
 

@@ -77,6 +77,17 @@ fn schema(name: &str, columns: &[Column]) -> Result<TypePtr, ParquetError> {
     Ok(Arc::new(table.build()?))
 }
 
+/// Of what kind it is tells whether there is no room or no reader; the crate's own conversion forgets it.
+fn io_error(error: ParquetError) -> io::Error {
+    match error {
+        ParquetError::External(cause) => match cause.downcast() {
+            Ok(error) => *error,
+            Err(other) => io::Error::other(other),
+        },
+        other => io::Error::other(other),
+    }
+}
+
 impl<W: io::Write + Send> ParquetWriter<W> {
     /// `group`: a row group has so many rows, and what is left of the batch that fills it.
     pub(super) fn new(
@@ -87,9 +98,10 @@ impl<W: io::Write + Send> ParquetWriter<W> {
         group: usize,
     ) -> io::Result<Self> {
         let out = BufWriter::with_capacity(BUFFER, out);
-        let writer = SerializedFileWriter::new(out, schema(name, columns)?, Arc::new(properties))?;
+        let schema = schema(name, columns).map_err(io_error)?;
+        let writer = SerializedFileWriter::new(out, schema, Arc::new(properties));
         Ok(Self {
-            writer,
+            writer: writer.map_err(io_error)?,
             held: RowBatch::of(columns),
             group,
             written: 0,
@@ -105,12 +117,17 @@ impl<W: io::Write + Send> ParquetWriter<W> {
     }
 
     fn write_group(&mut self) -> io::Result<()> {
+        self.encode_group().map_err(io_error)?;
+        self.written += mem::take(&mut self.held.rows) as u64;
+        Ok(())
+    }
+
+    fn encode_group(&mut self) -> Result<(), ParquetError> {
         let mut group = self.writer.next_row_group()?;
         for cells in &mut self.held.columns {
             write_cells(&mut group, cells)?;
         }
         group.close()?;
-        self.written += mem::take(&mut self.held.rows) as u64;
         Ok(())
     }
 
@@ -124,7 +141,7 @@ impl<W: io::Write + Send> ParquetWriter<W> {
         if self.held.rows > 0 {
             self.write_group()?;
         }
-        let buffered = self.writer.into_inner()?;
+        let buffered = self.writer.into_inner().map_err(io_error)?;
         let out = buffered
             .into_inner()
             .map_err(io::IntoInnerError::into_error)?;

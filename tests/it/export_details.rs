@@ -1,5 +1,8 @@
 //! The tables beside the first rows of a match as files.
 
+use std::fs::File;
+use std::io::Read;
+use std::process::Stdio;
 use std::sync::Arc;
 
 use riftsync::export::What;
@@ -11,6 +14,7 @@ use riftsync::store::export::BAN_COLUMNS;
 use crate::data::{game, stores, write};
 use crate::export::{ALL, table};
 use crate::place::on_each_store;
+use crate::setup::{run, setup, text};
 
 on_each_store! { tokio::test;
     every_cell_beside_the_first_rows_of_a_match_is_in_its_file,
@@ -84,4 +88,47 @@ async fn every_cell_beside_the_first_rows_of_a_match_is_in_its_file(store: Arc<d
     let patch = names.iter().position(|name| name == "patch").unwrap();
     let patches = rows.into_iter().map(|row| row[patch].clone());
     assert!(patches.eq(games.iter().map(|game| game.patch().unwrap_or_default())));
+}
+
+#[tokio::test]
+async fn a_reader_that_has_enough_is_no_failure_and_a_full_place_is_called_that() {
+    let setup = setup(12).await;
+    assert!(run(setup.sync()).await.status.success());
+    for format in ["csv", "parquet"] {
+        let frames = [
+            "export",
+            "--what",
+            "timeline_frames",
+            "--format",
+            format,
+            "--out",
+            "-",
+        ];
+        let mut head = setup.command(&frames);
+        head.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut head = head.spawn().unwrap();
+        let ended = tokio::task::spawn_blocking(move || {
+            let mut begin = [0; 4];
+            head.stdout.take().unwrap().read_exact(&mut begin).unwrap();
+            head.wait_with_output().unwrap()
+        });
+        let ended = ended.await.unwrap();
+        let told = text(&ended);
+        assert!(
+            ended.status.success() && !told.contains("cannot be written"),
+            "{format}: {told}"
+        );
+        let mut full = setup.command(&frames);
+        let device = File::options().write(true).open("/dev/full").unwrap();
+        full.stdout(device).stderr(Stdio::piped());
+        let full = full.spawn().unwrap();
+        let ended = tokio::task::spawn_blocking(move || full.wait_with_output().unwrap());
+        let ended = ended.await.unwrap();
+        let told = text(&ended);
+        assert_eq!(ended.status.code(), Some(1), "{format}: {told}");
+        assert!(
+            told.contains("stdout cannot be written: No space left"),
+            "{format}: {told}"
+        );
+    }
 }
