@@ -294,6 +294,8 @@ pub fn duckdb_python() -> std::path::PathBuf {
 /// of the two has.
 const READ_WITH_DUCKDB: &str = r#"
 import duckdb, json, sys
+# A question that takes long would write a bar where the answer is.
+duckdb.sql('SET enable_progress_bar = false')
 told = {}
 for name in sys.argv[2:]:
     parquet, csv = (f"'{sys.argv[1]}/{name}.{format}'" for format in ("parquet", "csv"))

@@ -133,6 +133,8 @@ async fn python(program: &str, folder: &std::path::Path, args: &[String]) -> Val
 
 const ASK: &str = r"
 import duckdb, json, sys
+# A question that takes long would write a bar where the answer is.
+duckdb.sql('SET enable_progress_bar = false')
 duckdb.sql(sys.argv[1])
 text = lambda cell: None if cell is None else str(cell)
 print(json.dumps([[[text(cell) for cell in row] for row in duckdb.sql(question).fetchall()] for question in sys.argv[2:]]))
@@ -188,6 +190,8 @@ async fn each_question_has_one_answer_on_both_databases_and_on_exported_files() 
 
 const ATTACH: &str = r#"
 import duckdb, duckdb_ext, glob, json, os, sys
+# A question that takes long would write a bar where the answer is.
+duckdb.sql('SET enable_progress_bar = false')
 for name in ("sqlite_scanner", "postgres_scanner"):
     [found] = [file for place in duckdb_ext.__path__ for file in glob.glob(f"{place}/**/{name}.duckdb_extension", recursive=True)]
     duckdb.sql(f"LOAD '{found}'")

@@ -20,6 +20,8 @@ const SEASON: &str = "SELECT queue, tier, division, league_points, points,
 /// Rows of a statement over exported files, which are views there.
 const ASK_DUCKDB: &str = r#"
 import duckdb, json, sys
+# A question that takes long would write a bar where the answer is.
+duckdb.sql('SET enable_progress_bar = false')
 for name in sys.argv[2].split(","):
     duckdb.sql(f"CREATE VIEW v_{name} AS SELECT * FROM '{sys.argv[1]}/{name}.parquet'")
 text = lambda cell: None if cell is None else str(int(cell)) if isinstance(cell, bool) else str(cell)
