@@ -6,20 +6,21 @@
 
 use std::io::{self, Write};
 
-use csv::{Writer, WriterBuilder};
-
 use super::Sink;
 use super::file::Output;
 use crate::model::Timestamp;
-use crate::model::table::{Cell, Column, Kind, RowBatch, Rows};
+use crate::model::table::{Cell, Cells, Column, Cursor, Kind, RowBatch};
 
-pub(super) struct CsvSink {
-    writer: Writer<Output>,
+/// Bytes that are written at once.
+const BUFFER: usize = 1 << 16;
+
+pub(super) struct CsvSink<W> {
+    out: W,
     columns: &'static [Column],
-    /// The column that is next.
-    next: usize,
-    text: Vec<u8>,
     raw: bool,
+    quotes: csv_core::Writer,
+    /// Lines that are not written yet.
+    lines: Vec<u8>,
 }
 
 /// Whether a spreadsheet would take the text for more than text.
@@ -28,79 +29,177 @@ fn is_formula(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
 }
 
-/// Of what kind it is tells whether there is no room or no reader; the crate's own conversion forgets it.
-fn io_error(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
-    }
-}
-
-impl CsvSink {
-    pub(super) fn new(file: Output, columns: &'static [Column], raw: bool) -> io::Result<Self> {
-        let mut writer = WriterBuilder::new()
-            .buffer_capacity(1 << 16)
-            .from_writer(file);
-        let names = columns.iter().map(Column::name);
-        writer.write_record(names).map_err(io_error)?;
-        Ok(Self {
-            writer,
+impl<W: Write> CsvSink<W> {
+    pub(super) fn new(out: W, columns: &'static [Column], raw: bool) -> Self {
+        let mut sink = Self {
+            out,
             columns,
-            next: 0,
-            text: Vec::with_capacity(32),
             raw,
-        })
+            quotes: csv_core::Writer::new(),
+            lines: Vec::with_capacity(2 * BUFFER),
+        };
+        for column in columns {
+            sink.text(column.name());
+        }
+        sink.end_line();
+        sink
     }
-}
 
-impl Rows for CsvSink {
-    fn cell(&mut self, cell: Cell<'_>) -> io::Result<()> {
-        let kind = self.columns[self.next].kind;
-        self.next += 1;
-        self.text.clear();
+    fn cell(&mut self, cell: Cell<'_>, kind: Kind) -> io::Result<()> {
         match cell {
             Cell::None => {}
             Cell::Text(text) if self.raw || !is_formula(text) => {
-                return self.writer.write_field(text).map_err(io_error);
+                self.text(text);
+                return Ok(());
             }
-            Cell::Text(text) => write!(self.text, "'{text}")?,
+            Cell::Text(text) => {
+                self.text(&format!("'{text}"));
+                return Ok(());
+            }
             Cell::Int(ms) if kind == Kind::Time => {
-                write!(self.text, "{}", Timestamp::from_millis(ms))?;
+                write!(self.lines, "{}", Timestamp::from_millis(ms))?;
             }
             Cell::Int(number) => {
                 let mut digits = itoa::Buffer::new();
-                let digits = digits.format(number);
-                return self.writer.write_field(digits).map_err(io_error);
+                self.lines
+                    .extend_from_slice(digits.format(number).as_bytes());
             }
-            Cell::Double(number) => write!(self.text, "{number}")?,
+            Cell::Double(number) => write!(self.lines, "{number}")?,
             Cell::Bool(flag) => self
-                .text
+                .lines
                 .extend_from_slice(if flag { b"true" } else { b"false" }),
         }
-        self.writer.write_field(&self.text).map_err(io_error)
+        self.lines.push(b',');
+        Ok(())
     }
 
-    fn end_row(&mut self) -> io::Result<()> {
-        self.next = 0;
-        self.writer.write_record(None::<&[u8]>).map_err(io_error)
+    /// A text with its comma.
+    fn text(&mut self, text: &str) {
+        let text = text.as_bytes();
+        if self.quotes.should_quote(text) {
+            let begin = self.lines.len();
+            // Each of its bytes a quote, and one at both ends.
+            self.lines.resize(begin + 2 * text.len() + 2, 0);
+            let into = &mut self.lines[begin + 1..];
+            let (_, _, written) = csv_core::quote(text, into, b'"', b'"', true);
+            self.lines[begin] = b'"';
+            self.lines.truncate(begin + 1 + written);
+            self.lines.push(b'"');
+        } else {
+            self.lines.extend_from_slice(text);
+        }
+        self.lines.push(b',');
+    }
+
+    /// In the place of the last comma.
+    fn end_line(&mut self) {
+        self.lines.pop();
+        self.lines.push(b'\n');
+    }
+
+    fn rows(&mut self, batch: &RowBatch) -> io::Result<()> {
+        let mut shared: Vec<Cursor<'_>> = batch.columns.iter().map(Cells::cursor).collect();
+        let mut own = shared.split_off(batch.shared);
+        let (shared_columns, own_columns) = self.columns.split_at(batch.shared);
+        let all = [batch.rows];
+        let spans = if batch.shared == 0 {
+            &all[..]
+        } else {
+            &batch.spans
+        };
+        let mut beginning = Vec::new();
+        for span in spans {
+            // What the rows of a match have in common is put into words once.
+            let begin = self.lines.len();
+            for (cells, column) in shared.iter_mut().zip(shared_columns) {
+                self.cell(cells.next_cell(), column.kind)?;
+            }
+            beginning.clear();
+            beginning.extend(self.lines.drain(begin..));
+            for _ in 0..*span {
+                self.lines.extend_from_slice(&beginning);
+                for (cells, column) in own.iter_mut().zip(own_columns) {
+                    self.cell(cells.next_cell(), column.kind)?;
+                }
+                self.end_line();
+                if self.lines.len() >= BUFFER {
+                    self.out.write_all(&self.lines)?;
+                    self.lines.clear();
+                }
+            }
+        }
+        Ok(())
     }
 }
 
-impl Sink for CsvSink {
-    fn write(&mut self, rows: RowBatch) -> io::Result<()> {
-        rows.write(self)
+impl Sink for CsvSink<Output> {
+    fn write(&mut self, batch: RowBatch) -> io::Result<()> {
+        self.rows(&batch)
     }
 
-    fn finish(self: Box<Self>) -> io::Result<Output> {
-        self.writer
-            .into_inner()
-            .map_err(csv::IntoInnerError::into_error)
+    fn finish(mut self: Box<Self>) -> io::Result<Output> {
+        self.out.write_all(&self.lines)?;
+        Ok(self.out)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::together_and_apart;
     use super::*;
+    use crate::model::table_columns;
+
+    /// The file of these rows.
+    fn file(columns: &[Column], rows: &RowBatch, raw: bool) -> String {
+        let columns = Box::leak(columns.to_vec().into_boxed_slice());
+        let mut sink = CsvSink::new(Vec::new(), columns, raw);
+        sink.rows(rows).unwrap();
+        String::from_utf8([sink.out, sink.lines].concat()).unwrap()
+    }
+
+    #[test]
+    fn a_text_comes_back_as_it_was_and_a_formula_as_text() {
+        let texts = [
+            "",
+            "a,b",
+            "\"",
+            "a\"\"b",
+            "two\nlines",
+            "\r",
+            "=1",
+            "ß, =1",
+            " ",
+            "'",
+        ];
+        let columns = table_columns![name Text, other Text "?"];
+        let mut rows = RowBatch::of(&columns);
+        for text in texts {
+            rows.cell(Cell::Text(text));
+            rows.cell(Cell::None);
+            rows.end_row();
+        }
+        for raw in [false, true] {
+            let file = file(&columns, &rows, raw);
+            let mut reader = csv::Reader::from_reader(file.as_bytes());
+            assert_eq!(reader.headers().unwrap(), vec!["name", "other"]);
+            let read: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+            let wanted = texts.map(|text| match text {
+                "\r" | "=1" if !raw => format!("'{text}"),
+                _ => text.to_owned(),
+            });
+            let names: Vec<&str> = read.iter().map(|row| &row[0]).collect();
+            assert_eq!(names, wanted);
+            assert!(read.iter().all(|row| row[1].is_empty()));
+        }
+    }
+
+    #[test]
+    fn what_rows_have_in_common_stands_in_each_of_them() {
+        let (columns, together, apart) = together_and_apart();
+        let files = [together, apart].map(|rows| file(&columns, &rows, false));
+        assert_eq!(files[0], files[1]);
+        assert_eq!(files[0].lines().count(), 1 + 4);
+    }
 
     #[test]
     fn no_text_begins_as_a_formula_does_and_others_are_as_they_are() {

@@ -26,7 +26,7 @@ use self::file::Output;
 pub use self::format::Format;
 pub use self::place::OpenPlace;
 use crate::model::records::PayloadKind;
-use crate::model::table::{Column, RowBatch, Rows};
+use crate::model::table::{Column, RowBatch};
 use crate::riot::timeline_rows::{self, timeline_events, timeline_frames};
 use crate::riot::{Odd, RiotError, document_of};
 use crate::store::export::{ExportFilter, MatchTable, PAGE_MAX, mastery, names, ranks, stats};
@@ -310,19 +310,19 @@ async fn read_of_players(
                 let last = rows
                     .last()
                     .map(|row| (row.0.0, row.0.5.clone(), 0, row.0.7));
-                (batch_of(&rows, ranks::COLUMNS, ranks::write), last)
+                (batch_of(&rows, ranks::COLUMNS, ranks::push), last)
             }
             What::Mastery => {
                 let after = (*player, *champion, *seen_at);
                 let rows = store.export_mastery(filter, after, PAGE_MAX).await?;
                 let last = rows.last();
                 let last = last.map(|row| (row.0.0, String::new(), row.0.5, row.0.8));
-                (batch_of(&rows, mastery::COLUMNS, mastery::write), last)
+                (batch_of(&rows, mastery::COLUMNS, mastery::push), last)
             }
             _ => {
                 let rows = store.export_stats(filter, *player, PAGE_MAX).await?;
                 let last = rows.last().map(|row| (row.0.0, String::new(), 0, 0));
-                (batch_of(&rows, stats::COLUMNS, stats::write), last)
+                (batch_of(&rows, stats::COLUMNS, stats::push), last)
             }
         };
         let Some(last) = last else { return Ok(()) };
@@ -343,7 +343,7 @@ async fn read_names(store: &dyn Store, pages: &Pages) -> Result<(), StoreError> 
             return Ok(());
         };
         after = [&last.0, &last.1, &last.2, &last.3].map(String::clone);
-        let page = batch_of(&rows, names::COLUMNS, names::write);
+        let page = batch_of(&rows, names::COLUMNS, names::push);
         if pages.send(Some(Page::Rows(page))).await.is_err() {
             return Ok(());
         }
@@ -351,14 +351,10 @@ async fn read_names(store: &dyn Store, pages: &Pages) -> Result<(), StoreError> 
 }
 
 /// Rows that were read one by one.
-fn batch_of<R>(
-    rows: &[R],
-    columns: &[Column],
-    write: fn(&R, &mut dyn Rows) -> io::Result<()>,
-) -> RowBatch {
+fn batch_of<R>(rows: &[R], columns: &[Column], push: fn(&R, &mut RowBatch)) -> RowBatch {
     let mut batch = RowBatch::of(columns);
     for row in rows {
-        write(row, &mut batch).expect("memory takes every row");
+        push(row, &mut batch);
     }
     batch
 }
@@ -395,7 +391,7 @@ fn write(
 ) -> io::Result<Exported> {
     let columns = order.what.columns();
     let mut sink: Box<dyn Sink> = match order.format {
-        Format::Csv => Box::new(csv::CsvSink::new(file, columns, order.raw)?),
+        Format::Csv => Box::new(csv::CsvSink::new(file, columns, order.raw)),
         Format::Parquet => Box::new(parquet::file(file, order.what, columns)?),
     };
     let mut rows = 0;
@@ -460,7 +456,7 @@ fn read_timeline(
         batch.append(batch_of(
             &read.rows,
             timeline_frames::COLUMNS,
-            timeline_frames::write,
+            timeline_frames::push,
         ));
     } else {
         let read = timeline_rows::read_events(id, &text)?;
@@ -468,8 +464,60 @@ fn read_timeline(
         batch.append(batch_of(
             &read.rows,
             timeline_events::COLUMNS,
-            timeline_events::write,
+            timeline_events::push,
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::table::{Cell, Cells};
+    use crate::model::table_columns;
+
+    /// Four rows of three matches, one of which has none: what those of a match have in common told once, and in each.
+    pub(super) fn together_and_apart() -> (Vec<Column>, RowBatch, RowBatch) {
+        let columns =
+            table_columns![match_id Text, patch Text "?", at Time, number Int, name Text "?"];
+        let matches = [
+            ("KR_1", None, 1_700_000_000_000),
+            ("KR_2", Some("16.3"), 0),
+            ("KR_3", Some("16.4"), 7),
+        ];
+        let rows = [
+            (0, 1, Some("a,b")),
+            (0, 2, None),
+            (2, 1, Some("=1")),
+            (2, 2, Some("")),
+        ];
+        let text = |text: Option<&'static str>| text.map_or(Cell::None, Cell::Text);
+        let of_match = |(id, patch, at)| [Cell::Text(id), text(patch), Cell::Int(at)];
+        let mut apart = RowBatch::of(&columns);
+        for (of, number, name) in rows {
+            for cell in of_match(matches[of])
+                .into_iter()
+                .chain([Cell::Int(number), text(name)])
+            {
+                apart.cell(cell);
+            }
+            apart.end_row();
+        }
+        let mut together = RowBatch::sharing(&columns, 3);
+        together.spans = vec![2, 0, 2];
+        together.rows = rows.len();
+        let push = |cells: &mut [Cells], values: &[Cell<'_>]| {
+            cells
+                .iter_mut()
+                .zip(values)
+                .for_each(|(cells, cell)| cells.push(*cell));
+        };
+        for one in matches {
+            push(&mut together.columns[..3], &of_match(one));
+        }
+        for (_, number, name) in rows {
+            push(&mut together.columns[3..], &[Cell::Int(number), text(name)]);
+        }
+        (columns, together, apart)
+    }
 }

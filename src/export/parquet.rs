@@ -1,8 +1,8 @@
 //! Parquet: one row group after the other.
 
 use std::io::{self, BufWriter};
-use std::mem;
 use std::sync::Arc;
+use std::{iter, mem};
 
 use bytes::Bytes;
 use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical};
@@ -124,8 +124,10 @@ impl<W: io::Write + Send> ParquetWriter<W> {
 
     fn encode_group(&mut self) -> Result<(), ParquetError> {
         let mut group = self.writer.next_row_group()?;
-        for cells in &mut self.held.columns {
-            write_cells(&mut group, cells)?;
+        let (shared, spans) = (self.held.shared, mem::take(&mut self.held.spans));
+        for (at, cells) in self.held.columns.iter_mut().enumerate() {
+            let spans = (at < shared).then_some(&spans[..]);
+            write_cells(&mut group, cells, spans)?;
         }
         group.close()?;
         Ok(())
@@ -159,17 +161,42 @@ impl Sink for ParquetWriter<Output> {
     }
 }
 
-/// Writes a column, which is empty then.
+/// Writes a column, which is empty then. `spans`: for how many rows each of its cells stands, where that is not one.
 fn write_cells<W: io::Write + Send>(
     group: &mut SerializedRowGroupWriter<'_, W>,
     cells: &mut Cells,
+    spans: Option<&[usize]>,
 ) -> Result<(), ParquetError> {
+    // Those of the cells that have a value.
+    let mut value_spans = None;
+    if let Some(spans) = spans {
+        if cells.optional {
+            let of_values = spans.iter().zip(&cells.present);
+            let of_values = of_values.filter(|(_, present)| **present != 0);
+            value_spans = Some(of_values.map(|(span, _)| *span).collect());
+            cells.present = repeated(mem::take(&mut cells.present).into_iter(), Some(spans));
+        } else {
+            value_spans = Some(spans.to_vec());
+        }
+    }
+    let spans = value_spans.as_deref();
     let present = cells.optional.then_some(&cells.present[..]);
+    macro_rules! write_plain {
+        ($type:ty, $values:expr) => {
+            if spans.is_some() {
+                let values = repeated($values.drain(..), spans);
+                write_column::<$type, W>(group, &values, present)?;
+            } else {
+                write_column::<$type, W>(group, $values, present)?;
+                $values.clear();
+            }
+        };
+    }
     match &mut cells.values {
-        Values::Int(values) => write_column::<Int32Type, W>(group, values, present)?,
-        Values::Long(values) => write_column::<Int64Type, W>(group, values, present)?,
-        Values::Double(values) => write_column::<DoubleType, W>(group, values, present)?,
-        Values::Bool(values) => write_column::<BoolType, W>(group, values, present)?,
+        Values::Int(values) => write_plain!(Int32Type, values),
+        Values::Long(values) => write_plain!(Int64Type, values),
+        Values::Double(values) => write_plain!(DoubleType, values),
+        Values::Bool(values) => write_plain!(BoolType, values),
         Values::Text(texts, ends) => {
             // Each value is a part of the one text.
             let texts = Bytes::from(mem::take(texts));
@@ -179,21 +206,56 @@ fn write_cells<W: io::Write + Send>(
                 begin = end;
                 ByteArray::from(one)
             });
-            let mut values: Vec<ByteArray> = values.collect();
-            write_column::<ByteArrayType, W>(group, &mut values, present)?;
+            let values: Vec<ByteArray> = repeated(values, spans);
+            write_column::<ByteArrayType, W>(group, &values, present)?;
         }
     }
     cells.present.clear();
     Ok(())
 }
 
+/// Each value as often as its span says.
+fn repeated<T: Clone>(values: impl Iterator<Item = T>, spans: Option<&[usize]>) -> Vec<T> {
+    match spans {
+        Some(spans) => {
+            let each = values.zip(spans);
+            each.flat_map(|(value, span)| iter::repeat_n(value, *span))
+                .collect()
+        }
+        None => values.collect(),
+    }
+}
+
 fn write_column<T: DataType, W: io::Write + Send>(
     group: &mut SerializedRowGroupWriter<'_, W>,
-    values: &mut Vec<T::T>,
+    values: &[T::T],
     present: Option<&[i16]>,
 ) -> Result<(), ParquetError> {
     let mut column = group.next_column()?.expect("a writer for every column");
     column.typed::<T>().write_batch(values, present, None)?;
-    values.clear();
     column.close()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::together_and_apart;
+    use super::*;
+
+    #[test]
+    fn what_rows_have_in_common_stands_in_each_of_them() {
+        let (columns, together, apart) = together_and_apart();
+        let (_, more_together, more_apart) = together_and_apart();
+        let file = |groups: [RowBatch; 2]| {
+            let properties = properties().build();
+            let mut file = ParquetWriter::new(Vec::new(), "t", &columns, properties, 3).unwrap();
+            for rows in groups {
+                file.write(rows).unwrap();
+            }
+            file.finish().unwrap()
+        };
+        let together = file([together, more_together]);
+        let apart = file([apart, more_apart]);
+        assert_eq!(together.1, 8);
+        assert!(together.0 == apart.0, "the files are not the same");
+    }
 }

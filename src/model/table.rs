@@ -1,7 +1,5 @@
 //! Tables as they are written to files: columns, and rows, cell by cell or column by column. No format, no I/O.
 
-use std::io;
-
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -107,17 +105,15 @@ impl Column {
     }
 }
 
-/// Takes the cells of a table, row by row, in the order of its columns.
-pub trait Rows {
-    fn cell(&mut self, cell: Cell<'_>) -> io::Result<()>;
-    fn end_row(&mut self) -> io::Result<()>;
-}
-
 /// Rows column by column.
 #[derive(Debug)]
 pub struct RowBatch {
     pub rows: usize,
     pub columns: Vec<Cells>,
+    /// So many columns, from the first, have one value for several rows: what is the same for all rows of a match.
+    pub shared: usize,
+    /// For how many rows each value of those columns stands.
+    pub spans: Vec<usize>,
     /// Where the next cell goes.
     next: usize,
 }
@@ -126,9 +122,9 @@ pub struct RowBatch {
 #[derive(Debug)]
 pub struct Cells {
     pub optional: bool,
-    /// Whether each row has one; empty where all must.
+    /// Whether there is one; empty where there always is.
     pub present: Vec<i16>,
-    /// Only of rows that have one.
+    /// Only those that are there.
     pub values: Values,
 }
 
@@ -143,8 +139,21 @@ pub enum Values {
     Text(String, Vec<usize>),
 }
 
+/// The cells of a column, one after the other.
+#[derive(Debug)]
+pub struct Cursor<'a> {
+    cells: &'a Cells,
+    cell: usize,
+    value: usize,
+}
+
 impl RowBatch {
     pub fn of(columns: &[Column]) -> Self {
+        Self::sharing(columns, 0)
+    }
+
+    /// `shared`: so many columns have one value for several rows.
+    pub fn sharing(columns: &[Column], shared: usize) -> Self {
         let cells = |column: &Column| Cells {
             optional: column.optional,
             present: Vec::new(),
@@ -159,54 +168,40 @@ impl RowBatch {
         Self {
             rows: 0,
             columns: columns.iter().map(cells).collect(),
+            shared,
+            spans: Vec::new(),
             next: 0,
         }
     }
 
     /// Puts the rows of another batch of the same columns behind its own.
-    pub fn append(&mut self, other: Self) {
+    pub fn append(&mut self, mut other: Self) {
+        if self.rows == 0 && self.spans.is_empty() {
+            self.shared = other.shared;
+        }
+        assert_eq!(self.shared, other.shared, "two batches of other columns");
         self.rows += other.rows;
+        self.spans.append(&mut other.spans);
         for (cells, others) in self.columns.iter_mut().zip(other.columns) {
             cells.append(others);
         }
     }
 
-    /// Hands over its cells.
-    pub fn write(&self, rows: &mut impl Rows) -> io::Result<()> {
-        // How many values of each column are handed over.
-        let mut told = vec![0; self.columns.len()];
-        for row in 0..self.rows {
-            for (cells, told) in self.columns.iter().zip(&mut told) {
-                if cells.optional && cells.present[row] == 0 {
-                    rows.cell(Cell::None)?;
-                    continue;
-                }
-                rows.cell(cells.values.get(*told))?;
-                *told += 1;
-            }
-            rows.end_row()?;
-        }
-        Ok(())
-    }
-}
-
-/// Takes rows behind its own.
-impl Rows for RowBatch {
-    fn cell(&mut self, cell: Cell<'_>) -> io::Result<()> {
+    /// Adds a cell to the row that is being written.
+    pub fn cell(&mut self, cell: Cell<'_>) {
         self.columns[self.next].push(cell);
         self.next += 1;
-        Ok(())
     }
 
-    fn end_row(&mut self) -> io::Result<()> {
+    /// Ends that row.
+    pub fn end_row(&mut self) {
         self.next = 0;
         self.rows += 1;
-        Ok(())
     }
 }
 
 impl Cells {
-    fn push(&mut self, cell: Cell<'_>) {
+    pub fn push(&mut self, cell: Cell<'_>) {
         if self.optional {
             self.present.push(i16::from(cell != Cell::None));
         }
@@ -241,17 +236,38 @@ impl Cells {
             _ => panic!("two batches of other columns"),
         }
     }
+
+    pub fn cursor(&self) -> Cursor<'_> {
+        Cursor {
+            cells: self,
+            cell: 0,
+            value: 0,
+        }
+    }
 }
 
-impl Values {
+impl<'a> Cursor<'a> {
+    /// The next cell.
+    ///
+    /// # Panics
+    ///
+    /// Behind the last.
     #[inline]
-    fn get(&self, at: usize) -> Cell<'_> {
-        match self {
-            Self::Int(values) => Cell::Int(values[at].into()),
-            Self::Long(values) => Cell::Int(values[at]),
-            Self::Double(values) => Cell::Double(values[at]),
-            Self::Bool(values) => Cell::Bool(values[at]),
-            Self::Text(texts, ends) => {
+    pub fn next_cell(&mut self) -> Cell<'a> {
+        if self.cells.optional {
+            self.cell += 1;
+            if self.cells.present[self.cell - 1] == 0 {
+                return Cell::None;
+            }
+        }
+        let at = self.value;
+        self.value += 1;
+        match &self.cells.values {
+            Values::Int(values) => Cell::Int(values[at].into()),
+            Values::Long(values) => Cell::Int(values[at]),
+            Values::Double(values) => Cell::Double(values[at]),
+            Values::Bool(values) => Cell::Bool(values[at]),
+            Values::Text(texts, ends) => {
                 let begin = at.checked_sub(1).map_or(0, |before| ends[before]);
                 Cell::Text(&texts[begin..ends[at]])
             }
@@ -273,13 +289,13 @@ macro_rules! table_columns {
     (@ $optional:literal) => { true };
 }
 
-/// Declares a table of rows: nested tuples of values, their columns, and how a row is written.
+/// Declares a table of rows: nested tuples of values, their columns, and how a row becomes the last of a batch.
 #[macro_export]
 macro_rules! exported_table {
     ($(#[$meta:meta])* $module:ident { $( { $($column:ident : $rust:ty $(=> $time:ident)?),* $(,)? } )* }) => {
         $(#[$meta])*
         pub mod $module {
-            use $crate::table::{Column, Rows, Value};
+            use $crate::table::{Column, RowBatch, Value};
 
             pub type Row = ( $( ( $($rust,)* ), )* );
 
@@ -287,10 +303,10 @@ macro_rules! exported_table {
                 $($( Column::of::<$rust>(stringify!($column))$(.$time())? ),*),*
             ];
 
-            pub fn write(row: &Row, rows: &mut dyn Rows) -> std::io::Result<()> {
+            pub fn push(row: &Row, batch: &mut RowBatch) {
                 let ( $( ( $($column,)* ), )* ) = row;
-                $($( rows.cell($column.cell())?; )*)*
-                rows.end_row()
+                $($( batch.cell($column.cell()); )*)*
+                batch.end_row();
             }
         }
     };

@@ -138,10 +138,37 @@ impl MatchTable {
         MATCH_TABLES.iter().find(|table| table.name == name)
     }
 
-    /// Its columns as a statement lists them.
-    pub(in crate::store) fn list(&self, told: fn(&str, &Column) -> String) -> String {
-        let columns = self.places.iter().zip(&self.columns);
-        let columns: Vec<String> = columns.map(|(place, column)| told(place, column)).collect();
+    /// So many of the columns, from the first, say what all rows of a match have in common.
+    pub(in crate::store) fn shared(&self) -> usize {
+        if self.is_matches() {
+            return 0;
+        }
+        self.places
+            .iter()
+            .take_while(|place| **place == "m")
+            .count()
+    }
+
+    /// Those of its columns that stand in one of these places, and where.
+    pub(in crate::store) fn at<'p>(
+        &self,
+        places: &'p [&str],
+    ) -> impl Iterator<Item = (usize, &'static str, &Column)> + use<'_, 'p> {
+        let all = self.places.iter().zip(&self.columns).enumerate();
+        let all = all.map(|(at, (place, column))| (at, *place, column));
+        all.filter(|(_, place, _)| places.contains(place))
+    }
+
+    /// The same as a statement lists them.
+    pub(in crate::store) fn list(
+        &self,
+        places: &[&str],
+        told: fn(&str, &Column) -> String,
+    ) -> String {
+        let columns = self.at(places);
+        let columns: Vec<String> = columns
+            .map(|(_, place, column)| told(place, column))
+            .collect();
         columns.join(", ")
     }
 

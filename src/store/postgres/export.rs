@@ -14,7 +14,9 @@ use crate::store::export::{
 
 /// The database chooses its own way from the ids to the rows, which are sorted.
 fn text(table: &MatchTable) -> String {
-    let columns = table.list(|place, column| format!("{place}.{}", batch::told(column)));
+    let columns = table.list(&["m", "d", "pl"], |place, column| {
+        format!("{place}.{}", batch::told(column))
+    });
     let (rows, key) = if table.is_matches() {
         (String::new(), "m.match_id".to_owned())
     } else {

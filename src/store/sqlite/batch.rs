@@ -1,7 +1,7 @@
 //! Rows column by column, as exports and lakes read them.
 
 use diesel::QueryResult;
-use diesel::connection::LoadConnection;
+use diesel::connection::{Connection, LoadConnection};
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::Error as DieselError;
 use diesel::row::{Field, Row};
@@ -9,6 +9,7 @@ use diesel::sql_types::{Text, Untyped};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use crate::model::table::{Cells, Column, RowBatch, Values};
+use crate::store::export::MatchTable;
 
 /// A statement that is put together, whose one `?` is a list of ids in JSON. It is prepared once per connection and
 /// text, where `sql_query` is at every use.
@@ -70,6 +71,20 @@ fn push<'r>(cells: &mut Cells, column: &Column, field: &impl Field<'r, Sqlite>) 
     Ok(())
 }
 
+/// Adds the values of a row, from one of its columns on, to theirs.
+fn push_row<'r>(
+    cells: &mut [Cells],
+    columns: &[Column],
+    row: &impl Row<'r, Sqlite>,
+    first: usize,
+) -> QueryResult<()> {
+    for (at, (cells, column)) in cells.iter_mut().zip(columns).enumerate() {
+        let field = row.get(first + at).ok_or(DieselError::NotFound)?;
+        push(cells, column, &field)?;
+    }
+    Ok(())
+}
+
 pub(super) fn read<Q>(
     conn: &mut SqliteConnection,
     columns: &[Column],
@@ -80,14 +95,58 @@ where
 {
     let mut batch = RowBatch::of(columns);
     for row in LoadConnection::load(conn, query)? {
-        let row = row?;
-        for (at, (cells, column)) in batch.columns.iter_mut().zip(columns).enumerate() {
-            let Some(field) = row.get(at) else {
-                return Err(DieselError::NotFound);
-            };
-            push(cells, column, &field)?;
-        }
+        push_row(&mut batch.columns, columns, &row?, 0)?;
         batch.rows += 1;
     }
     Ok(batch)
+}
+
+/// The rows of matches, in the order of `count` ids. What all rows of a match have in common is read once for them.
+/// Both statements tell first where the match stands among the ids.
+pub(super) fn read_of_matches(
+    conn: &mut SqliteConnection,
+    table: &MatchTable,
+    count: usize,
+    shared: Option<OfIds>,
+    rows: OfIds,
+) -> QueryResult<RowBatch> {
+    let mut batch = RowBatch::sharing(&table.columns, table.shared());
+    let (columns, own_columns) = table.columns.split_at(batch.shared);
+    let (cells, own_cells) = batch.columns.split_at_mut(batch.shared);
+    // Both see the same moment.
+    conn.transaction(|conn| -> QueryResult<()> {
+        // Of each id the place of its span.
+        let mut places = vec![None; count];
+        if let Some(shared) = shared {
+            for row in LoadConnection::load(conn, shared)? {
+                let row = row?;
+                places[number(&row)?] = Some(batch.spans.len());
+                batch.spans.push(0);
+                push_row(cells, columns, &row, 1)?;
+            }
+        }
+        for row in LoadConnection::load(conn, rows)? {
+            let row = row?;
+            if batch.shared > 0 {
+                // Rows without a match are not told.
+                let Some(place) = places[number(&row)?] else {
+                    continue;
+                };
+                batch.spans[place] += 1;
+            }
+            push_row(own_cells, own_columns, &row, 1)?;
+            batch.rows += 1;
+        }
+        Ok(())
+    })?;
+    Ok(batch)
+}
+
+/// The number in the first column.
+fn number<'r>(row: &impl Row<'r, Sqlite>) -> QueryResult<usize> {
+    let field = row.get(0).ok_or(DieselError::NotFound)?;
+    let value = field.value().map(|mut value| value.read_integer());
+    value
+        .and_then(|number| usize::try_from(number).ok())
+        .ok_or(DieselError::NotFound)
 }

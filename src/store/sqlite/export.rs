@@ -5,30 +5,41 @@ use async_trait::async_trait;
 use super::SqliteStore;
 use super::batch::{self, OfIds};
 use super::reader::ReadDsl;
-use crate::model::table::RowBatch;
+use crate::model::table::{Column, RowBatch};
 use crate::store::StoreResult;
 use crate::store::export::{
     ExportFilter, ExportStore, MatchTable, mastery, names, ranks, sql, stats,
 };
 use crate::store::rows::to_json;
 
-/// `CROSS JOIN` is SQLite's word for this order of its loops: from the ids to the rows, which come in the order of
-/// their keys without being sorted.
+fn told(place: &str, column: &Column) -> String {
+    format!("{place}.{}", column.name)
+}
+
+/// What all rows of a match have in common, behind where the match stands among the ids.
+fn shared_text(table: &MatchTable) -> String {
+    let columns = table.list(&["m"], told);
+    format!(
+        "SELECT j.key, {columns} FROM json_each(?) j CROSS JOIN matches m ON m.match_id = j.value"
+    )
+}
+
+/// The other columns, behind the same. `CROSS JOIN` is SQLite's word for this order of its loops: from the ids to the
+/// rows, which come in the order of their keys without being sorted.
 fn text(table: &MatchTable) -> String {
-    let columns = table.list(|place, column| format!("{place}.{}", column.name));
-    let rows = if table.is_matches() {
-        String::new()
+    let (name, place) = if table.is_matches() {
+        ("matches", "m")
     } else {
-        let name = table.name;
-        format!(" CROSS JOIN {name} d ON d.match_id = m.match_id")
+        (table.name, "d")
     };
+    let columns = table.list(&[place, "pl"], told);
     let players = if table.has_players() {
         " LEFT JOIN players pl ON pl.id = d.player_id"
     } else {
         ""
     };
     format!(
-        "SELECT {columns} FROM json_each(?) j CROSS JOIN matches m ON m.match_id = j.value{rows}{players}"
+        "SELECT j.key, {columns} FROM json_each(?) j CROSS JOIN {name} {place} ON {place}.match_id = j.value{players}"
     )
 }
 
@@ -97,11 +108,13 @@ impl ExportStore for SqliteStore {
         table: &'static MatchTable,
         ids: &[String],
     ) -> StoreResult<RowBatch> {
-        let rows = OfIds::new(text(table), to_json(&ids)?);
+        let (count, ids) = (ids.len(), to_json(&ids)?);
         let mut reader = self.readers().borrow().await?;
-        let read = reader
-            .conn()
-            .spawn_blocking(move |conn| batch::read(conn, &table.columns, rows));
+        let read = reader.conn().spawn_blocking(move |conn| {
+            let shared = (!table.is_matches()).then(|| OfIds::new(shared_text(table), ids.clone()));
+            let rows = OfIds::new(text(table), ids);
+            batch::read_of_matches(conn, table, count, shared, rows)
+        });
         Ok(read.await?)
     }
 
