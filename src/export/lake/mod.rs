@@ -53,7 +53,7 @@ use crate::store::Store;
 use crate::store::lake::{DATABASE, Group, LakeTable, TABLES};
 
 /// The version of the tables, as migrations count.
-const SCHEMA_VERSION: u32 = 16;
+const SCHEMA_VERSION: u32 = 17;
 
 /// A file that is larger is followed by another one: it is sent in one request, and takes room for temporary files
 /// until then.

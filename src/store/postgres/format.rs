@@ -102,6 +102,11 @@ const MIGRATIONS: &[Migration] = &[
         "leads_in_views",
         include_str!("../../../migrations/postgres/00000000000016_leads_in_views/up.sql"),
     ),
+    (
+        "00000000000017",
+        "teams_in_views",
+        include_str!("../../../migrations/postgres/00000000000017_teams_in_views/up.sql"),
+    ),
 ];
 
 #[derive(QueryableByName)]
