@@ -93,13 +93,14 @@ async fn what_cannot_be_backed_up_or_restored_is_told_and_nothing_is_changed() {
     let setup = setup(3).await;
     let file = path(&setup, "saved.db");
     let saved = file.to_str().unwrap().to_owned();
+    for name in ["simulated.db", "two\nlines.db", "notes.txt"] {
+        std::fs::write(path(&setup, name), "").unwrap();
+    }
     let none = db(&setup, &["backup", &saved]).await;
     assert_eq!(none.status.code(), Some(3));
-    assert!(
-        text(&none).contains("does not exist yet"),
-        "{}",
-        text(&none)
-    );
+    let told =
+        "it does not exist yet; `riftsync sync` makes it. In its folder: simulated.db. Choose";
+    assert!(text(&none).contains(told), "{}", text(&none));
     assert!(run(setup.sync()).await.status.success());
     assert!(db(&setup, &["backup", &saved]).await.status.success());
     let damaged = path(&setup, "damaged.db");

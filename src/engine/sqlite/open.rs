@@ -9,7 +9,7 @@ use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 
 use super::codes::{Class, broken, class_of, is_damage};
-use super::place::{Access, access, has_log, lock_path, unopenable, url};
+use super::place::{Access, access, has_log, like_it, lock_path, unopenable, url};
 use super::{log, peek};
 use crate::store::{Migrations, StoreError, StoreResult, Words, say};
 
@@ -91,7 +91,12 @@ impl Format {
             return Ok(());
         }
         say(self.words);
-        let cause = format!("it does not exist yet; {} makes it", self.made_by);
+        let mut cause = format!("it does not exist yet; {} makes it", self.made_by);
+        let others = like_it(path);
+        if !others.is_empty() {
+            cause.push_str(". In its folder: ");
+            cause.push_str(&others.join(", "));
+        }
         Err(unopenable(path, cause))
     }
 

@@ -41,6 +41,28 @@ pub fn beside(path: &Path, end: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Names of files beside one, some of those that end as it does: whoever looks for it may want another.
+pub(super) fn like_it(path: &Path) -> Vec<String> {
+    const MAX: usize = 3;
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let like_it = entries.flatten().filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        let ends_so = Path::new(&name).extension() == path.extension();
+        let is_file = ends_so && entry.metadata().is_ok_and(|there| there.is_file());
+        (is_file && !name.contains(char::is_control)).then_some(name)
+    });
+    let mut names: Vec<String> = like_it.collect();
+    names.sort_unstable();
+    names.truncate(MAX);
+    names
+}
+
 pub(super) fn lock_path(database: &Path) -> PathBuf {
     beside(database, ".lock")
 }
