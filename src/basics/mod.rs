@@ -5,14 +5,15 @@
 //! `time`, `boot_time` (moments), `histogram`, `bucket` (counting), `job`, `failure`, `rollup` (what a job is, and what
 //! its descendants came to), `attempt`, `retry_policy`, `suspicion`, `cadence` (what becomes of it, and when),
 //! `form` (what a person fills in to have a job run), `outage`, `bursts` (when trouble is told), `typed`, `secrets`,
-//! `foreign`, `database_url` (text that others wrote, and what of it nobody is to see), `words` (what a program calls
-//! its commands).
+//! `foreign`, `database_url` (text that others wrote, and what of it nobody is to see), `counted`, `words` (what a person
+//! reads: a number with its noun, and what a program calls its commands).
 
 pub mod attempt;
 mod boot_time;
 mod bucket;
 mod bursts;
 pub mod cadence;
+mod counted;
 mod database_url;
 mod failure;
 mod foreign;
@@ -35,6 +36,7 @@ pub use boot_time::{BootTime, slept};
 pub use bucket::{Bucket, Rate};
 pub use bursts::{Bursts, Telling};
 pub use cadence::{Cadence, CatchUp};
+pub use counted::counted;
 pub use database_url::{DatabaseUrl, is_pairs, redact};
 pub use failure::{ABSENT, Failure};
 pub use foreign::Foreign;

@@ -16,6 +16,7 @@ use crate::cli::{CliError, ExportArgs, Global};
 use crate::config::{Config, LakeAddress};
 use crate::export::lake::{self, LakeExported, LakeFailure, LakePlace, LakeProgress};
 use crate::metrics::process::resident_peak_bytes;
+use crate::model::counted;
 
 /// Brings a lake up to date.
 pub(super) async fn export_all(
@@ -74,11 +75,15 @@ fn show_lake(global: &Global, exported: &LakeExported, took: Duration) {
         return;
     }
     crate::outln!(
-        "{lake}: generation {generation}, {} of {} partitions written: {} files, {} rows, {:.1} MiB, in {:.1} s",
+        "{lake}: generation {generation}, {} of {} written: {}, {}, {:.1} MiB, in {:.1} s",
         written.len(),
-        written.len() + unchanged,
-        exported.files,
-        exported.rows,
+        counted(
+            (written.len() + unchanged) as u64,
+            "partition",
+            "partitions"
+        ),
+        counted(exported.files as u64, "file", "files"),
+        counted(exported.rows, "row", "rows"),
         exported.bytes as f64 / f64::from(1 << 20),
         took.as_secs_f64()
     );

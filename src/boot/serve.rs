@@ -16,6 +16,7 @@ use super::web;
 use crate::cli::terminal::stop_signal;
 use crate::cli::{CliError, Global, ServeArgs, waits};
 use crate::config::Config;
+use crate::model::counted;
 use crate::store::Location;
 
 /// How often a stop that takes its time is looked at.
@@ -44,8 +45,9 @@ pub(super) async fn serve(
     let stopped = stop_signal();
     say_ready(global, &running, &control, &database);
     tracing::info!(
-        "engine {} is ready; {open} open jobs in {database}",
-        running.engine.id()
+        "engine {} is ready; {} in {database}",
+        running.engine.id(),
+        counted(open, "open job", "open jobs")
     );
     let manager = ServiceManager::from_environment();
     if manager.is_some() {

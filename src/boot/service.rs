@@ -14,6 +14,7 @@ use sd_notify::NotifyState;
 use super::running_engine::RunningEngine;
 use crate::gate::KeyState;
 use crate::model::Timestamp;
+use crate::model::counted;
 use crate::store::engine::Engine;
 use crate::store::{Store, StoreError};
 
@@ -80,7 +81,9 @@ fn status(running: &RunningEngine) -> String {
         KeyState::Rejected { .. } => "; the API key is rejected: riftsync key set",
         _ => "",
     };
-    format!("{jobs} jobs run, {calls} calls so far{key}")
+    let jobs = counted(jobs as u64, "job runs", "jobs run");
+    let calls = counted(calls, "call", "calls");
+    format!("{jobs}, {calls} so far{key}")
 }
 
 /// A manager that does not listen is no reason to stop.

@@ -20,6 +20,7 @@ use crate::config::{self, Config};
 use crate::control::{self, PlayerStats};
 use crate::export::{self, Export, ExportError, Exported, Format, Out, What};
 use crate::metrics::process::resident_peak_bytes;
+use crate::model::counted;
 use crate::model::names::NamedKind;
 use crate::model::{Timestamp, Whom, Year};
 use crate::store::export::ExportFilter;
@@ -204,9 +205,9 @@ fn show_exported(global: &Global, exported: &Exported, took: Duration, to_stdout
         document.to_string()
     } else {
         format!(
-            "{}: {} rows, {:.1} MiB, in {:.1} s",
+            "{}: {}, {:.1} MiB, in {:.1} s",
             exported.file.display(),
-            exported.rows,
+            counted(exported.rows, "row", "rows"),
             exported.bytes as f64 / f64::from(1 << 20),
             took.as_secs_f64()
         )

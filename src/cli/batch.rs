@@ -6,9 +6,10 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::CliError;
-use super::follow::{Shown, counted};
+use super::follow::Shown;
 use super::view::Meter;
 use super::waits::{Bars, Wait, reasons};
+use crate::model::counted;
 use crate::model::rollup::FailedChild;
 use crate::model::{JobId, Rollup};
 

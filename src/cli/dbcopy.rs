@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::view::Meter;
 use super::waits::Bars;
+use crate::model::counted;
 use crate::store::Location;
 use crate::store::copy::{COPIED, CopyProgress};
 
@@ -89,7 +90,8 @@ pub fn text(from: &Location, to: &Location, done: &CopyProgress, took: Duration)
     if done.resumed {
         let _ = write!(
             text,
-            "\nit went on from an earlier run: {written} rows were still to write"
+            "\nit went on from an earlier run: {} still to write",
+            counted(written, "row was", "rows were")
         );
         if replaced > 0 {
             let _ = write!(text, ", {replaced} had changed meanwhile and were replaced");

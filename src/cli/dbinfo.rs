@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use crate::model::counted;
 use crate::store::{Census, Location, Migrations};
 use crate::tasks::unread_text;
 
@@ -29,8 +30,11 @@ pub fn text(database: &Location, migrations: &Migrations, holds: Option<Holds>) 
         let mib = bytes.unwrap_or(0) as f64 / f64::from(1 << 20);
         let _ = write!(
             text,
-            "\nholds      {} players, {} matches, {} timelines, {} open jobs; {mib:.1} MiB",
-            census.players, census.matches, census.timelines, census.open_jobs
+            "\nholds      {}, {}, {}, {}; {mib:.1} MiB",
+            counted(census.players, "player", "players"),
+            counted(census.matches, "match", "matches"),
+            counted(census.timelines, "timeline", "timelines"),
+            counted(census.open_jobs, "open job", "open jobs")
         );
         if let Some(unread) = unread_text(unread) {
             let _ = write!(text, "\nunread     {unread}");

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::terminal::bars;
 use super::view::{Meter, rounded};
 use super::waits::{Bars, Wait, reasons};
+use crate::model::counted;
 use crate::model::missing::MissingCounts;
 use crate::model::{MissingReason, Route, Year};
 use crate::tasks::{Parts, PlayerReport, coverage, unread_text};
@@ -114,11 +115,6 @@ fn meters(report: &PlayerReport) -> Vec<Meter> {
             whole: timelines,
         },
     ]
-}
-
-/// A count with its noun.
-pub fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 fn matches(count: u64) -> String {

@@ -4,7 +4,8 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 use serde_json::Value;
 
-use super::follow::{counted, games_text, list_end, shell_quoted};
+use super::follow::{games_text, list_end, shell_quoted};
+use crate::model::counted;
 use crate::store::{StoredPlayer, YearCoverage, YearlyStats};
 use crate::tasks::{PlayerReport, PlayerSyncArgs};
 

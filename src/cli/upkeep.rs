@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::follow::counted;
+use crate::model::counted;
 use crate::store::Leftovers;
 use crate::tasks::UNREAD_REMEDY;
 
@@ -16,7 +16,8 @@ pub fn findings(result: &Value, dry_run: bool) -> String {
     let number = |name: &str| result[name].as_u64().unwrap_or(0);
     let mut text = String::new();
     if number("cleaned_matches") > 0 {
-        let _ = write!(text, "\n{} matches cleaned away", number("cleaned_matches"));
+        let cleaned = counted(number("cleaned_matches"), "match", "matches");
+        let _ = write!(text, "\n{cleaned} cleaned away");
     }
     if dry_run && number("discarded_jobs") > 0 {
         let _ = write!(
@@ -28,7 +29,8 @@ pub fn findings(result: &Value, dry_run: bool) -> String {
     let calls = result["calls"].as_array().filter(|_| dry_run);
     for call in calls.into_iter().flatten() {
         let [route, method] = ["route", "method"].map(|name| call[name].as_str().unwrap_or("-"));
-        let _ = write!(text, "\n  {} calls of {method} to {route}", call["calls"]);
+        let calls = counted(call["calls"].as_u64().unwrap_or(0), "call", "calls");
+        let _ = write!(text, "\n  {calls} of {method} to {route}");
     }
     if result["verified_matches"].is_u64() {
         let _ = write!(
@@ -69,14 +71,15 @@ fn named(result: &Value) -> String {
 pub fn leftovers(days: u32, found: &Leftovers) -> String {
     let mb = |bytes: u64| bytes as f64 / 1e6;
     format!(
-        "stored more than {days} days ago: {} matches, {} participants, {} timelines, {} documents of {:.1} MB\n\
+        "stored more than {} ago: {}, {}, {}, {} of {:.1} MB\n\
          documents of no match: {} of {:.1} MB\n\
          unread documents of no match: {}\n\
          finished jobs: {}, engines that ended: {}",
-        found.matches,
-        found.participants,
-        found.timelines,
-        found.payloads,
+        counted(days.into(), "day", "days"),
+        counted(found.matches, "match", "matches"),
+        counted(found.participants, "participant", "participants"),
+        counted(found.timelines, "timeline", "timelines"),
+        counted(found.payloads, "document", "documents"),
         mb(found.payload_bytes),
         found.orphaned_payloads,
         mb(found.orphaned_bytes),
@@ -95,15 +98,15 @@ pub fn done(result: &Value) -> String {
         named(result)
     } else if result["cleaned_matches"].is_u64() {
         format!(
-            "{} matches cleaned away; documents of {:.1} MB",
-            number("cleaned_matches"),
+            "{} cleaned away; documents of {:.1} MB",
+            counted(number("cleaned_matches"), "match", "matches"),
             number("payload_bytes") as f64 / 1e6
         )
     } else {
         let mut text = format!(
-            "{} matches replayed: {} changes",
-            number("matches"),
-            number("changed")
+            "{} replayed: {}",
+            counted(number("matches"), "match", "matches"),
+            counted(number("changed"), "change", "changes")
         );
         for (count, what) in [
             (

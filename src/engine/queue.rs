@@ -28,7 +28,7 @@ use super::store::{Completion, JobStore, StoreError};
 use super::tools::{Shared, Tools};
 use super::trouble::Trouble;
 use riftsync_basics::words::words;
-use riftsync_basics::{ClaimedJob, Failure, JobState, Lease, Outcome, attempt};
+use riftsync_basics::{ClaimedJob, Failure, JobState, Lease, Outcome, attempt, counted};
 use riftsync_supervision::{ChildEnded, ChildGuard, EndReason};
 
 /// The longest time between two looks at the store: hints are hints, this is the truth.
@@ -405,8 +405,13 @@ impl<S: JobStore + ?Sized> QueueSupervisor<S> {
             };
             if count > 0 {
                 tracing::info!(
-                    "queue {}: {count} jobs of its predecessor were handed back",
-                    this.name
+                    "queue {}: {} handed back",
+                    this.name,
+                    counted(
+                        count as u64,
+                        "job of its predecessor was",
+                        "jobs of its predecessor were"
+                    )
                 );
             }
             this.window.open();
@@ -546,10 +551,11 @@ impl<S: JobStore + ?Sized> Handler<Drain> for QueueSupervisor<S> {
             if !all_done {
                 let left = this.running.len();
                 let what = match this.store.away() {
-                    Some(_) => "can not end now; they are returned at the next start",
-                    None => "did not end in time; they are handed back",
+                    Some(_) => "cannot end now and will be returned at the next start",
+                    None => "did not end in time and will be handed back",
                 };
-                tracing::info!("queue {queue}: {left} jobs {what}");
+                let left = counted(left as u64, "job", "jobs");
+                tracing::info!("queue {queue}: {left} {what}");
             }
             for running in this.running.values() {
                 running.executor.do_send(Abandon);

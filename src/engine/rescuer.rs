@@ -20,10 +20,10 @@ use super::metrics::Metrics;
 use super::store::{JobStore, Rescued, StoreResult};
 use super::trace::{Trace, left_in};
 use super::trouble::Trouble;
-use riftsync_basics::Timestamp;
 use riftsync_basics::suspicion::Death;
 use riftsync_basics::time::as_text_if_any;
 use riftsync_basics::words::words;
+use riftsync_basics::{Timestamp, counted};
 use riftsync_supervision::report_state;
 
 /// How often it is looked whether another engine is gone, and whether this one is seen.
@@ -80,8 +80,9 @@ impl<S: JobStore + ?Sized> Duty<S> {
             return Ok(rescued);
         }
         let what = format!(
-            "{} jobs of an engine that ended abruptly run again; {} were discarded after too many such ends",
-            rescued.returned, rescued.poisoned
+            "an engine ended abruptly: {} again; {} discarded after too many such ends",
+            counted(rescued.returned as u64, "job runs", "jobs run"),
+            counted(rescued.poisoned as u64, "was", "were")
         );
         tracing::info!("{what}");
         self.metrics

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use riftsync_basics::counted;
 use serde::Serialize;
 
 /// A write that takes longer tells of a disk or a server in trouble.
@@ -231,7 +232,11 @@ fn judge_database(database: &DatabaseReading, find: &mut impl FnMut(&str, Verdic
         find(
             "documents",
             Verdict::Healthy,
-            format!("{matches} matches and {timelines} timelines are stored and could not be read"),
+            format!(
+                "{} and {} are stored and could not be read",
+                counted(matches, "match", "matches"),
+                counted(timelines, "timeline", "timelines")
+            ),
             "a newer riftsync may read them: `riftsync replay`",
         );
     }
@@ -260,7 +265,8 @@ fn judge_queue(
         return;
     }
     if queue.paused {
-        let message = format!("it is paused, and {} jobs wait", queue.waiting);
+        let waits = counted(queue.waiting, "job waits", "jobs wait");
+        let message = format!("it is paused, and {waits}");
         let remedy = format!("riftsync queue resume {}", queue.queue);
         find(&part, Verdict::Degraded, message, &remedy);
         return;
@@ -281,8 +287,8 @@ fn judge_queue(
             &part,
             Verdict::Unhealthy,
             format!(
-                "it is alive but silent: {} jobs wait, the oldest for {waited}, none runs and none ends",
-                queue.waiting
+                "it is alive but silent: {}, the oldest for {waited}, none runs and none ends",
+                counted(queue.waiting, "job waits", "jobs wait")
             ),
             "start the engine anew (riftsync engine stop, riftsync serve); nothing is lost. Please report it with the log",
         );
@@ -291,8 +297,9 @@ fn judge_queue(
             &part,
             Verdict::Degraded,
             format!(
-                "{} jobs run and none has ended for an hour; {} wait, the oldest for {waited}",
-                queue.running, queue.waiting
+                "{} and none has ended for an hour; {}, the oldest for {waited}",
+                counted(queue.running as u64, "job runs", "jobs run"),
+                counted(queue.waiting, "waits", "wait")
             ),
             "look at them with: riftsync job list --state running",
         );

@@ -35,6 +35,6 @@ pub use year::{Year, YearError};
 pub use riftsync_basics::{
     After, BootTime, Bucket, Cadence, CatchUp, ClaimedJob, DatabaseUrl, Failure, Foreign, JobId,
     JobRecord, JobState, Lease, NewJob, OnFailure, Outcome, Priority, Rate, RetryPolicy, Rollup,
-    Settlement, Timestamp, attempt, cadence, histogram, is_pairs, job, redact, rollup, secrets,
-    slept, snapshot, suspicion,
+    Settlement, Timestamp, attempt, cadence, counted, histogram, is_pairs, job, redact, rollup,
+    secrets, slept, snapshot, suspicion,
 };

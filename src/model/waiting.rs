@@ -7,6 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use riftsync_basics::counted;
 use serde_json::{Value, json};
 
 use super::Rate;
@@ -163,8 +164,8 @@ impl fmt::Display for Reason {
                 write!(f, "this engine does not run queue {queue}; another has to")
             }
             Self::Slot { queue, running } => {
-                write!(f, "no slot of queue {queue} is free; ")?;
-                count(f, *running, "job runs", "jobs run")
+                let running = counted(*running as u64, "job runs", "jobs run");
+                write!(f, "no slot of queue {queue} is free; {running}")
             }
             Self::Turn(queue) => write!(f, "its turn in queue {queue} has not come yet"),
             Self::Pause { jobs: 0 | 1, why } => {
@@ -236,10 +237,6 @@ pub enum Halt {
     Permit(Route),
     /// The database cannot be written.
     Commit,
-}
-
-fn count(f: &mut fmt::Formatter<'_>, count: usize, one: &str, many: &str) -> fmt::Result {
-    write!(f, "{count} {}", if count == 1 { one } else { many })
 }
 
 impl Waiting {

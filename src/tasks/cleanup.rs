@@ -13,6 +13,7 @@ use super::upkeep::{give_back, job, percent, rest, store_failed};
 use super::{MAINTENANCE, Policies};
 use crate::basics::{Form, Shown, form};
 use crate::engine::Task;
+use crate::model::counted;
 use crate::model::{NewJob, Outcome, Priority, RetryPolicy};
 use crate::store::Store;
 use crate::store::engine::{JobContext, TaskFuture, TaskResult};
@@ -140,7 +141,8 @@ async fn clean(context: &JobContext, args: CleanupArgs) -> StoreResult<TaskResul
             .await?;
         rest(begun).await;
         if context.cancel().is_requested() {
-            return Ok(Outcome::Cancel(format!("cancelled after {gone} matches")).into());
+            let gone = counted(gone, "match", "matches");
+            return Ok(Outcome::Cancel(format!("cancelled after {gone}")).into());
         }
     }
     loop {

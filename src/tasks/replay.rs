@@ -13,6 +13,7 @@ use super::verify::{Verified, verify_matches, verify_statistics};
 use super::{MAINTENANCE, Policies};
 use crate::basics::{Form, Shown, form};
 use crate::engine::Task;
+use crate::model::counted;
 use crate::model::timeline_details::TimelineDetail;
 use crate::model::{NewJob, Outcome, Priority, RetryPolicy};
 use crate::store::Store;
@@ -134,8 +135,8 @@ async fn replay(
         let _ = context.progress("replaying", percent, json!(place)).await?;
         rest(begun).await;
         if context.cancel().is_requested() {
-            let why = format!("cancelled after {} matches", place.matches);
-            return Ok(Outcome::Cancel(why).into());
+            let after = counted(place.matches, "match", "matches");
+            return Ok(Outcome::Cancel(format!("cancelled after {after}")).into());
         }
     }
     Ok(TaskResult::complete(json!({

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::metrics::{Bursts, Telling};
 use crate::model::MatchId;
+use crate::model::counted;
 use crate::model::records::{PayloadKind, UnreadPayload};
 use crate::riot::Odd;
 use crate::store::Effect;
@@ -19,7 +20,9 @@ pub const REMEDY: &str = "a newer riftsync may read them: `riftsync replay`";
 pub fn unread_text([matches, timelines]: [u64; 2]) -> Option<String> {
     (matches + timelines > 0).then(|| {
         format!(
-            "{matches} matches and {timelines} timelines are stored and could not be read; {REMEDY}"
+            "{} and {} are stored and could not be read; {REMEDY}",
+            counted(matches, "match", "matches"),
+            counted(timelines, "timeline", "timelines")
         )
     })
 }

@@ -16,6 +16,7 @@ use crate::cli::waits;
 use crate::control::client::holder;
 use crate::control::{Client, ClientError};
 use crate::model::Share;
+use crate::model::counted;
 
 /// How often an engine is looked at that is draining or stopping.
 const LOOK: Duration = Duration::from_millis(100);
@@ -53,18 +54,18 @@ fn status_text(status: &Value) -> String {
     format!(
         "engine {} (riftsync {}, pid {}) is {}, up {uptime}{inside}\n\
          database {}{away}\n\
-         API key {}; {} calls, {} answered 429{company}\n\
-         {} jobs running{doing}, {} commits\n{}{engines}",
+         API key {}; {}, {} answered 429{company}\n\
+         {} running{doing}, {}\n{}{engines}",
         text(&status["engine"]),
         text(&status["version"]),
         text(&status["pid"]),
         text(&status["state"]),
         text(&status["database"]),
         text(&status["key"]),
-        number("calls"),
+        counted(number("calls"), "call", "calls"),
         number("rate_limited"),
-        held(status),
-        number("commits"),
+        counted(held(status), "job", "jobs"),
+        counted(number("commits"), "commit", "commits"),
         queues_table(&status["queues"]),
     )
 }
