@@ -5,8 +5,8 @@
 //! `time`, `boot_time` (moments), `histogram`, `bucket` (counting), `job`, `failure`, `rollup` (what a job is, and what
 //! its descendants came to), `attempt`, `retry_policy`, `suspicion`, `cadence` (what becomes of it, and when),
 //! `form` (what a person fills in to have a job run), `outage`, `bursts` (when trouble is told), `typed`, `secrets`,
-//! `foreign`, `database_url` (text that others wrote, and what of it nobody is to see), `counted`, `words` (what a person
-//! reads: a number with its noun, and what a program calls its commands).
+//! `foreign`, `database_url` (text that others wrote, and what of it nobody is to see), `counted` (a number with its
+//! noun), `words` (what a program calls its commands).
 
 pub mod attempt;
 mod boot_time;

@@ -11,16 +11,13 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use riftsync::export::{Export, ExportError, Format, Out, What, export};
 use riftsync::model::Timestamp;
-use riftsync::model::table::{RowBatch, Values};
 use riftsync::store::Store;
-use riftsync::store::export::{ExportFilter, ExportStore, MatchTable};
+use riftsync::store::export::ExportFilter;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::data::{game, match_id, puuid, stores, write};
+use crate::data::{game, puuid, stores, write};
 use crate::place::on_each_store;
-use crate::postgres::open;
-use crate::scratch::Scratch;
 use crate::setup::{PLAYER, run, setup, text};
 
 pub const ALL: ExportFilter = ExportFilter {
@@ -191,61 +188,6 @@ async fn a_table_is_the_same_in_either_format_and_whole(store: Arc<dyn Store>) {
         }
     }
     assert_eq!(sums, kills);
-}
-
-/// On PostgreSQL several statements read a page.
-#[tokio::test]
-async fn a_page_is_of_one_moment_and_one_that_is_given_up_leaves_none_behind() {
-    let scratch = Scratch::new();
-    let store = open(&scratch).await;
-    write(&*store, vec![vec![stores(&game(1, 60))]]).await;
-    let ids = [match_id(1).to_string()];
-    let participants = MatchTable::named("match_participants").unwrap();
-    let names = |rows: &RowBatch| {
-        let at = participants
-            .columns
-            .iter()
-            .position(|column| column.name == "game_name");
-        match &rows.columns[at.unwrap()].values {
-            Values::Text(texts, _) => texts.clone(),
-            other => panic!("{other:?}"),
-        }
-    };
-    let read = || {
-        let (store, ids) = (store.clone(), ids.clone());
-        tokio::spawn(async move { store.export_rows(participants, &ids).await })
-    };
-    let name = |name: &str| scratch.run(&format!("UPDATE players SET game_name = '{name}'"));
-    let lock = || scratch.hold("LOCK TABLE match_participants");
-    let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let waiting = async || {
-        while scratch.rows(waits).is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    name("a");
-    // The matches are read, the rows are not.
-    let locked = lock();
-    let reading = read();
-    waiting().await;
-    name("b");
-    drop(locked);
-    let rows = reading.await.unwrap().unwrap();
-    assert_eq!(names(&rows), "a".repeat(10));
-    // Both of the connections, given up in the middle.
-    let locked = lock();
-    for _ in 0..2 {
-        let reading = read();
-        waiting().await;
-        reading.abort();
-        assert!(reading.await.unwrap_err().is_cancelled());
-    }
-    drop(locked);
-    name("c");
-    for _ in 0..2 {
-        let rows = read().await.unwrap().unwrap();
-        assert_eq!(names(&rows), "c".repeat(10));
-    }
 }
 
 async fn years_and_a_player_choose_the_rows(store: Arc<dyn Store>) {
