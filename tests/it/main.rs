@@ -17,7 +17,6 @@ mod engine;
 mod examples;
 mod export;
 mod export_details;
-mod export_snapshot;
 mod faults;
 mod files;
 mod fleet;

@@ -100,48 +100,7 @@ pub struct Borrowed<'r> {
     pool: &'r Pool,
 }
 
-/// A connection whose statements all see one moment. Dropped before its end it is closed: nobody after that is to see
-/// an old moment.
-#[allow(missing_debug_implementations, reason = "a connection has no Debug")]
-pub struct Snapshot {
-    link: Link,
-    is_open: bool,
-}
-
-impl Snapshot {
-    pub fn conn(&self) -> &AsyncPgConnection {
-        &self.link.conn
-    }
-
-    pub async fn begin(&mut self) -> Result<(), DieselError> {
-        self.is_open = true;
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        self.link.conn.batch_execute(begin).await
-    }
-
-    /// Also after a statement that failed.
-    pub async fn end(&mut self) -> Result<(), DieselError> {
-        self.link.conn.batch_execute("COMMIT").await?;
-        self.is_open = false;
-        Ok(())
-    }
-}
-
 impl Borrowed<'_> {
-    /// Takes the connection, until [`Borrowed::put_back`].
-    pub fn snapshot(&mut self) -> Snapshot {
-        Snapshot {
-            link: self.slot.take().expect("filled when it was borrowed"),
-            is_open: false,
-        }
-    }
-
-    pub fn put_back(&mut self, snapshot: Snapshot) {
-        if !snapshot.is_open {
-            *self.slot = Some(snapshot.link);
-        }
-    }
-
     pub fn conn(&self) -> &AsyncPgConnection {
         &self
             .slot
@@ -434,29 +393,3 @@ macro_rules! read_postgres {
     }};
 }
 pub use crate::read_postgres as read;
-
-/// The same, of several statements that see one moment.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! read_postgres_snapshot {
-    ($readers:expr, $conn:ident => $query:expr) => {{
-        let patience = $crate::postgres::reader::Patience::begin();
-        loop {
-            let mut reader = $readers.borrow(&patience).await?;
-            let mut snapshot = reader.snapshot();
-            let read = async {
-                snapshot.begin().await?;
-                let $conn = snapshot.conn();
-                let read = async { $query }.await;
-                let ended = snapshot.end().await;
-                read.and_then(|rows| ended.map(|()| rows))
-            };
-            let read = reader.in_time(&patience, read).await;
-            reader.put_back(snapshot);
-            if let Some(rows) = reader.outcome(read, &patience).await? {
-                break rows;
-            }
-        }
-    }};
-}
-pub use crate::read_postgres_snapshot as read_snapshot;

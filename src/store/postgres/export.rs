@@ -4,44 +4,38 @@ use async_trait::async_trait;
 use diesel_async::RunQueryDsl;
 
 use super::PostgresStore;
-use super::batch::{self, OfIds, RowsOfMatches};
-use super::reader::{read, read_snapshot};
-use crate::model::table::{Column, RowBatch};
+use super::batch::{self, OfIds};
+use super::reader::read;
+use crate::model::table::RowBatch;
 use crate::store::StoreResult;
 use crate::store::export::{
     ExportFilter, ExportStore, MatchTable, mastery, names, ranks, sql, stats,
 };
 
-fn told(place: &str, column: &Column) -> String {
-    format!("{place}.{}", batch::told(column))
-}
-
-/// What all rows of a match have in common; of the table of matches, its rows.
-fn matches_text(table: &MatchTable) -> String {
-    let columns = table.list(&["m"], told);
-    format!("SELECT {columns} FROM matches m WHERE m.match_id = ANY($1) ORDER BY m.match_id")
-}
-
-/// The other columns, behind whose they are. Alone they come as their index has them. Joined with others they took
-/// twice as long: each player was looked for by itself, and the rows were sorted.
-fn rows_text(table: &MatchTable) -> String {
-    let (columns, name) = (table.list(&["d"], told), table.name);
-    let player = if table.has_players() {
-        ", d.player_id::int8"
+/// The database chooses its own way from the ids to the rows, which are sorted.
+fn text(table: &MatchTable) -> String {
+    let columns = table.list(&["m", "d", "pl"], |place, column| {
+        format!("{place}.{}", batch::told(column))
+    });
+    let (rows, key) = if table.is_matches() {
+        (String::new(), "m.match_id".to_owned())
+    } else {
+        let name = table.name;
+        let key = ["match_id"].into_iter().chain(table.order());
+        let key: Vec<String> = key.map(|column| format!("d.{column}")).collect();
+        (
+            format!(" JOIN {name} d ON d.match_id = m.match_id"),
+            key.join(", "),
+        )
+    };
+    let players = if table.has_players() {
+        " LEFT JOIN players pl ON pl.id = d.player_id"
     } else {
         ""
     };
-    let key = ["match_id"].into_iter().chain(table.order());
-    let key: Vec<String> = key.map(|column| format!("d.{column}")).collect();
-    let key = key.join(", ");
     format!(
-        "SELECT d.match_id{player}, {columns} FROM {name} d WHERE d.match_id = ANY($1) ORDER BY {key}"
+        "SELECT {columns} FROM matches m{rows}{players} WHERE m.match_id = ANY($1) ORDER BY {key}"
     )
-}
-
-fn players_text(table: &MatchTable) -> String {
-    let columns = table.list(&["pl"], told);
-    format!("SELECT pl.id::int8, {columns} FROM players pl WHERE pl.id = ANY($1)")
 }
 
 #[async_trait]
@@ -75,23 +69,11 @@ impl ExportStore for PostgresStore {
         table: &'static MatchTable,
         ids: &[String],
     ) -> StoreResult<RowBatch> {
-        let matches = matches_text(table);
-        if table.is_matches() {
-            return Ok(read!(self.readers, conn => {
-                batch::read(conn, &table.columns, OfIds::new(&matches, ids)).await
-            }));
-        }
-        let (rows, players) = (rows_text(table), players_text(table));
-        Ok(read_snapshot!(self.readers, conn => {
-            let mut reading = RowsOfMatches::of(table);
-            reading.read_matches(conn, OfIds::new(&matches, ids)).await?;
-            reading.read_rows(conn, OfIds::new(&rows, ids)).await?;
-            if table.has_players() {
-                let ids = reading.player_ids();
-                reading.read_players(conn, OfIds::new(&players, &ids)).await?;
-            }
-            Ok(reading.batch)
-        }))
+        let text = text(table);
+        let batch = read!(self.readers, conn => {
+            batch::read(conn, &table.columns, OfIds::new(&text, ids)).await
+        });
+        Ok(batch)
     }
 
     async fn export_stats(
