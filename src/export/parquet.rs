@@ -109,8 +109,12 @@ impl<W: io::Write + Send> ParquetWriter<W> {
     }
 
     pub(super) fn write(&mut self, rows: RowBatch) -> io::Result<()> {
+        // Matches without rows leave nothing behind.
+        if rows.rows == 0 {
+            return Ok(());
+        }
         self.held.append(rows);
-        if self.held.rows >= self.group {
+        if self.held.rows.max(self.held.spans.len()) >= self.group {
             self.write_group()?;
         }
         Ok(())

@@ -113,8 +113,10 @@ pub(super) fn read_of_matches(
     let mut batch = RowBatch::sharing(&table.columns, table.shared());
     let (columns, own_columns) = table.columns.split_at(batch.shared);
     let (cells, own_cells) = batch.columns.split_at_mut(batch.shared);
+    // SQLite may have ended the transaction by itself: then the rollback fails, and its error tells nothing.
+    let mut failed = None;
     // Both see the same moment.
-    conn.transaction(|conn| -> QueryResult<()> {
+    let read = |conn: &mut SqliteConnection| -> QueryResult<()> {
         // Of each id the place of its span.
         let mut places = vec![None; count];
         if let Some(shared) = shared {
@@ -138,7 +140,14 @@ pub(super) fn read_of_matches(
             batch.rows += 1;
         }
         Ok(())
-    })?;
+    };
+    let done = conn.transaction(|conn| {
+        read(conn).map_err(|error| {
+            failed = Some(error);
+            DieselError::RollbackTransaction
+        })
+    });
+    done.map_err(|error| failed.unwrap_or(error))?;
     Ok(batch)
 }
 
