@@ -471,7 +471,7 @@ mod tests {
         let development = Config::load(None, Profile::Development, None).unwrap();
         let rates = rate(&development, "match_processing");
         assert_eq!(rates, Some(Rate::parse("30/m").unwrap()));
-        // It asks Riot for nothing, and a person who cleans up twice does not wait for an hour.
+        // Its jobs make no call that a key allows, and a person who cleans up twice does not wait for an hour.
         assert_eq!(rate(&development, "maintenance"), None);
         let production =
             Config::load(Some(Profile::Production), Profile::Development, None).unwrap();
