@@ -204,9 +204,9 @@ impl BatchReport {
 
     pub fn text(&self, took: Duration) -> String {
         let mut text = format!(
-            "{}, {} matches and timelines fetched in {:.1} s, {} failed",
+            "{}, {} fetched in {:.1} s, {} failed",
             counted(self.players, "player", "players"),
-            self.fetched,
+            counted(self.fetched, "match or timeline", "matches and timelines"),
             took.as_secs_f64(),
             self.failed_count
         );
@@ -247,9 +247,10 @@ impl BatchReport {
             .filter(|failed| failed.kind == "sync_player_data" || failed.kind == "sync_puuid");
         match (self.state.as_str(), lost.count()) {
             ("completed", 0) if self.failed_count == 0 => Ok(()),
-            ("completed", 0) => Err(CliError::Incomplete(format!(
-                "{} matches and timelines were",
-                self.failed_count
+            ("completed", 0) => Err(CliError::Incomplete(counted(
+                self.failed_count,
+                "match or timeline was",
+                "matches and timelines were",
             ))),
             ("completed", lost) => Err(CliError::JobFailed(format!(
                 "{} could not be synced; the others are complete",

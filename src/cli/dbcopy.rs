@@ -94,7 +94,12 @@ pub fn text(from: &Location, to: &Location, done: &CopyProgress, took: Duration)
             counted(written, "row was", "rows were")
         );
         if replaced > 0 {
-            let _ = write!(text, ", {replaced} had changed meanwhile and were replaced");
+            let replaced = counted(
+                replaced,
+                "had changed meanwhile and was replaced",
+                "had changed meanwhile and were replaced",
+            );
+            let _ = write!(text, ", {replaced}");
         }
     }
     text.push_str("\nuse it from now on: --database, DATABASE_URL or database.url");

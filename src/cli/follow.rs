@@ -64,7 +64,7 @@ impl Shown for Follow {
         let own_calls = (alone && state == "running").then_some(calls);
         self.bars
             .set((state, own_calls, &step, &self.meters), |scene| {
-                scene.status = vec![step.clone(), format!("{calls} calls")];
+                scene.status = vec![step.clone(), counted(calls, "call", "calls")];
                 scene.meters.clone_from(&self.meters);
             });
         let error = &job["error"];

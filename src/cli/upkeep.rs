@@ -108,23 +108,29 @@ pub fn done(result: &Value) -> String {
             counted(number("matches"), "match", "matches"),
             counted(number("changed"), "change", "changes")
         );
-        for (count, what) in [
+        for (count, one, many) in [
             (
                 number("read"),
-                "documents could not be read before, and have rows now".to_owned(),
-            ),
-            (
-                number("unread"),
-                format!("documents still cannot be read and are kept; {UNREAD_REMEDY}"),
+                "document could not be read before, and has rows now",
+                "documents could not be read before, and have rows now",
             ),
             (
                 number("unreadable"),
-                "documents are broken; `riftsync recover --verify` fetches them again".to_owned(),
+                "document is broken; `riftsync recover --verify` fetches it again",
+                "documents are broken; `riftsync recover --verify` fetches them again",
             ),
         ] {
             if count > 0 {
-                let _ = write!(text, "\n  {count} {what}");
+                let _ = write!(text, "\n  {}", counted(count, one, many));
             }
+        }
+        if number("unread") > 0 {
+            let kept = counted(
+                number("unread"),
+                "document still cannot be read and is kept",
+                "documents still cannot be read and are kept",
+            );
+            let _ = write!(text, "\n  {kept}; {UNREAD_REMEDY}");
         }
         text
     }

@@ -244,6 +244,7 @@ fn write_column<T: DataType, W: io::Write + Send>(
 mod tests {
     use super::super::tests::together_and_apart;
     use super::*;
+    use crate::model::table::Cell;
 
     #[test]
     fn what_rows_have_in_common_stands_in_each_of_them() {
@@ -261,5 +262,28 @@ mod tests {
         let apart = file([apart, more_apart]);
         assert_eq!(together.1, 8);
         assert!(together.0 == apart.0, "the files are not the same");
+    }
+    #[test]
+    fn matches_without_rows_are_not_held() {
+        let (columns, ..) = together_and_apart();
+        let mut file =
+            ParquetWriter::new(Vec::new(), "t", &columns, properties().build(), 8).unwrap();
+        for rows in [0, 0, 0, 0, 1, 1, 1, 1] {
+            // Three matches, of which one has a row at most.
+            let (_, mut few, _) = together_and_apart();
+            few.rows = rows;
+            few.spans = vec![0, rows, 0];
+            let mut own = RowBatch::of(&columns[3..]);
+            for _ in 0..rows {
+                own.cell(Cell::Int(1));
+                own.cell(Cell::None);
+                own.end_row();
+            }
+            few.columns.truncate(3);
+            few.columns.append(&mut own.columns);
+            file.write(few).unwrap();
+            assert!(file.held.spans.len() < 8);
+        }
+        assert_eq!(file.finish().unwrap().1, 4);
     }
 }

@@ -81,12 +81,17 @@ fn actor_row(snapshot: &Snapshot, actor: &Actor) -> ActorRow {
 }
 
 fn did(total: &Total) -> String {
-    match &*total.kind {
-        "queue" => format!("{} jobs", grouped(total.processed + total.failed)),
-        "limiter" => format!("{} calls", grouped(total.granted)),
-        "store" => format!("{} commits", grouped(total.commits)),
-        _ => String::new(),
-    }
+    let (number, one, many) = match &*total.kind {
+        "queue" => (total.processed + total.failed, "job", "jobs"),
+        "limiter" => (total.granted, "call", "calls"),
+        "store" => (total.commits, "commit", "commits"),
+        _ => return String::new(),
+    };
+    format!(
+        "{} {}",
+        grouped(number),
+        if number == 1 { one } else { many }
+    )
 }
 
 /// How those stand whose readings are taken, and who therefore say nothing of themselves.

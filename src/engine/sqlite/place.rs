@@ -41,9 +41,13 @@ pub fn beside(path: &Path, end: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Names of files beside one, some of those that end as it does: whoever looks for it may want another.
+/// The files beside one that end as it does, by their names: whoever looks for it may want another. Of many some, and
+/// how many more there are.
 pub(super) fn like_it(path: &Path) -> Vec<String> {
-    const MAX: usize = 3;
+    const MAX: usize = 5;
+    if path.extension().is_none() {
+        return Vec::new();
+    }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -59,7 +63,10 @@ pub(super) fn like_it(path: &Path) -> Vec<String> {
     });
     let mut names: Vec<String> = like_it.collect();
     names.sort_unstable();
-    names.truncate(MAX);
+    if names.len() > MAX {
+        let more = names.split_off(MAX).len();
+        names.push(format!("{more} more"));
+    }
     names
 }
 

@@ -149,26 +149,15 @@ impl MatchTable {
             .count()
     }
 
-    /// Those of its columns that stand in one of these places, and where.
-    pub(in crate::store) fn at<'p>(
-        &self,
-        places: &'p [&str],
-    ) -> impl Iterator<Item = (usize, &'static str, &Column)> + use<'_, 'p> {
-        let all = self.places.iter().zip(&self.columns).enumerate();
-        let all = all.map(|(at, (place, column))| (at, *place, column));
-        all.filter(|(_, place, _)| places.contains(place))
-    }
-
-    /// The same as a statement lists them.
+    /// Those of its columns that stand in one of these places, as a statement lists them.
     pub(in crate::store) fn list(
         &self,
         places: &[&str],
         told: fn(&str, &Column) -> String,
     ) -> String {
-        let columns = self.at(places);
-        let columns: Vec<String> = columns
-            .map(|(_, place, column)| told(place, column))
-            .collect();
+        let columns = self.places.iter().zip(&self.columns);
+        let columns = columns.filter(|(place, _)| places.contains(*place));
+        let columns: Vec<String> = columns.map(|(place, column)| told(place, column)).collect();
         columns.join(", ")
     }
 

@@ -107,7 +107,7 @@ pub(super) fn read_of_matches(
     conn: &mut SqliteConnection,
     table: &MatchTable,
     count: usize,
-    shared: Option<OfIds>,
+    shared: OfIds,
     rows: OfIds,
 ) -> QueryResult<RowBatch> {
     let mut batch = RowBatch::sharing(&table.columns, table.shared());
@@ -119,23 +119,29 @@ pub(super) fn read_of_matches(
     let read = |conn: &mut SqliteConnection| -> QueryResult<()> {
         // Of each id the place of its span.
         let mut places = vec![None; count];
-        if let Some(shared) = shared {
-            for row in LoadConnection::load(conn, shared)? {
-                let row = row?;
-                places[number(&row)?] = Some(batch.spans.len());
-                batch.spans.push(0);
-                push_row(cells, columns, &row, 1)?;
-            }
+        for row in LoadConnection::load(conn, shared)? {
+            let row = row?;
+            places[number(&row)?] = Some(batch.spans.len());
+            batch.spans.push(0);
+            push_row(cells, columns, &row, 1)?;
         }
+        let mut last = 0;
         for row in LoadConnection::load(conn, rows)? {
             let row = row?;
-            if batch.shared > 0 {
-                // Rows without a match are not told.
-                let Some(place) = places[number(&row)?] else {
-                    continue;
-                };
-                batch.spans[place] += 1;
+            // Rows without a match are not told.
+            let Some(place) = places[number(&row)?] else {
+                continue;
+            };
+            // One in another order would get what another match is.
+            if place < last {
+                let why = format!(
+                    "the rows of {} came in another order than their matches",
+                    table.name
+                );
+                return Err(DieselError::DeserializationError(why.into()));
             }
+            last = place;
+            batch.spans[place] += 1;
             push_row(own_cells, own_columns, &row, 1)?;
             batch.rows += 1;
         }
@@ -158,4 +164,54 @@ fn number<'r>(row: &impl Row<'r, Sqlite>) -> QueryResult<usize> {
     value
         .and_then(|number| usize::try_from(number).ok())
         .ok_or(DieselError::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::connection::SimpleConnection;
+
+    use super::*;
+    use crate::model::table::Cell;
+
+    const BANS: &str = "match_bans";
+
+    fn read(conn: &mut SqliteConnection, rows: &str) -> QueryResult<RowBatch> {
+        let ids = || "[\"KR_1\", \"KR_2\", \"KR_3\"]".to_owned();
+        let shared = "SELECT j.key, j.value, 'KR', 2026, NULL FROM json_each(?) j WHERE j.key <> 1";
+        let shared = OfIds::new(shared.to_owned(), ids());
+        let rows = OfIds::new(rows.to_owned(), ids());
+        read_of_matches(conn, MatchTable::named(BANS).unwrap(), 3, shared, rows)
+    }
+
+    fn connection() -> SqliteConnection {
+        SqliteConnection::establish(":memory:").unwrap()
+    }
+
+    #[test]
+    fn a_row_is_of_its_match_or_refused() {
+        let conn = &mut connection();
+        let three = "SELECT j.key, j.key, 100, 1, j.key FROM json_each(?) j ORDER BY j.key";
+        let batch = read(conn, three).unwrap();
+        // The match in the middle is not there.
+        assert_eq!((batch.rows, &*batch.spans), (2, &[1, 1][..]));
+        let mut champions = batch.columns.last().unwrap().cursor();
+        assert_eq!(
+            [0, 2].map(Cell::Int),
+            [champions.next_cell(), champions.next_cell()]
+        );
+        let error = read(conn, &format!("{three} DESC")).unwrap_err();
+        assert!(error.to_string().contains(BANS), "{error}");
+    }
+
+    #[test]
+    fn an_error_that_ends_the_transaction_is_told_as_itself() {
+        let conn = &mut connection();
+        let made =
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, ids TEXT); INSERT INTO t VALUES (1, '')";
+        conn.batch_execute(made).unwrap();
+        let error = read(conn, "INSERT OR ROLLBACK INTO t VALUES (1, ?)").unwrap_err();
+        assert!(error.to_string().contains("UNIQUE"), "{error}");
+        // And the next has a transaction of its own.
+        read(conn, "SELECT j.key, 1, 100, 1, 1 FROM json_each(?) j").unwrap();
+    }
 }

@@ -16,30 +16,27 @@ fn told(place: &str, column: &Column) -> String {
     format!("{place}.{}", column.name)
 }
 
-/// What all rows of a match have in common, behind where the match stands among the ids.
-fn shared_text(table: &MatchTable) -> String {
+/// What a match is, in the order of the ids. `CROSS JOIN` is SQLite's word for this order of its loops.
+fn matches_text(table: &MatchTable) -> String {
     let columns = table.list(&["m"], told);
-    format!(
-        "SELECT j.key, {columns} FROM json_each(?) j CROSS JOIN matches m ON m.match_id = j.value"
-    )
+    format!("SELECT {columns} FROM json_each(?) j CROSS JOIN matches m ON m.match_id = j.value")
 }
 
-/// The other columns, behind the same. `CROSS JOIN` is SQLite's word for this order of its loops: from the ids to the
-/// rows, which come in the order of their keys without being sorted.
-fn text(table: &MatchTable) -> String {
-    let (name, place) = if table.is_matches() {
-        ("matches", "m")
-    } else {
-        (table.name, "d")
-    };
-    let columns = table.list(&[place, "pl"], told);
+/// The same, behind where the match stands among the ids.
+fn shared_text(table: &MatchTable) -> String {
+    matches_text(table).replacen("SELECT ", "SELECT j.key, ", 1)
+}
+
+/// The other columns, behind the same. Of each match they come in the order of the key, which tables are stored by.
+fn rows_text(table: &MatchTable) -> String {
+    let (columns, name) = (table.list(&["d", "pl"], told), table.name);
     let players = if table.has_players() {
         " LEFT JOIN players pl ON pl.id = d.player_id"
     } else {
         ""
     };
     format!(
-        "SELECT j.key, {columns} FROM json_each(?) j CROSS JOIN {name} {place} ON {place}.match_id = j.value{players}"
+        "SELECT j.key, {columns} FROM json_each(?) j CROSS JOIN {name} d ON d.match_id = j.value{players}"
     )
 }
 
@@ -111,8 +108,12 @@ impl ExportStore for SqliteStore {
         let (count, ids) = (ids.len(), to_json(&ids)?);
         let mut reader = self.readers().borrow().await?;
         let read = reader.conn().spawn_blocking(move |conn| {
-            let shared = (!table.is_matches()).then(|| OfIds::new(shared_text(table), ids.clone()));
-            let rows = OfIds::new(text(table), ids);
+            if table.is_matches() {
+                let rows = OfIds::new(matches_text(table), ids);
+                return batch::read(conn, &table.columns, rows);
+            }
+            let shared = OfIds::new(shared_text(table), ids.clone());
+            let rows = OfIds::new(rows_text(table), ids);
             batch::read_of_matches(conn, table, count, shared, rows)
         });
         Ok(read.await?)

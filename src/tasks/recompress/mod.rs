@@ -25,7 +25,9 @@ use super::{MAINTENANCE, Policies};
 use crate::basics::{Form, Shown, form};
 use crate::engine::Task;
 use crate::model::records::{Payload, PayloadKind};
-use crate::model::{Failure, JobState, MatchId, NewJob, Outcome, Priority, RetryPolicy, Timestamp};
+use crate::model::{
+    Failure, JobState, MatchId, NewJob, Outcome, Priority, RetryPolicy, Timestamp, counted,
+};
 use crate::riot::{LEVELS, Packer, Repack, RiotError, to_gzip};
 use crate::store::engine::{JobContext, TaskFuture, TaskResult};
 use crate::store::repack::{Packing, Repacked, Spot};
@@ -313,7 +315,8 @@ impl Run<'_> {
             }
             rest(self.context, begun, self.args.cpu_percent).await?;
             if self.context.cancel().is_requested() {
-                let why = format!("cancelled after {} documents", self.place.done);
+                let after = counted(self.place.done, "document", "documents");
+                let why = format!("cancelled after {after}");
                 return Ok(Some(Outcome::Cancel(why).into()));
             }
         }
