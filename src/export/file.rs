@@ -9,6 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+#[cfg(target_os = "linux")]
+use rustix::fs::Advice;
 use rustix::fs::OFlags;
 
 use super::Out;
@@ -18,6 +20,8 @@ use crate::model::fingerprint;
 const PART: &str = ".part";
 /// The longest name that file systems take.
 const NAME_BYTES_MAX: usize = 255;
+/// Bytes that the disk begins to write while more of them come: at the end it is waited for.
+const AHEAD: u64 = 8 << 20;
 /// How often what a killed export left is taken away and found there again.
 const TRIES: u32 = 3;
 
@@ -51,7 +55,7 @@ impl Output {
 impl Write for Output {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         match self {
-            Self::File(part) => part.file.write(buffer),
+            Self::File(part) => part.write(buffer),
             Self::Stdout { out, bytes } => {
                 let written = out.write(buffer)?;
                 *bytes += written as u64;
@@ -75,6 +79,9 @@ pub(super) struct PartFile {
     file: File,
     part: PathBuf,
     path: PathBuf,
+    /// Bytes of it, and of these how many were given to the disk.
+    written: u64,
+    given: u64,
     kept: bool,
 }
 
@@ -89,12 +96,35 @@ impl PartFile {
                     file,
                     part,
                     path: path.to_owned(),
+                    written: 0,
+                    given: 0,
                     kept: false,
                 });
             }
         }
         Err(in_use())
     }
+
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(buffer)?;
+        self.written += written as u64;
+        if self.written - self.given >= AHEAD {
+            self.give_to_disk();
+            self.given = self.written;
+        }
+        Ok(written)
+    }
+
+    /// Linux takes the advice that nobody needs these pages as an order to write them. What it does not do now, the end
+    /// does.
+    #[cfg(target_os = "linux")]
+    fn give_to_disk(&self) {
+        let bytes = std::num::NonZeroU64::new(self.written - self.given);
+        let _ = rustix::fs::fadvise(&self.file, self.given, bytes, Advice::DontNeed);
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn give_to_disk(&self) {}
 
     fn keep(mut self) -> io::Result<u64> {
         // A crash must not leave the name on a file whose content never reached the disk.

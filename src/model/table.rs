@@ -1,5 +1,7 @@
 //! Tables as they are written to files: columns, and rows, cell by cell or column by column. No format, no I/O.
 
+use std::mem;
+
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -221,6 +223,27 @@ impl Cells {
         }
     }
 
+    /// Gives a column its texts: `bytes` are one after the other, and where each ends is told already. In the place of
+    /// bytes that are no UTF-8 stands U+FFFD.
+    pub fn set_text(&mut self, bytes: Vec<u8>) {
+        let Values::Text(texts, ends) = &mut self.values else {
+            return;
+        };
+        *texts = match String::from_utf8(bytes) {
+            Ok(whole) if ends.iter().all(|end| whole.is_char_boundary(*end)) => whole,
+            // Each text by itself: the beginning of a character may stand in one, and its end in the next.
+            other => {
+                let bytes = other.map_or_else(|error| error.into_bytes(), String::into_bytes);
+                let (mut begin, mut whole) = (0, String::with_capacity(bytes.len()));
+                for end in ends {
+                    whole.push_str(&String::from_utf8_lossy(&bytes[begin..*end]));
+                    begin = mem::replace(end, whole.len());
+                }
+                whole
+            }
+        };
+    }
+
     fn append(&mut self, mut other: Self) {
         self.present.append(&mut other.present);
         match (&mut self.values, other.values) {
@@ -310,4 +333,38 @@ macro_rules! exported_table {
             }
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_cost_no_other_text() {
+        // The third and fourth are one character together, and none apart.
+        let all: [(&[u8], &str); 6] = [
+            ("ß".as_bytes(), "ß"),
+            (b"", ""),
+            (b"a\xc3", "a\u{fffd}"),
+            (b"\x9f", "\u{fffd}"),
+            (b"\xff\xff b", "\u{fffd}\u{fffd} b"),
+            ("名".as_bytes(), "名"),
+        ];
+        for some in [&all[..2], &all[..4], &all[..]] {
+            let mut cells = RowBatch::of(&[Column::of::<String>("t")]).columns.remove(0);
+            let mut bytes = Vec::new();
+            for (text, _) in some {
+                bytes.extend_from_slice(text);
+                let Values::Text(_, ends) = &mut cells.values else {
+                    panic!("a column of texts");
+                };
+                ends.push(bytes.len());
+            }
+            cells.set_text(bytes);
+            let mut cursor = cells.cursor();
+            for (_, wanted) in some {
+                assert_eq!(cursor.next_cell(), Cell::Text(wanted));
+            }
+        }
+    }
 }

@@ -8,7 +8,7 @@ use diesel::row::{Field, Row};
 use diesel::sql_types::{Text, Untyped};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
-use crate::model::table::{Cells, Column, RowBatch, Values};
+use crate::model::table::{Cells, Column, Kind, RowBatch, Values};
 use crate::store::export::MatchTable;
 
 /// A statement that is put together, whose one `?` is a list of ids in JSON. It is prepared once per connection and
@@ -44,45 +44,68 @@ impl QueryFragment<Sqlite> for OfIds {
     }
 }
 
-/// Adds the value of a row to its column.
-fn push<'r>(cells: &mut Cells, column: &Column, field: &impl Field<'r, Sqlite>) -> QueryResult<()> {
-    let mut value = field.value();
-    if column.optional {
-        cells.present.push(i16::from(value.is_some()));
+/// A column as [`read`] and [`read_of_matches`] take it: texts as bytes. Whether they are UTF-8 is looked at for all of
+/// a column together, where the crate looks at each, twice.
+pub(super) fn told(place: &str, column: &Column) -> String {
+    match column.kind {
+        Kind::Text => format!("CAST({place}.{} AS BLOB)", column.name),
+        _ => format!("{place}.{}", column.name),
     }
-    // It is read where it lies: to move it takes longer than to read it.
-    let Some(value) = &mut value else {
-        if column.optional {
-            return Ok(());
-        }
-        let why = format!("{} is nothing", column.name);
-        return Err(DieselError::DeserializationError(why.into()));
-    };
-    match &mut cells.values {
-        Values::Int(values) => values.push(value.read_integer()),
-        Values::Long(values) => values.push(value.read_long()),
-        Values::Double(values) => values.push(value.read_double()),
-        Values::Bool(values) => values.push(value.read_integer() != 0),
-        Values::Text(texts, ends) => {
-            texts.push_str(value.read_text());
-            ends.push(texts.len());
-        }
-    }
-    Ok(())
 }
 
-/// Adds the values of a row, from one of its columns on, to theirs.
-fn push_row<'r>(
-    cells: &mut [Cells],
-    columns: &[Column],
-    row: &impl Row<'r, Sqlite>,
-    first: usize,
-) -> QueryResult<()> {
-    for (at, (cells, column)) in cells.iter_mut().zip(columns).enumerate() {
-        let field = row.get(first + at).ok_or(DieselError::NotFound)?;
-        push(cells, column, &field)?;
+/// Columns of a batch while rows are read into them.
+struct Reading<'b> {
+    columns: &'b [Column],
+    cells: &'b mut [Cells],
+    /// Of each column of texts.
+    texts: Vec<Vec<u8>>,
+}
+
+impl<'b> Reading<'b> {
+    fn new(columns: &'b [Column], cells: &'b mut [Cells]) -> Self {
+        Self {
+            columns,
+            cells,
+            texts: vec![Vec::new(); columns.len()],
+        }
     }
-    Ok(())
+
+    /// Adds the values of a row, from one of its columns on, to theirs.
+    fn push<'r>(&mut self, row: &impl Row<'r, Sqlite>, first: usize) -> QueryResult<()> {
+        let columns = self.columns.iter().zip(self.cells.iter_mut());
+        for (at, ((column, cells), text)) in columns.zip(&mut self.texts).enumerate() {
+            let field = row.get(first + at).ok_or_else(|| DieselError::NotFound)?;
+            let mut value = field.value();
+            if column.optional {
+                cells.present.push(i16::from(value.is_some()));
+            }
+            // It is read where it lies: to move it takes longer than to read it.
+            let Some(value) = &mut value else {
+                if column.optional {
+                    continue;
+                }
+                let why = format!("{} is nothing", column.name);
+                return Err(DieselError::DeserializationError(why.into()));
+            };
+            match &mut cells.values {
+                Values::Int(values) => values.push(value.read_integer()),
+                Values::Long(values) => values.push(value.read_long()),
+                Values::Double(values) => values.push(value.read_double()),
+                Values::Bool(values) => values.push(value.read_integer() != 0),
+                Values::Text(_, ends) => {
+                    text.extend_from_slice(value.read_blob());
+                    ends.push(text.len());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) {
+        for (cells, text) in self.cells.iter_mut().zip(self.texts) {
+            cells.set_text(text);
+        }
+    }
 }
 
 pub(super) fn read<Q>(
@@ -94,10 +117,12 @@ where
     Q: Query<SqlType = Untyped> + QueryFragment<Sqlite> + QueryId,
 {
     let mut batch = RowBatch::of(columns);
+    let mut reading = Reading::new(columns, &mut batch.columns);
     for row in LoadConnection::load(conn, query)? {
-        push_row(&mut batch.columns, columns, &row?, 0)?;
+        reading.push(&row?, 0)?;
         batch.rows += 1;
     }
+    reading.finish();
     Ok(batch)
 }
 
@@ -119,12 +144,15 @@ pub(super) fn read_of_matches(
     let read = |conn: &mut SqliteConnection| -> QueryResult<()> {
         // Of each id the place of its span.
         let mut places = vec![None; count];
+        let mut reading = Reading::new(columns, cells);
         for row in LoadConnection::load(conn, shared)? {
             let row = row?;
             places[number(&row)?] = Some(batch.spans.len());
             batch.spans.push(0);
-            push_row(cells, columns, &row, 1)?;
+            reading.push(&row, 1)?;
         }
+        reading.finish();
+        let mut reading = Reading::new(own_columns, own_cells);
         let mut last = 0;
         for row in LoadConnection::load(conn, rows)? {
             let row = row?;
@@ -142,9 +170,10 @@ pub(super) fn read_of_matches(
             }
             last = place;
             batch.spans[place] += 1;
-            push_row(own_cells, own_columns, &row, 1)?;
+            reading.push(&row, 1)?;
             batch.rows += 1;
         }
+        reading.finish();
         Ok(())
     };
     let done = conn.transaction(|conn| {
@@ -159,11 +188,11 @@ pub(super) fn read_of_matches(
 
 /// The number in the first column.
 fn number<'r>(row: &impl Row<'r, Sqlite>) -> QueryResult<usize> {
-    let field = row.get(0).ok_or(DieselError::NotFound)?;
+    let field = row.get(0).ok_or_else(|| DieselError::NotFound)?;
     let value = field.value().map(|mut value| value.read_integer());
     value
         .and_then(|number| usize::try_from(number).ok())
-        .ok_or(DieselError::NotFound)
+        .ok_or_else(|| DieselError::NotFound)
 }
 
 #[cfg(test)]
@@ -213,5 +242,21 @@ mod tests {
         assert!(error.to_string().contains("UNIQUE"), "{error}");
         // And the next has a transaction of its own.
         read(conn, "SELECT j.key, 1, 100, 1, 1 FROM json_each(?) j").unwrap();
+    }
+
+    #[test]
+    fn a_text_that_is_none_costs_neither_its_row_nor_others() {
+        let conn = &mut connection();
+        let made = "CREATE TABLE t (match_id TEXT); INSERT INTO t
+             VALUES ('ß'), (''), (CAST(x'61ff62' AS TEXT)), (CAST(x'c3' AS TEXT)), (7)";
+        conn.batch_execute(made).unwrap();
+        let columns = [Column::of::<String>("match_id")];
+        let query = format!("SELECT {} FROM t WHERE ? <> ''", told("t", &columns[0]));
+        let batch = super::read(conn, &columns, OfIds::new(query, "-".to_owned())).unwrap();
+        assert_eq!(batch.rows, 5);
+        let mut texts = batch.columns[0].cursor();
+        for wanted in ["ß", "", "a\u{fffd}b", "\u{fffd}", "7"] {
+            assert_eq!(texts.next_cell(), Cell::Text(wanted));
+        }
     }
 }

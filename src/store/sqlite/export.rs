@@ -3,18 +3,14 @@
 use async_trait::async_trait;
 
 use super::SqliteStore;
-use super::batch::{self, OfIds};
+use super::batch::{self, OfIds, told};
 use super::reader::ReadDsl;
-use crate::model::table::{Column, RowBatch};
+use crate::model::table::RowBatch;
 use crate::store::StoreResult;
 use crate::store::export::{
     ExportFilter, ExportStore, MatchTable, mastery, names, ranks, sql, stats,
 };
 use crate::store::rows::to_json;
-
-fn told(place: &str, column: &Column) -> String {
-    format!("{place}.{}", column.name)
-}
 
 /// What a match is, in the order of the ids. `CROSS JOIN` is SQLite's word for this order of its loops.
 fn matches_text(table: &MatchTable) -> String {

@@ -56,14 +56,15 @@ fn partition(group: Group) -> &'static str {
 }
 
 fn list(table: &LakeTable) -> String {
-    let columns: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
-    columns.join(", t.")
+    let columns = table.columns.iter();
+    let columns: Vec<String> = columns.map(|column| batch::told("t", column)).collect();
+    columns.join(", ")
 }
 
 /// In the order of the ids, and of each match in the order of the key, which tables are stored by.
 fn of_matches(table: &LakeTable) -> String {
     let (columns, name) = (list(table), table.name);
-    format!("SELECT t.{columns} FROM json_each(?) j CROSS JOIN {name} t ON t.match_id = j.value")
+    format!("SELECT {columns} FROM json_each(?) j CROSS JOIN {name} t ON t.match_id = j.value")
 }
 
 fn after(
@@ -78,7 +79,7 @@ fn after(
     let after = after.unwrap_or_default();
     let part = partition(table.group);
     let text = format!(
-        "SELECT t.{columns} FROM {name} t WHERE {part} = ?{after} ORDER BY {keys} LIMIT {limit}"
+        "SELECT {columns} FROM {name} t WHERE {part} = ?{after} ORDER BY {keys} LIMIT {limit}"
     );
     let mut query = diesel::sql_query(text).into_boxed();
     query = query.bind::<Text, _>(wanted);
