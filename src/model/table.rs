@@ -1,6 +1,7 @@
 //! Tables as they are written to files: columns, and rows, cell by cell or column by column. No format, no I/O.
 
 use std::mem;
+use std::string::FromUtf8Error;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,7 +234,7 @@ impl Cells {
             Ok(whole) if ends.iter().all(|end| whole.is_char_boundary(*end)) => whole,
             // Each text by itself: the beginning of a character may stand in one, and its end in the next.
             other => {
-                let bytes = other.map_or_else(|error| error.into_bytes(), String::into_bytes);
+                let bytes = other.map_or_else(FromUtf8Error::into_bytes, String::into_bytes);
                 let (mut begin, mut whole) = (0, String::with_capacity(bytes.len()));
                 for end in ends {
                     whole.push_str(&String::from_utf8_lossy(&bytes[begin..*end]));

@@ -17,6 +17,7 @@ mod engine;
 mod examples;
 mod export;
 mod export_details;
+mod export_merged;
 mod faults;
 mod files;
 mod fleet;

@@ -149,6 +149,13 @@ impl MatchTable {
             .count()
     }
 
+    /// Which of its columns stand in a place.
+    pub(in crate::store) fn at(&self, place: &str) -> Vec<usize> {
+        let places = self.places.iter().enumerate();
+        let places = places.filter(|(_, known)| **known == place);
+        places.map(|(at, _)| at).collect()
+    }
+
     /// Those of its columns that stand in one of these places, as a statement lists them.
     pub(in crate::store) fn list(
         &self,
