@@ -83,10 +83,10 @@ impl Patience {
         }
     }
 
-    /// Pauses before the next try; an error when there is none.
-    async fn wait(&self, why: String) -> StoreResult<()> {
+    /// Pauses before the next try; the error when there is none.
+    async fn wait(&self, error: StoreError) -> StoreResult<()> {
         if Instant::now() >= self.until {
-            return Err(StoreError::Unavailable(why));
+            return Err(error);
         }
         tokio::time::sleep(PAUSE).await;
         Ok(())
@@ -151,7 +151,7 @@ impl Borrowed<'_> {
                 drop(self.slot);
                 // A question has one more try at once, which meets whatever is in the way of a new connection.
                 if !lost || patience.question.is_none() {
-                    patience.wait(fault.into_error().to_string()).await?;
+                    patience.wait(fault.into_error()).await?;
                 }
                 Ok(None)
             }
@@ -207,7 +207,7 @@ impl Pool {
                     let away = self.absence.unreached(&error.cause);
                     match patience.question {
                         Some(_) => return Err(away.into()),
-                        None => patience.wait(error.cause).await?,
+                        None => patience.wait(StoreError::Unavailable(error.cause)).await?,
                     }
                 }
                 Some(Some(Err(_)) | None) => return Err(StoreError::Closed),
