@@ -10,7 +10,7 @@ use super::sync_target::read_years;
 use crate::cli::players::{Listed, read_players};
 use crate::cli::{CliError, Global, LadderOptions, SyncArgs, remote};
 use crate::config::{Config, read_at_most};
-use crate::model::{Platform, Priority, Timestamp, Year};
+use crate::model::{Platform, Priority, Timestamp, Year, counted};
 use crate::tasks::{LadderArgs, LadderSync, PlayerSync, PlayerSyncArgs};
 
 /// A file of players at most: far more than the longest one takes.
@@ -47,7 +47,10 @@ pub(super) async fn sync_file(
         .flat_map(|listed| years.iter().map(|year| order(listed, *year)))
         .collect();
     let asked = args.year.clone().unwrap_or_else(|| years[0].to_string());
-    let title = format!("{} players, {asked}", players.len());
+    let title = format!(
+        "{}, {asked}",
+        counted(players.len() as u64, "player", "players")
+    );
     let jobs: Vec<Value> = orders
         .iter()
         .map(|order| json!({ "kind": PlayerSync::KIND, "args": order, "priority": PRIORITY }))

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::cli::terminal::stop_signal;
 use crate::cli::{BehaviourArgs, CliError, Global, SimulateArgs, WorldArgs};
-use crate::model::{Platform, RiotId, Timestamp, Year};
+use crate::model::{Platform, RiotId, Timestamp, Year, counted};
 use crate::simulator::{
     SIMULATED_KEY, SettingError, Simulator, SimulatorConfig, World, WorldConfig, read_limits,
 };
@@ -58,8 +58,8 @@ pub(super) fn say_simulated(
     crate::outln!("base URL   {}", simulator.base_url());
     crate::outln!("API key    {SIMULATED_KEY}");
     crate::outln!(
-        "players    {names} on {platform}, {} matches a year",
-        args.world.matches
+        "players    {names} on {platform}, {} a year",
+        counted(args.world.matches.into(), "match", "matches")
     );
     crate::outln!("limits     {}", args.world.limits);
     for fault in &args.behaviour.faults {
@@ -121,8 +121,9 @@ fn world_name(player: &RiotId, platform: Platform, args: &WorldArgs) -> Result<S
         limits.join(",")
     };
     Ok(format!(
-        "{player} on {platform}, seed {}, {} matches a year, limits {limits}",
-        args.seed, args.matches
+        "{player} on {platform}, seed {}, {} a year, limits {limits}",
+        args.seed,
+        counted(args.matches.into(), "match", "matches")
     ))
 }
 

@@ -61,7 +61,8 @@ fn named(result: &Value) -> String {
         (Value::String(note), _) => note.clone(),
         (_, 0) => "the names are as they were".to_owned(),
         (_, names) => format!(
-            "{names} names of version {}",
+            "{} of version {}",
+            counted(names, "name", "names"),
             result["version"].as_str().unwrap_or("-")
         ),
     }
@@ -143,15 +144,15 @@ fn recompressed(result: &Value) -> String {
         0 => 0.0,
         before => (after as f64 / before as f64 - 1.0) * 100.0,
     };
-    let would = if result["dry_run"] == true {
-        "would take"
-    } else {
-        "take"
-    };
     let mut lines = Vec::new();
     for (kind, name) in [("match", "matches"), ("timeline", "timelines")] {
         let number = |name: &str| result[kind][name].as_u64().unwrap_or(0);
         let (before, after) = (number("bytes_before"), number("bytes_after"));
+        let would = match (&result["dry_run"], number("documents")) {
+            (Value::Bool(true), _) => "would take",
+            (_, 1) => "takes",
+            _ => "take",
+        };
         let mut line = format!("{name}: ");
         if result["dry_run"] == true && number("tried") == 0 {
             let _ = write!(
@@ -162,8 +163,8 @@ fn recompressed(result: &Value) -> String {
         } else {
             let _ = write!(
                 line,
-                "{} documents of {:.1} MB {would} {:.1} MB ({:+.1} %)",
-                number("documents"),
+                "{} of {:.1} MB {would} {:.1} MB ({:+.1} %)",
+                counted(number("documents"), "document", "documents"),
                 mb(before),
                 mb(after),
                 percent(before, after)

@@ -170,8 +170,9 @@ fn numbers(app: &App) -> Line<'static> {
     }
     let rates = app.rates.as_ref();
     let mut line = vec![Span::raw(format!(
-        "{} calls{}",
+        "{} {}{}",
         count(status.calls),
+        if status.calls == 1 { "call" } else { "calls" },
         rate(rates.map(|rates| rates.calls))
     ))];
     let refused = format!("  {} x 429", count(status.rate_limited));
