@@ -192,9 +192,9 @@ pub(super) struct RowsOfMatches {
 }
 
 impl RowsOfMatches {
-    /// Reads them. A row of the statement begins with whether it is one of the table, else it is a match; then come what
-    /// all rows of a match have in common, beginning with its id, whose a row is, in tables with players, and the other
-    /// columns.
+    /// Reads them. A row of the statement begins with whether it is one of the table; else it is a match. Then comes
+    /// what all rows of a match have in common, with its id first; in tables with players whose row it is; and the
+    /// other columns.
     pub(super) async fn read(
         mut conn: &AsyncPgConnection,
         table: &'static MatchTable,
