@@ -108,7 +108,8 @@ pub(super) async fn start_simulator(
         })
 }
 
-/// What a world is called: everything that makes it another one.
+/// What a world is called: everything that makes it another one. In these words, whatever the numbers: a database has
+/// them stored.
 fn world_name(player: &RiotId, platform: Platform, args: &WorldArgs) -> Result<String, CliError> {
     let limits = read_limits(&args.limits).map_err(|why| wrong_limits(&why))?;
     let limits: Vec<String> = limits
@@ -121,9 +122,8 @@ fn world_name(player: &RiotId, platform: Platform, args: &WorldArgs) -> Result<S
         limits.join(",")
     };
     Ok(format!(
-        "{player} on {platform}, seed {}, {} a year, limits {limits}",
-        args.seed,
-        counted(args.matches.into(), "match", "matches")
+        "{player} on {platform}, seed {}, {} matches a year, limits {limits}",
+        args.seed, args.matches
     ))
 }
 

@@ -151,7 +151,12 @@ impl Borrowed<'_> {
                 drop(self.slot);
                 // A question has one more try at once, which meets whatever is in the way of a new connection.
                 if !lost || patience.question.is_none() {
-                    patience.wait(fault.into_error()).await?;
+                    let error = match fault {
+                        // The connection is what is gone.
+                        Fault::Command(error) => StoreError::Unavailable(error.to_string()),
+                        fault => fault.into_error(),
+                    };
+                    patience.wait(error).await?;
                 }
                 Ok(None)
             }

@@ -80,14 +80,6 @@ fn wrong(column: &Column) -> DieselError {
     DieselError::DeserializationError(format!("{} is not as it should be", column.name).into())
 }
 
-fn disordered(table: &MatchTable) -> DieselError {
-    let why = format!(
-        "the rows of {} came in another order than their matches",
-        table.name
-    );
-    DieselError::DeserializationError(why.into())
-}
-
 /// Columns of a batch while rows are read into them. Values come in the form of PostgreSQL's own protocol.
 struct Reading<'b> {
     columns: &'b [Column],
@@ -192,14 +184,14 @@ pub(super) struct RowsOfMatches {
 }
 
 impl RowsOfMatches {
-    /// Reads them. A row of the statement begins with whether it is one of the table; else it is a match. Then comes
-    /// what all rows of a match have in common, with its id first; in tables with players whose row it is; and the
-    /// other columns.
+    /// Reads them; none if they come in another order than their matches, or before them. A row of the statement
+    /// begins with whether it is one of the table; else it is a match. Then comes what all rows of a match have in
+    /// common, with its id first; in tables with players whose row it is; and the other columns.
     pub(super) async fn read(
         mut conn: &AsyncPgConnection,
         table: &'static MatchTable,
         query: OfIds<'_, String>,
-    ) -> QueryResult<Self> {
+    ) -> QueryResult<Option<Self>> {
         let shared = table.shared();
         let (own, own_first) = (table.at("d"), 1 + shared + usize::from(table.has_players()));
         let mut batch = RowBatch::sharing(&table.columns, shared);
@@ -218,7 +210,7 @@ impl RowsOfMatches {
             if field.value().is_some_and(|is_row| is_row.as_bytes() == [0]) {
                 // Its rows would be lost.
                 if rows_come {
-                    return Err(disordered(table));
+                    return Ok(None);
                 }
                 places.insert(id.to_vec(), batch.spans.len());
                 batch.spans.push(0);
@@ -235,7 +227,7 @@ impl RowsOfMatches {
             let Some(place) = current.1 else { continue };
             // One in another order would get what another match is.
             if place < last {
-                return Err(disordered(table));
+                return Ok(None);
             }
             last = place;
             batch.spans[place] += 1;
@@ -249,11 +241,11 @@ impl RowsOfMatches {
             }
         }
         reading.finish();
-        Ok(Self {
+        Ok(Some(Self {
             table,
             batch,
             players,
-        })
+        }))
     }
 
     /// Each once.

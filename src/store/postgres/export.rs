@@ -7,10 +7,14 @@ use super::PostgresStore;
 use super::batch::{self, OfIds, RowsOfMatches};
 use super::reader::read;
 use crate::model::table::{Column, RowBatch};
-use crate::store::StoreResult;
 use crate::store::export::{
     ExportFilter, ExportStore, MatchTable, mastery, names, ranks, sql, stats,
 };
+use crate::store::{StoreError, StoreResult};
+
+/// More rows than there are. What has a limit is no part of a parallel plan, which takes rows of both parts as they
+/// come.
+const ALL: i32 = i32::MAX;
 
 fn told(place: &str, column: &Column) -> String {
     format!("{place}.{}", batch::told(column))
@@ -21,10 +25,9 @@ fn matches_text(table: &MatchTable) -> String {
     format!("SELECT {columns} FROM matches m WHERE m.match_id = ANY($1) ORDER BY m.match_id")
 }
 
-/// What the matches are, and behind that the rows, as [`RowsOfMatches::read`] takes them: of one moment, as it is one
-/// statement, and with what the rows of a match have in common told once. Each of the two comes as its index has it;
-/// joined, they took half as long again.
-fn rows_text(table: &MatchTable) -> String {
+/// What the matches are, and the rows, as [`RowsOfMatches::read`] takes them: with what the rows of a match have in
+/// common told once. Each of the two comes as its index has it; joined, they took half as long again.
+fn parts(table: &MatchTable) -> [String; 2] {
     let (matches, own) = (table.list(&["m"], told), table.list(&["d"], told));
     let name = table.name;
     let (no_player, player) = if table.has_players() {
@@ -37,11 +40,34 @@ fn rows_text(table: &MatchTable) -> String {
     let key = ["match_id"].into_iter().chain(table.order());
     let key: Vec<String> = key.map(|column| format!("d.{column}")).collect();
     let key = key.join(", ");
-    format!(
-        "(SELECT false, {matches}{no_player}{no_row} FROM matches m WHERE m.match_id = ANY($1) ORDER BY m.match_id) \
-         UNION ALL \
-         (SELECT true, d.match_id{no_match}{player}, {own} FROM {name} d WHERE d.match_id = ANY($1) ORDER BY {key})"
-    )
+    [
+        format!(
+            "(SELECT false, {matches}{no_player}{no_row} FROM matches m WHERE m.match_id = ANY($1) \
+             ORDER BY m.match_id LIMIT {ALL})"
+        ),
+        format!(
+            "(SELECT true, d.match_id{no_match}{player}, {own} FROM {name} d WHERE d.match_id = ANY($1) ORDER BY {key})"
+        ),
+    ]
+}
+
+/// Both as one statement, so that they are of one moment.
+fn rows_text(parts: &[String; 2]) -> String {
+    parts.join(" UNION ALL ")
+}
+
+/// The same for a server whose plan mixes the parts: sorted once more, as a whole.
+fn sorted(table: &MatchTable, rows_text: &str) -> String {
+    let own = table.at("d").into_iter().map(|at| table.columns[at].name);
+    let own: Vec<&str> = own.collect();
+    // Counted from 1, behind whether it is a row.
+    let first = 2 + table.shared() + usize::from(table.has_players());
+    let places = table.order().map(|name| {
+        let at = own.iter().position(|column| *column == name);
+        (first + at.expect("a table tells its key")).to_string()
+    });
+    let places: Vec<String> = places.collect();
+    format!("{rows_text} ORDER BY 1, 2, {}", places.join(", "))
 }
 
 /// What [`batch::player_columns`] names. Joined with the rows, each player was looked for by itself.
@@ -87,13 +113,23 @@ impl ExportStore for PostgresStore {
                 batch::read(conn, &table.columns, OfIds::new(&text, ids)).await
             }));
         }
-        let (rows_text, players_text) = (rows_text(table), players_text(table));
+        let players_text = players_text(table);
         let columns = batch::player_columns(table);
-        let mut gone = Vec::new();
+        let mut text = rows_text(&parts(table));
+        let (mut is_sorted, mut gone) = (false, Vec::new());
         loop {
             let rows = read!(self.readers, conn => {
-                RowsOfMatches::read(conn, table, OfIds::new(&rows_text, ids)).await
+                RowsOfMatches::read(conn, table, OfIds::new(&text, ids)).await
             });
+            let Some(rows) = rows else {
+                if is_sorted {
+                    let why = format!("the rows of {} came in no order", table.name);
+                    return Err(StoreError::Unexpected(why));
+                }
+                text = sorted(table, &text);
+                is_sorted = true;
+                continue;
+            };
             let wanted = rows.player_ids();
             if wanted.is_empty() {
                 return Ok(rows.called(&RowBatch::of(&columns)));
@@ -177,5 +213,84 @@ impl ExportStore for PostgresStore {
         Ok(
             read!(self.readers, conn => sql::Names { kind, id, patch, language, limit }.load(conn).await),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel_async::{AsyncConnection, AsyncPgConnection};
+
+    use super::*;
+    use crate::store::Location;
+    use crate::store::scratch::Scratch;
+    use crate::store::synthetic::Synthetic;
+
+    async fn filled(matches: u32) -> (Scratch, Vec<String>) {
+        let scratch = Scratch::new();
+        let made = Synthetic {
+            matches,
+            of_player: 0,
+            finished_jobs: 0,
+        };
+        made.fill(&Location::Postgres(Box::new(scratch.settings())))
+            .await
+            .unwrap();
+        scratch.run(
+            "INSERT INTO match_bans (match_id, ban, team_id, turn, champion_id)
+             SELECT match_id, ban, 100, ban, ban FROM matches, generate_series(1, 10) ban; ANALYZE",
+        );
+        let ids = scratch.rows("SELECT match_id FROM matches ORDER BY match_id");
+        let ids = ids.into_iter().flatten().flatten().collect();
+        (scratch, ids)
+    }
+
+    /// Those whose plan must not matter.
+    fn tables() -> [&'static MatchTable; 2] {
+        ["match_participants", "match_bans"].map(|name| MatchTable::named(name).unwrap())
+    }
+
+    #[tokio::test]
+    async fn rows_that_come_mixed_with_their_matches_are_sorted() {
+        let (scratch, ids) = filled(30).await;
+        let conn = AsyncPgConnection::establish(scratch.url()).await.unwrap();
+        let read = async |table, text: &str| {
+            let rows = RowsOfMatches::read(&conn, table, OfIds::new(text, &ids)).await;
+            rows.unwrap().map(|rows| format!("{rows:?}"))
+        };
+        for table in tables() {
+            let [matches, rows] = parts(table);
+            let usual = read(table, &rows_text(&[matches.clone(), rows.clone()])).await;
+            assert!(usual.is_some(), "{}", table.name);
+            let [backwards, forwards] = ["DESC", "ASC"].map(|order| {
+                let key = format!("ORDER BY d.match_id {order}");
+                rows.replace("ORDER BY d.match_id", &key)
+            });
+            for (first, second) in [(&forwards, &matches), (&matches, &backwards)] {
+                let mixed = format!("{first} UNION ALL {second}");
+                assert_eq!(read(table, &mixed).await, None);
+                assert_eq!(read(table, &sorted(table, &mixed)).await, usual);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_plan_does_not_mix_the_parts() {
+        let (scratch, ids) = filled(3_000).await;
+        let ids = format!("'{{{}}}'::text[]", ids[..250].join(","));
+        let eager = "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET enable_gathermerge = off;
+             SET enable_seqscan = off; SET enable_bitmapscan = off; EXPLAIN";
+        let plan = |text: &str| {
+            let plan = scratch.rows(&format!("{eager} {}", text.replace("$1", &ids)));
+            let plan: Vec<String> = plan.into_iter().flatten().flatten().collect();
+            plan.join("\n")
+        };
+        for table in tables() {
+            let text = rows_text(&parts(table));
+            let without = text.replace(&format!(" LIMIT {ALL}"), "");
+            let (plan, without) = (plan(&text), plan(&without));
+            assert!(!plan.contains("Parallel Append"), "{plan}");
+            // Else the server would.
+            assert!(without.contains("Parallel Append"), "{without}");
+        }
     }
 }
