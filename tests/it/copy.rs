@@ -202,7 +202,13 @@ async fn a_copy_killed_in_the_middle_goes_on_and_finds_what_was_changed_meanwhil
     let output = run(sync_on(&setup, scratch.url())).await;
     refused(&output, 3, &["unfinished copy", &setup.database()]);
     assert_eq!(setup.document_calls(), calls);
-    for args in [&["serve"][..], &["db", "migrate"]] {
+    let half = [
+        &["serve"][..],
+        &["db", "migrate"],
+        &["stats", PLAYER],
+        &["export", "--what", "matches", "--out", "-"],
+    ];
+    for args in half {
         let mut engine = command(&setup, args);
         engine.args(["--database", scratch.url()]);
         refused(&run(engine).await, 3, &["unfinished copy", "db copy"]);
@@ -428,6 +434,14 @@ async fn a_file_with_an_unfinished_copy_is_no_database_for_an_engine() {
     let words = ["unfinished copy of elsewhere", "db copy"];
     refused(&run(setup.sync()).await, 3, &words);
     refused(&run(setup.command(&["serve"])).await, 3, &words);
+    // Half of the data would pass for all of it.
+    let half = [
+        &["stats", PLAYER][..],
+        &["export", "--what", "matches", "--out", "-"],
+    ];
+    for args in half {
+        refused(&run(setup.command(args)).await, 3, &words);
+    }
     // Nor is it one to copy from.
     refused(
         &run(copy(&setup, &file(&setup), scratch.url())).await,

@@ -96,9 +96,22 @@ impl<J: PostgresJobs> PostgresDatabase<J> {
 
     /// Connects to read only.
     pub async fn open_read_only(settings: Settings, format: &'static Format) -> StoreResult<Self> {
+        Self::open_to_read(settings, format, true).await
+    }
+
+    /// The same of one that need not be ready for others.
+    pub async fn open_unready(settings: Settings, format: &'static Format) -> StoreResult<Self> {
+        Self::open_to_read(settings, format, false).await
+    }
+
+    async fn open_to_read(
+        settings: Settings,
+        format: &'static Format,
+        is_ready: bool,
+    ) -> StoreResult<Self> {
         let database = Self::without_writer(settings, format)?;
         let address = &database.shared.settings.address;
-        let migrations = database.migrations(format).await?;
+        let migrations = database.migrations(format, is_ready).await?;
         if migrations.applied.is_empty() {
             return Err(StoreError::Unreachable {
                 database: address.to_string(),
@@ -115,15 +128,20 @@ impl<J: PostgresJobs> PostgresDatabase<J> {
     /// Which migrations a database has and which it lacks; changes nothing.
     pub async fn inspect(settings: Settings, format: &'static Format) -> StoreResult<Migrations> {
         Self::without_writer(settings, format)?
-            .migrations(format)
+            .migrations(format, false)
             .await
     }
 
-    async fn migrations(&self, format: &'static Format) -> StoreResult<Migrations> {
+    /// `is_ready`: an error unless it is ready for others.
+    async fn migrations(&self, format: &'static Format, is_ready: bool) -> StoreResult<Migrations> {
         let settings = self.shared.settings.clone();
         let checked = self.handle()?.spawn(async move {
             let mut link = connect::first(&settings).await?;
-            migrate::check(&mut link.conn, &settings.address, format).await
+            let migrations = migrate::check(&mut link.conn, &settings.address, format).await?;
+            if is_ready {
+                (format.ready)(&mut link.conn, &settings.address).await?;
+            }
+            Ok(migrations)
         });
         checked.await.map_err(|_| StoreError::Closed)?
     }

@@ -50,8 +50,7 @@ impl SqliteFile {
 
     /// Opens the file to read only, beside an engine that may be running. It has to be there, with all its tables.
     pub fn open_read_only(path: &Path, format: &'static Format) -> StoreResult<Self> {
-        format.refuse_absent(path)?;
-        format.inspect(path)?.refuse_older(path.display())?;
+        format.check_to_read(path)?;
         Ok(Self::without_writer(path, format, None))
     }
 

@@ -226,7 +226,20 @@ impl Format {
                 pending: self.known(path)?,
             });
         }
-        let applied = self.applied(&mut self.check(path)?, path)?;
+        self.migrations_of(&mut self.check(path)?, path)
+    }
+
+    /// An error of a file that is not to be read: it is older than this program, or not ready.
+    pub fn check_to_read(&self, path: &Path) -> StoreResult<()> {
+        self.refuse_absent(path)?;
+        let mut conn = self.check(path)?;
+        self.migrations_of(&mut conn, path)?
+            .refuse_older(path.display())?;
+        (self.ready)(&mut conn, path)
+    }
+
+    fn migrations_of(&self, conn: &mut SqliteConnection, path: &Path) -> StoreResult<Migrations> {
+        let applied = self.applied(conn, path)?;
         let mut pending = self.known(path)?;
         pending.retain(|version| !applied.contains(version));
         Ok(Migrations { applied, pending })

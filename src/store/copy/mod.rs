@@ -217,7 +217,7 @@ async fn refuse_engines(database: &Location) -> StoreResult<()> {
     let Location::Postgres(settings) = database else {
         return Ok(());
     };
-    let store = PostgresStore::open_read_only((**settings).clone()).await?;
+    let store = PostgresStore::open_target((**settings).clone()).await?;
     let engines = store.engines().await?;
     store.close().await?;
     let mut alive = engines

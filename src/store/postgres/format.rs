@@ -115,7 +115,7 @@ struct Word {
     value: String,
 }
 
-/// An engine must not work on the target of an unfinished copy.
+/// The target of an unfinished copy is nobody's.
 pub(in crate::store) async fn refuse_unfinished_copy(
     conn: &mut AsyncPgConnection,
     address: &Address,

@@ -81,6 +81,12 @@ impl PostgresStore {
         Ok(Self::over(database))
     }
 
+    /// The same, also of the target of an unfinished copy.
+    pub(in crate::store) async fn open_target(settings: Settings) -> StoreResult<Self> {
+        let database = PostgresDatabase::open_unready(named(settings), &format::FORMAT).await?;
+        Ok(Self::over(database))
+    }
+
     /// Which migrations a database has and which it lacks; changes nothing.
     pub async fn inspect(settings: Settings) -> StoreResult<Migrations> {
         PostgresDatabase::<Rows>::inspect(named(settings), &format::FORMAT).await
