@@ -427,6 +427,7 @@ async fn run_the_rest(folder: &Path) -> StoreResult<()> {
         super::lake::tests::read_all(&*store).await?;
         store.close().await?;
     }
+    super::postgres::export::tests::read_mixed(&other).await;
 
     // An engine makes tables of its own where riftsync has none.
     let empty = Scratch::on_server(&std::env::var("TEST_DATABASE_URL").unwrap());

@@ -15,8 +15,8 @@ use futures_util::TryStreamExt;
 use crate::model::table::{Cell, Cells, Column, Cursor, Kind, RowBatch, Values};
 use crate::store::export::MatchTable;
 
-/// A statement that is put together, with an array of ids or numbers for each `$1` in it. It is prepared once per
-/// connection and text, where `sql_query` is at every use.
+/// A statement that is put together, whose `$1` is an array of ids or numbers. It is prepared once per connection and
+/// text, where `sql_query` is at every use.
 #[derive(Debug)]
 pub(super) struct OfIds<'q, I> {
     text: &'q str,
@@ -55,12 +55,11 @@ where
     Pg: HasSqlType<Array<T>>,
     I: ToSql<Array<T>, Pg>,
 {
-    for (nth, part) in text.split("$1").enumerate() {
-        if nth > 0 {
-            out.push_bind_param::<Array<T>, _>(ids)?;
-        }
-        out.push_sql(part);
-    }
+    let (before, after) = text.split_once("$1").unwrap_or((text, ""));
+    out.push_sql(before);
+    out.push_bind_param::<Array<T>, _>(ids)?;
+    // Further ones in it are the same.
+    out.push_sql(after);
     Ok(())
 }
 

@@ -217,7 +217,7 @@ impl ExportStore for PostgresStore {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::store) mod tests {
     use diesel_async::{AsyncConnection, AsyncPgConnection};
 
     use super::*;
@@ -225,7 +225,7 @@ mod tests {
     use crate::store::scratch::Scratch;
     use crate::store::synthetic::Synthetic;
 
-    async fn filled(matches: u32) -> (Scratch, Vec<String>) {
+    async fn filled(matches: u32) -> Scratch {
         let scratch = Scratch::new();
         let made = Synthetic {
             matches,
@@ -235,13 +235,18 @@ mod tests {
         made.fill(&Location::Postgres(Box::new(scratch.settings())))
             .await
             .unwrap();
+        scratch
+    }
+
+    /// Gives matches bans. The ids of the matches.
+    fn with_bans(scratch: &Scratch) -> Vec<String> {
         scratch.run(
             "INSERT INTO match_bans (match_id, ban, team_id, turn, champion_id)
-             SELECT match_id, ban, 100, ban, ban FROM matches, generate_series(1, 10) ban; ANALYZE",
+             SELECT match_id, ban, 100, ban, ban FROM matches, generate_series(1, 10) ban ON CONFLICT DO NOTHING;
+             ANALYZE",
         );
         let ids = scratch.rows("SELECT match_id FROM matches ORDER BY match_id");
-        let ids = ids.into_iter().flatten().flatten().collect();
-        (scratch, ids)
+        ids.into_iter().flatten().flatten().collect()
     }
 
     /// Those whose plan must not matter.
@@ -249,9 +254,9 @@ mod tests {
         ["match_participants", "match_bans"].map(|name| MatchTable::named(name).unwrap())
     }
 
-    #[tokio::test]
-    async fn rows_that_come_mixed_with_their_matches_are_sorted() {
-        let (scratch, ids) = filled(30).await;
+    /// Rows that come in another order than their matches, and what is made of them.
+    pub(in crate::store) async fn read_mixed(scratch: &Scratch) {
+        let ids = with_bans(scratch);
         let conn = AsyncPgConnection::establish(scratch.url()).await.unwrap();
         let read = async |table, text: &str| {
             let rows = RowsOfMatches::read(&conn, table, OfIds::new(text, &ids)).await;
@@ -274,8 +279,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn rows_that_come_mixed_with_their_matches_are_sorted() {
+        read_mixed(&filled(30).await).await;
+    }
+
+    #[tokio::test]
     async fn a_plan_does_not_mix_the_parts() {
-        let (scratch, ids) = filled(3_000).await;
+        let scratch = filled(3_000).await;
+        let ids = with_bans(&scratch);
         let ids = format!("'{{{}}}'::text[]", ids[..250].join(","));
         let eager = "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET enable_gathermerge = off;
              SET enable_seqscan = off; SET enable_bitmapscan = off; EXPLAIN";

@@ -6,7 +6,7 @@ mod data;
 mod data_statements;
 mod details;
 mod documents;
-mod export;
+pub(in crate::store) mod export;
 pub(in crate::store) mod format;
 mod jobs;
 mod lake;
