@@ -17,7 +17,8 @@ use super::Out;
 use crate::model::fingerprint;
 
 /// What the temporary name has behind the file's own.
-const PART: &str = ".part";
+/// No other program writes files of such names: browsers call theirs `.part`.
+const PART: &str = ".riftsync-part";
 /// The longest name that file systems take.
 const NAME_BYTES_MAX: usize = 255;
 /// Bytes that the disk begins to write while more of them come: at the end it is waited for.
@@ -322,9 +323,13 @@ mod tests {
     fn what_a_killed_export_left_is_no_obstacle_and_what_is_not_an_exports_is_left_alone() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("m.csv");
-        let part = folder.path().join("m.csv.part");
+        let part = folder.path().join(format!("m.csv{PART}"));
         std::fs::write(&part, "half of it").unwrap();
+        // A browser's.
+        let download = folder.path().join("m.csv.part");
+        std::fs::write(&download, "mine").unwrap();
         create(&path).unwrap().keep().unwrap();
+        assert_eq!(std::fs::read_to_string(&download).unwrap(), "mine");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
         let other = folder.path().join("other");
         std::fs::write(&other, "mine").unwrap();

@@ -1,8 +1,8 @@
 //! Tables as files: Parquet or CSV, for `DuckDB`, Polars, pandas and spreadsheets.
 //!
 //! One task reads pages of the store, one thread writes them; a few pages are all that is in memory. The file has its
-//! name once it is complete: before that, it stands beside it with `.part` at its end. Or the table goes to stdout as
-//! it is read.
+//! name once it is complete: before that, it stands beside it with `.riftsync-part` at its end. Or the table goes to
+//! stdout as it is read.
 
 mod csv;
 mod file;

@@ -325,7 +325,7 @@ async fn a_file_of_somebody_else_s_is_not_written_over() {
     let rig = Rig::synced(Place::sqlite(), 3).await;
     let lake = rig.lake();
     std::fs::create_dir_all(&lake).unwrap();
-    for name in ["README.md", "DICTIONARY.md", "lake.sql"] {
+    for name in ["README.md", "DICTIONARY.md", "lake.sql", "manifest.json"] {
         let path = lake.join(name);
         std::fs::write(&path, "my own notes").unwrap();
         for more in [&[][..], &["--full"]] {

@@ -222,16 +222,17 @@ async fn former(place: &dyn Place, full: bool) -> Result<(Option<Manifest>, u64)
                 let generation = former.generation;
                 return Ok((Some(former), generation));
             }
+            // No lake is there that it could be of.
+            Err(_) if generation_beside(place).await?.is_none() => {
+                return Err(LakeError::of_stranger(place.name(), manifest::NAME));
+            }
             // What it named is taken away with the rest.
             Err(_) if full => {}
             Err(cause) => return Err(LakeError::of_manifest(place.name(), cause)),
         }
     }
     check_beside(place).await?;
-    // The statements of a lake whose manifest is lost are not taken for those of a later one.
-    let there = place.read(sql::NAME).await?;
-    let there = there.and_then(|sql| sql::generation_of(&String::from_utf8_lossy(&sql)));
-    let mut generation = there.unwrap_or(0);
+    let mut generation = generation_beside(place).await?.unwrap_or(0);
     // Files of killed exports may lie there, and those of one that writes just now.
     if !place.is_alone() {
         let found = place.list().await?;
@@ -241,6 +242,13 @@ async fn former(place: &dyn Place, full: bool) -> Result<(Option<Manifest>, u64)
             .fold(generation, u64::max);
     }
     Ok((None, generation))
+}
+
+/// The generation that the statements beside a manifest are of. Those of a lake whose manifest is lost are not taken
+/// for those of a later one.
+async fn generation_beside(place: &dyn Place) -> Result<Option<u64>, LakeError> {
+    let there = place.read(sql::NAME).await?;
+    Ok(there.and_then(|sql| sql::generation_of(&String::from_utf8_lossy(&sql))))
 }
 
 /// What stands beside a manifest is replaced: that nothing does that somebody else wrote.
