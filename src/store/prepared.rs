@@ -395,6 +395,9 @@ async fn run_the_rest(folder: &Path) -> StoreResult<()> {
         for taken in [Taken::Fresh, Taken::Same] {
             assert_eq!(place.take_for_world("a world", false).await?, taken);
         }
+        drop(place.open().await?);
+        let refused = place.refuse_simulated().await.unwrap_err();
+        assert!(refused.to_string().contains("(a world)"), "{refused}");
     }
     PostgresStore::durability(&scratch).await?;
     PostgresStore::drop_scratch(&one.settings(), &scratch).await?;

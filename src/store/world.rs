@@ -74,6 +74,21 @@ impl Location {
         }
     }
 
+    /// An error if the database is a simulated world's: what an API gives is not mixed with it. It is open already.
+    pub async fn refuse_simulated(&self) -> StoreResult<()> {
+        let found = match self {
+            Self::Sqlite(path) => before(&mut open::open_beside(path)?)?,
+            Self::Postgres(settings) => before_there(&mut first(settings).await?.conn).await?,
+        };
+        let Before::World(world) = found else {
+            return Ok(());
+        };
+        Err(StoreError::Refused(format!(
+            "{self} holds a simulated world ({world}), and what the Riot API gives is not mixed with that. Nothing was \
+             changed. Name another database with --database; to go on with that world, sync with --simulate"
+        )))
+    }
+
     fn refuse_world(&self, world: &str, before: Before) -> StoreError {
         let holds = match before {
             Before::World(was) => format!("another simulated world ({was})"),

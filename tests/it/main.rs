@@ -69,4 +69,5 @@ mod upkeep;
 mod views;
 #[path = "../support/wait.rs"]
 mod wait;
+mod worlds;
 mod year;

@@ -330,7 +330,7 @@ impl Format {
 }
 
 /// A connection beside the writer's, set as that one is.
-pub(super) fn open_beside(path: &Path) -> StoreResult<SqliteConnection> {
+pub fn open_beside(path: &Path) -> StoreResult<SqliteConnection> {
     let mut conn = connect(path, Access::Usual)?;
     set_pragmas(&mut conn, path)?;
     Ok(conn)
