@@ -64,6 +64,7 @@ fn show_lake(global: &Global, exported: &LakeExported, took: Duration) {
         generation,
         written,
         unchanged,
+        restored,
         ..
     } = exported;
     if written.is_empty() && *unchanged == 0 {
@@ -73,6 +74,12 @@ fn show_lake(global: &Global, exported: &LakeExported, took: Duration) {
     if written.is_empty() {
         crate::outln!("{lake}: nothing has changed since generation {generation}");
         return;
+    }
+    if *restored > 0 {
+        crate::errln!(
+            "{lake}: files of {} were missing or not as they were written; they are written anew",
+            counted(*restored as u64, "partition", "partitions")
+        );
     }
     crate::outln!(
         "{lake}: generation {generation}, {} of {} written: {}, {}, {:.1} MiB, in {:.1} s",

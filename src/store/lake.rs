@@ -31,16 +31,25 @@ pub enum Group {
     Mastery,
     /// One partition.
     Names,
+    /// Year and month of when a name ended.
+    FormerNames,
+    /// Year and month of when it was missed first.
+    Missing,
+    /// Platform and year.
+    PlayerYears,
 }
 
 impl Group {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::Matches,
         Self::Stats,
         Self::Players,
         Self::Ranks,
         Self::Mastery,
         Self::Names,
+        Self::FormerNames,
+        Self::Missing,
+        Self::PlayerYears,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -51,6 +60,9 @@ impl Group {
             Self::Ranks => "ranks",
             Self::Mastery => "mastery",
             Self::Names => "names",
+            Self::FormerNames => "former",
+            Self::Missing => "missing",
+            Self::PlayerYears => "years",
         }
     }
 
@@ -58,9 +70,9 @@ impl Group {
     pub fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Matches => &["platform", "year", "month"],
-            Self::Stats => &["platform", "year"],
+            Self::Stats | Self::PlayerYears => &["platform", "year"],
             Self::Players => &["platform"],
-            Self::Ranks | Self::Mastery => &["year", "month"],
+            Self::Ranks | Self::Mastery | Self::FormerNames | Self::Missing => &["year", "month"],
             Self::Names => &[],
         }
     }
@@ -111,6 +123,7 @@ fn detailed(
 pub static TABLES: LazyLock<Vec<LakeTable>> = LazyLock::new(|| {
     let mut tables = of_matches();
     tables.extend(of_players());
+    tables.extend(of_what_was_and_lacks());
     tables
 });
 
@@ -222,6 +235,43 @@ fn of_players() -> Vec<LakeTable> {
     ]
 }
 
+/// Names of before, and what is known to be missing.
+fn of_what_was_and_lacks() -> Vec<LakeTable> {
+    vec![
+        table(
+            "former_names",
+            Group::FormerNames,
+            3,
+            table_columns![
+                player_id Long, valid_to Time, name_folded Text, game_name Text, tag_line Text, valid_from Time,
+            ],
+        ),
+        table(
+            "missing_payloads",
+            Group::Missing,
+            2,
+            table_columns![
+                kind Text, id Text, reason Text, first_seen Time, last_seen Time, tries Int, next_try Time "?",
+                expires_at Time "?",
+            ],
+        ),
+        table(
+            "player_years",
+            Group::PlayerYears,
+            3,
+            table_columns![
+                player_id Long, year Int, platform Text, listed_at Time, listed_matches Long, list_ends_at Text "?",
+            ],
+        ),
+        table(
+            "listed_matches",
+            Group::PlayerYears,
+            4,
+            table_columns![player_id Long, year Int, platform Text, match_id Text],
+        ),
+    ]
+}
+
 impl LakeTable {
     pub fn key_columns(&self) -> &[Column] {
         &self.columns[..self.key]
@@ -323,6 +373,8 @@ pub(super) mod tests {
             ("stats|kr|2026", Some(Group::Stats)),
             ("players|kr", Some(Group::Players)),
             ("names", Some(Group::Names)),
+            ("years|kr|2026", Some(Group::PlayerYears)),
+            ("missing|2026|11", Some(Group::Missing)),
             ("matches|kr", None),
             ("names|kr", None),
             (DATABASE, None),

@@ -18,8 +18,8 @@ on_each_place! {
     an_export_that_is_killed_leaves_a_whole_lake_and_the_next_goes_on,
 }
 
-/// The tables of a lake, and how their rows are put in one order.
-pub const TABLES: [&str; 17] = [
+/// The tables of a lake.
+pub const TABLES: [&str; 21] = [
     "matches",
     "match_participants",
     "match_teams",
@@ -37,6 +37,25 @@ pub const TABLES: [&str; 17] = [
     "rank_history",
     "mastery_history",
     "static_names",
+    "former_names",
+    "missing_payloads",
+    "player_years",
+    "listed_matches",
+];
+
+/// The views that `lake.sql` makes of them: each has all columns of that of the database.
+pub const VIEWS: [&str; 11] = [
+    "match_runes",
+    "lane_leads",
+    "v_matches",
+    "v_player_matches",
+    "v_champion_stats",
+    "v_duos",
+    "v_matchups",
+    "v_daily",
+    "v_names",
+    "v_ranks",
+    "v_mastery",
 ];
 
 /// Reads the lake by `lake.sql`, and the columns and rows of each table; and by the manifest what files there are.
@@ -90,9 +109,22 @@ impl Rig {
 
     /// Every table of the lake has the rows of the database.
     pub async fn check_lake(&self) {
-        let names = json!(TABLES).to_string();
+        let names = json!([&TABLES[..], &VIEWS].concat()).to_string();
         let lake = python(READ, &[self.lake().to_str().unwrap(), &names]).await;
         check_tables(&self.place, &lake);
+        for view in VIEWS {
+            let columns: BTreeSet<String> =
+                serde_json::from_value(lake[view]["columns"].clone()).unwrap();
+            let of_database = match &self.place {
+                Place::Sqlite(_) => format!("SELECT name AS row FROM pragma_table_info('{view}')"),
+                Place::Postgres(_) => format!(
+                    "SELECT column_name::text AS row FROM information_schema.columns WHERE table_name = '{view}'"
+                ),
+            };
+            let of_database: BTreeSet<String> = self.lines(&of_database).into_iter().collect();
+            assert_eq!(columns, of_database, "{view}");
+            check_table(&self.place, &lake, view);
+        }
     }
 }
 
@@ -100,14 +132,19 @@ impl Rig {
 #[track_caller]
 pub fn check_tables(place: &Place, lake: &Value) {
     for table in TABLES {
-        let columns: Vec<String> = serde_json::from_value(lake[table]["columns"].clone()).unwrap();
-        let found: Cells = serde_json::from_value(lake[table]["rows"].clone()).unwrap();
-        let query = format!("SELECT {} FROM {table}", columns.join(", "));
-        let (found, expected) = (normal(found), normal(place.rows(&query)));
-        assert_eq!(found.len(), expected.len(), "rows of {table}");
-        for (found, expected) in found.iter().zip(&expected) {
-            assert_eq!(found, expected, "{table}");
-        }
+        check_table(place, lake, table);
+    }
+}
+
+#[track_caller]
+fn check_table(place: &Place, lake: &Value, table: &str) {
+    let columns: Vec<String> = serde_json::from_value(lake[table]["columns"].clone()).unwrap();
+    let found: Cells = serde_json::from_value(lake[table]["rows"].clone()).unwrap();
+    let query = format!("SELECT {} FROM {table}", columns.join(", "));
+    let (found, expected) = (normal(found), normal(place.rows(&query)));
+    assert_eq!(found.len(), expected.len(), "rows of {table}");
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(found, expected, "{table}");
     }
 }
 
@@ -165,7 +202,12 @@ async fn after_any_sequence_of_work_the_lake_is_the_database(place: Place) {
                     rig.execute(old);
                     rig.done(&["cleanup", "--days", "30"]).await;
                 }
-                3 => rig.execute("UPDATE players SET game_name = 'Another' WHERE id = 3"),
+                3 => rig.execute(
+                    "UPDATE players SET game_name = 'Another', name_folded = 'another#' || tag_line, name_seen_at = name_seen_at + 1 WHERE id = 3;
+                     UPDATE former_names SET valid_to = valid_to - 3456000000;
+                     INSERT INTO missing_payloads (kind, id, reason, first_seen, last_seen) SELECT 'match', 'EUW1_' || count(*), '404', 1735689600000, 1 FROM missing_payloads;
+                     DELETE FROM missing_payloads WHERE id LIKE '%3'",
+                ),
                 4 => rig.execute(
                     "DELETE FROM match_timelines WHERE match_id IN (SELECT max(match_id) FROM match_timelines);
                      INSERT INTO static_names (kind, id, patch, language, name, stored_at)
@@ -318,6 +360,29 @@ async fn a_lake_whose_manifest_is_lost_or_broken_is_whole_again_when_it_is_writt
     rig.check_lake().await;
     let lake = rig.lake();
     assert_eq!(files(&lake), named(&lake, &manifest(&lake)));
+}
+
+#[tokio::test]
+async fn what_was_taken_away_from_a_lake_or_cut_off_is_written_again() {
+    let rig = Rig::synced(Place::sqlite(), 10).await;
+    rig.export_all(&[]).await;
+    let lake = rig.lake();
+    let month = std::fs::read_dir(lake.join("matches/platform=euw1/year=2025")).unwrap();
+    let month = month.map(|entry| entry.unwrap().path()).min().unwrap();
+    std::fs::remove_dir_all(&month).unwrap();
+    let players = files(&lake.join("players")).pop_first().unwrap();
+    std::fs::write(&players, "short").unwrap();
+    let dir = lake.to_str().unwrap();
+    let mended = run(rig.command(&["export", "--all", "--dir", dir])).await;
+    assert!(mended.status.success(), "{}", text(&mended));
+    assert!(
+        text(&mended).contains("files of 2 partitions were missing or not as they were written"),
+        "{}",
+        text(&mended)
+    );
+    rig.check_lake().await;
+    assert_eq!(files(&lake), named(&lake, &manifest(&lake)));
+    assert_eq!(rig.export_all(&[]).await["restored"], 0);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use super::manifest;
-use super::place::{Draft, Place};
+use super::place::{Draft, Found, Place};
 use super::{LakeError, is_ours};
 
 /// Held by the one export that writes.
@@ -98,7 +98,7 @@ impl Folder {
         self.settle()
     }
 
-    fn find(&self, folder: &Path, found: &mut Vec<String>) -> io::Result<()> {
+    fn find(&self, folder: &Path, found: &mut Vec<Found>) -> io::Result<()> {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let path = entry.path();
@@ -110,7 +110,10 @@ impl Folder {
             let Some(name) = below.to_str() else { continue };
             let whole = name.replace(UNFINISHED, "");
             if is_ours(&whole) {
-                found.push(name.to_owned());
+                found.push(Found {
+                    path: name.to_owned(),
+                    bytes: Some(entry.metadata()?.len()),
+                });
             }
         }
         Ok(())
@@ -193,7 +196,7 @@ impl Place for Folder {
         Ok(true)
     }
 
-    async fn list(&self) -> Result<Vec<String>, LakeError> {
+    async fn list(&self) -> Result<Vec<Found>, LakeError> {
         self.on_disk(|this| {
             let mut found = Vec::new();
             for table in super::tables() {

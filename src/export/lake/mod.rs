@@ -27,6 +27,7 @@
 //! killed export leaves files that no manifest names; the next one takes them away.
 
 mod bucket;
+mod dictionary;
 mod error;
 mod folder;
 mod manifest;
@@ -34,6 +35,7 @@ mod matches;
 mod place;
 mod sink;
 mod sql;
+mod there;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -53,7 +55,7 @@ use crate::store::Store;
 use crate::store::lake::{DATABASE, Group, LakeTable, TABLES};
 
 /// The version of the tables, as migrations count.
-const SCHEMA_VERSION: u32 = 17;
+const SCHEMA_VERSION: u32 = 18;
 
 /// A file that is larger is followed by another one: it is sent in one request, and takes room for temporary files
 /// until then.
@@ -69,7 +71,6 @@ Games properties. Riot Games and all associated properties are trademarks or reg
 
 /// How to read it, and what is in it.
 const README: &str = include_str!("README.md");
-const DICTIONARY: &str = include_str!("../../manual/data.md");
 
 /// How far an export is.
 #[derive(Debug, Default)]
@@ -88,6 +89,8 @@ pub struct LakeExported {
     /// Partitions that were written anew, and that are as they were.
     pub written: Vec<String>,
     pub unchanged: usize,
+    /// Partitions of those written that had lost a file.
+    pub restored: usize,
     pub files: usize,
     pub rows: u64,
     pub bytes: u64,
@@ -185,7 +188,7 @@ pub async fn export_lake(
 ) -> Result<LakeExported, LakeFailure> {
     let place = &*place.open()?;
     place.begin().await?;
-    let (former, generation) = former(place, full).await?;
+    let (former, generation) = there::former(place, full).await?;
     let mut stamps: BTreeMap<String, String> =
         store.partition_stamps().await?.into_iter().collect();
     let database = stamps.remove(DATABASE).unwrap_or_default();
@@ -198,6 +201,10 @@ pub async fn export_lake(
         let cause = "this lake was made of another database".to_owned();
         return Err(LakeError::of_manifest(place.name(), cause).into());
     }
+    let lost = match &former {
+        Some(former) => there::lost(former, &place.list().await?),
+        None => BTreeSet::new(),
+    };
     let mut work = Work {
         store,
         place,
@@ -206,69 +213,14 @@ pub async fn export_lake(
         manifest: made,
         written: Vec::new(),
         unchanged: 0,
+        lost,
+        restored: 0,
     };
     let changed = work.compare(former.as_ref(), &stamps, full);
     told.wanted.store(changed.len() as u64, Ordering::Relaxed);
     work.write(&changed).await?;
     work.publish(former.as_ref()).await?;
     Ok(work.told().await?)
-}
-
-/// The manifest that is there, and the generation that this export goes on from.
-async fn former(place: &dyn Place, full: bool) -> Result<(Option<Manifest>, u64), LakeError> {
-    if let Some(bytes) = place.read(manifest::NAME).await? {
-        match Manifest::read(&bytes) {
-            Ok(former) => {
-                let generation = former.generation;
-                return Ok((Some(former), generation));
-            }
-            // No lake is there that it could be of.
-            Err(_) if generation_beside(place).await?.is_none() => {
-                return Err(LakeError::of_stranger(place.name(), manifest::NAME));
-            }
-            // What it named is taken away with the rest.
-            Err(_) if full => {}
-            Err(cause) => return Err(LakeError::of_manifest(place.name(), cause)),
-        }
-    }
-    check_beside(place).await?;
-    let mut generation = generation_beside(place).await?.unwrap_or(0);
-    // Files of killed exports may lie there, and those of one that writes just now.
-    if !place.is_alone() {
-        let found = place.list().await?;
-        generation = found
-            .iter()
-            .filter_map(|path| generation_of(path))
-            .fold(generation, u64::max);
-    }
-    Ok((None, generation))
-}
-
-/// The generation that the statements beside a manifest are of. Those of a lake whose manifest is lost are not taken
-/// for those of a later one.
-async fn generation_beside(place: &dyn Place) -> Result<Option<u64>, LakeError> {
-    let there = place.read(sql::NAME).await?;
-    Ok(there.and_then(|sql| sql::generation_of(&String::from_utf8_lossy(&sql))))
-}
-
-/// What stands beside a manifest is replaced: that nothing does that somebody else wrote.
-async fn check_beside(place: &dyn Place) -> Result<(), LakeError> {
-    for name in [sql::NAME, "README.md", "DICTIONARY.md"] {
-        let Some(there) = place.read(name).await? else {
-            continue;
-        };
-        let there = String::from_utf8_lossy(&there);
-        let begins_as = |own: &str| there.lines().next() == own.lines().next();
-        let is_own = match name {
-            "README.md" => begins_as(README),
-            "DICTIONARY.md" => begins_as(DICTIONARY),
-            _ => sql::generation_of(&there).is_some(),
-        };
-        if !is_own {
-            return Err(LakeError::of_stranger(place.name(), name));
-        }
-    }
-    Ok(())
 }
 
 /// What the files of an export are called by that goes on from a generation; no other one has the same.
@@ -286,6 +238,9 @@ struct Work<'e> {
     manifest: Manifest,
     written: Vec<File>,
     unchanged: usize,
+    /// Files of the lake before that somebody took away.
+    lost: BTreeSet<String>,
+    restored: usize,
 }
 
 impl Work<'_> {
@@ -297,6 +252,11 @@ impl Work<'_> {
         full: bool,
     ) -> BTreeSet<String> {
         let layouts = Group::ALL.map(layout_of);
+        let files = former.map_or(&[][..], |former| &former.files);
+        let has_lost: BTreeSet<&str> = (files.iter())
+            .filter(|file| self.lost.contains(&file.path))
+            .map(|file| &*file.partition)
+            .collect();
         let mut changed = BTreeSet::new();
         for (name, stamp) in stamps {
             let Some(group) = Group::of(name) else {
@@ -304,19 +264,19 @@ impl Work<'_> {
             };
             let version = format!("{stamp}/{}", layouts[group as usize]);
             let known = former.and_then(|former| former.version_of(name));
-            if full || known != Some(&version) {
+            let has_lost = has_lost.contains(&**name);
+            if full || has_lost || known != Some(&version) {
                 changed.insert(name.clone());
+                self.restored += usize::from(has_lost);
             }
             let name = name.clone();
             self.manifest.partitions.push(Partition { name, version });
         }
         self.unchanged = self.manifest.partitions.len() - changed.len();
-        if let Some(former) = former {
-            let same = |file: &&File| {
-                stamps.contains_key(&file.partition) && !changed.contains(&file.partition)
-            };
-            self.manifest.files = former.files.iter().filter(same).cloned().collect();
-        }
+        let same = |file: &&File| {
+            stamps.contains_key(&file.partition) && !changed.contains(&file.partition)
+        };
+        self.manifest.files = files.iter().filter(same).cloned().collect();
         changed
     }
 
@@ -389,7 +349,7 @@ impl Work<'_> {
             let before = former.map_or(&[][..], |former| &former.files);
             let before = before.iter().map(|file| &file.path);
             manifest.former = before
-                .filter(|path| !now.contains(&***path))
+                .filter(|path| !now.contains(&***path) && !self.lost.contains(*path))
                 .cloned()
                 .collect();
             manifest.generation += 1;
@@ -401,7 +361,7 @@ impl Work<'_> {
         for (name, text) in [
             (sql::NAME, &*sql),
             ("README.md", README),
-            ("DICTIONARY.md", DICTIONARY),
+            ("DICTIONARY.md", dictionary::of_lake()),
         ] {
             self.put_beside(name, text).await?;
         }
@@ -432,6 +392,7 @@ impl Work<'_> {
             |path: &str| generation_of(path).is_none_or(|of| of <= self.manifest.generation);
         let alone = self.place.is_alone();
         let old: Vec<String> = (found.into_iter())
+            .map(|file| file.path)
             .filter(|path| !kept.contains(&**path) && (alone || is_past(path)))
             .collect();
         let removed = old.len();
@@ -445,6 +406,7 @@ impl Work<'_> {
             generation: self.manifest.generation,
             written,
             unchanged: self.unchanged,
+            restored: self.restored,
             files: self.written.len(),
             rows: self.written.iter().map(|file| file.rows).sum(),
             bytes: self.written.iter().map(|file| file.bytes).sum(),

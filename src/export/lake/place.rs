@@ -15,6 +15,14 @@ pub(super) struct Draft {
     pub(super) path: String,
 }
 
+/// A file of a table that lies there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) path: String,
+    /// None: the place does not tell.
+    pub(super) bytes: Option<u64>,
+}
+
 /// See the module. Names are relative to the place.
 #[async_trait]
 pub(super) trait Place: Send + Sync {
@@ -39,6 +47,6 @@ pub(super) trait Place: Send + Sync {
     /// False: it is another one than was read.
     async fn replace(&self, name: &'static str, bytes: Vec<u8>) -> Result<bool, LakeError>;
     /// All files of tables, also what a killed export left.
-    async fn list(&self) -> Result<Vec<String>, LakeError>;
+    async fn list(&self) -> Result<Vec<Found>, LakeError>;
     async fn remove(&self, paths: Vec<String>) -> Result<(), LakeError>;
 }

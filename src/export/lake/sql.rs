@@ -11,8 +11,17 @@ pub(super) const NAME: &str = "lake.sql";
 
 /// What is asked of tables again and again.
 const VIEWS: &str = include_str!("views.sql");
-/// What single files of tables do not have: names beside numbers, and points.
+/// The other views of the database, which take more than single files of tables.
+const MATCHES: &str = include_str!("matches.sql");
 const NAMES_AND_RANKS: &str = include_str!("names_and_ranks.sql");
+
+const ALL_VIEWS: [&str; 3] = [VIEWS, MATCHES, NAMES_AND_RANKS];
+
+/// The names of the views that are put together of tables.
+pub(super) fn views() -> impl Iterator<Item = &'static str> {
+    let lines = ALL_VIEWS.into_iter().flat_map(str::lines);
+    lines.filter_map(|line| line.strip_prefix("CREATE VIEW ")?.strip_suffix(" AS"))
+}
 
 /// `prefix`: stands before each path.
 pub(super) fn statements(manifest: &Manifest, prefix: &str) -> String {
@@ -34,7 +43,7 @@ pub(super) fn statements(manifest: &Manifest, prefix: &str) -> String {
         let files = files.get(table.name).map_or(&[][..], Vec::as_slice);
         view(&mut sql, table, files, prefix);
     }
-    for views in [VIEWS, NAMES_AND_RANKS] {
+    for views in ALL_VIEWS {
         sql += &views.replace("CREATE VIEW", "CREATE OR REPLACE VIEW");
     }
     sql

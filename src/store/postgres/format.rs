@@ -107,6 +107,11 @@ const MIGRATIONS: &[Migration] = &[
         "teams_in_views",
         include_str!("../../../migrations/postgres/00000000000017_teams_in_views/up.sql"),
     ),
+    (
+        "00000000000018",
+        "lake_tables",
+        include_str!("../../../migrations/postgres/00000000000018_lake_tables/up.sql"),
+    ),
 ];
 
 #[derive(QueryableByName)]

@@ -52,6 +52,9 @@ fn partition(group: Group) -> &'static str {
         Group::Ranks => concat!("'ranks|' || ", month!("seen_at")),
         Group::Mastery => concat!("'mastery|' || ", month!("seen_at")),
         Group::Names => "'names'",
+        Group::FormerNames => concat!("'former|' || ", month!("valid_to")),
+        Group::Missing => concat!("'missing|' || ", month!("first_seen")),
+        Group::PlayerYears => "'years|' || platform || '|' || year",
     }
 }
 

@@ -26,7 +26,7 @@ use rusty_s3::{Credentials, UrlStyle};
 
 use self::answer::{Answer, Asker};
 use self::client::{Client, Condition, Request, Upload};
-use super::place::{Draft, Place};
+use super::place::{Draft, Found, Place};
 use super::{LakeError, is_ours, manifest};
 use crate::config::{LakeAddress, LakeSettings};
 use crate::model::Foreign;
@@ -261,7 +261,7 @@ impl Place for InBucket {
         self.is_there(name, &bytes).await
     }
 
-    async fn list(&self) -> Result<Vec<String>, LakeError> {
+    async fn list(&self) -> Result<Vec<Found>, LakeError> {
         let (mut found, mut after) = (Vec::new(), None::<String>);
         loop {
             let request = Request::List(&self.prefix, after.as_deref());
@@ -269,9 +269,11 @@ impl Place for InBucket {
             let text = String::from_utf8_lossy(&answer.body);
             let page = ListObjectsV2::parse_response(&text)
                 .map_err(|error| self.odd(&format!("no list of objects: {error}")))?;
-            let keys = page.contents.iter();
-            let names = keys.filter_map(|object| object.key.strip_prefix(&self.prefix));
-            found.extend(names.filter(|name| is_ours(name)).map(str::to_owned));
+            found.extend(page.contents.iter().filter_map(|object| {
+                let path = object.key.strip_prefix(&self.prefix)?.to_owned();
+                let bytes = object.size;
+                is_ours(&path).then_some(Found { path, bytes })
+            }));
             match page.next_continuation_token {
                 Some(token) if after.as_ref() != Some(&token) => after = Some(token),
                 Some(_) => return Err(self.odd("a list of objects that has no end")),
