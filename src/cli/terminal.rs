@@ -111,6 +111,7 @@ pub fn stop_signal() -> impl Future<Output = ()> {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
+            crate::errln!("riftsync: stopped at once; what was stored stays");
             std::process::exit(130);
         });
     }

@@ -310,6 +310,7 @@ async fn is_copied(
                 copied.bytes += bytes;
             });
             after = Some(to);
+            tokio::task::yield_now().await;
         }
     }
     Ok(true)
@@ -342,6 +343,8 @@ async fn copy_table(
             copied.replaced += replaced;
         });
         after = Some(to);
+        // Between two files nothing is ever waited for: a stop would not be heard.
+        tokio::task::yield_now().await;
     }
     // What the source lost after an earlier run.
     let rest = Range {
@@ -421,4 +424,41 @@ async fn finish(
     target.begin().await?;
     target.analyze().await?;
     target.commit().await
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::Connection;
+    use diesel::connection::SimpleConnection;
+    use diesel::sqlite::SqliteConnection;
+
+    use super::*;
+    use crate::store::synthetic::Synthetic;
+
+    #[tokio::test]
+    async fn a_copy_between_files_hears_that_it_is_to_stop_and_goes_on_later() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let [from, to] = ["from.db", "to.db"].map(|name| Location::file(folder.path().join(name)));
+        let made_up = Synthetic {
+            matches: 50,
+            of_player: 20,
+            finished_jobs: 5,
+        };
+        made_up.fill(&from).await.unwrap();
+        to.open().await.unwrap().close().await.unwrap();
+        // Nothing is written before it is told to stop.
+        let mut held = SqliteConnection::establish(&to.to_string()).unwrap();
+        held.batch_execute("BEGIN IMMEDIATE").unwrap();
+        let lock = folder.path().join("to.db.lock");
+        std::fs::remove_file(&lock).unwrap();
+        let mut copy = Copy::start(from.clone(), to.clone()).unwrap();
+        while !lock.exists() {
+            tokio::task::yield_now().await;
+        }
+        copy.stop();
+        held.batch_execute("ROLLBACK").unwrap();
+        assert!(!copy.done().await.unwrap(), "it was stopped");
+        let mut again = Copy::start(from, to).unwrap();
+        assert!(again.done().await.unwrap());
+    }
 }
