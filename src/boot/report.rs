@@ -6,12 +6,12 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::locations::{locate, open_read_only};
-use super::show::stored;
+use super::show::{stored, timelines_gone};
 use crate::cli::{CliError, Global, ReportArgs};
 use crate::config::Config;
 use crate::control::{YearFigures, time_zone};
 use crate::export::{ExportError, OpenPlace, Out};
-use crate::model::{Platform, RiotId, Timestamp, Whom, Year};
+use crate::model::{Platform, RiotId, Timestamp, Whom, Year, counted};
 use crate::report;
 use crate::store::{Store, StoredPlayer};
 
@@ -43,7 +43,7 @@ pub(super) async fn report(
     // First, so that nothing is read for a place that cannot be written.
     let told = told.map(OpenPlace::open).transpose()?;
     let player = named(&*store, &whom).await?;
-    let gone = config.riot.timelines_gone(now);
+    let gone = timelines_gone(config, args.simulate);
     let read = async |player: &StoredPlayer, year: Year, platform: Option<Platform>| {
         let figures = YearFigures {
             player,
@@ -66,7 +66,7 @@ pub(super) async fn report(
     };
     let place = match told {
         Some(place) => place,
-        None => OpenPlace::open(out_at(file_name(&figures, other.as_ref())))?,
+        None => OpenPlace::open(out_at(file_name(&figures, other.as_ref(), platform)))?,
     };
     let file = place.name().display().to_string();
     let to_stdout = place.is_stdout();
@@ -114,18 +114,25 @@ fn beside(
     Ok(is_wanted.then(|| (whom, other.unwrap_or(year))))
 }
 
-fn file_name(year: &report::Year, other: Option<&report::Year>) -> PathBuf {
+/// Two pages that are not of the same have not the same name.
+fn file_name(
+    year: &report::Year,
+    other: Option<&report::Year>,
+    platform: Option<Platform>,
+) -> PathBuf {
     let of = |year: &report::Year| {
         let name = year.player.riot_id.as_deref().unwrap_or("player");
         report::file_name(name, year.year)
     };
     let name = of(year);
+    let name = name.trim_end_matches(".html");
+    let name = match platform {
+        Some(platform) => format!("{name}-{platform}"),
+        None => name.to_owned(),
+    };
     match other {
-        None => name.into(),
-        Some(other) => {
-            let name = name.trim_end_matches(".html");
-            format!("{name}-and-{}", of(other)).into()
-        }
+        None => format!("{name}.html").into(),
+        Some(other) => format!("{name}-and-{}", of(other)).into(),
     }
 }
 
@@ -143,9 +150,10 @@ fn tell(json: bool, file: &str, bytes: usize, years: [Option<&report::Year>; 2],
         }
         told.to_string()
     } else {
-        let games = years
-            .iter()
-            .map(|year| format!("{} games of {}", year.all.games, year.year));
+        let games = years.iter().map(|year| {
+            let games = counted(year.all.games, "game", "games");
+            format!("{games} of {}", year.year)
+        });
         let games: Vec<String> = games.collect();
         format!(
             "{file}: {}, {:.0} kB",

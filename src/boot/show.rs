@@ -46,7 +46,7 @@ pub(super) async fn show_stats(
     let (player, note) = stored(&*store, &whom).await?;
     let rows = store.yearly_stats(player.id, year).await?;
     let coverage = store
-        .coverage(player.id, config.riot.timelines_gone(Timestamp::now()))
+        .coverage(player.id, timelines_gone(config, args.simulate))
         .await?;
     let coverage: Vec<YearCoverage> = coverage
         .into_iter()
@@ -91,6 +91,12 @@ pub(super) async fn show_stats(
     Ok(())
 }
 
+/// Of matches before then Riot has deleted the timelines. The simulated API deletes nothing.
+pub(super) fn timelines_gone(config: &Config, simulated: bool) -> Option<Timestamp> {
+    let gone = config.riot.timelines_gone(Timestamp::now());
+    gone.filter(|_| !simulated)
+}
+
 /// A player of the database.
 pub(super) async fn stored(
     store: &dyn Store,
@@ -106,6 +112,11 @@ pub(super) async fn export_table(
     args: &ExportArgs,
 ) -> Result<(), CliError> {
     let what = args.what.expect("required where it is not all");
+    if what == What::Names && (args.year.is_some() || args.player.is_some()) {
+        return Err(CliError::Usage(
+            "names are of no year and of no player. Leave --year and --player out".to_owned(),
+        ));
+    }
     let (out, format) = target(args, what)?;
     let years = match &args.year {
         Some(text) => read_range(text)?,
@@ -149,6 +160,14 @@ pub(super) async fn export_table(
         }
     };
     show_exported(global, &exported, begun.elapsed(), to_stdout);
+    if exported.rows == 0 {
+        crate::errln!("{}", why_empty(what, args));
+    }
+    tell_odd(&exported)
+}
+
+/// What of the stored timelines is not in the file, or not as it came.
+fn tell_odd(exported: &Exported) -> Result<(), CliError> {
     if !exported.odd_fields.is_empty() {
         crate::errln!(
             "some timelines have something unusual in: {}. It is read as far as it can be, and is empty else; the stored \
@@ -163,6 +182,29 @@ pub(super) async fn export_table(
              where Riot still has them"
         ))),
     }
+}
+
+/// Why a file may have no row, and what gives it some.
+fn why_empty(what: What, args: &ExportArgs) -> String {
+    let of = |one: &Option<String>| {
+        one.as_ref()
+            .map_or(String::new(), |one| format!(" of {one}"))
+    };
+    let of = of(&args.player) + &of(&args.year);
+    let remedy = match what {
+        What::Names => "`riftsync names` fetches them",
+        What::Ranks => "A sync of a player who is tracked asks Riot for them",
+        What::Mastery => {
+            "With the setting data.mastery, a sync of a player who is tracked asks Riot for it"
+        }
+        What::Minutes | What::Purchases => {
+            "They are made of timelines, with the setting data.timeline_rows; `riftsync replay` makes them of those \
+             that are stored"
+        }
+        What::TimelineFrames | What::TimelineEvents => "`riftsync sync` fetches timelines",
+        _ => "`riftsync sync` brings matches in",
+    };
+    format!("there is no row of {what}{of} in the database, so the file has none. {remedy}")
 }
 
 /// Where an export goes, and as what.
@@ -184,6 +226,11 @@ fn target(args: &ExportArgs, what: What) -> Result<(Out, Format), CliError> {
         return Ok((Out::Stdout, format));
     }
     let format = args.format.or_else(|| Format::of(file)).ok_or_else(|| {
+        if file.is_dir() {
+            let inside = file.join(format!("{what}.parquet"));
+            let (file, inside) = (file.display(), inside.display());
+            return CliError::Usage(format!("{file} is a folder. Name a file in it, as {inside}"));
+        }
         CliError::Usage(format!(
             "{} ends neither with .parquet nor with .csv. Say which of them it is to be with --format",
             file.display()
@@ -244,7 +291,8 @@ async fn show_rows(what: What, told: &AtomicU64, to_stdout: bool) -> Infallible 
 pub(super) fn read_range(text: &str) -> Result<(i16, i16), CliError> {
     let year = |text: &str| {
         let year: Result<i16, _> = text.trim().parse();
-        year.map_err(|_| {
+        let year = year.ok().filter(|year| (1_000..=9_999).contains(year));
+        year.ok_or_else(|| {
             CliError::Usage(format!(
                 "'{text}' is not a year. Write it as 2025 or 2024..2026"
             ))

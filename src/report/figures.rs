@@ -1,5 +1,6 @@
 //! From games to figures, in one pass. Days and hours are those of the reader's zone.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use jiff::civil::{Date, Weekday};
@@ -120,6 +121,8 @@ struct Reckoning {
     hours: [Tally; 24],
     lengths: [Tally; 5],
     champions: Named,
+    /// Riot's number of each champion.
+    numbers: BTreeMap<String, i32>,
     roles: Named,
     queues: Named,
     sides: Named,
@@ -154,6 +157,7 @@ impl Reckoning {
             hours: Default::default(),
             lengths: Default::default(),
             champions: Named::new(),
+            numbers: BTreeMap::new(),
             roles: Named::new(),
             queues: Named::new(),
             sides: Named::new(),
@@ -182,7 +186,9 @@ impl Reckoning {
         self.leads.add(game);
         self.add_time(game, zone);
         self.add_kind(game);
-        for (objective, first) in self.year.objectives.iter_mut().zip(game.firsts) {
+        let firsts = game.is_on_the_rift().then_some(game.firsts);
+        let firsts = firsts.into_iter().flatten();
+        for (objective, first) in self.year.objectives.iter_mut().zip(firsts) {
             let (games, wins) = match first {
                 Some(true) => (&mut objective.first, &mut objective.first_wins),
                 Some(false) => (&mut objective.other, &mut objective.other_wins),
@@ -223,12 +229,17 @@ impl Reckoning {
             .rposition(|(from, _)| game.seconds >= from * 60);
         self.lengths[longer.unwrap_or(0)].add(game);
         add(&mut self.champions, &game.champion, game);
+        if !self.numbers.contains_key(&game.champion) {
+            let name = game.champion.clone();
+            self.numbers.insert(name, game.champion_id);
+        }
         let role = role_name(&game.position);
         if !role.is_empty() {
             add(&mut self.roles, role, game);
         }
         add(&mut self.queues, &queue_name(game.queue_id), game);
         match game.team_id {
+            _ if !game.is_on_the_rift() => {}
             100 => add(&mut self.sides, "Blue", game),
             200 => add(&mut self.sides, "Red", game),
             _ => {}
@@ -246,6 +257,10 @@ impl Reckoning {
             "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
         ];
         let weekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+        let mut champions = by_games(self.champions);
+        // Of as many games the one with the smaller number, as in the statistics.
+        let place = |one: &GameGroup| (Reverse(one.tally.games), self.numbers.get(&one.name));
+        champions.sort_by(|one, other| place(one).cmp(&place(other)));
         let mut patches = by_games(self.patches);
         patches.sort_by_key(|line| numbers(&line.name));
         let facts = MULTIKILLS.iter().zip(self.multikills);
@@ -265,7 +280,7 @@ impl Reckoning {
             lengths: lines(LENGTHS.map(|(_, name)| name), self.lengths),
             rolling: rolling(&self.ends),
             rolling_games: ROLLING_GAMES as u64,
-            champions: by_games(self.champions),
+            champions,
             roles: by_games(self.roles),
             queues: by_games(self.queues),
             sides: by_games(self.sides),
@@ -354,7 +369,7 @@ fn by_games(named: Named) -> Vec<GameGroup> {
         .into_iter()
         .map(|(name, tally)| GameGroup { name, tally });
     let mut lines: Vec<GameGroup> = lines.collect();
-    lines.sort_by_key(|line| std::cmp::Reverse(line.tally.games));
+    lines.sort_by_key(|line| Reverse(line.tally.games));
     lines
 }
 

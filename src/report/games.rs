@@ -97,6 +97,11 @@ impl Game {
     pub fn counts(&self) -> bool {
         !self.is_remake && self.seconds > 0
     }
+
+    /// Other maps have no lanes, dragons or sides that mean the same.
+    pub fn is_on_the_rift(&self) -> bool {
+        self.map_id == 11
+    }
 }
 
 /// Somebody of the same games, in the same team or against it.

@@ -277,12 +277,8 @@ impl Body<'_> {
         one.map_or_else(
             || "–".to_owned(),
             |one| {
-                format!(
-                    "{} ({} to {})",
-                    signed(one.middle.into()),
-                    one.low,
-                    one.high
-                )
+                let [low, middle, high] = [one.low, one.middle, one.high].map(|n| signed(n.into()));
+                format!("{middle} ({low} to {high})")
             },
         )
     }
@@ -350,6 +346,10 @@ impl Body<'_> {
             grouped(all.seconds / 3_600),
             all.seconds % 3_600 / 60
         )
+    }
+
+    fn counted(&self, number: &u64, one: &str, many: &str) -> String {
+        counted(*number, one, many)
     }
 
     fn average(&self, sum: &u64) -> String {

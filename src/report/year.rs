@@ -37,6 +37,7 @@ pub struct Year {
     pub champions: Vec<GameGroup>,
     pub roles: Vec<GameGroup>,
     pub queues: Vec<GameGroup>,
+    /// Of games on Summoner's Rift.
     pub sides: Vec<GameGroup>,
     pub patches: Vec<GameGroup>,
     pub lengths: Vec<GameGroup>,
@@ -52,6 +53,7 @@ pub struct Year {
     pub kill_map: KillMap,
     /// The last games, the newest first.
     pub recent: Vec<Recent>,
+    /// Of games on Summoner's Rift.
     pub objectives: Vec<Objective>,
     pub multikills: Vec<Fact>,
     pub won: Streak,

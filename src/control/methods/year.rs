@@ -176,7 +176,7 @@ fn last_on_the_rift(games: &[Game]) -> impl Iterator<Item = &Game> {
     let on_the_rift = games
         .iter()
         .rev()
-        .filter(|game| game.counts() && game.map_id == 11 && game.has_timeline);
+        .filter(|game| game.counts() && game.is_on_the_rift() && game.has_timeline);
     on_the_rift.take(MAPPED_MAX)
 }
 

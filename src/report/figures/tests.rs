@@ -141,3 +141,38 @@ fn lines_come_with_the_most_games_first_and_patches_in_their_order() {
     assert_eq!(names(&told.patches), ["15.9", "15.10"]);
     assert_eq!(names(&told.champions), ["Zed", "Ahri"]);
 }
+
+#[test]
+fn sides_and_objectives_are_those_of_summoners_rift() {
+    let on = |map_id: i32, team_id: i32| Game {
+        map_id,
+        team_id,
+        firsts: [Some(true); 7],
+        ..game("2025-01-02T00:00:00Z", true)
+    };
+    let told = year(&[on(11, 100), on(12, 100), on(12, 200), on(30, 200)], "UTC");
+    let sides: Vec<(&str, u64)> = (told.sides.iter())
+        .map(|side| (&*side.name, side.tally.games))
+        .collect();
+    assert_eq!(sides, [("Blue", 1)]);
+    assert!(told.objectives.iter().all(|one| one.first == 1));
+    assert_eq!(told.all.games, 4);
+}
+
+#[test]
+fn of_champions_with_as_many_games_the_one_with_the_smaller_number_is_first() {
+    let with = |champion: &str, champion_id: i32| Game {
+        champion: champion.to_owned(),
+        champion_id,
+        ..game("2025-01-02T00:00:00Z", true)
+    };
+    let games = [
+        with("Ahri", 103),
+        with("Olaf", 2),
+        with("Zyra", 143),
+        with("Zyra", 143),
+    ];
+    let told = year(&games, "UTC");
+    let names: Vec<&str> = told.champions.iter().map(|one| &*one.name).collect();
+    assert_eq!(names, ["Zyra", "Olaf", "Ahri"]);
+}
