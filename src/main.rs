@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use riftsync::cli::{Cli, CliError, pages, terminal};
 
 #[allow(unsafe_code, reason = "SQLite is configured by C functions only")]
@@ -20,7 +22,8 @@ fn main() -> ExitCode {
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(wrong) => {
+        Err(mut wrong) => {
+            drop_misleading_tip(&mut wrong);
             // What is asked for with --help is no error. A program that wrote --json reads one in its own way.
             if wrong.use_stderr() && json {
                 let text = wrong.to_string();
@@ -34,6 +37,20 @@ fn main() -> ExitCode {
     // Where stdout has a table, nothing else goes there.
     let json = cli.global.json && !cli.streams();
     told(riftsync::boot::run(cli), json)
+}
+
+/// A verb that does not know an option is told that it can be had as a value behind `--`: a player's name, say. Nobody
+/// means that.
+fn drop_misleading_tip(wrong: &mut clap::Error) {
+    if wrong.kind() == ErrorKind::UnknownArgument
+        && let Some(ContextValue::StyledStrs(tips)) = wrong.remove(ContextKind::Suggested)
+    {
+        let is_useful = |tip: &StyledStr| !tip.to_string().contains("as a value");
+        let tips: Vec<_> = tips.into_iter().filter(is_useful).collect();
+        if !tips.is_empty() {
+            wrong.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+        }
+    }
 }
 
 /// Says how a verb ended, and gives its exit code.

@@ -49,6 +49,9 @@ const HIDDEN: &str = "***";
 /// be, or one behind which the host was forgotten, must not show either.
 pub fn redact(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
+        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            return redact(&url.replacen(':', "://", 1));
+        }
         // `host=db password=...`, as other programs take it; nothing behind it is needed to know what was meant.
         return match is_pairs(url).then(|| url.find("password")).flatten() {
             Some(at) => format!("{}password={HIDDEN}", &url[..at]),

@@ -749,9 +749,10 @@ pub struct RankArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("tables").args(["what", "all"]).required(true))]
 pub struct ExportArgs {
     /// Which table
-    #[arg(long, value_name = "TABLE", required_unless_present = "all")]
+    #[arg(long, value_name = "TABLE")]
     pub what: Option<What>,
     #[command(flatten)]
     pub lake: LakeArgs,

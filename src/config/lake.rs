@@ -31,6 +31,9 @@ impl LakeAddress {
         let Some(text) = named.to_str() else {
             return Ok(Self::Folder(named.into()));
         };
+        if text.is_empty() {
+            return Err("it has no name. Name a folder or s3://bucket/prefix".to_owned());
+        }
         let Some(rest) = text.strip_prefix(SCHEME) else {
             return match text.split_once("://") {
                 Some((scheme, _)) if scheme.chars().all(|c| c.is_ascii_alphanumeric()) => {

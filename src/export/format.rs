@@ -19,7 +19,7 @@ impl Format {
 
     /// By the end of a file's name.
     pub fn of(path: &Path) -> Option<Self> {
-        path.extension()?.to_str()?.parse().ok()
+        path.extension()?.to_str()?.to_lowercase().parse().ok()
     }
 }
 

@@ -39,25 +39,38 @@ const AT_ONCE: usize = 3;
 /// Pages that are read ahead of the writer, which takes its time for a full group.
 const AHEAD: usize = 4;
 
-/// Which table.
+/// Which table. Also by the name that it has in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub enum What {
     Matches,
+    #[value(alias = "match_participants")]
     Participants,
+    #[value(alias = "match_teams")]
     Teams,
+    #[value(alias = "match_bans")]
     Bans,
+    #[value(alias = "participant_damage")]
     Damage,
+    #[value(alias = "participant_combat")]
     Combat,
+    #[value(alias = "participant_vision")]
     Vision,
+    #[value(alias = "participant_loadout")]
     Loadout,
+    #[value(alias = "participant_minutes")]
     Minutes,
+    #[value(alias = "participant_purchases")]
     Purchases,
     TimelineFrames,
     TimelineEvents,
+    #[value(alias = "player_yearly_stats")]
     Stats,
+    #[value(alias = "rank_history")]
     Ranks,
+    #[value(alias = "mastery_history")]
     Mastery,
+    #[value(alias = "static_names")]
     Names,
 }
 

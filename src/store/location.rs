@@ -28,7 +28,15 @@ impl TryFrom<&DatabaseUrl> for Location {
             let address = Address::from_str(url)?;
             return Ok(Self::Postgres(Box::new(Settings::new(address))));
         }
+        let url = match url.strip_prefix("sqlite:") {
+            // As other programs write it.
+            Some(path) if !path.starts_with("//") => path,
+            _ => url,
+        };
         match url.split_once("://") {
+            _ if url.starts_with("postgres:") || url.starts_with("postgresql:") => {
+                Err(StoreError::Url(redact(url)))
+            }
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::file(path)),
             None if !url.is_empty() && !is_pairs(url) => Ok(Self::file(url)),
             _ => Err(StoreError::Url(redact(url))),
@@ -131,6 +139,8 @@ mod tests {
         for (url, kind, shown) in [
             ("sqlite:///tmp/x.db", "sqlite", "/tmp/x.db"),
             ("x.db", "sqlite", "x.db"),
+            ("sqlite:x.db", "sqlite", "x.db"),
+            ("sqlite:/tmp/x.db", "sqlite", "/tmp/x.db"),
             ("postgres://h/db", "postgres", "postgres://h/db"),
             (
                 "postgresql://u:p@h/db",
@@ -147,6 +157,8 @@ mod tests {
         for url in [
             "",
             "sqlite://",
+            "sqlite:",
+            "postgres:u:sesame@h/db",
             "mysql://u:sesame@h/db",
             "host=h user=u password=sesame",
         ] {

@@ -69,5 +69,6 @@ mod upkeep;
 mod views;
 #[path = "../support/wait.rs"]
 mod wait;
+mod words;
 mod worlds;
 mod year;

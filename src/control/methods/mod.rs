@@ -202,6 +202,7 @@ impl From<StoreError> for RpcError {
             | StoreError::OtherProgram { .. }
             | StoreError::InUse { .. }
             | StoreError::Unreachable { .. }
+            | StoreError::Absent { .. }
             | StoreError::Encoding { .. }
             | StoreError::Older { .. }
             | StoreError::Url(_)

@@ -234,8 +234,16 @@ impl Address {
         self.configs[0].get_dbname().unwrap_or_default()
     }
 
+    /// The name of a database beside this one that holds any text.
+    pub(super) fn name_beside(&self) -> String {
+        match self.database() {
+            "" => "jobs_utf8".to_owned(),
+            name => format!("{name}_utf8"),
+        }
+    }
+
     /// A command that makes a database on the same server which can hold any text: as somebody types it.
-    pub(super) fn createdb(&self) -> String {
+    pub(super) fn createdb(&self, name: &str) -> String {
         let config = &self.configs[0];
         let mut command = "createdb".to_owned();
         let mut option = |flag: &str, value: &str| {
@@ -258,11 +266,7 @@ impl Address {
         option("-T ", "template0");
         option("-E ", "UTF8");
         option("--locale=", "C");
-        let name = match self.database() {
-            "" => "jobs_utf8".to_owned(),
-            name => format!("{name}_utf8"),
-        };
-        option("", &name);
+        option("", name);
         command
     }
 
@@ -437,7 +441,10 @@ mod tests {
 
     #[test]
     fn the_command_that_makes_a_database_can_be_typed() {
-        let command = |url: &str| url.parse::<Address>().unwrap().createdb();
+        let command = |url: &str| {
+            let address: Address = url.parse().unwrap();
+            address.createdb(&address.name_beside())
+        };
         assert_eq!(
             command("postgres://u:sesame@h:6000/db"),
             "createdb -h h -p 6000 -U u -T template0 -E UTF8 --locale=C db_utf8"

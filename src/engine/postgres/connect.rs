@@ -66,12 +66,15 @@ pub(super) struct ConnectError {
     pub(super) cause: String,
     /// The server is there and asks for patience.
     pub(super) starting: bool,
+    /// The server is there, and has no such database.
+    pub(super) absent: bool,
 }
 
 impl From<Error> for ConnectError {
     fn from(error: Error) -> Self {
         Self {
             starting: error.code() == Some(&SqlState::CANNOT_CONNECT_NOW),
+            absent: error.code() == Some(&SqlState::INVALID_CATALOG_NAME),
             cause: cause_of(&error),
         }
     }
@@ -82,6 +85,7 @@ impl From<String> for ConnectError {
         Self {
             cause,
             starting: false,
+            absent: false,
         }
     }
 }
@@ -169,6 +173,7 @@ impl Link {
         let mut conn = made.map_err(|error| {
             driver.abort();
             ConnectError {
+                absent: false,
                 starting: false,
                 cause: error.to_string(),
             }
@@ -244,11 +249,12 @@ async fn reach_one(
     match tokio::time::timeout(limit, connecting).await {
         Ok(Ok(pair)) => Ok(pair),
         Ok(Err(error)) => Err(ConnectError {
-            starting: error.starting,
             cause: at(error.cause),
+            ..error
         }),
         Err(_) => Err(ConnectError {
             starting: false,
+            absent: false,
             cause: at(format!("no answer within {limit:?}")),
         }),
     }
@@ -263,6 +269,13 @@ pub async fn first(settings: &Settings) -> StoreResult<Link> {
             Ok(link) => return Ok(link),
             Err(error) if error.starting && begun.elapsed() < STATEMENT_TIMEOUT => {
                 tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            Err(error) if error.absent => {
+                return Err(StoreError::Absent {
+                    database: settings.address.to_string(),
+                    cause: error.cause,
+                    create: settings.address.createdb(settings.address.database()),
+                });
             }
             Err(error) => {
                 return Err(StoreError::Unreachable {

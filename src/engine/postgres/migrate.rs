@@ -92,7 +92,7 @@ async fn refuse_other_encodings(
         Some(encoding) if encoding != "UTF8" => Err(StoreError::Encoding {
             database: address.to_string(),
             encoding,
-            create: address.createdb(),
+            create: address.createdb(&address.name_beside()),
         }),
         _ => Ok(()),
     }

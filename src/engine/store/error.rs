@@ -80,6 +80,17 @@ pub enum StoreError {
         words().address
     )]
     Unreachable { database: String, cause: String },
+    /// The server is there, the database is not.
+    #[error(
+        "there is no database {database}: {cause}. Make it with `{create}`, or {}",
+        words().address
+    )]
+    Absent {
+        database: String,
+        cause: String,
+        /// A command that makes it.
+        create: String,
+    },
     /// Nothing of it is touched.
     #[error(
         "the database {database} is encoded in {encoding}, which cannot hold every text: UTF8 is needed. Nothing was changed. Make another with `{create}`{}",
@@ -137,6 +148,7 @@ impl StoreError {
             | Self::Older { .. }
             | Self::InUse { .. }
             | Self::Unreachable { .. }
+            | Self::Absent { .. }
             | Self::Encoding { .. }
             | Self::Url(_)
             | Self::PostgresUrl { .. }
@@ -232,13 +244,26 @@ mod tests {
 
     /// One of each.
     fn all() -> Vec<StoreError> {
-        let (path, text) = (PathBuf::from("/data/r.db"), "x".to_owned());
-        let (cause, database) = (text.clone(), text.clone());
-        vec![
+        let text = "x".to_owned();
+        let mut all = of_files();
+        all.extend(of_addresses());
+        all.extend([
             StoreError::Unavailable(text.clone()),
             StoreError::Full(text.clone()),
             StoreError::Away(text.clone()),
             StoreError::Busy(text.clone()),
+            StoreError::Unexpected(text.clone()),
+            StoreError::Panicked(text.clone()),
+            StoreError::CopyStopped(text),
+            StoreError::Closed,
+        ]);
+        all
+    }
+
+    fn of_files() -> Vec<StoreError> {
+        let (path, text) = (PathBuf::from("/data/r.db"), "x".to_owned());
+        let cause = text.clone();
+        vec![
             StoreError::Unopenable {
                 path: path.clone(),
                 cause: cause.clone(),
@@ -263,6 +288,14 @@ mod tests {
                 path: path.clone(),
                 version: text.clone(),
             },
+            StoreError::InUse { path, pid: text },
+        ]
+    }
+
+    fn of_addresses() -> Vec<StoreError> {
+        let text = "x".to_owned();
+        let (cause, database) = (text.clone(), text.clone());
+        vec![
             StoreError::OtherProgram {
                 database: database.clone(),
                 cause: cause.clone(),
@@ -271,13 +304,14 @@ mod tests {
                 database: database.clone(),
                 behind: 2,
             },
-            StoreError::InUse {
-                path,
-                pid: text.clone(),
-            },
             StoreError::Unreachable {
                 database: database.clone(),
                 cause: cause.clone(),
+            },
+            StoreError::Absent {
+                database: database.clone(),
+                cause: cause.clone(),
+                create: text.clone(),
             },
             StoreError::Encoding {
                 database: database.clone(),
@@ -289,14 +323,10 @@ mod tests {
                 url: text.clone(),
                 cause,
             },
-            StoreError::Unexpected(text.clone()),
-            StoreError::Panicked(text.clone()),
             StoreError::UnfinishedCopy {
                 database,
-                source_name: text.clone(),
+                source_name: text,
             },
-            StoreError::CopyStopped(text),
-            StoreError::Closed,
         ]
     }
 

@@ -34,7 +34,7 @@ impl LakeError {
                 true,
             ),
             io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => (
-                error.to_string(),
+                "a file is there, and no folder".to_owned(),
                 "Name a folder, or one that is not there yet",
                 false,
             ),
