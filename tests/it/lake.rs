@@ -205,8 +205,9 @@ async fn after_any_sequence_of_work_the_lake_is_the_database(place: Place) {
                 3 => rig.execute(
                     "UPDATE players SET game_name = 'Another', name_folded = 'another#' || tag_line, name_seen_at = name_seen_at + 1 WHERE id = 3;
                      UPDATE former_names SET valid_to = valid_to - 3456000000;
-                     INSERT INTO missing_payloads (kind, id, reason, first_seen, last_seen) SELECT 'match', 'EUW1_' || count(*), '404', 1735689600000, 1 FROM missing_payloads;
-                     DELETE FROM missing_payloads WHERE id LIKE '%3'",
+                     INSERT INTO missing_payloads (kind, id, reason, first_seen, last_seen)
+                     SELECT 'match', 'ODD_' || (1 + coalesce(max(CAST(substr(id, 5) AS INTEGER)), 0)), '404', 1735689600000, 1 FROM missing_payloads WHERE id LIKE 'ODD_%';
+                     DELETE FROM missing_payloads WHERE id LIKE 'EUW1_%'",
                 ),
                 4 => rig.execute(
                     "DELETE FROM match_timelines WHERE match_id IN (SELECT max(match_id) FROM match_timelines);
@@ -370,6 +371,11 @@ async fn what_was_taken_away_from_a_lake_or_cut_off_is_written_again() {
     let month = std::fs::read_dir(lake.join("matches/platform=euw1/year=2025")).unwrap();
     let month = month.map(|entry| entry.unwrap().path()).min().unwrap();
     std::fs::remove_dir_all(&month).unwrap();
+    // A part that is kept elsewhere is there.
+    let stats = lake.join("player_yearly_stats");
+    let elsewhere = rig.setup.folder.path().join("disk");
+    std::fs::rename(&stats, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &stats).unwrap();
     let players = files(&lake.join("players")).pop_first().unwrap();
     std::fs::write(&players, "short").unwrap();
     let dir = lake.to_str().unwrap();
@@ -381,8 +387,8 @@ async fn what_was_taken_away_from_a_lake_or_cut_off_is_written_again() {
         text(&mended)
     );
     rig.check_lake().await;
-    assert_eq!(files(&lake), named(&lake, &manifest(&lake)));
     assert_eq!(rig.export_all(&[]).await["restored"], 0);
+    assert_eq!(files(&lake), named(&lake, &manifest(&lake)));
 }
 
 #[tokio::test]
@@ -400,6 +406,8 @@ async fn a_file_of_somebody_else_s_is_not_written_over() {
             assert_eq!(output.status.code(), Some(1), "{told}");
             assert!(told.contains(&format!("move {name} away")), "{told}");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), "my own notes");
+            let count = std::fs::read_dir(&lake).unwrap().count();
+            assert_eq!(count, 1, "nothing is left beside it");
         }
         std::fs::remove_file(path).unwrap();
     }

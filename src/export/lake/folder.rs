@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -17,6 +18,8 @@ use super::{LakeError, is_ours};
 
 /// Held by the one export that writes.
 const LOCK: &str = ".riftsync-lock";
+/// Folders below that of a table: platform, year and month.
+const DEPTH: usize = 3;
 /// What a file is called until it is whole.
 const UNFINISHED: &str = ".unfinished";
 
@@ -25,6 +28,9 @@ const UNFINISHED: &str = ".unfinished";
 pub(super) struct Folder {
     root: PathBuf,
     lock: Arc<Mutex<Option<File>>>,
+    /// The lock, and the folder, were not there before.
+    made_lock: Arc<AtomicBool>,
+    made_root: Arc<AtomicBool>,
     /// Folders with new names in them.
     changed: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
@@ -34,6 +40,8 @@ impl Folder {
         Self {
             root: root.to_owned(),
             lock: Arc::default(),
+            made_lock: Arc::default(),
+            made_root: Arc::default(),
             changed: Arc::default(),
         }
     }
@@ -50,8 +58,10 @@ impl Folder {
     }
 
     fn take(&self) -> io::Result<()> {
+        self.made_root.store(!self.root.exists(), Ordering::Relaxed);
         fs::create_dir_all(&self.root)?;
         let path = self.root.join(LOCK);
+        self.made_lock.store(!path.exists(), Ordering::Relaxed);
         let lock = File::options()
             .write(true)
             .create(true)
@@ -66,6 +76,17 @@ impl Folder {
             Err(TryLockError::WouldBlock) => Err(ErrorKind::ResourceBusy.into()),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    /// While the lock is held, so that nobody else has it.
+    fn clear(&self) -> io::Result<()> {
+        if self.made_lock.load(Ordering::Relaxed) {
+            fs::remove_file(self.root.join(LOCK))?;
+        }
+        if self.made_root.load(Ordering::Relaxed) {
+            fs::remove_dir(&self.root)?;
+        }
+        Ok(())
     }
 
     fn note(&self, path: &Path) {
@@ -98,12 +119,20 @@ impl Folder {
         self.settle()
     }
 
-    fn find(&self, folder: &Path, found: &mut Vec<Found>) -> io::Result<()> {
+    /// Also what links lead to: somebody may keep a part on another disk. `depth`: folders that are gone into.
+    fn find(&self, folder: &Path, depth: usize, found: &mut Vec<Found>) -> io::Result<()> {
         for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let path = entry.path();
-            if entry.file_type()?.is_dir() {
-                self.find(&path, found)?;
+            let path = entry?.path();
+            let about = match fs::metadata(&path) {
+                Ok(about) => about,
+                // Taken away meanwhile, or a link to nothing.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            if about.is_dir() {
+                if depth > 0 {
+                    self.find(&path, depth - 1, found)?;
+                }
                 continue;
             }
             let below = path.strip_prefix(&self.root).unwrap_or(&path);
@@ -112,7 +141,7 @@ impl Folder {
             if is_ours(&whole) {
                 found.push(Found {
                     path: name.to_owned(),
-                    bytes: Some(entry.metadata()?.len()),
+                    bytes: Some(about.len()),
                 });
             }
         }
@@ -138,6 +167,11 @@ impl Place for Folder {
 
     async fn begin(&self) -> Result<(), LakeError> {
         self.on_disk(Self::take).await
+    }
+
+    async fn leave(&self) {
+        // What cannot be taken away does no harm.
+        let _ = self.on_disk(Self::clear).await;
     }
 
     async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, LakeError> {
@@ -202,7 +236,7 @@ impl Place for Folder {
             for table in super::tables() {
                 let folder = this.root.join(table);
                 if folder.is_dir() {
-                    this.find(&folder, &mut found)?;
+                    this.find(&folder, DEPTH, &mut found)?;
                 }
             }
             Ok(found)

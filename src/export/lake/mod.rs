@@ -188,7 +188,11 @@ pub async fn export_lake(
 ) -> Result<LakeExported, LakeFailure> {
     let place = &*place.open()?;
     place.begin().await?;
-    let (former, generation) = there::former(place, full).await?;
+    let found = there::former(place, full).await;
+    if found.is_err() {
+        place.leave().await;
+    }
+    let (former, generation) = found?;
     let mut stamps: BTreeMap<String, String> =
         store.partition_stamps().await?.into_iter().collect();
     let database = stamps.remove(DATABASE).unwrap_or_default();

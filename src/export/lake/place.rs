@@ -34,6 +34,8 @@ pub(super) trait Place: Send + Sync {
     fn is_alone(&self) -> bool;
     /// Must be called first. An error if another export writes there, as far as that can be told.
     async fn begin(&self) -> Result<(), LakeError>;
+    /// Nothing will be written: what was made there to begin is taken away.
+    async fn leave(&self);
     async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, LakeError>;
     /// Begins a file; its path must be a new one.
     fn draft(&self, path: &str) -> io::Result<Draft>;

@@ -189,6 +189,8 @@ impl Place for InBucket {
         Ok(())
     }
 
+    async fn leave(&self) {}
+
     async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, LakeError> {
         let answer = self.client.ask(&Request::Get(&self.key(name))).await?;
         if answer.is_absent() {
