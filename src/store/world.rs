@@ -21,9 +21,11 @@ use crate::engine::postgres::migrate;
 /// The table that marks a database as a simulated world's, with its name.
 pub(super) const WORLD_TABLE: &str = "simulated_world";
 
-/// Whether anything was ever done with a database: also the limits that were learnt are of a world.
+/// Whether anything was ever done with a database, or an engine is at work on it: also the limits that were learnt are
+/// of a world.
 const IS_USED: &str = "SELECT CASE WHEN EXISTS (SELECT 1 FROM matches) OR EXISTS (SELECT 1 FROM players)
-    OR EXISTS (SELECT 1 FROM jobs) OR EXISTS (SELECT 1 FROM rate_budgets) THEN 1 ELSE 0 END AS value";
+    OR EXISTS (SELECT 1 FROM jobs) OR EXISTS (SELECT 1 FROM rate_budgets)
+    OR EXISTS (SELECT 1 FROM engines WHERE stopped_at IS NULL AND rescued_at IS NULL) THEN 1 ELSE 0 END AS value";
 
 /// How a database became a world's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,19 +76,58 @@ impl Location {
         }
     }
 
-    /// An error if the database is a simulated world's: what an API gives is not mixed with it. It is open already.
-    pub async fn refuse_simulated(&self) -> StoreResult<()> {
+    /// The simulated world that a database is of, which is open already; none: of none.
+    pub async fn simulated_world(&self) -> StoreResult<Option<String>> {
         let found = match self {
-            Self::Sqlite(path) => before(&mut open::open_beside(path)?)?,
+            Self::Sqlite(path) => before(&mut open::open_to_look(path)?)?,
             Self::Postgres(settings) => before_there(&mut first(settings).await?.conn).await?,
         };
-        let Before::World(world) = found else {
+        Ok(match found {
+            Before::World(world) => Some(world),
+            Before::Empty | Before::Data => None,
+        })
+    }
+
+    /// An error if the database is a simulated world's: what an API gives is not mixed with it.
+    pub async fn refuse_simulated(&self) -> StoreResult<()> {
+        let Some(world) = self.simulated_world().await? else {
             return Ok(());
         };
         Err(StoreError::Refused(format!(
             "{self} holds a simulated world ({world}), and what the Riot API gives is not mixed with that. Nothing was \
-             changed. Name another database with --database; to go on with that world, sync with --simulate"
+             fetched. Name another database with --database; to go on with that world, sync with --simulate, this \
+             --database and the world's own options"
         )))
+    }
+
+    /// Whether a copy of this may go into another database: both are of one world, or the other is of none yet.
+    pub(super) async fn refuse_other_world(&self, to: &Self) -> StoreResult<()> {
+        let Some(there) = to.simulated_world().await? else {
+            return Ok(());
+        };
+        if self.simulated_world().await?.as_ref() == Some(&there) {
+            return Ok(());
+        }
+        Err(StoreError::Refused(format!(
+            "{to} is kept for a simulated world ({there}), and {self} is of another or of none. Nothing was changed. \
+             Name another database with --to"
+        )))
+    }
+
+    /// A copy of this, which is open already, becomes of the same world.
+    pub(super) async fn hand_on_world(&self, to: &Self) -> StoreResult<()> {
+        let Some(world) = self.simulated_world().await? else {
+            return Ok(());
+        };
+        if to.simulated_world().await?.is_some() {
+            return Ok(());
+        }
+        match to {
+            Self::Sqlite(path) => set_name(&mut open::open_beside(path)?, &world),
+            Self::Postgres(settings) => {
+                set_name_there(&mut first(settings).await?.conn, &world).await
+            }
+        }
     }
 
     fn refuse_world(&self, world: &str, before: Before) -> StoreError {
@@ -185,15 +226,20 @@ async fn take_server(settings: &Settings, world: &str) -> StoreResult<Result<Tak
     Ok(match before_there(&mut link.conn).await? {
         Before::World(name) if name == world => Ok(Taken::Same),
         Before::Empty => {
-            let make = format!("CREATE TABLE IF NOT EXISTS {WORLD_TABLE} (name TEXT NOT NULL)");
-            link.conn.batch_execute(&make).await?;
-            let name = diesel::sql_query(format!("INSERT INTO {WORLD_TABLE} (name) VALUES ($1)"));
-            let name = name.bind::<Text, _>(world);
-            diesel_async::RunQueryDsl::execute(name, &mut link.conn).await?;
+            set_name_there(&mut link.conn, world).await?;
             Ok(Taken::Fresh)
         }
         other => Err(other),
     })
+}
+
+async fn set_name_there(conn: &mut AsyncPgConnection, world: &str) -> StoreResult<()> {
+    let make = format!("CREATE TABLE IF NOT EXISTS {WORLD_TABLE} (name TEXT NOT NULL)");
+    conn.batch_execute(&make).await?;
+    let name = diesel::sql_query(format!("INSERT INTO {WORLD_TABLE} (name) VALUES ($1)"));
+    let name = name.bind::<Text, _>(world);
+    diesel_async::RunQueryDsl::execute(name, conn).await?;
+    Ok(())
 }
 
 async fn before_there(conn: &mut AsyncPgConnection) -> StoreResult<Before> {

@@ -164,3 +164,65 @@ async fn a_database_that_was_named_is_never_cleared_for_a_simulated_world() {
     );
     setup.check_complete_small(3).await;
 }
+
+#[tokio::test]
+async fn a_copy_of_a_simulated_world_is_one_and_nothing_else_is_copied_into_one() {
+    let setup = setup(3).await;
+    let synced = run(setup.sync()).await;
+    assert!(synced.status.success(), "{}", text(&synced));
+    let (copied, taken) = (Scratch::new(), Scratch::new());
+    let at = |name: &str| format!("sqlite://{}", setup.folder.path().join(name).display());
+    let world = at("w.db");
+    let sync = |database: &str| {
+        let more = ["--matches", "3", "--database", database];
+        run(simulated(setup.folder.path(), "A#B", &more))
+    };
+    total(&sync(&world).await);
+    let copy = |from: &str, to: &str| run(bare(&["db", "copy", "--from", from, "--to", to]));
+    for to in [&*at("copy.db"), copied.url()] {
+        let output = copy(&world, to).await;
+        assert!(output.status.success(), "{}", text(&output));
+        assert!(total(&sync(to).await) > 0, "it is the same world");
+        let mut real = setup.command_on(to, &["sync", "A#B", "--platform", "kr"]);
+        real.env("RIOT_API_KEY", "RGAPI-11111111-1111-1111-1111-111111111111");
+        let real = run(real).await;
+        assert_eq!(real.status.code(), Some(3), "{}", text(&real));
+    }
+    // One that was taken for a world, and has nothing in it yet.
+    let empty = "DELETE FROM jobs; DELETE FROM rate_budgets";
+    taken.run("CREATE TABLE simulated_world (name TEXT NOT NULL); INSERT INTO simulated_world VALUES ('another')");
+    taken.run(empty);
+    for from in [&*world, &format!("sqlite://{}", setup.database())] {
+        let output = copy(from, taken.url()).await;
+        assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+        assert!(
+            text(&output).contains("kept for a simulated world (another)"),
+            "{}",
+            text(&output)
+        );
+    }
+}
+
+/// An engine that works for a key would do the jobs of the simulated sync with it.
+#[tokio::test]
+async fn a_database_that_an_engine_is_at_work_on_is_not_taken_for_a_simulated_world() {
+    let (setup, scratch) = (setup(3).await, Scratch::new());
+    let mut serving = setup.serve_on(scratch.url()).spawn().unwrap();
+    crate::wait::until_soon("the engine", async || {
+        !scratch
+            .rows("SELECT 1 FROM pg_class WHERE relname = 'engines'")
+            .is_empty()
+            && !scratch.rows("SELECT 1 FROM engines").is_empty()
+    })
+    .await;
+    let more = ["--matches", "3", "--database", scratch.url()];
+    let refused = run(simulated(setup.folder.path(), "A#B", &more)).await;
+    assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
+    assert!(
+        text(&refused).contains("no simulated world"),
+        "{}",
+        text(&refused)
+    );
+    serving.kill().unwrap();
+    serving.wait().unwrap();
+}

@@ -336,6 +336,13 @@ pub fn open_beside(path: &Path) -> StoreResult<SqliteConnection> {
     Ok(conn)
 }
 
+/// One that only reads, whoever has the file; it makes nothing beside it.
+pub fn open_to_look(path: &Path) -> StoreResult<SqliteConnection> {
+    let mut conn = connect(path, access(path)?)?;
+    run(&mut conn, path, "PRAGMA query_only = ON")?;
+    Ok(conn)
+}
+
 /// Looks whether the parts of a file fit together, however large it is.
 pub fn look_through(path: &Path) -> StoreResult<()> {
     let mut conn = connect(path, Access::Unchanging)?;

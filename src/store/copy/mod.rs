@@ -155,7 +155,11 @@ async fn run(
     let mut source = open_source(from).await?;
     let mut target = open_target(to).await?;
     let name = name_of(from);
+    from.refuse_other_world(to).await?;
     let taken = take_target(&mut *target, to, &name).await?;
+    if !matches!(taken, Taken::Filled(_)) {
+        from.hand_on_world(to).await?;
+    }
     let mut plans = Vec::new();
     for table in COPIED {
         let columns = source.columns(table.name).await?;

@@ -75,6 +75,7 @@ pub const LEFT_OUT: &[&str] = &[
     "partition_stamps",
     "__diesel_schema_migrations",
     super::MARK_TABLE,
+    // Handed on before the first row is.
     crate::store::world::WORLD_TABLE,
 ];
 

@@ -13,8 +13,8 @@ use crate::store::words::WORDS;
 use crate::store::{StoreError, StoreResult};
 
 pub(in crate::store) use crate::engine::sqlite::open::Purpose;
-pub(in crate::store) use crate::engine::sqlite::open::open_beside;
 pub(super) use crate::engine::sqlite::open::{failed, look_through};
+pub(in crate::store) use crate::engine::sqlite::open::{open_beside, open_to_look};
 pub(super) use crate::engine::sqlite::place::{Access, beside, url};
 pub(in crate::store) use crate::engine::sqlite::place::{EngineLock, lock, make_folder};
 
