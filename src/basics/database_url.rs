@@ -49,8 +49,17 @@ const HIDDEN: &str = "***";
 /// be, or one behind which the host was forgotten, must not show either.
 pub fn redact(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
-        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            return redact(&url.replacen(':', "://", 1));
+        let scheme = url
+            .split_once(':')
+            .map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest));
+        match scheme {
+            Some((scheme, _)) if scheme == "postgres" || scheme == "postgresql" => {
+                return redact(&url.replacen(':', "://", 1));
+            }
+            Some((scheme, rest)) if scheme == "sqlite" => {
+                return format!("sqlite:{}", redact(rest));
+            }
+            _ => {}
         }
         // `host=db password=...`, as other programs take it; nothing behind it is needed to know what was meant.
         return match is_pairs(url).then(|| url.find("password")).flatten() {

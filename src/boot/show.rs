@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::locations::{locate, metrics_log, open_read_only, socket_path};
+use super::simulate::world_options;
 use super::{backup, copy};
 use crate::cli::configshow::{self, SettingLocations};
+use crate::cli::follow::{same_place, typed};
 use crate::cli::terminal::stop_signal;
 use crate::cli::view::Meter;
 use crate::cli::waits::{self, Bars};
@@ -25,7 +27,7 @@ use crate::model::names::NamedKind;
 use crate::model::{Timestamp, Whom, Year};
 use crate::store::export::ExportFilter;
 use crate::store::people;
-use crate::store::{Store, StoredPlayer, YearCoverage};
+use crate::store::{Location, Store, StoredPlayer, YearCoverage};
 use crate::tasks::{coverage, unread_text};
 
 /// How often an export is looked at.
@@ -74,8 +76,10 @@ pub(super) async fn show_stats(
     if let Some(note) = note {
         crate::errln!("{note}");
     }
-    if let Some(text) = stats::met_text(&player, &rows, &coverage, args.simulate) {
-        crate::errln!("{text}");
+    if stats::met_text(&player, &rows, &coverage, None).is_some() {
+        let more = sync_options(global, args.simulate, &database, &player).await;
+        let text = stats::met_text(&player, &rows, &coverage, more.as_deref());
+        crate::errln!("{}", text.unwrap_or_default());
     }
     crate::outln!(
         "{}",
@@ -89,6 +93,24 @@ pub(super) async fn show_stats(
         crate::errln!("of all players: {text}");
     }
     Ok(())
+}
+
+/// The options with which a sync brings in more of a player; none: of a simulated world, which has all of its own
+/// player alone.
+async fn sync_options(
+    global: &Global,
+    simulate: bool,
+    database: &Location,
+    player: &StoredPlayer,
+) -> Option<String> {
+    let shown = global.database.as_ref().map(|_| database.to_string());
+    let place = |simulated| same_place(simulated, typed(shown.as_deref()));
+    // Where it cannot be read, a sync says what is wrong.
+    let Ok(Some(world)) = database.simulated_world().await else {
+        return Some(place(simulate));
+    };
+    let options = world_options(&world, player.riot_id.as_ref()?)?;
+    Some(place(true) + &options)
 }
 
 /// Of matches before then Riot has deleted the timelines. The simulated API deletes nothing.
@@ -161,7 +183,8 @@ pub(super) async fn export_table(
     };
     show_exported(global, &exported, begun.elapsed(), to_stdout);
     if exported.rows == 0 {
-        crate::errln!("{}", why_empty(what, args));
+        let named = (args.simulate || global.database.is_some()).then(|| database.to_string());
+        crate::errln!("{}", why_empty(what, args, typed(named.as_deref())));
     }
     tell_odd(&exported)
 }
@@ -184,25 +207,27 @@ fn tell_odd(exported: &Exported) -> Result<(), CliError> {
     }
 }
 
-/// Why a file may have no row, and what gives it some.
-fn why_empty(what: What, args: &ExportArgs) -> String {
+/// Why a file may have no row, and what gives it some. `named`: the database, where commands have to name it.
+fn why_empty(what: What, args: &ExportArgs, named: Option<&str>) -> String {
     let of = |one: &Option<String>| {
         one.as_ref()
             .map_or(String::new(), |one| format!(" of {one}"))
     };
     let of = of(&args.player) + &of(&args.year);
+    let on = same_place(false, named);
     let remedy = match what {
-        What::Names => "`riftsync names` fetches them",
-        What::Ranks => "A sync of a player who is tracked asks Riot for them",
+        What::Names => format!("`riftsync names{on}` fetches them"),
+        What::Ranks => "A sync of a player who is tracked asks Riot for them".to_owned(),
         What::Mastery => {
             "With the setting data.mastery, a sync of a player who is tracked asks Riot for it"
+                .to_owned()
         }
-        What::Minutes | What::Purchases => {
-            "They are made of timelines, with the setting data.timeline_rows; `riftsync replay` makes them of those \
-             that are stored"
-        }
-        What::TimelineFrames | What::TimelineEvents => "`riftsync sync` fetches timelines",
-        _ => "`riftsync sync` brings matches in",
+        What::Minutes | What::Purchases => format!(
+            "They are made of timelines, as the setting data.timeline_rows says; `riftsync replay{on}` makes them of \
+             those that are stored"
+        ),
+        What::TimelineFrames | What::TimelineEvents => "A sync fetches timelines".to_owned(),
+        _ => "A sync brings matches in".to_owned(),
     };
     format!("there is no row of {what}{of} in the database, so the file has none. {remedy}")
 }

@@ -127,6 +127,17 @@ fn world_name(player: &RiotId, platform: Platform, args: &WorldArgs) -> Result<S
     ))
 }
 
+/// The options that make the world of a name again; none: it is another player's.
+pub(super) fn world_options(world: &str, player: &RiotId) -> Option<String> {
+    let rest = world.strip_prefix(&format!("{player} on "))?;
+    let (_, rest) = rest.split_once(", seed ")?;
+    let (seed, rest) = rest.split_once(", ")?;
+    let (matches, limits) = rest.split_once(" matches a year, limits ")?;
+    Some(format!(
+        " --seed {seed} --matches {matches} --limits {limits}"
+    ))
+}
+
 /// Gives a simulated world its database. The usual one is made anew if it belonged to another world; one that was named
 /// is not.
 pub(super) async fn take_database(
@@ -153,4 +164,25 @@ fn wrong_limits(why: &SettingError) -> CliError {
 
 pub(super) fn localhost(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_options_of_a_world_are_read_from_its_name() {
+        let player: RiotId = "A on B#KR".parse().unwrap();
+        let args = WorldArgs {
+            seed: 7,
+            matches: 20,
+            limits: "20:1,100:120".to_owned(),
+        };
+        let name = world_name(&player, "kr".parse().unwrap(), &args).unwrap();
+        let options = " --seed 7 --matches 20 --limits 20:1,100:120";
+        assert_eq!(world_options(&name, &player).as_deref(), Some(options));
+        for (name, player) in [(&*name, "Other#KR"), ("a world", "A on B#KR")] {
+            assert_eq!(world_options(name, &player.parse().unwrap()), None);
+        }
+    }
 }

@@ -1,10 +1,11 @@
 //! The yearly rows, as a table a person likes to read.
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, ContentArrangement, Table};
 use serde_json::Value;
 
 use super::follow::{games_text, list_end, shell_quoted};
+use super::terminal::output_columns;
 use crate::model::counted;
 use crate::store::{StoredPlayer, YearCoverage, YearlyStats};
 use crate::tasks::{PlayerReport, PlayerSyncArgs};
@@ -42,16 +43,43 @@ pub fn year_text(player: &str, year: Option<i16>, told: &Value) -> String {
         let year = year.map(|year| format!(" for {year}")).unwrap_or_default();
         return format!("no match of {player} is stored{year}");
     }
-    table(&rows)
+    tables(&rows, output_columns())
 }
 
-/// That years of a player came with the matches of others, and how they are brought in whole, in the same world. None:
-/// they did not.
+/// One below the other where they are wider than that together.
+fn tables(rows: &[&Value], width: Option<usize>) -> String {
+    let Some(width) = width else {
+        return table(rows).to_string();
+    };
+    let fits = |text: &str| {
+        let lines = text.lines().map(console::measure_text_width);
+        lines.max() <= Some(width)
+    };
+    let (mut told, mut rest) = (Vec::new(), rows);
+    while !rest.is_empty() {
+        let most = (1..=rest.len())
+            .rev()
+            .find(|count| fits(&table(&rest[..*count]).to_string()));
+        let (first, others) = rest.split_at(most.unwrap_or(1));
+        let mut table = table(first);
+        if most.is_none() {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            // A terminal of fewer columns than this has no room for any table.
+            table.set_width(u16::try_from(width.max(20)).unwrap_or(u16::MAX));
+        }
+        told.push(table.to_string());
+        rest = others;
+    }
+    told.join("\n")
+}
+
+/// That years of a player came with the matches of others, and how they are brought in whole: `more` are the options of
+/// the same database, none if nothing brings them in. None: they did not.
 pub fn met_text(
     player: &StoredPlayer,
     rows: &[YearlyStats],
     years: &[YearCoverage],
-    simulate: bool,
+    more: Option<&str>,
 ) -> Option<String> {
     let listed = |row: &YearlyStats| {
         years.iter().any(|year| {
@@ -67,14 +95,18 @@ pub fn met_text(
         return None;
     }
     let name = shell_quoted(&riot_id.to_string());
-    let world = if simulate { " --simulate" } else { "" };
     let lines = met.iter().map(|row| {
         let games = row.tally.total_matches() + row.tally.remakes;
         let games = counted(u64::try_from(games).unwrap_or(0), "game", "games");
+        let (year, platform) = (row.year, &row.platform);
+        let brought = more.map(|more| {
+            format!(
+                "; `riftsync sync {name} --platform {platform} --year {year}{more}` brings the year"
+            )
+        });
         format!(
-            "{riot_id} was only met in others' matches in {} on {}: {games}; `riftsync sync {name} --platform {} --year {}{world}` \
-             brings the year",
-            row.year, row.platform, row.platform, row.year
+            "{riot_id} was only met in others' matches in {year} on {platform}: {games}{}",
+            brought.unwrap_or_default()
         )
     });
     Some(lines.collect::<Vec<_>>().join("\n"))
@@ -89,7 +121,7 @@ fn count(row: &Value, name: &str) -> u64 {
 }
 
 /// A column a year and platform.
-fn table(rows: &[&Value]) -> String {
+fn table(rows: &[&Value]) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_FULL_CONDENSED);
     let word = |row: &Value, name: &str| row[name].as_str().unwrap_or("-").to_owned();
@@ -141,5 +173,31 @@ fn table(rows: &[&Value]) -> String {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    table.to_string()
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn years_stand_beside_each_other_as_far_as_the_terminal_is_wide() {
+        let years: Vec<Value> = (2022..2026)
+            .map(|year| json!({ "year": year, "platform": "euw1", "total_matches": 120, "most_played_champion": "Aurelion Sol" }))
+            .collect();
+        let rows: Vec<&Value> = years.iter().collect();
+        let widest = |text: &str| text.lines().map(console::measure_text_width).max().unwrap();
+        let whole = tables(&rows, None);
+        assert_eq!(tables(&rows, Some(widest(&whole))), whole);
+        for width in [30, 40, 60, widest(&whole) - 1] {
+            let text = tables(&rows, Some(width));
+            assert!(widest(&text) <= width, "{width}:\n{text}");
+            for year in 2022..2026 {
+                assert!(text.contains(&year.to_string()), "{width}:\n{text}");
+            }
+        }
+        assert_eq!(tables(&rows, Some(65)).matches("win rate").count(), 2);
+    }
 }

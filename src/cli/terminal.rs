@@ -39,6 +39,12 @@ pub fn columns() -> usize {
     }
 }
 
+/// How wide the terminal is that stdout is; none: it is none.
+pub fn output_columns() -> Option<usize> {
+    let (_, columns) = console::Term::stdout().size_checked()?;
+    Some(usize::from(columns)).filter(|columns| *columns > 0)
+}
+
 /// Starts the text log on stderr; `RUST_LOG` overrides the level.
 pub fn start_log(default_level: &str, format: LogFormat) {
     let filter =

@@ -20,6 +20,14 @@ pub enum Location {
     Postgres(Box<Settings>),
 }
 
+/// `postgres:user@host/db`: meant for a server, and no address of one.
+fn is_without_slashes(url: &str) -> bool {
+    let scheme = url
+        .split_once(':')
+        .map(|(scheme, _)| scheme.to_ascii_lowercase());
+    matches!(scheme.as_deref(), Some("postgres" | "postgresql"))
+}
+
 impl TryFrom<&DatabaseUrl> for Location {
     type Error = StoreError;
     fn try_from(url: &DatabaseUrl) -> StoreResult<Self> {
@@ -34,9 +42,7 @@ impl TryFrom<&DatabaseUrl> for Location {
             _ => url,
         };
         match url.split_once("://") {
-            _ if url.starts_with("postgres:") || url.starts_with("postgresql:") => {
-                Err(StoreError::Url(redact(url)))
-            }
+            None if is_without_slashes(url) => Err(StoreError::Url(redact(url))),
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::file(path)),
             None if !url.is_empty() && !is_pairs(url) => Ok(Self::file(url)),
             _ => Err(StoreError::Url(redact(url))),
@@ -159,6 +165,8 @@ mod tests {
             "sqlite://",
             "sqlite:",
             "postgres:u:sesame@h/db",
+            "PostgreSQL:u:sesame@h/db",
+            "sqlite:postgres:u:sesame@h/db",
             "mysql://u:sesame@h/db",
             "host=h user=u password=sesame",
         ] {

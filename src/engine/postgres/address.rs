@@ -242,6 +242,14 @@ impl Address {
         }
     }
 
+    /// A command that makes this database; none: it has no name, or one of several servers would have it.
+    pub(super) fn create_this(&self) -> Option<String> {
+        let servers = |config: &Config| config.get_hosts().len().max(config.get_hostaddrs().len());
+        let is_one =
+            self.configs.iter().map(servers).sum::<usize>() == 1 && !self.database().is_empty();
+        is_one.then(|| self.createdb(self.database()))
+    }
+
     /// A command that makes a database on the same server which can hold any text: as somebody types it.
     pub(super) fn createdb(&self, name: &str) -> String {
         let config = &self.configs[0];
@@ -441,6 +449,11 @@ mod tests {
 
     #[test]
     fn the_command_that_makes_a_database_can_be_typed() {
+        for url in ["postgres://u@h", "postgres://u@h,g/db"] {
+            assert_eq!(url.parse::<Address>().unwrap().create_this(), None, "{url}");
+        }
+        let this = "postgres://u@h/db".parse::<Address>().unwrap();
+        assert!(this.create_this().unwrap().ends_with(" db"));
         let command = |url: &str| {
             let address: Address = url.parse().unwrap();
             address.createdb(&address.name_beside())

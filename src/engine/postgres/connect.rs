@@ -270,17 +270,16 @@ pub async fn first(settings: &Settings) -> StoreResult<Link> {
             Err(error) if error.starting && begun.elapsed() < STATEMENT_TIMEOUT => {
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
-            Err(error) if error.absent => {
-                return Err(StoreError::Absent {
-                    database: settings.address.to_string(),
-                    cause: error.cause,
-                    create: settings.address.createdb(settings.address.database()),
-                });
-            }
             Err(error) => {
-                return Err(StoreError::Unreachable {
-                    database: settings.address.to_string(),
-                    cause: error.cause,
+                let (database, cause) = (settings.address.to_string(), error.cause);
+                let create = settings.address.create_this();
+                return Err(match create.filter(|_| error.absent) {
+                    Some(create) => StoreError::Absent {
+                        database,
+                        cause,
+                        create,
+                    },
+                    None => StoreError::Unreachable { database, cause },
                 });
             }
         }

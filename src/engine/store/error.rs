@@ -82,7 +82,7 @@ pub enum StoreError {
     Unreachable { database: String, cause: String },
     /// The server is there, the database is not.
     #[error(
-        "there is no database {database}: {cause}. Make it with `{create}`, or {}",
+        "there is no database {database}: {cause}. Make it with `{create}`, or check {}",
         words().address
     )]
     Absent {

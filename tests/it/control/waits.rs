@@ -523,8 +523,9 @@ async fn a_first_sync_tells_what_became_of_every_match_and_what_can_be_typed_nex
     );
     assert!(
         said.contains(&format!(
-            "`riftsync sync \"{}\" --platform euw1 --year 2025`",
-            met[0].name
+            "`riftsync sync \"{}\" --platform euw1 --year 2025 --database \"{}\"`",
+            met[0].name,
+            setup.database()
         )),
         "{said}"
     );
