@@ -30,13 +30,11 @@ JOIN matches m ON m.match_id = p.match_id
 WHERE p.team_position <> '' AND NOT m.is_remake AND m.game_duration_s > 0
 GROUP BY m.platform, m.patch, m.queue_id, p.team_position, p.champion_id, o.champion_id;
 CREATE VIEW lane_leads AS
-SELECT t.match_id, t.participant_id, o.opponent_id, t.minute, t.gold - u.gold AS gold_lead, t.xp - u.xp AS xp_lead,
+SELECT t.match_id, t.participant_id, o.participant_id AS opponent_id, t.minute, t.gold - u.gold AS gold_lead, t.xp - u.xp AS xp_lead,
        t.cs - u.cs AS cs_lead
-FROM (SELECT p.match_id, p.participant_id, min(q.participant_id) AS opponent_id
-      FROM match_participants p
-      JOIN match_participants q ON q.match_id = p.match_id AND q.team_id <> p.team_id AND q.team_position = p.team_position
-      WHERE p.team_position <> ''
-      GROUP BY p.match_id, p.participant_id) o
-JOIN participant_minutes t ON t.match_id = o.match_id AND t.participant_id = o.participant_id
-JOIN participant_minutes u ON u.match_id = t.match_id AND u.participant_id = o.opponent_id AND u.minute = t.minute
-WHERE t.minute IN (5, 10, 15, 20) AND NOT t.is_last;
+FROM participant_minutes t
+JOIN match_participants p ON p.match_id = t.match_id AND p.participant_id = t.participant_id
+JOIN match_participants o ON o.match_id = p.match_id AND o.team_id <> p.team_id AND o.team_position = p.team_position
+JOIN participant_minutes u ON u.match_id = t.match_id AND u.participant_id = o.participant_id AND u.minute = t.minute
+WHERE t.minute IN (5, 10, 15, 20) AND NOT t.is_last AND p.team_position <> ''
+QUALIFY row_number() OVER (PARTITION BY t.match_id, t.participant_id, t.minute ORDER BY o.participant_id) = 1;
