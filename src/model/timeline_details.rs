@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::details::Cell;
 
 /// Which rows are made of timelines. The documents are kept whichever it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TimelineDetail {
     /// None.
@@ -19,6 +19,10 @@ pub enum TimelineDetail {
     Minutes,
     /// Events too.
     All,
+}
+
+impl TimelineDetail {
+    pub const EACH: [Self; 3] = [Self::Off, Self::Minutes, Self::All];
 }
 
 /// The numbers of a minute, in their order.

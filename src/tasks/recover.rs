@@ -13,7 +13,7 @@ use super::match_data::Hints;
 use super::plan::{Again, Listed, Plan, Wanted, of_year, plan};
 use super::player::{Stop, hints_of, list_end, resolve_and_list, tell_list_end};
 use super::request::Order;
-use super::verify::{Verified, verify_matches, verify_statistics};
+use super::verify::{Rows, Verified, verify_matches, verify_statistics};
 use super::{PlayerSyncArgs, Policies, RECOVERY, match_data, timeline};
 use crate::basics::{Form, Shown};
 use crate::engine::Task;
@@ -238,6 +238,11 @@ async fn analyse(
     })
 }
 
+/// Rows of timelines that a recovery takes for right.
+fn at_least(policies: Policies) -> Rows {
+    Rows::AtLeast(policies.timeline_detail)
+}
+
 async fn recover(
     api: &RiotApi,
     context: &JobContext,
@@ -278,7 +283,7 @@ async fn recover(
             listed.extend(unlisted.map(|id| Listed::at(id, context.now())));
         }
         let ids: Vec<MatchId> = listed.iter().map(|listed| listed.id).collect();
-        verify_matches(store, &ids, policies.timeline_detail, mend, &mut verified).await?;
+        verify_matches(store, &ids, at_least(policies), mend, &mut verified).await?;
         verify_statistics(store, own, mend, &mut verified).await?;
     }
     let total = json!({ "total_matches": listed.len() });

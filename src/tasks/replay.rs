@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::failed::bad_arguments;
 use super::upkeep::{job, percent, rest, store_failed};
-use super::verify::{Verified, verify_matches, verify_statistics};
+use super::verify::{Rows, Verified, verify_matches, verify_statistics};
 use super::{MAINTENANCE, Policies};
 use crate::basics::{Form, Shown, form};
 use crate::engine::Task;
@@ -123,7 +123,14 @@ async fn replay(
         let ids = store.matches_after(&place.after, MATCHES).await?;
         let Some(last) = ids.last() else { break };
         let mut verified = Verified::default();
-        verify_matches(store, &ids, detail, !args.dry_run, &mut verified).await?;
+        verify_matches(
+            store,
+            &ids,
+            Rows::Just(detail),
+            !args.dry_run,
+            &mut verified,
+        )
+        .await?;
         verify_statistics(store, None, !args.dry_run, &mut verified).await?;
         place.after = last.to_string();
         place.matches += ids.len() as u64;

@@ -136,8 +136,26 @@ impl Finding {
     }
 }
 
+/// Which rows of timelines there should be.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Rows {
+    /// These, and no others.
+    Just(TimelineDetail),
+    /// These, or more that another setting made: a replay takes those away.
+    AtLeast(TimelineDetail),
+}
+
+impl Rows {
+    fn detail(self) -> TimelineDetail {
+        match self {
+            Self::Just(detail) | Self::AtLeast(detail) => detail,
+        }
+    }
+}
+
 /// Compares the rows of a match with its documents. What has neither is no finding: the gap analysis sees it.
-pub(super) fn examine(one: &StoredDocuments, detail: TimelineDetail) -> Vec<Finding> {
+pub(super) fn examine(one: &StoredDocuments, rows: Rows) -> Vec<Finding> {
+    let detail = rows.detail();
     let mut findings = Vec::new();
     let has_rows = one.record.is_some() || !one.participants.is_empty();
     let was_unread = |kind| one.unread.contains_key(&kind);
@@ -188,7 +206,8 @@ pub(super) fn examine(one: &StoredDocuments, detail: TimelineDetail) -> Vec<Find
                 ..record.clone()
             };
             let is_told = one.timeline.as_ref() == Some(&told);
-            if !is_told || one.timeline_details != record.details || was_unread {
+            let differs = one.timeline_details != record.details && !has_more(one, rows);
+            if !is_told || differs || was_unread {
                 let what = match &one.timeline {
                     _ if was_unread => READ_NOW,
                     None => "the timeline's row is gone",
@@ -219,6 +238,21 @@ fn read<T>(
         let reading = reading.map_err(|error| error.to_string())?;
         Ok(reading.map(|understood| understood.record))
     }))
+}
+
+/// Whether the rows of a timeline are right, and more than are asked for.
+fn has_more(one: &StoredDocuments, rows: Rows) -> bool {
+    let Rows::AtLeast(wanted) = rows else {
+        return false;
+    };
+    let more = TimelineDetail::EACH
+        .into_iter()
+        .filter(|detail| *detail > wanted);
+    let mut made = more.filter_map(|detail| {
+        let understand = |text: &[u8]| understand_timeline(one.id, text, detail);
+        read(one, PayloadKind::Timeline, understand)?.ok()?.ok()
+    });
+    made.any(|record| record.details == one.timeline_details)
 }
 
 fn timeline_details_differ(one: &StoredDocuments, record: &TimelineRecord) -> &'static str {
@@ -373,7 +407,7 @@ fn cleaned(mut one: StoredDocuments) -> StoredDocuments {
 pub(super) async fn verify_matches(
     store: &dyn Store,
     ids: &[MatchId],
-    detail: TimelineDetail,
+    rows: Rows,
     mend: bool,
     verified: &mut Verified,
 ) -> StoreResult<()> {
@@ -383,7 +417,7 @@ pub(super) async fn verify_matches(
         let examined = tokio::task::spawn_blocking(move || {
             let examined = documents.into_iter().map(|one| {
                 let one = cleaned(one);
-                let findings = examine(&one, detail);
+                let findings = examine(&one, rows);
                 let seated: Vec<i64> = one
                     .participants
                     .iter()

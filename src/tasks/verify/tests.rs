@@ -27,7 +27,7 @@ fn whichever_byte_is_corrupted_the_document_is_found_broken_or_is_as_it_was() {
     let id = "KR_1".parse().unwrap();
     let record = crate::riot::parse_timeline(id, text).unwrap();
     let good = as_gzip(text).to_vec();
-    let examine = |one: &StoredDocuments| examine(one, TimelineDetail::Off);
+    let examine = |one: &StoredDocuments| examine(one, Rows::Just(TimelineDetail::Off));
     assert!(examine(&stored(good.clone(), &record)).is_empty());
     let mut found = 0;
     for at in 0..good.len() {
