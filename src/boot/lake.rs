@@ -65,13 +65,14 @@ fn show_lake(global: &Global, exported: &LakeExported, took: Duration) {
         written,
         unchanged,
         restored,
+        emptied,
         ..
     } = exported;
-    if written.is_empty() && *unchanged == 0 {
+    if written.is_empty() && emptied.is_empty() && *unchanged == 0 {
         crate::outln!("{lake}: the database has nothing to export yet");
         return;
     }
-    if written.is_empty() {
+    if written.is_empty() && emptied.is_empty() {
         crate::outln!("{lake}: nothing has changed since generation {generation}");
         return;
     }
@@ -85,7 +86,7 @@ fn show_lake(global: &Global, exported: &LakeExported, took: Duration) {
         "{lake}: generation {generation}, {} of {} written: {}, {}, {:.1} MiB, in {:.1} s",
         written.len(),
         counted(
-            (written.len() + unchanged) as u64,
+            (written.len() + emptied.len() + unchanged) as u64,
             "partition",
             "partitions"
         ),
@@ -94,6 +95,19 @@ fn show_lake(global: &Global, exported: &LakeExported, took: Duration) {
         exported.bytes as f64 / f64::from(1 << 20),
         took.as_secs_f64()
     );
+    if !emptied.is_empty() {
+        crate::outln!(
+            "{} no row any more, and none here",
+            counted(emptied.len() as u64, "partition has", "partitions have")
+        );
+    }
+    if !exported.unmade.is_empty() {
+        crate::errln!(
+            "there is no row of {} and its like: an older version stored these matches. `riftsync replay` makes them of \
+             the stored documents, without a call",
+            exported.unmade.join(", ")
+        );
+    }
 }
 
 /// Shows how far the export of a lake is, as long as it takes.

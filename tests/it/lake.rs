@@ -392,6 +392,38 @@ async fn what_was_taken_away_from_a_lake_or_cut_off_is_written_again() {
 }
 
 #[tokio::test]
+async fn what_a_lake_lost_or_never_had_is_told() {
+    let rig = Rig::synced(Place::sqlite(), 10).await;
+    let export = || {
+        let dir = rig.lake();
+        rig.command(&["export", "--all", "--dir", dir.to_str().unwrap()])
+    };
+    // As an older version stored them.
+    rig.execute("DELETE FROM match_teams; DELETE FROM participant_damage");
+    let said = text(&run(export()).await);
+    assert!(
+        said.contains("no row of match_teams, participant_damage and its like")
+            && said.contains("`riftsync replay`"),
+        "{said}"
+    );
+    rig.done(&["replay"]).await;
+    let output = run(export()).await;
+    assert!(!text(&output).contains("replay"), "{}", text(&output));
+    rig.check_lake().await;
+    let told = rig.export_all(&[]).await;
+    assert_eq!(
+        (&told["emptied"], &told["unmade"]),
+        (&json!([]), &json!([]))
+    );
+    rig.execute("UPDATE matches SET stored_at = 1");
+    rig.done(&["cleanup", "--days", "30"]).await;
+    let told = rig.export_all(&[]).await;
+    assert!(!told["emptied"].as_array().unwrap().is_empty(), "{told}");
+    rig.check_lake().await;
+    assert_eq!(rig.export_all(&[]).await["emptied"], json!([]));
+}
+
+#[tokio::test]
 async fn a_file_of_somebody_else_s_is_not_written_over() {
     let rig = Rig::synced(Place::sqlite(), 3).await;
     let lake = rig.lake();

@@ -28,7 +28,9 @@ Every table and every column of this lake. Names that begin with `v_`, `lane_lea
 - Years are calendar years in UTC, by the match's own start.
 - Games that never took place, and remakes, count nowhere, unless a column says so.
 - A number that the document does not have is 0, and a text is empty, unless the column may be null.
-- `started_at`, `ended_at` and `day` of views are in UTC.
+- A match whose game never began has no moment of its own: it is in the folder `year=1970/month=01`, and its `year` is
+  that of the lobby.
+- `started_at` and `ended_at` of views are timestamps in UTC.
 ";
 
 static OF_LAKE: LazyLock<String> = LazyLock::new(|| pick(PAGE));
@@ -51,7 +53,13 @@ fn pick(page: &str) -> String {
         }
         told += "\n### ";
         for line in section.lines().filter(|line| is_of(line, table)) {
-            told += &without_links(line);
+            let line = without_links(line);
+            // What is a view of the database is a file here.
+            let view = line.strip_prefix("A view: ").filter(|_| table.is_some());
+            match view.and_then(|rest| rest.split_at_checked(1)) {
+                Some((first, rest)) => told.extend([&first.to_uppercase(), rest]),
+                None => told += &line,
+            }
             told.push('\n');
         }
     }
@@ -116,6 +124,10 @@ mod tests {
             assert_eq!(told, columns.collect(), "{}", table.name);
         }
         assert!(!page.contains("]("), "a link leads to what is not there");
+        assert!(
+            page.contains("\nA participant at a minute."),
+            "it is no view here"
+        );
     }
 
     #[test]

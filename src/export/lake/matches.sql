@@ -61,8 +61,9 @@ LEFT JOIN match_participants o ON o.match_id = p.match_id AND o.participant_id =
 CREATE VIEW v_daily AS
 SELECT p.player_id, max(pl.game_name) AS game_name, max(pl.tag_line) AS tag_line,
        strftime(make_timestamp(m.game_start * 1000), '%Y-%m-%d') AS day, m.queue_id, count(*) AS games,
-       sum(CASE WHEN p.win THEN 1 ELSE 0 END) AS wins, 100 * sum(CASE WHEN p.win THEN 1 ELSE 0 END) / count(*) AS win_rate,
-       sum(p.kills) AS kills, sum(p.deaths) AS deaths, sum(p.assists) AS assists, sum(m.game_duration_s) / 60 AS minutes
+       count(*) FILTER (p.win) AS wins, 100 * count(*) FILTER (p.win) / count(*) AS win_rate,
+       CAST(sum(p.kills) AS BIGINT) AS kills, CAST(sum(p.deaths) AS BIGINT) AS deaths, CAST(sum(p.assists) AS BIGINT) AS assists,
+       sum(m.game_duration_s) / 60 AS minutes
 FROM match_participants p JOIN matches m ON m.match_id = p.match_id JOIN players pl ON pl.id = p.player_id
 WHERE NOT m.is_remake AND m.game_duration_s > 0
 GROUP BY p.player_id, day, m.queue_id;

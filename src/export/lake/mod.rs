@@ -88,7 +88,11 @@ pub struct LakeExported {
     pub generation: u64,
     /// Partitions that were written anew, and that are as they were.
     pub written: Vec<String>,
+    /// Partitions that have no row any more.
+    pub emptied: Vec<String>,
     pub unchanged: usize,
+    /// Tables of which nothing was made yet of the matches that are there: an older version stored them.
+    pub unmade: Vec<&'static str>,
     /// Partitions of those written that had lost a file.
     pub restored: usize,
     pub files: usize,
@@ -219,12 +223,23 @@ pub async fn export_lake(
         unchanged: 0,
         lost,
         restored: 0,
+        emptied: Vec::new(),
     };
     let changed = work.compare(former.as_ref(), &stamps, full);
     told.wanted.store(changed.len() as u64, Ordering::Relaxed);
     work.write(&changed).await?;
     work.publish(former.as_ref()).await?;
     Ok(work.told().await?)
+}
+
+/// Tables that every match has rows of, and this lake none.
+fn unmade(manifest: &Manifest) -> Vec<&'static str> {
+    let is_there = |table: &str| manifest.files.iter().any(|file| file.table == table);
+    let made_later = ["match_teams", "participant_damage", "participant_combat"];
+    let made_later = made_later.into_iter();
+    made_later
+        .filter(|table| is_there("match_participants") && !is_there(table))
+        .collect()
 }
 
 /// What the files of an export are called by that goes on from a generation; no other one has the same.
@@ -245,6 +260,7 @@ struct Work<'e> {
     /// Files of the lake before that somebody took away.
     lost: BTreeSet<String>,
     restored: usize,
+    emptied: Vec<String>,
 }
 
 impl Work<'_> {
@@ -343,6 +359,16 @@ impl Work<'_> {
         manifest
             .files
             .sort_by(|one, other| one.path.cmp(&other.path));
+        let has_files = |files: &[File], partition: &str| {
+            let mut files = files.iter();
+            files.any(|file| file.partition == partition)
+        };
+        let before = former.map_or(&[][..], |former| &former.files);
+        let is_emptied = |one: &&Partition| {
+            has_files(before, &one.name) && !has_files(&manifest.files, &one.name)
+        };
+        let emptied = manifest.partitions.iter().filter(is_emptied);
+        self.emptied = emptied.map(|one| one.name.clone()).collect();
         let same = former.is_some_and(|former| {
             former.partitions == manifest.partitions && former.files == manifest.files
         });
@@ -409,6 +435,8 @@ impl Work<'_> {
             lake: self.place.name(),
             generation: self.manifest.generation,
             written,
+            unmade: unmade(&self.manifest),
+            emptied: self.emptied,
             unchanged: self.unchanged,
             restored: self.restored,
             files: self.written.len(),

@@ -1,6 +1,6 @@
 CREATE VIEW v_champion_stats AS
 SELECT m.platform, m.patch, m.queue_id, p.team_position AS position, p.champion_id, max(p.champion_name) AS champion, count(*) AS games,
-       sum(CASE WHEN p.win THEN 1 ELSE 0 END) AS wins, 100 * sum(CASE WHEN p.win THEN 1 ELSE 0 END) / count(*) AS win_rate,
+       count(*) FILTER (p.win) AS wins, 100 * count(*) FILTER (p.win) / count(*) AS win_rate,
        sum(p.kills) / count(*) AS kills, sum(p.deaths) / count(*) AS deaths, sum(p.assists) / count(*) AS assists,
        60 * sum(p.total_minions_killed + p.neutral_minions_killed) / sum(m.game_duration_s) AS cs_per_minute,
        60 * sum(p.gold_earned) / sum(m.game_duration_s) AS gold_per_minute,
@@ -11,7 +11,7 @@ GROUP BY m.platform, m.patch, m.queue_id, p.team_position, p.champion_id;
 CREATE VIEW v_duos AS
 SELECT p.player_id, max(a.game_name) AS game_name, max(a.tag_line) AS tag_line, q.player_id AS partner_id,
        max(b.game_name) AS partner_game_name, max(b.tag_line) AS partner_tag_line, m.queue_id, count(*) AS games,
-       sum(CASE WHEN p.win THEN 1 ELSE 0 END) AS wins, 100 * sum(CASE WHEN p.win THEN 1 ELSE 0 END) / count(*) AS win_rate
+       count(*) FILTER (p.win) AS wins, 100 * count(*) FILTER (p.win) / count(*) AS win_rate
 FROM match_participants p
 JOIN match_participants q ON q.match_id = p.match_id AND q.team_id = p.team_id AND q.player_id <> p.player_id
      AND coalesce(q.subteam_id, 0) = coalesce(p.subteam_id, 0)
@@ -22,7 +22,7 @@ GROUP BY p.player_id, q.player_id, m.queue_id;
 CREATE VIEW v_matchups AS
 SELECT m.platform, m.patch, m.queue_id, p.team_position AS position, p.champion_id, max(p.champion_name) AS champion,
        o.champion_id AS opponent_champion_id, max(o.champion_name) AS opponent_champion, count(*) AS games,
-       sum(CASE WHEN p.win THEN 1 ELSE 0 END) AS wins, 100 * sum(CASE WHEN p.win THEN 1 ELSE 0 END) / count(*) AS win_rate,
+       count(*) FILTER (p.win) AS wins, 100 * count(*) FILTER (p.win) / count(*) AS win_rate,
        sum(p.gold_earned - o.gold_earned) / count(*) AS gold_lead
 FROM match_participants p
 JOIN match_participants o ON o.match_id = p.match_id AND o.team_id <> p.team_id AND o.team_position = p.team_position
