@@ -242,7 +242,7 @@ async fn sync_simulated(
     let inside = Inside {
         config: &config,
         base: &simulator.base_url(),
-        key: Some((SIMULATED_KEY.to_owned(), KeySource::default())),
+        key: Some((SIMULATED_KEY.to_owned(), KeySource::made_up())),
         only: if args.dry_run { &DRY_RUN } else { &[] },
     };
     let place = PlayedOn::at(platform);
@@ -297,6 +297,7 @@ fn required_key(watch: bool) -> Result<(String, KeySource), CliError> {
         file: config::api_key_file(),
         from_file: found.from_file,
         watch,
+        made_up: false,
     };
     Ok((found.text, source))
 }

@@ -25,7 +25,7 @@ pub(super) async fn run(
     let mut simulator = SimulatorProcess::start(bench).map_err(CliError::Engine)?;
     let mut config = config.clone();
     "none".clone_into(&mut config.metrics.log);
-    let key = (SIMULATED_KEY.to_owned(), KeySource::default());
+    let key = (SIMULATED_KEY.to_owned(), KeySource::made_up());
     let (base, location) = (simulator.base_url(), place.location());
     let running = RunningEngine::start(&config, &location, key, base, None, &[]).await?;
     let (now, store) = (Timestamp::now(), running.store.clone());

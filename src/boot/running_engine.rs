@@ -15,7 +15,6 @@ use crate::gate::{Gate, KeptShares, KeySource, KeyState, Sharing};
 use crate::metrics::Metrics;
 use crate::model::{JobRecord, RetryPolicy};
 use crate::riot::{ApiKey, BaseUrl, Published, PublishedClient, RiotClient};
-use crate::simulator::SIMULATED_KEY;
 use crate::store::engine::{Engine, Registry};
 use crate::store::schedules::Schedule;
 use crate::store::{Location, Store};
@@ -23,9 +22,6 @@ use crate::tasks::{
     self, HealthCheck, HealthProbe, LakeExport, MatchSync, Pacing, PlayerSync, Policies, Recover,
     Standing, StaticSync, TimelineSync,
 };
-
-/// The key of an engine that makes no call.
-pub(super) const NO_KEY: &str = "none";
 
 /// An engine inside this process, with what it stands on.
 pub(super) struct RunningEngine {
@@ -73,9 +69,11 @@ fn warn_of_readers(config: &Config, database: &Location, source: &KeySource) {
 }
 
 /// Opens a database for an engine. One of a simulated world is none for what Riot gives.
-async fn open(database: &Location, asks_riot: bool) -> Result<Arc<dyn Store>, CliError> {
+async fn open(database: &Location, source: &KeySource) -> Result<Arc<dyn Store>, CliError> {
     let store = database.open().await?;
-    if asks_riot && let Err(refused) = database.refuse_simulated().await {
+    if !source.made_up
+        && let Err(refused) = database.refuse_simulated().await
+    {
         store.close().await?;
         return Err(refused.into());
     }
@@ -91,14 +89,13 @@ impl RunningEngine {
         control: Option<&Control>,
         only: &[&str],
     ) -> Result<Self, CliError> {
-        let asks_riot = key != SIMULATED_KEY && key != NO_KEY;
         let key = key_of(&key, &source)?;
         let base = BaseUrl::new(base).map_err(CliError::Usage)?;
         let machine = machine(&base, database);
         let client = RiotClient::new(base).map_err(|error| CliError::Engine(error.to_string()))?;
         let metrics = Arc::new(Metrics::default());
         let opening = waits::opening(database);
-        let store = open(database, asks_riot).await?;
+        let store = open(database, &source).await?;
         warn_of_readers(config, database, &source);
         let (gate, mut services) = Gate::new(
             key,

@@ -30,9 +30,18 @@ pub struct KeySource {
     pub from_file: bool,
     /// Take new keys from the file while running, and at SIGHUP.
     pub watch: bool,
+    /// It is made up: of a simulator inside this process, or for an engine that makes no call.
+    pub made_up: bool,
 }
 
 impl KeySource {
+    pub fn made_up() -> Self {
+        Self {
+            made_up: true,
+            ..Self::default()
+        }
+    }
+
     /// What a person does about a key that is not taken; none: whoever runs the engine tells it.
     fn remedy(&self) -> Option<String> {
         let get = "Get a new key at developer.riotgames.com";

@@ -94,7 +94,7 @@ impl Location {
             return Ok(());
         };
         Err(StoreError::Refused(format!(
-            "{self} holds a simulated world ({world}), and what the Riot API gives is not mixed with that. Nothing was \
+            "{self} holds a simulated world ({world}), and what an API gives is not mixed with that. Nothing was \
              fetched. Name another database with --database; to go on with that world, sync with --simulate, this \
              --database and the world's own options"
         )))
