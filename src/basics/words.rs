@@ -27,7 +27,7 @@ pub struct Words {
     pub use_it: &'static str,
     /// What is done when nothing can be saved, after "or".
     pub anew: &'static str,
-    /// How a copy of a database is finished, behind a blank.
+    /// The command that copies a database: "riftsync db copy". Nothing: there is none.
     pub copy: &'static str,
     /// The command that runs a failed job again, without the job's id: "riftsync job retry". Nothing: there is none.
     pub retry: &'static str,
@@ -54,6 +54,17 @@ impl Words {
             return String::new();
         }
         with(&format!("{} {job}", self.cancel))
+    }
+
+    /// How a copy is finished, behind "finish it". An address without its password cannot be typed.
+    pub fn to_finish(&self, from: &str, to: &str) -> String {
+        match self.copy {
+            "" => String::new(),
+            copy if [from, to].iter().any(|name| name.contains("***")) => {
+                format!(" with `{copy} --from ... --to ...` of the same two")
+            }
+            copy => with(&format!("{copy} --from \"{from}\" --to \"{to}\"")),
+        }
     }
 
     /// Where more is told, behind a sentence.

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::locations::{locate, open_read_only};
-use super::show::{stored, timelines_gone};
+use super::show::{place_of, stored, timelines_gone};
 use crate::cli::{CliError, Global, ReportArgs};
 use crate::config::Config;
 use crate::control::{YearFigures, time_zone};
@@ -42,7 +42,8 @@ pub(super) async fn report(
     });
     // First, so that nothing is read for a place that cannot be written.
     let told = told.map(OpenPlace::open).transpose()?;
-    let player = named(&*store, &whom).await?;
+    let place = place_of(global, args.simulate, &database);
+    let player = named(&*store, &whom, &place).await?;
     let gone = timelines_gone(config, args.simulate);
     let read = async |player: &StoredPlayer, year: Year, platform: Option<Platform>| {
         let figures = YearFigures {
@@ -58,19 +59,21 @@ pub(super) async fn report(
         None => None,
         Some((None, year)) => Some(read(&player, year, platform).await?),
         // Whom it is compared with may play elsewhere.
-        Some((Some(whom), year)) => Some(read(&named(&*store, &whom).await?, year, None).await?),
+        Some((Some(whom), year)) => {
+            Some(read(&named(&*store, &whom, &place).await?, year, None).await?)
+        }
     };
     let page = match &other {
         None => report::file(&figures),
         Some(other) => report::compared_file([&figures, other]),
     };
-    let place = match told {
-        Some(place) => place,
+    let target = match told {
+        Some(target) => target,
         None => OpenPlace::open(out_at(file_name(&figures, other.as_ref(), platform)))?,
     };
-    let file = place.name().display().to_string();
-    let to_stdout = place.is_stdout();
-    match place.write(page.as_bytes()) {
+    let file = target.name().display().to_string();
+    let to_stdout = target.is_stdout();
+    match target.write(page.as_bytes()) {
         Err(ExportError::ReaderGone) => return Ok(()),
         written => written?,
     }
@@ -80,8 +83,8 @@ pub(super) async fn report(
 }
 
 /// The player, with what has to be said of the name.
-async fn named(store: &dyn Store, whom: &Whom) -> Result<StoredPlayer, CliError> {
-    let (player, note) = stored(store, whom).await?;
+async fn named(store: &dyn Store, whom: &Whom, place: &str) -> Result<StoredPlayer, CliError> {
+    let (player, note) = stored(store, whom, place).await?;
     if let Some(note) = note {
         crate::errln!("{note}");
     }
@@ -167,9 +170,11 @@ fn tell(json: bool, file: &str, bytes: usize, years: [Option<&report::Year>; 2],
         crate::outln!("{text}");
     }
     for year in years.iter().filter(|year| year.all.games == 0) {
-        crate::errln!(
-            "no game of {} that counts is stored; the page says how the year is brought in",
-            year.year
-        );
+        let why = if year.cleaned > 0 {
+            "what was cleaned away is not fetched again"
+        } else {
+            "the page says how the year is brought in"
+        };
+        crate::errln!("no game of {} that counts is stored; {why}", year.year);
     }
 }

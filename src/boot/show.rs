@@ -30,6 +30,9 @@ use crate::store::people;
 use crate::store::{Location, Store, StoredPlayer, YearCoverage};
 use crate::tasks::{coverage, unread_text};
 
+/// Migrations whose tables a replay fills.
+const MADE_OF_DOCUMENTS: [&str; 2] = ["00000000000011", "00000000000013"];
+
 /// How often an export is looked at.
 pub(super) const LOOK: Duration = Duration::from_millis(200);
 
@@ -45,7 +48,8 @@ pub(super) async fn show_stats(
     };
     let database = locate(global, config, args.simulate)?;
     let store = open_read_only(&database).await?;
-    let (player, note) = stored(&*store, &whom).await?;
+    let place = place_of(global, args.simulate, &database);
+    let (player, note) = stored(&*store, &whom, &place).await?;
     let rows = store.yearly_stats(player.id, year).await?;
     let coverage = store
         .coverage(player.id, timelines_gone(config, args.simulate))
@@ -103,14 +107,19 @@ async fn sync_options(
     database: &Location,
     player: &StoredPlayer,
 ) -> Option<String> {
-    let shown = global.database.as_ref().map(|_| database.to_string());
-    let place = |simulated| same_place(simulated, typed(shown.as_deref()));
+    let place = |simulated| place_of(global, simulated, database);
     // Where it cannot be read, a sync says what is wrong.
     let Ok(Some(world)) = database.simulated_world().await else {
         return Some(place(simulate));
     };
     let options = world_options(&world, player.riot_id.as_ref()?)?;
     Some(place(true) + &options)
+}
+
+/// The options that make another command mean the same database.
+pub(super) fn place_of(global: &Global, simulate: bool, database: &Location) -> String {
+    let shown = global.database.as_ref().map(|_| database.to_string());
+    same_place(simulate, typed(shown.as_deref()))
 }
 
 /// Of matches before then Riot has deleted the timelines. The simulated API deletes nothing.
@@ -123,8 +132,9 @@ pub(super) fn timelines_gone(config: &Config, simulated: bool) -> Option<Timesta
 pub(super) async fn stored(
     store: &dyn Store,
     whom: &Whom,
+    place: &str,
 ) -> Result<(StoredPlayer, Option<String>), CliError> {
-    let found = people::find(store, whom).await?;
+    let found = people::find(store, whom, place).await?;
     found.map_err(CliError::JobFailed)
 }
 
@@ -148,7 +158,8 @@ pub(super) async fn export_table(
     let store = open_read_only(&database).await?;
     let player = match &args.player {
         Some(text) => {
-            let (player, note) = stored(&*store, &Whom::named(text.parse()?)).await?;
+            let place = place_of(global, args.simulate, &database);
+            let (player, note) = stored(&*store, &Whom::named(text.parse()?), &place).await?;
             if let Some(note) = note {
                 crate::errln!("{note}");
             }
@@ -226,7 +237,15 @@ fn why_empty(what: What, args: &ExportArgs, named: Option<&str>) -> String {
             "They are made of timelines, as the setting data.timeline_rows says; `riftsync replay{on}` makes them of \
              those that are stored"
         ),
-        What::TimelineFrames | What::TimelineEvents => "A sync fetches timelines".to_owned(),
+        What::TimelineFrames | What::TimelineEvents => {
+            "A sync fetches the timelines that Riot still has".to_owned()
+        }
+        What::Teams | What::Bans | What::Damage | What::Combat | What::Vision | What::Loadout => {
+            format!(
+                "If its matches are stored, an older version did it, and `riftsync replay{on}` makes the rows; else a sync \
+             brings matches in"
+            )
+        }
         _ => "A sync brings matches in".to_owned(),
     };
     format!("there is no row of {what}{of} in the database, so the file has none. {remedy}")
@@ -372,7 +391,11 @@ pub(super) async fn db(global: &Global, config: &Config, args: &DbArgs) -> Resul
         _ => {}
     }
     let opening = waits::opening(&database);
+    let mut made_of_documents = false;
     if args.what == DbVerb::Migrate {
+        let behind = database.migrations().await?;
+        made_of_documents = !behind.applied.is_empty()
+            && (behind.pending.iter()).any(|one| MADE_OF_DOCUMENTS.contains(&&**one));
         database.open().await?.close().await?;
     }
     let migrations = database.migrations().await?;
@@ -388,10 +411,18 @@ pub(super) async fn db(global: &Global, config: &Config, args: &DbArgs) -> Resul
             store.size_bytes().await?,
         ))
     };
+    made_of_documents &= (holds.as_ref()).is_some_and(|(census, ..)| census.matches > 0);
     if global.json {
         crate::outln!("{}", dbinfo::document(&database, &migrations, holds));
     } else {
         crate::outln!("{}", dbinfo::text(&database, &migrations, holds));
+    }
+    if made_of_documents {
+        crate::errln!(
+            "tables that this version adds are empty for the matches that are there: `riftsync replay{}` makes them of \
+             the stored documents, without a call",
+            place_of(global, false, &database)
+        );
     }
     Ok(())
 }

@@ -247,7 +247,7 @@ pub struct PlayerArg {
     #[arg(required_unless_present = "puuid", conflicts_with = "puuid")]
     pub riot_id: Option<String>,
     /// The player by puuid, whatever the name: 78 letters, digits, - and _
-    #[arg(long, value_name = "PUUID")]
+    #[arg(long, value_name = "PUUID", allow_hyphen_values = true)]
     pub puuid: Option<Puuid>,
 }
 
@@ -556,7 +556,7 @@ pub struct SyncArgs {
     #[arg(required_unless_present_any = ["file", "puuid"], conflicts_with_all = ["file", "puuid"])]
     pub riot_id: Option<String>,
     /// The player by puuid, whatever the name: the 78 characters that this API key gives
-    #[arg(long, value_name = "PUUID", conflicts_with_all = ["file", "simulate"])]
+    #[arg(long, value_name = "PUUID", allow_hyphen_values = true, conflicts_with_all = ["file", "simulate"])]
     pub puuid: Option<Puuid>,
     /// Sync all players of a file: a Name#TAG a line, a platform behind a comma where it is another
     #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "simulate"])]
@@ -656,7 +656,7 @@ pub struct RecoverArgs {
     #[arg(required_unless_present_any = ["all", "puuids"], value_name = "NAME#TAG")]
     pub riot_ids: Vec<String>,
     /// A player by puuid, whatever the name; may be given several times
-    #[arg(long = "puuid", value_name = "PUUID")]
+    #[arg(long = "puuid", value_name = "PUUID", allow_hyphen_values = true)]
     pub puuids: Vec<Puuid>,
     /// Every player that is tracked, the longest ago first
     #[arg(long, conflicts_with_all = ["riot_ids", "puuids"])]

@@ -7,6 +7,7 @@ mod files;
 mod lake;
 mod origin;
 mod served;
+mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,6 +25,8 @@ pub use self::files::{Readers, owner_is_us, read_at_most, read_by_others, read_k
 pub use self::lake::{LakeAddress, LakeSettings, Secret};
 pub use self::origin::Origins;
 pub use self::served::{MetricsSettings, WebPages, listen_address};
+pub use self::words::LogFormat;
+use self::words::word;
 use crate::model::records::PayloadKind;
 use crate::model::timeline_details::TimelineDetail;
 use crate::model::{
@@ -105,6 +108,7 @@ pub struct DatabaseConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FilesSettings {
+    #[serde(deserialize_with = "word")]
     pub readable_by: Readers,
 }
 
@@ -143,6 +147,7 @@ impl RiotConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSettings {
+    #[serde(deserialize_with = "word")]
     pub timeline_rows: TimelineDetail,
     /// Each is one call with every sync of a tracked player.
     pub ranks: bool,
@@ -177,17 +182,8 @@ pub struct ControlSettings {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogSettings {
+    #[serde(deserialize_with = "word")]
     pub format: LogFormat,
-}
-
-/// How the text log on stderr is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// JSON lines, for programs.
-    Json,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -77,8 +77,13 @@ impl Named {
         })
     }
 
-    /// The one player that is meant, with what a person has to know of the name; or why there is none.
-    pub fn one(self, riot_id: &RiotId) -> Result<(StoredPlayer, Option<String>), String> {
+    /// The one player that is meant, with what a person has to know of the name; or why there is none. `place`: the
+    /// options that make a command mean the same database.
+    pub fn one(
+        self,
+        riot_id: &RiotId,
+        place: &str,
+    ) -> Result<(StoredPlayer, Option<String>), String> {
         match self {
             Self::Present(player, before) if before.is_empty() => Ok((player, None)),
             Self::Present(player, before) => {
@@ -94,7 +99,7 @@ impl Named {
                 names(&players)
             )),
             Self::Nobody => Err(format!(
-                "the database has no player '{riot_id}'. Bring the player in with: riftsync sync \"{riot_id}\" --platform ..."
+                "the database has no player '{riot_id}'. Bring the player in with: riftsync sync \"{riot_id}\" --platform ...{place}"
             )),
         }
     }
@@ -104,6 +109,7 @@ impl Named {
 pub async fn find<S: DataStore + PeopleStore + ?Sized>(
     store: &S,
     whom: &Whom,
+    place: &str,
 ) -> StoreResult<Result<(StoredPlayer, Option<String>), String>> {
     if let Some(puuid) = &whom.puuid {
         let rows = store.players_by_puuid(std::slice::from_ref(puuid)).await?;
@@ -112,7 +118,7 @@ pub async fn find<S: DataStore + PeopleStore + ?Sized>(
         }
     }
     match &whom.riot_id {
-        Some(riot_id) => Ok(Named::look_up(store, riot_id).await?.one(riot_id)),
+        Some(riot_id) => Ok(Named::look_up(store, riot_id).await?.one(riot_id, place)),
         None => Ok(Err(format!(
             "the database has no player with the puuid {whom}; it may be of another API key. Name the player as Name#TAG"
         ))),

@@ -15,7 +15,7 @@ pub(super) static WORDS: Words = Words {
     use_it: " and name it in --database or DATABASE_URL; `riftsync db copy --from ... --to ...` brings over what riftsync \
              stored in this one, if it did",
     anew: "move all three files away and sync again: everything that Riot still has is fetched anew",
-    copy: " with `riftsync db copy --from ... --to ...` of the same two",
+    copy: "riftsync db copy",
     retry: "riftsync job retry",
     cancel: "riftsync job cancel",
     health: "riftsync health",
@@ -38,6 +38,12 @@ mod tests {
             WORDS.with_cancel_of(JobId(7)),
             " with `riftsync job cancel 7`"
         );
+        assert_eq!(
+            WORDS.to_finish("/a.db", "postgres://h/b"),
+            " with `riftsync db copy --from \"/a.db\" --to \"postgres://h/b\"`"
+        );
+        let hidden = WORDS.to_finish("/a.db", "postgres://u:***@h/b");
+        assert!(hidden.contains("of the same two"), "{hidden}");
         assert_eq!(WORDS.health_tells_more(), "; `riftsync health` tells more");
     }
 }

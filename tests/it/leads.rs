@@ -223,7 +223,7 @@ fn check_match(place: &Place, told: &OneMatch) {
 }
 
 pub async fn year_of(store: &dyn Store, whom: &Whom, year: i16) -> (i64, Year) {
-    let (player, _) = people::find(store, whom).await.unwrap().unwrap();
+    let (player, _) = people::find(store, whom, "").await.unwrap().unwrap();
     let zone = TimeZone::get("Asia/Seoul").unwrap();
     let figures = YearFigures {
         player: &player,

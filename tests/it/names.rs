@@ -600,7 +600,7 @@ async fn a_name_that_another_takes_the_place_of_is_kept_with_its_time(store: Arc
         let former = store.former_holders(&id(name)).await.unwrap();
         assert_eq!(former.len(), usize::from(was), "{name}");
         let named = Named::look_up(&*store, &id(name)).await.unwrap();
-        let (player, _) = named.one(&id(name)).unwrap();
+        let (player, _) = named.one(&id(name), "").unwrap();
         assert_eq!(player.riot_id, Some(id("Third#SIM")));
     }
 }

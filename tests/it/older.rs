@@ -88,6 +88,7 @@ async fn check(setup: &Setup, url: &str, behind: usize) {
     // What the message says to do is enough.
     let migrated = on(&["db", "migrate"]).await;
     assert!(migrated.status.success(), "{}", text(&migrated));
+    assert!(!text(&migrated).contains("replay"), "{}", text(&migrated));
     let listed = on(&["job", "list"]).await;
     assert!(listed.status.success(), "{}", text(&listed));
     let info = on(&["db", "info", "--json"]).await;
@@ -103,6 +104,30 @@ async fn an_older_file_is_read_by_no_verb_and_each_says_how_it_is_brought_up_to_
         older_file(&path, behind);
         check(&setup, &format!("sqlite://{}", path.display()), behind).await;
     }
+}
+
+#[tokio::test]
+async fn matches_of_before_the_newer_tables_are_told_with_the_command_that_fills_these() {
+    let setup = setup(1).await;
+    let path = setup.folder.path().join("v10.db");
+    let files = fs::read_dir(format!("{}/migrations/sqlite", env!("CARGO_MANIFEST_DIR")));
+    older_file(&path, files.unwrap().count() - 10);
+    let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    conn.batch_execute(
+        "INSERT INTO matches (match_id, platform, data_version, game_creation, game_start, game_end, game_duration_s,
+             queue_id, map_id, game_mode, game_type, game_version, year, is_remake, stored_at)
+         VALUES ('KR_1', 'kr', '2', 1, 1, 1, 1, 420, 11, '', '', '', 2025, 0, 1)",
+    )
+    .unwrap();
+    drop(conn);
+    let url = format!("sqlite://{}", path.display());
+    let migrated = run(setup.command_on(&url, &["db", "migrate"])).await;
+    assert!(migrated.status.success(), "{}", text(&migrated));
+    assert!(
+        text(&migrated).contains("`riftsync replay --database"),
+        "{}",
+        text(&migrated)
+    );
 }
 
 #[tokio::test]

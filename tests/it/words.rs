@@ -68,6 +68,46 @@ async fn an_export_that_cannot_be_meant_is_refused_with_the_right_words() {
 }
 
 #[tokio::test]
+async fn options_and_settings_that_are_none_are_told_with_what_there_is() {
+    let rig = Rig::synced(Place::sqlite(), 3).await;
+    for (name, words) in [
+        (
+            "DATA__TIMELINE_ROWS",
+            "expected one of `off`, `minutes`, `all`",
+        ),
+        ("LOG__FORMAT", "expected `text` or `json`"),
+        ("FILES__READABLE_BY", "`owner`"),
+    ] {
+        let mut command = rig.command(&["db", "info"]);
+        command.env(format!("RIFTSYNC_{name}"), "xyz");
+        let said = text(&run(command).await);
+        assert!(
+            said.contains("`xyz`") && said.contains(words),
+            "{name}: {said}"
+        );
+    }
+    // One puuid in 64 begins so.
+    let puuid = format!("-{}", "a".repeat(77));
+    let (code, said) = told(&rig, &["stats", "--puuid", &puuid]).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("no player with the puuid"), "{said}");
+}
+
+#[tokio::test]
+async fn who_is_not_there_is_told_how_to_come_into_the_same_database() {
+    let setup = setup(1).await;
+    let synced = run(setup.sync()).await;
+    assert!(synced.status.success(), "{}", text(&synced));
+    let said = text(&run(setup.command(&["stats", "Nobody#X"])).await);
+    let place = format!(
+        "--platform ... --database \"sqlite://{}\"",
+        setup.database()
+    );
+    let shown = format!("--platform ... --database \"{}\"", setup.database());
+    assert!(said.contains(&place) || said.contains(&shown), "{said}");
+}
+
+#[tokio::test]
 async fn a_table_is_known_by_its_name_in_the_database_and_a_format_in_capitals() {
     let rig = Rig::synced(Place::sqlite(), 3).await;
     for (what, out) in [

@@ -259,7 +259,7 @@ async fn each_figure_is_what_sql_says_on_both_databases() {
             games.iter().map(|game| vec![stores(game)]).collect(),
         )
         .await;
-        let (player, _) = people::find(&*store, &Whom::with_puuid(puuid(3)))
+        let (player, _) = people::find(&*store, &Whom::with_puuid(puuid(3)), "")
             .await
             .unwrap()
             .unwrap();

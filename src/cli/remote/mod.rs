@@ -31,6 +31,7 @@ pub use sync::{run, sync};
 pub use track::{set_tracked, show_tracked};
 
 use super::CliError;
+use super::follow::{same_place, typed};
 use super::waits::{self, Wait};
 use crate::control::{Client, ClientError};
 use crate::model::JobId;
@@ -67,6 +68,11 @@ pub enum Found {
 }
 
 impl Reach {
+    /// The options that make another command mean the same database.
+    fn place(&self) -> String {
+        same_place(self.simulated, typed(self.typed.as_deref()))
+    }
+
     /// The engine, or why there is none.
     pub async fn engine(&self) -> Result<Client, CliError> {
         let mut client = Client::connect(&self.socket).await?;

@@ -18,7 +18,7 @@ pub async fn show_rank(reach: &Reach, args: &RankArgs) -> Result<(), CliError> {
         engine.ask("player.rank", params).await?
     } else {
         let store = reach.read_only().await?;
-        let found = people::find(&*store, &whom).await?;
+        let found = people::find(&*store, &whom, &reach.place()).await?;
         let (player, note) = found.map_err(CliError::JobFailed)?;
         let (changes, champions) = (args.changes.into(), args.champions.into());
         let standing = store.standing(player.id, changes, champions).await?;

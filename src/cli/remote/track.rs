@@ -23,7 +23,7 @@ pub async fn set_tracked(reach: &Reach, whom: &Whom, tracked: bool) -> Result<()
     } else {
         let store = reach.database.open_present().await?;
         let outcome = async {
-            let found = people::find(&*store, whom).await?;
+            let found = people::find(&*store, whom, &reach.place()).await?;
             let (player, note) = found.map_err(CliError::JobFailed)?;
             store.track(vec![player.id], tracked).await?;
             Ok::<_, CliError>(track_document(&player, note.as_deref(), tracked))

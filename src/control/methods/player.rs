@@ -58,7 +58,7 @@ pub(super) async fn stored(
     control: &ControlState,
     whom: &Whom,
 ) -> Result<(StoredPlayer, Option<String>), RpcError> {
-    let found = people::find(&*control.engine.store, whom).await?;
+    let found = people::find(&*control.engine.store, whom, "").await?;
     found.map_err(|why| RpcError::new(RpcError::NOT_FOUND, why))
 }
 

@@ -121,7 +121,7 @@ pub enum StoreError {
     Refused(String),
     #[error(
         "{database} holds an unfinished copy of {source_name}. Finish it{}, or use another database",
-        words().copy
+        words().to_finish(source_name, database)
     )]
     UnfinishedCopy {
         database: String,
