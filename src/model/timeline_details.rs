@@ -21,10 +21,6 @@ pub enum TimelineDetail {
     All,
 }
 
-impl TimelineDetail {
-    pub const EACH: [Self; 3] = [Self::Off, Self::Minutes, Self::All];
-}
-
 /// The numbers of a minute, in their order.
 pub const MINUTE: [&str; 9] = [
     "gold",
@@ -85,6 +81,15 @@ pub struct TimelineDetails {
 impl TimelineDetails {
     pub fn is_empty(&self) -> bool {
         self.participants.is_empty() && self.events.is_empty()
+    }
+
+    /// Which setting makes rows of these kinds.
+    pub fn detail(&self) -> TimelineDetail {
+        match (self.participants.is_empty(), self.events.is_empty()) {
+            (_, false) => TimelineDetail::All,
+            (false, true) => TimelineDetail::Minutes,
+            (true, true) => TimelineDetail::Off,
+        }
     }
 }
 

@@ -141,21 +141,22 @@ impl Finding {
 pub(super) enum Rows {
     /// These, and no others.
     Just(TimelineDetail),
-    /// These, or more that another setting made: a replay takes those away.
+    /// These, and those of a kind that another setting made: a replay takes them away.
     AtLeast(TimelineDetail),
 }
 
 impl Rows {
-    fn detail(self) -> TimelineDetail {
+    fn detail(self, there: &TimelineDetails) -> TimelineDetail {
         match self {
-            Self::Just(detail) | Self::AtLeast(detail) => detail,
+            Self::Just(detail) => detail,
+            Self::AtLeast(detail) => detail.max(there.detail()),
         }
     }
 }
 
 /// Compares the rows of a match with its documents. What has neither is no finding: the gap analysis sees it.
 pub(super) fn examine(one: &StoredDocuments, rows: Rows) -> Vec<Finding> {
-    let detail = rows.detail();
+    let detail = rows.detail(&one.timeline_details);
     let mut findings = Vec::new();
     let has_rows = one.record.is_some() || !one.participants.is_empty();
     let was_unread = |kind| one.unread.contains_key(&kind);
@@ -206,7 +207,7 @@ pub(super) fn examine(one: &StoredDocuments, rows: Rows) -> Vec<Finding> {
                 ..record.clone()
             };
             let is_told = one.timeline.as_ref() == Some(&told);
-            let differs = one.timeline_details != record.details && !has_more(one, rows);
+            let differs = one.timeline_details != record.details;
             if !is_told || differs || was_unread {
                 let what = match &one.timeline {
                     _ if was_unread => READ_NOW,
@@ -238,21 +239,6 @@ fn read<T>(
         let reading = reading.map_err(|error| error.to_string())?;
         Ok(reading.map(|understood| understood.record))
     }))
-}
-
-/// Whether the rows of a timeline are right, and more than are asked for.
-fn has_more(one: &StoredDocuments, rows: Rows) -> bool {
-    let Rows::AtLeast(wanted) = rows else {
-        return false;
-    };
-    let more = TimelineDetail::EACH
-        .into_iter()
-        .filter(|detail| *detail > wanted);
-    let mut made = more.filter_map(|detail| {
-        let understand = |text: &[u8]| understand_timeline(one.id, text, detail);
-        read(one, PayloadKind::Timeline, understand)?.ok()?.ok()
-    });
-    made.any(|record| record.details == one.timeline_details)
 }
 
 fn timeline_details_differ(one: &StoredDocuments, record: &TimelineRecord) -> &'static str {

@@ -274,6 +274,18 @@ async fn a_replay_makes_the_rows_that_are_wanted_and_takes_the_others_away_witho
             let verified = rig.recover(&["--verify"]).await;
             assert_eq!(verified["result"]["differences_found"], 0, "{verified:#}");
             assert_eq!(count("match_events"), events);
+            // Nor when one of them is wrong.
+            rig.execute(
+                "DELETE FROM match_events WHERE match_id = (SELECT max(match_id) FROM match_events) AND event = 0;
+                 UPDATE match_timelines SET event_count = 1 WHERE match_id = (SELECT min(match_id) FROM match_events)",
+            );
+            let verified = rig.recover(&["--verify"]).await;
+            assert_eq!(verified["result"]["differences_found"], 2, "{verified:#}");
+            assert_eq!(count("match_events"), events);
+            assert_eq!(
+                rig.number("SELECT sum(event_count) FROM match_timelines"),
+                told
+            );
         }
     }
     assert_eq!(
