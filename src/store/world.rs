@@ -24,8 +24,8 @@ pub(super) const WORLD_TABLE: &str = "simulated_world";
 /// Whether anything was ever done with a database, or an engine is at work on it: also the limits that were learnt are
 /// of a world.
 const IS_USED: &str = "SELECT CASE WHEN EXISTS (SELECT 1 FROM matches) OR EXISTS (SELECT 1 FROM players)
-    OR EXISTS (SELECT 1 FROM jobs) OR EXISTS (SELECT 1 FROM rate_budgets)
-    OR EXISTS (SELECT 1 FROM engines WHERE stopped_at IS NULL AND rescued_at IS NULL) THEN 1 ELSE 0 END AS value";
+    OR EXISTS (SELECT 1 FROM jobs) OR EXISTS (SELECT 1 FROM rate_budgets) THEN 1
+    WHEN EXISTS (SELECT 1 FROM engines WHERE stopped_at IS NULL AND rescued_at IS NULL) THEN 2 ELSE 0 END AS value";
 
 /// How a database became a world's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,8 @@ enum Before {
     Empty,
     World(String),
     Data,
+    /// Nothing is in it, and an engine is at work on it, or died.
+    Engine,
 }
 
 #[derive(QueryableByName)]
@@ -84,7 +86,7 @@ impl Location {
         };
         Ok(match found {
             Before::World(world) => Some(world),
-            Before::Empty | Before::Data => None,
+            Before::Empty | Before::Data | Before::Engine => None,
         })
     }
 
@@ -133,6 +135,12 @@ impl Location {
     fn refuse_world(&self, world: &str, before: Before) -> StoreError {
         let holds = match before {
             Before::World(was) => format!("another simulated world ({was})"),
+            Before::Engine => {
+                return StoreError::Refused(format!(
+                    "an engine is at work on {self}, or was killed, and its calls are of no simulated world. Nothing was \
+                     changed. Stop it with `riftsync engine stop`, or start and stop it again, or name another database"
+                ));
+            }
             Before::Empty | Before::Data => "data that is of no simulated world".to_owned(),
         };
         StoreError::Refused(format!(
@@ -155,7 +163,8 @@ fn take_file(
     let mut conn = open::FORMAT.open_writer(path)?;
     let was = match before(&mut conn)? {
         Before::World(name) if name == world => return Ok(Taken::Same),
-        Before::Empty => {
+        // Of a file the lock tells that nobody is at work on it.
+        Before::Empty | Before::Engine => {
             set_name(&mut conn, world)?;
             return Ok(Taken::Fresh);
         }
@@ -180,6 +189,7 @@ fn before(conn: &mut SqliteConnection) -> StoreResult<Before> {
     }
     Ok(match number(conn, IS_USED)? {
         0 => Before::Empty,
+        2 => Before::Engine,
         _ => Before::Data,
     })
 }
@@ -258,6 +268,7 @@ async fn before_there(conn: &mut AsyncPgConnection) -> StoreResult<Before> {
     let used: Number = RunQueryDsl::get_result(used, conn).await?;
     Ok(match used.value {
         0 => Before::Empty,
+        2 => Before::Engine,
         _ => Before::Data,
     })
 }

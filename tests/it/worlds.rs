@@ -222,10 +222,12 @@ async fn a_database_that_an_engine_is_at_work_on_is_not_taken_for_a_simulated_wo
     let refused = run(simulated(setup.folder.path(), "A#B", &more)).await;
     assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
     assert!(
-        text(&refused).contains("no simulated world"),
+        text(&refused).contains("an engine is at work on"),
         "{}",
         text(&refused)
     );
-    serving.kill().unwrap();
+    crate::setup::signal(&serving, "-TERM");
     serving.wait().unwrap();
+    let taken = run(simulated(setup.folder.path(), "A#B", &more)).await;
+    assert!(taken.status.success(), "{}", text(&taken));
 }

@@ -178,6 +178,8 @@ async fn run(
     }
     if let Taken::Filled(table) = taken {
         if is_copied(&mut *source, &mut *target, &plans, told).await? {
+            // An older version handed on no mark.
+            from.hand_on_world(to).await?;
             told.send_modify(|progress| progress.complete = true);
             return Ok(());
         }
