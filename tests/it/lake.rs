@@ -376,6 +376,11 @@ async fn what_was_taken_away_from_a_lake_or_cut_off_is_written_again() {
     let elsewhere = rig.setup.folder.path().join("disk");
     std::fs::rename(&stats, &elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, &stats).unwrap();
+    // Another name of what is to stay, and one of nothing, change nothing.
+    let links = ["platform=alias", "loop"].map(|name| lake.join("matches").join(name));
+    for (link, to) in links.iter().zip(["platform=euw1", "loop"]) {
+        std::os::unix::fs::symlink(to, link).unwrap();
+    }
     let players = files(&lake.join("players")).pop_first().unwrap();
     std::fs::write(&players, "short").unwrap();
     let dir = lake.to_str().unwrap();
@@ -387,7 +392,12 @@ async fn what_was_taken_away_from_a_lake_or_cut_off_is_written_again() {
         text(&mended)
     );
     rig.check_lake().await;
+    rig.export_all(&["--full"]).await;
+    rig.check_lake().await;
     assert_eq!(rig.export_all(&[]).await["restored"], 0);
+    for link in &links {
+        std::fs::remove_file(link).unwrap();
+    }
     assert_eq!(files(&lake), named(&lake, &manifest(&lake)));
 }
 

@@ -13,13 +13,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use super::manifest;
-use super::place::{Draft, Found, Place};
+use super::place::{Draft, Place};
 use super::{LakeError, is_ours};
 
 /// Held by the one export that writes.
 const LOCK: &str = ".riftsync-lock";
-/// Folders below that of a table: platform, year and month.
-const DEPTH: usize = 3;
 /// What a file is called until it is whole.
 const UNFINISHED: &str = ".unfinished";
 
@@ -119,30 +117,20 @@ impl Folder {
         self.settle()
     }
 
-    /// Also what links lead to: somebody may keep a part on another disk. `depth`: folders that are gone into.
-    fn find(&self, folder: &Path, depth: usize, found: &mut Vec<Found>) -> io::Result<()> {
+    /// Goes into no link: what it finds may be taken away, and a link can be another name of what is to stay.
+    fn find(&self, folder: &Path, found: &mut Vec<String>) -> io::Result<()> {
         for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            let about = match fs::metadata(&path) {
-                Ok(about) => about,
-                // Taken away meanwhile, or a link to nothing.
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            };
-            if about.is_dir() {
-                if depth > 0 {
-                    self.find(&path, depth - 1, found)?;
-                }
+            let entry = entry?;
+            let path = entry.path();
+            if entry.file_type()?.is_dir() {
+                self.find(&path, found)?;
                 continue;
             }
             let below = path.strip_prefix(&self.root).unwrap_or(&path);
             let Some(name) = below.to_str() else { continue };
             let whole = name.replace(UNFINISHED, "");
             if is_ours(&whole) {
-                found.push(Found {
-                    path: name.to_owned(),
-                    bytes: Some(about.len()),
-                });
+                found.push(name.to_owned());
             }
         }
         Ok(())
@@ -230,13 +218,32 @@ impl Place for Folder {
         Ok(true)
     }
 
-    async fn list(&self) -> Result<Vec<Found>, LakeError> {
+    async fn lacks(&self, files: &[manifest::File]) -> Result<BTreeSet<String>, LakeError> {
+        let files: Vec<(String, u64)> = (files.iter())
+            .map(|file| (file.path.clone(), file.bytes))
+            .collect();
+        // Where a part is kept on another disk, a link leads to it.
+        self.on_disk(move |this| {
+            let mut lost = BTreeSet::new();
+            for (path, bytes) in files {
+                match fs::metadata(this.root.join(&path)) {
+                    Ok(there) if there.len() == bytes => {}
+                    Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(error),
+                    _ => drop(lost.insert(path)),
+                }
+            }
+            Ok(lost)
+        })
+        .await
+    }
+
+    async fn list(&self) -> Result<Vec<String>, LakeError> {
         self.on_disk(|this| {
             let mut found = Vec::new();
             for table in super::tables() {
                 let folder = this.root.join(table);
                 if folder.is_dir() {
-                    this.find(&folder, DEPTH, &mut found)?;
+                    this.find(&folder, &mut found)?;
                 }
             }
             Ok(found)

@@ -210,7 +210,7 @@ pub async fn export_lake(
         return Err(LakeError::of_manifest(place.name(), cause).into());
     }
     let lost = match &former {
-        Some(former) => there::lost(former, &place.list().await?),
+        Some(former) => place.lacks(&former.files).await?,
         None => BTreeSet::new(),
     };
     let mut work = Work {
@@ -224,6 +224,9 @@ pub async fn export_lake(
         lost,
         restored: 0,
         emptied: Vec::new(),
+        replaced: former
+            .as_ref()
+            .map_or(Vec::new(), |former| former.former.clone()),
     };
     let changed = work.compare(former.as_ref(), &stamps, full);
     told.wanted.store(changed.len() as u64, Ordering::Relaxed);
@@ -261,6 +264,8 @@ struct Work<'e> {
     lost: BTreeSet<String>,
     restored: usize,
     emptied: Vec<String>,
+    /// Files that the former manifest kept for its readers.
+    replaced: Vec<String>,
 }
 
 impl Work<'_> {
@@ -422,8 +427,10 @@ impl Work<'_> {
             |path: &str| generation_of(path).is_none_or(|of| of <= self.manifest.generation);
         let alone = self.place.is_alone();
         let old: Vec<String> = (found.into_iter())
-            .map(|file| file.path)
+            .chain(self.replaced.iter().cloned())
             .filter(|path| !kept.contains(&**path) && (alone || is_past(path)))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
             .collect();
         let removed = old.len();
         self.place.remove(old).await?;

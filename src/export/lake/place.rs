@@ -1,11 +1,13 @@
 //! Where a lake is: what is asked of any such place.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 
 use async_trait::async_trait;
 
 use super::LakeError;
+use super::manifest;
 
 /// A file that is being written; it has no name yet that a reader knows.
 #[derive(Debug)]
@@ -13,14 +15,6 @@ pub(super) struct Draft {
     pub(super) file: File,
     /// The name that it gets, from the lake's own place.
     pub(super) path: String,
-}
-
-/// A file of a table that lies there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) path: String,
-    /// None: the place does not tell.
-    pub(super) bytes: Option<u64>,
 }
 
 /// See the module. Names are relative to the place.
@@ -48,7 +42,9 @@ pub(super) trait Place: Send + Sync {
     async fn publish(&self, manifest: Vec<u8>) -> Result<bool, LakeError>;
     /// False: it is another one than was read.
     async fn replace(&self, name: &'static str, bytes: Vec<u8>) -> Result<bool, LakeError>;
+    /// The paths of those files that are not there, or not as they were written.
+    async fn lacks(&self, files: &[manifest::File]) -> Result<BTreeSet<String>, LakeError>;
     /// All files of tables, also what a killed export left.
-    async fn list(&self) -> Result<Vec<Found>, LakeError>;
+    async fn list(&self) -> Result<Vec<String>, LakeError>;
     async fn remove(&self, paths: Vec<String>) -> Result<(), LakeError>;
 }

@@ -1,9 +1,7 @@
 //! What is there already: the lake of before, and files of somebody else.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::manifest::{self, File, Manifest};
-use super::place::{Found, Place};
+use super::manifest::{self, Manifest};
+use super::place::Place;
 use super::{LakeError, README, dictionary, generation_of, sql};
 
 /// The manifest that is there, and the generation that this export goes on from.
@@ -33,23 +31,10 @@ pub(super) async fn former(
         let found = place.list().await?;
         generation = found
             .iter()
-            .filter_map(|file| generation_of(&file.path))
+            .filter_map(|path| generation_of(path))
             .fold(generation, u64::max);
     }
     Ok((None, generation))
-}
-
-/// The paths of files that a manifest names, and that are not there any more as it names them.
-pub(super) fn lost(manifest: &Manifest, found: &[Found]) -> BTreeSet<String> {
-    let there: BTreeMap<&str, Option<u64>> = (found.iter())
-        .map(|file| (&*file.path, file.bytes))
-        .collect();
-    let is_lost = |file: &&File| match there.get(&*file.path) {
-        Some(bytes) => bytes.is_some_and(|bytes| bytes != file.bytes),
-        None => true,
-    };
-    let lost = manifest.files.iter().filter(is_lost);
-    lost.map(|file| file.path.clone()).collect()
 }
 
 /// The generation that the statements beside a manifest are of. Those of a lake whose manifest is lost are not taken

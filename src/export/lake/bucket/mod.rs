@@ -14,7 +14,7 @@ mod client;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +26,7 @@ use rusty_s3::{Credentials, UrlStyle};
 
 use self::answer::{Answer, Asker};
 use self::client::{Client, Condition, Request, Upload};
-use super::place::{Draft, Found, Place};
+use super::place::{Draft, Place};
 use super::{LakeError, is_ours, manifest};
 use crate::config::{LakeAddress, LakeSettings};
 use crate::model::Foreign;
@@ -263,25 +263,19 @@ impl Place for InBucket {
         self.is_there(name, &bytes).await
     }
 
-    async fn list(&self) -> Result<Vec<Found>, LakeError> {
-        let (mut found, mut after) = (Vec::new(), None::<String>);
-        loop {
-            let request = Request::List(&self.prefix, after.as_deref());
-            let answer = self.client.ask(&request).await?;
-            let text = String::from_utf8_lossy(&answer.body);
-            let page = ListObjectsV2::parse_response(&text)
-                .map_err(|error| self.odd(&format!("no list of objects: {error}")))?;
-            found.extend(page.contents.iter().filter_map(|object| {
-                let path = object.key.strip_prefix(&self.prefix)?.to_owned();
-                let bytes = object.size;
-                is_ours(&path).then_some(Found { path, bytes })
-            }));
-            match page.next_continuation_token {
-                Some(token) if after.as_ref() != Some(&token) => after = Some(token),
-                Some(_) => return Err(self.odd("a list of objects that has no end")),
-                None => return Ok(found),
-            }
-        }
+    async fn lacks(&self, files: &[manifest::File]) -> Result<BTreeSet<String>, LakeError> {
+        let there: HashMap<String, Option<u64>> = self.listed().await?.into_iter().collect();
+        let is_lost = |file: &&manifest::File| match there.get(&file.path) {
+            Some(bytes) => bytes.is_some_and(|bytes| bytes != file.bytes),
+            None => true,
+        };
+        let lost = files.iter().filter(is_lost);
+        Ok(lost.map(|file| file.path.clone()).collect())
+    }
+
+    async fn list(&self) -> Result<Vec<String>, LakeError> {
+        let listed = self.listed().await?;
+        Ok(listed.into_iter().map(|(path, _)| path).collect())
     }
 
     async fn remove(&self, paths: Vec<String>) -> Result<(), LakeError> {
@@ -292,5 +286,29 @@ impl Place for InBucket {
         let mut deletes = deletes.buffer_unordered(DELETES_AT_ONCE);
         while deletes.try_next().await?.is_some() {}
         Ok(())
+    }
+}
+
+impl InBucket {
+    /// All files of tables, with their sizes where the storage tells them.
+    async fn listed(&self) -> Result<Vec<(String, Option<u64>)>, LakeError> {
+        let (mut found, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let request = Request::List(&self.prefix, after.as_deref());
+            let answer = self.client.ask(&request).await?;
+            let text = String::from_utf8_lossy(&answer.body);
+            let page = ListObjectsV2::parse_response(&text)
+                .map_err(|error| self.odd(&format!("no list of objects: {error}")))?;
+            found.extend(page.contents.iter().filter_map(|object| {
+                let path = object.key.strip_prefix(&self.prefix)?.to_owned();
+                let bytes = object.size;
+                is_ours(&path).then_some((path, bytes))
+            }));
+            match page.next_continuation_token {
+                Some(token) if after.as_ref() != Some(&token) => after = Some(token),
+                Some(_) => return Err(self.odd("a list of objects that has no end")),
+                None => return Ok(found),
+            }
+        }
     }
 }
