@@ -63,7 +63,10 @@ impl Words {
             copy if [from, to].iter().any(|name| name.contains("***")) => {
                 format!(" with `{copy} --from ... --to ...` of the same two")
             }
-            copy => with(&format!("{copy} --from \"{from}\" --to \"{to}\"")),
+            copy => {
+                let (from, to) = (shell_quoted(from), shell_quoted(to));
+                with(&format!("{copy} --from {from} --to {to}"))
+            }
         }
     }
 
@@ -113,4 +116,12 @@ pub fn say(words: Option<&'static Words>) {
 /// Those that were said, or plain ones.
 pub fn words() -> &'static Words {
     SAID.get().copied().unwrap_or(&PLAIN)
+}
+/// A word that a shell takes as it is.
+pub fn shell_quoted(word: &str) -> String {
+    if word.contains(['"', '$', '`', '\\', '!']) {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    } else {
+        format!("\"{word}\"")
+    }
 }

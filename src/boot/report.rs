@@ -171,7 +171,7 @@ fn tell(json: bool, file: &str, bytes: usize, years: [Option<&report::Year>; 2],
     }
     for year in years.iter().filter(|year| year.all.games == 0) {
         let why = if year.cleaned > 0 {
-            "what was cleaned away is not fetched again"
+            "what was cleaned away is not fetched again; the page says how the rest is brought in"
         } else {
             "the page says how the year is brought in"
         };

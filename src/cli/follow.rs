@@ -1,5 +1,6 @@
 //! Watching a player's sync: bars while it runs, a summary when it is done.
 
+pub use crate::basics::words::shell_quoted;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -378,15 +379,6 @@ pub fn same_place(simulated: bool, database: Option<&str>) -> String {
 /// A database that can be typed: one whose password is not shown cannot.
 pub fn typed(database: Option<&str>) -> Option<&str> {
     database.filter(|shown| !shown.contains("***"))
-}
-
-/// A word that a shell takes as it is.
-pub fn shell_quoted(word: &str) -> String {
-    if word.contains(['"', '$', '`', '\\', '!']) {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    } else {
-        format!("\"{word}\"")
-    }
 }
 
 #[cfg(test)]

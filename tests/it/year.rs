@@ -30,7 +30,8 @@ const SUMS: &str = "count(*), sum(CASE WHEN p.win THEN 1 ELSE 0 END), sum(m.game
 /// How groups of games are called.
 pub const ROLES: &str = "CASE p.team_position WHEN 'TOP' THEN 'Top' WHEN 'JUNGLE' THEN 'Jungle' WHEN 'MIDDLE' THEN 'Middle'
     WHEN 'BOTTOM' THEN 'Bottom' WHEN 'UTILITY' THEN 'Support' ELSE p.team_position END";
-pub const SIDES: &str = "CASE p.team_id WHEN 100 THEN 'Blue' WHEN 200 THEN 'Red' END";
+pub const SIDES: &str =
+    "CASE WHEN m.map_id = 11 THEN CASE p.team_id WHEN 100 THEN 'Blue' WHEN 200 THEN 'Red' END END";
 pub const QUEUES: &str = "(SELECT coalesce(w.queue, 'queue ' || w.queue_id) FROM v_matches w WHERE w.match_id = m.match_id)";
 pub const LENGTHS: &str =
     "CASE WHEN m.game_duration_s < 1200 THEN 'under 20 min' WHEN m.game_duration_s < 1500 THEN '20–25 min'
@@ -181,7 +182,7 @@ fn check_objectives(asked: &Asked<'_>, year: &Year) {
     ];
     for (objective, column) in year.objectives.iter().zip(firsts) {
         let games = |which: &str| {
-            asked.rows(&format!("SELECT count(*), coalesce(sum(CASE WHEN p.win THEN 1 ELSE 0 END), 0) {{played}} AND {which}")).remove(0)
+            asked.rows(&format!("SELECT count(*), coalesce(sum(CASE WHEN p.win THEN 1 ELSE 0 END), 0) {{played}} AND m.map_id = 11 AND {which}")).remove(0)
         };
         let (first, other) = (
             games(&format!("t.{column}_first")),
