@@ -1,7 +1,8 @@
 //! Databases of simulated worlds: each has one, and nothing else goes into it.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
@@ -210,14 +211,16 @@ async fn a_copy_of_a_simulated_world_is_one_and_nothing_else_is_copied_into_one(
 #[tokio::test]
 async fn a_database_that_an_engine_is_at_work_on_is_not_taken_for_a_simulated_world() {
     let (setup, scratch) = (setup(3).await, Scratch::new());
-    let mut serving = setup.serve_on(scratch.url()).spawn().unwrap();
-    crate::wait::until_soon("the engine", async || {
-        !scratch
-            .rows("SELECT 1 FROM pg_class WHERE relname = 'engines'")
-            .is_empty()
-            && !scratch.rows("SELECT 1 FROM engines").is_empty()
-    })
-    .await;
+    let mut serve = setup.serve_on(scratch.url());
+    let mut serving = serve.stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(serving.stdout.take().unwrap());
+    // From then on it hears that it is to stop.
+    let ready = tokio::task::spawn_blocking(move || {
+        let mut line = String::new();
+        said.read_line(&mut line).map(|_| line)
+    });
+    let ready = ready.await.unwrap().unwrap();
+    assert!(ready.contains("is ready"), "{ready}");
     let more = ["--matches", "3", "--database", scratch.url()];
     let refused = run(simulated(setup.folder.path(), "A#B", &more)).await;
     assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
