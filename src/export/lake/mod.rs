@@ -364,16 +364,12 @@ impl Work<'_> {
         manifest
             .files
             .sort_by(|one, other| one.path.cmp(&other.path));
-        let has_files = |files: &[File], partition: &str| {
-            let mut files = files.iter();
-            files.any(|file| file.partition == partition)
+        let filled = |files: &[File]| -> BTreeSet<String> {
+            files.iter().map(|file| file.partition.clone()).collect()
         };
         let before = former.map_or(&[][..], |former| &former.files);
-        let is_emptied = |one: &&Partition| {
-            has_files(before, &one.name) && !has_files(&manifest.files, &one.name)
-        };
-        let emptied = manifest.partitions.iter().filter(is_emptied);
-        self.emptied = emptied.map(|one| one.name.clone()).collect();
+        let emptied = &filled(before) - &filled(&manifest.files);
+        self.emptied = emptied.into_iter().collect();
         let same = former.is_some_and(|former| {
             former.partitions == manifest.partitions && former.files == manifest.files
         });
@@ -381,7 +377,6 @@ impl Work<'_> {
             manifest.former = former.map_or(Vec::new(), |former| former.former.clone());
         } else {
             let now: BTreeSet<&str> = manifest.files.iter().map(|file| &*file.path).collect();
-            let before = former.map_or(&[][..], |former| &former.files);
             let before = before.iter().map(|file| &file.path);
             manifest.former = before
                 .filter(|path| !now.contains(&***path) && !self.lost.contains(*path))
